@@ -1,0 +1,61 @@
+# The front door. Each target works as the first command on a fresh machine: what is missing is set up, once.
+# What a target makes is in .local (make clean removes it); toolbox and control plane are kept in the cache folder.
+
+RUN := tools/toolbox.sh run
+BUILD := .local/build
+CLUSTER := .local/cluster
+
+# Test vectors that are no part of the repository; the tests that use them skip when they are absent.
+export QUBESEC_VECTORS ?= $(abspath ../shared/vectors)
+
+# Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
+started = [ ! -e $(1)/cluster.json ] ||
+
+.PHONY: help build demo test asan tsan lint format up env down clean $(addprefix build-,release asan tsan)
+
+help: ## what there is to make (the default)
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
+
+build: build-release ## the program, as .local/build/release/qubesec
+
+build-release: options := -DCMAKE_BUILD_TYPE=RelWithDebInfo
+build-asan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=address,undefined
+build-tsan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=thread
+build-%:
+	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/$* $(options)
+	@$(RUN) cmake --build $(BUILD)/$*
+
+demo: build ## two parties agree on a key on a real control plane, which is started and stopped again
+	@$(RUN) tools/demo.sh $(BUILD)/release/qubesec
+
+test: build-release build-asan build-tsan ## all tests: unit, unit under sanitizers, end to end, end to end under ASan
+	@$(RUN) tools/test.py
+
+asan: build-asan ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(RUN) tools/test.py unit-asan
+
+tsan: build-tsan ## the unit tests under ThreadSanitizer
+	@$(RUN) tools/test.py unit-tsan
+
+lint: build ## format, static analysis, layers, banned calls, sizes, scripts
+	@$(RUN) tools/lint/run.py
+
+format: ## lay out the C sources as .clang-format says
+	@$(RUN) sh -c 'find src tests -name "*.[ch]" | xargs clang-format -i'
+
+up: build ## leave a control plane and the operator running
+	@$(RUN) tools/cluster.py --dir $(CLUSTER) start
+	@$(RUN) tools/cluster.py --dir $(CLUSTER) operator $(BUILD)/release/qubesec
+	@echo 'up; for kubectl in this shell: eval "$$(make -s env)"' >&2
+
+env: ## print what a shell needs to talk to it: eval "$(make -s env)"
+	@[ -e $(CLUSTER)/cluster.json ] || { echo 'qubesec: nothing is up: run make up first' >&2; exit 1; }
+	@$(RUN) tools/cluster.py --dir $(CLUSTER) env
+
+down: ## stop what make up left running
+	@$(call started,$(CLUSTER)) $(RUN) tools/cluster.py --dir $(CLUSTER) stop
+
+clean: ## stop what runs and remove .local
+	@find .local -name cluster.json -printf '%h\n' 2>/dev/null | \
+	    while read -r cluster; do $(RUN) tools/cluster.py --dir "$$cluster" stop || exit 1; done
+	@rm -rf .local

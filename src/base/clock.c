@@ -1,0 +1,67 @@
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static struct timespec now(clockid_t clock) {
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return time;
+}
+
+int64_t clock_monotonic_ms(void) {
+    struct timespec time = now(CLOCK_MONOTONIC);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+double clock_monotonic_seconds(void) {
+    struct timespec time = now(CLOCK_MONOTONIC);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+int64_t clock_wall_seconds(void) {
+    return now(CLOCK_REALTIME).tv_sec;
+}
+
+int64_t clock_wall_microseconds(void) {
+    struct timespec time = now(CLOCK_REALTIME);
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+static size_t format_date(int64_t seconds, char text[CLOCK_TEXT_SIZE]) {
+    time_t time = (time_t)seconds;
+    struct tm parts;
+    gmtime_r(&time, &parts);
+    return strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &parts);
+}
+
+void clock_format(int64_t seconds, char ret_text[CLOCK_TEXT_SIZE]) {
+    size_t used = format_date(seconds, ret_text);
+    snprintf(ret_text + used, CLOCK_TEXT_SIZE - used, "Z");
+}
+
+void clock_format_micro(int64_t microseconds, char ret_text[CLOCK_TEXT_SIZE]) {
+    size_t used = format_date(microseconds / 1000000, ret_text);
+    snprintf(ret_text + used, CLOCK_TEXT_SIZE - used, ".%06dZ", (int)(microseconds % 1000000));
+}
+
+bool clock_parse(const char *text, int64_t *ret_seconds) {
+    struct tm parts = {0};
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
+    if (rest == nullptr) {
+        return false;
+    }
+    if (*rest == '.') {
+        size_t digits = strspn(rest + 1, "0123456789");
+        if (digits == 0) {
+            return false;
+        }
+        rest += 1 + digits;
+    }
+    if (strcmp(rest, "Z") != 0) {
+        return false;
+    }
+    *ret_seconds = timegm(&parts);
+    return true;
+}

@@ -1,0 +1,56 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void mark_cut(char *message, int written) {
+    if (written >= ERROR_MESSAGE_SIZE) {
+        memcpy(message + ERROR_MESSAGE_SIZE - 4, "...", 4);
+    }
+}
+
+bool error_set(struct error *e, enum error_class class, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    e->class = class;
+    e->retry_after_ms = 0;
+    mark_cut(e->message, vsnprintf(e->message, sizeof(e->message), format, arguments));
+    va_end(arguments);
+    return false;
+}
+
+bool error_wrap(struct error *e, const char *format, ...) {
+    char wrapped[ERROR_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    int prefix = vsnprintf(wrapped, sizeof(wrapped), format, arguments);
+    va_end(arguments);
+    if (prefix >= 0 && prefix < ERROR_MESSAGE_SIZE) {
+        size_t used = (size_t)prefix;
+        mark_cut(wrapped, prefix + snprintf(wrapped + used, sizeof(wrapped) - used, ": %s", e->message));
+    }
+    memcpy(e->message, wrapped, sizeof(wrapped));
+    return false;
+}
+
+bool error_no_memory(struct error *e, const char *what) {
+    return error_set(e, ERROR_NO_MEMORY, "out of memory: %s", what);
+}
+
+const char *error_class_name(enum error_class class) {
+    static const char *const names[ERROR_CLASS_COUNT] = {
+        [ERROR_NONE] = "none",
+        [ERROR_RETRYABLE] = "retryable",
+        [ERROR_CONFLICT] = "conflict",
+        [ERROR_NOT_FOUND] = "not_found",
+        [ERROR_GONE] = "gone",
+        [ERROR_FORBIDDEN] = "forbidden",
+        [ERROR_INVALID_SPEC] = "invalid_spec",
+        [ERROR_CRYPTO] = "crypto",
+        [ERROR_IO] = "io",
+        [ERROR_NO_MEMORY] = "no_memory",
+        [ERROR_INTERNAL] = "internal",
+    };
+    return (unsigned)class < ERROR_CLASS_COUNT ? names[class] : "unknown";
+}

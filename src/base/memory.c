@@ -1,0 +1,65 @@
+#include "base/memory.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *memory_allocate(size_t size) {
+    return malloc(size);
+}
+
+void *memory_allocate_zeroed(size_t count, size_t size) {
+    return calloc(count, size);
+}
+
+// The block's whole usable size is cleansed, not only what was asked for. Kept out of line, and away from the
+// compiler's knowledge of the requested size, since FORTIFY would take the slack for an overflow.
+[[gnu::noinline]] static void cleanse_block(void *block) {
+    size_t usable = malloc_usable_size(block);
+    __asm__("" : "+r"(block));
+    explicit_bzero(block, usable);
+}
+
+void *memory_resize(void *block, size_t size) {
+    if (block == nullptr) {
+        return malloc(size);
+    }
+    if (size == 0) {
+        memory_free(block);
+        return nullptr;
+    }
+    size_t usable = malloc_usable_size(block);
+    if (size <= usable && size >= usable / 2) {
+        return block;
+    }
+    void *moved = malloc(size);
+    if (moved != nullptr) {
+        memcpy(moved, block, usable < size ? usable : size);
+        memory_free(block);
+    }
+    return moved;
+}
+
+void memory_free(void *block) {
+    if (block != nullptr) {
+        cleanse_block(block);
+        free(block);
+    }
+}
+
+char *memory_copy_text(const char *text) {
+    return memory_copy_span(text, strlen(text));
+}
+
+char *memory_copy_span(const char *text, size_t length) {
+    char *copy = malloc(length + 1);
+    if (copy != nullptr) {
+        memcpy(copy, text, length);
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+void memory_cleanse(void *bytes, size_t size) {
+    explicit_bzero(bytes, size);
+}

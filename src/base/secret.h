@@ -1,0 +1,38 @@
+// Secret bytes: keys, shared secrets, seeds. Each lives in pages of its own that core dumps leave out, that a fork
+// does not inherit, that are not swapped where the system allows it, and that are cleansed when freed. There is no
+// way to print one.
+#pragma once
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct secret;
+
+// length zero bytes (0 is allowed, up to 16 MiB); *ret_secret is owned. Errors: NO_MEMORY, INTERNAL (too large).
+[[nodiscard]] bool secret_create(size_t length, struct secret **ret_secret, struct error *e);
+
+// As secret_create, filled with a copy of bytes.
+[[nodiscard]] bool secret_copy(const void *bytes, size_t length, struct secret **ret_secret, struct error *e);
+
+// Takes secret; NULL is allowed.
+void secret_free(struct secret *secret);
+
+// The bytes, for writing and reading; borrowed until secret is freed.
+uint8_t *secret_bytes(struct secret *secret);
+const uint8_t *secret_view(const struct secret *secret);
+
+// Length in bytes.
+size_t secret_length(const struct secret *secret);
+
+// Forgets (and cleanses) all but the first length bytes; length must not exceed the present one.
+void secret_shorten(struct secret *secret, size_t length);
+
+// Whether the secret holds exactly these bytes, in a time that depends on length only.
+bool secret_equals(const struct secret *secret, const void *bytes, size_t length);
+
+static inline void secret_cleanup(struct secret **secret) {
+    secret_free(*secret);
+}
+#define cleanup_secret [[gnu::cleanup(secret_cleanup)]]

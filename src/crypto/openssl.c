@@ -1,0 +1,90 @@
+#include "crypto/openssl.h"
+
+#include "base/memory.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/provider.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static_assert(OPENSSL_VERSION_NUMBER >= 0x30500000L, "OpenSSL 3.5 or later is needed");
+
+static void *allocate(size_t size, const char *, int) {
+    return memory_allocate(size);
+}
+
+static void *resize(void *block, size_t size, const char *, int) {
+    return memory_resize(block, size);
+}
+
+static void release(void *block, const char *, int) {
+    memory_free(block);
+}
+
+// Go's crypto/x509 and others read the seed form only, which is not what OpenSSL writes when it is not told. Read are
+// the forms of the RFCs; the raw forms without any ASN.1 and the one with a public key at the end, which OpenSSL also
+// knows, are not.
+static bool configure_private_key_forms(OSSL_PROVIDER *provider) {
+    static const char *const settings[][2] = {
+        {"ml-kem.output_formats", "seed-only"},
+        {"ml-kem.input_formats", "seed-only priv-only seed-priv"},
+        {"ml-dsa.output_formats", "seed-only"},
+        {"ml-dsa.input_formats", "seed-only priv-only seed-priv"},
+    };
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (OSSL_PROVIDER_add_conf_parameter(provider, settings[i][0], settings[i][1]) != 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool crypto_start(struct error *e) {
+    static bool started;
+    if (started) {
+        return true;
+    }
+    if (CRYPTO_set_mem_functions(allocate, resize, release) != 1) {
+        return error_set(e, ERROR_INTERNAL, "OpenSSL was in use before it was given its memory");
+    }
+    if (OPENSSL_version_major() < 3 || (OPENSSL_version_major() == 3 && OPENSSL_version_minor() < 5)) {
+        return error_set(e, ERROR_CRYPTO, "OpenSSL %s is loaded, 3.5 or later is needed", crypto_version());
+    }
+    // Never unloaded: OpenSSL drops it when the process ends.
+    OSSL_PROVIDER *provider = OSSL_PROVIDER_load(nullptr, "default");
+    if (provider == nullptr) {
+        return crypto_error(e, ERROR_CRYPTO, "loading OpenSSL's default provider");
+    }
+    if (!configure_private_key_forms(provider)) {
+        return crypto_error(e, ERROR_CRYPTO, "configuring OpenSSL's default provider");
+    }
+    started = true;
+    return true;
+}
+
+const char *crypto_version(void) {
+    return OpenSSL_version(OPENSSL_FULL_VERSION_STRING);
+}
+
+bool crypto_error(struct error *e, enum error_class class, const char *format, ...) {
+    char doing[ERROR_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(doing, sizeof(doing), format, arguments);
+    va_end(arguments);
+
+    const char *data = "";
+    int flags = 0;
+    unsigned long code = ERR_get_error_all(nullptr, nullptr, nullptr, &data, &flags);
+    const char *reason = code == 0 ? nullptr : ERR_reason_error_string(code);
+    bool with_data = (flags & ERR_TXT_STRING) != 0 && data[0] != '\0';
+    error_set(e, class, "%s: %s%s%s%s", doing, reason == nullptr ? "OpenSSL gave no reason" : reason,
+              with_data ? " (" : "", with_data ? data : "", with_data ? ")" : "");
+    for (; code != 0; code = ERR_get_error()) {
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
+            e->class = ERROR_NO_MEMORY;
+        }
+    }
+    return false;
+}

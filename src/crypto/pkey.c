@@ -1,0 +1,204 @@
+#include "crypto/pkey.h"
+
+#include "base/memory.h"
+#include "crypto/handles.h"
+#include "crypto/openssl.h"
+#include "crypto/pkey_internal.h"
+
+#include <openssl/core_names.h>
+#include <openssl/encoder.h>
+#include <openssl/params.h>
+
+struct pkey {
+    const struct algorithm *algorithm;
+    EVP_PKEY *evp; // owned
+    bool has_private;
+};
+
+// The largest PEM text of a public key is base64 of a few kilobytes.
+enum { PEM_MAX = 64 * 1024 };
+
+bool pkey_wrap(const struct algorithm *algorithm, EVP_PKEY *evp, bool has_private, struct pkey **ret_pkey,
+               struct error *e) {
+    struct pkey *pkey = memory_allocate_zeroed(1, sizeof(*pkey));
+    if (pkey == nullptr) {
+        EVP_PKEY_free(evp);
+        return error_no_memory(e, "a key");
+    }
+    *pkey = (struct pkey){.algorithm = algorithm, .evp = evp, .has_private = has_private};
+    *ret_pkey = pkey;
+    return true;
+}
+
+EVP_PKEY *pkey_evp(const struct pkey *pkey) {
+    return pkey->evp;
+}
+
+static bool generate(const struct algorithm *algorithm, const OSSL_PARAM *parameters, struct pkey **ret_pkey,
+                     struct error *e) {
+    cleanup_evp_pkey_ctx EVP_PKEY_CTX *context =
+        EVP_PKEY_CTX_new_from_name(nullptr, algorithm->openssl_name, nullptr);
+    EVP_PKEY *evp = nullptr;
+    if (context == nullptr || EVP_PKEY_keygen_init(context) != 1 ||
+        (parameters != nullptr && EVP_PKEY_CTX_set_params(context, parameters) != 1) ||
+        EVP_PKEY_generate(context, &evp) != 1) {
+        return crypto_error(e, ERROR_CRYPTO, "making an %s key pair", algorithm->name);
+    }
+    return pkey_wrap(algorithm, evp, true, ret_pkey, e);
+}
+
+bool pkey_generate(const struct algorithm *algorithm, struct pkey **ret_pkey, struct error *e) {
+    return generate(algorithm, nullptr, ret_pkey, e);
+}
+
+bool pkey_from_seed(const struct algorithm *algorithm, const struct secret *seed, struct pkey **ret_pkey,
+                    struct error *e) {
+    if (secret_length(seed) != algorithm->seed_size) {
+        return error_set(e, ERROR_INVALID_SPEC, "a seed of %s has %zu bytes, this one has %zu", algorithm->name,
+                         algorithm->seed_size, secret_length(seed));
+    }
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_ML_KEM_SEED, (void *)secret_view(seed), secret_length(seed)),
+        OSSL_PARAM_construct_end(),
+    };
+    return generate(algorithm, parameters, ret_pkey, e);
+}
+
+bool pkey_from_private(const struct algorithm *algorithm, const void *bytes, size_t length, struct pkey **ret_pkey,
+                       struct error *e) {
+    if (length != algorithm->private_key_size) {
+        return error_set(e, ERROR_INVALID_SPEC, "a private key of %s has %zu bytes, this one has %zu", algorithm->name,
+                         algorithm->private_key_size, length);
+    }
+    EVP_PKEY *evp = EVP_PKEY_new_raw_private_key_ex(nullptr, algorithm->openssl_name, nullptr, bytes, length);
+    if (evp == nullptr) {
+        return crypto_error(e, ERROR_INVALID_SPEC, "not a private key of %s", algorithm->name);
+    }
+    return pkey_wrap(algorithm, evp, true, ret_pkey, e);
+}
+
+static bool refuse_public_size(const struct algorithm *algorithm, size_t length, struct error *e) {
+    const struct algorithm *other = algorithm_find_by_public_key_size(algorithm->family, length);
+    return error_set(e, ERROR_INVALID_SPEC, "a public key of %s has %zu bytes, this one has %zu%s%s%s", algorithm->name,
+                     algorithm->public_key_size, length, other == nullptr ? "" : " (as one of ",
+                     other == nullptr ? "" : other->name, other == nullptr ? "" : ")");
+}
+
+bool pkey_from_public(const struct algorithm *algorithm, const void *bytes, size_t length, struct pkey **ret_pkey,
+                      struct error *e) {
+    if (length != algorithm->public_key_size) {
+        return refuse_public_size(algorithm, length, e);
+    }
+    EVP_PKEY *evp = EVP_PKEY_new_raw_public_key_ex(nullptr, algorithm->openssl_name, nullptr, bytes, length);
+    if (evp == nullptr) {
+        return crypto_error(e, ERROR_INVALID_SPEC, "not a public key of %s", algorithm->name);
+    }
+    return pkey_wrap(algorithm, evp, false, ret_pkey, e);
+}
+
+void pkey_free(struct pkey *pkey) {
+    if (pkey != nullptr) {
+        EVP_PKEY_free(pkey->evp);
+        memory_free(pkey);
+    }
+}
+
+const struct algorithm *pkey_algorithm(const struct pkey *pkey) {
+    return pkey->algorithm;
+}
+
+bool pkey_has_private(const struct pkey *pkey) {
+    return pkey->has_private;
+}
+
+bool pkey_public(const struct pkey *pkey, struct buffer *bytes, struct error *e) {
+    size_t length = pkey->algorithm->public_key_size;
+    char *room;
+    if (!buffer_reserve(bytes, length, &room, e)) {
+        return false;
+    }
+    if (EVP_PKEY_get_raw_public_key(pkey->evp, (unsigned char *)room, &length) != 1) {
+        return crypto_error(e, ERROR_CRYPTO, "reading a public key of %s", pkey->algorithm->name);
+    }
+    buffer_advance(bytes, length);
+    return true;
+}
+
+static bool require_private(const struct pkey *pkey, struct error *e) {
+    return pkey->has_private ||
+           error_set(e, ERROR_CRYPTO, "a public key of %s has no private key", pkey->algorithm->name);
+}
+
+bool pkey_private(const struct pkey *pkey, struct secret **ret_bytes, struct error *e) {
+    cleanup_secret struct secret *bytes = nullptr;
+    size_t length = pkey->algorithm->private_key_size;
+    if (!require_private(pkey, e) || !secret_create(length, &bytes, e)) {
+        return false;
+    }
+    if (EVP_PKEY_get_raw_private_key(pkey->evp, secret_bytes(bytes), &length) != 1) {
+        return crypto_error(e, ERROR_CRYPTO, "reading a private key of %s", pkey->algorithm->name);
+    }
+    *ret_bytes = bytes;
+    bytes = nullptr;
+    return true;
+}
+
+// PEM text in memory of OpenSSL's, which the caller frees with OPENSSL_free (it is cleansed then).
+static bool encode_pem(const struct pkey *pkey, int selection, const char *structure, unsigned char **ret_pem,
+                       size_t *ret_length, struct error *e) {
+    OSSL_ENCODER_CTX *context = OSSL_ENCODER_CTX_new_for_pkey(pkey->evp, selection, "PEM", structure, nullptr);
+    unsigned char *pem = nullptr;
+    size_t length = 0;
+    bool done = context != nullptr && OSSL_ENCODER_to_data(context, &pem, &length) == 1;
+    OSSL_ENCODER_CTX_free(context);
+    if (!done) {
+        return crypto_error(e, ERROR_CRYPTO, "writing a %s of %s", structure, pkey->algorithm->name);
+    }
+    *ret_pem = pem;
+    *ret_length = length;
+    return true;
+}
+
+bool pkey_public_pem(const struct pkey *pkey, struct buffer *pem, struct error *e) {
+    unsigned char *text;
+    size_t length;
+    if (!encode_pem(pkey, EVP_PKEY_PUBLIC_KEY, "SubjectPublicKeyInfo", &text, &length, e)) {
+        return false;
+    }
+    bool done = buffer_append(pem, text, length, e);
+    OPENSSL_free(text);
+    return done;
+}
+
+bool pkey_private_pem(const struct pkey *pkey, struct secret **ret_pem, struct error *e) {
+    unsigned char *text;
+    size_t length;
+    if (!require_private(pkey, e) ||
+        !encode_pem(pkey, EVP_PKEY_KEYPAIR, "PrivateKeyInfo", &text, &length, e)) {
+        return false;
+    }
+    bool done = secret_copy(text, length, ret_pem, e);
+    OPENSSL_free(text);
+    return done;
+}
+
+static bool check_same_private(const struct pkey *one, const struct pkey *other, struct error *e) {
+    cleanup_secret struct secret *left = nullptr;
+    cleanup_secret struct secret *right = nullptr;
+    if (!pkey_private(one, &left, e) || !pkey_private(other, &right, e)) {
+        return false;
+    }
+    return secret_equals(left, secret_view(right), secret_length(right)) ||
+           error_set(e, ERROR_CRYPTO, "the private keys differ");
+}
+
+bool pkey_check_same(const struct pkey *one, const struct pkey *other, struct error *e) {
+    if (one->algorithm != other->algorithm) {
+        return error_set(e, ERROR_CRYPTO, "one key is of %s, the other of %s", one->algorithm->name,
+                         other->algorithm->name);
+    }
+    if (EVP_PKEY_eq(one->evp, other->evp) != 1) {
+        return crypto_error(e, ERROR_CRYPTO, "the public keys differ");
+    }
+    return !one->has_private || !other->has_private || check_same_private(one, other, e);
+}

@@ -1,0 +1,113 @@
+// QuantumDecapsulateSecret: the shared secret that a ciphertext carries, with the private key that it was made for.
+#include "crypto/encoding.h"
+#include "crypto/kem.h"
+#include "crypto/keyform.h"
+#include "kinds/exchange.h"
+#include "kinds/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CIPHERTEXT_MAX = 1568 }; // bytes, of ML-KEM-1024
+
+struct spec {
+    const struct algorithm *algorithm; // NULL: the private key's own
+    struct reference private_key;
+    struct reference ciphertext_ref;
+    const char *ciphertext; // hex; wins over the reference
+};
+
+static const struct input_source private_key_sources[] = {
+    {"QuantumKEMKeyPair", "private_key", true},
+    {nullptr},
+};
+
+static const struct input_source ciphertext_sources[] = {
+    {"QuantumEncapsulateSecret", "ciphertext", true},
+    {"Secret", nullptr, false},
+    {"ConfigMap", nullptr, false},
+    {nullptr},
+};
+
+static void decode(struct spec_reader *reader, void *memory) {
+    struct spec *spec = memory;
+    spec->algorithm = spec_algorithm(reader, ALGORITHM_KEM);
+    spec->private_key = spec_reference(reader, "privateKeyRef", private_key_sources, true);
+    spec->ciphertext = spec_hex(reader, "ciphertext", 1, CIPHERTEXT_MAX);
+    spec->ciphertext_ref = spec_reference(reader, "ciphertextRef", ciphertext_sources, false);
+    if (spec->ciphertext == nullptr && spec->ciphertext_ref.name == nullptr && reader->faults.length == 0) {
+        spec_fault(reader, "ciphertextRef: is required, unless spec.ciphertext is given");
+    }
+}
+
+static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
+    const struct spec *spec = memory;
+    requests[0] = (struct input_request){"privateKeyRef", spec->private_key, private_key_sources};
+    requests[1] = (struct input_request){"ciphertextRef", spec->ciphertext_ref, ciphertext_sources};
+    return spec->ciphertext == nullptr ? 2 : 1;
+}
+
+static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
+    const struct spec *spec = memory;
+    return buffer_append_format(recipe, e, "ciphertext=%s", spec->ciphertext == nullptr ? "" : spec->ciphertext);
+}
+
+static bool read_ciphertext(const struct spec *spec, const struct algorithm *algorithm, const struct input *input,
+                            struct secret **ret_ciphertext, struct error *e) {
+    if (spec->ciphertext != nullptr) {
+        return hex_decode(spec->ciphertext, strlen(spec->ciphertext), ENCODING_ONE_LINE, ret_ciphertext, e) ||
+               error_wrap(e, "spec.ciphertext");
+    }
+    char what[64];
+    snprintf(what, sizeof(what), "ciphertext of %s", algorithm->name);
+    const struct algorithm *own;
+    return (exchange_choose_algorithm(algorithm, input, &own, e) &&
+            keyform_read_bytes(what, algorithm->ciphertext_size, secret_view(input->bytes),
+                               secret_length(input->bytes), ret_ciphertext, e)) ||
+           error_wrap(e, "spec.ciphertextRef");
+}
+
+static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
+                    const char **ret_algorithm, struct error *e) {
+    const struct spec *spec = memory;
+    const struct algorithm *algorithm;
+    cleanup_secret struct secret *ciphertext = nullptr;
+    cleanup_pkey struct pkey *pkey = nullptr;
+    struct secret *shared_secret;
+    if (!exchange_choose_algorithm(spec->algorithm, &inputs[0], &algorithm, e)) {
+        return false;
+    }
+    if (algorithm == nullptr) {
+        return error_set(e, ERROR_INTERNAL, "the key pair of spec.privateKeyRef does not say its algorithm");
+    }
+    if (!read_ciphertext(spec, algorithm, &inputs[1], &ciphertext, e) ||
+        !pkey_from_private(algorithm, secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &pkey, e)) {
+        return false;
+    }
+    if (!kem_decapsulate(pkey, secret_view(ciphertext), secret_length(ciphertext), &shared_secret, e)) {
+        return error_wrap(e, spec->ciphertext != nullptr ? "spec.ciphertext" : "spec.ciphertextRef");
+    }
+    *ret_algorithm = algorithm->name;
+    return secret_data_add(data, "shared_secret", shared_secret, e);
+}
+
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
+                    struct report *report, struct error *e) {
+    const struct spec *spec = memory;
+    const struct algorithm *algorithm;
+    return exchange_inspect(spec->algorithm, data, metadata, report, &algorithm, e);
+}
+
+const struct kind kind_decapsulate_secret = {
+    .kind = "QuantumDecapsulateSecret",
+    .plural = "quantumdecapsulatesecrets",
+    .short_name = "qds",
+    .standard = "FIPS 203",
+    .secret_suffix = "",
+    .spec_size = sizeof(struct spec),
+    .decode = decode,
+    .list_inputs = list_inputs,
+    .describe_recipe = describe_recipe,
+    .produce = produce,
+    .inspect = inspect,
+};

@@ -1,0 +1,140 @@
+// QuantumDerivedKey: a symmetric key from a shared secret, by HKDF (RFC 5869).
+#include "crypto/encoding.h"
+#include "crypto/kdf.h"
+#include "kinds/table.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    KEY_MAX = 32, // bytes
+    SALT_MAX = 1024,
+    INFO_MAX = 1024,
+};
+
+struct spec {
+    struct reference shared_secret;
+    int64_t length;      // bytes
+    const char *salt;    // hex, or NULL
+    const char *info;    // text, or NULL
+    const char *info_hex; // hex, or NULL
+    const char *type;
+};
+
+static const char hkdf[] = "HKDF-SHA256";
+
+static const struct input_source shared_secret_sources[] = {
+    {"QuantumEncapsulateSecret", "shared_secret", true},
+    {"QuantumDecapsulateSecret", "shared_secret", true},
+    {"QuantumRandomNumber", "random", true},
+    {"Secret", nullptr, false},
+    {nullptr},
+};
+
+static void decode(struct spec_reader *reader, void *memory) {
+    static const char *const algorithms[] = {hkdf, nullptr};
+    static const char *const types[] = {"", "AES-256", "ChaCha20", "HMAC-SHA256", nullptr};
+    struct spec *spec = memory;
+    spec->shared_secret = spec_reference(reader, "sharedSecretRef", shared_secret_sources, true);
+    spec->length = spec_integer(reader, "keyLength", nullptr, 1, KEY_MAX, KEY_MAX);
+    (void)spec_choice(reader, "algorithm", algorithms);
+    spec->salt = spec_hex(reader, "salt", 0, SALT_MAX);
+    spec->info = spec_text(reader, "info", INFO_MAX);
+    spec->info_hex = spec_hex(reader, "infoHex", 0, INFO_MAX);
+    spec->type = spec_choice(reader, "keyType", types);
+    if (spec->info != nullptr && spec->info_hex != nullptr) {
+        spec_fault(reader, "info and spec.infoHex exclude each other; give one of them");
+    }
+    if ((spec->type == types[1] || spec->type == types[2]) && spec->length != KEY_MAX) {
+        spec_fault(reader, "keyLength: %" PRId64 " does not fit keyType %s, which takes %d bytes", spec->length,
+                   spec->type, KEY_MAX);
+    }
+}
+
+static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
+    const struct spec *spec = memory;
+    requests[0] = (struct input_request){"sharedSecretRef", spec->shared_secret, shared_secret_sources};
+    return 1;
+}
+
+// Salt and info as bytes; an absent one is empty.
+static bool decode_parameters(const struct spec *spec, struct secret **ret_salt, struct secret **ret_info,
+                              struct error *e) {
+    const char *salt = spec->salt == nullptr ? "" : spec->salt;
+    const char *info = spec->info == nullptr ? "" : spec->info;
+    cleanup_secret struct secret *salt_bytes = nullptr;
+    if (!hex_decode(salt, strlen(salt), ENCODING_ONE_LINE, &salt_bytes, e)) {
+        return false;
+    }
+    bool decoded = spec->info_hex != nullptr ? hex_decode(spec->info_hex, strlen(spec->info_hex), ENCODING_ONE_LINE, ret_info, e)
+                                            : secret_copy(info, strlen(info), ret_info, e);
+    if (decoded) {
+        *ret_salt = salt_bytes;
+        salt_bytes = nullptr;
+    }
+    return decoded;
+}
+
+static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
+    const struct spec *spec = memory;
+    cleanup_secret struct secret *salt = nullptr;
+    cleanup_secret struct secret *info = nullptr;
+    return decode_parameters(spec, &salt, &info, e) &&
+           buffer_append_format(recipe, e, "length=%" PRId64 " type=%s salt=", spec->length, spec->type) &&
+           hex_encode(secret_view(salt), secret_length(salt), recipe, e) &&
+           buffer_append_text(recipe, " info=", e) &&
+           hex_encode(secret_view(info), secret_length(info), recipe, e);
+}
+
+static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
+                    const char **ret_algorithm, struct error *e) {
+    const struct spec *spec = memory;
+    size_t length = secret_length(inputs[0].bytes);
+    if (length < FINGERPRINTED_BYTES_MIN) {
+        return error_set(e, ERROR_INVALID_SPEC, "spec.sharedSecretRef: the secret has %zu bytes; at least %d are needed",
+                         length, FINGERPRINTED_BYTES_MIN);
+    }
+    cleanup_secret struct secret *salt = nullptr;
+    cleanup_secret struct secret *info = nullptr;
+    struct secret *key;
+    if (!decode_parameters(spec, &salt, &info, e) ||
+        !kdf_hkdf_sha256(inputs[0].bytes, secret_view(salt), secret_length(salt), secret_view(info),
+                         secret_length(info), (size_t)spec->length, &key, e)) {
+        return false;
+    }
+    *ret_algorithm = hkdf;
+    return secret_data_add(data, "key", key, e);
+}
+
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *,
+                    struct report *report, struct error *e) {
+    const struct spec *spec = memory;
+    const struct secret *key;
+    if (!secret_data_require_length(data, "key", (size_t)spec->length, &key, e) ||
+        !report_fingerprint(report, key, e)) {
+        return false;
+    }
+    report_integer(report, "keyLength", spec->length);
+    const char *info = spec->info != nullptr ? spec->info : spec->info_hex;
+    if (spec->salt != nullptr) {
+        report_text(report, "usedSalt", spec->salt);
+    }
+    if (info != nullptr) {
+        report_text(report, "usedInfo", info);
+    }
+    return true;
+}
+
+const struct kind kind_derived_key = {
+    .kind = "QuantumDerivedKey",
+    .plural = "quantumderivedkeys",
+    .short_name = "qdk",
+    .standard = "RFC 5869",
+    .secret_suffix = "",
+    .spec_size = sizeof(struct spec),
+    .decode = decode,
+    .list_inputs = list_inputs,
+    .describe_recipe = describe_recipe,
+    .produce = produce,
+    .inspect = inspect,
+};

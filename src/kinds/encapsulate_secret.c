@@ -1,0 +1,99 @@
+// QuantumEncapsulateSecret: a shared secret, and the ciphertext that carries it to the holder of a private key.
+#include "crypto/encoding.h"
+#include "crypto/kem.h"
+#include "crypto/keyform.h"
+#include "kinds/exchange.h"
+#include "kinds/table.h"
+
+enum { CIPHERTEXT_MAX = 4096 };
+
+struct spec {
+    const struct algorithm *algorithm; // NULL: the public key's own
+    struct reference public_key;
+};
+
+static const struct input_source public_key_sources[] = {
+    {"QuantumKEMKeyPair", "public_key", true},
+    {"Secret", nullptr, false},
+    {"ConfigMap", nullptr, false},
+    {nullptr},
+};
+
+static void decode(struct spec_reader *reader, void *memory) {
+    struct spec *spec = memory;
+    spec->algorithm = spec_algorithm(reader, ALGORITHM_KEM);
+    spec->public_key = spec_reference(reader, "publicKeyRef", public_key_sources, true);
+}
+
+static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
+    const struct spec *spec = memory;
+    requests[0] = (struct input_request){"publicKeyRef", spec->public_key, public_key_sources};
+    return 1;
+}
+
+// Reads the public key; with no algorithm given, as any of the KEMs that it may belong to.
+static bool read_public_key(const struct algorithm *algorithm, const struct secret *bytes, struct pkey **ret_pkey,
+                            struct error *e) {
+    if (algorithm != nullptr) {
+        return keyform_read_public(algorithm, secret_view(bytes), secret_length(bytes), ret_pkey, e) ||
+               error_wrap(e, "spec.publicKeyRef");
+    }
+    const struct algorithm *candidate;
+    for (size_t i = 0; (candidate = algorithm_at(ALGORITHM_KEM, i)) != nullptr; i++) {
+        if (keyform_read_public(candidate, secret_view(bytes), secret_length(bytes), ret_pkey, e)) {
+            return true;
+        }
+    }
+    return error_set(e, ERROR_INVALID_SPEC, "spec.publicKeyRef: not a public key of any KEM that is served");
+}
+
+static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
+                    const char **ret_algorithm, struct error *e) {
+    const struct spec *spec = memory;
+    const struct algorithm *algorithm;
+    cleanup_pkey struct pkey *pkey = nullptr;
+    cleanup_buffer struct buffer ciphertext = buffer_create(CIPHERTEXT_MAX);
+    struct secret *shared_secret;
+    struct secret *value;
+    if (!exchange_choose_algorithm(spec->algorithm, &inputs[0], &algorithm, e) ||
+        !read_public_key(algorithm, inputs[0].bytes, &pkey, e) ||
+        !kem_encapsulate(pkey, &ciphertext, &shared_secret, e) ||
+        !secret_data_add(data, "shared_secret", shared_secret, e) ||
+        !secret_copy(ciphertext.data, ciphertext.length, &value, e) ||
+        !secret_data_add(data, "ciphertext", value, e)) {
+        return false;
+    }
+    *ret_algorithm = pkey_algorithm(pkey)->name;
+    return true;
+}
+
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
+                    struct report *report, struct error *e) {
+    const struct spec *spec = memory;
+    const struct algorithm *algorithm;
+    const struct secret *ciphertext;
+    cleanup_buffer struct buffer hex = buffer_create(2 * CIPHERTEXT_MAX);
+    char fingerprint[FINGERPRINT_SIZE];
+    if (!exchange_inspect(spec->algorithm, data, metadata, report, &algorithm, e) ||
+        !secret_data_require_length(data, "ciphertext", algorithm->ciphertext_size, &ciphertext, e) ||
+        !hex_encode(secret_view(ciphertext), secret_length(ciphertext), &hex, e) ||
+        !fingerprint_compute(secret_view(ciphertext), secret_length(ciphertext), fingerprint, e)) {
+        return false;
+    }
+    report_text(report, "ciphertext", buffer_text(&hex));
+    report_text(report, "ciphertextFingerprint", fingerprint);
+    return true;
+}
+
+const struct kind kind_encapsulate_secret = {
+    .kind = "QuantumEncapsulateSecret",
+    .plural = "quantumencapsulatesecrets",
+    .short_name = "qes",
+    .standard = "FIPS 203",
+    .secret_suffix = "",
+    .spec_size = sizeof(struct spec),
+    .decode = decode,
+    .list_inputs = list_inputs,
+    .produce = produce,
+    .inspect = inspect,
+};

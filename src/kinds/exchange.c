@@ -1,0 +1,30 @@
+#include "kinds/exchange.h"
+
+bool exchange_choose_algorithm(const struct algorithm *wanted, const struct input *input,
+                               const struct algorithm **ret_algorithm, struct error *e) {
+    const struct algorithm *own =
+        input->algorithm == nullptr ? nullptr : algorithm_find(ALGORITHM_KEM, input->algorithm);
+    if (wanted != nullptr && own != nullptr && wanted != own) {
+        return error_set(e, ERROR_INVALID_SPEC, "spec.algorithm: %s does not match spec.%s, which is of %s",
+                         wanted->name, input->field, own->name);
+    }
+    *ret_algorithm = wanted != nullptr ? wanted : own;
+    return true;
+}
+
+bool exchange_inspect(const struct algorithm *wanted, const struct secret_data *data,
+                      const struct metadata *metadata, struct report *report, const struct algorithm **ret_algorithm,
+                      struct error *e) {
+    const struct algorithm *algorithm = algorithm_find(ALGORITHM_KEM, metadata->algorithm);
+    const struct secret *shared_secret;
+    if (algorithm == nullptr || (wanted != nullptr && wanted != algorithm)) {
+        return error_set(e, ERROR_CRYPTO, "the Secret holds a shared secret of %s, not of %s", metadata->algorithm,
+                         wanted == nullptr ? "a KEM" : wanted->name);
+    }
+    if (!secret_data_require_length(data, "shared_secret", algorithm->shared_secret_size, &shared_secret, e) ||
+        !report_fingerprint(report, shared_secret, e)) {
+        return false;
+    }
+    *ret_algorithm = algorithm;
+    return true;
+}

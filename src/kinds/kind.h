@@ -1,0 +1,79 @@
+// A kind is a value: what the generic controller (src/operator) needs to know to serve one custom resource. Kinds are
+// pure: no I/O, no clock, no state. To add one, write a file with its `const struct kind` and a row in table.c.
+#pragma once
+
+#include "crypto/fingerprint.h"
+#include "kinds/metadata.h"
+#include "kinds/secret_data.h"
+#include "kinds/spec.h"
+
+enum { KIND_INPUTS_MAX = 4 };
+
+// One place where an input may come from.
+struct input_source {
+    const char *kind;     // a kind of ours, "Secret", "ConfigMap" or "URL"; NULL ends a list
+    const char *data_key; // the entry of our kind's output Secret that is read; NULL: the reference's own key
+    bool by_default;      // tried when the reference names no kind
+};
+
+// One input that an object needs.
+struct input_request {
+    const char *field; // "publicKeyRef"
+    struct reference reference;
+    const struct input_source *sources; // allowed ones, in the order of search
+};
+
+// One input, loaded.
+struct input {
+    const char *field;     // as in its request
+    const char *algorithm; // status.algorithm of the resource that it came from; NULL: not from one of ours
+    const struct secret *bytes;
+};
+
+// What a kind says of an output Secret that is as it should be.
+struct report {
+    char fingerprint[FINGERPRINT_SIZE]; // "": none is shown
+    const char *warning;                // static text for the status; NULL: none
+    yyjson_mut_doc *status;             // the kind's own status fields, an object; made by the caller
+};
+
+struct kind {
+    const char *kind; // "QuantumKEMKeyPair"
+    const char *plural;
+    const char *short_name;
+    const char *standard;      // what the output follows: "FIPS 203"
+    const char *secret_suffix; // what is put after the object's name for the output Secret's default name
+
+    // Reads and checks spec into a zeroed struct of spec_size bytes, which borrows from the spec's document. Every
+    // fault goes to the reader.
+    size_t spec_size;
+    void (*decode)(struct spec_reader *reader, void *spec);
+
+    // Fills requests and returns how many there are; NULL: the kind has no inputs.
+    size_t (*list_inputs)(const void *spec, struct input_request requests[KIND_INPUTS_MAX]);
+
+    // Appends to recipe whatever of spec decides the output, besides algorithm and inputs; NULL: nothing does.
+    bool (*describe_recipe)(const void *spec, struct buffer *recipe, struct error *e);
+
+    // Makes the output from spec and inputs (in the order of list_inputs) into data, which is empty; *ret_algorithm:
+    // the canonical name, static. Errors: INVALID_SPEC (an input that cannot be used), CRYPTO, NO_MEMORY.
+    bool (*produce)(const void *spec, const struct input *inputs, struct secret_data *data,
+                    const char **ret_algorithm, struct error *e);
+
+    // Checks an output, new or stored: complete, right lengths, keys that belong together, what spec asks for. Fills
+    // report. Errors: CRYPTO (says what is wrong), NO_MEMORY.
+    bool (*inspect)(const void *spec, const struct secret_data *data, const struct metadata *metadata,
+                    struct report *report, struct error *e);
+};
+
+// Adds a member to report's status; field is borrowed as long as it. Memory that is out shows when it is written.
+void report_text(struct report *report, const char *field, const char *text);
+void report_integer(struct report *report, const char *field, int64_t number);
+void report_real(struct report *report, const char *field, double number);
+
+// Of a shorter secret no fingerprint is made, nor is a key derived from one: it could be searched for.
+enum { FINGERPRINTED_BYTES_MIN = 16 };
+
+// Makes the fingerprint of bytes the report's; of fewer than FINGERPRINTED_BYTES_MIN there is none. Errors: CRYPTO,
+// NO_MEMORY.
+[[nodiscard]] bool report_fingerprint(struct report *report, const struct secret *bytes, struct error *e);

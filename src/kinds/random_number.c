@@ -1,0 +1,128 @@
+// QuantumRandomNumber: random bytes, from the kernel, from OpenSSL's generator, or, for test vectors, from a seed.
+#include "crypto/ctr_drbg.h"
+#include "crypto/encoding.h"
+#include "crypto/random.h"
+#include "kinds/table.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    BYTES_DEFAULT = 32,
+    BYTES_MAX = 65536,
+    URL_MAX = 2048,
+};
+
+struct spec {
+    int64_t bytes;
+    const char *provider;
+    const char *seed; // hex
+    struct reference seed_url;
+};
+
+static const char *const providers[] = {"system", "OpenSSL", nullptr};
+static const char seeded_algorithm[] = "AES-256-CTR-DRBG";
+static const struct input_source seed_sources[] = {{"URL", nullptr, true}, {nullptr}};
+
+static void decode(struct spec_reader *reader, void *memory) {
+    struct spec *spec = memory;
+    spec->bytes = spec_integer(reader, "numBytes", "bytes", 1, BYTES_MAX, BYTES_DEFAULT);
+    spec->provider = spec_choice(reader, "provider", providers);
+    spec->seed = spec_hex(reader, "seed", CTR_DRBG_ENTROPY_SIZE, 2 * CTR_DRBG_ENTROPY_SIZE);
+    spec->seed_url = (struct reference){.name = spec_text(reader, "seedURI", URL_MAX)};
+    if (spec->seed != nullptr && spec->seed_url.name != nullptr) {
+        spec_fault(reader, "seed and spec.seedURI exclude each other; give one of them");
+    }
+}
+
+static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
+    const struct spec *spec = memory;
+    if (spec->seed_url.name == nullptr) {
+        return 0;
+    }
+    requests[0] = (struct input_request){"seedURI", spec->seed_url, seed_sources};
+    return 1;
+}
+
+static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
+    const struct spec *spec = memory;
+    return buffer_append_format(recipe, e, "bytes=%" PRId64 " provider=%s seed=", spec->bytes, spec->provider) &&
+           buffer_append_text(recipe, spec->seed == nullptr ? "" : spec->seed, e);
+}
+
+// hex: the seed's digits; what comes from a URL may have line ends among them.
+static bool generate_from_seed(const char *hex, size_t digits, int64_t bytes, struct secret **ret_random,
+                               struct error *e) {
+    cleanup_secret struct secret *seed = nullptr;
+    if (!hex_decode(hex, digits, ENCODING_SKIP_SPACES, &seed, e)) {
+        return false;
+    }
+    size_t length = secret_length(seed);
+    if (length < CTR_DRBG_ENTROPY_SIZE || length > 2 * CTR_DRBG_ENTROPY_SIZE) {
+        return error_set(e, ERROR_INVALID_SPEC, "the seed has %zu bytes; %d to %d are allowed", length,
+                         CTR_DRBG_ENTROPY_SIZE, 2 * CTR_DRBG_ENTROPY_SIZE);
+    }
+    cleanup_secret struct secret *personalization = nullptr;
+    if (!secret_copy(secret_view(seed) + CTR_DRBG_ENTROPY_SIZE, length - CTR_DRBG_ENTROPY_SIZE, &personalization, e)) {
+        return false;
+    }
+    secret_shorten(seed, CTR_DRBG_ENTROPY_SIZE);
+    return ctr_drbg_generate(seed, personalization, (size_t)bytes, ret_random, e);
+}
+
+static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
+                    const char **ret_algorithm, struct error *e) {
+    const struct spec *spec = memory;
+    struct secret *random = nullptr;
+    const char *algorithm = spec->provider;
+    bool made;
+    if (spec->seed != nullptr) {
+        algorithm = seeded_algorithm;
+        made = generate_from_seed(spec->seed, strlen(spec->seed), spec->bytes, &random, e);
+    } else if (spec->seed_url.name != nullptr) {
+        algorithm = seeded_algorithm;
+        made = generate_from_seed((const char *)secret_view(inputs[0].bytes), secret_length(inputs[0].bytes),
+                                  spec->bytes, &random, e) ||
+               error_wrap(e, "spec.seedURI: its content");
+    } else if (spec->provider == providers[0]) {
+        made = random_system((size_t)spec->bytes, &random, e);
+    } else {
+        made = random_openssl((size_t)spec->bytes, &random, e);
+    }
+    if (!made || !secret_data_add(data, "random", random, e)) {
+        return false;
+    }
+    *ret_algorithm = algorithm;
+    return true;
+}
+
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
+                    struct report *report, struct error *e) {
+    const struct spec *spec = memory;
+    const struct secret *random;
+    if (!secret_data_require_length(data, "random", (size_t)spec->bytes, &random, e) ||
+        !report_fingerprint(report, random, e)) {
+        return false;
+    }
+    if (spec->seed != nullptr || spec->seed_url.name != nullptr) {
+        report->warning = "made from a seed: whoever knows the seed knows these bytes; use this for test vectors only";
+    }
+    report_integer(report, "size", spec->bytes);
+    report_real(report, "entropy", random_entropy(secret_view(random), (size_t)spec->bytes));
+    report_text(report, "lastGeneratedTime", metadata->created);
+    return true;
+}
+
+const struct kind kind_random_number = {
+    .kind = "QuantumRandomNumber",
+    .plural = "quantumrandomnumbers",
+    .short_name = "qrn",
+    .standard = "NIST SP 800-90A",
+    .secret_suffix = "",
+    .spec_size = sizeof(struct spec),
+    .decode = decode,
+    .list_inputs = list_inputs,
+    .describe_recipe = describe_recipe,
+    .produce = produce,
+    .inspect = inspect,
+};

@@ -1,0 +1,23 @@
+#include "kinds/kind.h"
+
+void report_text(struct report *report, const char *field, const char *text) {
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
+    (void)yyjson_mut_obj_add_strcpy(report->status, root, field, text);
+}
+
+void report_integer(struct report *report, const char *field, int64_t number) {
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
+    (void)yyjson_mut_obj_add_sint(report->status, root, field, number);
+}
+
+void report_real(struct report *report, const char *field, double number) {
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
+    (void)yyjson_mut_obj_add_real(report->status, root, field, number);
+}
+
+bool report_fingerprint(struct report *report, const struct secret *bytes, struct error *e) {
+    if (secret_length(bytes) < FINGERPRINTED_BYTES_MIN) {
+        return true;
+    }
+    return fingerprint_compute(secret_view(bytes), secret_length(bytes), report->fingerprint, e);
+}

@@ -1,0 +1,13 @@
+// The kinds that the operator serves, one row each.
+#pragma once
+
+#include "kinds/kind.h"
+
+extern const struct kind kind_random_number;
+extern const struct kind kind_kem_key_pair;
+extern const struct kind kind_encapsulate_secret;
+extern const struct kind kind_decapsulate_secret;
+extern const struct kind kind_derived_key;
+
+// All of them, NULL-terminated.
+extern const struct kind *const kind_table[];

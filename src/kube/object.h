@@ -1,0 +1,32 @@
+// A Kubernetes object as a snapshot that many threads may hold: never changed, counted, freed with the last count.
+#pragma once
+
+#include "json/read.h"
+
+struct kube_object {
+    const char *namespace; // "" for cluster-scoped; all texts are borrowed until the last count is given back
+    const char *name;
+    const char *uid;
+    const char *resource_version;
+    const char *key; // namespace/name; "/name" for cluster-scoped
+    int64_t generation;
+    int64_t created; // seconds since 1970; 0: not said
+    bool deleting;   // has a deletionTimestamp
+    yyjson_val *root;
+};
+
+// A snapshot of value, without metadata.managedFields and without kubectl's last-applied annotation (which may repeat
+// a Secret's data). *ret_object is owned: one count. Errors: INVALID_SPEC (no name, uid or resourceVersion), NO_MEMORY.
+[[nodiscard]] bool kube_object_create(yyjson_val *value, struct kube_object **ret_object, struct error *e);
+
+struct kube_object *kube_object_retain(struct kube_object *object);
+void kube_object_release(struct kube_object *object); // NULL is allowed
+
+// Compares resourceVersions of one resource as the unbounded decimal numbers that they are (by contract since
+// Kubernetes 1.35, in fact always): <0, 0, >0. Each text is of digits; "" counts as 0.
+int kube_compare_versions(const char *a, const char *b);
+
+static inline void kube_object_cleanup(struct kube_object **object) {
+    kube_object_release(*object);
+}
+#define cleanup_object [[gnu::cleanup(kube_object_cleanup)]]

@@ -1,0 +1,392 @@
+#include "kube/store.h"
+
+#include "base/memory.h"
+#include "kube/store_table.h"
+
+#include <pthread.h>
+#include <string.h>
+
+struct store {
+    struct store_hooks hooks;
+    pthread_mutex_t lock;
+    struct table *table;
+    char *seen; // resourceVersion that the watch has come to; NULL: nothing was listed yet
+};
+
+// What to tell hooks.changed: a count of each (NULL: none).
+struct change {
+    struct kube_object *old;
+    struct kube_object *object;
+};
+
+bool store_create(const struct store_hooks *hooks, struct store **ret_store, struct error *e) {
+    struct store *store = memory_allocate_zeroed(1, sizeof(*store));
+    if (store == nullptr) {
+        return error_no_memory(e, "a store");
+    }
+    store->table = table_create();
+    if (store->table == nullptr) {
+        memory_free(store);
+        return error_no_memory(e, "a store");
+    }
+    store->hooks = *hooks;
+    pthread_mutex_init(&store->lock, nullptr);
+    *ret_store = store;
+    return true;
+}
+
+void store_free(struct store *store) {
+    if (store != nullptr) {
+        table_free(store->table);
+        pthread_mutex_destroy(&store->lock);
+        memory_free(store->seen);
+        memory_free(store);
+    }
+}
+
+struct kube_object *store_get(struct store *store, const char *key) {
+    pthread_mutex_lock(&store->lock);
+    struct entry *entry = table_get(store->table, key);
+    struct kube_object *object = entry == nullptr ? nullptr : kube_object_retain(entry->object);
+    pthread_mutex_unlock(&store->lock);
+    return object;
+}
+
+size_t store_count(struct store *store) {
+    pthread_mutex_lock(&store->lock);
+    size_t count = map_count(table_entries(store->table));
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
+bool store_has(struct store *store, const char *value) {
+    pthread_mutex_lock(&store->lock);
+    bool has = table_find(store->table, value) != nullptr;
+    pthread_mutex_unlock(&store->lock);
+    return has;
+}
+
+// ---- visiting
+
+struct visitor {
+    void (*object)(void *context, struct kube_object *object); // or
+    void (*key)(void *context, const char *key);
+    void *context;
+};
+
+static void visit_and_release(const struct visitor *visitor, struct kube_object *object) {
+    if (visitor->object != nullptr) {
+        visitor->object(visitor->context, object);
+    } else {
+        visitor->key(visitor->context, object->key);
+    }
+    kube_object_release(object);
+}
+
+// Those to visit: under value, or all when it is NULL. NULL: none. With the lock held.
+static const struct map *select_entries(const struct store *store, const char *value) {
+    return value == nullptr ? table_entries(store->table) : table_find(store->table, value);
+}
+
+// A count of each selected object, in an array of its own; NULL: memory is out.
+static struct kube_object **snapshot(struct store *store, const char *value, size_t *ret_count) {
+    size_t count = 0;
+    pthread_mutex_lock(&store->lock);
+    const struct map *selected = select_entries(store, value);
+    size_t size = selected == nullptr ? 0 : map_count(selected);
+    struct kube_object **objects = memory_allocate((size + 1) * sizeof(*objects));
+    if (objects != nullptr && selected != nullptr) {
+        const char *key;
+        void *entry;
+        for (size_t position = 0; map_next(selected, &position, &key, &entry);) {
+            objects[count++] = kube_object_retain(((struct entry *)entry)->object);
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    *ret_count = count;
+    return objects;
+}
+
+// A count of the selected object whose key is the least that is greater than after (NULL: the least); NULL: none.
+static struct kube_object *successor(struct store *store, const char *value, const char *after) {
+    struct kube_object *least = nullptr;
+    pthread_mutex_lock(&store->lock);
+    const struct map *selected = select_entries(store, value);
+    const char *key;
+    void *entry;
+    for (size_t position = 0; selected != nullptr && map_next(selected, &position, &key, &entry);) {
+        if ((after == nullptr || strcmp(key, after) > 0) && (least == nullptr || strcmp(key, least->key) < 0)) {
+            least = ((struct entry *)entry)->object;
+        }
+    }
+    least = least == nullptr ? nullptr : kube_object_retain(least);
+    pthread_mutex_unlock(&store->lock);
+    return least;
+}
+
+static void visit_selected(struct store *store, const char *value, const struct visitor *visitor) {
+    size_t count;
+    struct kube_object **objects = snapshot(store, value, &count);
+    if (objects != nullptr) {
+        for (size_t i = 0; i < count; i++) {
+            visit_and_release(visitor, objects[i]);
+        }
+        memory_free(objects);
+        return;
+    }
+    // Without memory for a copy: one by one, in the order of the keys.
+    struct kube_object *object = successor(store, value, nullptr);
+    while (object != nullptr) {
+        struct kube_object *next = successor(store, value, object->key);
+        visit_and_release(visitor, object);
+        object = next;
+    }
+}
+
+void store_find(struct store *store, const char *value, void (*visit)(void *context, const char *key), void *context) {
+    visit_selected(store, value, &(struct visitor){.key = visit, .context = context});
+}
+
+void store_visit(struct store *store, void (*visit)(void *context, struct kube_object *object), void *context) {
+    visit_selected(store, nullptr, &(struct visitor){.object = visit, .context = context});
+}
+
+// ---- changing
+
+static bool is_kept(const struct store *store, const struct kube_object *object) {
+    return store->hooks.keep == nullptr || store->hooks.keep(store->hooks.context, object);
+}
+
+// Tells of change, and gives its counts back. Without the lock.
+static void report(const struct store *store, struct change change) {
+    void (*changed)(void *, const struct kube_object *, const struct kube_object *) = store->hooks.changed;
+    void *context = store->hooks.context;
+    if (changed == nullptr || (change.old == nullptr && change.object == nullptr)) {
+        // nobody to tell, or nothing
+    } else if (change.old != nullptr && change.object != nullptr &&
+               strcmp(change.old->uid, change.object->uid) != 0) {
+        changed(context, change.old, nullptr);
+        changed(context, nullptr, change.object);
+    } else {
+        changed(context, change.old, change.object);
+    }
+    kube_object_release(change.old);
+    kube_object_release(change.object);
+}
+
+// With the lock held.
+static void advance(struct store *store, const char *resource_version) {
+    if (store->seen != nullptr && kube_compare_versions(resource_version, store->seen) <= 0) {
+        return;
+    }
+    char *seen = memory_copy_text(resource_version);
+    if (seen != nullptr) {
+        memory_free(store->seen);
+        store->seen = seen;
+    }
+}
+
+void store_advance(struct store *store, const char *resource_version) {
+    pthread_mutex_lock(&store->lock);
+    advance(store, resource_version);
+    pthread_mutex_unlock(&store->lock);
+}
+
+static struct change change_from(const struct entry *old) {
+    return (struct change){.old = old == nullptr ? nullptr : kube_object_retain(old->object)};
+}
+
+// With the lock held: puts entry (NULL: nothing) in the place of what is stored under object's key, unless that is as
+// new or newer.
+static bool change_table(struct store *store, struct kube_object *object, struct entry *entry,
+                         struct change *ret_change) {
+    struct entry *old = table_get(store->table, object->key);
+    if (old != nullptr && kube_compare_versions(object->resource_version, old->object->resource_version) <= 0) {
+        return true;
+    }
+    struct change change = change_from(old);
+    if (entry == nullptr) {
+        table_remove(store->table, object->key);
+    } else if (table_put(store->table, entry)) {
+        change.object = kube_object_retain(object);
+    } else {
+        kube_object_release(change.old);
+        return false;
+    }
+    *ret_change = change;
+    return true;
+}
+
+static bool apply(struct store *store, struct kube_object *object, bool own, struct error *e) {
+    cleanup_entry struct entry *entry = nullptr;
+    if (is_kept(store, object) && !entry_create(object, &store->hooks, &entry, e)) {
+        return false;
+    }
+    struct change change = {0};
+    bool done = true;
+    pthread_mutex_lock(&store->lock);
+    bool passed = own && store->seen != nullptr && kube_compare_versions(object->resource_version, store->seen) <= 0;
+    if (!passed) {
+        done = change_table(store, object, entry, &change);
+    }
+    if (done && !own) {
+        advance(store, object->resource_version);
+    }
+    // The table may hold this entry too, and its count is the lock's to guard.
+    entry_release(entry);
+    entry = nullptr;
+    pthread_mutex_unlock(&store->lock);
+    report(store, change);
+    return done || error_no_memory(e, "storing an object");
+}
+
+bool store_apply(struct store *store, struct kube_object *object, struct error *e) {
+    bool done = apply(store, object, false, e);
+    kube_object_release(object);
+    return done;
+}
+
+bool store_apply_own(struct store *store, struct kube_object *object, struct error *e) {
+    bool done = apply(store, object, true, e);
+    kube_object_release(object);
+    return done;
+}
+
+void store_remove(struct store *store, struct kube_object *object) {
+    struct change change = {0};
+    pthread_mutex_lock(&store->lock);
+    advance(store, object->resource_version);
+    struct entry *old = table_get(store->table, object->key);
+    if (old != nullptr &&
+        (strcmp(old->object->uid, object->uid) == 0 ||
+         kube_compare_versions(old->object->resource_version, object->resource_version) <= 0)) {
+        change = change_from(old);
+        table_remove(store->table, object->key);
+    }
+    pthread_mutex_unlock(&store->lock);
+    report(store, change);
+    kube_object_release(object);
+}
+
+// ---- replacing
+
+// A table of those objects that are worth keeping; of two with one key (pages of a list may overlap) the newer.
+static bool build_table(const struct store *store, struct kube_object **objects, size_t count,
+                        struct table **ret_table, struct error *e) {
+    cleanup_table struct table *table = table_create();
+    if (table == nullptr) {
+        return error_no_memory(e, "storing a list");
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *other = table_get(table, objects[i]->key);
+        if (!is_kept(store, objects[i]) ||
+            (other != nullptr &&
+             kube_compare_versions(other->object->resource_version, objects[i]->resource_version) >= 0)) {
+            continue;
+        }
+        cleanup_entry struct entry *entry = nullptr;
+        if (!entry_create(objects[i], &store->hooks, &entry, e)) {
+            return false;
+        }
+        if (!table_put(table, entry)) {
+            return error_no_memory(e, "storing a list");
+        }
+    }
+    *ret_table = table;
+    table = nullptr;
+    return true;
+}
+
+struct merge {
+    struct table *next;
+    const char *resource_version; // of the list
+    bool restored;                // the server went back in time
+    struct change *changes;       // room for one per object of both tables
+    size_t change_count;
+};
+
+static bool is_same(const struct merge *merge, const struct kube_object *a, const struct kube_object *b) {
+    return strcmp(a->uid, b->uid) == 0 && kube_compare_versions(a->resource_version, b->resource_version) == 0 &&
+           (!merge->restored || yyjson_equals(a->root, b->root));
+}
+
+// Decides between old and what the list has under its key. False: memory is out.
+static bool merge_old(struct merge *merge, struct entry *old) {
+    const struct entry *listed = table_get(merge->next, old->object->key);
+    const char *newest = listed == nullptr ? merge->resource_version : listed->object->resource_version;
+    bool newer = !merge->restored && kube_compare_versions(old->object->resource_version, newest) > 0;
+    if (newer || (listed != nullptr && is_same(merge, old->object, listed->object))) {
+        return table_put(merge->next, old);
+    }
+    struct change change = change_from(old);
+    change.object = listed == nullptr ? nullptr : kube_object_retain(listed->object);
+    merge->changes[merge->change_count++] = change;
+    return true;
+}
+
+// With the lock held. False: memory is out.
+static bool merge_tables(const struct store *store, struct merge *merge) {
+    const struct map *old_entries = table_entries(store->table);
+    const struct map *entries = table_entries(merge->next);
+    size_t room = map_count(old_entries) + map_count(entries) + 1;
+    merge->changes = memory_allocate(room * sizeof(*merge->changes));
+    if (merge->changes == nullptr) {
+        return false;
+    }
+    const char *key;
+    void *entry;
+    for (size_t position = 0; map_next(entries, &position, &key, &entry);) {
+        if (table_get(store->table, key) == nullptr) {
+            struct kube_object *added = ((struct entry *)entry)->object;
+            merge->changes[merge->change_count++] = (struct change){.object = kube_object_retain(added)};
+        }
+    }
+    for (size_t position = 0; map_next(old_entries, &position, &key, &entry);) {
+        if (!merge_old(merge, entry)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool replace(struct store *store, struct table **next, const char *resource_version, struct merge *merge) {
+    cleanup_text char *seen = memory_copy_text(resource_version);
+    if (seen == nullptr || !merge_tables(store, merge)) {
+        return false;
+    }
+    struct table *old = store->table;
+    store->table = *next;
+    *next = old;
+    memory_free(store->seen);
+    store->seen = seen;
+    seen = nullptr;
+    return true;
+}
+
+bool store_replace(struct store *store, struct kube_object **objects, size_t count, const char *resource_version,
+                   struct error *e) {
+    struct table *next = nullptr; // what leaves the store in the end: the old one, or the new one on failure
+    struct merge merge = {.resource_version = resource_version};
+    bool done = build_table(store, objects, count, &next, e);
+    if (done) {
+        pthread_mutex_lock(&store->lock);
+        merge.next = next;
+        merge.restored = store->seen != nullptr && kube_compare_versions(resource_version, store->seen) < 0;
+        done = replace(store, &next, resource_version, &merge) || error_no_memory(e, "storing a list");
+        table_free(next);
+        pthread_mutex_unlock(&store->lock);
+    }
+    for (size_t i = 0; i < merge.change_count; i++) {
+        if (done) {
+            report(store, merge.changes[i]);
+        } else {
+            kube_object_release(merge.changes[i].old);
+            kube_object_release(merge.changes[i].object);
+        }
+    }
+    memory_free(merge.changes);
+    for (size_t i = 0; i < count; i++) {
+        kube_object_release(objects[i]);
+    }
+    return done;
+}

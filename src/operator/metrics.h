@@ -1,0 +1,42 @@
+// Prometheus metrics, under the names that controller-runtime's and client-go's dashboards and alerts know.
+#pragma once
+
+#include "base/buffer.h"
+
+struct metrics;
+
+enum metric {
+    METRIC_RECONCILE_TOTAL,
+    METRIC_RECONCILE_ERRORS_TOTAL,
+    METRIC_TERMINAL_RECONCILE_ERRORS_TOTAL,
+    METRIC_RECONCILE_TIME_SECONDS,
+    METRIC_MAX_CONCURRENT_RECONCILES,
+    METRIC_ACTIVE_WORKERS,
+    METRIC_QUEUE_DEPTH,
+    METRIC_QUEUE_ADDS_TOTAL,
+    METRIC_QUEUE_DURATION_SECONDS,
+    METRIC_QUEUE_WORK_DURATION_SECONDS,
+    METRIC_QUEUE_UNFINISHED_WORK_SECONDS,
+    METRIC_QUEUE_LONGEST_RUNNING_SECONDS,
+    METRIC_QUEUE_RETRIES_TOTAL,
+    METRIC_REST_REQUESTS_TOTAL,
+    METRIC_REST_REQUEST_DURATION_SECONDS,
+    METRIC_TLS_CONNECTIONS_TOTAL,
+    METRIC_SECRETS_WRITTEN_TOTAL,
+    METRIC_WATCH_FAILURES_TOTAL,
+    METRIC_BUILD_INFO,
+    METRIC_COUNT,
+};
+
+// *ret_metrics is owned. Errors: NO_MEMORY.
+[[nodiscard]] bool metrics_create(struct metrics **ret_metrics, struct error *e);
+void metrics_free(struct metrics *metrics); // takes metrics; NULL is allowed
+
+// Any thread. labels: as in the text format without braces, `controller="x",result="success"`, or "". A label set that
+// memory has no room for is not counted.
+void metrics_add(struct metrics *metrics, enum metric metric, const char *labels, double amount); // counter, gauge
+void metrics_set(struct metrics *metrics, enum metric metric, const char *labels, double value);  // gauge
+void metrics_observe(struct metrics *metrics, enum metric metric, const char *labels, double seconds); // histogram
+
+// Appends all in the Prometheus text format, version 0.0.4. Errors: as buffer_append.
+[[nodiscard]] bool metrics_write(struct metrics *metrics, struct buffer *text, struct error *e);

@@ -1,0 +1,30 @@
+"""A layer of src/ includes only the layers below it: the table of docs/architecture.md, read from the #include lines."""
+
+import re
+
+import source
+
+MAY_INCLUDE = {
+    "base": set(),
+    "json": {"base"},
+    "net": {"base", "json"},
+    "crypto": {"base", "json"},
+    "kube": {"base", "json", "net", "crypto"},
+    "kinds": {"base", "json", "crypto"},
+    "operator": {"base", "json", "net", "crypto", "kube", "kinds"},
+    "cli": {"base", "json", "net", "crypto", "kube", "kinds", "operator"},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([a-z_]+)/', re.MULTILINE)
+
+
+def faults(root):
+    for path in source.c_files(root, "src"):
+        name = path.relative_to(root)
+        layer = name.parts[1]
+        if layer not in MAY_INCLUDE:
+            yield f"{name}: {layer} is no layer; the layers are {', '.join(MAY_INCLUDE)}"
+            continue
+        for match in INCLUDE.finditer(path.read_text(encoding="utf-8")):
+            other = match.group(1)
+            if other in MAY_INCLUDE and other != layer and other not in MAY_INCLUDE[layer]:
+                yield f"{name}: {layer} must not know {other}, but includes {match.group().strip()}..."

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Runs the test suites and closes with the sum of what they ran: N passed, N failed, N skipped.
+
+  tools/test.py            all suites
+  tools/test.py SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan
+
+The builds that a suite tests are there already (make test). Run it through tools/toolbox.sh.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = CHECKOUT / ".local" / "build"
+REPORTS = CHECKOUT / ".local" / "reports"
+SUITES = ("unit", "unit-asan", "unit-tsan", "e2e", "e2e-asan")
+CMOCKA_START, CMOCKA_GROUP = "[ RUN      ]", "[==========]"
+
+
+@dataclasses.dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other):
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+    @property
+    def good(self):
+        """Nothing failed, and something ran: a suite that finds no test is a fault of its own."""
+        return self.failed == 0 and self.passed > 0
+
+
+def read_ctest(report):
+    """Counts cmocka's tests inside each program that ctest ran; any other program, or one that broke off, is one test."""
+    counts = Counts()
+    for case in xml.parse(report).getroot().iter("testcase"):
+        program = cmocka_counts(case.findtext("system-out") or "")
+        failed = case.get("status") == "fail"
+        if failed and program.failed == 0:
+            program += Counts(failed=1)
+        elif program == Counts():
+            program = Counts(passed=1) if case.get("status") == "run" else Counts(skipped=1)
+        counts += program
+    return counts
+
+
+def cmocka_counts(output):
+    """A test that started and has no verdict before the next one or the end of its group has failed, or crashed."""
+    counts = Counts()
+    for test in output.split(CMOCKA_START)[1:]:
+        result = test.partition(CMOCKA_GROUP)[0]
+        passed, skipped = "[       OK ]" in result, "[  SKIPPED ]" in result
+        counts += Counts(passed, not passed and not skipped, skipped)
+    return counts
+
+
+def read_pytest(report):
+    counts = Counts()
+    for suite in xml.parse(report).getroot().iter("testsuite"):
+        failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        skipped = int(suite.get("skipped", 0))
+        counts += Counts(int(suite.get("tests", 0)) - failed - skipped, failed, skipped)
+    return counts
+
+
+def unit(build, report):
+    # CMake's default cuts what passed programs printed, and the counts with it.
+    command = [
+        "ctest", "--test-dir", build, "--output-on-failure", "--output-junit", report, "--parallel", os.cpu_count(),
+        "--test-output-size-passed", 10**8, "--test-output-size-failed", 10**8, "--no-tests=error", "--timeout", 600,
+    ]  # fmt: skip
+    return command, {}, read_ctest
+
+
+def end_to_end(build, report):
+    command = [sys.executable, "-m", "pytest", "tests/e2e", "-p", "no:cacheprovider", "-ra", f"--junitxml={report}"]
+    return command, {"QUBESEC_BINARY": str(build / "qubesec"), "PYTHONDONTWRITEBYTECODE": "1"}, read_pytest
+
+
+def sanitizer_reports(suite):
+    """What sanitizers found in any process of the suite, also in one that a test killed or restarted."""
+    return sorted(REPORTS.glob(f"{suite}.sanitizer.*"))
+
+
+def sanitizer_options(suite):
+    common = f"log_path={REPORTS / suite}.sanitizer:log_exe_name=1:halt_on_error=1"
+    # A process that is not dumpable cannot be looked through for leaks from outside; see the tests' own switch.
+    return {
+        "ASAN_OPTIONS": f"{common}:detect_stack_use_after_return=1:strict_string_checks=1",
+        "UBSAN_OPTIONS": f"{common}:print_stacktrace=1",
+        "TSAN_OPTIONS": f"{common}:second_deadlock_stack=1",
+    }
+
+
+def run(suite):
+    kind, _, flavour = suite.partition("-")
+    build = BUILD / (flavour or "release")
+    report = REPORTS / f"{suite}.xml"
+    command, environment, read = (unit if kind == "unit" else end_to_end)(build, report)
+    started = time.monotonic()
+    print(f"== {suite}", flush=True)
+    done = subprocess.run(
+        [str(word) for word in command], cwd=CHECKOUT, check=False,
+        env={**os.environ, **sanitizer_options(suite), **environment},
+    )  # fmt: skip
+    try:
+        counts = read(report)
+    except (OSError, xml.ParseError) as error:
+        print(f"{suite}: no report from its runner: {error}")
+        counts = Counts(failed=1)
+    for file in sanitizer_reports(suite):
+        print(f"{suite}: a sanitizer found a fault ({file.name}):\n{file.read_text(errors='replace')}")
+        counts += Counts(failed=1)
+    if done.returncode != 0 and counts.good:
+        print(f"{suite}: its runner ended with status {done.returncode}")
+        counts += Counts(failed=1)
+    print(f"== {suite}: {counts} in {time.monotonic() - started:.0f} s\n", flush=True)
+    return counts
+
+
+def main():
+    suites = sys.argv[1:] or SUITES
+    unknown = set(suites) - set(SUITES)
+    if unknown:
+        sys.exit(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    results = {suite: run(suite) for suite in suites}
+    for suite, counts in results.items():
+        print(f"{suite:<10} {counts}{'' if counts.good else '   <-- here'}")
+    total = sum(results.values(), Counts())
+    (REPORTS / "test.counts").write_text(f"{total.passed} {total.failed} {total.skipped}\n")
+    print(total)
+    sys.exit(0 if all(counts.good for counts in results.values()) else 1)
+
+
+if __name__ == "__main__":
+    main()
