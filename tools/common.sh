@@ -12,3 +12,7 @@ fail() { say "$*"; exit 1; }
 
 # The comment at the head of script $1 is its manual.
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$1" >&2; exit 2; }
+
+# Removes the toolboxes or control planes of the cache that nothing has used for a week: other checkouts and branches
+# may need other ones. Using one touches its folder.
+drop_unused() { find "$cache" -maxdepth 1 -type d -name "$1-*" -mtime +7 -exec rm -rf {} +; }

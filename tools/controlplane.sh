@@ -49,6 +49,10 @@ compile_with_progress() {
 }
 
 build() {
+    if [ -d "$bin" ]; then
+        touch "$bin"
+        return
+    fi
     mkdir -p "$cache"
     exec 9>"$cache/controlplane.lock"
     flock -n 9 || { say "another run builds the control plane, waiting for it"; flock 9; }
@@ -68,11 +72,9 @@ build() {
             fail "go build of $program failed (its last lines are above, all in $log); it needs a reachable Go module proxy"
         fi
     done
-    mv "$bin.part" "$bin"
+    mv -T "$bin.part" "$bin"
     say "control plane ready after $(($(date +%s) - started)) s: $bin"
-    for old in "$cache"/controlplane-*; do
-        [ "$old" = "$bin" ] || [ ! -d "$old" ] || rm -rf "$old"
-    done
+    drop_unused controlplane
 }
 
 export GOTOOLCHAIN=$toolchain GOMODCACHE="$cache/go/mod" GOCACHE="$cache/go/build"

@@ -80,22 +80,47 @@ and the Debian 13 toolbox that would be used instead needs:$absent
 install them (on Debian and Ubuntu, as root: apt-get install mmdebstrap bubblewrap uidmap), then try again"
 }
 
+# A new list, or a new way of laying (then the number here goes up), is a new toolbox.
 toolbox_dir() {
-    key=$({ echo "$suite"; packages; sed -n '/^lay_root() {/,/^}/p' "$0"; } | sha256sum | cut -c1-16)
+    key=$({ echo "1 $suite"; packages; } | sha256sum | cut -c1-16)
     echo "$cache/toolbox-$key"
 }
 
-# Lays a Debian root into folder $1. The way through a tar file works with and without root: without, mmdebstrap
-# unpacks in a user namespace, and the files of the tar become the caller's own.
+# Lays a Debian root as folder $1. Without root mmdebstrap unpacks in a user namespace and hands the result out as a
+# tar file, so that all files of the toolbox are the caller's own.
 lay_root() {
-    include=$(packages | paste -sd,)
-    mmdebstrap --variant=minbase --include="$include" \
+    set -- "$1" --variant=minbase --include="$(packages | paste -sd,)" --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Retries "3"' \
-        "$suite" "$1.tar" >"$1.log" 2>&1 || return 1
-    mkdir "$1" && tar -C "$1" -xf "$1.tar" --exclude='./dev/*' || return 1
-    rm -f "$1/etc/resolv.conf" && : >"$1/etc/resolv.conf" || return 1
-    rm -f "$1.tar" "$1.log"
+        --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Retries "3"' "$suite"
+    part=$1
+    shift
+    if [ "$(id -u)" -eq 0 ]; then
+        setsid mmdebstrap "$@" "$part" >"$part.log" 2>&1 &
+        await $! || return 1
+    else
+        setsid mmdebstrap --mode=unshare "$@" "$part.tar" >"$part.log" 2>&1 &
+        await $! || return 1
+        mkdir "$part" && tar -C "$part" -xf "$part.tar" --exclude='./dev/*' || return 1
+    fi
+    rm -f "$part/etc/resolv.conf" && : >"$part/etc/resolv.conf" || return 1
+    rm -f "$part.tar" "$part.log"
+}
+
+# Waits for the session of process $1, and ends all of it when this script is told to end.
+await() {
+    trap 'give_up "$1" 130' INT
+    trap 'give_up "$1" 143' TERM HUP
+    result=0
+    wait "$1" || result=$?
+    trap - INT TERM HUP
+    return "$result"
+}
+
+give_up() {
+    kill -s TERM -- "-$1" || :
+    wait "$1" || :
+    rm -rf --one-file-system "$toolbox".part*
+    exit "$2"
 }
 
 lay() {
@@ -105,20 +130,17 @@ lay() {
     exec 9>"$cache/toolbox.lock"
     flock -n 9 || { say "another run lays the toolbox, waiting for it"; flock 9; }
     if [ ! -d "$toolbox" ]; then
-        rm -rf "$cache"/toolbox-*.part*   # left by a run that was cut off: whoever makes one holds the lock
+        rm -rf --one-file-system "$cache"/toolbox-*.part* # left by a run that was cut off: whoever makes one holds the lock
         say "laying the Debian 13 toolbox (once, half a minute to a few, by the mirror's speed)"
         started=$(date +%s)
-        if ! lay_root "$toolbox.part"; then
+        if ! lay_root "$toolbox.part" 9>&-; then
             [ ! -f "$toolbox.part.log" ] || tail -n 15 "$toolbox.part.log" >&2
-            rm -rf "$toolbox".part*
             fail "mmdebstrap could not lay the toolbox (its last lines are above); it needs a reachable Debian mirror,
 and without root also user namespaces and the package uidmap"
         fi
-        mv "$toolbox.part" "$toolbox"
+        mv -T "$toolbox.part" "$toolbox"
         say "toolbox ready after $(($(date +%s) - started)) s: $toolbox"
-        for old in "$cache"/toolbox-*; do
-            [ "$old" = "$toolbox" ] || [ ! -d "$old" ] || rm -rf "$old"
-        done
+        drop_unused toolbox
     fi
     exec 9>&-
 }
@@ -176,5 +198,5 @@ case $verb$native in
 whereyes) echo native ;;
 whereno) echo "$toolbox" ;;
 runyes) exec "$@" ;;
-runno) enter setpriv --pdeathsig TERM "$@" ;;
+runno) touch "$toolbox" && enter setpriv --pdeathsig TERM "$@" ;;
 esac

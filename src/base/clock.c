@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { DATE_LENGTH = sizeof("2006-01-02T15:04:05") - 1 };
+
 static struct timespec now(clockid_t clock) {
     struct timespec time;
     clock_gettime(clock, &time);
@@ -52,6 +54,13 @@ bool clock_parse(const char *text, int64_t *ret_seconds) {
     if (rest == nullptr) {
         return false;
     }
+    // strptime also takes blanks, too few digits and days that a month has not; what it read is written otherwise then.
+    int64_t seconds = timegm(&parts);
+    char canonical[CLOCK_TEXT_SIZE];
+    size_t length = format_date(seconds, canonical);
+    if (length != DATE_LENGTH || rest - text != DATE_LENGTH || memcmp(text, canonical, length) != 0) {
+        return false;
+    }
     if (*rest == '.') {
         size_t digits = strspn(rest + 1, "0123456789");
         if (digits == 0) {
@@ -62,6 +71,6 @@ bool clock_parse(const char *text, int64_t *ret_seconds) {
     if (strcmp(rest, "Z") != 0) {
         return false;
     }
-    *ret_seconds = timegm(&parts);
+    *ret_seconds = seconds;
     return true;
 }

@@ -4,19 +4,27 @@
 #include <stdio.h>
 #include <string.h>
 
+// Ends a text that snprintf had to cut in "...", after a whole UTF-8 character.
 static void mark_cut(char *message, int written) {
-    if (written >= ERROR_MESSAGE_SIZE) {
-        memcpy(message + ERROR_MESSAGE_SIZE - 4, "...", 4);
+    if (written < ERROR_MESSAGE_SIZE) {
+        return;
     }
+    size_t end = ERROR_MESSAGE_SIZE - 4;
+    while (end > 0 && ((unsigned char)message[end] & 0xc0) == 0x80) {
+        end--;
+    }
+    memcpy(message + end, "...", 4);
 }
 
 bool error_set(struct error *e, enum error_class class, const char *format, ...) {
+    char message[ERROR_MESSAGE_SIZE]; // since e->message may be among the arguments
     va_list arguments;
     va_start(arguments, format);
+    mark_cut(message, vsnprintf(message, sizeof(message), format, arguments));
+    va_end(arguments);
     e->class = class;
     e->retry_after_ms = 0;
-    mark_cut(e->message, vsnprintf(e->message, sizeof(e->message), format, arguments));
-    va_end(arguments);
+    memcpy(e->message, message, sizeof(message));
     return false;
 }
 
@@ -24,12 +32,13 @@ bool error_wrap(struct error *e, const char *format, ...) {
     char wrapped[ERROR_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    int prefix = vsnprintf(wrapped, sizeof(wrapped), format, arguments);
+    int written = vsnprintf(wrapped, sizeof(wrapped), format, arguments);
     va_end(arguments);
-    if (prefix >= 0 && prefix < ERROR_MESSAGE_SIZE) {
-        size_t used = (size_t)prefix;
-        mark_cut(wrapped, prefix + snprintf(wrapped + used, sizeof(wrapped) - used, ": %s", e->message));
+    if (written >= 0 && written < ERROR_MESSAGE_SIZE) {
+        size_t used = (size_t)written;
+        written += snprintf(wrapped + used, sizeof(wrapped) - used, ": %s", e->message);
     }
+    mark_cut(wrapped, written);
     memcpy(e->message, wrapped, sizeof(wrapped));
     return false;
 }

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-// Sizes: FIPS 203 table 3. The Kyber names are accepted as other names of ML-KEM; the round-3 scheme is not served.
+// Sizes: FIPS 203 table 3. The Kyber names are accepted as other names of ML-KEM; the round-3 scheme is not
+// served.
 static const struct algorithm algorithms[] = {
     {
         .family = ALGORITHM_KEM,

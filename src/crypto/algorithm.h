@@ -1,5 +1,5 @@
-// The table of the algorithms that can be asked for: their names, their standard and their sizes. Adding an algorithm
-// is adding a row.
+// The table of the algorithms that can be asked for: their names, their standard and their sizes. Adding an
+// algorithm is adding a row.
 #pragma once
 
 #include "base/buffer.h"
@@ -38,4 +38,5 @@ const struct algorithm *algorithm_find_by_public_key_size(enum algorithm_family 
 
 // Appends all names of the family for a message: "ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), ...".
 // Errors: as buffer_append.
-[[nodiscard]] bool algorithm_describe_names(enum algorithm_family family, struct buffer *text, struct error *e);
+[[nodiscard]] bool algorithm_describe_names(enum algorithm_family family, struct buffer *text,
+                                            struct error *e);

@@ -8,7 +8,8 @@
 
 enum { STRENGTH = 256 };
 
-static bool make_context(const char *name, EVP_RAND_CTX *parent, EVP_RAND_CTX **ret_context, struct error *e) {
+static bool make_context(const char *name, EVP_RAND_CTX *parent, EVP_RAND_CTX **ret_context,
+                         struct error *e) {
     cleanup_evp_rand EVP_RAND *rand = EVP_RAND_fetch(nullptr, name, nullptr);
     EVP_RAND_CTX *context = rand == nullptr ? nullptr : EVP_RAND_CTX_new(rand, parent);
     if (context == nullptr) {
@@ -18,7 +19,8 @@ static bool make_context(const char *name, EVP_RAND_CTX *parent, EVP_RAND_CTX **
     return true;
 }
 
-// OpenSSL's generator takes entropy from a parent only; TEST-RAND is a parent that returns the bytes it was given.
+// OpenSSL's generator takes entropy from a parent only; TEST-RAND is a parent that returns the bytes it was
+// given.
 static bool make_source(const struct secret *entropy, EVP_RAND_CTX **ret_source, struct error *e) {
     cleanup_evp_rand_ctx EVP_RAND_CTX *source = nullptr;
     if (!make_context("TEST-RAND", nullptr, &source, e)) {
@@ -51,7 +53,8 @@ static bool instantiate(EVP_RAND_CTX *source, const struct secret *personalizati
         OSSL_PARAM_construct_int(OSSL_DRBG_PARAM_USE_DF, &use_derivation_function),
         OSSL_PARAM_construct_end(),
     };
-    const uint8_t *bytes = personalization == nullptr ? nullptr : secret_view(personalization);
+    // Never NULL: OpenSSL would personalize with a text of its own then.
+    const uint8_t *bytes = personalization == nullptr ? (const uint8_t *)"" : secret_view(personalization);
     size_t length = personalization == nullptr ? 0 : secret_length(personalization);
     if (EVP_RAND_instantiate(drbg, STRENGTH, 0, bytes, length, parameters) != 1) {
         return crypto_error(e, ERROR_CRYPTO, "instantiating the random generator");
@@ -64,16 +67,17 @@ static bool instantiate(EVP_RAND_CTX *source, const struct secret *personalizati
 bool ctr_drbg_generate(const struct secret *entropy, const struct secret *personalization, size_t length,
                        struct secret **ret_secret, struct error *e) {
     if (secret_length(entropy) != CTR_DRBG_ENTROPY_SIZE) {
-        return error_set(e, ERROR_INVALID_SPEC, "the seed has %zu bytes, the generator takes %d", secret_length(entropy),
-                         CTR_DRBG_ENTROPY_SIZE);
+        return error_set(e, ERROR_INVALID_SPEC, "the seed has %zu bytes, the generator takes %d",
+                         secret_length(entropy), CTR_DRBG_ENTROPY_SIZE);
     }
     if (personalization != nullptr && secret_length(personalization) > CTR_DRBG_ENTROPY_SIZE) {
-        return error_set(e, ERROR_INVALID_SPEC, "the personalization has %zu bytes, the generator takes up to %d",
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "the personalization has %zu bytes, the generator takes up to %d",
                          secret_length(personalization), CTR_DRBG_ENTROPY_SIZE);
     }
     if (length == 0 || length > CTR_DRBG_REQUEST_MAX) {
-        return error_set(e, ERROR_INVALID_SPEC, "%zu bytes were asked for, the generator gives 1 to %d", length,
-                         CTR_DRBG_REQUEST_MAX);
+        return error_set(e, ERROR_INVALID_SPEC, "%zu bytes were asked for, the generator gives 1 to %d",
+                         length, CTR_DRBG_REQUEST_MAX);
     }
     cleanup_evp_rand_ctx EVP_RAND_CTX *source = nullptr;
     cleanup_evp_rand_ctx EVP_RAND_CTX *drbg = nullptr;

@@ -49,7 +49,8 @@ bool hex_decode(const char *text, size_t length, enum encoding_space space, stru
         }
         int value = hex_value(text[i]);
         if (value < 0) {
-            return error_set(e, ERROR_INVALID_SPEC, "the character at position %zu is not a hex digit", i + 1);
+            return error_set(e, ERROR_INVALID_SPEC, "the character at position %zu is not a hex digit",
+                             i + 1);
         }
         if (digits % 2 == 0) {
             high = value;
@@ -76,7 +77,8 @@ bool base64_encode(const void *bytes, size_t length, struct buffer *text, struct
     if (!buffer_reserve(text, encoded, &room, e)) {
         return false;
     }
-    EVP_EncodeBlock((unsigned char *)room, bytes, (int)length); // ends in a NUL, which buffer_reserve has room for
+    EVP_EncodeBlock((unsigned char *)room, bytes,
+                    (int)length); // ends in a NUL, which buffer_reserve has room for
     buffer_advance(text, encoded);
     return true;
 }
@@ -95,8 +97,8 @@ static int base64_value(char digit) {
     return digit == '+' ? 62 : digit == '/' ? 63 : -1;
 }
 
-// What one pass over base64 text holds. EVP_DecodeBlock is not used: it takes "=" for a zero digit anywhere, any
-// number of them, and ignores unused bits that are set.
+// What one pass over base64 text holds. EVP_DecodeBlock is not used: it takes "=" for a zero digit anywhere,
+// any number of them, and ignores unused bits that are set.
 struct base64_reader {
     uint8_t *to;
     size_t length;   // bytes written
@@ -148,7 +150,8 @@ bool base64_decode(const char *text, size_t length, enum encoding_space space, s
             continue;
         }
         if (!take_character(&reader, text[i])) {
-            return error_set(e, ERROR_INVALID_SPEC, "the character at position %zu does not belong into base64", i + 1);
+            return error_set(e, ERROR_INVALID_SPEC,
+                             "the character at position %zu does not belong into base64", i + 1);
         }
     }
     if (reader.digits != 0) {

@@ -1,4 +1,5 @@
-// A short name for bytes that people compare by eye; it reveals nothing about a secret that is too long to search.
+// A short name for bytes that people compare by eye; it reveals nothing about a secret that is too long to
+// search.
 #pragma once
 
 #include "base/error.h"

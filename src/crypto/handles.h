@@ -1,5 +1,5 @@
-// For the files of this folder only: cleanup attributes for OpenSSL's objects. A variable that carries one owns what
-// it points to until it is set to nullptr.
+// For the files of this folder only: cleanup attributes for OpenSSL's objects. A variable that carries one
+// owns what it points to until it is set to nullptr.
 #pragma once
 
 #include <openssl/bio.h>
@@ -8,9 +8,9 @@
 #include <openssl/kdf.h>
 #include <openssl/x509.h>
 
-#define CRYPTO_CLEANUP(name, type, release)                                                                            \
-    static inline void name##_cleanup(type **handle) {                                                                 \
-        release(*handle);                                                                                              \
+#define CRYPTO_CLEANUP(name, type, release)                                                                  \
+    static inline void name##_cleanup(type **handle) {                                                       \
+        release(*handle);                                                                                    \
     }
 
 CRYPTO_CLEANUP(evp_pkey, EVP_PKEY, EVP_PKEY_free)

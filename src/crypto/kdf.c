@@ -12,7 +12,8 @@ static bool check_lengths(size_t input, size_t info, size_t length, struct error
         return error_set(e, ERROR_INVALID_SPEC, "the secret to derive from is empty");
     }
     if (info > KDF_HKDF_INFO_MAX) {
-        return error_set(e, ERROR_INVALID_SPEC, "info has %zu bytes, at most %d are allowed", info, KDF_HKDF_INFO_MAX);
+        return error_set(e, ERROR_INVALID_SPEC, "info has %zu bytes, at most %d are allowed", info,
+                         KDF_HKDF_INFO_MAX);
     }
     if (length == 0 || length > KDF_HKDF_SHA256_OUTPUT_MAX) {
         return error_set(e, ERROR_INVALID_SPEC, "%zu bytes were asked for, HKDF-SHA256 gives 1 to %d", length,
@@ -23,8 +24,8 @@ static bool check_lengths(size_t input, size_t info, size_t length, struct error
 
 bool kdf_hkdf_sha256(const struct secret *input, const void *salt, size_t salt_length, const void *info,
                      size_t info_length, size_t length, struct secret **ret_key, struct error *e) {
-    // "If not provided, salt is set to a string of HashLen zeros" (RFC 5869 section 2.2). It is given in full, since
-    // what OpenSSL does with an empty one has changed from version to version.
+    // "If not provided, salt is set to a string of HashLen zeros" (RFC 5869 section 2.2). It is given in
+    // full, since what OpenSSL does with an empty one has changed from version to version.
     static const uint8_t no_salt[SHA256_DIGEST_LENGTH];
     if (salt_length == 0) {
         salt = no_salt;
@@ -46,7 +47,8 @@ bool kdf_hkdf_sha256(const struct secret *input, const void *salt, size_t salt_l
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA2-256", 0),
         OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret_view(input), secret_length(input)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret_view(input),
+                                          secret_length(input)),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt, salt_length),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_length),
         OSSL_PARAM_construct_end(),

@@ -9,8 +9,8 @@
 
 enum { ENCAPSULATION_RANDOM_SIZE = 32 }; // FIPS 203: m is 32 bytes for every parameter set
 
-static bool encapsulate(const struct pkey *public_key, const OSSL_PARAM *parameters, struct buffer *ciphertext,
-                        struct secret **ret_shared_secret, struct error *e) {
+static bool encapsulate(const struct pkey *public_key, const OSSL_PARAM *parameters,
+                        struct buffer *ciphertext, struct secret **ret_shared_secret, struct error *e) {
     const struct algorithm *algorithm = pkey_algorithm(public_key);
     cleanup_secret struct secret *shared = nullptr;
     char *room;
@@ -23,7 +23,8 @@ static bool encapsulate(const struct pkey *public_key, const OSSL_PARAM *paramet
     size_t length = algorithm->ciphertext_size;
     size_t shared_length = secret_length(shared);
     if (context == nullptr || EVP_PKEY_encapsulate_init(context, parameters) != 1 ||
-        EVP_PKEY_encapsulate(context, (unsigned char *)room, &length, secret_bytes(shared), &shared_length) != 1) {
+        EVP_PKEY_encapsulate(context, (unsigned char *)room, &length, secret_bytes(shared), &shared_length) !=
+            1) {
         return crypto_error(e, ERROR_CRYPTO, "encapsulating with %s", algorithm->name);
     }
     buffer_advance(ciphertext, length);
@@ -32,8 +33,8 @@ static bool encapsulate(const struct pkey *public_key, const OSSL_PARAM *paramet
     return true;
 }
 
-bool kem_encapsulate(const struct pkey *public_key, struct buffer *ciphertext, struct secret **ret_shared_secret,
-                     struct error *e) {
+bool kem_encapsulate(const struct pkey *public_key, struct buffer *ciphertext,
+                     struct secret **ret_shared_secret, struct error *e) {
     return encapsulate(public_key, nullptr, ciphertext, ret_shared_secret, e);
 }
 
@@ -57,8 +58,8 @@ bool kem_decapsulate(const struct pkey *private_key, const void *ciphertext, siz
         return error_set(e, ERROR_CRYPTO, "decapsulating needs a private key of %s", algorithm->name);
     }
     if (length != algorithm->ciphertext_size) {
-        return error_set(e, ERROR_INVALID_SPEC, "a ciphertext of %s has %zu bytes, this one has %zu", algorithm->name,
-                         algorithm->ciphertext_size, length);
+        return error_set(e, ERROR_INVALID_SPEC, "a ciphertext of %s has %zu bytes, this one has %zu",
+                         algorithm->name, algorithm->ciphertext_size, length);
     }
     cleanup_secret struct secret *shared = nullptr;
     if (!secret_create(algorithm->shared_secret_size, &shared, e)) {

@@ -29,7 +29,8 @@ static bool check_algorithm(const ASN1_OBJECT *found, const struct algorithm *wa
     }
     char name[128];
     if (OBJ_obj2txt(name, sizeof(name), found, 0) <= 0) {
-        return error_set(e, ERROR_INVALID_SPEC, "the key is of an unknown algorithm, %s is wanted", wanted->name);
+        return error_set(e, ERROR_INVALID_SPEC, "the key is of an unknown algorithm, %s is wanted",
+                         wanted->name);
     }
     return error_set(e, ERROR_INVALID_SPEC, "the key is of %s, %s is wanted", name, wanted->name);
 }
@@ -37,7 +38,8 @@ static bool check_algorithm(const ASN1_OBJECT *found, const struct algorithm *wa
 static bool take_spki(const struct algorithm *wanted, const X509_PUBKEY *spki, struct pkey **ret_pkey,
                       struct error *e) {
     ASN1_OBJECT *found = nullptr;
-    if (X509_PUBKEY_get0_param(&found, nullptr, nullptr, nullptr, spki) != 1 || !check_algorithm(found, wanted, e)) {
+    if (X509_PUBKEY_get0_param(&found, nullptr, nullptr, nullptr, spki) != 1 ||
+        !check_algorithm(found, wanted, e)) {
         return false;
     }
     EVP_PKEY *evp = X509_PUBKEY_get(spki);
@@ -47,8 +49,8 @@ static bool take_spki(const struct algorithm *wanted, const X509_PUBKEY *spki, s
     return pkey_wrap(wanted, evp, false, ret_pkey, e);
 }
 
-static bool read_public_der(const struct algorithm *wanted, const void *der, size_t length, struct pkey **ret_pkey,
-                            struct error *e) {
+static bool read_public_der(const struct algorithm *wanted, const void *der, size_t length,
+                            struct pkey **ret_pkey, struct error *e) {
     const unsigned char *end = der;
     cleanup_x509_pubkey X509_PUBKEY *spki = d2i_X509_PUBKEY(nullptr, &end, (long)length);
     if (spki == nullptr) {
@@ -60,8 +62,8 @@ static bool read_public_der(const struct algorithm *wanted, const void *der, siz
     return take_spki(wanted, spki, ret_pkey, e);
 }
 
-static bool read_certificate(const struct algorithm *wanted, const void *der, size_t length, struct pkey **ret_pkey,
-                             struct error *e) {
+static bool read_certificate(const struct algorithm *wanted, const void *der, size_t length,
+                             struct pkey **ret_pkey, struct error *e) {
     const unsigned char *end = der;
     cleanup_x509 X509 *certificate = d2i_X509(nullptr, &end, (long)length);
     if (certificate == nullptr) {
@@ -81,14 +83,15 @@ static bool read_public_pem(const struct algorithm *wanted, const char *label, c
     if (strcmp(label, PEM_STRING_X509) == 0) {
         return read_certificate(wanted, der, length, ret_pkey, e);
     }
-    return error_set(e, ERROR_INVALID_SPEC, "the PEM block is \"%.64s\", not \"%s\" or \"%s\"", label, PEM_STRING_PUBLIC,
-                     PEM_STRING_X509);
+    return error_set(e, ERROR_INVALID_SPEC, "the PEM block is \"%.64s\", not \"%s\" or \"%s\"", label,
+                     PEM_STRING_PUBLIC, PEM_STRING_X509);
 }
 
-// The contents of a PKCS#8 key are a choice of [0] seed, OCTET STRING expandedKey, or a SEQUENCE of both, which ends
-// in the expanded key. OpenSSL makes the key from the seed then, and of the expanded key compares the hash of the
-// public key and the rejection value only: here all of it.
-static bool check_both(const struct pkey *pkey, const unsigned char *contents, size_t length, struct error *e) {
+// The contents of a PKCS#8 key are a choice of [0] seed, OCTET STRING expandedKey, or a SEQUENCE of both,
+// which ends in the expanded key. OpenSSL makes the key from the seed then, and of the expanded key compares
+// the hash of the public key and the rejection value only: here all of it.
+static bool check_both(const struct pkey *pkey, const unsigned char *contents, size_t length,
+                       struct error *e) {
     size_t size = pkey_algorithm(pkey)->private_key_size;
     if (contents[0] != SEQUENCE || length < size) {
         return true;
@@ -102,8 +105,8 @@ static bool check_both(const struct pkey *pkey, const unsigned char *contents, s
                      pkey_algorithm(pkey)->name);
 }
 
-static bool read_private_der(const struct algorithm *wanted, const void *der, size_t length, struct pkey **ret_pkey,
-                             struct error *e) {
+static bool read_private_der(const struct algorithm *wanted, const void *der, size_t length,
+                             struct pkey **ret_pkey, struct error *e) {
     const unsigned char *end = der;
     const ASN1_OBJECT *found;
     const unsigned char *contents;
@@ -131,15 +134,17 @@ static bool read_private_der(const struct algorithm *wanted, const void *der, si
     return true;
 }
 
-static bool read_private_pem(const struct algorithm *wanted, const char *label, const void *der, size_t length,
-                             struct pkey **ret_pkey, struct error *e) {
+static bool read_private_pem(const struct algorithm *wanted, const char *label, const void *der,
+                             size_t length, struct pkey **ret_pkey, struct error *e) {
     if (strcmp(label, PEM_STRING_PKCS8INF) == 0) {
         return read_private_der(wanted, der, length, ret_pkey, e);
     }
     if (strcmp(label, PEM_STRING_PKCS8) == 0) {
-        return error_set(e, ERROR_INVALID_SPEC, "the private key is encrypted, it must be given without a passphrase");
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "the private key is encrypted, it must be given without a passphrase");
     }
-    return error_set(e, ERROR_INVALID_SPEC, "the PEM block is \"%.64s\", not \"%s\"", label, PEM_STRING_PKCS8INF);
+    return error_set(e, ERROR_INVALID_SPEC, "the PEM block is \"%.64s\", not \"%s\"", label,
+                     PEM_STRING_PKCS8INF);
 }
 
 static size_t public_raw_size(const struct algorithm *algorithm) {
@@ -151,7 +156,8 @@ static size_t private_raw_size(const struct algorithm *algorithm) {
 }
 
 static const struct sort public_key = {public_raw_size, pkey_from_public, read_public_der, read_public_pem};
-static const struct sort private_key = {private_raw_size, pkey_from_private, read_private_der, read_private_pem};
+static const struct sort private_key = {private_raw_size, pkey_from_private, read_private_der,
+                                        read_private_pem};
 
 static bool is_pem(const void *bytes, size_t length) {
     static const char begin[] = "-----BEGIN ";
@@ -162,8 +168,8 @@ static bool is_der(const uint8_t *bytes, size_t length) {
     return length > 0 && bytes[0] == SEQUENCE;
 }
 
-static bool read_pem(const struct sort *sort, const struct algorithm *wanted, const void *bytes, size_t length,
-                     struct pkey **ret_pkey, struct error *e) {
+static bool read_pem(const struct sort *sort, const struct algorithm *wanted, const void *bytes,
+                     size_t length, struct pkey **ret_pkey, struct error *e) {
     char *label = nullptr;
     char *header = nullptr;
     unsigned char *der = nullptr;
@@ -179,8 +185,8 @@ static bool read_pem(const struct sort *sort, const struct algorithm *wanted, co
     return done;
 }
 
-static bool read_plain(const struct sort *sort, const struct algorithm *wanted, const void *bytes, size_t length,
-                       struct pkey **ret_pkey, struct error *e) {
+static bool read_plain(const struct sort *sort, const struct algorithm *wanted, const void *bytes,
+                       size_t length, struct pkey **ret_pkey, struct error *e) {
     if (length == sort->raw_size(wanted)) {
         return sort->read_raw(wanted, bytes, length, ret_pkey, e);
     }
@@ -194,12 +200,13 @@ static bool read_plain(const struct sort *sort, const struct algorithm *wanted, 
            error_wrap(e, "neither PEM nor DER, so taken as raw bytes");
 }
 
-static bool read_key(const struct sort *sort, const struct algorithm *wanted, const void *bytes, size_t length,
-                     struct pkey **ret_pkey, struct error *e) {
+static bool read_key(const struct sort *sort, const struct algorithm *wanted, const void *bytes,
+                     size_t length, struct pkey **ret_pkey, struct error *e) {
     if (length > KEYFORM_INPUT_MAX) {
         return error_set(e, ERROR_INVALID_SPEC, "%zu bytes are too many for a key", length);
     }
-    // What is no base64 throughout is taken as it is. A raw key, or DER, that is base64 throughout does not exist.
+    // What is no base64 throughout is taken as it is. A raw key, or DER, that is base64 throughout does not
+    // exist.
     cleanup_secret struct secret *decoded = nullptr;
     struct error no_base64;
     if (base64_decode(bytes, length, ENCODING_SKIP_SPACES, &decoded, &no_base64)) {
@@ -214,18 +221,18 @@ static bool read_key(const struct sort *sort, const struct algorithm *wanted, co
     return done;
 }
 
-bool keyform_read_public(const struct algorithm *wanted, const void *bytes, size_t length, struct pkey **ret_pkey,
-                         struct error *e) {
+bool keyform_read_public(const struct algorithm *wanted, const void *bytes, size_t length,
+                         struct pkey **ret_pkey, struct error *e) {
     return read_key(&public_key, wanted, bytes, length, ret_pkey, e);
 }
 
-bool keyform_read_private(const struct algorithm *wanted, const void *bytes, size_t length, struct pkey **ret_pkey,
-                          struct error *e) {
+bool keyform_read_private(const struct algorithm *wanted, const void *bytes, size_t length,
+                          struct pkey **ret_pkey, struct error *e) {
     return read_key(&private_key, wanted, bytes, length, ret_pkey, e);
 }
 
-bool keyform_read_bytes(const char *what, size_t wanted, const void *bytes, size_t length, struct secret **ret_bytes,
-                        struct error *e) {
+bool keyform_read_bytes(const char *what, size_t wanted, const void *bytes, size_t length,
+                        struct secret **ret_bytes, struct error *e) {
     if (length == wanted) {
         return secret_copy(bytes, length, ret_bytes, e);
     }
@@ -236,7 +243,8 @@ bool keyform_read_bytes(const char *what, size_t wanted, const void *bytes, size
         const char *name;
         bool (*decode)(const char *text, size_t length, enum encoding_space space, struct secret **ret_bytes,
                        struct error *e);
-    } forms[] = {{"base64", base64_decode}, {"hex", hex_decode}}; // hex is base64 too: what it says comes last
+    } forms[] = {{"base64", base64_decode},
+                 {"hex", hex_decode}}; // hex is base64 too: what it says comes last
     const char *form = "raw bytes";
     size_t found = length;
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
@@ -255,5 +263,6 @@ bool keyform_read_bytes(const char *what, size_t wanted, const void *bytes, size
             return false;
         }
     }
-    return error_set(e, ERROR_INVALID_SPEC, "a %s has %zu bytes, this one has %zu as %s", what, wanted, found, form);
+    return error_set(e, ERROR_INVALID_SPEC, "a %s has %zu bytes, this one has %zu as %s", what, wanted, found,
+                     form);
 }

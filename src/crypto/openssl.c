@@ -22,9 +22,15 @@ static void release(void *block, const char *, int) {
     memory_free(block);
 }
 
-// Go's crypto/x509 and others read the seed form only, which is not what OpenSSL writes when it is not told. Read are
-// the forms of the RFCs; the raw forms without any ASN.1 and the one with a public key at the end, which OpenSSL also
-// knows, are not.
+static OSSL_PROVIDER *default_provider; // owned, until OpenSSL's own cleanup at exit
+
+static void unload_default_provider(void) {
+    OSSL_PROVIDER_unload(default_provider);
+}
+
+// Go's crypto/x509 and others read the seed form only, which is not what OpenSSL writes when it is not told.
+// Read are the forms of the RFCs; the raw forms without any ASN.1 and the one with a public key at the end,
+// which OpenSSL also knows, are not.
 static bool configure_private_key_forms(OSSL_PROVIDER *provider) {
     static const char *const settings[][2] = {
         {"ml-kem.output_formats", "seed-only"},
@@ -51,12 +57,11 @@ bool crypto_start(struct error *e) {
     if (OPENSSL_version_major() < 3 || (OPENSSL_version_major() == 3 && OPENSSL_version_minor() < 5)) {
         return error_set(e, ERROR_CRYPTO, "OpenSSL %s is loaded, 3.5 or later is needed", crypto_version());
     }
-    // Never unloaded: OpenSSL drops it when the process ends.
-    OSSL_PROVIDER *provider = OSSL_PROVIDER_load(nullptr, "default");
-    if (provider == nullptr) {
+    default_provider = OSSL_PROVIDER_load(nullptr, "default");
+    if (default_provider == nullptr || OPENSSL_atexit(unload_default_provider) != 1) {
         return crypto_error(e, ERROR_CRYPTO, "loading OpenSSL's default provider");
     }
-    if (!configure_private_key_forms(provider)) {
+    if (!configure_private_key_forms(default_provider)) {
         return crypto_error(e, ERROR_CRYPTO, "configuring OpenSSL's default provider");
     }
     started = true;

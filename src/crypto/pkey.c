@@ -54,21 +54,22 @@ bool pkey_generate(const struct algorithm *algorithm, struct pkey **ret_pkey, st
 bool pkey_from_seed(const struct algorithm *algorithm, const struct secret *seed, struct pkey **ret_pkey,
                     struct error *e) {
     if (secret_length(seed) != algorithm->seed_size) {
-        return error_set(e, ERROR_INVALID_SPEC, "a seed of %s has %zu bytes, this one has %zu", algorithm->name,
-                         algorithm->seed_size, secret_length(seed));
+        return error_set(e, ERROR_INVALID_SPEC, "a seed of %s has %zu bytes, this one has %zu",
+                         algorithm->name, algorithm->seed_size, secret_length(seed));
     }
     OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_ML_KEM_SEED, (void *)secret_view(seed), secret_length(seed)),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_ML_KEM_SEED, (void *)secret_view(seed),
+                                          secret_length(seed)),
         OSSL_PARAM_construct_end(),
     };
     return generate(algorithm, parameters, ret_pkey, e);
 }
 
-bool pkey_from_private(const struct algorithm *algorithm, const void *bytes, size_t length, struct pkey **ret_pkey,
-                       struct error *e) {
+bool pkey_from_private(const struct algorithm *algorithm, const void *bytes, size_t length,
+                       struct pkey **ret_pkey, struct error *e) {
     if (length != algorithm->private_key_size) {
-        return error_set(e, ERROR_INVALID_SPEC, "a private key of %s has %zu bytes, this one has %zu", algorithm->name,
-                         algorithm->private_key_size, length);
+        return error_set(e, ERROR_INVALID_SPEC, "a private key of %s has %zu bytes, this one has %zu",
+                         algorithm->name, algorithm->private_key_size, length);
     }
     EVP_PKEY *evp = EVP_PKEY_new_raw_private_key_ex(nullptr, algorithm->openssl_name, nullptr, bytes, length);
     if (evp == nullptr) {
@@ -79,13 +80,14 @@ bool pkey_from_private(const struct algorithm *algorithm, const void *bytes, siz
 
 static bool refuse_public_size(const struct algorithm *algorithm, size_t length, struct error *e) {
     const struct algorithm *other = algorithm_find_by_public_key_size(algorithm->family, length);
-    return error_set(e, ERROR_INVALID_SPEC, "a public key of %s has %zu bytes, this one has %zu%s%s%s", algorithm->name,
-                     algorithm->public_key_size, length, other == nullptr ? "" : " (as one of ",
-                     other == nullptr ? "" : other->name, other == nullptr ? "" : ")");
+    return error_set(e, ERROR_INVALID_SPEC, "a public key of %s has %zu bytes, this one has %zu%s%s%s",
+                     algorithm->name, algorithm->public_key_size, length,
+                     other == nullptr ? "" : " (as one of ", other == nullptr ? "" : other->name,
+                     other == nullptr ? "" : ")");
 }
 
-bool pkey_from_public(const struct algorithm *algorithm, const void *bytes, size_t length, struct pkey **ret_pkey,
-                      struct error *e) {
+bool pkey_from_public(const struct algorithm *algorithm, const void *bytes, size_t length,
+                      struct pkey **ret_pkey, struct error *e) {
     if (length != algorithm->public_key_size) {
         return refuse_public_size(algorithm, length, e);
     }
@@ -146,7 +148,8 @@ bool pkey_private(const struct pkey *pkey, struct secret **ret_bytes, struct err
 // PEM text in memory of OpenSSL's, which the caller frees with OPENSSL_free (it is cleansed then).
 static bool encode_pem(const struct pkey *pkey, int selection, const char *structure, unsigned char **ret_pem,
                        size_t *ret_length, struct error *e) {
-    OSSL_ENCODER_CTX *context = OSSL_ENCODER_CTX_new_for_pkey(pkey->evp, selection, "PEM", structure, nullptr);
+    OSSL_ENCODER_CTX *context =
+        OSSL_ENCODER_CTX_new_for_pkey(pkey->evp, selection, "PEM", structure, nullptr);
     unsigned char *pem = nullptr;
     size_t length = 0;
     bool done = context != nullptr && OSSL_ENCODER_to_data(context, &pem, &length) == 1;

@@ -103,6 +103,7 @@ const struct kind kind_decapsulate_secret = {
     .plural = "quantumdecapsulatesecrets",
     .short_name = "qds",
     .standard = "FIPS 203",
+    .entries = (const char *const[]){"shared_secret", nullptr},
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,

@@ -130,6 +130,7 @@ const struct kind kind_derived_key = {
     .plural = "quantumderivedkeys",
     .short_name = "qdk",
     .standard = "RFC 5869",
+    .entries = (const char *const[]){"key", nullptr},
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,

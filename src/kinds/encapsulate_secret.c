@@ -90,6 +90,7 @@ const struct kind kind_encapsulate_secret = {
     .plural = "quantumencapsulatesecrets",
     .short_name = "qes",
     .standard = "FIPS 203",
+    .entries = (const char *const[]){"shared_secret", "ciphertext", nullptr},
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,

@@ -97,6 +97,7 @@ const struct kind kind_kem_key_pair = {
     .plural = "quantumkemkeypairs",
     .short_name = "qkkp",
     .standard = "FIPS 203",
+    .entries = (const char *const[]){"public_key", "public_key.pem", "private_key", "private_key.pem", nullptr},
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,

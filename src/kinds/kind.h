@@ -42,6 +42,7 @@ struct kind {
     const char *plural;
     const char *short_name;
     const char *standard;      // what the output follows: "FIPS 203"
+    const char *const *entries;  // the output Secret's, NULL-terminated, besides metadata
     const char *secret_suffix; // what is put after the object's name for the output Secret's default name
 
     // Reads and checks spec into a zeroed struct of spec_size bytes, which borrows from the spec's document. Every

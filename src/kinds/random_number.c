@@ -118,6 +118,7 @@ const struct kind kind_random_number = {
     .plural = "quantumrandomnumbers",
     .short_name = "qrn",
     .standard = "NIST SP 800-90A",
+    .entries = (const char *const[]){"random", nullptr},
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,

@@ -50,7 +50,7 @@ static yyjson_mut_val *copy_metadata(yyjson_mut_doc *document, yyjson_val *metad
     return copy;
 }
 
-static bool copy_object(yyjson_val *value, yyjson_doc **ret_document, struct error *e) {
+static bool copy_object(yyjson_val *value, bool metadata_only, yyjson_doc **ret_document, struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
@@ -59,9 +59,11 @@ static bool copy_object(yyjson_val *value, yyjson_doc **ret_document, struct err
     yyjson_obj_iter members = yyjson_obj_iter_with(value);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
         yyjson_val *member = yyjson_obj_iter_get_val(key);
-        copy_member(document, root, key,
-                    yyjson_equals_str(key, "metadata") ? copy_metadata(document, member)
-                                                       : yyjson_val_mut_copy(document, member));
+        if (yyjson_equals_str(key, "metadata")) {
+            copy_member(document, root, key, copy_metadata(document, member));
+        } else if (!metadata_only) {
+            copy_member(document, root, key, yyjson_val_mut_copy(document, member));
+        }
     }
     return json_freeze(document, ret_document, e);
 }
@@ -94,7 +96,7 @@ static void read_metadata(struct snapshot *snapshot) {
     }
 }
 
-bool kube_object_create(yyjson_val *value, struct kube_object **ret_object, struct error *e) {
+static bool create(yyjson_val *value, bool metadata_only, struct kube_object **ret_object, struct error *e) {
     yyjson_val *metadata = yyjson_obj_get(value, "metadata");
     if (!check_metadata(metadata, e)) {
         return false;
@@ -110,13 +112,25 @@ bool kube_object_create(yyjson_val *value, struct kube_object **ret_object, stru
     snprintf(snapshot->key, key_size, "%s/%s", namespace, name);
     snapshot->object.key = snapshot->key;
     atomic_init(&snapshot->count, 1);
-    if (!copy_object(value, &snapshot->document, e)) {
+    if (!copy_object(value, metadata_only, &snapshot->document, e)) {
         memory_free(snapshot);
         return false;
     }
     read_metadata(snapshot);
     *ret_object = &snapshot->object;
     return true;
+}
+
+void kube_format_key(const char *ns, const char *name, char ret_key[KUBE_KEY_SIZE]) {
+    (void)snprintf(ret_key, KUBE_KEY_SIZE, "%s/%s", ns, name);
+}
+
+bool kube_object_create(yyjson_val *value, struct kube_object **ret_object, struct error *e) {
+    return create(value, false, ret_object, e);
+}
+
+bool kube_object_create_metadata(yyjson_val *value, struct kube_object **ret_object, struct error *e) {
+    return create(value, true, ret_object, e);
 }
 
 struct kube_object *kube_object_retain(struct kube_object *object) {

@@ -3,6 +3,11 @@
 
 #include "json/read.h"
 
+enum { KUBE_KEY_SIZE = 63 + 1 + 253 + 1 }; // the longest "namespace/name", with its NUL
+
+// Writes "namespace/name", cut where it is longer than a key can be (there is then no such object).
+void kube_format_key(const char *ns, const char *name, char ret_key[KUBE_KEY_SIZE]);
+
 struct kube_object {
     const char *namespace; // "" for cluster-scoped; all texts are borrowed until the last count is given back
     const char *name;
@@ -18,6 +23,9 @@ struct kube_object {
 // A snapshot of value, without metadata.managedFields and without kubectl's last-applied annotation (which may repeat
 // a Secret's data). *ret_object is owned: one count. Errors: INVALID_SPEC (no name, uid or resourceVersion), NO_MEMORY.
 [[nodiscard]] bool kube_object_create(yyjson_val *value, struct kube_object **ret_object, struct error *e);
+
+// As kube_object_create, of value's metadata only: what a Secret holds is not copied.
+[[nodiscard]] bool kube_object_create_metadata(yyjson_val *value, struct kube_object **ret_object, struct error *e);
 
 struct kube_object *kube_object_retain(struct kube_object *object);
 void kube_object_release(struct kube_object *object); // NULL is allowed

@@ -11,7 +11,11 @@ struct store {
     pthread_mutex_t lock;
     struct table *table;
     char *seen; // resourceVersion that the watch has come to; NULL: nothing was listed yet
+    uint64_t removals;
 };
+
+// Where an object comes from.
+enum origin { FROM_WATCH, FROM_OWN_WRITE, FROM_READ };
 
 // What to tell hooks.changed: a count of each (NULL: none).
 struct change {
@@ -157,18 +161,19 @@ static bool is_kept(const struct store *store, const struct kube_object *object)
     return store->hooks.keep == nullptr || store->hooks.keep(store->hooks.context, object);
 }
 
+static void tell(const struct store_hooks *hooks, const struct kube_object *old, const struct kube_object *object) {
+    if (hooks->changed != nullptr && (old != nullptr || object != nullptr)) {
+        hooks->changed(hooks->context, old, object);
+    }
+}
+
 // Tells of change, and gives its counts back. Without the lock.
 static void report(const struct store *store, struct change change) {
-    void (*changed)(void *, const struct kube_object *, const struct kube_object *) = store->hooks.changed;
-    void *context = store->hooks.context;
-    if (changed == nullptr || (change.old == nullptr && change.object == nullptr)) {
-        // nobody to tell, or nothing
-    } else if (change.old != nullptr && change.object != nullptr &&
-               strcmp(change.old->uid, change.object->uid) != 0) {
-        changed(context, change.old, nullptr);
-        changed(context, nullptr, change.object);
+    if (change.old != nullptr && change.object != nullptr && strcmp(change.old->uid, change.object->uid) != 0) {
+        tell(&store->hooks, change.old, nullptr);
+        tell(&store->hooks, nullptr, change.object);
     } else {
-        changed(context, change.old, change.object);
+        tell(&store->hooks, change.old, change.object);
     }
     kube_object_release(change.old);
     kube_object_release(change.object);
@@ -217,45 +222,67 @@ static bool change_table(struct store *store, struct kube_object *object, struct
     return true;
 }
 
-static bool apply(struct store *store, struct kube_object *object, bool own, struct error *e) {
-    cleanup_entry struct entry *entry = nullptr;
+// Whether the watch may have seen object's end already, so that its coming now must be ignored. With the lock held.
+static bool is_passed(const struct store *store, const struct kube_object *object, enum origin origin,
+                      uint64_t removals) {
+    switch (origin) {
+    case FROM_OWN_WRITE:
+        return store->seen != nullptr && kube_compare_versions(object->resource_version, store->seen) <= 0;
+    case FROM_READ:
+        return store->removals != removals;
+    default:
+        return false;
+    }
+}
+
+// Takes object, also on failure.
+static bool apply(struct store *store, struct kube_object *object, enum origin origin, uint64_t removals,
+                  struct error *e) {
+    struct entry *entry = nullptr;
     if (is_kept(store, object) && !entry_create(object, &store->hooks, &entry, e)) {
+        kube_object_release(object);
         return false;
     }
     struct change change = {0};
     bool done = true;
     pthread_mutex_lock(&store->lock);
-    bool passed = own && store->seen != nullptr && kube_compare_versions(object->resource_version, store->seen) <= 0;
-    if (!passed) {
+    if (!is_passed(store, object, origin, removals)) {
         done = change_table(store, object, entry, &change);
     }
-    if (done && !own) {
+    if (done && origin == FROM_WATCH) {
         advance(store, object->resource_version);
     }
-    // The table may hold this entry too, and its count is the lock's to guard.
-    entry_release(entry);
-    entry = nullptr;
+    entry_release(entry); // here, since the lock guards its count
     pthread_mutex_unlock(&store->lock);
     report(store, change);
+    kube_object_release(object);
     return done || error_no_memory(e, "storing an object");
 }
 
 bool store_apply(struct store *store, struct kube_object *object, struct error *e) {
-    bool done = apply(store, object, false, e);
-    kube_object_release(object);
-    return done;
+    return apply(store, object, FROM_WATCH, 0, e);
 }
 
 bool store_apply_own(struct store *store, struct kube_object *object, struct error *e) {
-    bool done = apply(store, object, true, e);
-    kube_object_release(object);
-    return done;
+    return apply(store, object, FROM_OWN_WRITE, 0, e);
+}
+
+uint64_t store_removals(struct store *store) {
+    pthread_mutex_lock(&store->lock);
+    uint64_t removals = store->removals;
+    pthread_mutex_unlock(&store->lock);
+    return removals;
+}
+
+bool store_apply_read(struct store *store, struct kube_object *object, uint64_t removals, struct error *e) {
+    return apply(store, object, FROM_READ, removals, e);
 }
 
 void store_remove(struct store *store, struct kube_object *object) {
     struct change change = {0};
     pthread_mutex_lock(&store->lock);
     advance(store, object->resource_version);
+    store->removals++;
     struct entry *old = table_get(store->table, object->key);
     if (old != nullptr &&
         (strcmp(old->object->uid, object->uid) == 0 ||
@@ -359,6 +386,7 @@ static bool replace(struct store *store, struct table **next, const char *resour
     *next = old;
     memory_free(store->seen);
     store->seen = seen;
+    store->removals++;
     seen = nullptr;
     return true;
 }

@@ -53,6 +53,13 @@ void store_visit(struct store *store, void (*visit)(void *context, struct kube_o
 // already passed that version (it may have seen the object's deletion since). Takes object, also on failure.
 [[nodiscard]] bool store_apply_own(struct store *store, struct kube_object *object, struct error *e);
 
+// From the operator's own read of an object that it did not have, since hooks.keep said no when the watch showed it.
+// Dropped when the watch has shown any removal since store_removals gave removals, which was before the read (it may
+// have been this object's). Takes object, also on failure.
+uint64_t store_removals(struct store *store);
+[[nodiscard]] bool store_apply_read(struct store *store, struct kube_object *object, uint64_t removals,
+                                    struct error *e);
+
 // From the watch: object, in its last state, is gone. A stored object of another uid that is newer stays. Takes
 // object. Moves how far the watch has come.
 void store_remove(struct store *store, struct kube_object *object);

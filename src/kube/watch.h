@@ -7,18 +7,24 @@
 
 struct watch;
 
+enum {
+    WATCH_PAGE_MAX = 256 * 1024 * 1024, // bytes of one answer to a list: 50,000 objects of 5 KB
+    WATCH_LINE_MAX = 8 * 1024 * 1024,   // bytes of one event: an object has up to 1.5 MB as etcd keeps it
+};
+
 struct watch_options {
     const struct kube_resource *resource; // borrowed until watch_free
     const char *namespace;                // NULL: all; copied
     bool metadata_only;                   // PartialObjectMetadata
-    // Told on the loop thread of each failed list or watch, and of the first complete list; may be NULL.
+    // Told on the loop thread of each failed list or watch, and of the first complete list; may be NULL. Neither may
+    // call watch_free.
     void (*failed)(void *context, const struct kube_resource *resource, const struct error *error);
     void (*synced)(void *context, const struct kube_resource *resource);
     void *context;
 };
 
-// Starts on the loop thread (or before the loop runs). loop, client and store are borrowed until watch_free.
-// *ret_watch is owned. Errors: NO_MEMORY.
+// Starts once the loop runs; call it on the loop thread or before the loop runs. loop, client and store are borrowed
+// until watch_free; the store's hooks are called on the loop thread. *ret_watch is owned. Errors: NO_MEMORY, INTERNAL.
 [[nodiscard]] bool watch_create(struct loop *loop, struct kube_client *client, struct store *store,
                                 const struct watch_options *options, struct watch **ret_watch, struct error *e);
 
@@ -28,5 +34,5 @@ void watch_free(struct watch *watch);
 // Whether it has listed once. Any thread.
 bool watch_has_synced(const struct watch *watch);
 
-// Milliseconds since the server last answered (a list, an event, a bookmark). Any thread.
+// Milliseconds since the server last answered (a list, an event, a bookmark), or since watch_create. Any thread.
 int64_t watch_silence_ms(const struct watch *watch);

@@ -10,8 +10,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-// The hybrid groups first; shares of X25519MLKEM768 and of X25519 are sent at once ("*"), so that an older server
-// costs no further round trip. What the loaded OpenSSL does not know is passed over ("?").
+// The hybrid groups first; shares of X25519MLKEM768 and of X25519 are sent at once ("*"), so that an older
+// server costs no further round trip. What the loaded OpenSSL does not know is passed over ("?").
 static const char groups[] = "?*X25519MLKEM768:?SecP256r1MLKEM768:?*X25519:?P-256:?P-384";
 
 struct http_tls {
@@ -74,7 +74,8 @@ static bool check_identity(const char *certificate_text, const char *key_text, s
         return false;
     }
     BIO *bio = open_text(key_text);
-    EVP_PKEY *key = bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio, nullptr, refuse_password, nullptr);
+    EVP_PKEY *key =
+        bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio, nullptr, refuse_password, nullptr);
     bool matches = key != nullptr && X509_check_private_key(certificate, key) == 1;
     ERR_clear_error();
     BIO_free(bio);
@@ -83,7 +84,8 @@ static bool check_identity(const char *certificate_text, const char *key_text, s
     if (key == nullptr) {
         return error_set(e, ERROR_INVALID_SPEC, "the client key is not an unencrypted PEM private key");
     }
-    return matches || error_set(e, ERROR_INVALID_SPEC, "the client key does not belong to the client certificate");
+    return matches ||
+           error_set(e, ERROR_INVALID_SPEC, "the client key does not belong to the client certificate");
 }
 
 static bool copy_text(const char *text, char **ret_copy) {
@@ -107,7 +109,8 @@ bool http_tls_create(const char *ca, const char *certificate, const char *key, s
         return error_no_memory(e, "TLS settings");
     }
     atomic_init(&tls->count, 1);
-    if (!copy_text(ca, &tls->ca) || !copy_text(certificate, &tls->certificate) || !copy_text(key, &tls->key)) {
+    if (!copy_text(ca, &tls->ca) || !copy_text(certificate, &tls->certificate) ||
+        !copy_text(key, &tls->key)) {
         http_tls_release(tls);
         return error_no_memory(e, "TLS settings");
     }

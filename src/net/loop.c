@@ -9,8 +9,9 @@
 #include <threads.h>
 #include <unistd.h>
 
-// libevent's base is touched by the loop thread only, so that libevent needs no locks. What other threads share with
-// it is this: a list of posted calls and a flag, under a mutex, and an eventfd that wakes the loop.
+// libevent's base is touched by the loop thread only, so that libevent needs no locks. What other threads
+// share with it is this: a list of posted calls and a flag, under a mutex, and an eventfd that wakes the
+// loop.
 struct post {
     void (*function)(void *context);
     void *context;
@@ -227,7 +228,8 @@ static void on_signal(evutil_socket_t signal, short what, void *context) {
     handler->function(handler->context);
 }
 
-bool loop_on_signal(struct loop *loop, int signal, void (*function)(void *context), void *context, struct error *e) {
+bool loop_on_signal(struct loop *loop, int signal, void (*function)(void *context), void *context,
+                    struct error *e) {
     struct signal_handler *handler = memory_allocate(sizeof(*handler));
     if (handler == nullptr) {
         return error_no_memory(e, "a signal handler");
@@ -269,7 +271,8 @@ bool loop_timer_create(struct loop *loop, void (*function)(void *context), void 
 }
 
 void loop_timer_start(struct loop_timer *timer, uint32_t milliseconds) {
-    struct timeval delay = {.tv_sec = milliseconds / 1000, .tv_usec = (suseconds_t)(milliseconds % 1000) * 1000};
+    struct timeval delay = {.tv_sec = milliseconds / 1000,
+                            .tv_usec = (suseconds_t)(milliseconds % 1000) * 1000};
     (void)evtimer_add(timer->event, &delay);
 }
 

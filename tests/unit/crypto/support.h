@@ -20,26 +20,27 @@
 #include <string.h>
 
 // The call must succeed, with its error in e, and leave nothing in OpenSSL's error queue.
-#define must(call, e)                                                                                                  \
-    do {                                                                                                               \
-        if (!(call)) {                                                                                                 \
-            fail_msg("%s: %s", #call, (e).message);                                                                    \
-        }                                                                                                              \
-        assert_int_equal(ERR_peek_error(), 0);                                                                         \
+#define must(call, e)                                                                                        \
+    do {                                                                                                     \
+        if (!(call)) {                                                                                       \
+            fail_msg("%s: %s", #call, (e).message);                                                          \
+        }                                                                                                    \
+        assert_int_equal(ERR_peek_error(), 0);                                                               \
     } while (0)
 
-// The call must fail with that class and with part in its message, and leave nothing in OpenSSL's error queue.
-#define must_fail(call, e, expected, part)                                                                             \
-    do {                                                                                                               \
-        (e) = (struct error){0};                                                                                       \
-        if (call) {                                                                                                    \
-            fail_msg("%s: succeeded", #call);                                                                          \
-        }                                                                                                              \
-        if ((e).class != (expected) || strstr((e).message, part) == nullptr) {                                         \
-            fail_msg("%s: %s \"%s\", wanted %s \"%s\"", #call, error_class_name((e).class), (e).message,                \
-                     error_class_name(expected), part);                                                                \
-        }                                                                                                              \
-        assert_int_equal(ERR_peek_error(), 0);                                                                         \
+// The call must fail with that class and with part in its message, and leave nothing in OpenSSL's error
+// queue.
+#define must_fail(call, e, expected, part)                                                                   \
+    do {                                                                                                     \
+        (e) = (struct error){0};                                                                             \
+        if (call) {                                                                                          \
+            fail_msg("%s: succeeded", #call);                                                                \
+        }                                                                                                    \
+        if ((e).class != (expected) || strstr((e).message, part) == nullptr) {                               \
+            fail_msg("%s: %s \"%s\", wanted %s \"%s\"", #call, error_class_name((e).class), (e).message,     \
+                     error_class_name(expected), part);                                                      \
+        }                                                                                                    \
+        assert_int_equal(ERR_peek_error(), 0);                                                               \
     } while (0)
 
 // The bytes of hex digits, owned.

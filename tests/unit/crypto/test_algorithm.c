@@ -33,11 +33,13 @@ static void test_sizes(void **) {
 static void test_aliases_find_the_same_row(void **) {
     assert_ptr_equal(algorithm_find(ALGORITHM_KEM, "Kyber512"), algorithm_find(ALGORITHM_KEM, "ML-KEM-512"));
     assert_ptr_equal(algorithm_find(ALGORITHM_KEM, "Kyber768"), algorithm_find(ALGORITHM_KEM, "ML-KEM-768"));
-    assert_ptr_equal(algorithm_find(ALGORITHM_KEM, "Kyber1024"), algorithm_find(ALGORITHM_KEM, "ML-KEM-1024"));
+    assert_ptr_equal(algorithm_find(ALGORITHM_KEM, "Kyber1024"),
+                     algorithm_find(ALGORITHM_KEM, "ML-KEM-1024"));
 }
 
 static void test_other_names_find_nothing(void **) {
-    static const char *const names[] = {"", "ML-KEM", "ml-kem-512", "ML-KEM-512 ", "Kyber", "kyber512", "RSA"};
+    static const char *const names[] = {"",      "ML-KEM",   "ml-kem-512", "ML-KEM-512 ",
+                                        "Kyber", "kyber512", "RSA"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_null(algorithm_find(ALGORITHM_KEM, names[i]));
     }

@@ -58,7 +58,8 @@ static void test_hex_decode_refuses(void **) {
 static void test_hex_takes_no_nul(void **) {
     struct error e;
     struct secret *decoded = nullptr;
-    must_fail(hex_decode("4a\0", 3, ENCODING_SKIP_SPACES, &decoded, &e), e, ERROR_INVALID_SPEC, "at position 3");
+    must_fail(hex_decode("4a\0", 3, ENCODING_SKIP_SPACES, &decoded, &e), e, ERROR_INVALID_SPEC,
+              "at position 3");
 }
 
 // RFC 4648 section 10.
@@ -66,8 +67,14 @@ static const struct {
     const char *bytes;
     const char *text;
 } rfc4648[] = {
-    {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},         {"foo", "Zm9v"},
-    {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xbf", "+/+/"},
+    {"", ""},
+    {"f", "Zg=="},
+    {"fo", "Zm8="},
+    {"foo", "Zm9v"},
+    {"foob", "Zm9vYg=="},
+    {"fooba", "Zm9vYmE="},
+    {"foobar", "Zm9vYmFy"},
+    {"\xfb\xff\xbf", "+/+/"},
 };
 
 static void test_base64_known_answers(void **) {
@@ -101,14 +108,14 @@ static void test_base64_decode_refuses(void **) {
         const char *text;
         const char *part;
     } wrong[] = {
-        {"Z", "incomplete"},           {"Zg", "incomplete"},          {"Zm8", "incomplete"},
-        {"Zg=", "incomplete"},         {"Zm9vY", "incomplete"},       {"=", "at position 1"},
-        {"Z=", "at position 2"},       {"Z===", "at position 2"},     {"====", "at position 1"},
-        {"Zg===", "at position 5"},    {"Zm8==", "at position 5"},    {"Zm9v=", "at position 5"},
-        {"Zg==Zg==", "at position 5"}, {"Zg=v", "at position 4"},     {"Zm8=Zm8=", "at position 5"},
-        {"Zh==", "at position 3"},     {"Zo==", "at position 3"},     {"Zm9=", "at position 4"},
-        {"Zm+=", "at position 4"},     {"Zm-v", "at position 3"},     {"Zm_v", "at position 3"},
-        {"Zm.v", "at position 3"},     {"Zm\x80v", "at position 3"},  {"Zm9v,Zm9v", "at position 5"},
+        {"Z", "incomplete"},           {"Zg", "incomplete"},         {"Zm8", "incomplete"},
+        {"Zg=", "incomplete"},         {"Zm9vY", "incomplete"},      {"=", "at position 1"},
+        {"Z=", "at position 2"},       {"Z===", "at position 2"},    {"====", "at position 1"},
+        {"Zg===", "at position 5"},    {"Zm8==", "at position 5"},   {"Zm9v=", "at position 5"},
+        {"Zg==Zg==", "at position 5"}, {"Zg=v", "at position 4"},    {"Zm8=Zm8=", "at position 5"},
+        {"Zh==", "at position 3"},     {"Zo==", "at position 3"},    {"Zm9=", "at position 4"},
+        {"Zm+=", "at position 4"},     {"Zm-v", "at position 3"},    {"Zm_v", "at position 3"},
+        {"Zm.v", "at position 3"},     {"Zm\x80v", "at position 3"}, {"Zm9v,Zm9v", "at position 5"},
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_refused(base64_decode, wrong[i].text, ENCODING_SKIP_SPACES, wrong[i].part);

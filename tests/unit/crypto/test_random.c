@@ -19,7 +19,7 @@ static void check_source(source *make) {
     assert_false(secret_equals(one, secret_view(other), 32));
     cleanup_secret struct secret *many = nullptr;
     must(make(65536, &many, &e), e);
-    // 65536 uniform bytes stay within a thousandth of 8 bits but for a chance far below 2^-100; half-filled ones do not.
+    // 65536 uniform bytes have 7.997 bits but for a chance that never comes; half-filled ones do not.
     assert_true(random_entropy(secret_view(many), 65536) > 7.99);
     assert_true(random_entropy(secret_view(many) + 65536 - 4096, 4096) > 7.9);
     struct secret *none = nullptr;

@@ -1,0 +1,411 @@
+#include "kube/queue.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <time.h>
+
+enum {
+    RETRY_FIRST_MS = 5,
+    RETRY_MAX_MS = 1000 * 1000,
+    FAILURES_MAX = 18, // 5 ms doubled so often is over the longest delay, so there is no need to count on
+    NOT_DELAYED = 0,   // a place in the heap is counted from 1
+};
+
+// A key that is ready, delayed, being processed, or has failed of late; in the other case it is freed. It is in at
+// most one of the FIFO and the heap, so it has one time at which it is ready.
+struct item {
+    char *key;
+    char *spare; // the copy that queue_take gives out; NULL while a worker has it
+    bool ready;  // in the FIFO
+    bool processing;
+    bool marked;       // added while being processed
+    size_t place;      // in the heap, or NOT_DELAYED
+    int64_t ready_ms;  // when delayed: the time to be ready (monotonic)
+    unsigned failures; // in a row
+    double since;      // when it became ready, then when it was started (monotonic seconds)
+    struct item *next; // in the FIFO, or among those being processed
+    struct item *previous;
+};
+
+struct list {
+    struct item *first;
+    struct item *last;
+    size_t count;
+};
+
+struct queue {
+    struct queue_observer observer;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct map *items; // key -> item, owned
+    struct list fifo;
+    struct list running;
+    struct item **heap; // of delayed items by ready_ms, from index 1; always has room for every item
+    size_t heap_count;
+    size_t heap_room;
+    size_t releases; // workers that are asked to leave
+    bool is_shut_down;
+};
+
+static void free_item(void *context) {
+    struct item *item = context;
+    memory_free(item->key);
+    memory_free(item->spare);
+    memory_free(item);
+}
+
+bool queue_create(const struct queue_observer *observer, struct queue **ret_queue, struct error *e) {
+    struct queue *queue = memory_allocate_zeroed(1, sizeof(*queue));
+    struct map *items = map_create(free_item);
+    if (queue == nullptr || items == nullptr) {
+        memory_free(queue);
+        map_free(items);
+        return error_no_memory(e, "a queue");
+    }
+    queue->items = items;
+    if (observer != nullptr) {
+        queue->observer = *observer;
+    }
+    pthread_mutex_init(&queue->lock, nullptr);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    *ret_queue = queue;
+    return true;
+}
+
+void queue_free(struct queue *queue) {
+    if (queue != nullptr) {
+        map_free(queue->items);
+        memory_free(queue->heap);
+        pthread_cond_destroy(&queue->changed);
+        pthread_mutex_destroy(&queue->lock);
+        memory_free(queue);
+    }
+}
+
+// ---- everything from here to the public functions is called with the lock held
+
+static void list_append(struct list *list, struct item *item) {
+    item->next = nullptr;
+    item->previous = list->last;
+    *(list->last == nullptr ? &list->first : &list->last->next) = item;
+    list->last = item;
+    list->count++;
+}
+
+static void list_remove(struct list *list, struct item *item) {
+    *(item->previous == nullptr ? &list->first : &item->previous->next) = item->next;
+    *(item->next == nullptr ? &list->last : &item->next->previous) = item->previous;
+    list->count--;
+}
+
+static void heap_set(struct queue *queue, size_t place, struct item *item) {
+    queue->heap[place] = item;
+    item->place = place;
+}
+
+// Puts item where it belongs, starting at place, which is free.
+static void heap_settle(struct queue *queue, size_t place, struct item *item) {
+    struct item **heap = queue->heap;
+    while (place > 1 && heap[place / 2]->ready_ms > item->ready_ms) {
+        heap_set(queue, place, heap[place / 2]);
+        place /= 2;
+    }
+    for (;;) {
+        size_t child = place * 2;
+        if (child < queue->heap_count && heap[child + 1]->ready_ms < heap[child]->ready_ms) {
+            child++;
+        }
+        if (child > queue->heap_count || heap[child]->ready_ms >= item->ready_ms) {
+            break;
+        }
+        heap_set(queue, place, heap[child]);
+        place = child;
+    }
+    heap_set(queue, place, item);
+}
+
+static void heap_remove(struct queue *queue, struct item *item) {
+    size_t place = item->place;
+    if (place == NOT_DELAYED) {
+        return;
+    }
+    struct item *last = queue->heap[queue->heap_count--];
+    if (last != item) {
+        heap_settle(queue, place, last);
+    }
+    item->place = NOT_DELAYED;
+}
+
+static bool heap_make_room(struct queue *queue) {
+    size_t needed = map_count(queue->items) + 2; // one more item, and index 0 is not used
+    if (needed <= queue->heap_room) {
+        return true;
+    }
+    struct item **heap = memory_resize(queue->heap, needed * 2 * sizeof(struct item *));
+    if (heap == nullptr) {
+        return false;
+    }
+    queue->heap = heap;
+    queue->heap_room = needed * 2;
+    return true;
+}
+
+static struct item *create_item(struct queue *queue, const char *key) {
+    struct item *item = memory_allocate_zeroed(1, sizeof(*item));
+    if (item == nullptr) {
+        return nullptr;
+    }
+    item->key = memory_copy_text(key);
+    item->spare = memory_copy_text(key);
+    if (item->key == nullptr || item->spare == nullptr || !heap_make_room(queue) ||
+        !map_put(queue->items, key, item)) {
+        free_item(item);
+        return nullptr;
+    }
+    return item;
+}
+
+// The item of key, made if it is missing; NULL: memory is out.
+static struct item *need_item(struct queue *queue, const char *key) {
+    struct item *item = map_get(queue->items, key);
+    return item == nullptr ? create_item(queue, key) : item;
+}
+
+// Frees item if there is nothing to remember of it.
+static void drop_idle(struct queue *queue, const struct item *item) {
+    if (!item->ready && !item->processing && item->place == NOT_DELAYED && item->failures == 0) {
+        map_remove(queue->items, item->key);
+    }
+}
+
+static void tell_added(const struct queue *queue, const struct item *item) {
+    if (queue->observer.added != nullptr) {
+        queue->observer.added(queue->observer.context, item->key);
+    }
+}
+
+static void append_ready(struct queue *queue, struct item *item) {
+    item->ready = true;
+    item->since = clock_monotonic_seconds();
+    list_append(&queue->fifo, item);
+    pthread_cond_signal(&queue->changed);
+}
+
+// item is to be given out as soon as can be.
+static void make_ready(struct queue *queue, struct item *item) {
+    heap_remove(queue, item);
+    if (item->ready || item->marked) {
+        return;
+    }
+    if (item->processing) {
+        item->marked = true;
+    } else {
+        append_ready(queue, item);
+    }
+    tell_added(queue, item);
+}
+
+static void make_due_ready(struct queue *queue) {
+    int64_t now = clock_monotonic_ms();
+    while (queue->heap_count > 0 && queue->heap[1]->ready_ms <= now) {
+        make_ready(queue, queue->heap[1]);
+    }
+}
+
+// item is to be ready delay_ms from now, if it is not to be ready earlier anyway.
+static void delay(struct queue *queue, struct item *item, uint32_t delay_ms) {
+    int64_t ready_ms = clock_monotonic_ms() + delay_ms;
+    if (item->ready || item->marked || (item->place != NOT_DELAYED && item->ready_ms <= ready_ms)) {
+        return;
+    }
+    heap_remove(queue, item);
+    item->ready_ms = ready_ms;
+    heap_settle(queue, ++queue->heap_count, item);
+    if (queue->heap[1] == item) {
+        pthread_cond_signal(&queue->changed); // somebody has to wait less long
+    }
+}
+
+static void wait_for_change(struct queue *queue) {
+    if (queue->heap_count == 0) {
+        pthread_cond_wait(&queue->changed, &queue->lock);
+        return;
+    }
+    int64_t until = queue->heap[1]->ready_ms;
+    struct timespec deadline = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+    (void)pthread_cond_timedwait(&queue->changed, &queue->lock, &deadline);
+}
+
+static char *start_first(struct queue *queue) {
+    struct item *item = queue->fifo.first;
+    double now = clock_monotonic_seconds();
+    list_remove(&queue->fifo, item);
+    item->ready = false;
+    item->processing = true;
+    list_append(&queue->running, item);
+    if (queue->observer.started != nullptr) {
+        queue->observer.started(queue->observer.context, item->key, now - item->since);
+    }
+    item->since = now;
+    char *key = item->spare;
+    item->spare = nullptr;
+    return key;
+}
+
+static uint32_t count_failure(struct item *item) {
+    uint32_t delay_ms = RETRY_FIRST_MS;
+    for (unsigned i = 0; i < item->failures && delay_ms < RETRY_MAX_MS; i++) {
+        delay_ms *= 2;
+    }
+    item->failures += item->failures < FAILURES_MAX ? 1 : 0;
+    return delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
+}
+
+// ---- public
+
+bool queue_add(struct queue *queue, const char *key, struct error *e) {
+    pthread_mutex_lock(&queue->lock);
+    bool done = queue->is_shut_down;
+    if (!done) {
+        struct item *item = need_item(queue, key);
+        done = item != nullptr;
+        if (done) {
+            make_ready(queue, item);
+        }
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return done || error_no_memory(e, "queueing a key");
+}
+
+bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e) {
+    pthread_mutex_lock(&queue->lock);
+    bool done = queue->is_shut_down;
+    if (!done) {
+        struct item *item = need_item(queue, key);
+        done = item != nullptr;
+        if (done) {
+            delay(queue, item, delay_ms);
+        }
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return done || error_no_memory(e, "queueing a key");
+}
+
+bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t *ret_delay_ms,
+                 struct error *e) {
+    pthread_mutex_lock(&queue->lock);
+    struct item *item = need_item(queue, key);
+    if (item == nullptr) {
+        pthread_mutex_unlock(&queue->lock);
+        return error_no_memory(e, "queueing a key");
+    }
+    uint32_t delay_ms = count_failure(item);
+    delay_ms = delay_ms < floor_ms ? floor_ms : delay_ms;
+    if (!queue->is_shut_down) {
+        delay(queue, item, delay_ms);
+    }
+    if (queue->observer.retried != nullptr) {
+        queue->observer.retried(queue->observer.context, key);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    *ret_delay_ms = delay_ms;
+    return true;
+}
+
+void queue_forget(struct queue *queue, const char *key) {
+    pthread_mutex_lock(&queue->lock);
+    struct item *item = map_get(queue->items, key);
+    if (item != nullptr) {
+        item->failures = 0;
+        drop_idle(queue, item);
+    }
+    pthread_mutex_unlock(&queue->lock);
+}
+
+bool queue_take(struct queue *queue, char **ret_key) {
+    char *key = nullptr;
+    pthread_mutex_lock(&queue->lock);
+    while (key == nullptr && !queue->is_shut_down && queue->releases == 0) {
+        make_due_ready(queue);
+        if (queue->fifo.first != nullptr) {
+            key = start_first(queue);
+        } else {
+            wait_for_change(queue);
+        }
+    }
+    if (key == nullptr && !queue->is_shut_down) {
+        queue->releases--;
+    }
+    if (queue->fifo.count > 0 || queue->heap_count > 0 || queue->releases > 0) {
+        pthread_cond_signal(&queue->changed); // what woke this worker may also be for another one
+    }
+    pthread_mutex_unlock(&queue->lock);
+    if (key == nullptr) {
+        return false;
+    }
+    *ret_key = key;
+    return true;
+}
+
+void queue_done(struct queue *queue, char *key) {
+    pthread_mutex_lock(&queue->lock);
+    struct item *item = map_get(queue->items, key);
+    list_remove(&queue->running, item);
+    item->spare = key;
+    item->processing = false;
+    if (queue->observer.finished != nullptr) {
+        queue->observer.finished(queue->observer.context, key, clock_monotonic_seconds() - item->since);
+    }
+    if (item->marked) {
+        item->marked = false;
+        append_ready(queue, item);
+    }
+    drop_idle(queue, item);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_release_worker(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    queue->releases++;
+    pthread_cond_signal(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_shut_down(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    queue->is_shut_down = true;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+size_t queue_depth(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    make_due_ready(queue);
+    size_t depth = queue->fifo.count;
+    pthread_mutex_unlock(&queue->lock);
+    return depth;
+}
+
+double queue_longest_running(struct queue *queue, double *ret_unfinished_sum) {
+    double longest = 0;
+    double sum = 0;
+    pthread_mutex_lock(&queue->lock);
+    double now = clock_monotonic_seconds();
+    for (const struct item *item = queue->running.first; item != nullptr; item = item->next) {
+        double seconds = now - item->since;
+        longest = seconds > longest ? seconds : longest;
+        sum += seconds;
+    }
+    pthread_mutex_unlock(&queue->lock);
+    if (ret_unfinished_sum != nullptr) {
+        *ret_unfinished_sum = sum;
+    }
+    return longest;
+}

@@ -1,0 +1,291 @@
+#include "kube/watch.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "kube/reflector.h"
+#include "kube/watch_lines.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    PATH_CAP = 2 * 1024,       // bytes of the collection's path
+    REQUEST_CAP = 128 * 1024,  // bytes of path and query
+    ERROR_BODY_MAX = 64 * 1024, // bytes of an error answer
+    STATUS_OK = 200,
+    STATUS_FAILED_MIN = 400,
+};
+
+struct watch {
+    struct kube_client *client;
+    struct store *store;
+    struct watch_options options; // its namespace is not used: it is in path
+    struct reflector *reflector;
+    struct buffer path;
+    struct loop_timer *timer; // while no exchange runs: when to go on; while one runs: idle deadline
+    atomic_bool has_synced;
+    atomic_int_least64_t answered_ms; // when the server last said something of use (monotonic)
+    // The exchange under way; NULL: none.
+    struct http_stream *stream;
+    bool streaming; // it is a watch, not a list
+    bool refused;   // the reflector wants no more of it
+    int status;     // HTTP; 0: not answered yet
+    uint32_t retry_after_ms;
+    int64_t started_ms;
+    int64_t heard_ms;  // when its last bytes came
+    uint32_t idle_ms;  // 0: no idle deadline
+    struct buffer body; // of a list, or of an error
+    struct watch_lines lines;
+};
+
+static double draw(void *) {
+    uint64_t bits = 0;
+    if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits)) {
+        bits = (uint64_t)clock_monotonic_ms() * 0x9e3779b97f4a7c15; // only spreads load, so a poor one will do
+    }
+    return (double)(bits >> 11) * 0x1p-53;
+}
+
+// ---- the reflector's sink: the store
+
+static bool sink_replace(void *context, struct kube_object **objects, size_t count, const char *resource_version,
+                         struct error *e) {
+    struct watch *watch = context;
+    if (!store_replace(watch->store, objects, count, resource_version, e)) {
+        return false;
+    }
+    if (!atomic_exchange(&watch->has_synced, true) && watch->options.synced != nullptr) {
+        watch->options.synced(watch->options.context, watch->options.resource);
+    }
+    return true;
+}
+
+static bool sink_apply(void *context, struct kube_object *object, struct error *e) {
+    struct watch *watch = context;
+    return store_apply(watch->store, object, e);
+}
+
+static void sink_remove(void *context, struct kube_object *object) {
+    struct watch *watch = context;
+    store_remove(watch->store, object);
+}
+
+static void sink_advance(void *context, const char *resource_version) {
+    struct watch *watch = context;
+    store_advance(watch->store, resource_version);
+}
+
+// ---- one exchange
+
+// Ends the exchange, if it still runs, and has the timer ask what to do next.
+static void finish(struct watch *watch) {
+    kube_client_stream_ended(watch->client, watch->status, watch->started_ms);
+    http_stream_close(watch->stream);
+    watch->stream = nullptr;
+    buffer_free(&watch->body);
+    watch_lines_free(&watch->lines);
+    loop_timer_start(watch->timer, 0);
+}
+
+static void tell_failed(struct watch *watch, struct error *e) {
+    error_wrap(e, "%s %s", watch->streaming ? "watching" : "listing", watch->options.resource->plural);
+    if (watch->options.failed != nullptr) {
+        watch->options.failed(watch->options.context, watch->options.resource, e);
+    }
+}
+
+// Tells the reflector, too.
+static void fail(struct watch *watch, struct error *e) {
+    reflector_failed(watch->reflector, clock_monotonic_ms(), watch->status, e);
+    tell_failed(watch, e);
+}
+
+static void on_status(void *context, int status, uint32_t retry_after_ms) {
+    struct watch *watch = context;
+    watch->status = status;
+    watch->retry_after_ms = retry_after_ms;
+    watch->heard_ms = clock_monotonic_ms();
+    if (status == STATUS_OK && watch->streaming) {
+        atomic_store(&watch->answered_ms, watch->heard_ms);
+    }
+}
+
+static bool on_line(void *context, const char *text, size_t length, struct error *e) {
+    struct watch *watch = context;
+    if (!reflector_line(watch->reflector, watch->heard_ms, text, length, e)) {
+        watch->refused = true;
+        return false;
+    }
+    atomic_store(&watch->answered_ms, watch->heard_ms);
+    return true;
+}
+
+static bool on_data(void *context, const char *bytes, size_t length) {
+    struct watch *watch = context;
+    struct error e;
+    watch->heard_ms = clock_monotonic_ms();
+    bool events = watch->streaming && watch->status == STATUS_OK;
+    if (events ? watch_lines_feed(&watch->lines, bytes, length, on_line, watch, &e)
+               : buffer_append(&watch->body, bytes, length, &e)) {
+        return true;
+    }
+    if (watch->refused) {
+        tell_failed(watch, &e);
+    } else {
+        fail(watch, &e);
+    }
+    finish(watch);
+    return false;
+}
+
+// A complete answer to a list.
+static void take_page(struct watch *watch) {
+    struct error e;
+    cleanup_json yyjson_doc *page = nullptr;
+    if (!json_parse(buffer_text(&watch->body), watch->body.length, &page, &e)) {
+        e.class = e.class == ERROR_INVALID_SPEC ? ERROR_IO : e.class; // the fault is no user's
+        fail(watch, &e);
+    } else if (reflector_page(watch->reflector, clock_monotonic_ms(), yyjson_doc_get_root(page), &e)) {
+        atomic_store(&watch->answered_ms, watch->heard_ms);
+    } else {
+        tell_failed(watch, &e);
+    }
+}
+
+static void on_end(void *context, const struct error *error) {
+    struct watch *watch = context;
+    struct error e;
+    if (watch->status >= STATUS_FAILED_MIN) {
+        kube_status_error(watch->status, watch->retry_after_ms, buffer_text(&watch->body), watch->body.length, &e);
+        fail(watch, &e);
+    } else if (error != nullptr) {
+        e = *error;
+        fail(watch, &e);
+    } else if (watch->status != STATUS_OK) {
+        error_set(&e, ERROR_IO, "an answer with the HTTP status %d", watch->status);
+        fail(watch, &e);
+    } else if (!watch->streaming) {
+        take_page(watch);
+    } else if (!reflector_ended(watch->reflector, clock_monotonic_ms(), &e)) {
+        tell_failed(watch, &e);
+    }
+    finish(watch);
+}
+
+static bool open_exchange(struct watch *watch, const struct reflector_step *step, struct error *e) {
+    static const struct http_stream_events events = {.on_status = on_status, .on_data = on_data, .on_end = on_end};
+    watch->streaming = step->action == REFLECTOR_WATCH;
+    watch->refused = false;
+    watch->status = 0;
+    watch->retry_after_ms = 0;
+    watch->started_ms = clock_monotonic_ms();
+    watch->heard_ms = watch->started_ms;
+    watch->idle_ms = step->idle_ms;
+    watch->body = buffer_create(watch->streaming ? ERROR_BODY_MAX : WATCH_PAGE_MAX);
+    const char *accept = nullptr;
+    if (watch->options.metadata_only) {
+        accept = watch->streaming ? KUBE_METADATA_ONLY : KUBE_METADATA_LIST_ONLY;
+    }
+    cleanup_buffer struct buffer request = buffer_create(REQUEST_CAP);
+    return buffer_append_format(&request, e, "%s?%s", buffer_text(&watch->path), step->query) &&
+           kube_client_stream(watch->client, buffer_text(&request), accept, step->deadline_ms, &events, watch,
+                              &watch->stream, e);
+}
+
+// ---- the timer
+
+static void go_on(struct watch *watch) {
+    for (;;) {
+        struct reflector_step step;
+        struct error e;
+        reflector_next(watch->reflector, clock_monotonic_ms(), &step);
+        if (step.action == REFLECTOR_WAIT) {
+            loop_timer_start(watch->timer, step.wait_ms);
+            return;
+        }
+        if (open_exchange(watch, &step, &e)) {
+            if (step.idle_ms > 0) {
+                loop_timer_start(watch->timer, step.idle_ms);
+            }
+            return;
+        }
+        fail(watch, &e); // so the next step is to wait
+    }
+}
+
+static void check_idle(struct watch *watch) {
+    int64_t silent_ms = clock_monotonic_ms() - watch->heard_ms;
+    if (silent_ms < watch->idle_ms) {
+        loop_timer_start(watch->timer, (uint32_t)(watch->idle_ms - silent_ms));
+        return;
+    }
+    struct error e;
+    error_set(&e, ERROR_RETRYABLE, "nothing came for %u s, the connection seems dead", watch->idle_ms / 1000);
+    fail(watch, &e);
+    finish(watch);
+}
+
+static void on_timer(void *context) {
+    struct watch *watch = context;
+    if (watch->stream == nullptr) {
+        go_on(watch);
+    } else {
+        check_idle(watch);
+    }
+}
+
+// ---- public
+
+static bool prepare(struct watch *watch, struct loop *loop, struct error *e) {
+    const struct reflector_sink sink = {.context = watch,
+                                        .replace = sink_replace,
+                                        .apply = sink_apply,
+                                        .remove = sink_remove,
+                                        .advance = sink_advance};
+    return reflector_create(&sink, draw, nullptr, &watch->reflector, e) &&
+           loop_timer_create(loop, on_timer, watch, &watch->timer, e) &&
+           kube_resource_path(watch->options.resource, watch->options.namespace, nullptr, nullptr, &watch->path, e);
+}
+
+bool watch_create(struct loop *loop, struct kube_client *client, struct store *store,
+                  const struct watch_options *options, struct watch **ret_watch, struct error *e) {
+    struct watch *watch = memory_allocate_zeroed(1, sizeof(*watch));
+    if (watch == nullptr) {
+        return error_no_memory(e, "a watch");
+    }
+    watch->client = client;
+    watch->store = store;
+    watch->options = *options;
+    watch->path = buffer_create(PATH_CAP);
+    watch->lines = watch_lines_create(WATCH_LINE_MAX);
+    atomic_init(&watch->answered_ms, clock_monotonic_ms());
+    if (!prepare(watch, loop, e)) {
+        watch_free(watch);
+        return false;
+    }
+    watch->options.namespace = nullptr; // borrowed during this call only
+    loop_timer_start(watch->timer, 0);
+    *ret_watch = watch;
+    return true;
+}
+
+void watch_free(struct watch *watch) {
+    if (watch != nullptr) {
+        http_stream_close(watch->stream);
+        loop_timer_free(watch->timer);
+        reflector_free(watch->reflector);
+        buffer_free(&watch->path);
+        buffer_free(&watch->body);
+        watch_lines_free(&watch->lines);
+        memory_free(watch);
+    }
+}
+
+bool watch_has_synced(const struct watch *watch) {
+    return atomic_load(&watch->has_synced);
+}
+
+int64_t watch_silence_ms(const struct watch *watch) {
+    return clock_monotonic_ms() - atomic_load(&watch->answered_ms);
+}

@@ -1,0 +1,144 @@
+#include "operator/controller.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "operator/reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char succeeded[] = "Succeeded";
+
+// How a failure of each class is shown and followed up. No reason: the status is left alone and the object is tried
+// again, since nothing is known to be wrong with it.
+static const struct consequence {
+    const char *reason;
+    enum phase phase;
+    bool retry;
+} consequences[ERROR_CLASS_COUNT] = {
+    [ERROR_RETRYABLE] = {.retry = true},
+    [ERROR_CONFLICT] = {"SecretConflict", PHASE_FAILED, false}, // the Secret's end wakes the object
+    [ERROR_NOT_FOUND] = {"WaitingForInput", PHASE_PENDING, false}, // the input's coming wakes the object
+    [ERROR_GONE] = {.retry = true},
+    [ERROR_FORBIDDEN] = {"AccessDenied", PHASE_FAILED, true},
+    [ERROR_INVALID_SPEC] = {"InvalidSpec", PHASE_FAILED, false}, // an edit, or another input, wakes the object
+    [ERROR_CRYPTO] = {"CryptoError", PHASE_FAILED, true},
+    [ERROR_IO] = {.retry = true},
+    [ERROR_NO_MEMORY] = {.retry = true},
+    [ERROR_INTERNAL] = {"InternalError", PHASE_FAILED, true},
+};
+
+static void log_object(const struct reconcile *r, enum log_level level, const char *message, const char *detail) {
+    LOG(level, message, {"controller", r->kind->kind}, {"namespace", r->object->namespace}, {"name", r->object->name},
+        {"reconcileID", r->id}, {"detail", detail});
+}
+
+// A damaged output is made anew at once, and ever more slowly when it is damaged again and again.
+static bool remake(struct reconcile *r, const struct error *damage, struct error *e) {
+    char key[KUBE_KEY_SIZE + 64];
+    uint32_t wait_ms;
+    snprintf(key, sizeof(key), "%s/%s", r->kind->plural, r->object->key);
+    if (!remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), &wait_ms)) {
+        error_set(e, ERROR_RETRYABLE, "Secret %s was damaged again: %.600s", r->decoded.secret_name, damage->message);
+        e->retry_after_ms = wait_ms;
+        return false;
+    }
+    char note[ERROR_MESSAGE_SIZE];
+    snprintf(note, sizeof(note), "Secret %.253s was damaged and is made anew: %.600s", r->decoded.secret_name, damage->message);
+    event_record(r->controller->recorder, r->resource, r->object, true, "SecretDamaged", "Remake", note);
+    log_object(r, LOG_WARNING, "output Secret is damaged, making it anew", damage->message);
+    return output_make(r, e);
+}
+
+static bool bring_about(struct reconcile *r, enum output_state state, const struct error *damage, struct error *e) {
+    switch (state) {
+    case OUTPUT_GOOD:
+        return output_keep_metadata(r, e);
+    case OUTPUT_STALE:
+        log_object(r, LOG_INFO, "an input has changed, making the output anew", nullptr);
+        return output_make(r, e);
+    case OUTPUT_DAMAGED:
+        return remake(r, damage, e);
+    default:
+        return output_make(r, e);
+    }
+}
+
+// Creates the output, unless the Secret is there after all: then it decides.
+static bool create(struct reconcile *r, struct error *e) {
+    cleanup_text char *older =
+        watches_find_older_claim(r->controller->watches, r->kind, r->object, r->decoded.secret_name);
+    if (older != nullptr) {
+        return error_set(e, ERROR_CONFLICT, "Secret %s is claimed by %s too, which is older; choose another "
+                         "spec.outputSecretName", r->decoded.secret_name, older);
+    }
+    if (output_make(r, e)) {
+        return true;
+    }
+    if (e->class == ERROR_NOT_FOUND) { // no such namespace any more
+        e->class = ERROR_RETRYABLE;
+    }
+    enum output_state state;
+    struct error damage;
+    return e->class == ERROR_CONFLICT && output_examine_live(r, &state, &damage, e) &&
+           bring_about(r, state, &damage, e);
+}
+
+static bool take_steps(struct reconcile *r, struct error *e) {
+    enum output_state state;
+    struct error damage;
+    if (!decode_object(r->kind, r->object, &r->decoded, e) || !inputs_resolve(r, e)) {
+        return false;
+    }
+    if (status_is_settled(r)) {
+        return true;
+    }
+    if (!inputs_load(r, e) || !output_examine(r, &state, &damage, e)) {
+        return false;
+    }
+    bool done = state == OUTPUT_ABSENT ? create(r, e) : bring_about(r, state, &damage, e);
+    return done && status_publish(r, PHASE_SUCCESS, succeeded, "the output Secret is as specified", e);
+}
+
+static void conclude(struct reconcile *r, struct verdict *verdict) {
+    struct error *e = &verdict->error;
+    const struct consequence *consequence = &consequences[e->class];
+    verdict->kind = consequence->retry ? VERDICT_RETRY : VERDICT_TERMINAL;
+    if (consequence->phase == PHASE_PENDING) {
+        verdict->kind = VERDICT_DONE;
+    }
+    if (consequence->reason == nullptr) {
+        log_object(r, LOG_INFO, "could not finish, trying again", e->message);
+    } else {
+        log_object(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, consequence->reason, e->message);
+    }
+    if (consequence->reason == nullptr) {
+        return;
+    }
+    struct error failure;
+    const char *reason = r->reason[0] != '\0' && e->class == ERROR_NOT_FOUND ? r->reason : consequence->reason;
+    if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
+        verdict->kind = VERDICT_RETRY;
+        *e = failure;
+    }
+}
+
+void controller_reconcile(struct controller *controller, const struct kind *kind,
+                          const struct kube_resource *resource, const char *key, const char *id,
+                          struct verdict *ret_verdict) {
+    struct reconcile r = {.controller = controller, .kind = kind, .resource = resource, .id = id};
+    *ret_verdict = (struct verdict){.kind = VERDICT_DONE};
+    r.object = store_get(watches_find_objects(controller->watches, kind->kind), key);
+    if (r.object == nullptr || r.object->deleting) {
+        kube_object_release(r.object);
+        return;
+    }
+    if (!take_steps(&r, &ret_verdict->error)) {
+        conclude(&r, ret_verdict);
+    }
+    inputs_free(&r);
+    output_free(&r);
+    decoded_free(&r.decoded);
+    kube_object_release(r.object);
+}

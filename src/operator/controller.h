@@ -1,0 +1,30 @@
+// The generic controller: one reconcile for every kind, in the seven steps of docs/architecture.md.
+#pragma once
+
+#include "kube/event.h"
+#include "net/http_client.h"
+#include "operator/metrics.h"
+#include "operator/remakes.h"
+#include "operator/watches.h"
+
+// All borrowed, and shared by all workers.
+struct controller {
+    struct watches *watches;
+    struct kube_client *client;
+    struct http_client *http;
+    struct event_recorder *recorder;
+    struct metrics *metrics;
+    struct remakes *remakes;
+    const char *const *seed_url_prefixes; // NULL-terminated: where spec.seedURI may point to
+};
+
+struct verdict {
+    enum { VERDICT_DONE, VERDICT_TERMINAL, VERDICT_RETRY } kind; // TERMINAL: failed, and only a change can help
+    struct error error;                                         // why, unless DONE
+};
+
+// Reconciles the object of kind under key ("namespace/name"). Blocks; worker threads only. id: the reconcile's, for
+// logs.
+void controller_reconcile(struct controller *controller, const struct kind *kind,
+                          const struct kube_resource *resource, const char *key, const char *id,
+                          struct verdict *ret_verdict);

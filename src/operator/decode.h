@@ -1,0 +1,20 @@
+// An object's spec, decoded by its kind.
+#pragma once
+
+#include "kinds/kind.h"
+#include "kube/object.h"
+
+struct decoded {
+    struct common_spec common;
+    void *spec; // owned; what kind->decode filled
+    char secret_name[512];
+    struct input_request requests[KIND_INPUTS_MAX];
+    size_t request_count;
+};
+
+// Decodes object's spec, which decoded then borrows from, as far as it can be decoded: *e lists the faults and the
+// result is false when there are any, but decoded is usable (and to be freed) all the same, unless memory is out.
+[[nodiscard]] bool decode_object(const struct kind *kind, const struct kube_object *object, struct decoded *decoded,
+                                 struct error *e);
+void decoded_free(struct decoded *decoded);
+#define cleanup_decoded [[gnu::cleanup(decoded_free)]]

@@ -1,0 +1,315 @@
+// Steps 4 to 6 of a reconcile: the output Secret, examined, made, created or replaced.
+#include "base/clock.h"
+#include "base/memory.h"
+#include "crypto/encoding.h"
+#include "operator/reconcile.h"
+#include "operator/secret_metadata.h"
+
+#include <string.h>
+
+enum {
+    PATH_MAX_BYTES = 2048,
+    BODY_MAX_BYTES = 2 * 1024 * 1024, // the API server takes no more
+    RECIPE_MAX_BYTES = 32 * 1024,
+};
+
+static struct store *secret_store(const struct reconcile *r) {
+    return watches_find_objects(r->controller->watches, kube_secrets.kind);
+}
+
+static yyjson_val *metadata_of(const struct kube_object *object) {
+    return yyjson_obj_get(object->root, "metadata");
+}
+
+static bool conflict(const struct reconcile *r, struct error *e) {
+    return error_set(e, ERROR_CONFLICT,
+                     "Secret %s exists and does not belong to this object; it was not touched. Remove it, or choose "
+                     "another spec.outputSecretName",
+                     r->decoded.secret_name);
+}
+
+static enum ownership ownership_of(const struct reconcile *r, const struct kube_object *secret) {
+    return secret_metadata_ownership(r->kind, r->object, metadata_of(secret));
+}
+
+// ---- reading
+
+// One entry, if the Secret has it.
+static bool read_entry(yyjson_val *entries, const char *key, struct secret_data *data, struct error *e) {
+    yyjson_val *value = yyjson_obj_get(entries, key);
+    struct secret *bytes;
+    if (!yyjson_is_str(value)) {
+        return true;
+    }
+    if (!base64_decode(yyjson_get_str(value), yyjson_get_len(value), ENCODING_ONE_LINE, &bytes, e)) {
+        return error_wrap(e, "the Secret's entry %s", key);
+    }
+    return secret_data_add(data, key, bytes, e);
+}
+
+// The entries of our own; what else people may have added is not looked at.
+static bool read_entries(struct reconcile *r, struct error *e) {
+    yyjson_val *entries = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
+    secret_data_free(&r->data);
+    for (const char *const *key = r->kind->entries; *key != nullptr; key++) {
+        if (!read_entry(entries, *key, &r->data, e)) {
+            return false;
+        }
+    }
+    return read_entry(entries, METADATA_KEY, &r->data, e);
+}
+
+static void forget_output(struct reconcile *r) {
+    json_free(r->secret_document);
+    json_free(r->metadata_text);
+    kube_object_release(r->output);
+    r->secret_document = nullptr;
+    r->metadata_text = nullptr;
+    r->output = nullptr;
+}
+
+// Reads the Secret live into r. NOT_FOUND where there is none.
+static bool read_secret(struct reconcile *r, struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    uint64_t removals = store_removals(secret_store(r));
+    if (!kube_resource_path(&kube_secrets, r->object->namespace, r->decoded.secret_name, nullptr, &path, e)) {
+        return false;
+    }
+    forget_output(r);
+    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
+    if (!kube_client_call(r->controller->client, &request, &r->secret_document, e)) {
+        return false;
+    }
+    yyjson_val *root = yyjson_doc_get_root(r->secret_document);
+    return kube_object_create_metadata(root, &r->output, e) &&
+           store_apply_read(secret_store(r), kube_object_retain(r->output), removals, e);
+}
+
+static bool make_recipe(const struct reconcile *r, char ret_recipe[FINGERPRINT_SIZE], struct error *e) {
+    ret_recipe[0] = '\0';
+    if (r->kind->describe_recipe == nullptr) {
+        return true;
+    }
+    cleanup_buffer struct buffer recipe = buffer_create(RECIPE_MAX_BYTES);
+    return r->kind->describe_recipe(r->decoded.spec, &recipe, e) &&
+           fingerprint_compute(buffer_text(&recipe), recipe.length, ret_recipe, e);
+}
+
+static bool inspect(struct reconcile *r, struct error *e) {
+    json_mut_free(r->report.status);
+    r->report = (struct report){0};
+    return json_create(&r->report.status, e) &&
+           r->kind->inspect(r->decoded.spec, &r->data, &r->metadata, &r->report, e);
+}
+
+// Whether the Secret that was read is as we would have left it, but for its inputs.
+static bool judge(struct reconcile *r, struct error *e) {
+    char recipe[FINGERPRINT_SIZE];
+    if (!read_entries(r, e) ||
+        !metadata_load(&r->data, &r->metadata, &r->metadata_text, e) || !inspect(r, e) ||
+        !make_recipe(r, recipe, e)) {
+        return false;
+    }
+    if (strcmp(r->report.fingerprint, r->metadata.fingerprint) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret's fingerprint is %s, and its metadata says %s",
+                         r->report.fingerprint, r->metadata.fingerprint);
+    }
+    if (strcmp(recipe, r->metadata.recipe) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret was made from another spec than this one");
+    }
+    return true;
+}
+
+static bool has_same_inputs(const struct reconcile *r, bool *ret_same, struct error *e) {
+    struct metadata wanted = {0};
+    if (!inputs_describe(r, &r->metadata, &wanted, e)) {
+        return false;
+    }
+    *ret_same = metadata_same_inputs(&wanted, &r->metadata);
+    return true;
+}
+
+bool output_examine_live(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
+                         struct error *e) {
+    if (!read_secret(r, e)) {
+        *ret_state = OUTPUT_ABSENT;
+        return e->class == ERROR_NOT_FOUND;
+    }
+    enum ownership ownership = ownership_of(r, r->output);
+    if (ownership == OWNERSHIP_FOREIGN) {
+        return conflict(r, e);
+    }
+    bool same_inputs = false;
+    bool sound = judge(r, ret_damage);
+    if (!sound && (ret_damage->class == ERROR_NO_MEMORY || ret_damage->class == ERROR_INTERNAL)) {
+        *e = *ret_damage;
+        return false;
+    }
+    if (sound && !has_same_inputs(r, &same_inputs, e)) {
+        return false;
+    }
+    if (ownership == OWNERSHIP_ADOPTABLE && !same_inputs) {
+        return error_set(e, ERROR_CONFLICT,
+                         "Secret %s is left from an earlier object of this name and is not what this one asks for "
+                         "(%s); it was not touched. Remove it to have a new one made",
+                         r->decoded.secret_name, sound ? "it was made from other inputs" : ret_damage->message);
+    }
+    *ret_state = !sound ? OUTPUT_DAMAGED : same_inputs ? OUTPUT_GOOD : OUTPUT_STALE;
+    return true;
+}
+
+bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage, struct error *e) {
+    char key[KUBE_KEY_SIZE];
+    kube_format_key(r->object->namespace, r->decoded.secret_name, key);
+    cleanup_object struct kube_object *seen = store_get(secret_store(r), key);
+    if (seen == nullptr) {
+        *ret_state = OUTPUT_ABSENT;
+        return true;
+    }
+    if (ownership_of(r, seen) == OWNERSHIP_FOREIGN) {
+        return conflict(r, e);
+    }
+    return output_examine_live(r, ret_state, ret_damage, e);
+}
+
+// ---- making
+
+// Replaces what r knows of the output by a newly made one, checked, with its metadata.
+static bool produce(struct reconcile *r, struct error *e) {
+    struct input inputs[KIND_INPUTS_MAX] = {0};
+    struct metadata metadata = {.standard = r->kind->standard, .generator = "qubesec/" QUBESEC_VERSION};
+    if (!inputs_load_urls(r, e)) {
+        return false;
+    }
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        inputs[i] = (struct input){.field = source->request->field, .bytes = source->bytes};
+        if (source->upstream != nullptr) {
+            inputs[i].algorithm = json_text(json_find(source->upstream->root, "status", "algorithm", nullptr));
+        }
+    }
+    clock_format(clock_wall_seconds(), metadata.created);
+    secret_data_free(&r->data);
+    if (!r->kind->produce(r->decoded.spec, inputs, &r->data, &metadata.algorithm, e) ||
+        !inputs_describe(r, nullptr, &metadata, e) || !make_recipe(r, metadata.recipe, e)) {
+        return false;
+    }
+    r->metadata = metadata;
+    if (!inspect(r, e)) {
+        e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_CRYPTO;
+        return error_wrap(e, "checking what was made");
+    }
+    memcpy(r->metadata.fingerprint, r->report.fingerprint, FINGERPRINT_SIZE);
+    return metadata_store(&r->metadata, &r->data, e);
+}
+
+static bool add_data(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *root, struct error *e) {
+    yyjson_mut_val *data = yyjson_mut_obj_add_obj(document, root, "data");
+    for (size_t i = 0; i < r->data.count; i++) {
+        const struct secret_entry *entry = &r->data.entries[i];
+        cleanup_buffer struct buffer text = buffer_create(BODY_MAX_BYTES);
+        if (!base64_encode(secret_view(entry->value), secret_length(entry->value), &text, e)) {
+            return false;
+        }
+        (void)yyjson_mut_obj_add_strncpy(document, data, entry->key, buffer_text(&text), text.length);
+    }
+    // What else the Secret to be replaced holds goes: an output holds our own entries only.
+    yyjson_obj_iter others = yyjson_obj_iter_with(yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data"));
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&others)) != nullptr;) {
+        if (secret_data_get(&r->data, yyjson_get_str(key)) == nullptr) {
+            (void)yyjson_mut_obj_add_null(document, data, yyjson_get_str(key));
+        }
+    }
+    return true;
+}
+
+// Sends document and takes the metadata of the Secret that comes back.
+static bool write_secret(struct reconcile *r, const char *method, const char *path, const char *content_type,
+                         const yyjson_mut_doc *document, struct error *e) {
+    cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
+    cleanup_json yyjson_doc *answer = nullptr;
+    if (!json_write(document, &body, e)) {
+        return false;
+    }
+    struct kube_request request = {
+        .method = method,
+        .path = path,
+        .content_type = content_type,
+        .accept = KUBE_METADATA_ONLY,
+        .body = buffer_text(&body),
+        .body_length = body.length,
+    };
+    if (!kube_client_call(r->controller->client, &request, &answer, e)) {
+        return false;
+    }
+    kube_object_release(r->output);
+    r->output = nullptr;
+    return kube_object_create_metadata(yyjson_doc_get_root(answer), &r->output, e) &&
+           store_apply_own(secret_store(r), kube_object_retain(r->output), e);
+}
+
+static bool create_secret(struct reconcile *r, struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    if (!kube_resource_path(&kube_secrets, r->object->namespace, nullptr, nullptr, &path, e) ||
+        !json_create(&document, e)) {
+        return false;
+    }
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
+    (void)yyjson_mut_obj_add_str(document, root, "apiVersion", "v1");
+    (void)yyjson_mut_obj_add_str(document, root, "kind", kube_secrets.kind);
+    yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
+    (void)yyjson_mut_obj_add_str(document, metadata, "name", r->decoded.secret_name);
+    (void)secret_metadata_patch(r->kind, r->object, &r->decoded.common, nullptr, document, metadata);
+    (void)yyjson_mut_obj_add_str(document, root, "type", "Opaque");
+    return add_data(r, document, root, e) &&
+           write_secret(r, "POST", buffer_text(&path), nullptr, document, e);
+}
+
+// A merge patch of r->output that fails when it has changed since it was read.
+static bool patch_secret(struct reconcile *r, bool with_data, struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    if (!kube_resource_path(&kube_secrets, r->object->namespace, r->decoded.secret_name, nullptr, &path, e) ||
+        !json_create(&document, e)) {
+        return false;
+    }
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
+    yyjson_mut_val *metadata = yyjson_mut_obj(document);
+    if (!secret_metadata_patch(r->kind, r->object, &r->decoded.common, metadata_of(r->output), document, metadata) &&
+        !with_data) {
+        return true;
+    }
+    (void)yyjson_mut_obj_add_val(document, root, "metadata", metadata);
+    (void)yyjson_mut_obj_add_str(document, metadata, "uid", r->output->uid);
+    (void)yyjson_mut_obj_add_str(document, metadata, "resourceVersion", r->output->resource_version);
+    if (with_data && !add_data(r, document, root, e)) {
+        return false;
+    }
+    if (!write_secret(r, "PATCH", buffer_text(&path), KUBE_MERGE_PATCH, document, e)) {
+        // Someone else wrote it meanwhile: look at it again.
+        e->class = e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND ? ERROR_RETRYABLE : e->class;
+        return false;
+    }
+    return true;
+}
+
+bool output_make(struct reconcile *r, struct error *e) {
+    bool replace = r->output != nullptr;
+    bool written = produce(r, e) && (replace ? patch_secret(r, true, e) : create_secret(r, e));
+    if (written) {
+        metrics_add(r->controller->metrics, METRIC_SECRETS_WRITTEN_TOTAL,
+                    replace ? "operation=\"replace\"" : "operation=\"create\"", 1);
+    }
+    return written;
+}
+
+bool output_keep_metadata(struct reconcile *r, struct error *e) {
+    return patch_secret(r, false, e);
+}
+
+void output_free(struct reconcile *r) {
+    secret_data_free(&r->data);
+    json_mut_free(r->report.status);
+    forget_output(r);
+}

@@ -1,0 +1,87 @@
+#include "operator/remakes.h"
+
+#include "base/map.h"
+#include "base/memory.h"
+
+#include <pthread.h>
+
+enum {
+    FIRST_WAIT_MS = 2000,
+    LONGEST_WAIT_MS = 10 * 60 * 1000,
+    PEACE_MS = 60 * 60 * 1000,
+    SWEEP_COUNT = 1000, // entries from which on peaceful ones are looked for
+};
+
+struct record {
+    int64_t last_ms;
+    int64_t wait_ms;
+};
+
+struct remakes {
+    pthread_mutex_t lock;
+    struct map *records; // key -> struct record
+};
+
+struct remakes *remakes_create(void) {
+    struct remakes *remakes = memory_allocate_zeroed(1, sizeof(*remakes));
+    if (remakes == nullptr) {
+        return nullptr;
+    }
+    remakes->records = map_create(memory_free);
+    if (remakes->records == nullptr) {
+        memory_free(remakes);
+        return nullptr;
+    }
+    pthread_mutex_init(&remakes->lock, nullptr);
+    return remakes;
+}
+
+void remakes_free(struct remakes *remakes) {
+    if (remakes != nullptr) {
+        map_free(remakes->records);
+        pthread_mutex_destroy(&remakes->lock);
+        memory_free(remakes);
+    }
+}
+
+static void sweep(struct remakes *remakes, int64_t now_ms) {
+    size_t position = 0;
+    const char *key;
+    void *value;
+    while (map_next(remakes->records, &position, &key, &value)) {
+        if (now_ms - ((struct record *)value)->last_ms > PEACE_MS) {
+            (void)map_remove(remakes->records, key);
+        }
+    }
+}
+
+// Memory that is out lets the first remake of a key through uncounted.
+static void count_first(struct remakes *remakes, const char *key, int64_t now_ms) {
+    if (map_count(remakes->records) >= SWEEP_COUNT) {
+        sweep(remakes, now_ms);
+    }
+    struct record *record = memory_allocate(sizeof(*record));
+    if (record != nullptr) {
+        *record = (struct record){.last_ms = now_ms, .wait_ms = FIRST_WAIT_MS};
+        if (!map_put(remakes->records, key, record)) {
+            memory_free(record);
+        }
+    }
+}
+
+bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms, uint32_t *ret_wait_ms) {
+    bool allowed = true;
+    pthread_mutex_lock(&remakes->lock);
+    struct record *record = map_get(remakes->records, key);
+    if (record == nullptr || now_ms - record->last_ms > PEACE_MS) {
+        count_first(remakes, key, now_ms);
+    } else if (now_ms - record->last_ms < record->wait_ms) {
+        *ret_wait_ms = (uint32_t)(record->last_ms + record->wait_ms - now_ms);
+        allowed = false;
+    } else {
+        record->last_ms = now_ms;
+        record->wait_ms = record->wait_ms * 2 < LONGEST_WAIT_MS ? record->wait_ms * 2 : LONGEST_WAIT_MS;
+    }
+    pthread_mutex_unlock(&remakes->lock);
+    return allowed;
+}

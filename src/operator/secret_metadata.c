@@ -1,0 +1,169 @@
+#include "operator/secret_metadata.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char managed_label[] = "app.kubernetes.io/managed-by";
+static const char manager_name[] = "qubesec";
+static const char owner_annotation[] = "qubesec.io/owner";
+static const char owner_uid_annotation[] = "qubesec.io/owner-uid";
+static const char template_annotation[] = "qubesec.io/secret-template"; // the keys that came from secretTemplate
+
+enum { OWNER_SIZE = 64 + 253 + 2, TEMPLATE_MAX = 64 * 1024 };
+
+static void format_owner(const struct kind *kind, const struct kube_object *object, char ret_text[OWNER_SIZE]) {
+    snprintf(ret_text, OWNER_SIZE, "%s/%s", kind->kind, object->name);
+}
+
+static bool member_is(yyjson_val *object, const char *key, const char *text) {
+    const char *present = json_member_text(object, key);
+    return present != nullptr && strcmp(present, text) == 0;
+}
+
+// The UID of the owner that controls the Secret; NULL: none does.
+static const char *controller_uid(yyjson_val *metadata) {
+    yyjson_val *references = yyjson_obj_get(metadata, "ownerReferences");
+    size_t index;
+    size_t count;
+    yyjson_val *reference;
+    yyjson_arr_foreach(references, index, count, reference) {
+        if (yyjson_is_true(yyjson_obj_get(reference, "controller"))) {
+            return json_member_text(reference, "uid");
+        }
+    }
+    return nullptr;
+}
+
+enum ownership secret_metadata_ownership(const struct kind *kind, const struct kube_object *object,
+                                         yyjson_val *metadata) {
+    const char *uid = controller_uid(metadata);
+    if (uid != nullptr) {
+        return strcmp(uid, object->uid) == 0 ? OWNERSHIP_OURS : OWNERSHIP_FOREIGN;
+    }
+    char owner[OWNER_SIZE];
+    format_owner(kind, object, owner);
+    yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
+    if (!member_is(yyjson_obj_get(metadata, "labels"), managed_label, manager_name) ||
+        !member_is(annotations, owner_annotation, owner)) {
+        return OWNERSHIP_FOREIGN;
+    }
+    return member_is(annotations, owner_uid_annotation, object->uid) ? OWNERSHIP_OURS : OWNERSHIP_ADOPTABLE;
+}
+
+// Where a map of texts (labels or annotations) is being brought to what it must be.
+struct map_patch {
+    yyjson_mut_doc *document;
+    yyjson_mut_val *patch; // the map's merge patch
+    yyjson_val *current;
+    struct buffer *keys; // the keys that come from the template, for the annotation that remembers them
+    const char *prefix;  // of those keys
+};
+
+static void set_text(struct map_patch *map, const char *key, const char *text) {
+    if (!member_is(map->current, key, text)) {
+        yyjson_mut_val *name = yyjson_mut_strcpy(map->document, key);
+        (void)yyjson_mut_obj_add(map->patch, name, yyjson_mut_strcpy(map->document, text));
+    }
+}
+
+static void set_from_template(struct map_patch *map, yyjson_val *template) {
+    size_t index;
+    size_t count;
+    yyjson_val *key;
+    yyjson_val *value;
+    yyjson_obj_foreach(template, index, count, key, value) {
+        struct error ignored; // 64 keys of 317 bytes fit
+        (void)buffer_append_format(map->keys, &ignored, "%s%s%s", map->keys->length > 0 ? " " : "", map->prefix,
+                                   yyjson_get_str(key));
+        set_text(map, yyjson_get_str(key), yyjson_get_str(value));
+    }
+}
+
+// Removes what an earlier secretTemplate had put there and the present one has not: remembered is the annotation's
+// list, divided by spaces.
+static void remove_stale(struct map_patch *map, const char *remembered, yyjson_val *template) {
+    size_t prefix = strlen(map->prefix);
+    while (remembered != nullptr && *remembered != '\0') {
+        size_t length = strcspn(remembered, " ");
+        if (length > prefix && strncmp(remembered, map->prefix, prefix) == 0) {
+            const char *key = remembered + prefix;
+            size_t key_length = length - prefix;
+            if (yyjson_obj_getn(template, key, key_length) == nullptr &&
+                yyjson_obj_getn(map->current, key, key_length) != nullptr) {
+                yyjson_mut_val *name = yyjson_mut_strncpy(map->document, key, key_length);
+                (void)yyjson_mut_obj_add(map->patch, name, yyjson_mut_null(map->document));
+            }
+        }
+        remembered += length + (remembered[length] == ' ' ? 1 : 0);
+    }
+}
+
+static bool is_ours(yyjson_val *reference, const struct kube_object *object) {
+    return member_is(reference, "uid", object->uid);
+}
+
+static void add_own_reference(const struct kind *kind, const struct kube_object *object, yyjson_mut_doc *document,
+                              yyjson_mut_val *references) {
+    yyjson_mut_val *own = yyjson_mut_arr_add_obj(document, references);
+    (void)yyjson_mut_obj_add_str(document, own, "apiVersion", "qubesec.io/v1");
+    (void)yyjson_mut_obj_add_str(document, own, "kind", kind->kind);
+    (void)yyjson_mut_obj_add_strcpy(document, own, "name", object->name);
+    (void)yyjson_mut_obj_add_strcpy(document, own, "uid", object->uid);
+    (void)yyjson_mut_obj_add_bool(document, own, "controller", true);
+}
+
+// With Delete our reference must be there, as the controller; with Retain it must not.
+static void patch_owner(const struct kind *kind, const struct kube_object *object, bool retain, yyjson_val *current,
+                        yyjson_mut_doc *document, yyjson_mut_val *patch) {
+    yyjson_val *present = yyjson_obj_get(current, "ownerReferences");
+    yyjson_mut_val *references = yyjson_mut_arr(document);
+    bool found = false;
+    size_t index;
+    size_t count;
+    yyjson_val *reference;
+    yyjson_arr_foreach(present, index, count, reference) {
+        if (is_ours(reference, object)) {
+            found = true;
+        } else {
+            (void)yyjson_mut_arr_append(references, yyjson_val_mut_copy(document, reference));
+        }
+    }
+    if (!retain) {
+        add_own_reference(kind, object, document, references);
+    }
+    if (found == retain) {
+        (void)yyjson_mut_obj_add_val(document, patch, "ownerReferences", references);
+    }
+}
+
+static void add_if_filled(yyjson_mut_doc *document, yyjson_mut_val *patch, const char *key, yyjson_mut_val *map) {
+    if (yyjson_mut_obj_size(map) > 0) {
+        (void)yyjson_mut_obj_add_val(document, patch, key, map);
+    }
+}
+
+bool secret_metadata_patch(const struct kind *kind, const struct kube_object *object,
+                           const struct common_spec *common, yyjson_val *current, yyjson_mut_doc *document,
+                           yyjson_mut_val *patch) {
+    cleanup_buffer struct buffer keys = buffer_create(TEMPLATE_MAX);
+    yyjson_val *present = yyjson_obj_get(current, "annotations");
+    const char *remembered = json_member_text(present, template_annotation);
+    struct map_patch labels = {document, yyjson_mut_obj(document), yyjson_obj_get(current, "labels"), &keys, "label:"};
+    struct map_patch annotations = {document, yyjson_mut_obj(document), present, &keys, "annotation:"};
+    char owner[OWNER_SIZE];
+    format_owner(kind, object, owner);
+    set_text(&labels, managed_label, manager_name);
+    set_text(&annotations, owner_annotation, owner);
+    set_text(&annotations, owner_uid_annotation, object->uid);
+    set_from_template(&labels, common->labels);
+    set_from_template(&annotations, common->annotations);
+    remove_stale(&labels, remembered, common->labels);
+    remove_stale(&annotations, remembered, common->annotations);
+    if (keys.length > 0 || remembered != nullptr) {
+        set_text(&annotations, template_annotation, buffer_text(&keys));
+    }
+    add_if_filled(document, patch, "labels", labels.patch);
+    add_if_filled(document, patch, "annotations", annotations.patch);
+    patch_owner(kind, object, common->retain, current, document, patch);
+    return yyjson_mut_obj_size(patch) > 0;
+}

@@ -1,0 +1,189 @@
+#include "operator/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool set_kubeconfig(struct settings *settings, const char *, const char *text, struct error *) {
+    settings->kubeconfig = text;
+    return true;
+}
+
+static bool set_context(struct settings *settings, const char *, const char *text, struct error *) {
+    settings->context = text;
+    return true;
+}
+
+static bool set_bind_address(struct settings *settings, const char *, const char *text, struct error *) {
+    settings->bind_address = text;
+    return true;
+}
+
+static bool set_namespace(struct settings *settings, const char *, const char *text, struct error *) {
+    settings->namespace = text;
+    return true;
+}
+
+static bool set_config_map(struct settings *settings, const char *, const char *text, struct error *) {
+    settings->config_map = text;
+    return true;
+}
+
+static bool set_log_level(struct settings *settings, const char *name, const char *text, struct error *e) {
+    return settings_parse_level(name, text, &settings->log_level, e);
+}
+
+static bool set_workers(struct settings *settings, const char *name, const char *text, struct error *e) {
+    return settings_parse_workers(name, text, &settings->workers, e);
+}
+
+// May be given many times.
+static bool set_seed_url_prefix(struct settings *settings, const char *name, const char *text, struct error *e) {
+    size_t count = 0;
+    while (settings->seed_url_prefixes[count] != nullptr) {
+        count++;
+    }
+    if (count == SEED_URL_PREFIXES_MAX) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: more than %d are given", name, SEED_URL_PREFIXES_MAX);
+    }
+    const char *host = strncmp(text, "https://", 8) == 0 ? text + 8 : strncmp(text, "http://", 7) == 0 ? text + 7 : "";
+    if (host[0] == '\0' || strchr(host, '/') == nullptr) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: %s is not a URL prefix such as https://host/path/", name, text);
+    }
+    settings->seed_url_prefixes[count] = text;
+    return true;
+}
+
+static bool set_allow_memory_dump(struct settings *settings, const char *name, const char *text, struct error *e) {
+    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: %s is neither true nor false", name, text);
+    }
+    settings->allow_memory_dump = strcmp(text, "true") == 0;
+    return true;
+}
+
+static bool set_help(struct settings *settings, const char *, const char *, struct error *) {
+    settings->help = true;
+    return true;
+}
+
+static const struct flag {
+    const char *name;
+    const char *variable; // NULL: none
+    const char *value;    // what help calls it; NULL: the flag stands alone and means "true"
+    bool (*set)(struct settings *settings, const char *name, const char *text, struct error *e);
+    const char *help;
+} flags[] = {
+    {"--kubeconfig", "QUBESEC_KUBECONFIG", "FILE", set_kubeconfig,
+     "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
+    {"--context", "QUBESEC_CONTEXT", "NAME", set_context, "Context of the kubeconfig. Default: its current-context."},
+    {"--bind-address", "QUBESEC_BIND_ADDRESS", "[HOST]:PORT", set_bind_address,
+     "Where /healthz, /readyz and /metrics are served, plain HTTP. Port 0: any free one. Default: :8080."},
+    {"--namespace", "QUBESEC_NAMESPACE", "NAME", set_namespace,
+     "The operator's own namespace. Default: $POD_NAMESPACE, else that of the context."},
+    {"--config-map", "QUBESEC_CONFIG_MAP", "NAME", set_config_map,
+     "ConfigMap of that namespace whose entries log-level and workers win over the flags, and are picked up while "
+     "running. Default: qubesec-operator."},
+    {"--log-level", "QUBESEC_LOG_LEVEL", "LEVEL", set_log_level, "debug, info, warning or error. Default: info."},
+    {"--workers", "QUBESEC_WORKERS", "N", set_workers, "How many objects are reconciled at once, 1 to 64. Default: 4."},
+    {"--seed-url-prefix", "QUBESEC_SEED_URL_PREFIX", "URL", set_seed_url_prefix,
+     "Allow spec.seedURI of QuantumRandomNumber to point to URLs that start so; may be given up to 16 times. Default: "
+     "none is allowed."},
+    {"--allow-memory-dump", "QUBESEC_ALLOW_MEMORY_DUMP", nullptr, set_allow_memory_dump,
+     "For tests: let a debugger attach and core dumps be written."},
+    {"--help", nullptr, nullptr, set_help, "Show this."},
+};
+enum { FLAG_COUNT = sizeof(flags) / sizeof(flags[0]) };
+
+bool settings_parse_workers(const char *name, const char *text, unsigned *ret_workers, struct error *e) {
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < 1 || number > WORKERS_MAX) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not a number from 1 to %d", name, text, WORKERS_MAX);
+    }
+    *ret_workers = (unsigned)number;
+    return true;
+}
+
+bool settings_parse_level(const char *name, const char *text, enum log_level *ret_level, struct error *e) {
+    return log_parse_level(text, ret_level) ||
+           error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not one of debug, info, warning, error", name, text);
+}
+
+// The flag that argument is, as "--name" or "--name=value" (*ret_value: NULL or the value); NULL: none.
+static const struct flag *find_flag(const char *argument, const char **ret_value) {
+    size_t length = strcspn(argument, "=");
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        if (strlen(flags[i].name) == length && strncmp(flags[i].name, argument, length) == 0) {
+            *ret_value = argument[length] == '=' ? argument + length + 1 : nullptr;
+            return &flags[i];
+        }
+    }
+    return nullptr;
+}
+
+static bool read_variables(struct settings *settings, struct error *e) {
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        const char *text = flags[i].variable == nullptr ? nullptr : getenv(flags[i].variable);
+        if (text != nullptr && text[0] != '\0' && !flags[i].set(settings, flags[i].variable, text, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_arguments(char *const *arguments, struct settings *settings, struct error *e) {
+    while (*arguments != nullptr) {
+        const char *value = nullptr;
+        const struct flag *flag = find_flag(*arguments, &value);
+        if (flag == nullptr) {
+            return error_set(e, ERROR_INVALID_SPEC, "%s: no such flag; see qubesec operator --help", *arguments);
+        }
+        arguments++;
+        if (value == nullptr && flag->value != nullptr) {
+            if (*arguments == nullptr) {
+                return error_set(e, ERROR_INVALID_SPEC, "%s: needs a value, %s", flag->name, flag->value);
+            }
+            value = *arguments++;
+        }
+        if (!flag->set(settings, flag->name, value == nullptr ? "true" : value, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool settings_read(char *const *arguments, struct settings *ret_settings, struct error *e) {
+    struct settings settings = {
+        .bind_address = ":8080",
+        .namespace = getenv("POD_NAMESPACE"),
+        .config_map = "qubesec-operator",
+        .log_level = LOG_INFO,
+        .workers = 4,
+    };
+    if (!read_variables(&settings, e) || !read_arguments(arguments, &settings, e)) {
+        return false;
+    }
+    *ret_settings = settings;
+    return true;
+}
+
+bool settings_describe(struct buffer *text, struct error *e) {
+    if (!buffer_append_text(text,
+                            "Usage: qubesec operator [FLAG...]\n\n"
+                            "Serves the resources of the group qubesec.io until it gets SIGTERM or SIGINT.\n\n"
+                            "Each flag can also be set by the environment variable after it; the flag wins.\n\n",
+                            e)) {
+        return false;
+    }
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        const struct flag *flag = &flags[i];
+        if (!buffer_append_format(text, e, "  %s%s%s%s%s\n      %s\n", flag->name, flag->value == nullptr ? "" : " ",
+                                  flag->value == nullptr ? "" : flag->value, flag->variable == nullptr ? "" : "   $",
+                                  flag->variable == nullptr ? "" : flag->variable, flag->help)) {
+            return false;
+        }
+    }
+    return true;
+}

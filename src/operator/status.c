@@ -1,0 +1,252 @@
+// Step 7 of a reconcile: the status, compared with what is there and patched where it differs.
+#include "base/clock.h"
+#include "json/write.h"
+#include "operator/reconcile.h"
+
+#include <string.h>
+
+enum { PATH_MAX_BYTES = 2048, BODY_MAX_BYTES = 512 * 1024, MESSAGE_MAX = 1024 };
+
+static const char *const phase_names[] = {"Pending", "Success", "Failed"};
+
+static yyjson_val *status_of(const struct reconcile *r) {
+    return yyjson_obj_get(r->object->root, "status");
+}
+
+static bool same_text(yyjson_val *object, const char *field, const char *text) {
+    const char *present = json_member_text(object, field);
+    return present != nullptr && text != nullptr && strcmp(present, text) == 0;
+}
+
+// ---- settled?
+
+static const char *source_kind(const struct source *source) {
+    return source->resource == nullptr ? "URL" : source->resource->kind;
+}
+
+static bool input_is_settled(const struct source *source, yyjson_val *recorded) {
+    if (!same_text(recorded, "field", source->request->field) || !same_text(recorded, "kind", source_kind(source)) ||
+        !same_text(recorded, "name", source->name)) {
+        return false;
+    }
+    if (source->resource == nullptr) {
+        return true; // what was fetched once from a URL is not fetched again
+    }
+    return source->seen != nullptr && same_text(recorded, "uid", source->seen->uid) &&
+           same_text(recorded, "resourceVersion", source->seen->resource_version);
+}
+
+bool status_is_settled(const struct reconcile *r) {
+    yyjson_val *status = status_of(r);
+    yyjson_val *inputs = yyjson_obj_get(status, "inputs");
+    yyjson_val *secret = yyjson_obj_get(status, "secretRef");
+    if (!same_text(status, "status", phase_names[PHASE_SUCCESS]) ||
+        json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != r->object->generation ||
+        yyjson_arr_size(inputs) != r->decoded.request_count || !same_text(secret, "name", r->decoded.secret_name)) {
+        return false;
+    }
+    char key[KUBE_KEY_SIZE];
+    kube_format_key(r->object->namespace, r->decoded.secret_name, key);
+    cleanup_object struct kube_object *seen =
+        store_get(watches_find_objects(r->controller->watches, kube_secrets.kind), key);
+    if (seen == nullptr || !same_text(secret, "uid", seen->uid) ||
+        !same_text(secret, "resourceVersion", seen->resource_version)) {
+        return false;
+    }
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        if (!input_is_settled(&r->sources[i], yyjson_arr_get(inputs, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// ---- building
+
+struct status_writer {
+    const struct reconcile *r;
+    yyjson_mut_doc *document;
+    yyjson_mut_val *status;
+    char now[CLOCK_TEXT_SIZE];
+    bool transition; // the Ready condition changed its status or reason
+};
+
+static void add_text(struct status_writer *w, yyjson_mut_val *object, const char *field, const char *text) {
+    if (text != nullptr && text[0] != '\0') {
+        (void)yyjson_mut_obj_add_strcpy(w->document, object, field, text);
+    }
+}
+
+static bool is_ready(yyjson_val *condition) {
+    return same_text(condition, "type", "Ready");
+}
+
+static yyjson_val *find_ready(yyjson_val *status) {
+    size_t index;
+    size_t count;
+    yyjson_val *condition;
+    yyjson_arr_foreach(yyjson_obj_get(status, "conditions"), index, count, condition) {
+        if (is_ready(condition)) {
+            return condition;
+        }
+    }
+    return nullptr;
+}
+
+// The Ready condition, and whatever other conditions others have put there. Its lastTransitionTime moves only with
+// its status.
+static void add_conditions(struct status_writer *w, enum phase phase, const char *reason, const char *message) {
+    yyjson_val *present = status_of(w->r);
+    yyjson_val *old = find_ready(present);
+    const char *ready = phase == PHASE_SUCCESS ? "True" : "False";
+    bool same_status = same_text(old, "status", ready);
+    w->transition = !same_status || !same_text(old, "reason", reason);
+    yyjson_mut_val *conditions = yyjson_mut_obj_add_arr(w->document, w->status, "conditions");
+    size_t index;
+    size_t count;
+    yyjson_val *condition;
+    yyjson_arr_foreach(yyjson_obj_get(present, "conditions"), index, count, condition) {
+        if (!is_ready(condition)) {
+            (void)yyjson_mut_arr_append(conditions, yyjson_val_mut_copy(w->document, condition));
+        }
+    }
+    yyjson_mut_val *own = yyjson_mut_arr_add_obj(w->document, conditions);
+    const char *since = json_member_text(old, "lastTransitionTime");
+    add_text(w, own, "type", "Ready");
+    add_text(w, own, "status", ready);
+    (void)yyjson_mut_obj_add_sint(w->document, own, "observedGeneration", w->r->object->generation);
+    add_text(w, own, "lastTransitionTime", same_status && since != nullptr ? since : w->now);
+    add_text(w, own, "reason", reason);
+    (void)yyjson_mut_obj_add_strcpy(w->document, own, "message", message);
+}
+
+static void add_object_identity(struct status_writer *w, yyjson_mut_val *object, const struct kube_object *identity) {
+    if (identity != nullptr) {
+        add_text(w, object, "uid", identity->uid);
+        add_text(w, object, "resourceVersion", identity->resource_version);
+    }
+}
+
+static void add_inputs(struct status_writer *w) {
+    const struct reconcile *r = w->r;
+    if (r->decoded.request_count == 0) {
+        return;
+    }
+    yyjson_mut_val *inputs = yyjson_mut_obj_add_arr(w->document, w->status, "inputs");
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        yyjson_mut_val *input = yyjson_mut_arr_add_obj(w->document, inputs);
+        add_text(w, input, "field", source->request->field);
+        add_text(w, input, "kind", source_kind(source));
+        add_text(w, input, "name", source->name);
+        if (source->resource != nullptr) {
+            add_text(w, input, "namespace", r->object->namespace);
+        }
+        add_object_identity(w, input, source->read);
+    }
+}
+
+// What a served object's status says of its output.
+static void add_output(struct status_writer *w) {
+    const struct reconcile *r = w->r;
+    add_text(w, w->status, "algorithm", r->metadata.algorithm);
+    add_text(w, w->status, "fingerprint", r->report.fingerprint);
+    add_text(w, w->status, "warning", r->report.warning);
+    yyjson_mut_val *secret = yyjson_mut_obj_add_obj(w->document, w->status, "secretRef");
+    add_text(w, secret, "name", r->decoded.secret_name);
+    add_object_identity(w, secret, r->output);
+    add_inputs(w);
+    yyjson_mut_obj_iter own = yyjson_mut_obj_iter_with(yyjson_mut_doc_get_root(r->report.status));
+    for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&own)) != nullptr;) {
+        yyjson_mut_val *value = yyjson_mut_val_mut_copy(w->document, yyjson_mut_obj_iter_get_val(key));
+        (void)yyjson_mut_obj_add(w->status, yyjson_mut_val_mut_copy(w->document, key), value);
+    }
+}
+
+static void build(struct status_writer *w, enum phase phase, const char *reason, const char *message) {
+    add_text(w, w->status, "status", phase_names[phase]);
+    (void)yyjson_mut_obj_add_sint(w->document, w->status, "observedGeneration", w->r->object->generation);
+    add_conditions(w, phase, reason, message);
+    if (phase == PHASE_FAILED) {
+        add_text(w, w->status, "error", message);
+    }
+    if (phase == PHASE_SUCCESS) {
+        add_output(w);
+    }
+}
+
+// ---- writing
+
+// Adds null for each member that the present status has and the wanted one has not. Whether there is any difference.
+static bool differs(struct status_writer *w) {
+    yyjson_val *present = status_of(w->r);
+    bool different = false;
+    yyjson_mut_obj_iter wanted = yyjson_mut_obj_iter_with(w->status);
+    for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&wanted)) != nullptr;) {
+        yyjson_mut_val *old = yyjson_val_mut_copy(w->document, yyjson_obj_get(present, yyjson_mut_get_str(key)));
+        different = different || !yyjson_mut_equals(old, yyjson_mut_obj_iter_get_val(key));
+    }
+    yyjson_obj_iter members = yyjson_obj_iter_with(present);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
+        const char *name = yyjson_get_str(key);
+        if (strcmp(name, "lastUpdateTime") != 0 && yyjson_mut_obj_get(w->status, name) == nullptr) {
+            (void)yyjson_mut_obj_add_null(w->document, w->status, name);
+            different = true;
+        }
+    }
+    return different;
+}
+
+static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e) {
+    struct reconcile *r = (struct reconcile *)w->r;
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
+    cleanup_json yyjson_doc *answer = nullptr;
+    struct kube_object *updated;
+    add_text(w, w->status, "lastUpdateTime", w->now);
+    yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(w->document, root, "metadata");
+    add_text(w, metadata, "uid", r->object->uid);
+    if (!kube_resource_path(r->resource, r->object->namespace, r->object->name, "status", &path, e) ||
+        !json_write(w->document, &body, e)) {
+        return false;
+    }
+    struct kube_request request = {
+        .method = "PATCH",
+        .path = buffer_text(&path),
+        .content_type = KUBE_MERGE_PATCH,
+        .body = buffer_text(&body),
+        .body_length = body.length,
+    };
+    if (!kube_client_call(r->controller->client, &request, &answer, e)) {
+        // Deleted, or deleted and made anew under the same name: the watch brings the news.
+        return e->class == ERROR_NOT_FOUND || e->class == ERROR_CONFLICT || error_wrap(e, "writing the status");
+    }
+    return kube_object_create(yyjson_doc_get_root(answer), &updated, e) &&
+           store_apply_own(watches_find_objects(r->controller->watches, r->kind->kind), updated, e);
+}
+
+bool status_publish(struct reconcile *r, enum phase phase, const char *reason, const char *message, struct error *e) {
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    if (!json_create(&document, e)) {
+        return false;
+    }
+    char text[MESSAGE_MAX];
+    size_t length = strlen(message) < MESSAGE_MAX ? strlen(message) : MESSAGE_MAX - 1;
+    memcpy(text, message, length);
+    text[length] = '\0';
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
+    struct status_writer w = {.r = r, .document = document};
+    w.status = yyjson_mut_obj_add_obj(document, root, "status");
+    clock_format(clock_wall_seconds(), w.now);
+    build(&w, phase, reason, text);
+    if (!differs(&w)) {
+        return true;
+    }
+    if (!patch(&w, root, e)) {
+        return false;
+    }
+    if (w.transition) {
+        event_record(r->controller->recorder, r->resource, r->object, phase == PHASE_FAILED, reason, "Reconcile", text);
+    }
+    return true;
+}

@@ -1,0 +1,48 @@
+// What the operator knows of the cluster: a store and a watch for each kind, and one each for the metadata of Secrets
+// and ConfigMaps, of which only those are kept that some object refers to. Events become keys in the work queue: the
+// object's own, and those of all that depend on it, found by index.
+#pragma once
+
+#include "kinds/kind.h"
+#include "kube/queue.h"
+#include "kube/watch.h"
+
+struct watches;
+
+struct watches_options {
+    const struct kind *const *kinds; // NULL-terminated, borrowed until watches_free
+    struct loop *loop;
+    struct kube_client *client;
+    struct queue *queue;
+    const char *settings_key; // "namespace/name" of the ConfigMap with the operator's own settings; copied
+    // Told on the loop thread; failed: a list or watch failed; synced: all have listed for the first time.
+    void (*failed)(void *context, const struct kube_resource *resource, const struct error *error);
+    void (*synced)(void *context);
+    void *context;
+};
+
+// Queue keys are "plural/namespace/name"; the plural of the settings' key is that of ConfigMaps.
+#define WATCHES_SETTINGS_PLURAL "configmaps"
+
+// Starts watching the kinds, and Secrets and ConfigMaps once all kinds have listed, so that it is known by then which
+// of them matter. What options points to is borrowed until watches_free. *ret_watches is owned. Errors: NO_MEMORY.
+[[nodiscard]] bool watches_create(const struct watches_options *options, struct watches **ret_watches,
+                                  struct error *e);
+
+// Ends all watches; loop thread, or when the loop does not run. The stores stay readable.
+void watches_stop(struct watches *watches);
+void watches_free(struct watches *watches); // stops and takes watches; NULL is allowed
+
+// Whether everything has listed. Any thread. *ret_missing: a resource that has not, or NULL.
+bool watches_have_synced(const struct watches *watches, const char **ret_missing);
+
+// The kind with that plural, or with that name; NULL: not one of ours. *ret_resource: how the API server calls it.
+const struct kind *watches_find_plural(const struct watches *watches, const char *plural,
+                                       const struct kube_resource **ret_resource);
+struct store *watches_find_objects(const struct watches *watches, const char *kind); // by kind, or "Secret", "ConfigMap"
+
+// An object that claims the same output Secret and is older than object: created earlier, or in the same second and
+// first by kind and name. "Kind name", owned; NULL: there is none (or memory is out; the API server then decides who
+// comes first).
+[[nodiscard]] char *watches_find_older_claim(const struct watches *watches, const struct kind *kind,
+                                             const struct kube_object *object, const char *secret_name);

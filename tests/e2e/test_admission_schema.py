@@ -1,0 +1,724 @@
+"""What the API server itself accepts and refuses, by config/crd and config/rbac alone: no operator takes part.
+
+Objects are sent as a dry run wherever that says enough. A refusal must carry the message that a person then reads.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import kubernetes
+import pytest
+import yaml
+
+CONFIG = pathlib.Path(__file__).resolve().parents[2] / "config"
+GROUP, VERSION = "qubesec.io", "v1"
+PLURALS = {
+    "QuantumRandomNumber": "quantumrandomnumbers",
+    "QuantumKEMKeyPair": "quantumkemkeypairs",
+    "QuantumEncapsulateSecret": "quantumencapsulatesecrets",
+    "QuantumDecapsulateSecret": "quantumdecapsulatesecrets",
+    "QuantumDerivedKey": "quantumderivedkeys",
+}
+QRN, QKKP, QES, QDS, QDK = PLURALS
+OPERATOR = "system:serviceaccount:qubesec-system:qubesec-operator"
+
+# The least that each kind takes, for tests of fields that all have.
+MINIMAL = {
+    QRN: {},
+    QKKP: {},
+    QES: {"publicKeyRef": {"name": "a"}},
+    QDS: {"privateKeyRef": {"name": "a"}, "ciphertextRef": {"name": "b"}},
+    QDK: {"sharedSecretRef": {"name": "a"}},
+}
+SEED = "00" * 48
+
+
+def again(field):
+    return f"{field} is immutable: delete the resource and create it again to make a new key"
+
+
+# The API server, as the tests see it
+
+
+@pytest.fixture(scope="module")
+def client():
+    """The cluster that KUBECONFIG names, as its admin."""
+    if "KUBECONFIG" not in os.environ:
+        pytest.skip("KUBECONFIG is not set")
+    return kubernetes.config.new_client_from_config(os.environ["KUBECONFIG"])
+
+
+@pytest.fixture(scope="module")
+def custom(client):
+    return kubernetes.client.CustomObjectsApi(client)
+
+
+@pytest.fixture(scope="module")
+def namespace(client):
+    core = kubernetes.client.CoreV1Api(client)
+    made = core.create_namespace({"metadata": {"generateName": "schema-"}}).metadata.name
+    yield made
+    core.delete_namespace(made)
+
+
+def body(kind, spec, name="x"):
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def create(custom, namespace, thing, dry_run=True):
+    return custom.create_namespaced_custom_object(
+        GROUP, VERSION, namespace, PLURALS[thing["kind"]], thing,
+        field_validation="Strict", **({"dry_run": "All"} if dry_run else {}),
+    )  # fmt: skip
+
+
+def refusal(call, *arguments, **options):
+    """The message with which the server refuses a call."""
+    with pytest.raises(kubernetes.client.ApiException) as caught:
+        call(*arguments, **options)
+    assert caught.value.status in (400, 422), caught.value
+    return json.loads(caught.value.body)["message"]
+
+
+# The definitions
+
+
+@pytest.fixture(scope="module")
+def definitions(client):
+    found = kubernetes.client.ApiextensionsV1Api(client).list_custom_resource_definition()
+    return {one.spec.names.kind: client.sanitize_for_serialization(one) for one in found.items if one.spec.group == GROUP}
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+def test_definition_is_established_and_structural(definitions, kind):
+    conditions = {one["type"]: one["status"] for one in definitions[kind]["status"]["conditions"]}
+    assert conditions["Established"] == conditions["NamesAccepted"] == "True"
+    assert conditions.get("NonStructuralSchema", "False") == "False"
+    assert definitions[kind]["spec"]["scope"] == "Namespaced"
+    assert definitions[kind]["spec"]["names"]["categories"] == ["qubesec"]
+    assert definitions[kind]["status"]["storedVersions"] == ["v1"]
+
+
+def schema_of(definition):
+    return definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+
+def fields_of(schema, path=""):
+    yield path, schema
+    for name, field in schema.get("properties", {}).items():
+        yield from fields_of(field, f"{path}.{name}")
+    for nested in ("items", "additionalProperties"):
+        if nested in schema:
+            yield from fields_of(schema[nested], f"{path}[]")
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+def test_every_field_is_described_and_bounded(definitions, kind):
+    bounds = {"string": {"maxLength", "enum"}, "array": {"maxItems"}, "integer": {"maximum"}, "number": {"maximum"}}
+    for path, field in fields_of(schema_of(definitions[kind])):
+        if path == ".metadata":
+            continue  # Kubernetes' own, and nothing may be said of it here
+        assert field.get("description"), f"{path} has no description"
+        if path in (".apiVersion", ".kind"):
+            continue
+        wanted = {"maxProperties"} if "additionalProperties" in field else bounds.get(field["type"], set())
+        assert not wanted or wanted & field.keys(), f"{path} has no bound: one of {wanted}"
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+def test_every_rule_has_a_message_that_names_its_field(definitions, kind):
+    for path, field in fields_of(schema_of(definitions[kind])):
+        for rule in field.get("x-kubernetes-validations", []):
+            assert "spec." in rule.get("message", rule.get("messageExpression", "")), f"{path}: {rule['rule']}"
+
+
+def test_what_the_kinds_share_is_the_same_in_all(definitions):
+    shared = ("outputSecretName", "secretName", "secretTemplate", "deletionPolicy")
+    same_status = ("status", "conditions", "observedGeneration", "secretRef", "inputs", "lastUpdateTime", "error", "warning")
+    first = schema_of(definitions[QRN])["properties"]
+    for kind in PLURALS:
+        this = schema_of(definitions[kind])["properties"]
+        for name in shared:
+            assert this["spec"]["properties"][name] == first["spec"]["properties"][name], (kind, name)
+        for name in same_status:
+            assert this["status"]["properties"][name] == first["status"]["properties"][name], (kind, name)
+
+
+COLUMNS = {
+    QRN: (["Bytes", "Algorithm"], ["Entropy"]),
+    QKKP: (["Algorithm"], []),
+    QES: (["Algorithm"], ["Ciphertext"]),
+    QDS: (["Algorithm"], []),
+    QDK: (["Algorithm", "Type", "Bytes"], []),
+}
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+def test_what_kubectl_get_prints(client, namespace, kind):
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURALS[kind]}"
+    accept = "application/json;as=Table;g=meta.k8s.io;v=v1"
+    table = client.call_api(
+        path, "GET", header_params={"Accept": accept}, auth_settings=["BearerToken"], response_type="object"
+    )[0]
+    columns = [(one["name"], one.get("priority", 0)) for one in table["columnDefinitions"]]
+    own, own_wide = COLUMNS[kind]
+    assert [name for name, priority in columns if priority == 0] == [
+        "Name", "Ready", "Status", *own, "Fingerprint", "Age",
+    ]  # fmt: skip
+    assert [name for name, priority in columns if priority > 0] == [*own_wide, "Secret", "Reason", "Error"]
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+def test_field_selectors(custom, namespace, kind):
+    chosen = "provider" if kind == QRN else "algorithm"
+    for selector in ("status.status=Success", "status.algorithm=ML-KEM-768", f"spec.{chosen}=x"):
+        custom.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURALS[kind], field_selector=selector)
+
+
+# What is accepted
+
+
+def samples():
+    for file in sorted((CONFIG / "samples").glob("*.yaml")):
+        if file.name != "kustomization.yaml":
+            for thing in yaml.safe_load_all(file.read_text()):
+                yield pytest.param(thing, id=f"{file.stem}-{thing['metadata']['name']}")
+
+
+@pytest.mark.parametrize("sample", samples())
+def test_sample_is_accepted(client, custom, namespace, sample):
+    if sample["kind"] in PLURALS:
+        create(custom, namespace, sample)
+    else:
+        assert sample["kind"] == "ConfigMap"
+        core = kubernetes.client.CoreV1Api(client)
+        core.create_namespaced_config_map(namespace, sample, dry_run="All", field_validation="Strict")
+
+
+ACCEPTED = {
+    "numBytes-least": (QRN, {"numBytes": 1}),
+    "numBytes-most": (QRN, {"numBytes": 65536}),
+    "bytes": (QRN, {"bytes": 48}),
+    "both-names-same-value": (QRN, {"numBytes": 48, "bytes": 48, "secretName": "a", "outputSecretName": "a"}),
+    "provider-system": (QRN, {"provider": "system"}),
+    "provider-OpenSSL": (QRN, {"provider": "OpenSSL"}),
+    "seed-least": (QRN, {"seed": "aA" * 48}),
+    "seed-most": (QRN, {"seed": "09" * 96, "provider": "system"}),
+    "seedURI": (QRN, {"seedURI": "https://seed.example.com/?bytes=48"}),
+    "no-spec": (QRN, None),
+    "no-spec-key-pair": (QKKP, None),
+    **{f"algorithm-{name}": (QKKP, {"algorithm": name}) for name in ("ML-KEM-512", "ML-KEM-768", "ML-KEM-1024")},
+    **{f"algorithm-{name}": (QKKP, {"algorithm": name}) for name in ("Kyber512", "Kyber768", "Kyber1024")},
+    "public-key-kind-said": (QES, {"publicKeyRef": {"name": "a", "kind": "QuantumKEMKeyPair"}}),
+    "public-key-Secret": (QES, {"publicKeyRef": {"name": "a", "kind": "Secret", "key": "tls.crt"}}),
+    "public-key-ConfigMap": (QES, {"publicKeyRef": {"name": "a", "kind": "ConfigMap", "key": "public_key.pem"}}),
+    "public-key-namespace": (QES, {"publicKeyRef": {"name": "a.b", "namespace": "other"}, "algorithm": "Kyber1024"}),
+    "public-key-namespace-empty": (QES, {"publicKeyRef": {"name": "a", "namespace": ""}}),
+    "ciphertext-Secret": (
+        QDS,
+        {"privateKeyRef": {"name": "a"}, "ciphertextRef": {"name": "b", "kind": "Secret", "key": "ciphertext"}},
+    ),
+    "ciphertext-ConfigMap": (
+        QDS,
+        {"privateKeyRef": {"name": "a"}, "ciphertextRef": {"name": "b", "kind": "ConfigMap", "key": "c"}},
+    ),
+    "ciphertext-inline-512": (QDS, {"privateKeyRef": {"name": "a"}, "ciphertext": "0a" * 768}),
+    "ciphertext-inline-768": (QDS, {"privateKeyRef": {"name": "a"}, "ciphertext": "0A" * 1088}),
+    "ciphertext-inline-1024": (QDS, {"privateKeyRef": {"name": "a"}, "ciphertext": "ff" * 1568}),
+    "ciphertext-both": (QDS, {**MINIMAL[QDS], "ciphertext": "00" * 768}),
+    "ciphertext-empty": (QDS, {**MINIMAL[QDS], "ciphertext": ""}),
+    **{
+        f"shared-secret-{kind}": (QDK, {"sharedSecretRef": {"name": "a", "kind": kind}})
+        for kind in ("QuantumEncapsulateSecret", "QuantumDecapsulateSecret", "QuantumRandomNumber")
+    },
+    "shared-secret-Secret": (QDK, {"sharedSecretRef": {"name": "a", "kind": "Secret", "key": "shared_secret"}}),
+    "keyLength-least": (QDK, {**MINIMAL[QDK], "keyLength": 1}),
+    "keyType-AES-256": (QDK, {**MINIMAL[QDK], "keyType": "AES-256", "keyLength": 32}),
+    "keyType-ChaCha20": (QDK, {**MINIMAL[QDK], "keyType": "ChaCha20"}),
+    "keyType-HMAC-SHA256": (QDK, {**MINIMAL[QDK], "keyType": "HMAC-SHA256", "keyLength": 20}),
+    "salt-and-info-empty": (QDK, {**MINIMAL[QDK], "salt": "", "info": ""}),
+    "salt-and-info-most": (QDK, {**MINIMAL[QDK], "salt": "0f" * 1024, "info": "i" * 1024}),
+    "info-not-ascii": (QDK, {**MINIMAL[QDK], "info": "ü" * 512}),
+    "infoHex-most": (QDK, {**MINIMAL[QDK], "infoHex": "F0" * 1024, "algorithm": "HKDF-SHA256"}),
+}
+
+
+@pytest.mark.parametrize("kind, spec", ACCEPTED.values(), ids=ACCEPTED)
+def test_accepted(custom, namespace, kind, spec):
+    thing = body(kind, spec)
+    if spec is None:
+        del thing["spec"]
+    create(custom, namespace, thing)
+
+
+COMMON_ACCEPTED = {
+    "outputSecretName": {"outputSecretName": "a.b-c.d"},
+    "secretName": {"secretName": "x" * 253},
+    "deletionPolicy-Retain": {"deletionPolicy": "Retain"},
+    "secretTemplate": {
+        "secretTemplate": {
+            "labels": {"app": "", "example.com/tier": "Back-End_1.2"},
+            "annotations": {"example.com/note": "any text, ünd so on\n" * 100, "notqubesec.io/x": "y"},
+        }
+    },
+    "secretTemplate-most": {"secretTemplate": {"labels": {f"l{i}": "v" * 63 for i in range(64)}}},
+}
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+@pytest.mark.parametrize("extra", COMMON_ACCEPTED.values(), ids=COMMON_ACCEPTED)
+def test_common_field_is_accepted(custom, namespace, kind, extra):
+    create(custom, namespace, body(kind, {**MINIMAL[kind], **extra}))
+
+
+def test_defaults(custom, namespace):
+    """Those that the schema gives; numBytes and bytes have none, for either may be the one that is written."""
+    expected = {
+        QRN: {"provider": "system", "deletionPolicy": "Delete"},
+        QKKP: {"algorithm": "ML-KEM-768", "deletionPolicy": "Delete"},
+        QES: {"publicKeyRef": {"name": "a", "kind": "QuantumKEMKeyPair"}, "deletionPolicy": "Delete"},
+        QDS: {
+            "privateKeyRef": {"name": "a", "kind": "QuantumKEMKeyPair"},
+            "ciphertextRef": {"name": "b", "kind": "QuantumEncapsulateSecret"},
+            "deletionPolicy": "Delete",
+        },
+        QDK: {
+            "sharedSecretRef": {"name": "a"},
+            "algorithm": "HKDF-SHA256",
+            "keyLength": 32,
+            "deletionPolicy": "Delete",
+        },
+    }
+    for kind, spec in expected.items():
+        assert create(custom, namespace, body(kind, MINIMAL[kind]))["spec"] == spec
+
+
+# What is refused
+
+
+LONG = "x" * 254
+REFUSED = {
+    "numBytes-0": (QRN, {"numBytes": 0}, "spec.numBytes"),
+    "numBytes-65537": (QRN, {"numBytes": 65537}, "spec.numBytes"),
+    "numBytes-text": (QRN, {"numBytes": "32"}, "spec.numBytes"),
+    "numBytes-fraction": (QRN, {"numBytes": 1.5}, "spec.numBytes"),
+    "bytes-65537": (QRN, {"bytes": 65537}, "spec.bytes"),
+    "numBytes-differs": (
+        QRN,
+        {"numBytes": 32, "bytes": 33},
+        "spec.numBytes and spec.bytes are two names of one field and differ: remove one of them",
+    ),
+    "provider": (QRN, {"provider": "dice"}, 'supported values: "system", "OpenSSL"'),
+    "seed-short": (QRN, {"seed": "00" * 47}, "spec.seed"),
+    "seed-empty": (QRN, {"seed": ""}, "spec.seed"),
+    "seed-long": (QRN, {"seed": "00" * 97}, "spec.seed"),
+    "seed-odd": (QRN, {"seed": SEED + "0"}, "spec.seed must be hexadecimal: an even number of digits"),
+    "seed-base64": (QRN, {"seed": "4vls+/8=" * 12}, "spec.seed must be hexadecimal"),
+    "seed-line-end": (QRN, {"seed": SEED + "\n\n"}, "spec.seed must be hexadecimal"),
+    "seed-and-seedURI": (
+        QRN,
+        {"seed": SEED, "seedURI": "https://a"},
+        "spec.seed and spec.seedURI exclude each other: remove one of them",
+    ),
+    "seed-and-provider": (
+        QRN,
+        {"seed": SEED, "provider": "OpenSSL"},
+        "spec.provider must not be set together with spec.seed or spec.seedURI",
+    ),
+    "seedURI-and-provider": (QRN, {"seedURI": "https://a", "provider": "OpenSSL"}, "spec.provider must not be set"),
+    "seedURI-long": (QRN, {"seedURI": "h" * 2049}, "spec.seedURI"),
+    "seedURI-empty": (QRN, {"seedURI": ""}, "spec.seedURI"),
+    "algorithm": (QKKP, {"algorithm": "RSA-2048"}, '"ML-KEM-512", "ML-KEM-768", "ML-KEM-1024", "Kyber512"'),
+    "algorithm-case": (QKKP, {"algorithm": "ml-kem-768"}, "spec.algorithm"),
+    "algorithm-signature": (QES, {**MINIMAL[QES], "algorithm": "ML-DSA-65"}, "spec.algorithm"),
+    "publicKeyRef-absent": (QES, {}, "spec.publicKeyRef: Required value"),
+    "publicKeyRef-name-absent": (QES, {"publicKeyRef": {"namespace": "a"}}, "spec.publicKeyRef.name: Required value"),
+    "publicKeyRef-name-empty": (QES, {"publicKeyRef": {"name": ""}}, "spec.publicKeyRef.name"),
+    "publicKeyRef-name-long": (QES, {"publicKeyRef": {"name": LONG}}, "spec.publicKeyRef.name"),
+    "publicKeyRef-namespace": (QES, {"publicKeyRef": {"name": "a", "namespace": "a.b"}}, "spec.publicKeyRef.namespace"),
+    "publicKeyRef-namespace-long": (
+        QES,
+        {"publicKeyRef": {"name": "a", "namespace": "x" * 64}},
+        "spec.publicKeyRef.namespace",
+    ),
+    "publicKeyRef-kind": (QES, {"publicKeyRef": {"name": "a", "kind": "Pod"}}, "spec.publicKeyRef.kind"),
+    "publicKeyRef-key-absent": (
+        QES,
+        {"publicKeyRef": {"name": "a", "kind": "Secret"}},
+        "spec.publicKeyRef.key is required with kind Secret or ConfigMap: name the entry that holds the public key",
+    ),
+    "publicKeyRef-key-too-much": (
+        QES,
+        {"publicKeyRef": {"name": "a", "key": "k"}},
+        "spec.publicKeyRef.key is only for kind Secret or ConfigMap: remove it, or set spec.publicKeyRef.kind",
+    ),
+    "publicKeyRef-key": (QES, {"publicKeyRef": {"name": "a", "kind": "Secret", "key": "a/b"}}, "publicKeyRef.key"),
+    "publicKeyRef-key-long": (QES, {"publicKeyRef": {"name": "a", "kind": "Secret", "key": LONG}}, "publicKeyRef.key"),
+    "unknown-field": (QES, {**MINIMAL[QES], "publicKey": "x"}, 'unknown field "spec.publicKey"'),
+    "privateKeyRef-absent": (QDS, {"ciphertextRef": {"name": "a"}}, "spec.privateKeyRef: Required value"),
+    "privateKeyRef-kind": (
+        QDS,
+        {**MINIMAL[QDS], "privateKeyRef": {"name": "a", "kind": "Secret"}},
+        "spec.privateKeyRef.kind",
+    ),
+    "ciphertext-absent": (
+        QDS,
+        {"privateKeyRef": {"name": "a"}},
+        "spec.ciphertextRef or spec.ciphertext is required: name what holds the ciphertext",
+    ),
+    "ciphertext-only-empty": (
+        QDS,
+        {"privateKeyRef": {"name": "a"}, "ciphertext": ""},
+        "spec.ciphertextRef or spec.ciphertext is required",
+    ),
+    "ciphertext-not-hex": (
+        QDS,
+        {"privateKeyRef": {"name": "a"}, "ciphertext": "xy" * 768},
+        "spec.ciphertext must be hexadecimal",
+    ),
+    "ciphertext-length": (
+        QDS,
+        {"privateKeyRef": {"name": "a"}, "ciphertext": "00" * 767},
+        "spec.ciphertext has a wrong length: give all of its 1536 (ML-KEM-512)",
+    ),
+    "ciphertext-long": (QDS, {"privateKeyRef": {"name": "a"}, "ciphertext": "00" * 1569}, "spec.ciphertext"),
+    "ciphertextRef-key-absent": (
+        QDS,
+        {**MINIMAL[QDS], "ciphertextRef": {"name": "a", "kind": "ConfigMap"}},
+        "spec.ciphertextRef.key is required with kind Secret or ConfigMap",
+    ),
+    "ciphertextRef-key-too-much": (
+        QDS,
+        {**MINIMAL[QDS], "ciphertextRef": {"name": "a", "key": "k"}},
+        "spec.ciphertextRef.key is only for kind Secret or ConfigMap",
+    ),
+    "sharedSecretRef-absent": (QDK, {}, "spec.sharedSecretRef: Required value"),
+    "sharedSecretRef-kind": (
+        QDK,
+        {"sharedSecretRef": {"name": "a", "kind": "ConfigMap"}},
+        "spec.sharedSecretRef.kind",
+    ),
+    "sharedSecretRef-key-absent": (
+        QDK,
+        {"sharedSecretRef": {"name": "a", "kind": "Secret"}},
+        "spec.sharedSecretRef.key is required with kind Secret",
+    ),
+    "sharedSecretRef-key-too-much": (
+        QDK,
+        {"sharedSecretRef": {"name": "a", "key": "k"}},
+        "spec.sharedSecretRef.key is only for kind Secret",
+    ),
+    "keyLength-0": (QDK, {**MINIMAL[QDK], "keyLength": 0}, "spec.keyLength"),
+    "keyLength-33": (QDK, {**MINIMAL[QDK], "keyLength": 33}, "spec.keyLength"),
+    "keyType": (QDK, {**MINIMAL[QDK], "keyType": "DES"}, "spec.keyType"),
+    "keyType-AES-256-length": (
+        QDK,
+        {**MINIMAL[QDK], "keyType": "AES-256", "keyLength": 16},
+        "spec.keyLength must be 32 with spec.keyType AES-256 or ChaCha20",
+    ),
+    "keyType-ChaCha20-length": (QDK, {**MINIMAL[QDK], "keyType": "ChaCha20", "keyLength": 31}, "must be 32 with"),
+    "kdf": (QDK, {**MINIMAL[QDK], "algorithm": "PBKDF2"}, "spec.algorithm"),
+    "salt-odd": (QDK, {**MINIMAL[QDK], "salt": "0"}, "spec.salt must be hexadecimal"),
+    "salt-long": (QDK, {**MINIMAL[QDK], "salt": "00" * 1025}, "spec.salt"),
+    "salt-number": (QDK, {**MINIMAL[QDK], "salt": 1234}, "spec.salt"),
+    "info-long": (QDK, {**MINIMAL[QDK], "info": "i" * 1025}, "spec.info"),
+    "info-long-in-bytes": (QDK, {**MINIMAL[QDK], "info": "ü" * 513}, "spec.info must have at most 1024 bytes in UTF-8"),
+    "infoHex": (QDK, {**MINIMAL[QDK], "infoHex": "0x00"}, "spec.infoHex must be hexadecimal"),
+    "info-and-infoHex": (
+        QDK,
+        {**MINIMAL[QDK], "info": "a", "infoHex": "61"},
+        "spec.info and spec.infoHex exclude each other: remove one of them",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind, spec, message", REFUSED.values(), ids=REFUSED)
+def test_refused(custom, namespace, kind, spec, message):
+    assert message in refusal(create, custom, namespace, body(kind, spec))
+
+
+@pytest.mark.parametrize("kind", [QES, QDS, QDK])
+def test_spec_is_required(custom, namespace, kind):
+    thing = body(kind, {})
+    del thing["spec"]
+    assert "spec: Required value" in refusal(create, custom, namespace, thing)
+
+
+COMMON_REFUSED = {
+    "outputSecretName": ({"outputSecretName": "Upper"}, "spec.outputSecretName"),
+    "outputSecretName-empty": ({"outputSecretName": ""}, "spec.outputSecretName"),
+    "outputSecretName-long": ({"outputSecretName": LONG}, "spec.outputSecretName"),
+    "secretName": ({"secretName": "a..b"}, "spec.secretName"),
+    "secretName-differs": (
+        {"outputSecretName": "a", "secretName": "b"},
+        "spec.outputSecretName and spec.secretName are two names of one field and differ: remove one of them",
+    ),
+    "deletionPolicy": ({"deletionPolicy": "Orphan"}, 'supported values: "Delete", "Retain"'),
+    "label-value": ({"secretTemplate": {"labels": {"a": "with space"}}}, "spec.secretTemplate.labels.a"),
+    "label-value-long": ({"secretTemplate": {"labels": {"a": "v" * 64}}}, "spec.secretTemplate.labels.a"),
+    "label-key": (
+        {"secretTemplate": {"labels": {"a b": "v"}}},
+        "spec.secretTemplate.labels has a key that Kubernetes does not allow",
+    ),
+    "label-key-long": ({"secretTemplate": {"labels": {"k" * 64: "v"}}}, "spec.secretTemplate.labels has a key"),
+    "label-reserved": (
+        {"secretTemplate": {"labels": {"app.kubernetes.io/managed-by": "me"}}},
+        "spec.secretTemplate.labels must not set app.kubernetes.io/managed-by or a key under qubesec.io/",
+    ),
+    "label-reserved-domain": ({"secretTemplate": {"labels": {"qubesec.io/a": "v"}}}, "labels must not set"),
+    "annotation-reserved": ({"secretTemplate": {"annotations": {"qubesec.io/owner": "v"}}}, "annotations must not set"),
+    "annotation-reserved-below": ({"secretTemplate": {"annotations": {"a.qubesec.io/b": ""}}}, "annotations must not set"),
+    "annotation-key": ({"secretTemplate": {"annotations": {"/a": "v"}}}, "annotations has a key"),
+    "annotation-value-long": ({"secretTemplate": {"annotations": {"a": "v" * 2049}}}, "annotations.a"),
+    "labels-many": ({"secretTemplate": {"labels": {f"l{i}": "" for i in range(65)}}}, "spec.secretTemplate.labels"),
+}
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+@pytest.mark.parametrize("extra, message", COMMON_REFUSED.values(), ids=COMMON_REFUSED)
+def test_common_field_is_refused(custom, namespace, kind, extra, message):
+    assert message in refusal(create, custom, namespace, body(kind, {**MINIMAL[kind], **extra}))
+
+
+def test_all_faults_are_said_at_once(custom, namespace):
+    spec = {"numBytes": 1, "bytes": 2, "seed": SEED, "seedURI": "https://a", "outputSecretName": "a", "secretName": "b"}
+    said = refusal(create, custom, namespace, body(QRN, spec))
+    for part in ("spec.numBytes and spec.bytes", "spec.seed and spec.seedURI", "spec.outputSecretName and spec.secretName"):
+        assert part in said
+
+
+# Edits. None as a value takes the field away (JSON merge patch).
+
+
+@pytest.fixture
+def edit(custom, namespace, request):
+    """Makes an object (for real), and returns what a dry-run edit of its spec gives."""
+    name = f"edit-{time.monotonic_ns()}"
+    kind, spec = request.param
+    create(custom, namespace, body(kind, spec, name), dry_run=False)
+
+    def patch(change):
+        return custom.patch_namespaced_custom_object(
+            GROUP, VERSION, namespace, PLURALS[kind], name, {"spec": change}, dry_run="All", field_validation="Strict"
+        )
+
+    yield patch
+    custom.delete_namespaced_custom_object(GROUP, VERSION, namespace, PLURALS[kind], name)
+
+
+EDIT_REFUSED = {
+    "numBytes": ((QRN, {"numBytes": 32}), {"numBytes": 33}, "spec.numBytes"),
+    "numBytes-added": ((QRN, {}), {"numBytes": 33}, "spec.numBytes"),
+    "numBytes-removed": ((QRN, {"numBytes": 33}), {"numBytes": None}, "spec.numBytes"),
+    "bytes": ((QRN, {"bytes": 32}), {"bytes": 33}, "spec.bytes"),
+    "bytes-added": ((QRN, {}), {"bytes": 33}, "spec.bytes"),
+    "bytes-removed": ((QRN, {"bytes": 33}), {"bytes": None}, "spec.bytes"),
+    "provider": ((QRN, {}), {"provider": "OpenSSL"}, "spec.provider"),
+    "provider-removed": ((QRN, {"provider": "OpenSSL"}), {"provider": None}, "spec.provider"),
+    "seed": ((QRN, {"seed": SEED}), {"seed": "11" * 48}, "spec.seed"),
+    "seed-added": ((QRN, {}), {"seed": SEED}, "spec.seed"),
+    "seed-removed": ((QRN, {"seed": SEED}), {"seed": None}, "spec.seed"),
+    "seedURI": ((QRN, {"seedURI": "https://a"}), {"seedURI": "https://b"}, "spec.seedURI"),
+    "seedURI-added": ((QRN, {}), {"seedURI": "https://b"}, "spec.seedURI"),
+    "seedURI-removed": ((QRN, {"seedURI": "https://a"}), {"seedURI": None}, "spec.seedURI"),
+    "algorithm": ((QKKP, {"algorithm": "ML-KEM-768"}), {"algorithm": "ML-KEM-1024"}, "spec.algorithm"),
+    "algorithm-alias": ((QKKP, {"algorithm": "Kyber768"}), {"algorithm": "ML-KEM-1024"}, "spec.algorithm"),
+    "algorithm-removed": ((QKKP, {"algorithm": "ML-KEM-512"}), {"algorithm": None}, "spec.algorithm"),
+    "algorithm-added": ((QES, MINIMAL[QES]), {"algorithm": "ML-KEM-512"}, "spec.algorithm"),
+    "algorithm-changed": (
+        (QDS, {**MINIMAL[QDS], "algorithm": "Kyber512"}),
+        {"algorithm": "Kyber1024"},
+        "spec.algorithm",
+    ),
+    "keyLength": ((QDK, MINIMAL[QDK]), {"keyLength": 16}, "spec.keyLength"),
+    "keyLength-removed": ((QDK, {**MINIMAL[QDK], "keyLength": 16}), {"keyLength": None}, "spec.keyLength"),
+    "keyType": ((QDK, {**MINIMAL[QDK], "keyType": "AES-256"}), {"keyType": "ChaCha20"}, "spec.keyType"),
+    "keyType-added": ((QDK, MINIMAL[QDK]), {"keyType": "ChaCha20"}, "spec.keyType"),
+    "keyType-removed": ((QDK, {**MINIMAL[QDK], "keyType": "AES-256"}), {"keyType": None}, "spec.keyType"),
+    "salt": ((QDK, {**MINIMAL[QDK], "salt": "00"}), {"salt": "01"}, "spec.salt"),
+    "salt-added": ((QDK, MINIMAL[QDK]), {"salt": "01"}, "spec.salt"),
+    "salt-removed": ((QDK, {**MINIMAL[QDK], "salt": "00"}), {"salt": None}, "spec.salt"),
+    "info": ((QDK, {**MINIMAL[QDK], "info": "a"}), {"info": "b"}, "spec.info"),
+    "info-added": ((QDK, MINIMAL[QDK]), {"info": "b"}, "spec.info"),
+    "info-removed": ((QDK, {**MINIMAL[QDK], "info": "a"}), {"info": None}, "spec.info"),
+    "infoHex": ((QDK, {**MINIMAL[QDK], "infoHex": "00"}), {"infoHex": "01"}, "spec.infoHex"),
+    "infoHex-added": ((QDK, MINIMAL[QDK]), {"infoHex": "01"}, "spec.infoHex"),
+    "infoHex-removed": ((QDK, {**MINIMAL[QDK], "infoHex": "00"}), {"infoHex": None}, "spec.infoHex"),
+    **{
+        f"{field}-{what}-{kind}": ((kind, {**MINIMAL[kind], **before}), {field: after}, f"spec.{field}")
+        for kind in PLURALS
+        for field in ("outputSecretName", "secretName")
+        for what, before, after in (
+            ("changed", {field: "a"}, "b"),
+            ("added", {}, "b"),
+            ("removed", {field: "a"}, None),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("edit, change, field", EDIT_REFUSED.values(), ids=EDIT_REFUSED, indirect=["edit"])
+def test_edit_is_refused(edit, change, field):
+    assert again(field) in refusal(edit, change)
+
+
+EDIT_ACCEPTED = {
+    "bytes-becomes-numBytes": ((QRN, {"bytes": 48}), {"bytes": None, "numBytes": 48}),
+    "numBytes-default-said": ((QRN, {}), {"numBytes": 32}),
+    "secretName-becomes-outputSecretName": ((QKKP, {"secretName": "a"}), {"secretName": None, "outputSecretName": "a"}),
+    "algorithm-canonical": ((QKKP, {"algorithm": "Kyber768"}), {"algorithm": "ML-KEM-768"}),
+    "algorithm-default-removed": ((QKKP, {"algorithm": "ML-KEM-768"}), {"algorithm": None}),
+    "publicKeyRef": ((QES, MINIMAL[QES]), {"publicKeyRef": {"name": "b", "kind": "ConfigMap", "key": "k"}}),
+    "ciphertext": ((QDS, MINIMAL[QDS]), {"ciphertext": "00" * 1088}),
+    "ciphertextRef": ((QDS, MINIMAL[QDS]), {"ciphertextRef": {"name": "c"}, "privateKeyRef": {"name": "d"}}),
+    "sharedSecretRef": ((QDK, MINIMAL[QDK]), {"sharedSecretRef": {"name": "b", "kind": "QuantumRandomNumber"}}),
+    "salt-empty-removed": ((QDK, {**MINIMAL[QDK], "salt": "", "info": ""}), {"salt": None, "info": None}),
+    **{
+        f"secretTemplate-and-deletionPolicy-{kind}": (
+            (kind, MINIMAL[kind]),
+            {"secretTemplate": {"labels": {"a": "b"}}, "deletionPolicy": "Retain"},
+        )
+        for kind in PLURALS
+    },
+}
+
+
+@pytest.mark.parametrize("edit, change", EDIT_ACCEPTED.values(), ids=EDIT_ACCEPTED, indirect=["edit"])
+def test_edit_is_accepted(edit, change):
+    edit(change)
+
+
+# Status
+
+
+def full_status():
+    return {
+        "status": "Success",
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "observedGeneration": 1,
+                "lastTransitionTime": "2026-01-02T03:04:05Z",
+                "reason": "Success",
+                "message": "",
+            }
+        ],
+        "observedGeneration": 1,
+        "algorithm": "ML-KEM-768",
+        "fingerprint": "0123456789",
+        "secretRef": {"name": "x", "uid": "0a56c1a4-4a6a-4c0b-9d4b-0d0d6f7a3a11", "resourceVersion": "12"},
+        "inputs": [{"field": "f", "kind": "k", "name": "n", "namespace": "s", "uid": "u", "resourceVersion": "1"}],
+        "lastUpdateTime": "2026-01-02T03:04:05Z",
+        "error": "",
+        "warning": "w",
+    }
+
+
+OWN_STATUS = {
+    QRN: {"size": 32, "entropy": 4.9, "lastGeneratedTime": "2026-01-02T03:04:05Z"},
+    QKKP: {"publicKeyPEM": "-----BEGIN PUBLIC KEY-----\n" + "A" * 2300},
+    QES: {"ciphertext": "00" * 1568, "ciphertextFingerprint": "0123456789"},
+    QDS: {},
+    QDK: {"keyLength": 32, "usedSalt": "00" * 1024, "usedInfo": "00" * 1024},
+}
+
+
+def patch_status(custom, namespace, kind, name, status):
+    return custom.patch_namespaced_custom_object_status(
+        GROUP, VERSION, namespace, PLURALS[kind], name, {"status": status}, field_validation="Strict"
+    )
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+def test_status_is_a_subresource_with_all_its_fields(custom, namespace, kind):
+    name, status = "status", {**full_status(), **OWN_STATUS[kind]}
+    made = create(custom, namespace, {**body(kind, MINIMAL[kind], name), "status": status}, dry_run=False)
+    try:
+        assert "status" not in made
+        patched = patch_status(custom, namespace, kind, name, status)
+        assert patched["status"] == status
+        assert patched["metadata"]["generation"] == 1
+        for wrong in ({"status": "Done"}, {"fingerprint": "xyz"}, {"conditions": [{"type": "Ready", "status": "True"}]}):
+            assert "status." in refusal(patch_status, custom, namespace, kind, name, wrong)
+        found = custom.list_namespaced_custom_object(
+            GROUP, VERSION, namespace, PLURALS[kind], field_selector="status.status=Success"
+        )
+        assert [one["metadata"]["name"] for one in found["items"]] == [name]
+    finally:
+        custom.delete_namespaced_custom_object(GROUP, VERSION, namespace, PLURALS[kind], name)
+
+
+# Rights
+
+
+def is_allowed(client, user, verb, resource, group="", namespace=None, groups=()):
+    name, _, subresource = resource.partition("/")
+    attributes = {"verb": verb, "resource": name, "subresource": subresource, "group": group, "namespace": namespace}
+    review = {"spec": {"user": user, "groups": list(groups), "resourceAttributes": attributes}}
+    return kubernetes.client.AuthorizationV1Api(client).create_subject_access_review(review).status.allowed
+
+
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+OPERATOR_RIGHTS = {
+    **{(GROUP, plural): {"list", "watch"} for plural in PLURALS.values()},
+    **{(GROUP, f"{plural}/status"): {"patch"} for plural in PLURALS.values()},
+    **{(GROUP, f"{plural}/finalizers"): set() for plural in PLURALS.values()},
+    ("", "secrets"): {"get", "list", "watch", "create", "patch"},
+    ("", "configmaps"): {"get", "list", "watch"},
+    ("events.k8s.io", "events"): {"create", "patch"},
+    ("", "events"): set(),
+    ("", "pods"): set(),
+    ("", "serviceaccounts/token"): set(),
+    ("rbac.authorization.k8s.io", "clusterroles"): set(),
+    ("apiextensions.k8s.io", "customresourcedefinitions"): set(),
+}
+
+
+def test_the_operator_may_do_what_it_needs_and_nothing_else(client):
+    for (group, resource), verbs in OPERATOR_RIGHTS.items():
+        allowed = {verb for verb in VERBS if is_allowed(client, OPERATOR, verb, resource, group, "default")}
+        assert allowed == verbs, (group, resource)
+
+
+USER_RIGHTS = {
+    "view": {"get", "list", "watch"},
+    "edit": set(VERBS),
+    "admin": set(VERBS),
+}
+
+
+@pytest.mark.parametrize("role", USER_RIGHTS)
+def test_the_roles_of_kubernetes_include_our_resources(client, namespace, role):
+    binding = {
+        "metadata": {"name": f"users-{role}"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": f"user-{role}"}],
+    }
+    kubernetes.client.RbacAuthorizationV1Api(client).create_namespaced_role_binding(namespace, binding)
+
+    def rights(resource):
+        return {verb for verb in VERBS if is_allowed(client, f"user-{role}", verb, resource, GROUP, namespace)}
+
+    deadline = time.monotonic() + 30  # a controller adds our rules to those roles, after they were made
+    while not all(rights(plural) == USER_RIGHTS[role] for plural in PLURALS.values()):
+        assert time.monotonic() < deadline, {plural: rights(plural) for plural in PLURALS.values()}
+        time.sleep(0.2)
+    for plural in PLURALS.values():
+        assert rights(f"{plural}/status") == set()
+
+
+# The kustomize bases
+
+
+@pytest.mark.parametrize("base", ["crd", "rbac", "manager", "default", "samples"])
+def test_kustomize_base_is_accepted(client, namespace, base):
+    command = ["kubectl", "apply", "--dry-run=server", "--validate=strict", "--kustomize", str(CONFIG / base)]
+    if base == "samples":
+        command += ["--namespace", namespace]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr

@@ -1,0 +1,136 @@
+#include "check.h"
+
+#include "base/secret.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void a_new_secret_is_zero(void **) {
+    struct error e;
+    cleanup_secret struct secret *secret = nullptr;
+    must(secret_create(100000, &secret, &e), e);
+    assert_int_equal(secret_length(secret), 100000);
+    for (size_t i = 0; i < 100000; i++) {
+        assert_int_equal(secret_view(secret)[i], 0);
+    }
+    memset(secret_bytes(secret), 0xff, 100000); // all of it is there
+}
+
+static void a_copy_holds_the_bytes(void **) {
+    struct error e;
+    cleanup_secret struct secret *secret = nullptr;
+    must(secret_copy("\x00\x01key", 5, &secret, &e), e);
+    assert_int_equal(secret_length(secret), 5);
+    assert_memory_equal(secret_view(secret), "\x00\x01key", 5);
+}
+
+static void an_empty_secret_is_one_too(void **) {
+    struct error e;
+    cleanup_secret struct secret *secret = nullptr;
+    must(secret_copy(nullptr, 0, &secret, &e), e);
+    assert_int_equal(secret_length(secret), 0);
+    assert_true(secret_equals(secret, "", 0));
+    secret_free(nullptr);
+}
+
+static void too_large_a_secret_is_refused(void **) {
+    struct error e;
+    struct secret *secret = nullptr;
+    must(secret_create(16 * 1024 * 1024, &secret, &e), e);
+    secret_free(secret);
+    secret = nullptr;
+    must_fail(secret_create(16 * 1024 * 1024 + 1, &secret, &e), e, ERROR_INTERNAL, "limit");
+    assert_null(secret);
+    must_fail(secret_copy("x", SIZE_MAX, &secret, &e), e, ERROR_INTERNAL, "limit");
+    assert_null(secret);
+}
+
+static void equality_is_of_length_and_every_byte(void **) {
+    struct error e;
+    cleanup_secret struct secret *secret = nullptr;
+    must(secret_copy("0123456789", 10, &secret, &e), e);
+    assert_true(secret_equals(secret, "0123456789", 10));
+    assert_false(secret_equals(secret, "0123456789", 9));
+    assert_false(secret_equals(secret, "0123456789\0", 11));
+    for (size_t i = 0; i < 10; i++) {
+        char other[] = "0123456789";
+        other[i] = (char)(other[i] ^ 0x80);
+        assert_false(secret_equals(secret, other, 10));
+    }
+}
+
+static void shortening_cleanses_the_rest(void **) {
+    struct error e;
+    cleanup_secret struct secret *secret = nullptr;
+    must(secret_copy("keep-drop", 9, &secret, &e), e);
+    secret_shorten(secret, 5);
+    assert_int_equal(secret_length(secret), 5);
+    assert_memory_equal(secret_view(secret), "keep-\0\0\0\0", 9);
+    secret_shorten(secret, 7); // does not make it longer
+    assert_int_equal(secret_length(secret), 5);
+}
+
+static void a_fork_does_not_inherit_it(void **) {
+    struct error e;
+    cleanup_secret struct secret *secret = nullptr;
+    must(secret_copy("inherited", 9, &secret, &e), e);
+    const uint8_t *bytes = secret_view(secret);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(memcmp(bytes, "\0\0\0\0\0\0\0\0\0", 9) == 0 ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_memory_equal(bytes, "inherited", 9);
+}
+
+// The flags of the mapping that holds address, from /proc/self/smaps.
+static void read_flags(const void *address, char flags[512]) {
+    FILE *file = fopen("/proc/self/smaps", "re");
+    assert_non_null(file);
+    char line[512];
+    bool inside = false;
+    flags[0] = '\0';
+    while (fgets(line, sizeof(line), file) != nullptr) {
+        unsigned long from;
+        unsigned long to;
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+            inside = (uintptr_t)address >= from && (uintptr_t)address < to;
+        }
+        if (inside && strncmp(line, "VmFlags:", 8) == 0) {
+            strcpy(flags, line);
+            break;
+        }
+    }
+    fclose(file);
+}
+
+static void it_is_left_out_of_core_dumps(void **) {
+    struct error e;
+    char flags[512];
+    cleanup_secret struct secret *secret = nullptr;
+    must(secret_create(32, &secret, &e), e);
+    read_flags(secret_view(secret), flags);
+    if (flags[0] == '\0') {
+        skip(); // no smaps in this kernel
+    }
+    assert_non_null(strstr(flags, " dd")); // VM_DONTDUMP
+    assert_non_null(strstr(flags, " wf")); // VM_WIPEONFORK
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_secret_is_zero),
+        cmocka_unit_test(a_copy_holds_the_bytes),
+        cmocka_unit_test(an_empty_secret_is_one_too),
+        cmocka_unit_test(too_large_a_secret_is_refused),
+        cmocka_unit_test(equality_is_of_length_and_every_byte),
+        cmocka_unit_test(shortening_cleanses_the_rest),
+        cmocka_unit_test(a_fork_does_not_inherit_it),
+        cmocka_unit_test(it_is_left_out_of_core_dumps),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
