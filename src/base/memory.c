@@ -54,7 +54,9 @@ char *memory_copy_text(const char *text) {
 char *memory_copy_span(const char *text, size_t length) {
     char *copy = malloc(length + 1);
     if (copy != nullptr) {
-        memcpy(copy, text, length);
+        if (length > 0) { // text may be NULL then
+            memcpy(copy, text, length);
+        }
         copy[length] = '\0';
     }
     return copy;

@@ -15,7 +15,8 @@ void memory_free(void *block);
 // A copy of text, owned; NULL when memory is out.
 [[nodiscard]] char *memory_copy_text(const char *text);
 
-// A copy of the first length bytes of text with a NUL after them, owned; NULL when memory is out.
+// A copy of the first length bytes of text with a NUL after them, owned; NULL when memory is out. text may be NULL when
+// length is 0.
 [[nodiscard]] char *memory_copy_span(const char *text, size_t length);
 
 // Overwrites size bytes in a way that the compiler keeps.
