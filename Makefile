@@ -21,7 +21,7 @@ build: build-release ## the program, as .local/build/release/qubesec
 build-release: options := -DCMAKE_BUILD_TYPE=RelWithDebInfo
 build-asan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=address,undefined
 build-tsan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=thread
-build-%:
+build-release build-asan build-tsan: build-%:
 	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/$* $(options)
 	@$(RUN) cmake --build $(BUILD)/$*
 

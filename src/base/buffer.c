@@ -10,7 +10,8 @@ enum { SMALLEST = 64 };
 
 bool buffer_reserve(struct buffer *buffer, size_t length, char **ret_room, struct error *e) {
     if (length > buffer->cap - buffer->length) {
-        return error_set(e, ERROR_INTERNAL, "%zu bytes are over the limit of %zu", buffer->length + length, buffer->cap);
+        return error_set(e, ERROR_INTERNAL, "%zu bytes are over the limit of %zu", buffer->length + length,
+                         buffer->cap);
     }
     size_t needed = buffer->length + length + 1;
     if (needed > buffer->capacity) {

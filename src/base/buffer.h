@@ -1,5 +1,5 @@
-// A growable run of bytes with a cap that is chosen when it is made. Always NUL-terminated, so that text in it can be
-// used as a string; cleansed whenever it moves or is freed.
+// A growable run of bytes with a cap that is chosen when it is made. Always NUL-terminated, so that text in
+// it can be used as a string; cleansed whenever it moves or is freed.
 #pragma once
 
 #include "base/error.h"
@@ -24,8 +24,8 @@ static inline struct buffer buffer_create(size_t cap) {
 [[nodiscard, gnu::format(printf, 3, 4)]] bool buffer_append_format(struct buffer *buffer, struct error *e,
                                                                    const char *format, ...);
 
-// Makes room for length more bytes at the end; *ret_room is borrowed until the buffer changes. What is then written
-// there counts once buffer_advance says so.
+// Makes room for length more bytes at the end; *ret_room is borrowed until the buffer changes. What is then
+// written there counts once buffer_advance says so.
 [[nodiscard]] bool buffer_reserve(struct buffer *buffer, size_t length, char **ret_room, struct error *e);
 void buffer_advance(struct buffer *buffer, size_t length);
 

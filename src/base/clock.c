@@ -54,7 +54,8 @@ bool clock_parse(const char *text, int64_t *ret_seconds) {
     if (rest == nullptr) {
         return false;
     }
-    // strptime also takes blanks, too few digits and days that a month has not; what it read is written otherwise then.
+    // strptime also takes blanks, too few digits and days that a month has not; what it read is written
+    // otherwise then.
     int64_t seconds = timegm(&parts);
     char canonical[CLOCK_TEXT_SIZE];
     size_t length = format_date(seconds, canonical);

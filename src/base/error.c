@@ -1,26 +1,28 @@
 #include "base/error.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-// Ends a text that snprintf had to cut in "...", after a whole UTF-8 character.
-static void mark_cut(char *message, int written) {
-    if (written < ERROR_MESSAGE_SIZE) {
-        return;
+// Ends a text that snprintf had to cut in "...", and makes it valid UTF-8.
+static void finish(char *message, int written) {
+    if (written >= ERROR_MESSAGE_SIZE) {
+        size_t end = ERROR_MESSAGE_SIZE - 4;
+        while (end > 0 && ((unsigned char)message[end] & 0xc0) == 0x80) {
+            end--; // after a whole character
+        }
+        memcpy(message + end, "...", 4);
     }
-    size_t end = ERROR_MESSAGE_SIZE - 4;
-    while (end > 0 && ((unsigned char)message[end] & 0xc0) == 0x80) {
-        end--;
-    }
-    memcpy(message + end, "...", 4);
+    text_make_valid(message);
 }
 
 bool error_set(struct error *e, enum error_class class, const char *format, ...) {
     char message[ERROR_MESSAGE_SIZE]; // since e->message may be among the arguments
     va_list arguments;
     va_start(arguments, format);
-    mark_cut(message, vsnprintf(message, sizeof(message), format, arguments));
+    finish(message, vsnprintf(message, sizeof(message), format, arguments));
     va_end(arguments);
     e->class = class;
     e->retry_after_ms = 0;
@@ -38,7 +40,7 @@ bool error_wrap(struct error *e, const char *format, ...) {
         size_t used = (size_t)written;
         written += snprintf(wrapped + used, sizeof(wrapped) - used, ": %s", e->message);
     }
-    mark_cut(wrapped, written);
+    finish(wrapped, written);
     memcpy(e->message, wrapped, sizeof(wrapped));
     return false;
 }

@@ -1,7 +1,8 @@
 // Errors: a class that decides what happens next, and a message for people.
 //
-// Every fallible function returns bool (true: done), takes `struct error *e` last and leaves its ret_... parameters
-// untouched when it fails. The caller passes an error that it owns, usually on its stack; nothing is allocated.
+// Every fallible function returns bool (true: done), takes `struct error *e` last and leaves its ret_...
+// parameters untouched when it fails. The caller passes an error that it owns, usually on its stack; nothing
+// is allocated.
 #pragma once
 
 #include <stddef.h>
@@ -29,9 +30,10 @@ struct error {
     char message[ERROR_MESSAGE_SIZE];
 };
 
-// Fills *e (a too long message is cut, ending in "..."). Always returns false, so that a function can end with
-// `return error_set(e, ...)`.
-[[gnu::format(printf, 3, 4)]] bool error_set(struct error *e, enum error_class class, const char *format, ...);
+// Fills *e (a too long message is cut, ending in "..."). Always returns false, so that a function can end
+// with `return error_set(e, ...)`.
+[[gnu::format(printf, 3, 4)]] bool error_set(struct error *e, enum error_class class, const char *format,
+                                             ...);
 
 // Puts what the caller was doing in front of the message: "reading x: " + message. Always returns false.
 [[gnu::format(printf, 2, 3)]] bool error_wrap(struct error *e, const char *format, ...);

@@ -1,5 +1,5 @@
-// Structured logs: one JSON object a line, on standard error. Only src/operator and src/cli log; what they log never
-// holds key bytes.
+// Structured logs: one JSON object a line, on standard error. Only src/operator and src/cli log; what they
+// log never holds key bytes.
 #pragma once
 
 #include <stddef.h>
@@ -17,9 +17,10 @@ void log_set_level(enum log_level level);
 // Reads "debug", "info", "warning" or "error". False: text is none of them.
 [[nodiscard]] bool log_parse_level(const char *text, enum log_level *ret_level);
 
-// Writes {"time":...,"level":...,"message":...,fields...}; a line is cut at 16 KiB. Any thread; lines never mix.
+// Writes {"time":...,"level":...,"message":...,fields...}; a line is cut at 16 KiB. Any thread; lines never
+// mix.
 void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count);
 
-#define LOG(level, message, ...)                                                                                       \
-    log_write(level, message, (const struct log_field[]){__VA_ARGS__},                                                 \
+#define LOG(level, message, ...)                                                                             \
+    log_write(level, message, (const struct log_field[]){__VA_ARGS__},                                       \
               sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))

@@ -6,8 +6,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-// Open addressing with linear probing. A removed entry leaves a tombstone (key NULL, used), swept when the table is
-// rebuilt. Keys come from users, so the hash is seeded: SipHash-like strength is not needed, only unpredictability.
+// Open addressing with linear probing. A removed entry leaves a tombstone (key NULL, used), swept when the
+// table is rebuilt. Keys come from users, so the hash is seeded: SipHash-like strength is not needed, only
+// unpredictability.
 struct entry {
     char *key;
     void *value;
@@ -130,7 +131,8 @@ bool map_put(struct map *map, const char *key, void *value) {
     if (!make_room(map)) {
         return false;
     }
-    struct entry entry = {.key = memory_copy_text(key), .value = value, .hash = hash_key(map, key), .used = true};
+    struct entry entry = {
+        .key = memory_copy_text(key), .value = value, .hash = hash_key(map, key), .used = true};
     if (entry.key == nullptr) {
         return false;
     }

@@ -5,8 +5,8 @@
 
 struct map;
 
-// An empty map, owned; NULL when memory is out. free_value may be NULL (values are then borrowed); otherwise values
-// are taken by map_put and freed with it when they are replaced, removed, or the map is freed.
+// An empty map, owned; NULL when memory is out. free_value may be NULL (values are then borrowed); otherwise
+// values are taken by map_put and freed with it when they are replaced, removed, or the map is freed.
 [[nodiscard]] struct map *map_create(void (*free_value)(void *value));
 
 // Takes map; NULL is allowed.
@@ -23,8 +23,9 @@ bool map_remove(struct map *map, const char *key);
 
 size_t map_count(const struct map *map);
 
-// Goes through all entries in no particular order: start with *position 0; false at the end. The map must not be
-// added to meanwhile; removing the entry just returned is allowed. *ret_key is borrowed until the entry is removed.
+// Goes through all entries in no particular order: start with *position 0; false at the end. The map must not
+// be added to meanwhile; removing the entry just returned is allowed. *ret_key is borrowed until the entry is
+// removed.
 [[nodiscard]] bool map_next(const struct map *map, size_t *position, const char **ret_key, void **ret_value);
 
 static inline void map_cleanup(struct map **map) {

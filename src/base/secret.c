@@ -19,14 +19,16 @@ static size_t mapping_size(size_t length) {
 
 bool secret_create(size_t length, struct secret **ret_secret, struct error *e) {
     if (length > SECRET_MAX) {
-        return error_set(e, ERROR_INTERNAL, "a secret of %zu bytes is over the limit of %d", length, SECRET_MAX);
+        return error_set(e, ERROR_INTERNAL, "a secret of %zu bytes is over the limit of %d", length,
+                         SECRET_MAX);
     }
     size_t mapped = mapping_size(length);
     struct secret *secret = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (secret == MAP_FAILED) {
         return error_no_memory(e, "a secret");
     }
-    // All three are advice that a small RLIMIT_MEMLOCK or an old kernel may refuse; the secret is usable without.
+    // All three are advice that a small RLIMIT_MEMLOCK or an old kernel may refuse; the secret is usable
+    // without.
     (void)madvise(secret, mapped, MADV_DONTDUMP);
     (void)madvise(secret, mapped, MADV_WIPEONFORK);
     (void)mlock(secret, mapped);

@@ -1,6 +1,6 @@
-// Secret bytes: keys, shared secrets, seeds. Each lives in pages of its own that core dumps leave out, that a fork
-// does not inherit, that are not swapped where the system allows it, and that are cleansed when freed. There is no
-// way to print one.
+// Secret bytes: keys, shared secrets, seeds. Each lives in pages of its own that core dumps leave out, that a
+// fork does not inherit, that are not swapped where the system allows it, and that are cleansed when freed.
+// There is no way to print one.
 #pragma once
 
 #include "base/error.h"
@@ -10,7 +10,8 @@
 
 struct secret;
 
-// length zero bytes (0 is allowed, up to 16 MiB); *ret_secret is owned. Errors: NO_MEMORY, INTERNAL (too large).
+// length zero bytes (0 is allowed, up to 16 MiB); *ret_secret is owned. Errors: NO_MEMORY, INTERNAL (too
+// large).
 [[nodiscard]] bool secret_create(size_t length, struct secret **ret_secret, struct error *e);
 
 // As secret_create, filled with a copy of bytes.

@@ -1,5 +1,5 @@
-// The verbs of the command line, one file each. Each takes its arguments, NULL-terminated, and returns the exit
-// status: 0 done, 1 failed, 2 wrongly called.
+// The verbs of the command line, one file each. Each takes its arguments, NULL-terminated, and returns the
+// exit status: 0 done, 1 failed, 2 wrongly called.
 #pragma once
 
 int verb_operator(char *const *arguments);

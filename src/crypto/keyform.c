@@ -5,12 +5,9 @@
 #include "crypto/openssl.h"
 #include "crypto/pkey_internal.h"
 
-#include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <string.h>
-
-enum { SEQUENCE = V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED }; // the first byte of all DER that is read here
 
 // One of the two sorts of key that are read: the same outer forms, with other contents.
 struct sort {
@@ -87,32 +84,14 @@ static bool read_public_pem(const struct algorithm *wanted, const char *label, c
                      PEM_STRING_PUBLIC, PEM_STRING_X509);
 }
 
-// The contents of a PKCS#8 key are a choice of [0] seed, OCTET STRING expandedKey, or a SEQUENCE of both,
-// which ends in the expanded key. OpenSSL makes the key from the seed then, and of the expanded key compares
-// the hash of the public key and the rejection value only: here all of it.
-static bool check_both(const struct pkey *pkey, const unsigned char *contents, size_t length,
-                       struct error *e) {
-    size_t size = pkey_algorithm(pkey)->private_key_size;
-    if (contents[0] != SEQUENCE || length < size) {
-        return true;
-    }
-    cleanup_secret struct secret *expanded = nullptr;
-    if (!pkey_private(pkey, &expanded, e)) {
-        return false;
-    }
-    return secret_equals(expanded, contents + length - size, size) ||
-           error_set(e, ERROR_INVALID_SPEC, "the seed and the expanded key of the private key of %s differ",
-                     pkey_algorithm(pkey)->name);
-}
-
+// Of a PKCS#8 key with seed and expanded key OpenSSL makes the key from the seed and compares the whole of
+// the other.
 static bool read_private_der(const struct algorithm *wanted, const void *der, size_t length,
                              struct pkey **ret_pkey, struct error *e) {
     const unsigned char *end = der;
     const ASN1_OBJECT *found;
-    const unsigned char *contents;
-    int contents_length;
     cleanup_pkcs8 PKCS8_PRIV_KEY_INFO *pkcs8 = d2i_PKCS8_PRIV_KEY_INFO(nullptr, &end, (long)length);
-    if (pkcs8 == nullptr || PKCS8_pkey_get0(&found, &contents, &contents_length, nullptr, pkcs8) != 1) {
+    if (pkcs8 == nullptr || PKCS8_pkey_get0(&found, nullptr, nullptr, nullptr, pkcs8) != 1) {
         return crypto_error(e, ERROR_INVALID_SPEC, "not a PKCS#8 private key");
     }
     if (end != (const unsigned char *)der + length) {
@@ -125,13 +104,7 @@ static bool read_private_der(const struct algorithm *wanted, const void *der, si
     if (evp == nullptr) {
         return crypto_error(e, ERROR_INVALID_SPEC, "not a private key of %s", wanted->name);
     }
-    cleanup_pkey struct pkey *pkey = nullptr;
-    if (!pkey_wrap(wanted, evp, true, &pkey, e) || !check_both(pkey, contents, (size_t)contents_length, e)) {
-        return false;
-    }
-    *ret_pkey = pkey;
-    pkey = nullptr;
-    return true;
+    return pkey_wrap(wanted, evp, true, ret_pkey, e);
 }
 
 static bool read_private_pem(const struct algorithm *wanted, const char *label, const void *der,
@@ -165,7 +138,7 @@ static bool is_pem(const void *bytes, size_t length) {
 }
 
 static bool is_der(const uint8_t *bytes, size_t length) {
-    return length > 0 && bytes[0] == SEQUENCE;
+    return length > 0 && bytes[0] == (V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED);
 }
 
 static bool read_pem(const struct sort *sort, const struct algorithm *wanted, const void *bytes,
@@ -216,9 +189,7 @@ static bool read_key(const struct sort *sort, const struct algorithm *wanted, co
         *e = no_base64;
         return false;
     }
-    bool done = read_plain(sort, wanted, bytes, length, ret_pkey, e);
-    ERR_clear_error(); // decoders leave notes of what they tried first
-    return done;
+    return read_plain(sort, wanted, bytes, length, ret_pkey, e);
 }
 
 bool keyform_read_public(const struct algorithm *wanted, const void *bytes, size_t length,

@@ -15,9 +15,6 @@ struct pkey {
     bool has_private;
 };
 
-// The largest PEM text of a public key is base64 of a few kilobytes.
-enum { PEM_MAX = 64 * 1024 };
-
 bool pkey_wrap(const struct algorithm *algorithm, EVP_PKEY *evp, bool has_private, struct pkey **ret_pkey,
                struct error *e) {
     struct pkey *pkey = memory_allocate_zeroed(1, sizeof(*pkey));

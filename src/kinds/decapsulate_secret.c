@@ -1,4 +1,5 @@
-// QuantumDecapsulateSecret: the shared secret that a ciphertext carries, with the private key that it was made for.
+// QuantumDecapsulateSecret: the shared secret that a ciphertext carries, with the private key that it was
+// made for.
 #include "crypto/encoding.h"
 #include "crypto/kem.h"
 #include "crypto/keyform.h"
@@ -33,9 +34,12 @@ static void decode(struct spec_reader *reader, void *memory) {
     struct spec *spec = memory;
     spec->algorithm = spec_algorithm(reader, ALGORITHM_KEM);
     spec->private_key = spec_reference(reader, "privateKeyRef", private_key_sources, true);
-    spec->ciphertext = spec_hex(reader, "ciphertext", 1, CIPHERTEXT_MAX);
+    size_t before = reader->fault_count;
+    const char *ciphertext = spec_hex(reader, "ciphertext", 0, CIPHERTEXT_MAX);
+    spec->ciphertext = ciphertext != nullptr && ciphertext[0] != '\0' ? ciphertext : nullptr;
     spec->ciphertext_ref = spec_reference(reader, "ciphertextRef", ciphertext_sources, false);
-    if (spec->ciphertext == nullptr && spec->ciphertext_ref.name == nullptr && reader->faults.length == 0) {
+    if (spec->ciphertext == nullptr && spec->ciphertext_ref.name == nullptr &&
+        reader->fault_count == before) {
         spec_fault(reader, "ciphertextRef: is required, unless spec.ciphertext is given");
     }
 }
@@ -49,11 +53,12 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
 
 static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
     const struct spec *spec = memory;
-    return buffer_append_format(recipe, e, "ciphertext=%s", spec->ciphertext == nullptr ? "" : spec->ciphertext);
+    return buffer_append_format(recipe, e, "ciphertext=%s",
+                                spec->ciphertext == nullptr ? "" : spec->ciphertext);
 }
 
-static bool read_ciphertext(const struct spec *spec, const struct algorithm *algorithm, const struct input *input,
-                            struct secret **ret_ciphertext, struct error *e) {
+static bool read_ciphertext(const struct spec *spec, const struct algorithm *algorithm,
+                            const struct input *input, struct secret **ret_ciphertext, struct error *e) {
     if (spec->ciphertext != nullptr) {
         return hex_decode(spec->ciphertext, strlen(spec->ciphertext), ENCODING_ONE_LINE, ret_ciphertext, e) ||
                error_wrap(e, "spec.ciphertext");
@@ -81,14 +86,18 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
         return error_set(e, ERROR_INTERNAL, "the key pair of spec.privateKeyRef does not say its algorithm");
     }
     if (!read_ciphertext(spec, algorithm, &inputs[1], &ciphertext, e) ||
-        !pkey_from_private(algorithm, secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &pkey, e)) {
+        !pkey_from_private(algorithm, secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &pkey,
+                           e)) {
         return false;
     }
     if (!kem_decapsulate(pkey, secret_view(ciphertext), secret_length(ciphertext), &shared_secret, e)) {
         return error_wrap(e, spec->ciphertext != nullptr ? "spec.ciphertext" : "spec.ciphertextRef");
     }
+    if (!secret_data_add(data, "shared_secret", shared_secret, e)) {
+        return false;
+    }
     *ret_algorithm = algorithm->name;
-    return secret_data_add(data, "shared_secret", shared_secret, e);
+    return true;
 }
 
 static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,

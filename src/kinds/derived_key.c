@@ -14,9 +14,9 @@ enum {
 
 struct spec {
     struct reference shared_secret;
-    int64_t length;      // bytes
-    const char *salt;    // hex, or NULL
-    const char *info;    // text, or NULL
+    int64_t length;       // bytes
+    const char *salt;     // hex, or NULL
+    const char *info;     // text, or NULL
     const char *info_hex; // hex, or NULL
     const char *type;
 };
@@ -46,8 +46,8 @@ static void decode(struct spec_reader *reader, void *memory) {
         spec_fault(reader, "info and spec.infoHex exclude each other; give one of them");
     }
     if ((spec->type == types[1] || spec->type == types[2]) && spec->length != KEY_MAX) {
-        spec_fault(reader, "keyLength: %" PRId64 " does not fit keyType %s, which takes %d bytes", spec->length,
-                   spec->type, KEY_MAX);
+        spec_fault(reader, "keyLength: %" PRId64 " does not fit keyType %s, which takes %d bytes",
+                   spec->length, spec->type, KEY_MAX);
     }
 }
 
@@ -66,8 +66,9 @@ static bool decode_parameters(const struct spec *spec, struct secret **ret_salt,
     if (!hex_decode(salt, strlen(salt), ENCODING_ONE_LINE, &salt_bytes, e)) {
         return false;
     }
-    bool decoded = spec->info_hex != nullptr ? hex_decode(spec->info_hex, strlen(spec->info_hex), ENCODING_ONE_LINE, ret_info, e)
-                                            : secret_copy(info, strlen(info), ret_info, e);
+    bool decoded = spec->info_hex != nullptr
+                       ? hex_decode(spec->info_hex, strlen(spec->info_hex), ENCODING_ONE_LINE, ret_info, e)
+                       : secret_copy(info, strlen(info), ret_info, e);
     if (decoded) {
         *ret_salt = salt_bytes;
         salt_bytes = nullptr;
@@ -91,8 +92,9 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
     const struct spec *spec = memory;
     size_t length = secret_length(inputs[0].bytes);
     if (length < FINGERPRINTED_BYTES_MIN) {
-        return error_set(e, ERROR_INVALID_SPEC, "spec.sharedSecretRef: the secret has %zu bytes; at least %d are needed",
-                         length, FINGERPRINTED_BYTES_MIN);
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "spec.sharedSecretRef: the secret has %zu bytes; at least %d are needed", length,
+                         FINGERPRINTED_BYTES_MIN);
     }
     cleanup_secret struct secret *salt = nullptr;
     cleanup_secret struct secret *info = nullptr;
@@ -102,14 +104,21 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
                          secret_length(info), (size_t)spec->length, &key, e)) {
         return false;
     }
+    if (!secret_data_add(data, "key", key, e)) {
+        return false;
+    }
     *ret_algorithm = hkdf;
-    return secret_data_add(data, "key", key, e);
+    return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *,
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
                     struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *key;
+    if (strcmp(metadata->algorithm, hkdf) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret holds a key of %.64s, not of %s", metadata->algorithm,
+                         hkdf);
+    }
     if (!secret_data_require_length(data, "key", (size_t)spec->length, &key, e) ||
         !report_fingerprint(report, key, e)) {
         return false;

@@ -1,4 +1,5 @@
-// QuantumEncapsulateSecret: a shared secret, and the ciphertext that carries it to the holder of a private key.
+// QuantumEncapsulateSecret: a shared secret, and the ciphertext that carries it to the holder of a private
+// key.
 #include "crypto/encoding.h"
 #include "crypto/kem.h"
 #include "crypto/keyform.h"
@@ -32,8 +33,8 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
 }
 
 // Reads the public key; with no algorithm given, as any of the KEMs that it may belong to.
-static bool read_public_key(const struct algorithm *algorithm, const struct secret *bytes, struct pkey **ret_pkey,
-                            struct error *e) {
+static bool read_public_key(const struct algorithm *algorithm, const struct secret *bytes,
+                            struct pkey **ret_pkey, struct error *e) {
     if (algorithm != nullptr) {
         return keyform_read_public(algorithm, secret_view(bytes), secret_length(bytes), ret_pkey, e) ||
                error_wrap(e, "spec.publicKeyRef");
@@ -42,6 +43,9 @@ static bool read_public_key(const struct algorithm *algorithm, const struct secr
     for (size_t i = 0; (candidate = algorithm_at(ALGORITHM_KEM, i)) != nullptr; i++) {
         if (keyform_read_public(candidate, secret_view(bytes), secret_length(bytes), ret_pkey, e)) {
             return true;
+        }
+        if (e->class != ERROR_INVALID_SPEC) {
+            return error_wrap(e, "spec.publicKeyRef");
         }
     }
     return error_set(e, ERROR_INVALID_SPEC, "spec.publicKeyRef: not a public key of any KEM that is served");

@@ -13,15 +13,16 @@ bool exchange_choose_algorithm(const struct algorithm *wanted, const struct inpu
 }
 
 bool exchange_inspect(const struct algorithm *wanted, const struct secret_data *data,
-                      const struct metadata *metadata, struct report *report, const struct algorithm **ret_algorithm,
-                      struct error *e) {
+                      const struct metadata *metadata, struct report *report,
+                      const struct algorithm **ret_algorithm, struct error *e) {
     const struct algorithm *algorithm = algorithm_find(ALGORITHM_KEM, metadata->algorithm);
     const struct secret *shared_secret;
     if (algorithm == nullptr || (wanted != nullptr && wanted != algorithm)) {
-        return error_set(e, ERROR_CRYPTO, "the Secret holds a shared secret of %s, not of %s", metadata->algorithm,
-                         wanted == nullptr ? "a KEM" : wanted->name);
+        return error_set(e, ERROR_CRYPTO, "the Secret holds a shared secret of %s, not of %s",
+                         metadata->algorithm, wanted == nullptr ? "a KEM" : wanted->name);
     }
-    if (!secret_data_require_length(data, "shared_secret", algorithm->shared_secret_size, &shared_secret, e) ||
+    if (!secret_data_require_length(data, "shared_secret", algorithm->shared_secret_size, &shared_secret,
+                                    e) ||
         !report_fingerprint(report, shared_secret, e)) {
         return false;
     }

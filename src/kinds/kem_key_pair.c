@@ -36,11 +36,12 @@ static bool add_private(const struct pkey *pkey, struct secret_data *data, struc
            pkey_private_pem(pkey, &pem, e) && secret_data_add(data, "private_key.pem", pem, e);
 }
 
-static bool produce(const void *memory, const struct input *, struct secret_data *data, const char **ret_algorithm,
-                    struct error *e) {
+static bool produce(const void *memory, const struct input *, struct secret_data *data,
+                    const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     cleanup_pkey struct pkey *pkey = nullptr;
-    if (!pkey_generate(spec->algorithm, &pkey, e) || !add_public(pkey, data, e) || !add_private(pkey, data, e)) {
+    if (!pkey_generate(spec->algorithm, &pkey, e) || !add_public(pkey, data, e) ||
+        !add_private(pkey, data, e)) {
         return false;
     }
     *ret_algorithm = spec->algorithm->name;
@@ -97,7 +98,8 @@ const struct kind kind_kem_key_pair = {
     .plural = "quantumkemkeypairs",
     .short_name = "qkkp",
     .standard = "FIPS 203",
-    .entries = (const char *const[]){"public_key", "public_key.pem", "private_key", "private_key.pem", nullptr},
+    .entries =
+        (const char *const[]){"public_key", "public_key.pem", "private_key", "private_key.pem", nullptr},
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,

@@ -1,5 +1,6 @@
-// A kind is a value: what the generic controller (src/operator) needs to know to serve one custom resource. Kinds are
-// pure: no I/O, no clock, no state. To add one, write a file with its `const struct kind` and a row in table.c.
+// A kind is a value: what the generic controller (src/operator) needs to know to serve one custom resource.
+// Kinds are pure: no I/O, no clock, no state. To add one, write a file with its `const struct kind` and a row
+// in table.c.
 #pragma once
 
 #include "crypto/fingerprint.h"
@@ -41,40 +42,40 @@ struct kind {
     const char *kind; // "QuantumKEMKeyPair"
     const char *plural;
     const char *short_name;
-    const char *standard;      // what the output follows: "FIPS 203"
-    const char *const *entries;  // the output Secret's, NULL-terminated, besides metadata
-    const char *secret_suffix; // what is put after the object's name for the output Secret's default name
+    const char *standard;       // what the output follows: "FIPS 203"
+    const char *const *entries; // the output Secret's, NULL-terminated, besides metadata
+    const char *secret_suffix;  // what is put after the object's name for the output Secret's default name
 
-    // Reads and checks spec into a zeroed struct of spec_size bytes, which borrows from the spec's document. Every
-    // fault goes to the reader.
+    // Reads and checks spec into a zeroed struct of spec_size bytes, which borrows from the spec's document.
+    // Every fault goes to the reader.
     size_t spec_size;
     void (*decode)(struct spec_reader *reader, void *spec);
 
     // Fills requests and returns how many there are; NULL: the kind has no inputs.
     size_t (*list_inputs)(const void *spec, struct input_request requests[KIND_INPUTS_MAX]);
 
-    // Appends to recipe whatever of spec decides the output, besides algorithm and inputs; NULL: nothing does.
+    // Appends to recipe whatever of spec decides the output, besides algorithm and inputs; NULL: nothing
+    // does.
     bool (*describe_recipe)(const void *spec, struct buffer *recipe, struct error *e);
 
-    // Makes the output from spec and inputs (in the order of list_inputs) into data, which is empty; *ret_algorithm:
-    // the canonical name, static. Errors: INVALID_SPEC (an input that cannot be used), CRYPTO, NO_MEMORY.
+    // Makes the output from spec and inputs (in the order of list_inputs) into data, which is empty;
+    // *ret_algorithm: the canonical name, static. Errors: INVALID_SPEC (an input that cannot be used),
+    // CRYPTO, NO_MEMORY.
     bool (*produce)(const void *spec, const struct input *inputs, struct secret_data *data,
                     const char **ret_algorithm, struct error *e);
 
-    // Checks an output, new or stored: complete, right lengths, keys that belong together, what spec asks for. Fills
-    // report. Errors: CRYPTO (says what is wrong), NO_MEMORY.
+    // Checks an output, new or stored: complete, right lengths, keys that belong together, what spec asks
+    // for. Fills report. Errors: CRYPTO (says what is wrong), NO_MEMORY.
     bool (*inspect)(const void *spec, const struct secret_data *data, const struct metadata *metadata,
                     struct report *report, struct error *e);
 };
 
-// Adds a member to report's status; field is borrowed as long as it. Memory that is out shows when it is written.
+// Adds a member to report's status; field is borrowed as long as it. Memory that is out shows when it is
+// written.
 void report_text(struct report *report, const char *field, const char *text);
 void report_integer(struct report *report, const char *field, int64_t number);
 void report_real(struct report *report, const char *field, double number);
 
-// Of a shorter secret no fingerprint is made, nor is a key derived from one: it could be searched for.
-enum { FINGERPRINTED_BYTES_MIN = 16 };
-
-// Makes the fingerprint of bytes the report's; of fewer than FINGERPRINTED_BYTES_MIN there is none. Errors: CRYPTO,
-// NO_MEMORY.
+// Makes the fingerprint of bytes the report's; of fewer than FINGERPRINTED_BYTES_MIN there is none. Errors:
+// CRYPTO, NO_MEMORY.
 [[nodiscard]] bool report_fingerprint(struct report *report, const struct secret *bytes, struct error *e);

@@ -14,6 +14,23 @@ static void add_sizes(yyjson_mut_doc *document, yyjson_mut_val *root, const stru
     }
 }
 
+static bool add_fingerprints(yyjson_mut_doc *document, yyjson_mut_val *root, const struct secret_data *data,
+                             struct error *e) {
+    yyjson_mut_val *fingerprints = yyjson_mut_obj_add_obj(document, root, "fingerprints");
+    for (size_t i = 0; i < data->count; i++) {
+        const struct secret_entry *entry = &data->entries[i];
+        char fingerprint[FINGERPRINT_SIZE];
+        if (secret_length(entry->value) < FINGERPRINTED_BYTES_MIN) {
+            continue;
+        }
+        if (!fingerprint_compute(secret_view(entry->value), secret_length(entry->value), fingerprint, e)) {
+            return false;
+        }
+        (void)yyjson_mut_obj_add_strcpy(document, fingerprints, entry->key, fingerprint);
+    }
+    return true;
+}
+
 static void add_inputs(yyjson_mut_doc *document, yyjson_mut_val *root, const struct metadata *metadata) {
     if (metadata->input_count == 0) {
         return;
@@ -40,6 +57,9 @@ bool metadata_store(const struct metadata *metadata, struct secret_data *data, s
     add_text(document, root, "algorithm", metadata->algorithm);
     add_text(document, root, "standard", metadata->standard);
     add_sizes(document, root, data);
+    if (!add_fingerprints(document, root, data, e)) {
+        return false;
+    }
     add_text(document, root, "fingerprint", metadata->fingerprint);
     add_text(document, root, "created", metadata->created);
     add_text(document, root, "generator", metadata->generator);
@@ -64,28 +84,58 @@ static bool load_text(yyjson_val *root, const char *field, const char **ret_text
 
 // Copies an optional text of at most size - 1 bytes; absent is "".
 static bool load_short(yyjson_val *object, const char *field, char *ret_text, size_t size, struct error *e) {
-    const char *text = json_member_text(object, field);
-    text = text == nullptr ? "" : text;
-    if (strlen(text) >= size) {
+    yyjson_val *value = yyjson_obj_get(object, field);
+    const char *text = value == nullptr ? "" : json_text(value);
+    if (text == nullptr || strlen(text) >= size) {
         return malformed(field, e);
     }
     memcpy(ret_text, text, strlen(text) + 1);
     return true;
 }
 
+static bool load_created(yyjson_val *root, char ret_text[CLOCK_TEXT_SIZE], struct error *e) {
+    int64_t ignored;
+    return load_short(root, "created", ret_text, CLOCK_TEXT_SIZE, e) &&
+           (clock_parse(ret_text, &ignored) || malformed("created", e));
+}
+
 static bool load_inputs(yyjson_val *inputs, struct metadata *metadata, struct error *e) {
+    if (inputs != nullptr && !yyjson_is_obj(inputs)) {
+        return malformed("inputs", e);
+    }
     size_t index;
     size_t count;
     yyjson_val *key;
     yyjson_val *value;
     yyjson_obj_foreach(inputs, index, count, key, value) {
         const char *fingerprint = json_text(value);
-        if (count > METADATA_INPUTS_MAX || fingerprint == nullptr || strlen(fingerprint) >= FINGERPRINT_SIZE) {
+        if (count > METADATA_INPUTS_MAX || fingerprint == nullptr ||
+            strlen(fingerprint) >= FINGERPRINT_SIZE) {
             return malformed("inputs", e);
         }
         struct metadata_input *input = &metadata->inputs[metadata->input_count++];
         input->field = yyjson_get_str(key);
         memcpy(input->fingerprint, fingerprint, strlen(fingerprint) + 1);
+    }
+    return true;
+}
+
+static bool check_entries(const struct secret_data *data, yyjson_val *fingerprints, struct error *e) {
+    for (size_t i = 0; i < data->count; i++) {
+        const struct secret_entry *entry = &data->entries[i];
+        yyjson_val *stated = yyjson_obj_get(fingerprints, entry->key);
+        char fingerprint[FINGERPRINT_SIZE];
+        if (stated == nullptr) {
+            continue;
+        }
+        if (!fingerprint_compute(secret_view(entry->value), secret_length(entry->value), fingerprint, e)) {
+            return false;
+        }
+        if (!yyjson_equals_str(stated, fingerprint)) {
+            return error_set(e, ERROR_CRYPTO,
+                             "the Secret's entry %s is not the one that " METADATA_KEY " was written for",
+                             entry->key);
+        }
     }
     return true;
 }
@@ -103,12 +153,13 @@ bool metadata_load(const struct secret_data *data, struct metadata *ret_metadata
     }
     yyjson_val *root = yyjson_doc_get_root(document);
     struct metadata loaded = {0};
-    if (!load_text(root, "algorithm", &loaded.algorithm, e) || !load_text(root, "standard", &loaded.standard, e) ||
-        !load_text(root, "generator", &loaded.generator, e) ||
-        !load_short(root, "created", loaded.created, sizeof(loaded.created), e) ||
+    if (!load_text(root, "algorithm", &loaded.algorithm, e) ||
+        !load_text(root, "standard", &loaded.standard, e) ||
+        !load_text(root, "generator", &loaded.generator, e) || !load_created(root, loaded.created, e) ||
         !load_short(root, "fingerprint", loaded.fingerprint, sizeof(loaded.fingerprint), e) ||
         !load_short(root, "recipe", loaded.recipe, sizeof(loaded.recipe), e) ||
-        !load_inputs(yyjson_obj_get(root, "inputs"), &loaded, e)) {
+        !load_inputs(yyjson_obj_get(root, "inputs"), &loaded, e) ||
+        !check_entries(data, yyjson_obj_get(root, "fingerprints"), e)) {
         return false;
     }
     *ret_metadata = loaded;

@@ -1,20 +1,25 @@
-// The `metadata` entry of an output Secret: JSON that says what the other entries are and what they were made from.
+// The `metadata` entry of an output Secret: JSON that says what the other entries are and what they were made
+// from.
 #pragma once
 
 #include "base/clock.h"
 #include "crypto/fingerprint.h"
-#include "json/read.h"
 #include "kinds/secret_data.h"
+#include "json/read.h"
 
 #define METADATA_KEY "metadata"
 
-enum { METADATA_INPUTS_MAX = 4 };
+enum {
+    METADATA_INPUTS_MAX = 4,
+    // Of a shorter secret no fingerprint is made, nor is a key derived from one: it could be searched for.
+    FINGERPRINTED_BYTES_MIN = 16,
+};
 
 struct metadata {
     const char *algorithm; // canonical name
     const char *standard;
-    const char *generator;           // "qubesec/0.1.0"
-    char created[CLOCK_TEXT_SIZE];   // RFC 3339
+    const char *generator;              // "qubesec/0.1.0"
+    char created[CLOCK_TEXT_SIZE];      // RFC 3339
     char fingerprint[FINGERPRINT_SIZE]; // "": none
     char recipe[FINGERPRINT_SIZE];      // of struct kind's describe_recipe; "": the kind has none
     struct metadata_input {
@@ -24,11 +29,13 @@ struct metadata {
     size_t input_count;
 };
 
-// Adds the entry to data; the sizes that it states are those of data's entries. Errors: NO_MEMORY, INTERNAL.
+// Adds the entry to data; the sizes and fingerprints that it states are those of data's entries. Errors:
+// CRYPTO, NO_MEMORY, INTERNAL.
 [[nodiscard]] bool metadata_store(const struct metadata *metadata, struct secret_data *data, struct error *e);
 
-// Reads data's entry. The texts of *ret_metadata are borrowed from *ret_document, which is owned. Errors: CRYPTO (the
-// entry is missing or is not what metadata_store writes), NO_MEMORY.
+// Reads data's entry. The texts of *ret_metadata are borrowed from *ret_document, which is owned. Errors:
+// CRYPTO (the entry is missing or is not what metadata_store writes, or another entry is not the one that it
+// was written for), NO_MEMORY.
 [[nodiscard]] bool metadata_load(const struct secret_data *data, struct metadata *ret_metadata,
                                  yyjson_doc **ret_document, struct error *e);
 

@@ -1,4 +1,5 @@
-// QuantumRandomNumber: random bytes, from the kernel, from OpenSSL's generator, or, for test vectors, from a seed.
+// QuantumRandomNumber: random bytes, from the kernel, from OpenSSL's generator, or, for test vectors, from a
+// seed.
 #include "crypto/ctr_drbg.h"
 #include "crypto/encoding.h"
 #include "crypto/random.h"
@@ -24,14 +25,29 @@ static const char *const providers[] = {"system", "OpenSSL", nullptr};
 static const char seeded_algorithm[] = "AES-256-CTR-DRBG";
 static const struct input_source seed_sources[] = {{"URL", nullptr, true}, {nullptr}};
 
+static bool is_seeded(const struct spec *spec) {
+    return spec->seed != nullptr || spec->seed_url.name != nullptr;
+}
+
+static const char *algorithm_of(const struct spec *spec) {
+    return is_seeded(spec) ? seeded_algorithm : spec->provider;
+}
+
 static void decode(struct spec_reader *reader, void *memory) {
     struct spec *spec = memory;
     spec->bytes = spec_integer(reader, "numBytes", "bytes", 1, BYTES_MAX, BYTES_DEFAULT);
     spec->provider = spec_choice(reader, "provider", providers);
     spec->seed = spec_hex(reader, "seed", CTR_DRBG_ENTROPY_SIZE, 2 * CTR_DRBG_ENTROPY_SIZE);
     spec->seed_url = (struct reference){.name = spec_text(reader, "seedURI", URL_MAX)};
+    if (spec->provider != providers[0] && (spec->seed != nullptr || spec->seed_url.name != nullptr)) {
+        spec_fault(reader, "provider: %s does not go with a seed", spec->provider);
+    }
     if (spec->seed != nullptr && spec->seed_url.name != nullptr) {
         spec_fault(reader, "seed and spec.seedURI exclude each other; give one of them");
+    }
+    if (is_seeded(spec) && spec->provider != providers[0]) {
+        spec_fault(reader, "provider: %s does not go with spec.seed and spec.seedURI; remove one of them",
+                   spec->provider);
     }
 }
 
@@ -46,7 +62,8 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
 
 static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
     const struct spec *spec = memory;
-    return buffer_append_format(recipe, e, "bytes=%" PRId64 " provider=%s seed=", spec->bytes, spec->provider) &&
+    return buffer_append_format(recipe, e, "bytes=%" PRId64 " provider=%s seed=", spec->bytes,
+                                spec->provider) &&
            buffer_append_text(recipe, spec->seed == nullptr ? "" : spec->seed, e);
 }
 
@@ -63,7 +80,8 @@ static bool generate_from_seed(const char *hex, size_t digits, int64_t bytes, st
                          CTR_DRBG_ENTROPY_SIZE, 2 * CTR_DRBG_ENTROPY_SIZE);
     }
     cleanup_secret struct secret *personalization = nullptr;
-    if (!secret_copy(secret_view(seed) + CTR_DRBG_ENTROPY_SIZE, length - CTR_DRBG_ENTROPY_SIZE, &personalization, e)) {
+    if (!secret_copy(secret_view(seed) + CTR_DRBG_ENTROPY_SIZE, length - CTR_DRBG_ENTROPY_SIZE,
+                     &personalization, e)) {
         return false;
     }
     secret_shorten(seed, CTR_DRBG_ENTROPY_SIZE);
@@ -74,13 +92,10 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
                     const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     struct secret *random = nullptr;
-    const char *algorithm = spec->provider;
     bool made;
     if (spec->seed != nullptr) {
-        algorithm = seeded_algorithm;
         made = generate_from_seed(spec->seed, strlen(spec->seed), spec->bytes, &random, e);
     } else if (spec->seed_url.name != nullptr) {
-        algorithm = seeded_algorithm;
         made = generate_from_seed((const char *)secret_view(inputs[0].bytes), secret_length(inputs[0].bytes),
                                   spec->bytes, &random, e) ||
                error_wrap(e, "spec.seedURI: its content");
@@ -92,7 +107,7 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
     if (!made || !secret_data_add(data, "random", random, e)) {
         return false;
     }
-    *ret_algorithm = algorithm;
+    *ret_algorithm = algorithm_of(spec);
     return true;
 }
 
@@ -100,12 +115,17 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
                     struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *random;
+    if (strcmp(metadata->algorithm, algorithm_of(spec)) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret holds random bytes of %.64s, not of %s",
+                         metadata->algorithm, algorithm_of(spec));
+    }
     if (!secret_data_require_length(data, "random", (size_t)spec->bytes, &random, e) ||
         !report_fingerprint(report, random, e)) {
         return false;
     }
-    if (spec->seed != nullptr || spec->seed_url.name != nullptr) {
-        report->warning = "made from a seed: whoever knows the seed knows these bytes; use this for test vectors only";
+    if (is_seeded(spec)) {
+        report->warning =
+            "made from a seed: whoever knows the seed knows these bytes; use this for test vectors only";
     }
     report_integer(report, "size", spec->bytes);
     report_real(report, "entropy", random_entropy(secret_view(random), (size_t)spec->bytes));

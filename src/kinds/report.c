@@ -1,5 +1,7 @@
 #include "kinds/kind.h"
 
+#include <math.h>
+
 void report_text(struct report *report, const char *field, const char *text) {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
     (void)yyjson_mut_obj_add_strcpy(report->status, root, field, text);
@@ -11,6 +13,11 @@ void report_integer(struct report *report, const char *field, int64_t number) {
 }
 
 void report_real(struct report *report, const char *field, double number) {
+    // The API server gives a whole number back without a fraction: written so, it compares equal.
+    if (number == floor(number) && fabs(number) < 1e15) {
+        report_integer(report, field, (int64_t)number);
+        return;
+    }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
     (void)yyjson_mut_obj_add_real(report->status, root, field, number);
 }

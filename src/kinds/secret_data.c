@@ -42,8 +42,8 @@ bool secret_data_require_length(const struct secret_data *data, const char *key,
         return false;
     }
     if (secret_length(value) != length) {
-        return error_set(e, ERROR_CRYPTO, "the Secret's entry %s has %zu bytes, not %zu", key, secret_length(value),
-                         length);
+        return error_set(e, ERROR_CRYPTO, "the Secret's entry %s has %zu bytes, not %zu", key,
+                         secret_length(value), length);
     }
     *ret_value = value;
     return true;

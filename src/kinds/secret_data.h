@@ -14,7 +14,8 @@ struct secret_data {
 };
 
 // Adds an entry. Takes value, also on failure. Errors: INTERNAL (full, or key is there already).
-[[nodiscard]] bool secret_data_add(struct secret_data *data, const char *key, struct secret *value, struct error *e);
+[[nodiscard]] bool secret_data_add(struct secret_data *data, const char *key, struct secret *value,
+                                   struct error *e);
 
 // Adds a copy of text.
 [[nodiscard]] bool secret_data_add_text(struct secret_data *data, const char *key, const char *text,

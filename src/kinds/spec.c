@@ -9,6 +9,7 @@
 
 enum {
     VALUE_SHOWN_MAX = 64, // bytes of a wrong value that a message repeats
+    DESCRIPTION_SIZE = VALUE_SHOWN_MAX + 32,
     NAME_MAX_BYTES = 253,
     LABEL_MAX_BYTES = 63,
     TEMPLATE_ENTRIES_MAX = 64,
@@ -22,7 +23,39 @@ void spec_fault(struct spec_reader *reader, const char *format, ...) {
     va_end(arguments);
     // A spec with more faults than the buffer holds shows the first of them.
     struct error ignored;
-    (void)buffer_append_format(&reader->faults, &ignored, "%sspec.%s", reader->faults.length > 0 ? "; " : "", sentence);
+    (void)buffer_append_format(&reader->faults, &ignored, "%sspec.%s", reader->faults.length > 0 ? "; " : "",
+                               sentence);
+    reader->fault_count++;
+}
+
+// How many bytes of text a message shows: no more than VALUE_SHOWN_MAX, and never a part of a character,
+// which would make the message unfit for JSON.
+static int shown_length(const char *text) {
+    size_t length = strlen(text);
+    if (length > VALUE_SHOWN_MAX) {
+        length = VALUE_SHOWN_MAX;
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80) {
+            length--;
+        }
+    }
+    return (int)length;
+}
+
+// Writes what value is, for people.
+static void describe_value(yyjson_val *value, char ret_text[DESCRIPTION_SIZE]) {
+    if (yyjson_is_uint(value)) {
+        snprintf(ret_text, DESCRIPTION_SIZE, "%" PRIu64, yyjson_get_uint(value));
+    } else if (yyjson_is_sint(value)) {
+        snprintf(ret_text, DESCRIPTION_SIZE, "%" PRId64, yyjson_get_sint(value));
+    } else if (yyjson_is_real(value)) {
+        snprintf(ret_text, DESCRIPTION_SIZE, "the real number %g", yyjson_get_real(value));
+    } else if (yyjson_is_str(value)) {
+        const char *text = yyjson_get_str(value);
+        snprintf(ret_text, DESCRIPTION_SIZE, "the text \"%.*s\"", shown_length(text), text);
+    } else {
+        bool is_container = yyjson_is_ctn(value);
+        snprintf(ret_text, DESCRIPTION_SIZE, "%s%s", is_container ? "an " : "", yyjson_get_type_desc(value));
+    }
 }
 
 // The field's value, NULL when it is absent or null.
@@ -35,9 +68,11 @@ static const char *text_of(struct spec_reader *reader, const char *field, yyjson
     if (value == nullptr) {
         return nullptr;
     }
-    const char *text = json_text(value);
+    const char *text = yyjson_get_str(value);
     if (text == nullptr) {
-        spec_fault(reader, "%s: must be a text, not a %s", field, yyjson_get_type_desc(value));
+        char found[DESCRIPTION_SIZE];
+        describe_value(value, found);
+        spec_fault(reader, "%s: must be a text, not %s", field, found);
         return nullptr;
     }
     if (yyjson_get_len(value) > max || strlen(text) != yyjson_get_len(value)) {
@@ -56,18 +91,23 @@ const char *spec_text_alias(struct spec_reader *reader, const char *field, const
     const char *text = spec_text(reader, field, max);
     const char *other = spec_text(reader, alias, max);
     if (text != nullptr && other != nullptr && strcmp(text, other) != 0) {
-        spec_fault(reader, "%s: %.*s and its other name %s: %.*s differ; give one of them", field, VALUE_SHOWN_MAX,
-                   text, alias, VALUE_SHOWN_MAX, other);
+        spec_fault(reader, "%s: %.*s and its other name %s: %.*s differ; give one of them", field,
+                   shown_length(text), text, alias, shown_length(other), other);
     }
     return text != nullptr ? text : other;
 }
 
-int64_t spec_integer(struct spec_reader *reader, const char *field, const char *alias, int64_t min, int64_t max,
-                     int64_t fallback) {
+int64_t spec_integer(struct spec_reader *reader, const char *field, const char *alias, int64_t min,
+                     int64_t max, int64_t fallback) {
     yyjson_val *value = field_value(reader, field);
     yyjson_val *other = alias == nullptr ? nullptr : field_value(reader, alias);
+    char found[DESCRIPTION_SIZE];
     if (value != nullptr && other != nullptr && !yyjson_equals(value, other)) {
-        spec_fault(reader, "%s and its other name %s differ; give one of them", field, alias);
+        char other_found[DESCRIPTION_SIZE];
+        describe_value(value, found);
+        describe_value(other, other_found);
+        spec_fault(reader, "%s: %s and its other name %s: %s differ; give one of them", field, found, alias,
+                   other_found);
     }
     if (value == nullptr && other != nullptr) {
         value = other;
@@ -77,12 +117,13 @@ int64_t spec_integer(struct spec_reader *reader, const char *field, const char *
         return fallback;
     }
     int64_t number = json_integer(value, min - 1);
+    describe_value(value, found);
     if (!yyjson_is_int(value)) {
-        spec_fault(reader, "%s: must be a whole number, not a %s", field, yyjson_get_type_desc(value));
+        spec_fault(reader, "%s: must be a whole number, not %s", field, found);
         return fallback;
     }
     if (number < min || number > max) {
-        spec_fault(reader, "%s: %" PRId64 " is not between %" PRId64 " and %" PRId64, field, number, min, max);
+        spec_fault(reader, "%s: %s is not between %" PRId64 " and %" PRId64, field, found, min, max);
         return fallback;
     }
     return number;
@@ -99,9 +140,9 @@ const char *spec_choice(struct spec_reader *reader, const char *field, const cha
         if (strcmp(text, choices[i]) == 0) {
             return choices[i];
         }
-        (void)buffer_append_format(&allowed, &ignored, "%s%s", i > 0 ? ", " : "", choices[i]);
+        (void)buffer_append_format(&allowed, &ignored, "%s%s", allowed.length > 0 ? ", " : "", choices[i]);
     }
-    spec_fault(reader, "%s: %.*s is not one of %s", field, VALUE_SHOWN_MAX, text, buffer_text(&allowed));
+    spec_fault(reader, "%s: %.*s is not one of %s", field, shown_length(text), text, buffer_text(&allowed));
     return choices[0];
 }
 
@@ -116,8 +157,8 @@ const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, 
         return nullptr;
     }
     if (digits % 2 != 0 || digits < 2 * min) {
-        spec_fault(reader, "%s: has %zu hexadecimal digits; an even number from %zu to %zu is allowed", field, digits,
-                   2 * min, 2 * max);
+        spec_fault(reader, "%s: has %zu hexadecimal digits; an even number from %zu to %zu is allowed", field,
+                   digits, 2 * min, 2 * max);
         return nullptr;
     }
     return text;
@@ -149,25 +190,29 @@ static const char *member(struct spec_reader *reader, const char *field, yyjson_
 
 static void check_kind(struct spec_reader *reader, const char *field, const struct reference *reference,
                        const struct input_source *sources) {
-    if (reference->kind == nullptr) {
-        return;
-    }
     cleanup_buffer struct buffer allowed = buffer_create(256);
     struct error ignored;
-    for (size_t i = 0; sources[i].kind != nullptr; i++) {
-        if (strcmp(reference->kind, sources[i].kind) == 0) {
-            if (sources[i].data_key == nullptr && reference->key == nullptr) {
-                spec_fault(reader, "%s.key: is required with kind %s", field, reference->kind);
-            }
-            return;
-        }
-        (void)buffer_append_format(&allowed, &ignored, "%s%s", i > 0 ? ", " : "", sources[i].kind);
+    bool found = false;
+    bool takes_key = false;
+    for (const struct input_source *source = sources; source->kind != nullptr; source++) {
+        bool chosen =
+            reference->kind == nullptr ? source->by_default : strcmp(reference->kind, source->kind) == 0;
+        found = found || chosen;
+        takes_key = takes_key || (chosen && source->data_key == nullptr);
+        (void)buffer_append_format(&allowed, &ignored, "%s%s", source != sources ? ", " : "", source->kind);
     }
-    spec_fault(reader, "%s.kind: %s is not one of %s", field, reference->kind, buffer_text(&allowed));
+    if (!found) {
+        spec_fault(reader, "%s.kind: %s is not one of %s", field, reference->kind, buffer_text(&allowed));
+    } else if (takes_key && reference->kind != nullptr && reference->key == nullptr) {
+        spec_fault(reader, "%s.key: is required with kind %s", field, reference->kind);
+    } else if (!takes_key && reference->key != nullptr) {
+        spec_fault(reader, "%s.key: is only for a kind that is a Secret or ConfigMap; remove it, or set kind",
+                   field);
+    }
 }
 
-struct reference spec_reference(struct spec_reader *reader, const char *field, const struct input_source *sources,
-                                bool required) {
+struct reference spec_reference(struct spec_reader *reader, const char *field,
+                                const struct input_source *sources, bool required) {
     yyjson_val *value = field_value(reader, field);
     if (value == nullptr) {
         if (required) {
@@ -176,7 +221,9 @@ struct reference spec_reference(struct spec_reader *reader, const char *field, c
         return (struct reference){0};
     }
     if (!yyjson_is_obj(value)) {
-        spec_fault(reader, "%s: must be an object with a name, not a %s", field, yyjson_get_type_desc(value));
+        char found[DESCRIPTION_SIZE];
+        describe_value(value, found);
+        spec_fault(reader, "%s: must be an object with a name, not %s", field, found);
         return (struct reference){0};
     }
     struct reference reference = {
@@ -209,9 +256,11 @@ static yyjson_val *template_part(struct spec_reader *reader, yyjson_val *templat
         return nullptr;
     }
     if (!yyjson_is_obj(part) || yyjson_obj_size(part) > TEMPLATE_ENTRIES_MAX) {
-        spec_fault(reader, "secretTemplate.%s: must be an object of at most %d texts", name, TEMPLATE_ENTRIES_MAX);
+        spec_fault(reader, "secretTemplate.%s: must be an object of at most %d texts", name,
+                   TEMPLATE_ENTRIES_MAX);
         return nullptr;
     }
+    size_t before = reader->fault_count;
     size_t index;
     size_t count;
     yyjson_val *key;
@@ -219,22 +268,57 @@ static yyjson_val *template_part(struct spec_reader *reader, yyjson_val *templat
     yyjson_obj_foreach(part, index, count, key, value) {
         const char *text = yyjson_get_str(key);
         if (!yyjson_is_str(value)) {
-            spec_fault(reader, "secretTemplate.%s: the value of %.*s must be a text", name, VALUE_SHOWN_MAX, text);
-            return nullptr;
+            char found[DESCRIPTION_SIZE];
+            describe_value(value, found);
+            spec_fault(reader, "secretTemplate.%s: the value of %.*s must be a text, not %s", name,
+                       shown_length(text), text, found);
         }
         if (is_reserved(text)) {
-            spec_fault(reader, "secretTemplate.%s: %.*s is set by the operator itself", name, VALUE_SHOWN_MAX, text);
-            return nullptr;
+            spec_fault(reader, "secretTemplate.%s: %.*s is set by the operator itself", name,
+                       shown_length(text), text);
         }
     }
-    return part;
+    return reader->fault_count == before ? part : nullptr;
+}
+
+// RFC 1123: labels of lower-case letters, digits and, within, '-', divided by dots.
+static bool is_dns_name(const char *text) {
+    char previous = '.';
+    for (; *text != '\0'; text++) {
+        bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= '0' && *text <= '9');
+        bool is_hyphen = *text == '-' && previous != '.';
+        bool is_dot = *text == '.' && previous != '.' && previous != '-';
+        if (!is_plain && !is_hyphen && !is_dot) {
+            return false;
+        }
+        previous = *text;
+    }
+    return previous != '.' && previous != '-';
+}
+
+static const char *output_secret_name(struct spec_reader *reader) {
+    const char *name = spec_text_alias(reader, "outputSecretName", "secretName", NAME_MAX_BYTES);
+    if (name != nullptr && !is_dns_name(name)) {
+        spec_fault(reader,
+                   "%s: \"%.*s\" is not a DNS name: lower-case letters, digits, '-' and '.', and a letter or "
+                   "digit at both ends",
+                   field_value(reader, "outputSecretName") != nullptr ? "outputSecretName" : "secretName",
+                   shown_length(name), name);
+        return nullptr;
+    }
+    return name;
 }
 
 struct common_spec spec_common(struct spec_reader *reader) {
     static const char *const policies[] = {"Delete", "Retain", nullptr};
     yyjson_val *template = field_value(reader, "secretTemplate");
+    if (template != nullptr && !yyjson_is_obj(template)) {
+        char found[DESCRIPTION_SIZE];
+        describe_value(template, found);
+        spec_fault(reader, "secretTemplate: must be an object with labels and annotations, not %s", found);
+    }
     return (struct common_spec){
-        .output_secret_name = spec_text_alias(reader, "outputSecretName", "secretName", NAME_MAX_BYTES),
+        .output_secret_name = output_secret_name(reader),
         .retain = spec_choice(reader, "deletionPolicy", policies) == policies[1],
         .labels = template_part(reader, template, "labels"),
         .annotations = template_part(reader, template, "annotations"),
@@ -244,8 +328,9 @@ struct common_spec spec_common(struct spec_reader *reader) {
 bool spec_finish(struct spec_reader *reader, struct error *e) {
     if (reader->faults.length > 0) {
         error_set(e, ERROR_INVALID_SPEC, "%s", buffer_text(&reader->faults));
+    } else if (reader->fault_count > 0) {
+        error_no_memory(e, "noting what is wrong with a spec");
     }
-    bool valid = reader->faults.length == 0;
     buffer_free(&reader->faults);
-    return valid;
+    return reader->fault_count == 0;
 }

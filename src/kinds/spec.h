@@ -11,6 +11,7 @@ struct input_source;
 struct spec_reader {
     yyjson_val *spec;     // NULL when the object has none
     struct buffer faults; // one sentence after the other, divided by "; "
+    size_t fault_count;   // also of those that faults had no room for
 };
 
 // A reference to another object; texts are borrowed from the spec's document, NULL where the field is absent.
@@ -39,8 +40,8 @@ const char *spec_text(struct spec_reader *reader, const char *field, size_t max)
 const char *spec_text_alias(struct spec_reader *reader, const char *field, const char *alias, size_t max);
 
 // An integer under one of two names (alias may be NULL), min to max.
-int64_t spec_integer(struct spec_reader *reader, const char *field, const char *alias, int64_t min, int64_t max,
-                     int64_t fallback);
+int64_t spec_integer(struct spec_reader *reader, const char *field, const char *alias, int64_t min,
+                     int64_t max, int64_t fallback);
 
 // One of choices (NULL-terminated); the first is the default.
 const char *spec_choice(struct spec_reader *reader, const char *field, const char *const *choices);
@@ -51,12 +52,13 @@ const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, 
 // The algorithm that the field names, by any of its names; NULL when absent.
 const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorithm_family family);
 
-// A reference whose kind, when it is named, is one of sources. required: absent is a fault.
-struct reference spec_reference(struct spec_reader *reader, const char *field, const struct input_source *sources,
-                                bool required);
+// A reference whose kind, when it is named, is one of sources, and whose key is there exactly if such a
+// source needs one. required: absent is a fault.
+struct reference spec_reference(struct spec_reader *reader, const char *field,
+                                const struct input_source *sources, bool required);
 
 // The fields that every kind has.
 struct common_spec spec_common(struct spec_reader *reader);
 
-// Whether no fault was noted; else *e is INVALID_SPEC and lists them all.
+// Whether no fault was noted; else *e is INVALID_SPEC and lists them all, or NO_MEMORY.
 [[nodiscard]] bool spec_finish(struct spec_reader *reader, struct error *e);

@@ -19,7 +19,7 @@ struct kube_config;
 [[nodiscard]] bool kube_config_load_in_cluster(const char *directory, struct kube_config **ret_config,
                                                struct error *e);
 
-// Takes config; NULL is allowed.
+// Takes config; no thread may be using it. NULL is allowed.
 void kube_config_free(struct kube_config *config);
 
 const char *kube_config_server(const struct kube_config *config);    // "https://host:port", no slash at the end
@@ -27,7 +27,7 @@ const char *kube_config_namespace(const struct kube_config *config); // of the c
 
 // What the next request needs: trust and identity (*ret_tls: a count that is the caller's) and the Authorization
 // header line (*ret_authorization, owned by the caller, or NULL). Files are read again once they were read 50 s ago;
-// an empty or broken file keeps the old value.
+// an empty or broken file keeps the old value. Errors: NO_MEMORY.
 [[nodiscard]] bool kube_config_credentials(struct kube_config *config, struct http_tls **ret_tls,
                                            char **ret_authorization, struct error *e);
 

@@ -223,7 +223,7 @@ static bool build_watch(struct reflector *reflector, uint32_t *ret_seconds, stru
     return true;
 }
 
-// False: no memory for the query.
+// False: no memory for the query, or it is too long.
 static bool start(struct reflector *reflector, int64_t now_ms, struct reflector_step *ret_step) {
     struct error e;
     buffer_free(&reflector->query);
@@ -256,6 +256,9 @@ void reflector_next(struct reflector *reflector, int64_t now_ms, struct reflecto
         }
         if (start(reflector, now_ms, ret_step)) {
             return;
+        }
+        if (reflector->state == WANT_LIST) {
+            want_list(reflector, reflector->version); // it may be that the token is too long
         }
         back_off(reflector, now_ms, 0);
     }

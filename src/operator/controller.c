@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "operator/reconcile.h"
 
 #include <stdio.h>
@@ -10,28 +11,30 @@
 
 static const char succeeded[] = "Succeeded";
 
-// How a failure of each class is shown and followed up. No reason: the status is left alone and the object is tried
-// again, since nothing is known to be wrong with it.
+// How a failure of each class is shown and followed up. No reason: the status is left alone and the object is
+// tried again, since nothing is known to be wrong with it.
 static const struct consequence {
     const char *reason;
     enum phase phase;
     bool retry;
 } consequences[ERROR_CLASS_COUNT] = {
     [ERROR_RETRYABLE] = {.retry = true},
-    [ERROR_CONFLICT] = {"SecretConflict", PHASE_FAILED, false}, // the Secret's end wakes the object
+    [ERROR_CONFLICT] = {"SecretConflict", PHASE_FAILED, false},    // the Secret's end wakes the object
     [ERROR_NOT_FOUND] = {"WaitingForInput", PHASE_PENDING, false}, // the input's coming wakes the object
     [ERROR_GONE] = {.retry = true},
     [ERROR_FORBIDDEN] = {"AccessDenied", PHASE_FAILED, true},
-    [ERROR_INVALID_SPEC] = {"InvalidSpec", PHASE_FAILED, false}, // an edit, or another input, wakes the object
+    [ERROR_INVALID_SPEC] = {"InvalidSpec", PHASE_FAILED,
+                            false}, // an edit, or another input, wakes the object
     [ERROR_CRYPTO] = {"CryptoError", PHASE_FAILED, true},
     [ERROR_IO] = {.retry = true},
     [ERROR_NO_MEMORY] = {.retry = true},
     [ERROR_INTERNAL] = {"InternalError", PHASE_FAILED, true},
 };
 
-static void log_object(const struct reconcile *r, enum log_level level, const char *message, const char *detail) {
-    LOG(level, message, {"controller", r->kind->kind}, {"namespace", r->object->namespace}, {"name", r->object->name},
-        {"reconcileID", r->id}, {"detail", detail});
+static void log_object(const struct reconcile *r, enum log_level level, const char *message,
+                       const char *detail) {
+    LOG(level, message, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
+        {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
 }
 
 // A damaged output is made anew at once, and ever more slowly when it is damaged again and again.
@@ -40,18 +43,22 @@ static bool remake(struct reconcile *r, const struct error *damage, struct error
     uint32_t wait_ms;
     snprintf(key, sizeof(key), "%s/%s", r->kind->plural, r->object->key);
     if (!remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), &wait_ms)) {
-        error_set(e, ERROR_RETRYABLE, "Secret %s was damaged again: %.600s", r->decoded.secret_name, damage->message);
+        error_set(e, ERROR_RETRYABLE, "Secret %s was damaged again: %.600s", r->decoded.secret_name,
+                  damage->message);
         e->retry_after_ms = wait_ms;
         return false;
     }
     char note[ERROR_MESSAGE_SIZE];
-    snprintf(note, sizeof(note), "Secret %.253s was damaged and is made anew: %.600s", r->decoded.secret_name, damage->message);
+    snprintf(note, sizeof(note), "Secret %.253s was damaged and is made anew: %.600s", r->decoded.secret_name,
+             damage->message);
+    text_make_valid(note);
     event_record(r->controller->recorder, r->resource, r->object, true, "SecretDamaged", "Remake", note);
     log_object(r, LOG_WARNING, "output Secret is damaged, making it anew", damage->message);
     return output_make(r, e);
 }
 
-static bool bring_about(struct reconcile *r, enum output_state state, const struct error *damage, struct error *e) {
+static bool bring_about(struct reconcile *r, enum output_state state, const struct error *damage,
+                        struct error *e) {
     switch (state) {
     case OUTPUT_GOOD:
         return output_keep_metadata(r, e);
@@ -70,8 +77,10 @@ static bool create(struct reconcile *r, struct error *e) {
     cleanup_text char *older =
         watches_find_older_claim(r->controller->watches, r->kind, r->object, r->decoded.secret_name);
     if (older != nullptr) {
-        return error_set(e, ERROR_CONFLICT, "Secret %s is claimed by %s too, which is older; choose another "
-                         "spec.outputSecretName", r->decoded.secret_name, older);
+        return error_set(e, ERROR_CONFLICT,
+                         "Secret %s is claimed by %s too, which is older; choose another "
+                         "spec.outputSecretName",
+                         r->decoded.secret_name, older);
     }
     if (output_make(r, e)) {
         return true;
@@ -111,13 +120,15 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
     if (consequence->reason == nullptr) {
         log_object(r, LOG_INFO, "could not finish, trying again", e->message);
     } else {
-        log_object(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, consequence->reason, e->message);
+        log_object(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, consequence->reason,
+                   e->message);
     }
     if (consequence->reason == nullptr) {
         return;
     }
     struct error failure;
-    const char *reason = r->reason[0] != '\0' && e->class == ERROR_NOT_FOUND ? r->reason : consequence->reason;
+    const char *reason =
+        r->reason[0] != '\0' && e->class == ERROR_NOT_FOUND ? r->reason : consequence->reason;
     if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
         verdict->kind = VERDICT_RETRY;
         *e = failure;

@@ -19,12 +19,16 @@ struct controller {
 };
 
 struct verdict {
-    enum { VERDICT_DONE, VERDICT_TERMINAL, VERDICT_RETRY } kind; // TERMINAL: failed, and only a change can help
-    struct error error;                                         // why, unless DONE
+    enum {
+        VERDICT_DONE,
+        VERDICT_TERMINAL,
+        VERDICT_RETRY
+    } kind;             // TERMINAL: failed, and only a change can help
+    struct error error; // why, unless DONE
 };
 
-// Reconciles the object of kind under key ("namespace/name"). Blocks; worker threads only. id: the reconcile's, for
-// logs.
+// Reconciles the object of kind under key ("namespace/name"). Blocks; worker threads only. id: the
+// reconcile's, for logs.
 void controller_reconcile(struct controller *controller, const struct kind *kind,
                           const struct kube_resource *resource, const char *key, const char *id,
                           struct verdict *ret_verdict);

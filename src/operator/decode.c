@@ -19,8 +19,8 @@ bool decode_object(const struct kind *kind, const struct kube_object *object, st
     decoded->common = spec_common(&reader);
     kind->decode(&reader, decoded->spec);
     const char *given = decoded->common.output_secret_name;
-    snprintf(decoded->secret_name, sizeof(decoded->secret_name), "%s%s", given != nullptr ? given : object->name,
-             given != nullptr ? "" : kind->secret_suffix);
+    snprintf(decoded->secret_name, sizeof(decoded->secret_name), "%s%s",
+             given != nullptr ? given : object->name, given != nullptr ? "" : kind->secret_suffix);
     if (kind->list_inputs != nullptr) {
         decoded->request_count = kind->list_inputs(decoded->spec, decoded->requests);
     }

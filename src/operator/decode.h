@@ -12,9 +12,10 @@ struct decoded {
     size_t request_count;
 };
 
-// Decodes object's spec, which decoded then borrows from, as far as it can be decoded: *e lists the faults and the
-// result is false when there are any, but decoded is usable (and to be freed) all the same, unless memory is out.
-[[nodiscard]] bool decode_object(const struct kind *kind, const struct kube_object *object, struct decoded *decoded,
-                                 struct error *e);
+// Decodes object's spec, which decoded then borrows from, as far as it can be decoded: *e lists the faults
+// and the result is false when there are any, but decoded is usable (and to be freed) all the same, unless
+// memory is out.
+[[nodiscard]] bool decode_object(const struct kind *kind, const struct kube_object *object,
+                                 struct decoded *decoded, struct error *e);
 void decoded_free(struct decoded *decoded);
 #define cleanup_decoded [[gnu::cleanup(decoded_free)]]

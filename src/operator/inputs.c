@@ -73,20 +73,23 @@ static bool resolve_url(const struct reconcile *r, struct source *source, struct
             return true;
         }
     }
-    return error_set(e, ERROR_INVALID_SPEC,
-                     "spec.%s: %.200s is refused; the operator fetches only from URLs that start with one of its "
-                     "--seed-url-prefix settings",
-                     source->request->field, source->name);
+    return error_set(
+        e, ERROR_INVALID_SPEC,
+        "spec.%s: %.200s is refused; the operator fetches only from URLs that start with one of its "
+        "--seed-url-prefix settings",
+        source->request->field, source->name);
 }
 
-// Chooses where the input comes from: the kind that the reference names, else the first default one that exists.
+// Chooses where the input comes from: the kind that the reference names, else the first default one that
+// exists.
 static bool choose_source(struct reconcile *r, struct source *source) {
     const struct reference *reference = &source->request->reference;
     const struct input_source *first = nullptr;
     char key[KUBE_KEY_SIZE];
     kube_format_key(r->object->namespace, reference->name, key);
     for (const struct input_source *from = source->request->sources; from->kind != nullptr; from++) {
-        bool wanted = reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
+        bool wanted =
+            reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
         if (!wanted) {
             continue;
         }
@@ -107,7 +110,8 @@ static bool choose_source(struct reconcile *r, struct source *source) {
 static bool resolve(struct reconcile *r, struct source *source, struct error *e) {
     const struct reference *reference = &source->request->reference;
     if (reference->namespace != nullptr && strcmp(reference->namespace, r->object->namespace) != 0) {
-        return error_set(e, ERROR_FORBIDDEN, "spec.%s.namespace: %s is another namespace; references must stay in %s",
+        return error_set(e, ERROR_FORBIDDEN,
+                         "spec.%s.namespace: %s is another namespace; references must stay in %s",
                          source->request->field, reference->namespace, r->object->namespace);
     }
     if (!choose_source(r, source)) {
@@ -132,12 +136,14 @@ bool inputs_resolve(struct reconcile *r, struct error *e) {
     return true;
 }
 
-// The bytes of the entry: base64 in `data` of a Secret and `binaryData` of a ConfigMap, text in `data` of the latter.
+// The bytes of the entry: base64 in `data` of a Secret and `binaryData` of a ConfigMap, text in `data` of the
+// latter.
 static bool take_bytes(struct reconcile *r, struct source *source, yyjson_val *root, struct error *e) {
-    yyjson_val *encoded = json_find(root, source->resource == &kube_secrets ? "data" : "binaryData",
-                                    source->data_key, nullptr);
+    yyjson_val *encoded =
+        json_find(root, source->resource == &kube_secrets ? "data" : "binaryData", source->data_key, nullptr);
     if (yyjson_is_str(encoded)) {
-        return base64_decode(yyjson_get_str(encoded), yyjson_get_len(encoded), ENCODING_ONE_LINE, &source->bytes, e);
+        return base64_decode(yyjson_get_str(encoded), yyjson_get_len(encoded), ENCODING_ONE_LINE,
+                             &source->bytes, e);
     }
     yyjson_val *text = json_find(root, "data", source->data_key, nullptr);
     if (source->resource == &kube_config_maps && yyjson_is_str(text)) {
@@ -153,8 +159,8 @@ static bool check_version(const struct source *source, struct error *e) {
     if (source->upstream == nullptr) {
         return true;
     }
-    const char *verified = json_text(json_find(source->upstream->root, "status", "secretRef", "resourceVersion",
-                                               nullptr));
+    const char *verified =
+        json_text(json_find(source->upstream->root, "status", "secretRef", "resourceVersion", nullptr));
     if (verified == nullptr || strcmp(verified, source->read->resource_version) != 0) {
         error_set(e, ERROR_RETRYABLE, "spec.%s: Secret %s was changed after %s %s verified it",
                   source->request->field, source->name, source->from->kind, source->request->reference.name);
@@ -205,8 +211,8 @@ static bool load_url(struct reconcile *r, struct source *source, struct error *e
         return error_wrap(e, "spec.%s: %.200s", source->request->field, source->name);
     }
     if (response.status != 200) {
-        return error_set(e, ERROR_RETRYABLE, "spec.%s: %.200s answered with HTTP status %d", source->request->field,
-                         source->name, response.status);
+        return error_set(e, ERROR_RETRYABLE, "spec.%s: %.200s answered with HTTP status %d",
+                         source->request->field, source->name, response.status);
     }
     return secret_copy(buffer_text(&response.body), response.body.length, &source->bytes, e);
 }
@@ -220,7 +226,8 @@ bool inputs_load_urls(struct reconcile *r, struct error *e) {
     return true;
 }
 
-static void copy_known(const char *field, const struct metadata *known, char ret_fingerprint[FINGERPRINT_SIZE]) {
+static void copy_known(const char *field, const struct metadata *known,
+                       char ret_fingerprint[FINGERPRINT_SIZE]) {
     for (size_t i = 0; known != nullptr && i < known->input_count; i++) {
         if (strcmp(known->inputs[i].field, field) == 0) {
             memcpy(ret_fingerprint, known->inputs[i].fingerprint, FINGERPRINT_SIZE);
@@ -237,8 +244,8 @@ bool inputs_describe(const struct reconcile *r, const struct metadata *known, st
         *input = (struct metadata_input){.field = source->request->field};
         if (source->bytes == nullptr) {
             copy_known(input->field, known, input->fingerprint);
-        } else if (!fingerprint_compute(secret_view(source->bytes), secret_length(source->bytes), input->fingerprint,
-                                        e)) {
+        } else if (!fingerprint_compute(secret_view(source->bytes), secret_length(source->bytes),
+                                        input->fingerprint, e)) {
             return false;
         }
     }

@@ -65,13 +65,14 @@ static void key_added(void *context, const char *key) {
 
 static void key_retried(void *context, const char *key) {
     char labels[LABELS_SIZE];
-    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_RETRIES_TOTAL, queue_label(key, labels), 1);
+    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_RETRIES_TOTAL, queue_label(key, labels),
+                1);
 }
 
 static void key_started(void *context, const char *key, double seconds) {
     char labels[LABELS_SIZE];
-    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS, queue_label(key, labels),
-                    seconds);
+    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS,
+                    queue_label(key, labels), seconds);
 }
 
 static void key_finished(void *context, const char *key, double seconds) {
@@ -84,7 +85,8 @@ static void request_done(void *context, const char *method, int code, double sec
     struct manager *m = context;
     char labels[LABELS_SIZE];
     snprintf(labels, sizeof(labels), "code=\"%d\",method=\"%s\"", code, method);
-    metrics_add(m->metrics, METRIC_REST_REQUESTS_TOTAL, code == 0 ? "code=\"<error>\",method=\"\"" : labels, 1);
+    metrics_add(m->metrics, METRIC_REST_REQUESTS_TOTAL, code == 0 ? "code=\"<error>\",method=\"\"" : labels,
+                1);
     snprintf(labels, sizeof(labels), "verb=\"%s\"", method);
     metrics_observe(m->metrics, METRIC_REST_REQUEST_DURATION_SECONDS, labels, seconds);
 }
@@ -169,7 +171,8 @@ static void count_reconcile(struct manager *m, const struct kind *kind, const st
     snprintf(with_more, sizeof(with_more), "%s,result=\"%s\"", labels, result_label(verdict));
     metrics_add(m->metrics, METRIC_RECONCILE_TOTAL, with_more, 1);
     if (verdict->kind != VERDICT_DONE) {
-        snprintf(with_more, sizeof(with_more), "%s,class=\"%s\"", labels, error_class_name(verdict->error.class));
+        snprintf(with_more, sizeof(with_more), "%s,class=\"%s\"", labels,
+                 error_class_name(verdict->error.class));
         metrics_add(m->metrics, METRIC_RECONCILE_ERRORS_TOTAL, with_more, 1);
     }
     if (verdict->kind == VERDICT_TERMINAL) {
@@ -206,7 +209,8 @@ static void work(void *context, const char *key) {
         metrics_add(m->metrics, METRIC_ACTIVE_WORKERS, labels, -1);
     } else if (!reload_settings(m, &verdict.error)) {
         verdict.kind = verdict.error.class == ERROR_INVALID_SPEC ? VERDICT_TERMINAL : VERDICT_RETRY;
-        LOG(LOG_WARNING, "settings were not applied", {"configMap", slash + 1}, {"detail", verdict.error.message});
+        LOG(LOG_WARNING, "settings were not applied", {"configMap", slash + 1},
+            {"detail", verdict.error.message});
     }
     follow_up(m, key, &verdict);
 }
@@ -216,9 +220,11 @@ static void work(void *context, const char *key) {
 static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error) {
     struct manager *m = context;
     char labels[LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "resource=\"%s\",class=\"%s\"", resource->plural, error_class_name(error->class));
+    snprintf(labels, sizeof(labels), "resource=\"%s\",class=\"%s\"", resource->plural,
+             error_class_name(error->class));
     metrics_add(m->metrics, METRIC_WATCH_FAILURES_TOTAL, labels, 1);
-    LOG(LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural}, {"detail", error->message});
+    LOG(LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural},
+        {"detail", error->message});
 }
 
 static void all_synced(void *context) {

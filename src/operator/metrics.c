@@ -12,20 +12,21 @@ static const struct family {
     const char *help;
     enum kind_of_metric kind;
 } families[METRIC_COUNT] = {
-    [METRIC_RECONCILE_TOTAL] = {"controller_runtime_reconcile_total", "Reconciliations by controller and result",
-                                COUNTER},
+    [METRIC_RECONCILE_TOTAL] = {"controller_runtime_reconcile_total",
+                                "Reconciliations by controller and result", COUNTER},
     [METRIC_RECONCILE_ERRORS_TOTAL] = {"controller_runtime_reconcile_errors_total",
                                        "Reconciliations that failed, by controller and error class", COUNTER},
     [METRIC_TERMINAL_RECONCILE_ERRORS_TOTAL] = {"controller_runtime_terminal_reconcile_errors_total",
                                                 "Reconciliations that failed and are not retried", COUNTER},
-    [METRIC_RECONCILE_TIME_SECONDS] = {"controller_runtime_reconcile_time_seconds", "Length of a reconciliation",
-                                       HISTOGRAM},
-    [METRIC_MAX_CONCURRENT_RECONCILES] = {"controller_runtime_max_concurrent_reconciles", "Number of workers", GAUGE},
+    [METRIC_RECONCILE_TIME_SECONDS] = {"controller_runtime_reconcile_time_seconds",
+                                       "Length of a reconciliation", HISTOGRAM},
+    [METRIC_MAX_CONCURRENT_RECONCILES] = {"controller_runtime_max_concurrent_reconciles", "Number of workers",
+                                          GAUGE},
     [METRIC_ACTIVE_WORKERS] = {"controller_runtime_active_workers", "Workers that are reconciling", GAUGE},
     [METRIC_QUEUE_DEPTH] = {"workqueue_depth", "Keys that wait for a worker", GAUGE},
     [METRIC_QUEUE_ADDS_TOTAL] = {"workqueue_adds_total", "Keys added to the queue", COUNTER},
-    [METRIC_QUEUE_DURATION_SECONDS] = {"workqueue_queue_duration_seconds", "How long a key waited for a worker",
-                                       HISTOGRAM},
+    [METRIC_QUEUE_DURATION_SECONDS] = {"workqueue_queue_duration_seconds",
+                                       "How long a key waited for a worker", HISTOGRAM},
     [METRIC_QUEUE_WORK_DURATION_SECONDS] = {"workqueue_work_duration_seconds", "How long a key was worked on",
                                             HISTOGRAM},
     [METRIC_QUEUE_UNFINISHED_WORK_SECONDS] = {"workqueue_unfinished_work_seconds",
@@ -33,24 +34,27 @@ static const struct family {
     [METRIC_QUEUE_LONGEST_RUNNING_SECONDS] = {"workqueue_longest_running_processor_seconds",
                                               "Age of the reconciliation that runs longest", GAUGE},
     [METRIC_QUEUE_RETRIES_TOTAL] = {"workqueue_retries_total", "Retries after a failure", COUNTER},
-    [METRIC_REST_REQUESTS_TOTAL] = {"rest_client_requests_total", "API requests by method and status code", COUNTER},
-    [METRIC_REST_REQUEST_DURATION_SECONDS] = {"rest_client_request_duration_seconds", "Length of an API request",
-                                              HISTOGRAM},
+    [METRIC_REST_REQUESTS_TOTAL] = {"rest_client_requests_total", "API requests by method and status code",
+                                    COUNTER},
+    [METRIC_REST_REQUEST_DURATION_SECONDS] = {"rest_client_request_duration_seconds",
+                                              "Length of an API request", HISTOGRAM},
     [METRIC_TLS_CONNECTIONS_TOTAL] = {"qubesec_tls_connections_total",
                                       "TLS connections opened, by negotiated key exchange group", COUNTER},
-    [METRIC_SECRETS_WRITTEN_TOTAL] = {"qubesec_secrets_written_total", "Secrets created, remade or adopted", COUNTER},
-    [METRIC_WATCH_FAILURES_TOTAL] = {"qubesec_watch_failures_total", "Lists and watches that failed, by resource",
-                                     COUNTER},
+    [METRIC_SECRETS_WRITTEN_TOTAL] = {"qubesec_secrets_written_total", "Secrets created, remade or adopted",
+                                      COUNTER},
+    [METRIC_WATCH_FAILURES_TOTAL] = {"qubesec_watch_failures_total",
+                                     "Lists and watches that failed, by resource", COUNTER},
     [METRIC_BUILD_INFO] = {"qubesec_build_info", "The program's version", GAUGE},
 };
 
-static const double bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+static const double bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                0.5,   1,      2.5,   5,    10,    30,   60};
 enum { BOUND_COUNT = sizeof(bounds) / sizeof(bounds[0]) };
 
 struct series {
-    double value;                  // counter, gauge; a histogram's sum
-    double count;                  // a histogram's number of observations
-    double buckets[BOUND_COUNT];   // observations up to and including each bound, not cumulated
+    double value;                // counter, gauge; a histogram's sum
+    double count;                // a histogram's number of observations
+    double buckets[BOUND_COUNT]; // observations up to and including each bound, not cumulated
 };
 
 struct metrics {
@@ -143,24 +147,25 @@ static bool write_histogram(const struct family *family, const char *labels, con
     double cumulated = 0;
     for (size_t i = 0; i < BOUND_COUNT; i++) {
         cumulated += series->buckets[i];
-        if (!buffer_append_format(text, e, "%s_bucket{%s%sle=\"%g\"} %.0f\n", family->name, labels, comma, bounds[i],
-                                  cumulated)) {
+        if (!buffer_append_format(text, e, "%s_bucket{%s%sle=\"%g\"} %.0f\n", family->name, labels, comma,
+                                  bounds[i], cumulated)) {
             return false;
         }
     }
     return buffer_append_format(text, e,
-                                "%s_bucket{%s%sle=\"+Inf\"} %.0f\n%s_sum{%s} %.9g\n%s_count{%s} %.0f\n", family->name,
-                                labels, comma, series->count, family->name, labels, series->value, family->name,
-                                labels, series->count);
+                                "%s_bucket{%s%sle=\"+Inf\"} %.0f\n%s_sum{%s} %.9g\n%s_count{%s} %.0f\n",
+                                family->name, labels, comma, series->count, family->name, labels,
+                                series->value, family->name, labels, series->count);
 }
 
-static bool write_family(const struct family *family, const struct map *all, struct buffer *text, struct error *e) {
+static bool write_family(const struct family *family, const struct map *all, struct buffer *text,
+                         struct error *e) {
     static const char *const types[] = {"counter", "gauge", "histogram"};
     if (map_count(all) == 0) {
         return true;
     }
-    if (!buffer_append_format(text, e, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name,
-                              types[family->kind])) {
+    if (!buffer_append_format(text, e, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help,
+                              family->name, types[family->kind])) {
         return false;
     }
     size_t position = 0;
@@ -168,9 +173,9 @@ static bool write_family(const struct family *family, const struct map *all, str
     void *value;
     while (map_next(all, &position, &labels, &value)) {
         const struct series *series = value;
-        bool written = family->kind == HISTOGRAM
-                           ? write_histogram(family, labels, series, text, e)
-                           : buffer_append_format(text, e, "%s{%s} %.15g\n", family->name, labels, series->value);
+        bool written = family->kind == HISTOGRAM ? write_histogram(family, labels, series, text, e)
+                                                 : buffer_append_format(text, e, "%s{%s} %.15g\n",
+                                                                        family->name, labels, series->value);
         if (!written) {
             return false;
         }

@@ -32,11 +32,13 @@ enum metric {
 [[nodiscard]] bool metrics_create(struct metrics **ret_metrics, struct error *e);
 void metrics_free(struct metrics *metrics); // takes metrics; NULL is allowed
 
-// Any thread. labels: as in the text format without braces, `controller="x",result="success"`, or "". A label set that
-// memory has no room for is not counted.
-void metrics_add(struct metrics *metrics, enum metric metric, const char *labels, double amount); // counter, gauge
-void metrics_set(struct metrics *metrics, enum metric metric, const char *labels, double value);  // gauge
-void metrics_observe(struct metrics *metrics, enum metric metric, const char *labels, double seconds); // histogram
+// Any thread. labels: as in the text format without braces, `controller="x",result="success"`, or "". A label
+// set that memory has no room for is not counted.
+void metrics_add(struct metrics *metrics, enum metric metric, const char *labels,
+                 double amount); // counter, gauge
+void metrics_set(struct metrics *metrics, enum metric metric, const char *labels, double value); // gauge
+void metrics_observe(struct metrics *metrics, enum metric metric, const char *labels,
+                     double seconds); // histogram
 
 // Appends all in the Prometheus text format, version 0.0.4. Errors: as buffer_append.
 [[nodiscard]] bool metrics_write(struct metrics *metrics, struct buffer *text, struct error *e);

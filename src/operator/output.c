@@ -5,6 +5,7 @@
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -21,15 +22,25 @@ static yyjson_val *metadata_of(const struct kube_object *object) {
     return yyjson_obj_get(object->root, "metadata");
 }
 
-static bool conflict(const struct reconcile *r, struct error *e) {
-    return error_set(e, ERROR_CONFLICT,
-                     "Secret %s exists and does not belong to this object; it was not touched. Remove it, or choose "
-                     "another spec.outputSecretName",
-                     r->decoded.secret_name);
-}
-
-static enum ownership ownership_of(const struct reconcile *r, const struct kube_object *secret) {
-    return secret_metadata_ownership(r->kind, r->object, metadata_of(secret));
+// Whether secret is ours or may become so.
+static bool check_ownership(struct reconcile *r, const struct kube_object *secret,
+                            enum ownership *ret_ownership, struct error *e) {
+    *ret_ownership = secret_metadata_ownership(r->kind, r->object, metadata_of(secret));
+    if (*ret_ownership == OWNERSHIP_LEFT) {
+        snprintf(r->reason, sizeof(r->reason), "WaitingForGarbageCollection");
+        return error_set(
+            e, ERROR_NOT_FOUND,
+            "Secret %s belongs to a deleted object of this name; waiting for Kubernetes to collect it",
+            r->decoded.secret_name);
+    }
+    if (*ret_ownership == OWNERSHIP_FOREIGN) {
+        return error_set(
+            e, ERROR_CONFLICT,
+            "Secret %s exists and does not belong to this object; it was not touched. Remove it, or "
+            "choose another spec.outputSecretName",
+            r->decoded.secret_name);
+    }
+    return true;
 }
 
 // ---- reading
@@ -105,9 +116,8 @@ static bool inspect(struct reconcile *r, struct error *e) {
 // Whether the Secret that was read is as we would have left it, but for its inputs.
 static bool judge(struct reconcile *r, struct error *e) {
     char recipe[FINGERPRINT_SIZE];
-    if (!read_entries(r, e) ||
-        !metadata_load(&r->data, &r->metadata, &r->metadata_text, e) || !inspect(r, e) ||
-        !make_recipe(r, recipe, e)) {
+    if (!read_entries(r, e) || !metadata_load(&r->data, &r->metadata, &r->metadata_text, e) ||
+        !inspect(r, e) || !make_recipe(r, recipe, e)) {
         return false;
     }
     if (strcmp(r->report.fingerprint, r->metadata.fingerprint) != 0) {
@@ -135,9 +145,9 @@ bool output_examine_live(struct reconcile *r, enum output_state *ret_state, stru
         *ret_state = OUTPUT_ABSENT;
         return e->class == ERROR_NOT_FOUND;
     }
-    enum ownership ownership = ownership_of(r, r->output);
-    if (ownership == OWNERSHIP_FOREIGN) {
-        return conflict(r, e);
+    enum ownership ownership;
+    if (!check_ownership(r, r->output, &ownership, e)) {
+        return false;
     }
     bool same_inputs = false;
     bool sound = judge(r, ret_damage);
@@ -149,16 +159,18 @@ bool output_examine_live(struct reconcile *r, enum output_state *ret_state, stru
         return false;
     }
     if (ownership == OWNERSHIP_ADOPTABLE && !same_inputs) {
-        return error_set(e, ERROR_CONFLICT,
-                         "Secret %s is left from an earlier object of this name and is not what this one asks for "
-                         "(%s); it was not touched. Remove it to have a new one made",
-                         r->decoded.secret_name, sound ? "it was made from other inputs" : ret_damage->message);
+        return error_set(
+            e, ERROR_CONFLICT,
+            "Secret %s is left from an earlier object of this name and is not what this one asks for "
+            "(%s); it was not touched. Remove it to have a new one made",
+            r->decoded.secret_name, sound ? "it was made from other inputs" : ret_damage->message);
     }
     *ret_state = !sound ? OUTPUT_DAMAGED : same_inputs ? OUTPUT_GOOD : OUTPUT_STALE;
     return true;
 }
 
-bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage, struct error *e) {
+bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
+                    struct error *e) {
     char key[KUBE_KEY_SIZE];
     kube_format_key(r->object->namespace, r->decoded.secret_name, key);
     cleanup_object struct kube_object *seen = store_get(secret_store(r), key);
@@ -166,10 +178,8 @@ bool output_examine(struct reconcile *r, enum output_state *ret_state, struct er
         *ret_state = OUTPUT_ABSENT;
         return true;
     }
-    if (ownership_of(r, seen) == OWNERSHIP_FOREIGN) {
-        return conflict(r, e);
-    }
-    return output_examine_live(r, ret_state, ret_damage, e);
+    enum ownership ownership;
+    return check_ownership(r, seen, &ownership, e) && output_examine_live(r, ret_state, ret_damage, e);
 }
 
 // ---- making
@@ -185,7 +195,8 @@ static bool produce(struct reconcile *r, struct error *e) {
         const struct source *source = &r->sources[i];
         inputs[i] = (struct input){.field = source->request->field, .bytes = source->bytes};
         if (source->upstream != nullptr) {
-            inputs[i].algorithm = json_text(json_find(source->upstream->root, "status", "algorithm", nullptr));
+            inputs[i].algorithm =
+                json_text(json_find(source->upstream->root, "status", "algorithm", nullptr));
         }
     }
     clock_format(clock_wall_seconds(), metadata.created);
@@ -203,7 +214,8 @@ static bool produce(struct reconcile *r, struct error *e) {
     return metadata_store(&r->metadata, &r->data, e);
 }
 
-static bool add_data(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *root, struct error *e) {
+static bool add_data(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *root,
+                     struct error *e) {
     yyjson_mut_val *data = yyjson_mut_obj_add_obj(document, root, "data");
     for (size_t i = 0; i < r->data.count; i++) {
         const struct secret_entry *entry = &r->data.entries[i];
@@ -214,7 +226,8 @@ static bool add_data(const struct reconcile *r, yyjson_mut_doc *document, yyjson
         (void)yyjson_mut_obj_add_strncpy(document, data, entry->key, buffer_text(&text), text.length);
     }
     // What else the Secret to be replaced holds goes: an output holds our own entries only.
-    yyjson_obj_iter others = yyjson_obj_iter_with(yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data"));
+    yyjson_obj_iter others =
+        yyjson_obj_iter_with(yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data"));
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&others)) != nullptr;) {
         if (secret_data_get(&r->data, yyjson_get_str(key)) == nullptr) {
             (void)yyjson_mut_obj_add_null(document, data, yyjson_get_str(key));
@@ -276,7 +289,8 @@ static bool patch_secret(struct reconcile *r, bool with_data, struct error *e) {
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     yyjson_mut_val *metadata = yyjson_mut_obj(document);
-    if (!secret_metadata_patch(r->kind, r->object, &r->decoded.common, metadata_of(r->output), document, metadata) &&
+    if (!secret_metadata_patch(r->kind, r->object, &r->decoded.common, metadata_of(r->output), document,
+                               metadata) &&
         !with_data) {
         return true;
     }

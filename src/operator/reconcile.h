@@ -1,4 +1,5 @@
-// One reconcile in progress: what its steps (inputs.c, output.c, status.c) share. For the files of this folder only.
+// One reconcile in progress: what its steps (inputs.c, output.c, status.c) share. For the files of this
+// folder only.
 #pragma once
 
 #include "operator/controller.h"
@@ -29,19 +30,19 @@ struct reconcile {
     struct source sources[KIND_INPUTS_MAX];
     char reason[REASON_SIZE]; // the Ready condition's, where it is not that of the error's class
 
-    struct secret_data data;      // the output, made or read
-    struct metadata metadata;     // its metadata entry
-    yyjson_doc *secret_document;  // owned: the Secret that data was read from; NULL: none
-    yyjson_doc *metadata_text;    // owned: what metadata borrows from
-    struct report report;         // what its kind says of it; report.status is owned
-    struct kube_object *output;   // owned: the output Secret's metadata as last read or written
+    struct secret_data data;     // the output, made or read
+    struct metadata metadata;    // its metadata entry
+    yyjson_doc *secret_document; // owned: the Secret that data was read from; NULL: none
+    yyjson_doc *metadata_text;   // owned: what metadata borrows from
+    struct report report;        // what its kind says of it; report.status is owned
+    struct kube_object *output;  // owned: the output Secret's metadata as last read or written
 };
 
 // inputs.c: step 3.
 
-// Finds each input and what the watch knows of it, with no request. Errors: NOT_FOUND (missing or not finished; the
-// reason says what is waited for), FORBIDDEN (in another namespace), INVALID_SPEC, RETRYABLE (its owner is about to
-// look at it again).
+// Finds each input and what the watch knows of it, with no request. Errors: NOT_FOUND (missing or not
+// finished; the reason says what is waited for), FORBIDDEN (in another namespace), INVALID_SPEC, RETRYABLE
+// (its owner is about to look at it again).
 [[nodiscard]] bool inputs_resolve(struct reconcile *r, struct error *e);
 
 // Reads all inputs but URLs, live. Errors: as inputs_resolve, and those of requests.
@@ -50,7 +51,8 @@ struct reconcile {
 // Reads what inputs_load left out.
 [[nodiscard]] bool inputs_load_urls(struct reconcile *r, struct error *e);
 
-// Notes the inputs' fingerprints in *metadata; an input that is not loaded counts as the one that known names.
+// Notes the inputs' fingerprints in *metadata; an input that is not loaded counts as the one that known
+// names.
 [[nodiscard]] bool inputs_describe(const struct reconcile *r, const struct metadata *known,
                                    struct metadata *metadata, struct error *e);
 
@@ -65,18 +67,18 @@ enum output_state {
     OUTPUT_DAMAGED, // ours, and not as we left it
 };
 
-// Looks at the output Secret: at what the watch says, and, where there is something to look at, live. An adoptable
-// Secret that is sound is good, too. *ret_damage: what is wrong, when it is damaged. Errors: CONFLICT (it is not
-// ours), and those of requests.
+// Looks at the output Secret: at what the watch says, and, where there is something to look at, live. An
+// adoptable Secret that is sound is good, too. *ret_damage: what is wrong, when it is damaged. Errors:
+// CONFLICT (it is not ours), and those of requests.
 [[nodiscard]] bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
                                   struct error *e);
 
 // As output_examine, live whatever the watch says.
-[[nodiscard]] bool output_examine_live(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
-                                       struct error *e);
+[[nodiscard]] bool output_examine_live(struct reconcile *r, enum output_state *ret_state,
+                                       struct error *ret_damage, struct error *e);
 
-// Makes the output and writes it: creates the Secret, or replaces the data of the one examined. Errors: those of
-// struct kind's produce, CONFLICT (another one took the name), and those of requests.
+// Makes the output and writes it: creates the Secret, or replaces the data of the one examined. Errors: those
+// of struct kind's produce, CONFLICT (another one took the name), and those of requests.
 [[nodiscard]] bool output_make(struct reconcile *r, struct error *e);
 
 // Brings the labels, annotations and owner of a good Secret to what they should be, where they differ.
@@ -88,11 +90,11 @@ void output_free(struct reconcile *r);
 
 enum phase { PHASE_PENDING, PHASE_SUCCESS, PHASE_FAILED };
 
-// Whether the status says that object's present generation was served, with exactly the output and inputs that the
-// watch now shows: nothing is to be done then.
+// Whether the status says that object's present generation was served, with exactly the output and inputs
+// that the watch now shows: nothing is to be done then.
 bool status_is_settled(const struct reconcile *r);
 
-// Patches the status where it differs, and records an Event if its Ready condition changed. message: for people; NULL:
-// none.
-[[nodiscard]] bool status_publish(struct reconcile *r, enum phase phase, const char *reason, const char *message,
-                                  struct error *e);
+// Patches the status where it differs, and records an Event if its Ready condition changed. message: for
+// people; NULL: none.
+[[nodiscard]] bool status_publish(struct reconcile *r, enum phase phase, const char *reason,
+                                  const char *message, struct error *e);

@@ -1,4 +1,5 @@
-// How often damaged outputs were made anew, so that a fight over a Secret slows down instead of turning into a loop.
+// How often damaged outputs were made anew, so that a fight over a Secret slows down instead of turning into
+// a loop.
 #pragma once
 
 #include <stdint.h>
@@ -9,7 +10,8 @@ struct remakes;
 [[nodiscard]] struct remakes *remakes_create(void);
 void remakes_free(struct remakes *remakes); // takes remakes; NULL is allowed
 
-// Whether the output under key may be made anew at now_ms (monotonic). The first time it may at once; after n times
-// only 2^n seconds after the last, up to 10 minutes; after an hour of peace the count starts again. A yes is counted.
-// No: *ret_wait_ms says how long to wait. Any thread.
-[[nodiscard]] bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms, uint32_t *ret_wait_ms);
+// Whether the output under key may be made anew at now_ms (monotonic). The first time it may at once; after n
+// times only 2^n seconds after the last, up to 10 minutes; after an hour of peace the count starts again. A
+// yes is counted. No: *ret_wait_ms says how long to wait. Any thread.
+[[nodiscard]] bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms,
+                                 uint32_t *ret_wait_ms);

@@ -7,11 +7,13 @@ static const char managed_label[] = "app.kubernetes.io/managed-by";
 static const char manager_name[] = "qubesec";
 static const char owner_annotation[] = "qubesec.io/owner";
 static const char owner_uid_annotation[] = "qubesec.io/owner-uid";
-static const char template_annotation[] = "qubesec.io/secret-template"; // the keys that came from secretTemplate
+static const char template_annotation[] =
+    "qubesec.io/secret-template"; // the keys that came from secretTemplate
 
 enum { OWNER_SIZE = 64 + 253 + 2, TEMPLATE_MAX = 64 * 1024 };
 
-static void format_owner(const struct kind *kind, const struct kube_object *object, char ret_text[OWNER_SIZE]) {
+static void format_owner(const struct kind *kind, const struct kube_object *object,
+                         char ret_text[OWNER_SIZE]) {
     snprintf(ret_text, OWNER_SIZE, "%s/%s", kind->kind, object->name);
 }
 
@@ -20,15 +22,15 @@ static bool member_is(yyjson_val *object, const char *key, const char *text) {
     return present != nullptr && strcmp(present, text) == 0;
 }
 
-// The UID of the owner that controls the Secret; NULL: none does.
-static const char *controller_uid(yyjson_val *metadata) {
+// The reference to the owner that controls the Secret; NULL: none does.
+static yyjson_val *find_controller(yyjson_val *metadata) {
     yyjson_val *references = yyjson_obj_get(metadata, "ownerReferences");
     size_t index;
     size_t count;
     yyjson_val *reference;
     yyjson_arr_foreach(references, index, count, reference) {
         if (yyjson_is_true(yyjson_obj_get(reference, "controller"))) {
-            return json_member_text(reference, "uid");
+            return reference;
         }
     }
     return nullptr;
@@ -36,9 +38,14 @@ static const char *controller_uid(yyjson_val *metadata) {
 
 enum ownership secret_metadata_ownership(const struct kind *kind, const struct kube_object *object,
                                          yyjson_val *metadata) {
-    const char *uid = controller_uid(metadata);
-    if (uid != nullptr) {
-        return strcmp(uid, object->uid) == 0 ? OWNERSHIP_OURS : OWNERSHIP_FOREIGN;
+    yyjson_val *controller = find_controller(metadata);
+    if (controller != nullptr && member_is(controller, "uid", object->uid)) {
+        return OWNERSHIP_OURS;
+    }
+    if (controller != nullptr) {
+        bool same_name =
+            member_is(controller, "kind", kind->kind) && member_is(controller, "name", object->name);
+        return same_name ? OWNERSHIP_LEFT : OWNERSHIP_FOREIGN;
     }
     char owner[OWNER_SIZE];
     format_owner(kind, object, owner);
@@ -73,14 +80,26 @@ static void set_from_template(struct map_patch *map, yyjson_val *template) {
     yyjson_val *value;
     yyjson_obj_foreach(template, index, count, key, value) {
         struct error ignored; // 64 keys of 317 bytes fit
-        (void)buffer_append_format(map->keys, &ignored, "%s%s%s", map->keys->length > 0 ? " " : "", map->prefix,
-                                   yyjson_get_str(key));
+        (void)buffer_append_format(map->keys, &ignored, "%s%s%s", map->keys->length > 0 ? " " : "",
+                                   map->prefix, yyjson_get_str(key));
         set_text(map, yyjson_get_str(key), yyjson_get_str(value));
     }
 }
 
-// Removes what an earlier secretTemplate had put there and the present one has not: remembered is the annotation's
-// list, divided by spaces.
+static bool is_own(const char *key, size_t length) {
+    static const char *const own[] = {managed_label, owner_annotation, owner_uid_annotation,
+                                      template_annotation};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (strlen(own[i]) == length && memcmp(own[i], key, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Removes what an earlier secretTemplate had put there and the present one has not: remembered is the
+// annotation's list, divided by spaces. Others may have written that, too, so it cannot make us remove our
+// own marks.
 static void remove_stale(struct map_patch *map, const char *remembered, yyjson_val *template) {
     size_t prefix = strlen(map->prefix);
     while (remembered != nullptr && *remembered != '\0') {
@@ -88,8 +107,9 @@ static void remove_stale(struct map_patch *map, const char *remembered, yyjson_v
         if (length > prefix && strncmp(remembered, map->prefix, prefix) == 0) {
             const char *key = remembered + prefix;
             size_t key_length = length - prefix;
-            if (yyjson_obj_getn(template, key, key_length) == nullptr &&
-                yyjson_obj_getn(map->current, key, key_length) != nullptr) {
+            if (!is_own(key, key_length) && yyjson_obj_getn(template, key, key_length) == nullptr &&
+                yyjson_obj_getn(map->current, key, key_length) != nullptr &&
+                yyjson_mut_obj_getn(map->patch, key, key_length) == nullptr) {
                 yyjson_mut_val *name = yyjson_mut_strncpy(map->document, key, key_length);
                 (void)yyjson_mut_obj_add(map->patch, name, yyjson_mut_null(map->document));
             }
@@ -102,8 +122,8 @@ static bool is_ours(yyjson_val *reference, const struct kube_object *object) {
     return member_is(reference, "uid", object->uid);
 }
 
-static void add_own_reference(const struct kind *kind, const struct kube_object *object, yyjson_mut_doc *document,
-                              yyjson_mut_val *references) {
+static void add_own_reference(const struct kind *kind, const struct kube_object *object,
+                              yyjson_mut_doc *document, yyjson_mut_val *references) {
     yyjson_mut_val *own = yyjson_mut_arr_add_obj(document, references);
     (void)yyjson_mut_obj_add_str(document, own, "apiVersion", "qubesec.io/v1");
     (void)yyjson_mut_obj_add_str(document, own, "kind", kind->kind);
@@ -113,17 +133,19 @@ static void add_own_reference(const struct kind *kind, const struct kube_object 
 }
 
 // With Delete our reference must be there, as the controller; with Retain it must not.
-static void patch_owner(const struct kind *kind, const struct kube_object *object, bool retain, yyjson_val *current,
-                        yyjson_mut_doc *document, yyjson_mut_val *patch) {
+static void patch_owner(const struct kind *kind, const struct kube_object *object, bool retain,
+                        yyjson_val *current, yyjson_mut_doc *document, yyjson_mut_val *patch) {
     yyjson_val *present = yyjson_obj_get(current, "ownerReferences");
     yyjson_mut_val *references = yyjson_mut_arr(document);
     bool found = false;
+    bool controls = false;
     size_t index;
     size_t count;
     yyjson_val *reference;
     yyjson_arr_foreach(present, index, count, reference) {
         if (is_ours(reference, object)) {
             found = true;
+            controls = controls || yyjson_is_true(yyjson_obj_get(reference, "controller"));
         } else {
             (void)yyjson_mut_arr_append(references, yyjson_val_mut_copy(document, reference));
         }
@@ -131,12 +153,13 @@ static void patch_owner(const struct kind *kind, const struct kube_object *objec
     if (!retain) {
         add_own_reference(kind, object, document, references);
     }
-    if (found == retain) {
+    if (retain ? found : !controls) {
         (void)yyjson_mut_obj_add_val(document, patch, "ownerReferences", references);
     }
 }
 
-static void add_if_filled(yyjson_mut_doc *document, yyjson_mut_val *patch, const char *key, yyjson_mut_val *map) {
+static void add_if_filled(yyjson_mut_doc *document, yyjson_mut_val *patch, const char *key,
+                          yyjson_mut_val *map) {
     if (yyjson_mut_obj_size(map) > 0) {
         (void)yyjson_mut_obj_add_val(document, patch, key, map);
     }
@@ -148,7 +171,8 @@ bool secret_metadata_patch(const struct kind *kind, const struct kube_object *ob
     cleanup_buffer struct buffer keys = buffer_create(TEMPLATE_MAX);
     yyjson_val *present = yyjson_obj_get(current, "annotations");
     const char *remembered = json_member_text(present, template_annotation);
-    struct map_patch labels = {document, yyjson_mut_obj(document), yyjson_obj_get(current, "labels"), &keys, "label:"};
+    struct map_patch labels = {document, yyjson_mut_obj(document), yyjson_obj_get(current, "labels"), &keys,
+                               "label:"};
     struct map_patch annotations = {document, yyjson_mut_obj(document), present, &keys, "annotation:"};
     char owner[OWNER_SIZE];
     format_owner(kind, object, owner);

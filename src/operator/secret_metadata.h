@@ -1,12 +1,15 @@
-// The metadata of output Secrets: whose a Secret is, and the labels, annotations and owner that it must carry.
+// The metadata of output Secrets: whose a Secret is, and the labels, annotations and owner that it must
+// carry.
 #pragma once
 
-#include "json/write.h"
 #include "operator/decode.h"
+#include "json/write.h"
 
 enum ownership {
     OWNERSHIP_OURS,      // controlled by our object, or (deletionPolicy Retain) marked with its UID
     OWNERSHIP_ADOPTABLE, // nobody controls it, and its marks name our object's kind and name
+    OWNERSHIP_LEFT,      // controlled by an object of our kind and name that is gone: about to be garbage
+                         // collected
     OWNERSHIP_FOREIGN,
 };
 
@@ -14,9 +17,10 @@ enum ownership {
 enum ownership secret_metadata_ownership(const struct kind *kind, const struct kube_object *object,
                                          yyjson_val *metadata);
 
-// Adds to patch (an object of document) what metadata must become: labels, annotations and ownerReferences where they
-// differ from current (NULL: there is no Secret yet), as a JSON merge patch. Whatever other people have put on the
-// Secret stays. Whether anything was added. Memory that is out shows when document is written.
+// Adds to patch (an object of document) what metadata must become: labels, annotations and ownerReferences
+// where they differ from current (NULL: there is no Secret yet), as a JSON merge patch. Whatever other people
+// have put on the Secret stays. Whether anything was added. Memory that is out shows when document is
+// written.
 bool secret_metadata_patch(const struct kind *kind, const struct kube_object *object,
                            const struct common_spec *common, yyjson_val *current, yyjson_mut_doc *document,
                            yyjson_mut_val *patch);

@@ -38,7 +38,8 @@ static bool set_workers(struct settings *settings, const char *name, const char 
 }
 
 // May be given many times.
-static bool set_seed_url_prefix(struct settings *settings, const char *name, const char *text, struct error *e) {
+static bool set_seed_url_prefix(struct settings *settings, const char *name, const char *text,
+                                struct error *e) {
     size_t count = 0;
     while (settings->seed_url_prefixes[count] != nullptr) {
         count++;
@@ -46,15 +47,19 @@ static bool set_seed_url_prefix(struct settings *settings, const char *name, con
     if (count == SEED_URL_PREFIXES_MAX) {
         return error_set(e, ERROR_INVALID_SPEC, "%s: more than %d are given", name, SEED_URL_PREFIXES_MAX);
     }
-    const char *host = strncmp(text, "https://", 8) == 0 ? text + 8 : strncmp(text, "http://", 7) == 0 ? text + 7 : "";
-    if (host[0] == '\0' || strchr(host, '/') == nullptr) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: %s is not a URL prefix such as https://host/path/", name, text);
+    const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+                       : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                          : "";
+    if (host[0] == '/' || strchr(host, '/') == nullptr) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: %s is not a URL prefix such as https://host/path/", name,
+                         text);
     }
     settings->seed_url_prefixes[count] = text;
     return true;
 }
 
-static bool set_allow_memory_dump(struct settings *settings, const char *name, const char *text, struct error *e) {
+static bool set_allow_memory_dump(struct settings *settings, const char *name, const char *text,
+                                  struct error *e) {
     if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
         return error_set(e, ERROR_INVALID_SPEC, "%s: %s is neither true nor false", name, text);
     }
@@ -76,18 +81,23 @@ static const struct flag {
 } flags[] = {
     {"--kubeconfig", "QUBESEC_KUBECONFIG", "FILE", set_kubeconfig,
      "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
-    {"--context", "QUBESEC_CONTEXT", "NAME", set_context, "Context of the kubeconfig. Default: its current-context."},
+    {"--context", "QUBESEC_CONTEXT", "NAME", set_context,
+     "Context of the kubeconfig. Default: its current-context."},
     {"--bind-address", "QUBESEC_BIND_ADDRESS", "[HOST]:PORT", set_bind_address,
      "Where /healthz, /readyz and /metrics are served, plain HTTP. Port 0: any free one. Default: :8080."},
     {"--namespace", "QUBESEC_NAMESPACE", "NAME", set_namespace,
      "The operator's own namespace. Default: $POD_NAMESPACE, else that of the context."},
     {"--config-map", "QUBESEC_CONFIG_MAP", "NAME", set_config_map,
-     "ConfigMap of that namespace whose entries log-level and workers win over the flags, and are picked up while "
+     "ConfigMap of that namespace whose entries log-level and workers win over the flags, and are picked up "
+     "while "
      "running. Default: qubesec-operator."},
-    {"--log-level", "QUBESEC_LOG_LEVEL", "LEVEL", set_log_level, "debug, info, warning or error. Default: info."},
-    {"--workers", "QUBESEC_WORKERS", "N", set_workers, "How many objects are reconciled at once, 1 to 64. Default: 4."},
+    {"--log-level", "QUBESEC_LOG_LEVEL", "LEVEL", set_log_level,
+     "debug, info, warning or error. Default: info."},
+    {"--workers", "QUBESEC_WORKERS", "N", set_workers,
+     "How many objects are reconciled at once, 1 to 64. Default: 4."},
     {"--seed-url-prefix", "QUBESEC_SEED_URL_PREFIX", "URL", set_seed_url_prefix,
-     "Allow spec.seedURI of QuantumRandomNumber to point to URLs that start so; may be given up to 16 times. Default: "
+     "Allow spec.seedURI of QuantumRandomNumber to point to URLs that start so; may be given up to 16 times. "
+     "Default: "
      "none is allowed."},
     {"--allow-memory-dump", "QUBESEC_ALLOW_MEMORY_DUMP", nullptr, set_allow_memory_dump,
      "For tests: let a debugger attach and core dumps be written."},
@@ -100,7 +110,8 @@ bool settings_parse_workers(const char *name, const char *text, unsigned *ret_wo
     errno = 0;
     unsigned long number = strtoul(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < 1 || number > WORKERS_MAX) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not a number from 1 to %d", name, text, WORKERS_MAX);
+        return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not a number from 1 to %d", name, text,
+                         WORKERS_MAX);
     }
     *ret_workers = (unsigned)number;
     return true;
@@ -108,7 +119,8 @@ bool settings_parse_workers(const char *name, const char *text, unsigned *ret_wo
 
 bool settings_parse_level(const char *name, const char *text, enum log_level *ret_level, struct error *e) {
     return log_parse_level(text, ret_level) ||
-           error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not one of debug, info, warning, error", name, text);
+           error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not one of debug, info, warning, error", name,
+                     text);
 }
 
 // The flag that argument is, as "--name" or "--name=value" (*ret_value: NULL or the value); NULL: none.
@@ -123,9 +135,10 @@ static const struct flag *find_flag(const char *argument, const char **ret_value
     return nullptr;
 }
 
-static bool read_variables(struct settings *settings, struct error *e) {
+// Of the flags that were not given.
+static bool read_variables(const bool given[FLAG_COUNT], struct settings *settings, struct error *e) {
     for (size_t i = 0; i < FLAG_COUNT; i++) {
-        const char *text = flags[i].variable == nullptr ? nullptr : getenv(flags[i].variable);
+        const char *text = given[i] || flags[i].variable == nullptr ? nullptr : getenv(flags[i].variable);
         if (text != nullptr && text[0] != '\0' && !flags[i].set(settings, flags[i].variable, text, e)) {
             return false;
         }
@@ -133,14 +146,17 @@ static bool read_variables(struct settings *settings, struct error *e) {
     return true;
 }
 
-static bool read_arguments(char *const *arguments, struct settings *settings, struct error *e) {
+static bool read_arguments(char *const *arguments, bool given[FLAG_COUNT], struct settings *settings,
+                           struct error *e) {
     while (*arguments != nullptr) {
         const char *value = nullptr;
         const struct flag *flag = find_flag(*arguments, &value);
         if (flag == nullptr) {
-            return error_set(e, ERROR_INVALID_SPEC, "%s: no such flag; see qubesec operator --help", *arguments);
+            return error_set(e, ERROR_INVALID_SPEC, "%s: no such flag; see qubesec operator --help",
+                             *arguments);
         }
         arguments++;
+        given[flag - flags] = true;
         if (value == nullptr && flag->value != nullptr) {
             if (*arguments == nullptr) {
                 return error_set(e, ERROR_INVALID_SPEC, "%s: needs a value, %s", flag->name, flag->value);
@@ -162,7 +178,12 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
         .log_level = LOG_INFO,
         .workers = 4,
     };
-    if (!read_variables(&settings, e) || !read_arguments(arguments, &settings, e)) {
+    bool given[FLAG_COUNT] = {0};
+    if (settings.namespace != nullptr && settings.namespace[0] == '\0') {
+        settings.namespace = nullptr;
+    }
+    if (!read_arguments(arguments, given, &settings, e) ||
+        (!settings.help && !read_variables(given, &settings, e))) {
         return false;
     }
     *ret_settings = settings;
@@ -170,18 +191,20 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
 }
 
 bool settings_describe(struct buffer *text, struct error *e) {
-    if (!buffer_append_text(text,
-                            "Usage: qubesec operator [FLAG...]\n\n"
-                            "Serves the resources of the group qubesec.io until it gets SIGTERM or SIGINT.\n\n"
-                            "Each flag can also be set by the environment variable after it; the flag wins.\n\n",
-                            e)) {
+    if (!buffer_append_text(
+            text,
+            "Usage: qubesec operator [FLAG...]\n\n"
+            "Serves the resources of the group qubesec.io until it gets SIGTERM or SIGINT.\n\n"
+            "Each flag can also be set by the environment variable after it; the flag wins.\n\n",
+            e)) {
         return false;
     }
     for (size_t i = 0; i < FLAG_COUNT; i++) {
         const struct flag *flag = &flags[i];
-        if (!buffer_append_format(text, e, "  %s%s%s%s%s\n      %s\n", flag->name, flag->value == nullptr ? "" : " ",
-                                  flag->value == nullptr ? "" : flag->value, flag->variable == nullptr ? "" : "   $",
-                                  flag->variable == nullptr ? "" : flag->variable, flag->help)) {
+        if (!buffer_append_format(
+                text, e, "  %s%s%s%s%s\n      %s\n", flag->name, flag->value == nullptr ? "" : " ",
+                flag->value == nullptr ? "" : flag->value, flag->variable == nullptr ? "" : "   $",
+                flag->variable == nullptr ? "" : flag->variable, flag->help)) {
             return false;
         }
     }

@@ -19,8 +19,8 @@ struct settings {
     bool help;
 };
 
-// Reads the arguments after the verb (NULL-terminated) and the environment. Errors: INVALID_SPEC (names the flag or
-// variable, the value and what is allowed).
+// Reads the arguments after the verb (NULL-terminated) and the environment. Errors: INVALID_SPEC (names the
+// flag or variable, the value and what is allowed).
 [[nodiscard]] bool settings_read(char *const *arguments, struct settings *ret_settings, struct error *e);
 
 // Reads a number of workers, 1 to WORKERS_MAX. Errors: INVALID_SPEC; name is what the message calls it.

@@ -1,7 +1,7 @@
 // Step 7 of a reconcile: the status, compared with what is there and patched where it differs.
 #include "base/clock.h"
-#include "json/write.h"
 #include "operator/reconcile.h"
+#include "json/write.h"
 
 #include <string.h>
 
@@ -25,8 +25,8 @@ static const char *source_kind(const struct source *source) {
 }
 
 static bool input_is_settled(const struct source *source, yyjson_val *recorded) {
-    if (!same_text(recorded, "field", source->request->field) || !same_text(recorded, "kind", source_kind(source)) ||
-        !same_text(recorded, "name", source->name)) {
+    if (!same_text(recorded, "field", source->request->field) ||
+        !same_text(recorded, "kind", source_kind(source)) || !same_text(recorded, "name", source->name)) {
         return false;
     }
     if (source->resource == nullptr) {
@@ -42,7 +42,8 @@ bool status_is_settled(const struct reconcile *r) {
     yyjson_val *secret = yyjson_obj_get(status, "secretRef");
     if (!same_text(status, "status", phase_names[PHASE_SUCCESS]) ||
         json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != r->object->generation ||
-        yyjson_arr_size(inputs) != r->decoded.request_count || !same_text(secret, "name", r->decoded.secret_name)) {
+        yyjson_arr_size(inputs) != r->decoded.request_count ||
+        !same_text(secret, "name", r->decoded.secret_name)) {
         return false;
     }
     char key[KUBE_KEY_SIZE];
@@ -93,9 +94,10 @@ static yyjson_val *find_ready(yyjson_val *status) {
     return nullptr;
 }
 
-// The Ready condition, and whatever other conditions others have put there. Its lastTransitionTime moves only with
-// its status.
-static void add_conditions(struct status_writer *w, enum phase phase, const char *reason, const char *message) {
+// The Ready condition, and whatever other conditions others have put there. Its lastTransitionTime moves only
+// with its status.
+static void add_conditions(struct status_writer *w, enum phase phase, const char *reason,
+                           const char *message) {
     yyjson_val *present = status_of(w->r);
     yyjson_val *old = find_ready(present);
     const char *ready = phase == PHASE_SUCCESS ? "True" : "False";
@@ -120,7 +122,8 @@ static void add_conditions(struct status_writer *w, enum phase phase, const char
     (void)yyjson_mut_obj_add_strcpy(w->document, own, "message", message);
 }
 
-static void add_object_identity(struct status_writer *w, yyjson_mut_val *object, const struct kube_object *identity) {
+static void add_object_identity(struct status_writer *w, yyjson_mut_val *object,
+                                const struct kube_object *identity) {
     if (identity != nullptr) {
         add_text(w, object, "uid", identity->uid);
         add_text(w, object, "resourceVersion", identity->resource_version);
@@ -177,13 +180,15 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
 
 // ---- writing
 
-// Adds null for each member that the present status has and the wanted one has not. Whether there is any difference.
+// Adds null for each member that the present status has and the wanted one has not. Whether there is any
+// difference.
 static bool differs(struct status_writer *w) {
     yyjson_val *present = status_of(w->r);
     bool different = false;
     yyjson_mut_obj_iter wanted = yyjson_mut_obj_iter_with(w->status);
     for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&wanted)) != nullptr;) {
-        yyjson_mut_val *old = yyjson_val_mut_copy(w->document, yyjson_obj_get(present, yyjson_mut_get_str(key)));
+        yyjson_mut_val *old =
+            yyjson_val_mut_copy(w->document, yyjson_obj_get(present, yyjson_mut_get_str(key)));
         different = different || !yyjson_mut_equals(old, yyjson_mut_obj_iter_get_val(key));
     }
     yyjson_obj_iter members = yyjson_obj_iter_with(present);
@@ -219,13 +224,15 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e
     };
     if (!kube_client_call(r->controller->client, &request, &answer, e)) {
         // Deleted, or deleted and made anew under the same name: the watch brings the news.
-        return e->class == ERROR_NOT_FOUND || e->class == ERROR_CONFLICT || error_wrap(e, "writing the status");
+        return e->class == ERROR_NOT_FOUND || e->class == ERROR_CONFLICT ||
+               error_wrap(e, "writing the status");
     }
     return kube_object_create(yyjson_doc_get_root(answer), &updated, e) &&
            store_apply_own(watches_find_objects(r->controller->watches, r->kind->kind), updated, e);
 }
 
-bool status_publish(struct reconcile *r, enum phase phase, const char *reason, const char *message, struct error *e) {
+bool status_publish(struct reconcile *r, enum phase phase, const char *reason, const char *message,
+                    struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
@@ -246,7 +253,8 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
         return false;
     }
     if (w.transition) {
-        event_record(r->controller->recorder, r->resource, r->object, phase == PHASE_FAILED, reason, "Reconcile", text);
+        event_record(r->controller->recorder, r->resource, r->object, phase == PHASE_FAILED, reason,
+                     "Reconcile", text);
     }
     return true;
 }

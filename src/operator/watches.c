@@ -35,7 +35,8 @@ static void index_reference(const struct input_request *request, const char *own
     const struct reference *reference = &request->reference;
     const char *namespace = reference->namespace == nullptr ? own_namespace : reference->namespace;
     for (const struct input_source *source = request->sources; source->kind != nullptr; source++) {
-        bool wanted = reference->kind == nullptr ? source->by_default : strcmp(reference->kind, source->kind) == 0;
+        bool wanted =
+            reference->kind == nullptr ? source->by_default : strcmp(reference->kind, source->kind) == 0;
         if (wanted && reference->name != nullptr) {
             char value[KEY_MAX];
             snprintf(value, sizeof(value), dependency_format, source->kind, namespace, reference->name);
@@ -44,17 +45,19 @@ static void index_reference(const struct input_request *request, const char *own
     }
 }
 
-static void index_object(void *context, const struct kube_object *object, void (*add)(void *sink, const char *value),
-                         void *sink) {
+static void index_object(void *context, const struct kube_object *object,
+                         void (*add)(void *sink, const char *value), void *sink) {
     const struct watched *watched = context;
     cleanup_decoded struct decoded decoded;
     struct error ignored;
-    (void)decode_object(watched->kind, object, &decoded, &ignored); // what can be read of a faulty spec is indexed
+    (void)decode_object(watched->kind, object, &decoded,
+                        &ignored); // what can be read of a faulty spec is indexed
     for (size_t i = 0; i < decoded.request_count; i++) {
         index_reference(&decoded.requests[i], object->namespace, add, sink);
     }
     char value[KEY_MAX];
-    snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, object->namespace, decoded.secret_name);
+    snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, object->namespace,
+             decoded.secret_name);
     add(sink, value);
     snprintf(value, sizeof(value), claim_format, object->namespace, decoded.secret_name);
     add(sink, value);
@@ -65,7 +68,8 @@ static void enqueue(struct watches *watches, const char *plural, const char *key
     struct error e;
     snprintf(queue_key, sizeof(queue_key), "%s/%s", plural, key);
     while (!queue_add(watches->options.queue, queue_key, &e)) {
-        // Memory is out, and a lost key would be a lost update: the loop thread waits for workers to free some.
+        // Memory is out, and a lost key would be a lost update: the loop thread waits for workers to free
+        // some.
     }
 }
 
@@ -111,7 +115,8 @@ static void object_changed(void *context, const struct kube_object *old, const s
 static bool is_referred_to(void *context, const struct kube_object *object) {
     const struct watched *watched = context;
     const struct watches *watches = watched->watches;
-    if (watched->resource.plural == kube_config_maps.plural && strcmp(object->key, watches->settings_key) == 0) {
+    if (watched->resource.plural == kube_config_maps.plural &&
+        strcmp(object->key, watches->settings_key) == 0) {
         return true;
     }
     char value[KEY_MAX];
@@ -129,7 +134,8 @@ static void watch_failed(void *context, const struct kube_resource *resource, co
     watched->watches->options.failed(watched->watches->options.context, resource, error);
 }
 
-static bool range_has_synced(const struct watches *watches, size_t from, size_t to, const char **ret_missing) {
+static bool range_has_synced(const struct watches *watches, size_t from, size_t to,
+                             const char **ret_missing) {
     for (size_t i = from; i < to; i++) {
         if (!atomic_load(&watches->all[i].synced)) {
             *ret_missing = watches->all[i].resource.plural;
@@ -151,8 +157,8 @@ static bool start_range(struct watches *watches, size_t from, size_t to, struct 
             .synced = watch_synced,
             .context = watched,
         };
-        if (!watch_create(watches->options.loop, watches->options.client, watched->store, &options, &watched->watch,
-                          e)) {
+        if (!watch_create(watches->options.loop, watches->options.client, watched->store, &options,
+                          &watched->watch, e)) {
             return false;
         }
     }
@@ -175,8 +181,8 @@ static void watch_synced(void *context, const struct kube_resource *) {
     }
 }
 
-static bool add_resource(struct watches *watches, const struct kind *kind, const struct kube_resource *resource,
-                         struct error *e) {
+static bool add_resource(struct watches *watches, const struct kind *kind,
+                         const struct kube_resource *resource, struct error *e) {
     if (watches->count == KINDS_MAX + OWN_RESOURCES) {
         return error_set(e, ERROR_INTERNAL, "more than %d kinds", KINDS_MAX);
     }
@@ -199,7 +205,8 @@ static bool add_all(struct watches *watches, struct error *e) {
         }
     }
     watches->kind_count = watches->count;
-    return add_resource(watches, nullptr, &kube_secrets, e) && add_resource(watches, nullptr, &kube_config_maps, e);
+    return add_resource(watches, nullptr, &kube_secrets, e) &&
+           add_resource(watches, nullptr, &kube_config_maps, e);
 }
 
 bool watches_create(const struct watches_options *options, struct watches **ret_watches, struct error *e) {

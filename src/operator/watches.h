@@ -1,6 +1,6 @@
-// What the operator knows of the cluster: a store and a watch for each kind, and one each for the metadata of Secrets
-// and ConfigMaps, of which only those are kept that some object refers to. Events become keys in the work queue: the
-// object's own, and those of all that depend on it, found by index.
+// What the operator knows of the cluster: a store and a watch for each kind, and one each for the metadata of
+// Secrets and ConfigMaps, of which only those are kept that some object refers to. Events become keys in the
+// work queue: the object's own, and those of all that depend on it, found by index.
 #pragma once
 
 #include "kinds/kind.h"
@@ -24,8 +24,9 @@ struct watches_options {
 // Queue keys are "plural/namespace/name"; the plural of the settings' key is that of ConfigMaps.
 #define WATCHES_SETTINGS_PLURAL "configmaps"
 
-// Starts watching the kinds, and Secrets and ConfigMaps once all kinds have listed, so that it is known by then which
-// of them matter. What options points to is borrowed until watches_free. *ret_watches is owned. Errors: NO_MEMORY.
+// Starts watching the kinds, and Secrets and ConfigMaps once all kinds have listed, so that it is known by
+// then which of them matter. What options points to is borrowed until watches_free. *ret_watches is owned.
+// Errors: NO_MEMORY.
 [[nodiscard]] bool watches_create(const struct watches_options *options, struct watches **ret_watches,
                                   struct error *e);
 
@@ -36,13 +37,15 @@ void watches_free(struct watches *watches); // stops and takes watches; NULL is 
 // Whether everything has listed. Any thread. *ret_missing: a resource that has not, or NULL.
 bool watches_have_synced(const struct watches *watches, const char **ret_missing);
 
-// The kind with that plural, or with that name; NULL: not one of ours. *ret_resource: how the API server calls it.
+// The kind with that plural, or with that name; NULL: not one of ours. *ret_resource: how the API server
+// calls it.
 const struct kind *watches_find_plural(const struct watches *watches, const char *plural,
                                        const struct kube_resource **ret_resource);
-struct store *watches_find_objects(const struct watches *watches, const char *kind); // by kind, or "Secret", "ConfigMap"
+struct store *watches_find_objects(const struct watches *watches,
+                                   const char *kind); // by kind, or "Secret", "ConfigMap"
 
-// An object that claims the same output Secret and is older than object: created earlier, or in the same second and
-// first by kind and name. "Kind name", owned; NULL: there is none (or memory is out; the API server then decides who
-// comes first).
+// An object that claims the same output Secret and is older than object: created earlier, or in the same
+// second and first by kind and name. "Kind name", owned; NULL: there is none (or memory is out; the API
+// server then decides who comes first).
 [[nodiscard]] char *watches_find_older_claim(const struct watches *watches, const struct kind *kind,
                                              const struct kube_object *object, const char *secret_name);

@@ -7,6 +7,7 @@
 The release build is there already, for its compile_commands.json. Run it through tools/toolbox.sh.
 """
 
+import concurrent.futures
 import os
 import pathlib
 import subprocess
@@ -41,8 +42,13 @@ def clang_format(root):
 
 
 def clang_tidy(root):
-    folders = "|".join(source.C_FOLDERS)
-    return tool("run-clang-tidy", "-quiet", "-p", DATABASE, "-j", os.cpu_count(), f"^{root}/({folders})/.*\\.c$")
+    """The program only: in tests the analyser does not know that cmocka's asserts end the test."""
+    if not (DATABASE / "compile_commands.json").exists():
+        return [f"{DATABASE} has no compile_commands.json: make build"]
+    files = [path for path in source.c_files(root, "src") if path.suffix == ".c"]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        told = pool.map(lambda path: tool("clang-tidy", "--quiet", "-p", DATABASE, path), files)
+        return [fault for faults in told for fault in faults]
 
 
 def shell_scripts(root):

@@ -48,6 +48,14 @@ static void test_other_names_find_nothing(void **) {
     assert_null(algorithm_find_by_public_key_size(ALGORITHM_SIGNATURE, 800));
 }
 
+static void test_rows_come_in_order(void **) {
+    assert_string_equal(algorithm_at(ALGORITHM_KEM, 0)->name, "ML-KEM-512");
+    assert_string_equal(algorithm_at(ALGORITHM_KEM, 1)->name, "ML-KEM-768");
+    assert_string_equal(algorithm_at(ALGORITHM_KEM, 2)->name, "ML-KEM-1024");
+    assert_null(algorithm_at(ALGORITHM_KEM, 3));
+    assert_null(algorithm_at(ALGORITHM_SIGNATURE, 0));
+}
+
 static void test_names_are_described(void **) {
     struct error e;
     cleanup_buffer struct buffer text = buffer_create(200);
@@ -63,6 +71,7 @@ int main(void) {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_aliases_find_the_same_row),
         cmocka_unit_test(test_other_names_find_nothing),
+        cmocka_unit_test(test_rows_come_in_order),
         cmocka_unit_test(test_names_are_described),
     };
     return cmocka_run_group_tests_name("crypto/algorithm", tests, nullptr, nullptr);

@@ -47,12 +47,6 @@ static void test_hex_decode_refuses(void **) {
     assert_refused(hex_decode, "4a 4b", ENCODING_ONE_LINE, "at position 3");
     assert_refused(hex_decode, "4a\n", ENCODING_ONE_LINE, "at position 3");
     assert_refused(hex_decode, "4a\v4b", ENCODING_SKIP_SPACES, "at position 3");
-    // The neighbours of the digits' ranges, and characters that differ from a digit in one bit.
-    const char neighbours[] = {'/', ':', '@', 'G', '`', 'g', '\x10', '\x19', '\xb0', '\xe1', '\x7f'};
-    for (size_t i = 0; i < sizeof(neighbours); i++) {
-        const char text[] = {neighbours[i], '0', '\0'};
-        assert_refused(hex_decode, text, ENCODING_SKIP_SPACES, "at position 1");
-    }
 }
 
 static void test_hex_takes_no_nul(void **) {
@@ -108,33 +102,57 @@ static void test_base64_decode_refuses(void **) {
         const char *text;
         const char *part;
     } wrong[] = {
-        {"Z", "incomplete"},           {"Zg", "incomplete"},         {"Zm8", "incomplete"},
-        {"Zg=", "incomplete"},         {"Zm9vY", "incomplete"},      {"=", "at position 1"},
-        {"Z=", "at position 2"},       {"Z===", "at position 2"},    {"====", "at position 1"},
-        {"Zg===", "at position 5"},    {"Zm8==", "at position 5"},   {"Zm9v=", "at position 5"},
-        {"Zg==Zg==", "at position 5"}, {"Zg=v", "at position 4"},    {"Zm8=Zm8=", "at position 5"},
-        {"Zh==", "at position 3"},     {"Zo==", "at position 3"},    {"Zm9=", "at position 4"},
-        {"Zm+=", "at position 4"},     {"Zm-v", "at position 3"},    {"Zm_v", "at position 3"},
-        {"Zm.v", "at position 3"},     {"Zm\x80v", "at position 3"}, {"Zm9v,Zm9v", "at position 5"},
+        {"Z", "incomplete"},
+        {"Zg", "incomplete"},
+        {"Zm8", "incomplete"},
+        {"Zg=", "incomplete"},
+        {"Zm9vY", "incomplete"},
+        {"=", "at position 1"},
+        {"Z=", "at position 2"},
+        {"Z===", "at position 2"},
+        {"A===", "at position 2"},
+        {"====", "at position 1"},
+        {"Zg===", "at position 5"},
+        {"Zm8==", "at position 5"},
+        {"Zm9v=", "at position 5"},
+        {"Zg==Zg==", "at position 5"},
+        {"Zg=v", "at position 4"},
+        {"Zm8=Zm8=", "at position 5"},
+        {"Zh==", "at position 3"},
+        {"Zo==", "at position 3"},
+        {"Zm9=", "at position 4"},
+        {"Zm+=", "at position 4"},
+        {"Zm-v", "at position 3"},
+        {"Zm_v", "at position 3"},
+        {"Zm.v", "at position 3"},
+        {"Zm\x80v", "at position 3"},
+        {"Zm9v,Zm9v", "at position 5"},
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_refused(base64_decode, wrong[i].text, ENCODING_SKIP_SPACES, wrong[i].part);
     }
 }
 
-// Every single character in a group: the 64 digits pass, all others do not.
-static void test_base64_knows_its_digits(void **) {
+// Of all characters exactly the 22 and 64 digits pass.
+static void test_digits_are_known(void **) {
     struct error e;
-    int passed = 0;
+    int hex = 0;
+    int base64 = 0;
     for (int character = 0; character < 256; character++) {
         const char text[4] = {'A', 'A', 'A', (char)character};
         struct secret *decoded = nullptr;
+        if (hex_decode(text, 4, ENCODING_ONE_LINE, &decoded, &e)) {
+            hex++;
+            secret_free(decoded);
+        }
+        decoded = nullptr;
         if (base64_decode(text, 4, ENCODING_ONE_LINE, &decoded, &e) && secret_length(decoded) == 3) {
-            passed++;
+            base64++;
         }
         secret_free(decoded);
     }
-    assert_int_equal(passed, 64);
+    assert_int_equal(hex, 22);
+    assert_int_equal(base64, 64);
 }
 
 static void test_base64_and_hex_round_trips(void **) {
@@ -166,7 +184,7 @@ int main(void) {
         cmocka_unit_test(test_base64_encode_keeps_the_cap),
         cmocka_unit_test(test_base64_skips_spaces_where_it_is_told),
         cmocka_unit_test(test_base64_decode_refuses),
-        cmocka_unit_test(test_base64_knows_its_digits),
+        cmocka_unit_test(test_digits_are_known),
         cmocka_unit_test(test_base64_and_hex_round_trips),
     };
     return cmocka_run_group_tests_name("crypto/encoding", tests, nullptr, nullptr);

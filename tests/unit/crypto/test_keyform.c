@@ -113,6 +113,32 @@ static void test_public_forms(void **) {
     }
 }
 
+// One raw key in 256 begins as DER does.
+static void test_raw_keys_that_begin_as_der(void **) {
+    struct error e;
+    const struct algorithm *algorithm = forms[0].algorithm;
+    bool seen_public = false;
+    bool seen_private = false;
+    for (int i = 0; i < 20000 && !(seen_public && seen_private); i++) {
+        cleanup_pkey struct pkey *pkey = nullptr;
+        cleanup_buffer struct buffer public_raw = buffer_create(BIG);
+        cleanup_secret struct secret *private_raw = nullptr;
+        must(pkey_generate(algorithm, &pkey, &e), e);
+        must(pkey_public(pkey, &public_raw, &e), e);
+        must(pkey_private(pkey, &private_raw, &e), e);
+        struct forms form = {.algorithm = algorithm, .pkey = pkey};
+        if (public_raw.data[0] == 0x30) {
+            assert_reads(keyform_read_public, &form, public_raw.data, public_raw.length);
+            seen_public = true;
+        }
+        if (secret_view(private_raw)[0] == 0x30) {
+            assert_reads(keyform_read_private, &form, secret_view(private_raw), secret_length(private_raw));
+            seen_private = true;
+        }
+    }
+    assert_true(seen_public && seen_private);
+}
+
 static void test_pem_among_other_text(void **) {
     struct error e;
     cleanup_buffer struct buffer text = buffer_create(BIG);
@@ -161,6 +187,36 @@ static void test_certificate(void **) {
         assert_refuses(keyform_read_private, forms[i].algorithm, pem.data, pem.length,
                        "the PEM block is \"CERTIFICATE\", not \"PRIVATE KEY\"");
     }
+}
+
+static void wrap_pem(const char *label, const struct buffer *der, struct buffer *pem) {
+    struct error e;
+    must(buffer_append_format(pem, &e, "-----BEGIN %s-----\n", label), e);
+    for (size_t i = 0; i < der->length; i += 48) {
+        size_t width = der->length - i < 48 ? der->length - i : 48;
+        must(base64_encode(der->data + i, width, pem, &e), e);
+        must(buffer_append_text(pem, "\n", &e), e);
+    }
+    must(buffer_append_format(pem, &e, "-----END %s-----\n", label), e);
+}
+
+static void test_damaged_certificates(void **) {
+    struct error e;
+    cleanup_buffer struct buffer pem = buffer_create(BIG);
+    cleanup_buffer struct buffer der = buffer_create(BIG);
+    cleanup_buffer struct buffer longer = buffer_create(BIG);
+    cleanup_buffer struct buffer shorter = buffer_create(BIG);
+    make_certificate(&forms[0], &pem);
+    undo_pem(buffer_text(&pem), &der);
+    der.length--;
+    wrap_pem("CERTIFICATE", &der, &shorter);
+    der.length++;
+    must(buffer_append(&der, "", 1, &e), e);
+    wrap_pem("CERTIFICATE", &der, &longer);
+    assert_refuses(keyform_read_public, forms[0].algorithm, shorter.data, shorter.length,
+                   "not a certificate");
+    assert_refuses(keyform_read_public, forms[0].algorithm, longer.data, longer.length,
+                   "bytes follow the certificate");
 }
 
 static void test_private_forms(void **) {
@@ -413,6 +469,39 @@ static void test_damaged_private_keys(void **) {
     assert_refuses(keyform_read_private, algorithm, "", 0, "this one has 0");
 }
 
+// Whatever byte of a form is damaged, it is read or refused with a message, and OpenSSL's error queue stays
+// empty.
+static void try_every_damage(reader *read, const struct algorithm *wanted, const void *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        struct error e = {0};
+        cleanup_pkey struct pkey *pkey = nullptr;
+        cleanup_buffer struct buffer damaged = buffer_create(BIG);
+        must(buffer_append(&damaged, bytes, length, &e), e);
+        damaged.data[i] ^= (char)(1 << i % 8);
+        bool done = read(wanted, damaged.data, damaged.length, &pkey, &e);
+        assert_int_equal(ERR_peek_error(), 0);
+        assert_int_equal(done, pkey != nullptr);
+        assert_true(done || (e.class == ERROR_INVALID_SPEC && e.message[0] != '\0'));
+    }
+}
+
+static void test_every_damage(void **) {
+    cleanup_secret struct secret *seed = from_hex(rfc9935_seed);
+    cleanup_buffer struct buffer certificate = buffer_create(BIG);
+    cleanup_buffer struct buffer both = buffer_create(BIG);
+    make_certificate(&forms[0], &certificate);
+    append_private_512(&both, secret_view(seed), secret_view(forms[0].private_raw));
+    for (size_t i = 0; i < 2; i++) { // as the algorithm that it is of, and as another
+        const struct algorithm *wanted = forms[i].algorithm;
+        try_every_damage(keyform_read_public, wanted, forms[0].public_der.data, forms[0].public_der.length);
+        try_every_damage(keyform_read_public, wanted, forms[0].public_pem.data, forms[0].public_pem.length);
+        try_every_damage(keyform_read_public, wanted, certificate.data, certificate.length);
+        try_every_damage(keyform_read_private, wanted, both.data, both.length);
+        try_every_damage(keyform_read_private, wanted, secret_view(forms[0].private_pem),
+                         secret_length(forms[0].private_pem));
+    }
+}
+
 static void assert_bytes(size_t wanted, const char *text, size_t length, const char *digits) {
     struct error e;
     cleanup_secret struct secret *bytes = nullptr;
@@ -461,8 +550,10 @@ int main(void) {
     start_or_fail();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_public_forms),
+        cmocka_unit_test(test_raw_keys_that_begin_as_der),
         cmocka_unit_test(test_pem_among_other_text),
         cmocka_unit_test(test_certificate),
+        cmocka_unit_test(test_damaged_certificates),
         cmocka_unit_test(test_private_forms),
         cmocka_unit_test(test_private_pkcs8_contents),
         cmocka_unit_test(test_private_both_must_agree),
@@ -471,6 +562,7 @@ int main(void) {
         cmocka_unit_test(test_a_private_key_is_no_public_key),
         cmocka_unit_test(test_damaged_public_keys),
         cmocka_unit_test(test_damaged_private_keys),
+        cmocka_unit_test(test_every_damage),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_wrong_bytes),
     };

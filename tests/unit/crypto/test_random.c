@@ -2,6 +2,9 @@
 
 #include "crypto/random.h"
 
+#include <signal.h>
+#include <sys/time.h>
+
 typedef bool source(size_t length, struct secret **ret_secret, struct error *e);
 
 static void check_source(source *make) {
@@ -31,6 +34,31 @@ static void test_system(void **) {
     check_source(random_system);
 }
 
+static volatile sig_atomic_t alarms;
+
+static void count_alarm(int) {
+    alarms++;
+}
+
+// A signal makes getrandom return early with a part of a large request, or with none.
+static void test_system_goes_on_after_signals(void **) {
+    enum { LARGE = 16 * 1024 * 1024, CHUNK = 65536 };
+    struct error e;
+    const struct itimerval often = {{0, 500}, {0, 500}};
+    const struct itimerval never = {0};
+    struct sigaction action = {.sa_handler = count_alarm}; // without SA_RESTART
+    cleanup_secret struct secret *many = nullptr;
+    assert_int_equal(sigaction(SIGALRM, &action, nullptr), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, nullptr), 0);
+    bool made = random_system(LARGE, &many, &e);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, nullptr), 0);
+    must(made, e);
+    assert_true(alarms > 0);
+    for (size_t i = 0; i < LARGE; i += CHUNK) {
+        assert_true(random_entropy(secret_view(many) + i, CHUNK) > 7.99);
+    }
+}
+
 static void test_openssl(void **) {
     check_source(random_openssl);
 }
@@ -55,6 +83,7 @@ int main(void) {
     start_or_fail();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_system),
+        cmocka_unit_test(test_system_goes_on_after_signals),
         cmocka_unit_test(test_openssl),
         cmocka_unit_test(test_entropy),
     };

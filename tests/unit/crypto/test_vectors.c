@@ -258,7 +258,10 @@ static void test_rfc9935_bad_keys(void **) {
     char path[4096];
     snprintf(path, sizeof(path), "%s/rfc9935", folder());
     DIR *directory = opendir(path);
-    assert_non_null(directory);
+    if (directory == nullptr) {
+        fail_msg("%s cannot be opened", path);
+        return;
+    }
     size_t refused = 0;
     for (struct dirent *entry; (entry = readdir(directory)) != nullptr;) {
         const struct algorithm *algorithm = bad_key_algorithm(entry->d_name);

@@ -1,0 +1,244 @@
+#include "kube/client.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    ANSWER_CAP = 64 * 1024 * 1024, // bytes
+    TIMEOUT_MS = 30000,
+    TRIES_MAX = 11, // the first, and 10 more where the server says when
+    UNAUTHORIZED = 401,
+    HEADERS_MAX = 5,
+};
+
+struct kube_client {
+    struct kube_config *config;
+    struct http_client *http;
+    kube_request_observer *observer;
+    void *observer_context;
+};
+
+bool kube_client_create(struct kube_config *config, struct http_client *http, kube_request_observer *observer,
+                        void *observer_context, struct kube_client **ret_client, struct error *e) {
+    struct kube_client *client = memory_allocate(sizeof(*client));
+    if (client == nullptr) {
+        return error_no_memory(e, "an API client");
+    }
+    *client = (struct kube_client){config, http, observer, observer_context};
+    *ret_client = client;
+    return true;
+}
+
+void kube_client_free(struct kube_client *client) {
+    memory_free(client);
+}
+
+// ---- errors
+
+static enum error_class classify(int status, const char *reason) {
+    bool expired = reason != nullptr && (strcmp(reason, "Expired") == 0 || strcmp(reason, "Gone") == 0);
+    if (status == 410 || ((status == 500 || status == 504) && expired)) {
+        return ERROR_GONE;
+    }
+    switch (status) {
+    case 400:
+    case 413:
+    case 422:
+        return ERROR_INVALID_SPEC;
+    case 403:
+        return ERROR_FORBIDDEN;
+    case 404:
+        return ERROR_NOT_FOUND;
+    case 409:
+        return ERROR_CONFLICT;
+    case UNAUTHORIZED:
+    case 408:
+    case 429:
+        return ERROR_RETRYABLE;
+    default:
+        return status >= 500 ? ERROR_RETRYABLE : ERROR_IO;
+    }
+}
+
+void kube_status_error(int status, uint32_t retry_after_ms, const char *body, size_t length, struct error *e) {
+    cleanup_json yyjson_doc *document = nullptr;
+    struct error ignored;
+    yyjson_val *root = nullptr;
+    if (json_parse(body, length, &document, &ignored)) {
+        root = yyjson_doc_get_root(document);
+    }
+    const char *kind = json_member_text(root, "kind");
+    if (kind == nullptr || strcmp(kind, "Status") != 0) {
+        root = nullptr; // a proxy's page, say
+    }
+    const char *message = json_member_text(root, "message");
+    error_set(e, classify(status, json_member_text(root, "reason")), "%s (HTTP status %d)",
+              message == nullptr ? "the API server refused" : message, status);
+    int64_t seconds = json_integer(json_find(root, "details", "retryAfterSeconds", nullptr), 0);
+    bool in_body = retry_after_ms == 0 && seconds > 0 && seconds < UINT32_MAX / 1000;
+    e->retry_after_ms = in_body ? (uint32_t)seconds * 1000 : retry_after_ms;
+}
+
+// ---- one exchange
+
+// What an exchange needs besides its request: all owned.
+struct exchange {
+    struct buffer url;
+    struct http_tls *tls;
+    char *authorization;
+    struct buffer accept;
+    struct buffer content_type;
+    const char *headers[HEADERS_MAX];
+    int64_t started_ms;
+};
+
+static void exchange_free(struct exchange *exchange) {
+    buffer_free(&exchange->url);
+    buffer_free(&exchange->accept);
+    buffer_free(&exchange->content_type);
+    http_tls_release(exchange->tls);
+    memory_free(exchange->authorization);
+}
+#define cleanup_exchange [[gnu::cleanup(exchange_free)]]
+
+static bool exchange_prepare(struct kube_client *client, const struct kube_request *request,
+                             struct exchange *exchange, struct error *e) {
+    static const char json[] = "application/json";
+    size_t count = 0;
+    *exchange = (struct exchange){
+        .url = buffer_create(256 * 1024),
+        .accept = buffer_create(1024),
+        .content_type = buffer_create(1024),
+        .started_ms = clock_monotonic_ms(),
+    };
+    if (!buffer_append_format(&exchange->url, e, "%s%s", kube_config_server(client->config), request->path) ||
+        !buffer_append_format(&exchange->accept, e, "Accept: %s",
+                              request->accept == nullptr ? json : request->accept) ||
+        !buffer_append_format(&exchange->content_type, e, "Content-Type: %s",
+                              request->content_type == nullptr ? json : request->content_type) ||
+        !kube_config_credentials(client->config, &exchange->tls, &exchange->authorization, e)) {
+        return false;
+    }
+    exchange->headers[count++] = buffer_text(&exchange->accept);
+    exchange->headers[count++] = "User-Agent: qubesec/" QUBESEC_VERSION;
+    if (request->body != nullptr) {
+        exchange->headers[count++] = buffer_text(&exchange->content_type);
+    }
+    if (exchange->authorization != nullptr) {
+        exchange->headers[count++] = exchange->authorization;
+    }
+    return true;
+}
+
+static struct http_request http_request(const struct kube_request *request, const struct exchange *exchange,
+                                        uint32_t timeout_ms) {
+    return (struct http_request){
+        .method = request->method,
+        .url = buffer_text(&exchange->url),
+        .headers = exchange->headers,
+        .body = request->body,
+        .body_length = request->body_length,
+        .response_cap = ANSWER_CAP,
+        .timeout_ms = timeout_ms,
+        .tls = exchange->tls,
+    };
+}
+
+static void observe(const struct kube_client *client, const char *method, int code, int64_t started_ms) {
+    if (client->observer != nullptr) {
+        client->observer(client->observer_context, method, code, (double)(clock_monotonic_ms() - started_ms) / 1000);
+    }
+}
+
+static bool send_once(struct kube_client *client, const struct kube_request *request, uint32_t timeout_ms,
+                      struct http_response *ret_response, struct error *e) {
+    cleanup_exchange struct exchange exchange = {0};
+    if (!exchange_prepare(client, request, &exchange, e)) {
+        return false;
+    }
+    struct http_request http = http_request(request, &exchange, timeout_ms);
+    bool answered = http_client_call(client->http, &http, ret_response, e);
+    observe(client, request->method, answered ? ret_response->status : 0, exchange.started_ms);
+    if (answered && ret_response->status == UNAUTHORIZED) {
+        kube_config_reject_token(client->config, exchange.started_ms);
+    }
+    return answered;
+}
+
+static bool take_answer(const struct http_response *response, yyjson_doc **ret_document, struct error *e) {
+    if (response->status < 200 || response->status >= 300) {
+        kube_status_error(response->status, response->retry_after_ms, buffer_text(&response->body),
+                          response->body.length, e);
+        return false;
+    }
+    if (ret_document == nullptr || json_parse(buffer_text(&response->body), response->body.length, ret_document, e)) {
+        return true;
+    }
+    e->class = e->class == ERROR_INVALID_SPEC ? ERROR_IO : e->class; // the fault is no user's
+    return error_wrap(e, "the answer");
+}
+
+// How long to wait before the same request is sent again; -1: it is not.
+static int64_t retry_delay(int status, const struct error *e, int tries) {
+    if (status == UNAUTHORIZED) {
+        return tries == 1 ? 0 : -1;
+    }
+    bool busy = status == 429 || status >= 500;
+    return busy && e->retry_after_ms > 0 && tries < TRIES_MAX ? (int64_t)e->retry_after_ms : -1;
+}
+
+static void sleep_ms(int64_t milliseconds) {
+    struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
+    while (nanosleep(&time, &time) != 0) {
+    }
+}
+
+static bool call(struct kube_client *client, const struct kube_request *request, yyjson_doc **ret_document,
+                 struct error *e) {
+    int64_t deadline = clock_monotonic_ms() + (request->timeout_ms == 0 ? TIMEOUT_MS : request->timeout_ms);
+    for (int tries = 1;; tries++) {
+        cleanup_response struct http_response response = {0};
+        int64_t left = deadline - clock_monotonic_ms();
+        if (!send_once(client, request, left < 1 ? 1 : (uint32_t)left, &response, e)) {
+            return false;
+        }
+        if (take_answer(&response, ret_document, e)) {
+            return true;
+        }
+        int64_t delay = retry_delay(response.status, e, tries);
+        if (delay < 0 || clock_monotonic_ms() + delay >= deadline) {
+            return false;
+        }
+        sleep_ms(delay);
+    }
+}
+
+bool kube_client_call(struct kube_client *client, const struct kube_request *request, yyjson_doc **ret_document,
+                      struct error *e) {
+    return call(client, request, ret_document, e) || error_wrap(e, "%s %.500s", request->method, request->path);
+}
+
+// ---- streams
+
+bool kube_client_stream(struct kube_client *client, const char *path, const char *accept, uint32_t timeout_ms,
+                        const struct http_stream_events *events, void *context, struct http_stream **ret_stream,
+                        struct error *e) {
+    cleanup_exchange struct exchange exchange = {0};
+    struct kube_request request = {.method = "GET", .path = path, .accept = accept};
+    if (!exchange_prepare(client, &request, &exchange, e)) {
+        return false;
+    }
+    struct http_request http = http_request(&request, &exchange, timeout_ms);
+    return http_stream_open(client->http, &http, events, context, ret_stream, e);
+}
+
+void kube_client_stream_ended(struct kube_client *client, int status, int64_t started_ms) {
+    observe(client, "GET", status, started_ms);
+    if (status == UNAUTHORIZED) {
+        kube_config_reject_token(client->config, started_ms);
+    }
+}

@@ -1,0 +1,32 @@
+// Where a connection to the API server is described: a kubeconfig file, or a pod's environment. For config.c only.
+#pragma once
+
+#include "base/buffer.h"
+
+// A text that is fixed (path NULL), read from the file at path, or absent (both NULL). Owned.
+struct config_text {
+    char *path;
+    char *text;
+};
+
+struct config_parts {
+    char *server;    // no slash at the end
+    char *namespace; // "default" if unset
+    struct config_text ca;
+    struct config_text certificate;
+    struct config_text key;
+    struct config_text token;
+};
+
+// Reads path; context NULL: its current-context. The files that it names are not read yet. *ret_parts is owned.
+// Errors: as kube_config_load.
+[[nodiscard]] bool kubeconfig_read(const char *path, const char *context, struct config_parts *ret_parts,
+                                   struct error *e);
+
+// As a pod; only the namespace's file is read. *ret_parts is owned. Errors: as kube_config_load_in_cluster.
+[[nodiscard]] bool kubeconfig_read_pod(const char *directory, struct config_parts *ret_parts, struct error *e);
+
+// Appends the file's content to text. Errors: as file_read, INVALID_SPEC (a NUL in it).
+[[nodiscard]] bool kubeconfig_read_file(const char *path, struct buffer *text, struct error *e);
+
+void config_parts_free(struct config_parts *parts);

@@ -1,0 +1,44 @@
+#include "kube/resource.h"
+
+#include <string.h>
+
+const struct kube_resource kube_secrets = {.group = "", .version = "v1", .kind = "Secret", .plural = "secrets"};
+const struct kube_resource kube_config_maps = {
+    .group = "", .version = "v1", .kind = "ConfigMap", .plural = "configmaps"};
+const struct kube_resource kube_events = {
+    .group = "events.k8s.io", .version = "v1", .kind = "Event", .plural = "events"};
+
+// RFC 3986 section 2.3: letters, digits and these four stay as they are.
+static bool is_unreserved(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-._~", c) != nullptr);
+}
+
+// Appends "/" and part, percent-encoded.
+static bool append_part(struct buffer *path, const char *part, struct error *e) {
+    if (!buffer_append_text(path, "/", e)) {
+        return false;
+    }
+    for (; *part != '\0'; part++) {
+        bool done = is_unreserved(*part) ? buffer_append(path, part, 1, e)
+                                         : buffer_append_format(path, e, "%%%02X", (unsigned)(unsigned char)*part);
+        if (!done) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool append_optional(struct buffer *path, const char *part, struct error *e) {
+    return part == nullptr || append_part(path, part, e);
+}
+
+bool kube_resource_path(const struct kube_resource *resource, const char *ns, const char *name,
+                        const char *subresource, struct buffer *path, struct error *e) {
+    bool core = resource->group[0] == '\0';
+    return buffer_append_text(path, core ? "/api" : "/apis", e) &&
+           append_optional(path, core ? nullptr : resource->group, e) && append_part(path, resource->version, e) &&
+           (ns == nullptr || (append_part(path, "namespaces", e) && append_part(path, ns, e))) &&
+           append_part(path, resource->plural, e) && append_optional(path, name, e) &&
+           append_optional(path, subresource, e);
+}

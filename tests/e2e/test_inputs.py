@@ -1,0 +1,344 @@
+"""What a resource is made from: where it may come from, how its coming and changing is noticed, what is refused."""
+
+import base64
+import http.server
+import threading
+import time
+
+import pytest
+from api import QDK, QDS, QES, QKKP, QRN, config_map_thing, data_of, exchange, ready_of, secret_thing, thing, wait_until
+from crypto import decapsulate, encapsulate, generate, hkdf, raw_public
+from test_outputs import NIST_BYTES, NIST_SEED
+
+ALGORITHM = "ML-KEM-768"
+
+
+# Sources
+
+
+def in_config_map(namespace, content, is_text):
+    return config_map_thing(namespace, "peer", **({"data": {"key": content.decode()}} if is_text else {"binary": {"key": content}}))
+
+
+def in_secret(namespace, content, is_text):
+    return secret_thing(namespace, "peer", {"key": content})
+
+
+FORMS = {
+    "raw": (lambda raw, pem: raw, False),
+    "PEM": (lambda raw, pem: pem, True),
+    "base64": (lambda raw, pem: base64.b64encode(raw), True),
+    "base64-lines": (lambda raw, pem: base64.encodebytes(raw), True),
+    "base64-PEM": (lambda raw, pem: base64.b64encode(pem), True),
+}
+
+
+@pytest.mark.parametrize("source", [in_config_map, in_secret])
+@pytest.mark.parametrize("form, is_text", FORMS.values(), ids=FORMS)
+def test_public_key_of_a_peer(api, operator, namespace, tmp_path, source, form, is_text):
+    private, public = generate(tmp_path, ALGORITHM)
+    peer = source(namespace, form(raw_public(ALGORITHM, public), public), is_text)
+    api.create(peer)
+    reference = {"kind": peer["kind"], "name": "peer", "key": "key"}
+    [made] = api.make(thing(QES, namespace, "sealed", {"publicKeyRef": reference}))
+    sealed = api.secret(namespace, "sealed")
+    assert decapsulate(tmp_path, private, sealed["ciphertext"]) == sealed["shared_secret"]
+    assert made["status"]["algorithm"] == ALGORITHM
+    seen = api.get(peer["kind"], namespace, "peer")["metadata"]
+    assert made["status"]["inputs"] == [
+        {
+            "field": "publicKeyRef",
+            "kind": peer["kind"],
+            "name": "peer",
+            "namespace": namespace,
+            "uid": seen["uid"],
+            "resourceVersion": seen["resourceVersion"],
+        }
+    ]
+
+
+@pytest.mark.parametrize("source", [in_config_map, in_secret])
+@pytest.mark.parametrize("form", ["raw", "base64", "hex"])
+def test_ciphertext_of_a_peer(api, operator, namespace, tmp_path, source, form):
+    [pair] = api.make(thing(QKKP, namespace, "pair"))
+    secret, ciphertext = encapsulate(tmp_path, pair["status"]["publicKeyPEM"].encode())
+    forms = {"raw": ciphertext, "base64": base64.b64encode(ciphertext), "hex": ciphertext.hex().encode()}
+    peer = source(namespace, forms[form], form != "raw")
+    api.create(peer)
+    reference = {"kind": peer["kind"], "name": "peer", "key": "key"}
+    api.make(thing(QDS, namespace, "opened", {"privateKeyRef": {"name": "pair"}, "ciphertextRef": reference}))
+    assert api.secret(namespace, "opened")["shared_secret"] == secret
+
+
+def test_inline_ciphertext_wins(api, operator, namespace, tmp_path):
+    [pair] = api.make(thing(QKKP, namespace, "pair"))
+    secret, ciphertext = encapsulate(tmp_path, pair["status"]["publicKeyPEM"].encode())
+    spec = {"privateKeyRef": {"name": "pair"}, "ciphertextRef": {"name": "absent"}, "ciphertext": ciphertext.hex().upper()}
+    api.make(thing(QDS, namespace, "opened", spec))
+    assert api.secret(namespace, "opened")["shared_secret"] == secret
+
+
+def test_shared_secret_from_a_secret(api, operator, namespace):
+    api.create(secret_thing(namespace, "peer", {"key": b"sixteen bytes..."}))
+    api.make(thing(QDK, namespace, "derived", {"sharedSecretRef": {"kind": "Secret", "name": "peer", "key": "key"}}))
+    assert api.secret(namespace, "derived")["key"] == hkdf(b"sixteen bytes...", b"", b"", 32)
+
+
+# Waiting
+
+
+PEER = {"name": "late", "key": "key"}
+LATE = {
+    "key-pair": (QES, {"publicKeyRef": {"name": "late"}}, QKKP, lambda ns: [thing(QKKP, ns, "late")]),
+    "ConfigMap": (
+        QES,
+        {"publicKeyRef": {"kind": "ConfigMap", **PEER}},
+        "ConfigMap",
+        lambda ns: [config_map_thing(ns, "late", {"key": PUBLIC_PEM})],
+    ),
+    "Secret": (
+        QDK,
+        {"sharedSecretRef": {"kind": "Secret", **PEER}},
+        "Secret",
+        lambda ns: [secret_thing(ns, "late", {"key": bytes(32)})],
+    ),
+    "encapsulation": (
+        QDS,
+        {"privateKeyRef": {"name": "pair"}, "ciphertextRef": {"name": "late"}},
+        QES,
+        lambda ns: [thing(QES, ns, "late", {"publicKeyRef": {"name": "pair"}})],
+    ),
+    "any-kind": (QDK, {"sharedSecretRef": {"name": "late"}}, QES, lambda ns: [thing(QRN, ns, "late")]),
+    "one-kind": (
+        QDK,
+        {"sharedSecretRef": {"kind": QRN, "name": "late"}},
+        QRN,
+        lambda ns: [thing(QRN, ns, "late")],
+    ),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def public_pem(tmp_path_factory):
+    global PUBLIC_PEM
+    PUBLIC_PEM = generate(tmp_path_factory.mktemp("peer"), ALGORITHM)[1].decode()
+
+
+@pytest.mark.parametrize("kind, spec, waits_for, late", LATE.values(), ids=LATE)
+def test_waiting_costs_nothing_and_ends_with_the_arrival(
+    cluster, api, operator, namespace, kind, spec, waits_for, late
+):
+    api.make(thing(QKKP, namespace, "pair"))
+    api.create(thing(kind, namespace, "waiting", spec))
+    found = api.wait_status(kind, namespace, "waiting", "Pending", f"WaitingFor{waits_for}")
+    assert "waiting for" in ready_of(found)["message"] and "late" in ready_of(found)["message"]
+    assert ready_of(found)["status"] == "False"
+    operator.settle()
+    mark = cluster.audit.mark()
+    time.sleep(3)
+    assert cluster.audit.requests(mark, namespace) == []
+    for one in late(namespace):
+        api.create(one)
+    api.wait_success(kind, namespace, "waiting")
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_waiting_for_an_entry(api, operator, namespace, kind):
+    make = config_map_thing if kind == "ConfigMap" else secret_thing
+    api.create(make(namespace, "peer", {}))
+    reference = {"kind": kind, "name": "peer", "key": "key"}
+    api.create(thing(QES, namespace, "waiting", {"publicKeyRef": reference}))
+    found = api.wait_status(QES, namespace, "waiting", "Pending", f"WaitingFor{kind}")
+    assert "has no entry key" in ready_of(found)["message"]
+    change = make(namespace, "peer", {"key": PUBLIC_PEM if kind == "ConfigMap" else PUBLIC_PEM.encode()})
+    api.patch(kind, namespace, "peer", {"data": change["data"]})
+    api.wait_success(QES, namespace, "waiting")
+
+
+# Changes
+
+
+def test_changed_public_key_gives_a_new_secret_and_what_hangs_on_it_follows(api, operator, namespace, tmp_path):
+    _, first = generate(tmp_path, ALGORITHM)
+    private, second = generate(tmp_path, ALGORITHM)
+    api.create(config_map_thing(namespace, "peer", {"key": first.decode()}))
+    sealed, derived = api.make(
+        thing(QES, namespace, "sealed", {"publicKeyRef": {"kind": "ConfigMap", "name": "peer", "key": "key"}}),
+        thing(QDK, namespace, "derived", {"sharedSecretRef": {"name": "sealed"}}),
+    )
+
+    api.patch("ConfigMap", namespace, "peer", {"data": {"note": "of no concern"}})
+    version = api.get("ConfigMap", namespace, "peer")["metadata"]["resourceVersion"]
+    noted = wait_until(
+        "the new version is noted",
+        lambda: (found := api.get(QES, namespace, "sealed"))["status"]["inputs"][0]["resourceVersion"] == version and found,
+    )
+    assert noted["status"]["ciphertext"] == sealed["status"]["ciphertext"]
+    assert noted["status"]["conditions"] == sealed["status"]["conditions"]
+
+    api.patch("ConfigMap", namespace, "peer", {"data": {"key": second.decode()}})
+
+    def followed():
+        now = api.get(QDK, namespace, "derived")
+        return now["status"]["status"] == "Success" and now["status"]["fingerprint"] != derived["status"]["fingerprint"]
+
+    wait_until("the derived key follows", followed)
+    output = api.secret(namespace, "sealed")
+    assert decapsulate(tmp_path, private, output["ciphertext"]) == output["shared_secret"]
+    assert api.secret(namespace, "derived")["key"] == hkdf(output["shared_secret"], b"", b"", 32)
+
+
+def test_key_pair_made_anew_carries_through_the_exchange(api, operator, namespace):
+    things = exchange(namespace)
+    api.make(*things)
+    before = api.secret(namespace, "alice")["key"]
+    api.delete(QKKP, namespace, "pair")
+    api.wait_status(QES, namespace, "sealed", "Pending", f"WaitingFor{QKKP}")
+    assert api.secret(namespace, "alice")["key"] == before
+    api.create(things[0])
+
+    def agreed():
+        alice, bob = (api.secret(namespace, name)["key"] for name in ("alice", "bob"))
+        return alice == bob != before
+
+    wait_until("both have the same new key", agreed)
+    for one in things:
+        api.wait_success(one["kind"], namespace, one["metadata"]["name"])
+
+
+def test_edited_reference(api, operator, namespace):
+    spec = {"sharedSecretRef": {"name": "a"}}
+    api.make(thing(QRN, namespace, "a"), thing(QRN, namespace, "b"), thing(QDK, namespace, "derived", spec))
+    api.patch(QDK, namespace, "derived", {"spec": {"sharedSecretRef": {"name": "b"}}})
+    api.wait_success(QDK, namespace, "derived")
+    assert api.secret(namespace, "derived")["key"] == hkdf(api.secret(namespace, "b")["random"], b"", b"", 32)
+
+
+# What cannot be used
+
+
+def fail(api, kind, namespace, spec, reason="InvalidSpec", name="failing"):
+    """The message with which a resource fails; there is no Secret then."""
+    api.create(thing(kind, namespace, name, spec))
+    found = api.wait_status(kind, namespace, name, "Failed", reason)
+    assert ready_of(found)["status"] == "False"
+    assert found["status"]["error"] == ready_of(found)["message"]
+    assert api.find("Secret", namespace, name) is None
+    [event] = wait_until("there is an Event", lambda: api.events(namespace, name, reason))
+    assert event["type"] == "Warning"
+    return found["status"]["error"]
+
+
+def test_algorithm_of_another_key_pair(api, operator, namespace):
+    api.make(thing(QKKP, namespace, "pair", {"algorithm": "ML-KEM-512"}))
+    api.make(thing(QES, namespace, "sealed", {"publicKeyRef": {"name": "pair"}}))
+    said = "spec.algorithm: ML-KEM-768 does not match spec.{}, which is of ML-KEM-512"
+    spec = {"algorithm": "Kyber768", "publicKeyRef": {"name": "pair"}}
+    assert said.format("publicKeyRef") in fail(api, QES, namespace, spec)
+    spec = {"algorithm": "ML-KEM-768", "privateKeyRef": {"name": "pair"}, "ciphertextRef": {"name": "sealed"}}
+    assert said.format("privateKeyRef") in fail(api, QDS, namespace, spec)
+
+
+def test_ciphertext_for_another_algorithm(api, operator, namespace):
+    api.make(
+        thing(QKKP, namespace, "a", {"algorithm": "ML-KEM-512"}),
+        thing(QKKP, namespace, "b", {"algorithm": "ML-KEM-1024"}),
+        thing(QES, namespace, "sealed", {"publicKeyRef": {"name": "a"}}),
+    )
+    said = fail(api, QDS, namespace, {"privateKeyRef": {"name": "b"}, "ciphertextRef": {"name": "sealed"}})
+    assert "spec.ciphertextRef" in said and "ML-KEM-512" in said and "ML-KEM-1024" in said
+
+
+@pytest.mark.parametrize("size", [768, 1568])
+def test_ciphertext_of_a_wrong_length(api, operator, namespace, size):
+    """Lengths that the CRD cannot refuse, since they are right for another algorithm."""
+    api.make(thing(QKKP, namespace, "pair"))
+    said = fail(api, QDS, namespace, {"privateKeyRef": {"name": "pair"}, "ciphertext": "00" * size})
+    assert "spec.ciphertext" in said and str(size) in said and "1088" in said
+
+
+def test_no_public_key_and_then_one(api, operator, namespace):
+    api.create(config_map_thing(namespace, "peer", {"key": "not a key"}))
+    reference = {"kind": "ConfigMap", "name": "peer", "key": "key"}
+    assert "spec.publicKeyRef" in fail(api, QES, namespace, {"publicKeyRef": reference})
+    api.patch("ConfigMap", namespace, "peer", {"data": {"key": PUBLIC_PEM}})
+    found = api.wait_success(QES, namespace, "failing")
+    assert "error" not in found["status"]
+
+
+def test_secret_too_short_to_derive_from(api, operator, namespace):
+    api.create(secret_thing(namespace, "peer", {"key": bytes(15)}))
+    reference = {"kind": "Secret", "name": "peer", "key": "key"}
+    said = fail(api, QDK, namespace, {"sharedSecretRef": reference})
+    assert "15 bytes" in said and "at least 16" in said
+
+
+@pytest.mark.parametrize("kind, field", [(QES, "publicKeyRef"), (QDS, "privateKeyRef"), (QDK, "sharedSecretRef")])
+def test_reference_into_another_namespace(cluster, api, operator, namespace, kind, field):
+    """Refused, and nothing over there is read."""
+    mark = cluster.audit.mark()
+    spec = {field: {"name": "there", "namespace": "default"}}
+    if kind == QDS:
+        spec["ciphertextRef"] = {"name": "here"}
+    said = fail(api, kind, namespace, spec, "AccessDenied")
+    assert f"spec.{field}.namespace" in said and "default" in said and namespace in said
+    assert cluster.audit.requests(mark, "default") == []
+
+
+def test_failed_output_stays_as_it_was(api, operator, namespace):
+    """An edit that cannot be served takes nothing away."""
+    api.make(thing(QRN, namespace, "numbers"), thing(QDK, namespace, "derived", {"sharedSecretRef": {"name": "numbers"}}))
+    before = api.get("Secret", namespace, "derived")
+    api.patch(QDK, namespace, "derived", {"spec": {"sharedSecretRef": {"name": "numbers", "namespace": "default"}}})
+    api.wait_status(QDK, namespace, "derived", "Failed", "AccessDenied")
+    assert api.get("Secret", namespace, "derived") == before
+    assert data_of(before)["key"]
+
+
+# Seeds from a URL
+
+
+@pytest.fixture
+def seed_server():
+    """Serves NIST's seed; has a list of the paths that were asked for."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            found = self.path.startswith("/seeds/")
+            self.send_response(200 if found else 404)
+            self.end_headers()
+            self.wfile.write(NIST_SEED.encode() + b"\n" if found else b"")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked = asked
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_seed_url_is_refused_unless_it_is_allowed(api, operator, namespace, seed_server):
+    said = fail(api, QRN, namespace, {"seedURI": f"{seed_server.url}/seeds/1"})
+    assert "spec.seedURI" in said and "--seed-url-prefix" in said
+    assert seed_server.asked == []
+
+
+def test_seed_url(api, operators, namespace, seed_server):
+    flags = ("--seed-url-prefix", f"{seed_server.url}/seeds/")
+    operator = operators.start(*flags).wait_ready()
+    [made] = api.make(thing(QRN, namespace, "vector", {"numBytes": 48, "seedURI": f"{seed_server.url}/seeds/1"}))
+    assert api.secret(namespace, "vector")["random"].hex().upper() == NIST_BYTES
+    assert "test vectors only" in made["status"]["warning"]
+    assert "--seed-url-prefix" in fail(api, QRN, namespace, {"seedURI": f"{seed_server.url}/other/1"})
+    operator.settle()
+    operators.start(*flags).wait_ready().settle()
+    assert api.get(QRN, namespace, "vector") == made
+    assert seed_server.asked == ["/seeds/1"], "a seed is fetched once"

@@ -1,0 +1,367 @@
+"""The output Secret: repaired when it is damaged, kept and adopted when it is sound, left alone when it is not ours."""
+
+import time
+
+import pytest
+from api import (
+    KINDS, QDK, QDS, QES, QKKP, QRN, data_of, exchange, ready_of, reason_of, secret_thing, thing, version_of, wait_until,
+)  # fmt: skip
+from crypto import SIZES, seed_of
+from test_lifecycle import LIVES
+
+
+def flip(content, at=0):
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+def put(api, namespace, name, data):
+    """Writes entries of a Secret, as bytes; None removes one."""
+    encoded = secret_thing(namespace, name, {key: value for key, value in data.items() if value is not None})["data"]
+    return api.patch("Secret", namespace, name, {"data": {**dict.fromkeys(data), **encoded}})
+
+
+def wait_remade(api, kind, namespace, name, old):
+    """Waits until the Secret is another one than old (bytes by key), and verified; returns what it holds."""
+
+    def probe():
+        found = api.get(kind, namespace, name)
+        secret = api.output(found)
+        verified = found["status"]["secretRef"].get("resourceVersion") == version_of(secret)
+        good = found["status"]["status"] == "Success" and verified and data_of(secret) != old
+        return good and data_of(secret)
+
+    return wait_until(f"{kind} {name} is remade", probe)
+
+
+def check_damage_is_told(api, namespace, name):
+    [event] = wait_until("there is an Event", lambda: api.events(namespace, name, "SecretDamaged"))
+    assert event["type"] == "Warning"
+    return event["note"]
+
+
+# Damage
+
+
+DAMAGE = {
+    "private-key-byte": lambda data, other: {"private_key": flip(data["private_key"])},
+    "private-key-seed-byte": lambda data, other: {"private_key": flip(data["private_key"], -1)},
+    "private-key-shorter": lambda data, other: {"private_key": data["private_key"][:-1]},
+    "private-key-of-another-pair": lambda data, other: {"private_key": other["private_key"]},
+    "private-pem-of-another-pair": lambda data, other: {"private_key.pem": other["private_key.pem"]},
+    "both-private-keys-of-another-pair": lambda data, other: {
+        name: other[name] for name in ("private_key", "private_key.pem")
+    },
+    "all-keys-of-another-pair": lambda data, other: {name: other[name] for name in other if name != "metadata"},
+    "private-pem-no-pem": lambda data, other: {"private_key.pem": b"-----BEGIN PRIVATE KEY-----\n"},
+    "public-key-byte": lambda data, other: {"public_key": flip(data["public_key"])},
+    "public-pem-of-another-pair": lambda data, other: {"public_key.pem": other["public_key.pem"]},
+    "entry-removed": lambda data, other: {"private_key.pem": None},
+    "all-removed": lambda data, other: dict.fromkeys(data),
+    "metadata-removed": lambda data, other: {"metadata": None},
+    "metadata-broken": lambda data, other: {"metadata": data["metadata"][:-2]},
+    "metadata-no-object": lambda data, other: {"metadata": b"[1, 2]"},
+    "metadata-other-fingerprint": lambda data, other: {
+        "metadata": data["metadata"].replace(b'"fingerprint":"', b'"fingerprint":"0')
+    },
+    "metadata-other-algorithm": lambda data, other: {"metadata": data["metadata"].replace(b"ML-KEM-768", b"ML-KEM-512")},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_key_pair_is_made_anew(api, operator, namespace, damage):
+    made, _ = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
+    before, other = api.secret(namespace, "pair"), api.secret(namespace, "other")
+    damaged = data_of(put(api, namespace, "pair", damage(before, other)))
+    assert damaged != before
+    after = wait_remade(api, QKKP, namespace, "pair", damaged)
+    assert after.keys() == before.keys()
+    assert after["public_key"] not in (before["public_key"], other["public_key"])
+    assert after["private_key"][SIZES["ML-KEM-768"][3] :].startswith(after["public_key"])
+    assert seed_of(after["private_key.pem"])[32:] == after["private_key"][-32:]
+    assert api.output(made)["metadata"]["uid"] == made["status"]["secretRef"]["uid"], "it is the same Secret"
+    check_damage_is_told(api, namespace, "pair")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damage_is_noticed_in_every_kind(api, operator, namespace, kind):
+    life = LIVES[kind]
+    api.make(thing(QKKP, namespace, "pair"), thing(QES, namespace, "sealed", LIVES[QES].spec), thing(kind, namespace, "it", life.spec))
+    before = api.secret(namespace, "it")
+    damaged = data_of(put(api, namespace, "it", {life.main: flip(before[life.main])}))
+    after = wait_remade(api, kind, namespace, "it", damaged)
+    assert (after[life.main] != before[life.main]) == life.fresh
+    check_damage_is_told(api, namespace, "it")
+
+
+def test_damage_done_again_and_again_is_repaired_each_time(api, operator, namespace):
+    api.make(thing(QRN, namespace, "numbers"))
+    for _ in range(3):
+        damaged = data_of(put(api, namespace, "numbers", {"random": b"short"}))
+        wait_remade(api, QRN, namespace, "numbers", damaged)
+
+
+def test_remade_secret_carries_through_the_exchange(api, operator, namespace):
+    things = exchange(namespace)
+    api.make(*things)
+    before = api.secret(namespace, "bob")["key"]
+    put(api, namespace, "sealed", {"shared_secret": flip(api.secret(namespace, "sealed")["shared_secret"])})
+
+    def agreed():
+        alice, bob = (api.secret(namespace, name)["key"] for name in ("alice", "bob"))
+        return alice == bob != before
+
+    wait_until("both have the same new key", agreed)
+    for one in things:
+        api.wait_success(one["kind"], namespace, one["metadata"]["name"])
+
+
+def test_deleted_secret_is_made_anew(api, operator, namespace):
+    api.make(thing(QKKP, namespace, "pair"))
+    before = api.secret(namespace, "pair")
+    api.delete("Secret", namespace, "pair")
+    wait_until("there is a Secret again", lambda: api.find("Secret", namespace, "pair"))
+    after = wait_remade(api, QKKP, namespace, "pair", before)
+    assert after["public_key"] != before["public_key"]
+
+
+def test_what_people_add_to_the_secret_stays(api, operator, namespace):
+    made, = api.make(thing(QKKP, namespace, "pair"))
+    before = api.secret(namespace, "pair")
+    metadata = {"labels": {"theirs": "a"}, "annotations": {"theirs": "b"}}
+    changed = api.patch("Secret", namespace, "pair", {"metadata": metadata, "data": {"theirs": "YQ=="}})
+    found = wait_until(
+        "the new version is noted",
+        lambda: (now := api.get(QKKP, namespace, "pair"))["status"]["secretRef"]["resourceVersion"] == version_of(changed) and now,
+    )
+    operator.settle()
+    assert api.output(found) == changed
+    assert data_of(changed) == {**before, "theirs": b"a"}
+    assert ready_of(found)["lastTransitionTime"] == ready_of(made)["lastTransitionTime"]
+    assert api.events(namespace, "pair", "SecretDamaged") == []
+
+
+def test_wiped_status_is_repaired_without_a_new_key(api, operator, namespace):
+    [made] = api.make(thing(QKKP, namespace, "pair"))
+    before = api.output(made)
+    api.patch(QKKP, namespace, "pair", {"status": None}, "status")
+    repaired = api.wait_success(QKKP, namespace, "pair")
+    assert api.output(repaired) == before
+    for field in ("fingerprint", "publicKeyPEM", "algorithm", "secretRef"):
+        assert repaired["status"][field] == made["status"][field]
+
+
+# Secrets of others
+
+
+def foreign(kind, namespace):
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "00000000-0000-0000-0000-000000000001"}
+    ours = {"labels": {"app.kubernetes.io/managed-by": "qubesec"}}
+    metadata = {
+        "plain": {},
+        "controlled-by-another": {"ownerReferences": [{**owner, "controller": True}], **ours,
+                                  "annotations": {"qubesec.io/owner": f"{QKKP}/it"}},
+        "of-another-name": {**ours, "annotations": {"qubesec.io/owner": f"{QKKP}/other"}},
+        "of-another-kind": {**ours, "annotations": {"qubesec.io/owner": f"{QRN}/it"}},
+        "without-our-label": {"annotations": {"qubesec.io/owner": f"{QKKP}/it"}},
+    }[kind]  # fmt: skip
+    return secret_thing(namespace, "it", {"password": b"theirs"}, **metadata)
+
+
+@pytest.mark.parametrize("kind", ["plain", "of-another-name", "of-another-kind", "without-our-label"])
+def test_foreign_secret_is_never_touched(api, operator, namespace, kind):
+    before = api.create(foreign(kind, namespace))
+    api.create(thing(QKKP, namespace, "it"))
+    found = api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
+    assert "Secret it" in found["status"]["error"] and "not touched" in found["status"]["error"]
+    api.patch(QKKP, namespace, "it", {"metadata": {"labels": {"look": "again"}}})
+    operator.settle()
+    assert api.get("Secret", namespace, "it") == before
+    api.delete("Secret", namespace, "it")
+    api.wait_success(QKKP, namespace, "it")
+
+
+def test_secret_that_another_controls_is_never_touched(cluster, api, operator, namespace):
+    """Its owner exists, or the garbage collector would take it away."""
+    owner = api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": "theirs"}})
+    secret = foreign("controlled-by-another", namespace)
+    secret["metadata"]["ownerReferences"][0]["uid"] = owner["metadata"]["uid"]
+    before = api.create(secret)
+    api.create(thing(QKKP, namespace, "it"))
+    api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
+    operator.settle()
+    assert api.get("Secret", namespace, "it") == before
+
+
+def test_foreign_secret_that_comes_later(api, operator, namespace):
+    """Ours is deleted, and theirs takes the name before we can."""
+    api.make(thing(QKKP, namespace, "it"))
+    api.patch(QKKP, namespace, "it", {"metadata": {"labels": {"a": "b"}}})
+    before = None
+    while before is None:
+        api.delete("Secret", namespace, "it")
+        try:
+            before = api.create(foreign("plain", namespace))
+        except Exception as error:  # ours was faster
+            assert "already exists" in str(error)
+    api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
+    assert api.get("Secret", namespace, "it") == before
+
+
+def test_older_of_two_claims_wins(api, operators, operator, namespace):
+    """Also when the operator sees both at once, in the other order of their names."""
+    operators.stop()
+    spec = {"outputSecretName": "one"}
+    api.create(thing(QKKP, namespace, "z-older", spec))
+    time.sleep(1.1)  # creation times are in whole seconds
+    api.create(thing(QKKP, namespace, "a-younger", spec))
+    api.create(thing(QRN, namespace, "b-younger", spec))
+    operator = operators.default()
+    api.wait_success(QKKP, namespace, "z-older")
+    for kind, name in ((QKKP, "a-younger"), (QRN, "b-younger")):
+        api.wait_status(kind, namespace, name, "Failed", "SecretConflict")
+    before = api.get("Secret", namespace, "one")
+    assert before["metadata"]["ownerReferences"][0]["name"] == "z-older"
+
+    operator.settle()
+    time.sleep(3)
+    operators.stop()
+    operators.default().settle()
+    assert api.get("Secret", namespace, "one") == before
+    assert reason_of(api.get(QKKP, namespace, "a-younger")) == "SecretConflict"
+
+    api.delete(QKKP, namespace, "z-older")
+    api.wait_success(QKKP, namespace, "a-younger")
+    after = api.get("Secret", namespace, "one")
+    assert after["metadata"]["ownerReferences"][0]["name"] == "a-younger"
+    assert data_of(after)["public_key"] != data_of(before)["public_key"]
+    assert reason_of(api.get(QRN, namespace, "b-younger")) == "SecretConflict"
+
+
+# Secrets that outlive their resource
+
+
+def test_retained_secret_is_adopted(api, operator, namespace):
+    kept = thing(QKKP, namespace, "kept", {"deletionPolicy": "Retain"})
+    api.make(kept, thing(QKKP, namespace, "collected"))
+    before = api.get("Secret", namespace, "kept")
+    assert "ownerReferences" not in before["metadata"]
+    api.delete(QKKP, namespace, "kept")
+    api.delete(QKKP, namespace, "collected")
+    api.wait_gone("Secret", namespace, "collected")
+    operator.settle()
+    assert api.get("Secret", namespace, "kept") == before
+    [again] = api.make(kept)
+    after = api.output(again)
+    assert data_of(after) == data_of(before)
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["metadata"]["annotations"]["qubesec.io/owner-uid"] == again["metadata"]["uid"]
+    assert api.events(namespace, "kept", "SecretDamaged") == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_orphaned_secret_is_adopted(cluster, api, operator, namespace, kind):
+    life = LIVES[kind]
+    it = thing(kind, namespace, "it", life.spec)
+    api.make(thing(QKKP, namespace, "pair"), thing(QES, namespace, "sealed", LIVES[QES].spec), it)
+    before = api.get("Secret", namespace, "it")
+    cluster.kubectl("delete", kind, "it", "--namespace", namespace, "--cascade=orphan")
+    orphan = api.get("Secret", namespace, "it")
+    assert not orphan["metadata"].get("ownerReferences")
+    [again] = api.make(it)
+    after = api.output(again)
+    assert data_of(after) == data_of(before)
+    assert [owner["uid"] for owner in after["metadata"]["ownerReferences"]] == [again["metadata"]["uid"]]
+
+
+def test_restored_secret_is_adopted(cluster, api, operator, namespace):
+    """A backup brings Secret and resource back under new UIDs, the Secret first."""
+    it = thing(QKKP, namespace, "it")
+    [made] = api.make(it)
+    before = api.output(made)
+    api.delete(QKKP, namespace, "it")
+    api.wait_gone("Secret", namespace, "it")
+    kept = {key: before["metadata"][key] for key in ("labels", "annotations")}
+    api.create(secret_thing(namespace, "it", data_of(before), **kept))
+    [again] = api.make(it)
+    assert data_of(api.output(again)) == data_of(before)
+    assert again["status"]["fingerprint"] == made["status"]["fingerprint"]
+
+
+LEFT = {
+    "another-algorithm": (lambda data: data, "ML-KEM-1024"),
+    "damaged": (lambda data: {**data, "private_key": flip(data["private_key"])}, "ML-KEM-768"),
+}
+
+
+@pytest.mark.parametrize("change, algorithm", LEFT.values(), ids=LEFT)
+def test_retained_secret_that_does_not_fit_is_not_touched(api, operator, namespace, change, algorithm):
+    spec = {"deletionPolicy": "Retain", "algorithm": "ML-KEM-768"}
+    api.make(thing(QKKP, namespace, "it", spec))
+    api.delete(QKKP, namespace, "it")
+    api.wait_gone(QKKP, namespace, "it")
+    operator.settle()
+    before = put(api, namespace, "it", change(api.secret(namespace, "it")))
+    api.create(thing(QKKP, namespace, "it", {**spec, "algorithm": algorithm}))
+    found = api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
+    assert "not touched" in found["status"]["error"]
+    operator.settle()
+    assert api.get("Secret", namespace, "it") == before
+    api.delete("Secret", namespace, "it")
+    api.wait_success(QKKP, namespace, "it")
+
+
+def test_deletion_policy_may_change(api, operator, namespace):
+    [made] = api.make(thing(QKKP, namespace, "it"))
+    before = api.output(made)
+
+    def owners():
+        return [one["uid"] for one in api.get("Secret", namespace, "it")["metadata"].get("ownerReferences", [])]
+
+    api.patch(QKKP, namespace, "it", {"spec": {"deletionPolicy": "Retain"}})
+    wait_until("the owner is taken off", lambda: owners() == [])
+    api.patch(QKKP, namespace, "it", {"spec": {"deletionPolicy": "Delete"}})
+    wait_until("the owner is put on again", lambda: owners() == [made["metadata"]["uid"]])
+    assert data_of(api.get("Secret", namespace, "it")) == data_of(before)
+    api.delete(QKKP, namespace, "it")
+    api.wait_gone("Secret", namespace, "it")
+
+
+# Labels and annotations
+
+
+def test_secret_template_is_kept_right(api, operator, namespace):
+    template = {"labels": {"app": "a", "tier": "b"}, "annotations": {"example.com/note": "c", "gone": "d"}}
+    [made] = api.make(thing(QKKP, namespace, "it", {"secretTemplate": template}))
+    keys = api.secret(namespace, "it")
+
+    def shown(part):
+        """Labels or annotations but for the operator's own."""
+        found = api.get("Secret", namespace, "it")["metadata"][part]
+        return {key: value for key, value in found.items() if not key.startswith(("qubesec.io/", "app.kubernetes.io/"))}
+
+    assert (shown("labels"), shown("annotations")) == (template["labels"], template["annotations"])
+
+    theirs = {"labels": {"app": "x", "tier": None, "theirs": "y"}, "annotations": {"example.com/note": None}}
+    api.patch("Secret", namespace, "it", {"metadata": theirs})
+    wait_until("labels are right again", lambda: shown("labels") == {**template["labels"], "theirs": "y"})
+    wait_until("annotations are right again", lambda: shown("annotations") == template["annotations"])
+
+    own = {"labels": {"app.kubernetes.io/managed-by": None}, "annotations": {"qubesec.io/owner": None}}
+    api.patch("Secret", namespace, "it", {"metadata": own})
+    wait_until(
+        "the operator's own are right again",
+        lambda: "app.kubernetes.io/managed-by" in (now := api.get("Secret", namespace, "it")["metadata"])["labels"]
+        and now["annotations"].get("qubesec.io/owner") == f"{QKKP}/it",
+    )
+
+    change = {"labels": {"tier": None, "new": "e"}, "annotations": None}
+    api.patch(QKKP, namespace, "it", {"spec": {"secretTemplate": change}})
+    wait_until("labels follow", lambda: shown("labels") == {"app": "a", "new": "e", "theirs": "y"})
+    wait_until("annotations follow", lambda: shown("annotations") == {})
+
+    api.patch(QKKP, namespace, "it", {"spec": {"secretTemplate": None}})
+    wait_until("labels go", lambda: shown("labels") == {"theirs": "y"})
+    operator.settle()
+    assert api.secret(namespace, "it") == keys
+    assert api.get(QKKP, namespace, "it")["status"]["fingerprint"] == made["status"]["fingerprint"]
+    assert api.events(namespace, "it", "SecretDamaged") == []

@@ -1,0 +1,612 @@
+#include "../base/check.h"
+#include "../base/short_memory.h"
+
+#include "base/buffer.h"
+#include "kube/queue.h"
+
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+// The clock, in the place of the library's: it stands still at this time when that is not negative.
+static atomic_llong stopped_ms = -1;
+
+double clock_monotonic_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+int64_t clock_monotonic_ms(void) {
+    long long stopped = atomic_load(&stopped_ms);
+    return stopped >= 0 ? stopped : (int64_t)(clock_monotonic_seconds() * 1000);
+}
+
+static struct queue *make(void) {
+    struct error e;
+    struct queue *queue = nullptr;
+    memory_left = -1;
+    stopped_ms = -1;
+    must(queue_create(nullptr, &queue, &e), e);
+    return queue;
+}
+
+static void add(struct queue *queue, const char *key) {
+    struct error e;
+    must(queue_add(queue, key, &e), e);
+}
+
+static void add_after(struct queue *queue, const char *key, uint32_t delay_ms) {
+    struct error e;
+    must(queue_add_after(queue, key, delay_ms, &e), e);
+}
+
+static uint32_t retry(struct queue *queue, const char *key, uint32_t floor_ms) {
+    struct error e;
+    uint32_t delay_ms = 0;
+    must(queue_retry(queue, key, floor_ms, &delay_ms, &e), e);
+    return delay_ms;
+}
+
+// The next key must be expected; it is being processed from then on.
+static char *take(struct queue *queue, const char *expected) {
+    char *key = nullptr;
+    assert_true(queue_take(queue, &key));
+    assert_string_equal(key, expected);
+    return key;
+}
+
+static void process(struct queue *queue, const char *expected) {
+    queue_done(queue, take(queue, expected));
+}
+
+// Whether there is nothing to take now.
+static bool is_empty(struct queue *queue) {
+    char *key = nullptr;
+    queue_release_worker(queue);
+    assert_false(queue_take(queue, &key));
+    return queue_depth(queue) == 0;
+}
+
+// Whether the queue has forgotten all about key: adding it takes memory then.
+static bool is_forgotten(struct queue *queue, const char *key) {
+    struct error e;
+    memory_left = 0;
+    bool known = queue_add(queue, key, &e);
+    memory_left = -1;
+    return !known;
+}
+
+static void keys_come_out_in_the_order_they_came_in(void **) {
+    struct queue *queue = make();
+    add(queue, "c");
+    add(queue, "a");
+    add(queue, "b");
+    assert_int_equal(queue_depth(queue), 3);
+    process(queue, "c");
+    process(queue, "a");
+    add(queue, "c");
+    process(queue, "b");
+    process(queue, "c");
+    assert_true(is_empty(queue));
+    queue_free(queue);
+    queue_free(nullptr);
+}
+
+static void a_waiting_key_is_there_once(void **) {
+    struct queue *queue = make();
+    add(queue, "a");
+    add(queue, "b");
+    add(queue, "a");
+    add_after(queue, "a", 1000000);
+    assert_int_equal(queue_depth(queue), 2);
+    process(queue, "a");
+    process(queue, "b");
+    assert_true(is_empty(queue));
+    queue_free(queue);
+}
+
+// Trap 25.
+static void a_key_is_never_in_two_workers_and_no_event_is_lost(void **) {
+    struct queue *queue = make();
+    add(queue, "a");
+    char *key = take(queue, "a");
+    add(queue, "a");
+    add(queue, "a");
+    assert_true(is_empty(queue));
+    add(queue, "b");
+    queue_done(queue, key);
+    process(queue, "b"); // the marked key is behind what came before it was done
+    process(queue, "a");
+    assert_true(is_empty(queue));
+    queue_free(queue);
+}
+
+static void a_delay_that_passes_while_a_key_is_processed_is_an_event(void **) {
+    struct queue *queue = make();
+    add(queue, "a");
+    char *key = take(queue, "a");
+    add_after(queue, "a", 0);
+    assert_true(is_empty(queue));
+    queue_done(queue, key);
+    process(queue, "a");
+    assert_true(is_empty(queue));
+    queue_free(queue);
+}
+
+static void delayed_keys_come_when_they_are_due(void **) {
+    struct queue *queue = make();
+    stopped_ms = 1000;
+    add_after(queue, "third", 30);
+    add_after(queue, "first", 10);
+    add_after(queue, "second", 20);
+    assert_true(is_empty(queue));
+    stopped_ms = 1009;
+    assert_true(is_empty(queue));
+    stopped_ms = 1010;
+    process(queue, "first");
+    assert_true(is_empty(queue));
+    stopped_ms = 5000;
+    assert_int_equal(queue_depth(queue), 2);
+    process(queue, "second");
+    process(queue, "third");
+    assert_true(is_empty(queue));
+    queue_free(queue);
+}
+
+static void many_delays_come_in_order(void **) {
+    enum { KEYS = 499 };
+    struct queue *queue = make();
+    stopped_ms = 0;
+    for (int i = 0; i < KEYS; i++) {
+        char key[8];
+        int place = i * 37 % KEYS;
+        snprintf(key, sizeof(key), "k%03d", place);
+        add_after(queue, key, 1 + (uint32_t)place);
+        if (i % 3 == 0) { // out of the middle of the heap, and in again
+            add(queue, key);
+            process(queue, key);
+            add_after(queue, key, 1 + (uint32_t)place);
+        }
+    }
+    stopped_ms = KEYS / 2;
+    assert_int_equal(queue_depth(queue), KEYS / 2);
+    stopped_ms = KEYS;
+    for (int i = 0; i < KEYS; i++) {
+        char key[8];
+        snprintf(key, sizeof(key), "k%03d", i);
+        process(queue, key);
+    }
+    assert_true(is_empty(queue));
+    queue_free(queue);
+}
+
+static void a_retry_comes_after_its_delay(void **) {
+    struct queue *queue = make();
+    stopped_ms = 0;
+    add(queue, "a");
+    char *key = take(queue, "a");
+    assert_int_equal(retry(queue, "a", 400), 400);
+    queue_done(queue, key);
+    stopped_ms = 399;
+    assert_true(is_empty(queue));
+    stopped_ms = 400;
+    process(queue, "a");
+    queue_free(queue);
+}
+
+static void of_two_times_the_earlier_counts(void **) {
+    struct queue *queue = make();
+    stopped_ms = 0;
+    add_after(queue, "a", 1000);
+    add_after(queue, "a", 5);
+    add_after(queue, "a", 500);
+    stopped_ms = 5;
+    process(queue, "a");
+    stopped_ms = 2000;
+    assert_true(is_empty(queue));
+    queue_free(queue);
+}
+
+static void failures_double_the_delay_up_to_a_limit(void **) {
+    struct queue *queue = make();
+    uint32_t expected = 5;
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(retry(queue, "a", 0), expected);
+        expected = expected * 2 < 1000000 ? expected * 2 : 1000000;
+    }
+    assert_int_equal(retry(queue, "b", 0), 5); // each key for itself
+    assert_int_equal(retry(queue, "b", 7000), 7000);
+    assert_int_equal(retry(queue, "b", 3), 20);
+    queue_free(queue);
+}
+
+// Trap 26.
+static void an_event_neither_inflates_the_backoff_nor_waits_for_it(void **) {
+    struct queue *queue = make();
+    for (int i = 0; i < 10; i++) {
+        (void)retry(queue, "a", 0);
+    }
+    for (int i = 0; i < 100; i++) {
+        add(queue, "a");
+    }
+    char *key = take(queue, "a"); // at once, not in 2.5 s
+    add(queue, "a");
+    assert_int_equal(retry(queue, "a", 0), 5 * 1024);
+    queue_done(queue, key);
+    process(queue, "a"); // the event during processing comes at once, too
+    assert_true(is_empty(queue));
+    assert_int_equal(retry(queue, "a", 0), 5 * 2048);
+    queue_free(queue);
+}
+
+// Trap 27.
+static void success_forgets_failures(void **) {
+    struct queue *queue = make();
+    (void)retry(queue, "a", 0);
+    (void)retry(queue, "a", 0);
+    process(queue, "a");
+    queue_forget(queue, "a");
+    assert_int_equal(retry(queue, "a", 0), 5);
+    queue_forget(queue, "unknown");
+    queue_free(queue);
+}
+
+static void a_key_that_succeeded_takes_no_memory(void **) {
+    struct queue *queue = make();
+    struct error e;
+    add(queue, "a");
+    char *key = take(queue, "a");
+    queue_forget(queue, "a");
+    assert_false(is_forgotten(queue, "a")); // it is being processed, and now marked
+    queue_done(queue, key);
+    key = take(queue, "a");
+    queue_forget(queue, "a");
+    queue_done(queue, key);
+    assert_true(is_forgotten(queue, "a"));
+
+    (void)retry(queue, "a", 0);
+    process(queue, "a");
+    assert_false(is_forgotten(queue, "a")); // its failure is remembered
+    process(queue, "a");
+    queue_forget(queue, "a");
+    assert_true(is_forgotten(queue, "a"));
+
+    memory_left = 0;
+    must_fail(queue_add_after(queue, "a", 1, &e), e, ERROR_NO_MEMORY, "");
+    uint32_t delay_ms = 77;
+    must_fail(queue_retry(queue, "a", 0, &delay_ms, &e), e, ERROR_NO_MEMORY, "");
+    memory_left = -1;
+    assert_int_equal(delay_ms, 77);
+    queue_free(queue);
+}
+
+static void out_of_memory_leaves_the_queue_as_it_was(void **) {
+    struct error e;
+    struct queue *queue = nullptr;
+    long failures = 0;
+    for (memory_left = 0; !queue_create(nullptr, &queue, &e); memory_left = ++failures) {
+        assert_int_equal(e.class, ERROR_NO_MEMORY);
+        assert_null(queue);
+    }
+    memory_left = -1;
+    char key[] = "k0";
+    for (; key[1] <= '9'; key[1]++) {
+        long left = 0;
+        for (memory_left = 0; !queue_add(queue, key, &e); memory_left = ++left) {
+            assert_int_equal(e.class, ERROR_NO_MEMORY);
+            assert_int_equal(queue_depth(queue), key[1] - '0');
+        }
+        memory_left = -1;
+        assert_in_range(left, 3, 6);
+    }
+    memory_left = 0; // no other call needs memory
+    for (key[1] = '0'; key[1] <= '9'; key[1]++) {
+        char *taken = take(queue, key);
+        uint32_t delay_ms;
+        must(queue_add_after(queue, key, 1000, &e), e);
+        must(queue_retry(queue, key, 0, &delay_ms, &e), e);
+        must(queue_add(queue, key, &e), e);
+        queue_done(queue, taken);
+    }
+    assert_int_equal(queue_depth(queue), 10);
+    memory_left = -1;
+    queue_free(queue);
+}
+
+static void *take_one(void *queue) {
+    char *key = nullptr;
+    return queue_take(queue, &key) ? key : nullptr;
+}
+
+// A thread that waits in queue_take, most likely already.
+static pthread_t wait_in(struct queue *queue) {
+    pthread_t thread;
+    pthread_create(&thread, nullptr, take_one, queue);
+    usleep(5000);
+    return thread;
+}
+
+static char *join(pthread_t thread) {
+    void *key;
+    pthread_join(thread, &key);
+    return key;
+}
+
+static void a_waiting_worker_is_woken_by_what_comes(void **) {
+    struct queue *queue = make();
+    pthread_t thread = wait_in(queue);
+    add(queue, "now");
+    char *key = join(thread);
+    assert_string_equal(key, "now");
+    queue_done(queue, key);
+
+    add_after(queue, "far", 1000000);
+    thread = wait_in(queue); // for a long time
+    add_after(queue, "near", 10);
+    key = join(thread);
+    assert_string_equal(key, "near");
+    queue_done(queue, key);
+    queue_free(queue);
+}
+
+static void each_of_many_waiting_workers_gets_its_key(void **) {
+    enum { WORKERS = 5 };
+    struct queue *queue = make();
+    pthread_t threads[WORKERS];
+    for (int i = 0; i < WORKERS; i++) {
+        threads[i] = wait_in(queue);
+    }
+    add_after(queue, "e", 25);
+    add_after(queue, "d", 25);
+    add_after(queue, "c", 5);
+    add(queue, "a");
+    add(queue, "b");
+    char keys[WORKERS + 1] = "";
+    for (int i = 0; i < WORKERS; i++) {
+        char *key = join(threads[i]);
+        assert_non_null(key);
+        strcat(keys, key);
+        queue_done(queue, key);
+    }
+    for (const char *letter = "abcde"; *letter != '\0'; letter++) {
+        assert_non_null(strchr(keys, *letter));
+    }
+    queue_free(queue);
+}
+
+static void one_worker_is_released(void **) {
+    struct queue *queue = make();
+    pthread_t first = wait_in(queue);
+    pthread_t second = wait_in(queue);
+    queue_release_worker(queue);
+    usleep(5000);
+    add(queue, "a");
+    char *one = join(first);
+    char *other = nullptr;
+    if (one == nullptr) {
+        other = join(second);
+        assert_string_equal(other, "a"); // the one that stayed
+    } else {
+        assert_null(join(second));
+    }
+    queue_done(queue, one == nullptr ? other : one);
+
+    add(queue, "b"); // nobody waits: the next to ask leaves, even from work
+    queue_release_worker(queue);
+    char *key = nullptr;
+    assert_false(queue_take(queue, &key));
+    assert_null(key);
+    process(queue, "b");
+    queue_free(queue);
+}
+
+static void shutting_down_ends_all_waits(void **) {
+    struct queue *queue = make();
+    pthread_t first = wait_in(queue);
+    pthread_t second = wait_in(queue);
+    queue_shut_down(queue);
+    assert_null(join(first));
+    assert_null(join(second));
+    queue_free(queue);
+}
+
+static void nothing_is_given_out_after_shutting_down(void **) {
+    struct queue *queue = make();
+    add(queue, "a");
+    add(queue, "b");
+    char *key = take(queue, "a");
+    queue_shut_down(queue);
+    add(queue, "c");
+    add(queue, "a");
+    add_after(queue, "d", 0);
+    assert_int_equal(retry(queue, "a", 0), 5);
+    queue_done(queue, key);
+    assert_false(queue_take(queue, &key));
+    queue_free(queue);
+}
+
+// ---- observing
+
+struct log {
+    struct buffer text;
+};
+
+static void note(struct log *log, const char *sign, const char *key) {
+    struct error e;
+    must(buffer_append_format(&log->text, &e, "%s%s ", sign, key), e);
+}
+
+static void note_added(void *context, const char *key) {
+    note(context, "+", key);
+}
+
+static void note_retried(void *context, const char *key) {
+    note(context, "r", key);
+}
+
+static void note_started(void *context, const char *key, double seconds) {
+    assert_true(seconds >= 0);
+    note(context, "s", key);
+}
+
+static void note_finished(void *context, const char *key, double seconds) {
+    assert_true(seconds >= 0);
+    note(context, "f", key);
+}
+
+static void the_observer_is_told(void **) {
+    struct log log = {.text = buffer_create(1 << 16)};
+    const struct queue_observer observer = {&log, note_added, note_retried, note_started, note_finished};
+    struct error e;
+    struct queue *queue = nullptr;
+    must(queue_create(&observer, &queue, &e), e);
+    add(queue, "a");
+    add(queue, "a");
+    char *key = take(queue, "a");
+    add(queue, "a");
+    add(queue, "a");
+    queue_done(queue, key);
+    key = take(queue, "a");
+    (void)retry(queue, "a", 0);
+    queue_done(queue, key);
+    process(queue, "a");
+    assert_string_equal(buffer_text(&log.text), "+a sa +a fa sa ra fa +a sa fa ");
+    queue_free(queue);
+    buffer_free(&log.text);
+}
+
+static void running_keys_are_measured(void **) {
+    struct queue *queue = make();
+    double sum = -1;
+    assert_true(queue_longest_running(queue, &sum) == 0);
+    assert_true(sum == 0);
+    add(queue, "a");
+    add(queue, "b");
+    char *a = take(queue, "a");
+    usleep(2000);
+    char *b = take(queue, "b");
+    usleep(1000);
+    double longest = queue_longest_running(queue, &sum);
+    assert_true(longest > 0.002);
+    assert_true(sum > longest);
+    queue_done(queue, a);
+    assert_true(queue_longest_running(queue, &sum) == sum);
+    assert_true(sum > 0);
+    queue_done(queue, b);
+    assert_true(queue_longest_running(queue, nullptr) == 0);
+    queue_free(queue);
+}
+
+// ---- threads
+
+enum { PRODUCERS = 3, WORKERS = 4, KEYS = 23, ADDS = 4000 };
+
+struct shared {
+    struct queue *queue;
+    atomic_int wanted[KEYS];  // what producers have made, counted
+    atomic_int reached[KEYS]; // the count that a worker saw last
+    atomic_int inside[KEYS];
+    atomic_int next_producer;
+};
+
+static void *produce(void *context) {
+    struct shared *shared = context;
+    unsigned state = (unsigned)atomic_fetch_add(&shared->next_producer, 1) * 7919 + 1;
+    for (int i = 0; i < ADDS; i++) {
+        state = state * 1103515245 + 12345;
+        int number = (int)(state >> 16) % KEYS;
+        char key[8];
+        snprintf(key, sizeof(key), "%d", number);
+        atomic_fetch_add(&shared->wanted[number], 1);
+        if (state % 5 == 0) {
+            add_after(shared->queue, key, state % 3);
+        } else {
+            add(shared->queue, key);
+        }
+    }
+    return nullptr;
+}
+
+static void *work(void *context) {
+    struct shared *shared = context;
+    unsigned turns = 0;
+    for (char *key; queue_take(shared->queue, &key); turns++) {
+        int number = atoi(key);
+        if (atomic_fetch_add(&shared->inside[number], 1) != 0) {
+            fail_msg("key %s is in two workers", key);
+        }
+        if (turns % 7 == 0) { // fails, having seen nothing
+            (void)retry(shared->queue, key, 0);
+        } else {
+            atomic_store(&shared->reached[number], atomic_load(&shared->wanted[number]));
+            queue_forget(shared->queue, key);
+        }
+        atomic_fetch_sub(&shared->inside[number], 1);
+        queue_done(shared->queue, key);
+    }
+    return nullptr;
+}
+
+static bool all_reached(struct shared *shared) {
+    for (int i = 0; i < KEYS; i++) {
+        if (atomic_load(&shared->reached[i]) != atomic_load(&shared->wanted[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void many_threads_lose_nothing(void **) {
+    struct shared shared = {.queue = make()};
+    pthread_t producers[PRODUCERS];
+    pthread_t workers[WORKERS];
+    for (int i = 0; i < WORKERS; i++) {
+        pthread_create(&workers[i], nullptr, work, &shared);
+    }
+    for (int i = 0; i < PRODUCERS; i++) {
+        pthread_create(&producers[i], nullptr, produce, &shared);
+    }
+    for (int i = 0; i < PRODUCERS; i++) {
+        pthread_join(producers[i], nullptr);
+    }
+    for (int i = 0; i < 6000 && !all_reached(&shared); i++) {
+        usleep(10000);
+    }
+    assert_true(all_reached(&shared));
+    queue_shut_down(shared.queue);
+    for (int i = 0; i < WORKERS; i++) {
+        pthread_join(workers[i], nullptr);
+    }
+    queue_free(shared.queue);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_come_out_in_the_order_they_came_in),
+        cmocka_unit_test(a_waiting_key_is_there_once),
+        cmocka_unit_test(a_key_is_never_in_two_workers_and_no_event_is_lost),
+        cmocka_unit_test(a_delay_that_passes_while_a_key_is_processed_is_an_event),
+        cmocka_unit_test(delayed_keys_come_when_they_are_due),
+        cmocka_unit_test(many_delays_come_in_order),
+        cmocka_unit_test(a_retry_comes_after_its_delay),
+        cmocka_unit_test(of_two_times_the_earlier_counts),
+        cmocka_unit_test(failures_double_the_delay_up_to_a_limit),
+        cmocka_unit_test(an_event_neither_inflates_the_backoff_nor_waits_for_it),
+        cmocka_unit_test(success_forgets_failures),
+        cmocka_unit_test(a_key_that_succeeded_takes_no_memory),
+        cmocka_unit_test(out_of_memory_leaves_the_queue_as_it_was),
+        cmocka_unit_test(a_waiting_worker_is_woken_by_what_comes),
+        cmocka_unit_test(each_of_many_waiting_workers_gets_its_key),
+        cmocka_unit_test(one_worker_is_released),
+        cmocka_unit_test(shutting_down_ends_all_waits),
+        cmocka_unit_test(nothing_is_given_out_after_shutting_down),
+        cmocka_unit_test(the_observer_is_told),
+        cmocka_unit_test(running_keys_are_measured),
+        cmocka_unit_test(many_threads_lose_nothing),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
