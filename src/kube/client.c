@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +22,9 @@ struct kube_client {
     struct http_client *http;
     kube_request_observer *observer;
     void *observer_context;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool interrupted; // guarded by lock
 };
 
 bool kube_client_create(struct kube_config *config, struct http_client *http, kube_request_observer *observer,
@@ -28,13 +33,31 @@ bool kube_client_create(struct kube_config *config, struct http_client *http, ku
     if (client == nullptr) {
         return error_no_memory(e, "an API client");
     }
-    *client = (struct kube_client){config, http, observer, observer_context};
+    *client = (struct kube_client){
+        .config = config, .http = http, .observer = observer, .observer_context = observer_context};
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&client->lock, nullptr);
+    pthread_cond_init(&client->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
     *ret_client = client;
     return true;
 }
 
 void kube_client_free(struct kube_client *client) {
-    memory_free(client);
+    if (client != nullptr) {
+        pthread_cond_destroy(&client->changed);
+        pthread_mutex_destroy(&client->lock);
+        memory_free(client);
+    }
+}
+
+void kube_client_interrupt(struct kube_client *client) {
+    pthread_mutex_lock(&client->lock);
+    client->interrupted = true;
+    pthread_cond_broadcast(&client->changed);
+    pthread_mutex_unlock(&client->lock);
 }
 
 // ---- errors
@@ -182,38 +205,54 @@ static bool take_answer(const struct http_response *response, yyjson_doc **ret_d
     return error_wrap(e, "the answer");
 }
 
+// What has been tried for one call.
+struct attempts {
+    int made;
+    bool token_renewed;
+};
+
 // How long to wait before the same request is sent again; -1: it is not.
-static int64_t retry_delay(int status, const struct error *e, int tries) {
-    if (status == UNAUTHORIZED) {
-        return tries == 1 ? 0 : -1;
+static int64_t retry_delay(struct attempts *attempts, int status, const struct error *e) {
+    if (status == UNAUTHORIZED && !attempts->token_renewed) {
+        attempts->token_renewed = true;
+        return 0;
     }
     bool busy = status == 429 || status >= 500;
-    return busy && e->retry_after_ms > 0 && tries < TRIES_MAX ? (int64_t)e->retry_after_ms : -1;
+    return busy && e->retry_after_ms > 0 && attempts->made < TRIES_MAX ? (int64_t)e->retry_after_ms : -1;
 }
 
-static void sleep_ms(int64_t milliseconds) {
-    struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
-    while (nanosleep(&time, &time) != 0) {
+// False: interrupted.
+static bool wait_until(struct kube_client *client, int64_t then_ms) {
+    struct timespec then = {.tv_sec = then_ms / 1000, .tv_nsec = then_ms % 1000 * 1000000};
+    int result = 0;
+    pthread_mutex_lock(&client->lock);
+    while (!client->interrupted && result != ETIMEDOUT) {
+        result = pthread_cond_timedwait(&client->changed, &client->lock, &then);
     }
+    bool interrupted = client->interrupted;
+    pthread_mutex_unlock(&client->lock);
+    return !interrupted;
 }
 
 static bool call(struct kube_client *client, const struct kube_request *request, yyjson_doc **ret_document,
                  struct error *e) {
     int64_t deadline = clock_monotonic_ms() + (request->timeout_ms == 0 ? TIMEOUT_MS : request->timeout_ms);
-    for (int tries = 1;; tries++) {
+    struct attempts attempts = {0};
+    for (;;) {
         cleanup_response struct http_response response = {0};
         int64_t left = deadline - clock_monotonic_ms();
+        attempts.made++;
         if (!send_once(client, request, left < 1 ? 1 : (uint32_t)left, &response, e)) {
             return false;
         }
         if (take_answer(&response, ret_document, e)) {
             return true;
         }
-        int64_t delay = retry_delay(response.status, e, tries);
-        if (delay < 0 || clock_monotonic_ms() + delay >= deadline) {
+        int64_t delay = retry_delay(&attempts, response.status, e);
+        int64_t next = clock_monotonic_ms() + delay;
+        if (delay < 0 || next >= deadline || (delay > 0 && !wait_until(client, next))) {
             return false;
         }
-        sleep_ms(delay);
     }
 }
 

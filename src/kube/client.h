@@ -20,6 +20,10 @@ typedef void kube_request_observer(void *context, const char *method, int code, 
                                       struct kube_client **ret_client, struct error *e);
 void kube_client_free(struct kube_client *client); // takes client; NULL is allowed
 
+// For an orderly stop: from now on no call waits to be retried, and those that do return with their last error. Any
+// thread.
+void kube_client_interrupt(struct kube_client *client);
+
 struct kube_request {
     const char *method;
     const char *path;         // from kube_resource_path, with a query if there is one

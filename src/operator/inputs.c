@@ -66,18 +66,22 @@ static bool resolve_foreign(struct reconcile *r, struct source *source) {
     return true;
 }
 
+// Whether the server could take the URL for one with another path than it shows.
+static bool has_hidden_path(const char *url) {
+    return strstr(url, "..") != nullptr || strcasestr(url, "%2e") != nullptr || strchr(url, '\\') != nullptr;
+}
+
 static bool resolve_url(const struct reconcile *r, struct source *source, struct error *e) {
     source->name = source->request->reference.name;
     for (const char *const *prefix = r->controller->seed_url_prefixes; *prefix != nullptr; prefix++) {
-        if (strncmp(source->name, *prefix, strlen(*prefix)) == 0) {
+        if (strncmp(source->name, *prefix, strlen(*prefix)) == 0 && !has_hidden_path(source->name)) {
             return true;
         }
     }
-    return error_set(
-        e, ERROR_INVALID_SPEC,
-        "spec.%s: %.200s is refused; the operator fetches only from URLs that start with one of its "
-        "--seed-url-prefix settings",
-        source->request->field, source->name);
+    return error_set(e, ERROR_INVALID_SPEC,
+                     "spec.%s: %.200s is refused; the operator fetches only from URLs that start with one of "
+                     "its --seed-url-prefix settings",
+                     source->request->field, source->name);
 }
 
 // Chooses where the input comes from: the kind that the reference names, else the first default one that

@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-enum { KINDS_MAX = 16, KEY_MAX = 1024, OWN_RESOURCES = 2 };
+enum { KINDS_MAX = 16, KEY_MAX = 1024, OWN_RESOURCES = 2, ENQUEUE_PAUSE_NS = 1000000 };
 
 struct watched {
     struct watches *watches;
@@ -68,8 +69,8 @@ static void enqueue(struct watches *watches, const char *plural, const char *key
     struct error e;
     snprintf(queue_key, sizeof(queue_key), "%s/%s", plural, key);
     while (!queue_add(watches->options.queue, queue_key, &e)) {
-        // Memory is out, and a lost key would be a lost update: the loop thread waits for workers to free
-        // some.
+        // Memory is out, and a lost key would be a lost update: wait for workers to free some.
+        (void)nanosleep(&(struct timespec){.tv_nsec = ENQUEUE_PAUSE_NS}, nullptr);
     }
 }
 

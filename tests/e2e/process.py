@@ -145,7 +145,7 @@ class Operators:
 
     def command(self, *flags, kubeconfig=None, program=None):
         return [
-            *([program] if program else [self.binary, "operator"]),
+            *(program or [self.binary, "operator"]),
             "--kubeconfig", kubeconfig or self.kubeconfig,
             "--bind-address", "127.0.0.1:0",
             "--namespace", "qubesec-system",

@@ -89,44 +89,44 @@ def test_shared_secret_from_a_secret(api, operator, namespace):
 
 PEER = {"name": "late", "key": "key"}
 LATE = {
-    "key-pair": (QES, {"publicKeyRef": {"name": "late"}}, QKKP, lambda ns: [thing(QKKP, ns, "late")]),
+    "key-pair": (QES, {"publicKeyRef": {"name": "late"}}, QKKP, lambda ns, pem: [thing(QKKP, ns, "late")]),
     "ConfigMap": (
         QES,
         {"publicKeyRef": {"kind": "ConfigMap", **PEER}},
         "ConfigMap",
-        lambda ns: [config_map_thing(ns, "late", {"key": PUBLIC_PEM})],
+        lambda ns, pem: [config_map_thing(ns, "late", {"key": pem})],
     ),
     "Secret": (
         QDK,
         {"sharedSecretRef": {"kind": "Secret", **PEER}},
         "Secret",
-        lambda ns: [secret_thing(ns, "late", {"key": bytes(32)})],
+        lambda ns, pem: [secret_thing(ns, "late", {"key": bytes(32)})],
     ),
     "encapsulation": (
         QDS,
         {"privateKeyRef": {"name": "pair"}, "ciphertextRef": {"name": "late"}},
         QES,
-        lambda ns: [thing(QES, ns, "late", {"publicKeyRef": {"name": "pair"}})],
+        lambda ns, pem: [thing(QES, ns, "late", {"publicKeyRef": {"name": "pair"}})],
     ),
-    "any-kind": (QDK, {"sharedSecretRef": {"name": "late"}}, QES, lambda ns: [thing(QRN, ns, "late")]),
+    "any-kind": (QDK, {"sharedSecretRef": {"name": "late"}}, QES, lambda ns, pem: [thing(QRN, ns, "late")]),
     "one-kind": (
         QDK,
         {"sharedSecretRef": {"kind": QRN, "name": "late"}},
         QRN,
-        lambda ns: [thing(QRN, ns, "late")],
+        lambda ns, pem: [thing(QRN, ns, "late")],
     ),
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def public_pem(tmp_path_factory):
-    global PUBLIC_PEM
-    PUBLIC_PEM = generate(tmp_path_factory.mktemp("peer"), ALGORITHM)[1].decode()
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory):
+    """A peer's public key."""
+    return generate(tmp_path_factory.mktemp("peer"), ALGORITHM)[1].decode()
 
 
 @pytest.mark.parametrize("kind, spec, waits_for, late", LATE.values(), ids=LATE)
 def test_waiting_costs_nothing_and_ends_with_the_arrival(
-    cluster, api, operator, namespace, kind, spec, waits_for, late
+    cluster, api, operator, namespace, pem, kind, spec, waits_for, late
 ):
     api.make(thing(QKKP, namespace, "pair"))
     api.create(thing(kind, namespace, "waiting", spec))
@@ -137,20 +137,20 @@ def test_waiting_costs_nothing_and_ends_with_the_arrival(
     mark = cluster.audit.mark()
     time.sleep(3)
     assert cluster.audit.requests(mark, namespace) == []
-    for one in late(namespace):
+    for one in late(namespace, pem):
         api.create(one)
     api.wait_success(kind, namespace, "waiting")
 
 
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
-def test_waiting_for_an_entry(api, operator, namespace, kind):
+def test_waiting_for_an_entry(api, operator, namespace, pem, kind):
     make = config_map_thing if kind == "ConfigMap" else secret_thing
     api.create(make(namespace, "peer", {}))
     reference = {"kind": kind, "name": "peer", "key": "key"}
     api.create(thing(QES, namespace, "waiting", {"publicKeyRef": reference}))
     found = api.wait_status(QES, namespace, "waiting", "Pending", f"WaitingFor{kind}")
     assert "has no entry key" in ready_of(found)["message"]
-    change = make(namespace, "peer", {"key": PUBLIC_PEM if kind == "ConfigMap" else PUBLIC_PEM.encode()})
+    change = make(namespace, "peer", {"key": pem if kind == "ConfigMap" else pem.encode()})
     api.patch(kind, namespace, "peer", {"data": change["data"]})
     api.wait_success(QES, namespace, "waiting")
 
@@ -257,11 +257,11 @@ def test_ciphertext_of_a_wrong_length(api, operator, namespace, size):
     assert "spec.ciphertext" in said and str(size) in said and "1088" in said
 
 
-def test_no_public_key_and_then_one(api, operator, namespace):
+def test_no_public_key_and_then_one(api, operator, namespace, pem):
     api.create(config_map_thing(namespace, "peer", {"key": "not a key"}))
     reference = {"kind": "ConfigMap", "name": "peer", "key": "key"}
     assert "spec.publicKeyRef" in fail(api, QES, namespace, {"publicKeyRef": reference})
-    api.patch("ConfigMap", namespace, "peer", {"data": {"key": PUBLIC_PEM}})
+    api.patch("ConfigMap", namespace, "peer", {"data": {"key": pem}})
     found = api.wait_success(QES, namespace, "failing")
     assert "error" not in found["status"]
 

@@ -44,7 +44,8 @@ LIVES = {
         own_status=frozenset(), inputs=2,
     ),
     QDK: Life(
-        spec={"sharedSecretRef": {"name": "sealed"}, "keyLength": 20, "salt": "0f", "info": "life"}, edit={"salt": "f0"},
+        spec={"sharedSecretRef": {"name": "sealed"}, "keyLength": 20, "keyType": "HMAC-SHA256", "salt": "0f", "info": "life"},
+        edit={"salt": "f0"},
         algorithm="HKDF-SHA256", entries={"key": 20}, main="key", fresh=False, standard="RFC 5869",
         own_status=frozenset({"keyLength", "usedSalt", "usedInfo"}), inputs=1,
     ),

@@ -477,7 +477,7 @@ static void try_every_damage(reader *read, const struct algorithm *wanted, const
         cleanup_pkey struct pkey *pkey = nullptr;
         cleanup_buffer struct buffer damaged = buffer_create(BIG);
         must(buffer_append(&damaged, bytes, length, &e), e);
-        damaged.data[i] ^= (char)(1 << i % 8);
+        damaged.data[i] = (char)(damaged.data[i] ^ 1 << i % 8);
         bool done = read(wanted, damaged.data, damaged.length, &pkey, &e);
         assert_int_equal(ERR_peek_error(), 0);
         assert_int_equal(done, pkey != nullptr);

@@ -40,7 +40,8 @@ static void count_alarm(int) {
     alarms++;
 }
 
-// A signal makes getrandom return early with a part of a large request, or with none.
+// Where getrandom is a system call, a signal makes it return early with a part of a large request, or with
+// none.
 static void test_system_goes_on_after_signals(void **) {
     enum { LARGE = 16 * 1024 * 1024, CHUNK = 65536 };
     struct error e;

@@ -218,11 +218,29 @@ static void pages_are_put_together(void **state) {
     page(fixture, LIST_PAGE("100", "to+ken/1=&", ITEM("a", "1") "," ITEM("b", "2")));
     expect_list(fixture, "limit=500&continue=to%2Bken%2F1%3D%26");
     expect_log(fixture, "");
-    page(fixture, LIST_PAGE("100", "t2", ""));
+    page(fixture, LIST_PAGE("103", "t2", ""));
     expect_list(fixture, "limit=500&continue=t2");
-    page(fixture, LIST("100", ITEM("c", "3")));
+    page(fixture, LIST("105", ITEM("c", "3"))); // all are as of the first, or else nothing is missed from there
     expect_watch(fixture, "100");
     expect_log(fixture, "list a@1; list b@2; list c@3; replace @100; ");
+}
+
+static void each_page_has_tries_of_its_own(void **state) {
+    struct fixture *fixture = *state;
+    expect_list(fixture, FIRST_LIST);
+    page(fixture, LIST_PAGE("100", "t", ITEM("a", "1")));
+    for (int i = 0; i < 9; i++) {
+        for (int j = 0; j < 4; j++) {
+            expect_list(fixture, "limit=500&continue=t");
+            fail_as(fixture, 500, ERROR_RETRYABLE, 0, "something broke");
+            wait_out(fixture);
+        }
+        expect_list(fixture, "limit=500&continue=t");
+        page(fixture, LIST_PAGE("100", "t", ""));
+    }
+    expect_list(fixture, "limit=500&continue=t");
+    page(fixture, LIST("100", ""));
+    expect_log(fixture, "list a@1; replace @100; ");
 }
 
 static void a_failed_page_is_asked_for_again(void **state) {
@@ -788,6 +806,7 @@ int main(void) {
         scripted(it_lists_then_watches_and_goes_on),
         scripted(an_empty_list_is_a_list),
         scripted(pages_are_put_together),
+        scripted(each_page_has_tries_of_its_own),
         scripted(a_failed_page_is_asked_for_again),
         scripted(trap_1_a_dead_watch_has_deadlines_of_our_own),
         scripted(a_list_has_a_deadline),

@@ -272,6 +272,9 @@ static void an_object_made_anew_is_another_one(void **state) {
     expect_version(fixture, "a", "9");
     store_remove(fixture->store, make_as("a", "third", "12", "")); // the end of one that was never seen
     expect_log(fixture, "-a@9/second ");
+    apply_own(fixture, make_as("a", "fourth", "20", ""));
+    store_remove(fixture->store, make_as("a", "fourth", "19", "")); // its own end is final
+    expect_log(fixture, "+a@20/fourth -a@20/fourth ");
 }
 
 static void what_is_not_worth_keeping_is_as_good_as_gone(void **state) {

@@ -1,0 +1,310 @@
+#include "kube/event.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "kube/event_body.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+// One entry for each (object, reason, note): what is to be sent, and what was. Entries stay for a while, so that a
+// repetition becomes a series. They are kept in the order of their last use; those with something to send wait in a
+// second list, first in, first out. The sending thread copies an entry, and talks to the server without the lock.
+enum {
+    ENTRIES_MAX = 1000,
+    SERIES_IDLE_MS = 6 * 60 * 1000, // a repetition after this long is a new Event
+    SEND_MS = 3000,                 // for one request
+    DRAIN_MS = 1000,
+    BODY_MAX = 64 * 1024,
+    PATH_MAX_LENGTH = 4096,
+    KEY_MAX = 8192,
+};
+
+struct entry {
+    char *key; // also the map's
+    struct event_body body;
+    bool created; // the Event exists on the server
+    bool waiting; // in the sending list
+    bool sending; // being sent: must not be freed
+    int64_t used_ms;
+    struct entry *older;
+    struct entry *newer;
+    struct entry *next_waiting;
+};
+
+struct event_recorder {
+    struct kube_client *client;
+    char *component;
+    char *instance;
+    pthread_t thread;
+    pthread_mutex_t lock; // guards all below
+    pthread_cond_t wake;
+    struct map *entries; // key -> struct entry *, borrowed
+    struct entry *oldest;
+    struct entry *newest;
+    struct entry *first_waiting;
+    struct entry *last_waiting;
+    bool closing;
+    int64_t drain_until_ms; // once closing
+};
+
+static void free_entry(struct entry *entry) {
+    event_body_free(&entry->body);
+    memory_free(entry->key);
+    memory_free(entry);
+}
+
+// ---- the order of use; with the lock held
+
+static void unlink_entry(struct event_recorder *recorder, struct entry *entry) {
+    *(entry->older == nullptr ? &recorder->oldest : &entry->older->newer) = entry->newer;
+    *(entry->newer == nullptr ? &recorder->newest : &entry->newer->older) = entry->older;
+}
+
+static void link_newest(struct event_recorder *recorder, struct entry *entry) {
+    entry->older = recorder->newest;
+    entry->newer = nullptr;
+    *(entry->older == nullptr ? &recorder->oldest : &entry->older->newer) = entry;
+    recorder->newest = entry;
+}
+
+// Makes room for one more; false: all entries still have something to send.
+static bool make_room(struct event_recorder *recorder) {
+    if (map_count(recorder->entries) < ENTRIES_MAX) {
+        return true;
+    }
+    struct entry *entry = recorder->oldest;
+    while (entry != nullptr && (entry->waiting || entry->sending)) {
+        entry = entry->newer;
+    }
+    if (entry == nullptr) {
+        return false;
+    }
+    unlink_entry(recorder, entry);
+    (void)map_remove(recorder->entries, entry->key);
+    free_entry(entry);
+    return true;
+}
+
+static void put_waiting(struct event_recorder *recorder, struct entry *entry) {
+    entry->waiting = true;
+    entry->next_waiting = nullptr;
+    *(recorder->last_waiting == nullptr ? &recorder->first_waiting : &recorder->last_waiting->next_waiting) = entry;
+    recorder->last_waiting = entry;
+    pthread_cond_signal(&recorder->wake);
+}
+
+static struct entry *take_waiting(struct event_recorder *recorder) {
+    struct entry *entry = recorder->first_waiting;
+    if (entry != nullptr) {
+        recorder->first_waiting = entry->next_waiting;
+        recorder->last_waiting = recorder->first_waiting == nullptr ? nullptr : recorder->last_waiting;
+        entry->waiting = false;
+    }
+    return entry;
+}
+
+// ---- sending; on the recorder's thread
+
+static bool create_event(struct event_recorder *recorder, const struct event_body *body, uint32_t timeout_ms,
+                         struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_LENGTH);
+    cleanup_buffer struct buffer text = buffer_create(BODY_MAX);
+    if (!kube_resource_path(&kube_events, body->namespace, nullptr, nullptr, &path, e) ||
+        !event_body_write(body, recorder->component, recorder->instance, &text, e)) {
+        return false;
+    }
+    struct kube_request request = {.method = "POST",
+                                   .path = buffer_text(&path),
+                                   .body = buffer_text(&text),
+                                   .body_length = text.length,
+                                   .timeout_ms = timeout_ms};
+    return kube_client_call(recorder->client, &request, nullptr, e);
+}
+
+static bool continue_series(struct event_recorder *recorder, const struct event_body *body, uint32_t timeout_ms,
+                            struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_LENGTH);
+    cleanup_buffer struct buffer text = buffer_create(BODY_MAX);
+    if (!kube_resource_path(&kube_events, body->namespace, body->name, nullptr, &path, e) ||
+        !event_body_write_series(body, &text, e)) {
+        return false;
+    }
+    struct kube_request request = {.method = "PATCH",
+                                   .path = buffer_text(&path),
+                                   .content_type = KUBE_MERGE_PATCH,
+                                   .body = buffer_text(&text),
+                                   .body_length = text.length,
+                                   .timeout_ms = timeout_ms};
+    return kube_client_call(recorder->client, &request, nullptr, e);
+}
+
+// Whether the Event exists afterwards. One that the server has forgotten meanwhile is made anew.
+static bool send_body(struct event_recorder *recorder, const struct event_body *body, bool created,
+                      uint32_t timeout_ms) {
+    struct error e;
+    if (created && (continue_series(recorder, body, timeout_ms, &e) || e.class != ERROR_NOT_FOUND)) {
+        return true;
+    }
+    return create_event(recorder, body, timeout_ms, &e) || e.class == ERROR_CONFLICT;
+}
+
+// With the lock held, which is given back while the server is asked. An entry that is being sent is not freed; the
+// texts of its body do not change, and the numbers are copied.
+static void send_entry(struct event_recorder *recorder, struct entry *entry, uint32_t timeout_ms) {
+    const struct event_body body = entry->body;
+    bool created = entry->created;
+    entry->sending = true;
+    pthread_mutex_unlock(&recorder->lock);
+    bool exists = send_body(recorder, &body, created, timeout_ms);
+    pthread_mutex_lock(&recorder->lock);
+    entry->sending = false;
+    entry->created = exists;
+}
+
+static void *run(void *context) {
+    struct event_recorder *recorder = context;
+    pthread_mutex_lock(&recorder->lock);
+    for (;;) {
+        struct entry *entry = take_waiting(recorder);
+        int64_t left = recorder->closing ? recorder->drain_until_ms - clock_monotonic_ms() : SEND_MS;
+        if (entry != nullptr && left > 0) {
+            send_entry(recorder, entry, (uint32_t)(left < SEND_MS ? left : SEND_MS));
+        } else if (recorder->closing) {
+            break;
+        } else {
+            pthread_cond_wait(&recorder->wake, &recorder->lock);
+        }
+    }
+    pthread_mutex_unlock(&recorder->lock);
+    return nullptr;
+}
+
+// ---- recording
+
+static bool write_key(const struct kube_object *object, bool warning, const char *reason, const char *note,
+                      struct buffer *key) {
+    struct error ignored;
+    return buffer_append_format(key, &ignored, "%s\n%s\n%d\n%s\n%s", object->uid, object->key, warning, reason, note);
+}
+
+// A new entry, linked and in the map; NULL: no room. With the lock held.
+static struct entry *add_entry(struct event_recorder *recorder, const char *key) {
+    if (!make_room(recorder)) {
+        return nullptr;
+    }
+    struct entry *entry = memory_allocate_zeroed(1, sizeof(*entry));
+    if (entry == nullptr) {
+        return nullptr;
+    }
+    entry->key = memory_copy_text(key);
+    if (entry->key == nullptr || !map_put(recorder->entries, key, entry)) {
+        free_entry(entry);
+        return nullptr;
+    }
+    link_newest(recorder, entry);
+    return entry;
+}
+
+static void drop_entry(struct event_recorder *recorder, struct entry *entry) {
+    unlink_entry(recorder, entry);
+    (void)map_remove(recorder->entries, entry->key);
+    free_entry(entry);
+}
+
+// The entry to count in: one whose series still runs, or a new one. NULL: the event is dropped. With the lock held.
+static struct entry *find_entry(struct event_recorder *recorder, const char *key,
+                                const struct kube_resource *resource, const struct kube_object *object,
+                                const struct event_words *words) {
+    struct entry *entry = map_get(recorder->entries, key);
+    bool busy = entry != nullptr && (entry->waiting || entry->sending);
+    if (entry != nullptr && !busy && clock_monotonic_ms() - entry->used_ms > SERIES_IDLE_MS) {
+        drop_entry(recorder, entry);
+        entry = nullptr;
+    }
+    if (entry != nullptr) {
+        unlink_entry(recorder, entry);
+        link_newest(recorder, entry);
+        return entry;
+    }
+    entry = add_entry(recorder, key);
+    if (entry != nullptr && !event_body_fill(&entry->body, resource, object, words)) {
+        drop_entry(recorder, entry);
+        entry = nullptr;
+    }
+    return entry;
+}
+
+void event_record(struct event_recorder *recorder, const struct kube_resource *resource,
+                  const struct kube_object *object, bool warning, const char *reason, const char *action,
+                  const char *note) {
+    cleanup_buffer struct buffer key = buffer_create(KEY_MAX);
+    const struct event_words words = {.warning = warning, .reason = reason, .action = action, .note = note};
+    if (!write_key(object, warning, reason, note, &key)) {
+        return;
+    }
+    pthread_mutex_lock(&recorder->lock);
+    struct entry *entry =
+        recorder->closing ? nullptr : find_entry(recorder, buffer_text(&key), resource, object, &words);
+    if (entry != nullptr) {
+        entry->used_ms = clock_monotonic_ms();
+        entry->body.count++;
+        entry->body.last_us = clock_wall_microseconds();
+        if (!entry->waiting) {
+            put_waiting(recorder, entry);
+        }
+    }
+    pthread_mutex_unlock(&recorder->lock);
+}
+
+// ---- life
+
+static void release(struct event_recorder *recorder) {
+    while (recorder->oldest != nullptr) {
+        struct entry *entry = recorder->oldest;
+        recorder->oldest = entry->newer;
+        free_entry(entry);
+    }
+    map_free(recorder->entries);
+    memory_free(recorder->component);
+    memory_free(recorder->instance);
+    pthread_cond_destroy(&recorder->wake);
+    pthread_mutex_destroy(&recorder->lock);
+    memory_free(recorder);
+}
+
+bool event_recorder_create(struct kube_client *client, const char *component, const char *instance,
+                           struct event_recorder **ret_recorder, struct error *e) {
+    struct event_recorder *recorder = memory_allocate_zeroed(1, sizeof(*recorder));
+    if (recorder == nullptr) {
+        return error_no_memory(e, "an event recorder");
+    }
+    recorder->client = client;
+    pthread_mutex_init(&recorder->lock, nullptr);
+    pthread_cond_init(&recorder->wake, nullptr);
+    recorder->component = memory_copy_text(component);
+    recorder->instance = memory_copy_span(instance, event_text_cut(instance, EVENT_INSTANCE_MAX));
+    recorder->entries = map_create(nullptr);
+    if (recorder->component == nullptr || recorder->instance == nullptr || recorder->entries == nullptr ||
+        pthread_create(&recorder->thread, nullptr, run, recorder) != 0) {
+        release(recorder);
+        return error_no_memory(e, "an event recorder");
+    }
+    *ret_recorder = recorder;
+    return true;
+}
+
+void event_recorder_free(struct event_recorder *recorder) {
+    if (recorder == nullptr) {
+        return;
+    }
+    pthread_mutex_lock(&recorder->lock);
+    recorder->closing = true;
+    recorder->drain_until_ms = clock_monotonic_ms() + DRAIN_MS;
+    pthread_cond_signal(&recorder->wake);
+    pthread_mutex_unlock(&recorder->lock);
+    pthread_join(recorder->thread, nullptr);
+    release(recorder);
+}

@@ -1,0 +1,49 @@
+// What an Event says, and how it is written (events.k8s.io/v1). For event.c only.
+#pragma once
+
+#include "base/buffer.h"
+#include "kube/object.h"
+#include "kube/resource.h"
+
+enum { EVENT_NOTE_MAX = 1024, EVENT_INSTANCE_MAX = 128 }; // bytes, as the API server has it
+
+struct event_words {
+    bool warning;
+    const char *reason;
+    const char *action;
+    const char *note;
+};
+
+// All texts are owned.
+struct event_body {
+    char *namespace; // the Event's
+    char *name;      // the Event's
+    char *api_version;
+    char *kind;
+    char *object_namespace; // NULL: cluster-scoped
+    char *object_name;
+    char *uid;
+    char *resource_version;
+    char *reason;
+    char *action;
+    char *note;
+    bool warning;
+    uint64_t count;
+    int64_t first_us; // microseconds since 1970
+    int64_t last_us;
+};
+
+// How many bytes of text to keep so that it has at most max, without cutting a UTF-8 character.
+size_t event_text_cut(const char *text, size_t max);
+
+// Fills a zeroed body, with a name that is free by chance (64 random bits) and a count of 0. False: memory is out.
+[[nodiscard]] bool event_body_fill(struct event_body *body, const struct kube_resource *resource,
+                                   const struct kube_object *object, const struct event_words *words);
+void event_body_free(struct event_body *body);
+
+// Appends the whole Event as JSON, with its series if it happened more than once. Errors: as json_write.
+[[nodiscard]] bool event_body_write(const struct event_body *body, const char *component, const char *instance,
+                                    struct buffer *text, struct error *e);
+
+// Appends a merge patch that brings the series up to date. Errors: as json_write.
+[[nodiscard]] bool event_body_write_series(const struct event_body *body, struct buffer *text, struct error *e);

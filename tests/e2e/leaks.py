@@ -1,0 +1,66 @@
+"""Looks for pieces of secrets in anything: a log, a status, an image of a process's memory."""
+
+import base64
+
+from api import data_of
+from crypto import SEED_SIZE, secret_part, seed_of
+
+WORD = 8  # bytes: what is looked up first
+# How much of a form must be there to count as found, in its own characters: 16, 18 and 16 bytes of the secret.
+NEEDED = {"raw": 16, "base64": 24, "hex": 32, "HEX": 32}
+
+
+def forms(secret):
+    """(name, text) of the ways to write a secret; base64 as it looks when 0, 1 or 2 bytes come before."""
+    yield "raw", secret
+    yield "hex", secret.hex().encode()
+    yield "HEX", secret.hex().upper().encode()
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + secret)
+        first = (before * 8 + 5) // 6  # characters that the bytes before have a share in
+        last = (before + len(secret)) * 8 // 6
+        yield "base64", text[first:last]
+
+
+class Search:
+    """All secrets at once: their 8-byte windows against the 8-byte words of what is looked through. A piece of 15 bytes
+    or more has a whole word in it, wherever it lies, so any piece as long as NEEDED + 14 is found for sure."""
+
+    def __init__(self, secrets):
+        """secrets: bytes by name."""
+        self.windows = {}
+        for name, secret in secrets.items():
+            for form, text in forms(secret):
+                for at in range(len(text) - WORD + 1):
+                    self.windows[int.from_bytes(text[at : at + WORD], "little")] = (name, form, text, at)
+
+    def find(self, content):
+        """The names and forms of the secrets of which there is a piece in content (bytes, or an open mmap)."""
+        with memoryview(content) as view, view[: len(view) // WORD * WORD] as whole, whole.cast("Q") as words:
+            candidates = set(self.windows).intersection(words)
+        found = set()
+        for word in candidates:
+            name, form, text, at = self.windows[word]
+            if (name, form) not in found and any(content.find(piece) >= 0 for piece in pieces(text, at, NEEDED[form])):
+                found.add((name, form))
+        return sorted(found)
+
+
+def pieces(text, at, length):
+    """The pieces of text of that length that hold the word at at."""
+    for first in range(max(0, at + WORD - length), min(at, len(text) - length) + 1):
+        yield text[first : first + length]
+
+
+def secrets_in(api, namespace):
+    """All that is secret in our Secrets of a namespace, by name; for keys of ML-KEM-768."""
+    found = {}
+    for secret in api.list("Secret", namespace):
+        data, name = data_of(secret), secret["metadata"]["name"]
+        for entry in data.keys() & {"random", "shared_secret", "key"}:
+            found[f"{name} {entry}"] = data[entry]
+        if "private_key" in data:
+            vector, rejection = secret_part("ML-KEM-768", data["private_key"])
+            seed = seed_of(data["private_key.pem"])
+            found |= {f"{name} vector": vector, f"{name} rejection": rejection, f"{name} seed": seed[: SEED_SIZE // 2]}
+    return found

@@ -1,0 +1,90 @@
+"""The operator is killed again and again while it works, and nothing that was ever seen is made twice."""
+
+import collections
+import random
+import threading
+import time
+
+from api import KINDS, QKKP, data_of, exchange, wait_until
+from crypto import decapsulate, hkdf
+
+KILLS = 20
+LONGEST_LIFE = 1.2  # seconds, from the start of the process on
+
+
+class Seen:
+    """All public keys and all Secrets that ever were to be seen, by name."""
+
+    def __init__(self, api, namespace):
+        self.keys = collections.defaultdict(set)
+        self.secrets = collections.defaultdict(set)
+        self.ends = [api.watch(QKKP, namespace, self.see_pair), api.watch("Secret", namespace, self.see_secret)]
+
+    def see_pair(self, _, pair):
+        if "publicKeyPEM" in pair.get("status", {}):
+            self.keys[pair["metadata"]["name"]].add(pair["status"]["publicKeyPEM"].encode())
+
+    def see_secret(self, _, secret):
+        name, data = secret["metadata"]["name"], data_of(secret)
+        self.secrets[name].add((secret["metadata"]["uid"], *sorted(data.items())))
+        if "public_key.pem" in data:
+            self.keys[name].add(data["public_key.pem"])
+
+    def end(self):
+        for end in self.ends:
+            end()
+
+
+def test_killed_twenty_times_while_exchanges_are_in_flight(api, operators, namespace, tmp_path):
+    count = 100 if operators.sanitized else 300
+    things = [one for number in range(count) for one in exchange(namespace, f"x{number}-")]
+    seed = random.randrange(1 << 32)
+    print(f"the seed of the moments of the kills is {seed}")
+    moments = random.Random(seed)
+    seen = Seen(api, namespace)
+    in_flight = 0
+    try:
+        for number in range(KILLS):
+            operator = operators.start()
+            batch = things[number * len(things) // KILLS : (number + 1) * len(things) // KILLS]
+            creator = threading.Thread(target=lambda batch=batch: [api.create(one) for one in batch])
+            creator.start()
+            time.sleep(moments.uniform(0, LONGEST_LIFE))
+            operator.kill()
+            creator.join()
+            in_flight += unfinished(api, namespace) > 0
+        print(f"at {in_flight} of {KILLS} kills something was in flight")
+        assert in_flight >= KILLS // 2
+        operators.default()
+        wait_until(lambda: f"{unfinished(api, namespace)} are not finished", lambda: not unfinished(api, namespace), patience=300, pause=1)
+        operators.default().settle()
+    finally:
+        seen.end()
+    check_results(api, namespace, things, tmp_path)
+    assert len(seen.keys) == count
+    assert {name: len(keys) for name, keys in seen.keys.items() if len(keys) != 1} == {}, "a public key has changed"
+    changed = {name: len(versions) for name, versions in seen.secrets.items() if len(versions) != 1}
+    assert changed == {}, "a Secret was made twice, or changed"
+
+
+def unfinished(api, namespace):
+    return sum(one.get("status", {}).get("status") != "Success" for kind in KINDS for one in api.list(kind, namespace))
+
+
+def check_results(api, namespace, things, folder):
+    secrets = {one["metadata"]["name"]: one for one in api.list("Secret", namespace)}
+    assert secrets.keys() == {one["metadata"]["name"] for one in things}
+    statuses = {one["metadata"]["name"]: one["status"] for kind in KINDS for one in api.list(kind, namespace)}
+    for name, secret in secrets.items():
+        assert statuses[name]["secretRef"]["uid"] == secret["metadata"]["uid"]
+        assert statuses[name]["secretRef"]["resourceVersion"] == secret["metadata"]["resourceVersion"]
+    for prefix in sorted({name.partition("-")[0] for name in secrets}):
+        pair, sealed, opened, alice, bob = (
+            data_of(secrets[f"{prefix}-{name}"]) for name in ("pair", "sealed", "opened", "alice", "bob")
+        )
+        assert statuses[f"{prefix}-sealed"]["fingerprint"] == statuses[f"{prefix}-opened"]["fingerprint"]
+        assert statuses[f"{prefix}-alice"]["fingerprint"] == statuses[f"{prefix}-bob"]["fingerprint"]
+        assert sealed["shared_secret"] == opened["shared_secret"]
+        assert alice["key"] == bob["key"] == hkdf(sealed["shared_secret"], bytes(16), b"e2e", 32)
+        assert statuses[f"{prefix}-pair"]["publicKeyPEM"].encode() == pair["public_key.pem"]
+    assert decapsulate(folder, pair["private_key.pem"], sealed["ciphertext"]) == sealed["shared_secret"]

@@ -1,0 +1,135 @@
+"""Every connection of the operator to the API server is post-quantum, as seen on the wire."""
+
+import contextlib
+import hashlib
+import json
+import socket
+import threading
+import urllib.parse
+
+import pytest
+from api import QES, exchange, thing
+
+X25519MLKEM768 = 0x11EC
+RETRY = hashlib.sha256(b"HelloRetryRequest").digest()  # the random of a ServerHello that asks for another one (RFC 8446)
+HANDSHAKE, SERVER_HELLO, KEY_SHARE = 22, 2, 51
+
+
+class Relay:
+    """A TCP server in front of another; keeps the beginning of what the other sends on each connection."""
+
+    def __init__(self, host, port):
+        self.target = (host, port)
+        self.beginnings = []
+        self.sockets = []
+        self.threads = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start(self.accept)
+
+    def start(self, target, *arguments):
+        thread = threading.Thread(target=target, args=arguments)
+        thread.start()
+        self.threads.append(thread)
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                server = socket.create_connection(self.target)
+                beginning = bytearray()
+                self.sockets += [client, server]
+                self.beginnings.append(beginning)
+                self.start(self.copy, client, server, None)
+                self.start(self.copy, server, client, beginning)
+
+    @staticmethod
+    def copy(source, sink, beginning):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if beginning is not None and len(beginning) < 65536:
+                    beginning += data
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def cut(self):
+        """Cuts all connections."""
+        for one in self.sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.cut()
+        for thread in self.threads:
+            thread.join()
+        for one in (self.listener, *self.sockets):
+            one.close()
+
+
+def groups(beginning):
+    """The groups of a connection's ServerHellos: one, or two if the first asked for another key share."""
+    data = bytes(beginning)
+    while len(data) >= 5 and data[0] in (HANDSHAKE, 20):  # 20: change_cipher_spec, between two hellos
+        length = int.from_bytes(data[3:5])
+        record, data = data[5 : 5 + length], data[5 + length :]
+        if record[0] == SERVER_HELLO:
+            yield group_of_hello(record)
+
+
+def group_of_hello(record):
+    assert record[6:38] != RETRY, "the server had to ask for another key share"
+    at = 38 + 1 + record[38] + 2 + 1  # random, session id, cipher suite, compression
+    end = at + 2 + int.from_bytes(record[at : at + 2])
+    at += 2
+    while at < end:
+        kind, length = int.from_bytes(record[at : at + 2]), int.from_bytes(record[at + 2 : at + 4])
+        if kind == KEY_SHARE:
+            return int.from_bytes(record[at + 4 : at + 6])
+        at += 4 + length
+    return None  # TLS 1.2, or a resumption without a key exchange
+
+
+@pytest.fixture
+def relay(cluster):
+    server = cluster.api.server
+    one = Relay(server.hostname, server.port)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def relayed(cluster, relay, tmp_path):
+    """The operator's kubeconfig, by way of the relay."""
+    config = json.loads(cluster.operator_config.read_text())
+    target = config["clusters"][0]["cluster"]
+    target["server"] = urllib.parse.urlsplit(target["server"])._replace(netloc=f"127.0.0.1:{relay.port}").geturl()
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(config))
+    return file
+
+
+def test_every_connection_is_post_quantum(api, operators, relay, relayed, namespace):
+    operator = operators.start(kubeconfig=relayed).wait_ready()
+    api.make(*exchange(namespace))
+    relay.cut()
+    api.make(thing(QES, namespace, "after", {"publicKeyRef": {"name": "pair"}}))
+    operator.settle()
+    negotiated = [list(groups(beginning)) for beginning in relay.beginnings if beginning]
+    assert negotiated == [[X25519MLKEM768]] * len(negotiated)
+    assert len(negotiated) >= 14, "seven watches, and again after the cut"
+    counted = {name: value for name, value in operator.metrics().items() if name.startswith("qubesec_tls_connections_total")}
+    assert counted.keys() == {'qubesec_tls_connections_total{group="X25519MLKEM768"}'}
+    assert sum(counted.values()) == len(negotiated)
+    operators.stop()
+
+
+def test_the_relay_sees_other_groups(cluster, relay):
+    """The test above can fail: a client that offers only X25519 is told apart."""
+    import ssl
+
+    context = ssl.create_default_context(cafile=cluster.folder / "pki" / "ca.crt")
+    context.set_ecdh_curve("X25519")
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", relay.port)), server_hostname="127.0.0.1"):
+        pass
+    assert [list(groups(beginning)) for beginning in relay.beginnings] == [[0x001D]]

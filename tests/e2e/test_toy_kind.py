@@ -1,0 +1,72 @@
+"""A kind is a value: toy_kind.c defines one of its own, and the generic controller serves it as it serves ours."""
+
+import pytest
+from api import ApiError, data_of, secret_thing, thing
+from crypto import fingerprint
+from test_secrets import check_damage_is_told, put, wait_remade
+
+TOY = "QuantumToy"
+SOURCE = b"sixteen bytes of it"
+DEFINITION = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "quantumtoys.qubesec.io"},
+    "spec": {
+        "group": "qubesec.io",
+        "scope": "Namespaced",
+        "names": {"kind": TOY, "plural": "quantumtoys", "singular": "quantumtoy", "shortNames": ["qtoy"]},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture
+def toys(cluster, api, operators):
+    """The toy's operator, running; as the admin, for our own role knows nothing of toys."""
+    program = operators.binary.with_name("toy_kind")
+    assert program.exists(), "toy_kind is not built: make build"
+    api.create(DEFINITION)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd/quantumtoys.qubesec.io")
+    yield operators.start(kubeconfig=cluster.folder / "admin.kubeconfig", program=[program]).wait_ready()
+    operators.stop()
+    api.delete("CustomResourceDefinition", None, DEFINITION["metadata"]["name"])
+
+
+def test_toy_kind(api, toys, namespace):
+    spec = {"sourceRef": {"name": "source", "key": "text"}, "note": "a toy"}
+    api.create(thing(TOY, namespace, "it", spec))
+    api.wait_status(TOY, namespace, "it", "Pending", "WaitingForSecret")
+
+    api.create(secret_thing(namespace, "source", {"text": SOURCE}))
+    made = api.wait_success(TOY, namespace, "it")
+    secret = api.output(made)
+    assert secret["metadata"]["name"] == "it-toy"
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == made["metadata"]["uid"]
+    assert data_of(secret)["reversed"] == SOURCE[::-1]
+    assert made["status"]["usedNote"] == "a toy"
+    assert made["status"]["algorithm"] == "reversal"
+    assert made["status"]["fingerprint"] == fingerprint(SOURCE[::-1])
+
+    damaged = data_of(put(api, namespace, "it-toy", {"reversed": b"something else now"}))
+    assert wait_remade(api, TOY, namespace, "it", damaged)["reversed"] == SOURCE[::-1]
+    check_damage_is_told(api, namespace, "it")
+
+    put(api, namespace, "source", {"text": SOURCE * 2})
+    assert wait_remade(api, TOY, namespace, "it", data_of(secret))["reversed"] == (SOURCE * 2)[::-1]
+
+    api.create(thing(TOY, namespace, "faulty", {"note": 1}))
+    error = api.wait_status(TOY, namespace, "faulty", "Failed", "InvalidSpec")["status"]["error"]
+    assert "spec.sourceRef: is required" in error and "spec.note: must be a text" in error
+
+    api.delete(TOY, namespace, "it")
+    api.wait_gone("Secret", namespace, "it-toy")
+    with pytest.raises(ApiError, match="404"):
+        api.secret(namespace, "it-toy")

@@ -1,0 +1,426 @@
+// What the tests of this folder share: an object of a kind, taken through the steps that the controller takes it
+// through, with no API server.
+#pragma once
+
+#include "../crypto/support.h"
+#include "short_secrets.h"
+
+#include "crypto/algorithm.h"
+#include "json/write.h"
+#include "kinds/table.h"
+
+enum {
+    FAULTS_MAX = 900,       // as the operator has it
+    STATUS_MAX = 64 * 1024, // bytes
+    OUT_OF_MEMORY_ROUNDS = 100000,
+};
+
+static const char some_time[] = "2026-01-02T03:04:05Z";
+
+struct subject {
+    const struct kind *kind;
+    yyjson_doc *document; // owned: the spec
+    void *spec;           // owned
+    struct common_spec common;
+    struct input_request requests[KIND_INPUTS_MAX];
+    size_t request_count;
+    struct input inputs[KIND_INPUTS_MAX];
+    struct secret *input_bytes[KIND_INPUTS_MAX]; // owned
+
+    struct secret_data data;  // owned
+    struct metadata metadata; // as it was made, then as it was read
+    yyjson_doc *metadata_document; // owned
+    struct report report;          // its status is owned
+};
+
+static inline void subject_free(struct subject *s) {
+    json_free(s->document);
+    memory_free(s->spec);
+    for (size_t i = 0; i < KIND_INPUTS_MAX; i++) {
+        secret_free(s->input_bytes[i]);
+    }
+    secret_data_free(&s->data);
+    json_free(s->metadata_document);
+    json_mut_free(s->report.status);
+}
+#define cleanup_subject [[gnu::cleanup(subject_free)]]
+
+// Parses JSON in which ' stands for ", so that it can be read in C.
+static inline yyjson_doc *parse_quoted(const char *text) {
+    struct error e;
+    yyjson_doc *document = nullptr;
+    cleanup_text char *json = memory_copy_text(text);
+    for (char *quote = json; (quote = strchr(quote, '\'')) != nullptr;) {
+        *quote = '"';
+    }
+    must(json_parse(json, strlen(json), &document, &e), e);
+    return document;
+}
+
+static inline bool subject_try_read(const struct kind *kind, const char *spec, struct subject *s, struct error *e) {
+    *s = (struct subject){
+        .kind = kind,
+        .document = parse_quoted(spec),
+        .spec = memory_allocate_zeroed(1, kind->spec_size),
+    };
+    struct spec_reader reader = {
+        .spec = yyjson_doc_get_root(s->document),
+        .faults = buffer_create(FAULTS_MAX),
+    };
+    s->common = spec_common(&reader);
+    kind->decode(&reader, s->spec);
+    if (kind->list_inputs != nullptr) {
+        s->request_count = kind->list_inputs(s->spec, s->requests);
+    }
+    return spec_finish(&reader, e);
+}
+
+// A good spec, in which ' stands for ".
+static inline struct subject subject_read(const struct kind *kind, const char *spec) {
+    struct error e;
+    struct subject s;
+    must(subject_try_read(kind, spec, &s, &e), e);
+    return s;
+}
+
+// A bad spec, and the whole message that says so.
+static inline void assert_faults(const struct kind *kind, const char *spec, const char *message) {
+    struct error e = {0};
+    cleanup_subject struct subject s = {0};
+    if (subject_try_read(kind, spec, &s, &e)) {
+        fail_msg("%s was accepted, wanted: %s", spec, message);
+    }
+    assert_int_equal(e.class, ERROR_INVALID_SPEC);
+    assert_string_equal(e.message, message);
+}
+
+static inline void assert_good_spec(const struct kind *kind, const char *spec) {
+    cleanup_subject struct subject s = subject_read(kind, spec);
+}
+
+// algorithm: that of the resource which the input comes from, or NULL.
+static inline void subject_give(struct subject *s, size_t index, const char *algorithm, const void *bytes,
+                                size_t length) {
+    struct error e;
+    assert_in_range(index, 0, s->request_count - 1);
+    secret_free(s->input_bytes[index]);
+    must(secret_copy(bytes, length, &s->input_bytes[index], &e), e);
+    s->inputs[index] = (struct input){
+        .field = s->requests[index].field,
+        .algorithm = algorithm,
+        .bytes = s->input_bytes[index],
+    };
+}
+
+static inline void subject_give_secret(struct subject *s, size_t index, const char *algorithm,
+                                       const struct secret *bytes) {
+    subject_give(s, index, algorithm, secret_view(bytes), secret_length(bytes));
+}
+
+static inline void make_recipe(const struct subject *s, char ret_recipe[FINGERPRINT_SIZE]) {
+    struct error e;
+    cleanup_buffer struct buffer recipe = buffer_create(32 * 1024);
+    ret_recipe[0] = '\0';
+    if (s->kind->describe_recipe != nullptr) {
+        must(s->kind->describe_recipe(s->spec, &recipe, &e), e);
+        must(fingerprint_compute(buffer_text(&recipe), recipe.length, ret_recipe, &e), e);
+    }
+}
+
+static inline bool subject_inspect(struct subject *s, struct error *e) {
+    json_mut_free(s->report.status);
+    s->report = (struct report){0};
+    return json_create(&s->report.status, e) &&
+           s->kind->inspect(s->spec, &s->data, &s->metadata, &s->report, e);
+}
+
+// Makes the output, checks it, and adds its metadata.
+static inline bool subject_try_make(struct subject *s, struct error *e) {
+    secret_data_free(&s->data);
+    s->metadata = (struct metadata){.standard = s->kind->standard, .generator = "qubesec/test"};
+    memcpy(s->metadata.created, some_time, sizeof(some_time));
+    if (!s->kind->produce(s->spec, s->inputs, &s->data, &s->metadata.algorithm, e)) {
+        return false;
+    }
+    make_recipe(s, s->metadata.recipe);
+    if (!subject_inspect(s, e)) {
+        return false;
+    }
+    memcpy(s->metadata.fingerprint, s->report.fingerprint, FINGERPRINT_SIZE);
+    return metadata_store(&s->metadata, &s->data, e);
+}
+
+static inline void subject_make(struct subject *s) {
+    struct error e;
+    must(subject_try_make(s, &e), e);
+}
+
+// Judges the output as one that was read from a Secret: its metadata, its entries, its fingerprint and its recipe.
+static inline bool subject_judge(struct subject *s, struct error *e) {
+    char recipe[FINGERPRINT_SIZE];
+    json_free(s->metadata_document);
+    s->metadata_document = nullptr;
+    if (!metadata_load(&s->data, &s->metadata, &s->metadata_document, e) || !subject_inspect(s, e)) {
+        return false;
+    }
+    if (strcmp(s->report.fingerprint, s->metadata.fingerprint) != 0) {
+        return error_set(e, ERROR_CRYPTO, "another fingerprint");
+    }
+    make_recipe(s, recipe);
+    return strcmp(recipe, s->metadata.recipe) == 0 || error_set(e, ERROR_CRYPTO, "another recipe");
+}
+
+static inline void assert_sound(struct subject *s) {
+    struct error e;
+    must(subject_judge(s, &e), e);
+}
+
+static inline void assert_damaged(struct subject *s, const char *part) {
+    struct error e;
+    must_fail(subject_judge(s, &e), e, ERROR_CRYPTO, part);
+}
+
+// As assert_damaged, by the kind's own inspection alone: whoever damaged the Secret made its metadata fit.
+static inline void assert_inspection_fails(struct subject *s, const char *part) {
+    struct error e;
+    must_fail(subject_inspect(s, &e), e, ERROR_CRYPTO, part);
+}
+
+static inline const struct secret *entry_of(const struct subject *s, const char *key) {
+    const struct secret *value = secret_data_get(&s->data, key);
+    if (value == nullptr) {
+        fail_msg("there is no entry %s", key);
+    }
+    return value;
+}
+
+// The output has exactly these entries and metadata.
+static inline void assert_entries(const struct subject *s) {
+    size_t count = 0;
+    for (; s->kind->entries[count] != nullptr; count++) {
+        (void)entry_of(s, s->kind->entries[count]);
+    }
+    (void)entry_of(s, METADATA_KEY);
+    assert_int_equal(s->data.count, count + 1);
+}
+
+static inline void replace_entry(struct subject *s, const char *key, const void *bytes, size_t length) {
+    struct error e;
+    for (size_t i = 0; i < s->data.count; i++) {
+        if (strcmp(s->data.entries[i].key, key) == 0) {
+            secret_free(s->data.entries[i].value);
+            must(secret_copy(bytes, length, &s->data.entries[i].value, &e), e);
+            return;
+        }
+    }
+    fail_msg("there is no entry %s", key);
+}
+
+// Puts what other holds under key in the place of what s holds.
+static inline void take_entry(struct subject *s, const char *key, const struct subject *other) {
+    const struct secret *value = entry_of(other, key);
+    replace_entry(s, key, secret_view(value), secret_length(value));
+}
+
+static inline void change_byte(struct subject *s, const char *key, size_t position) {
+    for (size_t i = 0; i < s->data.count; i++) {
+        if (strcmp(s->data.entries[i].key, key) == 0) {
+            assert_in_range(position, 0, secret_length(s->data.entries[i].value) - 1);
+            secret_bytes(s->data.entries[i].value)[position] ^= 0x01;
+        }
+    }
+}
+
+static inline struct secret *remove_entry(struct subject *s, const char *key) {
+    for (size_t i = 0; i < s->data.count; i++) {
+        if (strcmp(s->data.entries[i].key, key) == 0) {
+            struct secret *value = s->data.entries[i].value;
+            s->data.entries[i] = s->data.entries[--s->data.count];
+            return value;
+        }
+    }
+    fail_msg("there is no entry %s", key);
+    return nullptr;
+}
+
+// Sets, or with json NULL removes, one member of the metadata entry; ' stands for ".
+static inline void change_metadata(struct subject *s, const char *member, const char *json) {
+    struct error e;
+    const struct secret *entry = entry_of(s, METADATA_KEY);
+    cleanup_json yyjson_doc *document = nullptr;
+    must(json_parse((const char *)secret_view(entry), secret_length(entry), &document, &e), e);
+    cleanup_json_mut yyjson_mut_doc *changed = yyjson_doc_mut_copy(document, nullptr);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(changed);
+    assert_non_null(yyjson_mut_obj_remove_key(root, member));
+    if (json != nullptr) {
+        cleanup_json yyjson_doc *value = parse_quoted(json);
+        assert_true(yyjson_mut_obj_add_val(changed, root, member,
+                                           yyjson_val_mut_copy(changed, yyjson_doc_get_root(value))));
+    }
+    cleanup_buffer struct buffer text = buffer_create(STATUS_MAX);
+    must(json_write(changed, &text, &e), e);
+    replace_entry(s, METADATA_KEY, text.data, text.length);
+}
+
+// Takes out, cuts, lengthens and changes each entry in turn: none of it may pass, and all of it must be put right
+// again. The output must be sound before.
+static inline void assert_damage_is_found(struct subject *s) {
+    assert_sound(s);
+    for (const char *const *key = s->kind->entries; *key != nullptr; key++) {
+        struct error e;
+        struct secret *whole = remove_entry(s, *key);
+        size_t length = secret_length(whole);
+        assert_damaged(s, *key);
+        cleanup_buffer struct buffer bytes = buffer_create(length + 1);
+        must(buffer_append(&bytes, secret_view(whole), length, &e), e);
+        must(buffer_append(&bytes, "\n", 1, &e), e);
+        must(secret_data_add(&s->data, *key, whole, &e), e);
+        const size_t lengths[] = {0, length - 1, length + 1};
+        for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+            replace_entry(s, *key, bytes.data, lengths[i]);
+            assert_damaged(s, *key);
+        }
+        replace_entry(s, *key, bytes.data, length);
+        const size_t positions[] = {0, 1, length / 3, length / 2, length - 2, length - 1};
+        for (size_t i = 0; i < sizeof(positions) / sizeof(positions[0]); i++) {
+            change_byte(s, *key, positions[i]);
+            assert_damaged(s, *key);
+            change_byte(s, *key, positions[i]);
+        }
+        assert_sound(s);
+    }
+}
+
+// What is no metadata entry, and what is none of this output: nothing of it may pass.
+static inline void assert_bad_metadata_is_found(struct subject *s) {
+    struct error e;
+    assert_sound(s);
+    struct secret *whole = remove_entry(s, METADATA_KEY);
+    assert_damaged(s, METADATA_KEY " is missing");
+    cleanup_buffer struct buffer text = buffer_create(1 << 20);
+    must(buffer_append(&text, secret_view(whole), secret_length(whole), &e), e);
+    must(secret_data_add(&s->data, METADATA_KEY, whole, &e), e);
+    static const char *const texts[] = {"", "{}", "[]", "null", "\"metadata\"", "{\"algorithm\":\"ML-KEM-768\"}"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        replace_entry(s, METADATA_KEY, texts[i], strlen(texts[i]));
+        assert_damaged(s, METADATA_KEY);
+    }
+    replace_entry(s, METADATA_KEY, text.data, text.length - 1);
+    assert_damaged(s, METADATA_KEY);
+    static const char *const members[] = {"algorithm", "fingerprint"};
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        replace_entry(s, METADATA_KEY, text.data, text.length);
+        change_metadata(s, members[i], "'Rot13'");
+        assert_damaged(s, "");
+        replace_entry(s, METADATA_KEY, text.data, text.length);
+        change_metadata(s, members[i], nullptr);
+        assert_damaged(s, "");
+    }
+    replace_entry(s, METADATA_KEY, text.data, text.length);
+    assert_sound(s);
+}
+
+// The status fields of the last inspection; ' stands for ".
+static inline void assert_status(const struct subject *s, const char *expected) {
+    struct error e;
+    cleanup_buffer struct buffer text = buffer_create(STATUS_MAX);
+    must(json_write(s->report.status, &text, &e), e);
+    for (char *quote = text.data; (quote = strchr(quote, '"')) != nullptr;) {
+        *quote = '\'';
+    }
+    assert_string_equal(buffer_text(&text), expected);
+}
+
+static inline const char *status_text(const struct subject *s, const char *field) {
+    const char *text = yyjson_mut_get_str(yyjson_mut_obj_get(yyjson_mut_doc_get_root(s->report.status), field));
+    if (text == nullptr) {
+        fail_msg("the status has no text %s", field);
+    }
+    return text;
+}
+
+static inline void assert_fingerprint_of(const struct subject *s, const void *bytes, size_t length) {
+    struct error e;
+    char fingerprint[FINGERPRINT_SIZE];
+    must(fingerprint_compute(bytes, length, fingerprint, &e), e);
+    assert_string_equal(s->report.fingerprint, fingerprint);
+}
+
+// The recipe as text, owned.
+static inline char *recipe_text(const char *spec, const struct kind *kind) {
+    struct error e;
+    cleanup_subject struct subject s = subject_read(kind, spec);
+    cleanup_buffer struct buffer recipe = buffer_create(32 * 1024);
+    must(kind->describe_recipe(s.spec, &recipe, &e), e);
+    return memory_copy_text(buffer_text(&recipe));
+}
+
+static inline void assert_same_recipe(const struct kind *kind, const char *one, const char *other) {
+    cleanup_text char *a = recipe_text(one, kind);
+    cleanup_text char *b = recipe_text(other, kind);
+    assert_string_equal(a, b);
+}
+
+static inline void assert_different_recipe(const struct kind *kind, const char *one, const char *other) {
+    cleanup_text char *a = recipe_text(one, kind);
+    cleanup_text char *b = recipe_text(other, kind);
+    assert_string_not_equal(a, b);
+}
+
+// A request asks for what its field refers to.
+static inline void assert_request(const struct subject *s, size_t index, const char *field, const char *name) {
+    assert_in_range(index, 0, s->request_count - 1);
+    assert_string_equal(s->requests[index].field, field);
+    assert_string_equal(s->requests[index].reference.name, name);
+}
+
+// The sources of a request, as "Kind:data_key!" divided by spaces: no data_key where it is the reference's, ! for those
+// that are looked at by default.
+static inline void assert_sources(const struct subject *s, size_t index, const char *expected) {
+    struct error e;
+    cleanup_buffer struct buffer text = buffer_create(1024);
+    for (const struct input_source *source = s->requests[index].sources; source->kind != nullptr; source++) {
+        must(buffer_append_format(&text, &e, "%s%s:%s%s", text.length > 0 ? " " : "", source->kind,
+                                  source->data_key == nullptr ? "" : source->data_key,
+                                  source->by_default ? "!" : ""),
+             e);
+    }
+    assert_string_equal(buffer_text(&text), expected);
+}
+
+// Lets memory run out at each allocation of making and judging in turn: that is an error of its class each time, and
+// never a result.
+static inline void assert_survives_lack_of_memory(struct subject *s) {
+    struct error e = {0};
+    subject_make(s); // what OpenSSL keeps for good is there now
+    long rounds = 0;
+    for (bool done = false; !done && rounds < OUT_OF_MEMORY_ROUNDS; rounds++) {
+        e = (struct error){0};
+        const char *algorithm = nullptr;
+        secret_data_free(&s->data);
+        memory_left = rounds;
+        done = s->kind->produce(s->spec, s->inputs, &s->data, &algorithm, &e);
+        memory_left = -1;
+        ERR_clear_error();
+        if (!done && e.class != ERROR_NO_MEMORY && e.class != ERROR_CRYPTO) {
+            fail_msg("producing, allocation %ld: %s: %s", rounds, error_class_name(e.class), e.message);
+        }
+    }
+    assert_in_range(rounds, 2, OUT_OF_MEMORY_ROUNDS - 1);
+    subject_make(s);
+    rounds = 0;
+    for (bool done = false; !done && rounds < OUT_OF_MEMORY_ROUNDS; rounds++) {
+        e = (struct error){0};
+        json_mut_free(s->report.status);
+        s->report = (struct report){0};
+        must(json_create(&s->report.status, &e), e);
+        memory_left = rounds;
+        done = s->kind->inspect(s->spec, &s->data, &s->metadata, &s->report, &e);
+        memory_left = -1;
+        ERR_clear_error();
+        if (!done && e.class != ERROR_NO_MEMORY && e.class != ERROR_CRYPTO) {
+            fail_msg("inspecting, allocation %ld: %s: %s", rounds, error_class_name(e.class), e.message);
+        }
+    }
+    assert_in_range(rounds, 2, OUT_OF_MEMORY_ROUNDS - 1);
+}

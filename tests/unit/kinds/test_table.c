@@ -1,0 +1,136 @@
+#include "support.h"
+
+#include <ctype.h>
+
+static size_t count_kinds(void) {
+    size_t count = 0;
+    while (kind_table[count] != nullptr) {
+        count++;
+    }
+    return count;
+}
+
+static void it_serves_the_five_kinds(void **) {
+    static const struct {
+        const char *kind;
+        const char *plural;
+        const char *short_name;
+        const char *standard;
+    } wanted[] = {
+        {"QuantumRandomNumber", "quantumrandomnumbers", "qrn", "NIST SP 800-90A"},
+        {"QuantumKEMKeyPair", "quantumkemkeypairs", "qkkp", "FIPS 203"},
+        {"QuantumEncapsulateSecret", "quantumencapsulatesecrets", "qes", "FIPS 203"},
+        {"QuantumDecapsulateSecret", "quantumdecapsulatesecrets", "qds", "FIPS 203"},
+        {"QuantumDerivedKey", "quantumderivedkeys", "qdk", "RFC 5869"},
+    };
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        size_t found = 0;
+        for (size_t j = 0; kind_table[j] != nullptr; j++) {
+            const struct kind *kind = kind_table[j];
+            if (strcmp(kind->kind, wanted[i].kind) == 0) {
+                assert_string_equal(kind->plural, wanted[i].plural);
+                assert_string_equal(kind->short_name, wanted[i].short_name);
+                assert_string_equal(kind->standard, wanted[i].standard);
+                found++;
+            }
+        }
+        assert_int_equal(found, 1);
+    }
+}
+
+static void names_are_unique(void **) {
+    for (size_t i = 0; i < count_kinds(); i++) {
+        for (size_t j = 0; j < i; j++) {
+            assert_string_not_equal(kind_table[i]->kind, kind_table[j]->kind);
+            assert_string_not_equal(kind_table[i]->plural, kind_table[j]->plural);
+            assert_string_not_equal(kind_table[i]->short_name, kind_table[j]->short_name);
+        }
+    }
+}
+
+// What Kubernetes derives from a kind: the lower-case plural, which names its path.
+static void plurals_fit_their_kinds(void **) {
+    for (const struct kind *const *kind = kind_table; *kind != nullptr; kind++) {
+        char plural[64] = {0};
+        size_t length = strlen((*kind)->kind);
+        assert_in_range(length, 1, sizeof(plural) - 2);
+        for (size_t i = 0; i < length; i++) {
+            plural[i] = (char)tolower((unsigned char)(*kind)->kind[i]);
+        }
+        plural[length] = 's';
+        assert_string_equal((*kind)->plural, plural);
+    }
+}
+
+static void every_kind_is_complete(void **) {
+    for (const struct kind *const *row = kind_table; *row != nullptr; row++) {
+        const struct kind *kind = *row;
+        assert_non_null(kind->standard);
+        assert_non_null(kind->secret_suffix);
+        assert_true(kind->spec_size > 0);
+        assert_non_null(kind->decode);
+        assert_non_null(kind->produce);
+        assert_non_null(kind->inspect);
+        assert_non_null(kind->entries);
+        assert_non_null(kind->entries[0]);
+    }
+}
+
+// Entries are unique, fit beside metadata, and are keys that a Secret can have.
+static void entries_can_be_stored(void **) {
+    for (const struct kind *const *row = kind_table; *row != nullptr; row++) {
+        const char *const *entries = (*row)->entries;
+        size_t count = 0;
+        for (; entries[count] != nullptr; count++) {
+            assert_string_not_equal(entries[count], METADATA_KEY);
+            assert_int_equal(strspn(entries[count], "abcdefghijklmnopqrstuvwxyz._"), strlen(entries[count]));
+            for (size_t i = 0; i < count; i++) {
+                assert_string_not_equal(entries[count], entries[i]);
+            }
+        }
+        assert_in_range(count, 1, SECRET_DATA_MAX - 1);
+    }
+}
+
+// A kind that reads another one's output reads an entry that this one has.
+static void what_kinds_read_of_each_other_is_there(void **) {
+    static const char *const specs[] = {
+        "{'publicKeyRef':{'name':'a'},'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'a'},"
+        "'sharedSecretRef':{'name':'a'}}",
+    };
+    size_t looked_at = 0;
+    for (const struct kind *const *row = kind_table; *row != nullptr; row++) {
+        cleanup_subject struct subject s = subject_read(*row, specs[0]);
+        for (size_t i = 0; i < s.request_count; i++) {
+            for (const struct input_source *source = s.requests[i].sources; source->kind != nullptr; source++) {
+                if (source->data_key == nullptr) {
+                    continue;
+                }
+                bool found = false;
+                for (const struct kind *const *other = kind_table; *other != nullptr; other++) {
+                    for (size_t j = 0; (*other)->entries[j] != nullptr; j++) {
+                        found = found || (strcmp((*other)->kind, source->kind) == 0 &&
+                                          strcmp((*other)->entries[j], source->data_key) == 0);
+                    }
+                }
+                if (!found) {
+                    fail_msg("%s reads %s of %s, which has none", (*row)->kind, source->data_key, source->kind);
+                }
+                looked_at++;
+            }
+        }
+    }
+    assert_true(looked_at >= 6);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_serves_the_five_kinds),
+        cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(plurals_fit_their_kinds),
+        cmocka_unit_test(every_kind_is_complete),
+        cmocka_unit_test(entries_can_be_stored),
+        cmocka_unit_test(what_kinds_read_of_each_other_is_there),
+    };
+    return cmocka_run_group_tests_name("kinds/table", tests, nullptr, no_secret_is_left);
+}
