@@ -22,7 +22,7 @@ build-release: options := -DCMAKE_BUILD_TYPE=RelWithDebInfo
 build-asan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=address,undefined
 build-tsan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=thread
 build-release build-asan build-tsan: build-%:
-	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/$* $(options)
+	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/$* $(options) >/dev/null
 	@$(RUN) cmake --build $(BUILD)/$*
 
 demo: build ## two parties agree on a key on a real control plane, which is started and stopped again

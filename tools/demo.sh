@@ -20,20 +20,28 @@ finish() {
     trap '' INT TERM HUP
     trap - EXIT
     $cluster stop
-    [ "$status" -eq 0 ] || say "the demo failed; its logs are in $work/demo/logs"
+    case $status in
+    0) ;;
+    130 | 143) say "the demo was interrupted; all that it started is stopped" ;;
+    *) say "the demo failed; its logs are in $work/demo/logs" ;;
+    esac
     exit "$status"
 }
 
-title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+if [ -t 1 ]; then
+    title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+else
+    title() { printf '\n%s\n' "$*"; }
+fi
 
-# One line for each derived key: namespace, and the SHA-256 of the key that its Secret holds. Never the key.
+# One line for each derived key: its Secret, and the SHA-256 of the key in there. Never the key.
 derived_keys() {
     kubectl get quantumderivedkeys --all-namespaces \
         -o jsonpath='{range .items[*]}{.metadata.namespace}{" "}{.status.secretRef.name}{"\n"}{end}' |
         while read -r namespace secret; do
             hash=$(kubectl get secret "$secret" --namespace "$namespace" -o jsonpath='{.data.key}' |
                 base64 -d | sha256sum | cut -d' ' -f1)
-            echo "$namespace $hash"
+            echo "$namespace/$secret $hash"
         done
 }
 
@@ -61,7 +69,7 @@ done
 
 title "SHA-256 of the derived keys in the parties' Secrets"
 keys=$(derived_keys)
-echo "$keys" | while read -r namespace hash; do printf '%-12s %s\n' "$namespace" "$hash"; done
+echo "$keys" | while read -r secret hash; do printf '%-24s %s\n' "$secret" "$hash"; done
 parties=$(echo "$keys" | wc -l)
 different=$(echo "$keys" | cut -d' ' -f2 | sort -u | wc -l)
 if [ "$parties" -lt 2 ] || [ "$different" -ne 1 ]; then

@@ -68,7 +68,8 @@ static bool refuse_duplicate(yyjson_val *key, struct error *e) {
             length--; // not in the middle of a character
         }
     }
-    return error_set(e, ERROR_INVALID_SPEC, "JSON has the key \"%.*s\" twice in one object", (int)length, text);
+    return error_set(e, ERROR_INVALID_SPEC, "JSON has the key \"%.*s\" twice in one object", (int)length,
+                     text);
 }
 
 static bool check_few_keys(yyjson_val *object, struct error *e) {

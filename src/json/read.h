@@ -1,5 +1,5 @@
-// Reading JSON: yyjson, behind the bounds that it does not set itself. Values are read with yyjson's own functions
-// and with the short-cuts below, which treat "absent" and "of another type" alike.
+// Reading JSON: yyjson, behind the bounds that it does not set itself. Values are read with yyjson's own
+// functions and with the short-cuts below, which treat "absent" and "of another type" alike.
 #pragma once
 
 #include "base/error.h"
@@ -8,21 +8,21 @@
 
 enum { JSON_DEPTH_MAX = 64 };
 
-// Parses one JSON text (RFC 8259) of length bytes, which need no NUL after them. Refused: nesting over JSON_DEPTH_MAX,
-// an object with the same key twice, anything after the value, bad UTF-8. *ret_document is owned and lives in
-// base/memory, so freeing it cleanses it; text is not kept. Takes n log n time for n bytes at worst.
-// Errors: INVALID_SPEC (says where), NO_MEMORY.
+// Parses one JSON text (RFC 8259) of length bytes, which need no NUL after them. Refused: nesting over
+// JSON_DEPTH_MAX, an object with the same key twice, anything after the value, bad UTF-8. *ret_document is
+// owned and lives in base/memory, so freeing it cleanses it; text is not kept. Takes n log n time for n bytes
+// at worst. Errors: INVALID_SPEC (says where), NO_MEMORY.
 [[nodiscard]] bool json_parse(const char *text, size_t length, yyjson_doc **ret_document, struct error *e);
 
 // Takes document; NULL is allowed.
 void json_free(yyjson_doc *document);
 
-// The value under the given keys, outermost first, NULL-terminated; NULL: something on the way is absent. value may
-// be NULL. Borrowed until the document is freed.
+// The value under the given keys, outermost first, NULL-terminated; NULL: something on the way is absent.
+// value may be NULL. Borrowed until the document is freed.
 [[gnu::sentinel]] yyjson_val *json_find(yyjson_val *value, ...);
 
-// value's text, or NULL when it is absent, no string, or holds U+0000, which a C string would end at. Where such bytes
-// are allowed, use yyjson_get_str and yyjson_get_len.
+// value's text, or NULL when it is absent, no string, or holds U+0000, which a C string would end at. Where
+// such bytes are allowed, use yyjson_get_str and yyjson_get_len.
 const char *json_text(yyjson_val *value);
 
 // Member key's text, as json_text.

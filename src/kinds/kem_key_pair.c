@@ -48,6 +48,12 @@ static bool produce(const void *memory, const struct input *, struct secret_data
     return true;
 }
 
+// What is no key when an entry is read is damage here, not a fault of the spec.
+static bool damaged(const char *key, struct error *e) {
+    e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class;
+    return error_wrap(e, "the Secret's entry %s", key);
+}
+
 // Reads one entry of the Secret as a key and checks that it is the same one as reference.
 static bool check_entry(const struct secret_data *data, const char *key, bool is_private,
                         const struct pkey *reference, struct error *e) {
@@ -60,7 +66,7 @@ static bool check_entry(const struct secret_data *data, const char *key, bool is
     bool read = is_private
                     ? keyform_read_private(algorithm, secret_view(entry), secret_length(entry), &pkey, e)
                     : keyform_read_public(algorithm, secret_view(entry), secret_length(entry), &pkey, e);
-    return (read && pkey_check_same(pkey, reference, e)) || error_wrap(e, "the Secret's entry %s", key);
+    return (read && pkey_check_same(pkey, reference, e)) || damaged(key, e);
 }
 
 static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
@@ -76,9 +82,11 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     }
     if (!secret_data_require_length(data, "private_key", spec->algorithm->private_key_size, &raw, e) ||
         !secret_data_require_length(data, "public_key", spec->algorithm->public_key_size, &public_key, e) ||
-        !secret_data_require(data, "public_key.pem", &pem, e) ||
-        !pkey_from_private(spec->algorithm, secret_view(raw), secret_length(raw), &pkey, e)) {
+        !secret_data_require(data, "public_key.pem", &pem, e)) {
         return false;
+    }
+    if (!pkey_from_private(spec->algorithm, secret_view(raw), secret_length(raw), &pkey, e)) {
+        return damaged("private_key", e);
     }
     if (!kem_check_pair(pkey, e) || !check_entry(data, "public_key", false, pkey, e) ||
         !check_entry(data, "public_key.pem", false, pkey, e) ||

@@ -39,9 +39,6 @@ static void decode(struct spec_reader *reader, void *memory) {
     spec->provider = spec_choice(reader, "provider", providers);
     spec->seed = spec_hex(reader, "seed", CTR_DRBG_ENTROPY_SIZE, 2 * CTR_DRBG_ENTROPY_SIZE);
     spec->seed_url = (struct reference){.name = spec_text(reader, "seedURI", URL_MAX)};
-    if (spec->provider != providers[0] && (spec->seed != nullptr || spec->seed_url.name != nullptr)) {
-        spec_fault(reader, "provider: %s does not go with a seed", spec->provider);
-    }
     if (spec->seed != nullptr && spec->seed_url.name != nullptr) {
         spec_fault(reader, "seed and spec.seedURI exclude each other; give one of them");
     }

@@ -87,7 +87,8 @@ static enum error_class classify(int status, const char *reason) {
     }
 }
 
-void kube_status_error(int status, uint32_t retry_after_ms, const char *body, size_t length, struct error *e) {
+void kube_status_error(int status, uint32_t retry_after_ms, const char *body, size_t length,
+                       struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
     struct error ignored;
     yyjson_val *root = nullptr;
@@ -173,7 +174,8 @@ static struct http_request http_request(const struct kube_request *request, cons
 
 static void observe(const struct kube_client *client, const char *method, int code, int64_t started_ms) {
     if (client->observer != nullptr) {
-        client->observer(client->observer_context, method, code, (double)(clock_monotonic_ms() - started_ms) / 1000);
+        client->observer(client->observer_context, method, code,
+                         (double)(clock_monotonic_ms() - started_ms) / 1000);
     }
 }
 
@@ -198,7 +200,8 @@ static bool take_answer(const struct http_response *response, yyjson_doc **ret_d
                           response->body.length, e);
         return false;
     }
-    if (ret_document == nullptr || json_parse(buffer_text(&response->body), response->body.length, ret_document, e)) {
+    if (ret_document == nullptr ||
+        json_parse(buffer_text(&response->body), response->body.length, ret_document, e)) {
         return true;
     }
     e->class = e->class == ERROR_INVALID_SPEC ? ERROR_IO : e->class; // the fault is no user's
@@ -256,16 +259,17 @@ static bool call(struct kube_client *client, const struct kube_request *request,
     }
 }
 
-bool kube_client_call(struct kube_client *client, const struct kube_request *request, yyjson_doc **ret_document,
-                      struct error *e) {
-    return call(client, request, ret_document, e) || error_wrap(e, "%s %.500s", request->method, request->path);
+bool kube_client_call(struct kube_client *client, const struct kube_request *request,
+                      yyjson_doc **ret_document, struct error *e) {
+    return call(client, request, ret_document, e) ||
+           error_wrap(e, "%s %.500s", request->method, request->path);
 }
 
 // ---- streams
 
 bool kube_client_stream(struct kube_client *client, const char *path, const char *accept, uint32_t timeout_ms,
-                        const struct http_stream_events *events, void *context, struct http_stream **ret_stream,
-                        struct error *e) {
+                        const struct http_stream_events *events, void *context,
+                        struct http_stream **ret_stream, struct error *e) {
     cleanup_exchange struct exchange exchange = {0};
     struct kube_request request = {.method = "GET", .path = path, .accept = accept};
     if (!exchange_prepare(client, &request, &exchange, e)) {

@@ -51,8 +51,8 @@ static void replace(struct config_text *source, char **text) {
     *text = nullptr;
 }
 
-// Reads CA, client certificate and key; a new http_tls is made only if one of them is new and all are good, so that a
-// half-written rotation keeps the old one.
+// Reads CA, client certificate and key; a new http_tls is made only if one of them is new and all are good,
+// so that a half-written rotation keeps the old one.
 static bool refresh_tls(struct kube_config *config, struct error *e) {
     struct config_parts *parts = &config->parts;
     cleanup_text char *ca = nullptr;
@@ -62,8 +62,8 @@ static bool refresh_tls(struct kube_config *config, struct error *e) {
         !read_pem(&parts->key, &key, e)) {
         return false;
     }
-    if (config->tls != nullptr && same_text(ca, parts->ca.text) && same_text(certificate, parts->certificate.text) &&
-        same_text(key, parts->key.text)) {
+    if (config->tls != nullptr && same_text(ca, parts->ca.text) &&
+        same_text(certificate, parts->certificate.text) && same_text(key, parts->key.text)) {
         return true;
     }
     struct http_tls *tls;
@@ -97,7 +97,8 @@ static bool trim_token(const char *text, const char *origin, char **ret_token, s
     }
     if (!is_token(text, length)) {
         return error_set(e, ERROR_INVALID_SPEC, "%s: %s", origin,
-                         length == 0 ? "the token is empty" : "the token holds a character that no token has");
+                         length == 0 ? "the token is empty"
+                                     : "the token holds a character that no token has");
     }
     char *token = memory_copy_span(text, length);
     if (token == nullptr) {
@@ -111,7 +112,8 @@ static bool refresh_token(struct kube_config *config, struct error *e) {
     cleanup_buffer struct buffer text = buffer_create(TOKEN_MAX);
     cleanup_text char *token = nullptr;
     struct config_text *source = &config->parts.token;
-    if (!kubeconfig_read_file(source->path, &text, e) || !trim_token(buffer_text(&text), source->path, &token, e)) {
+    if (!kubeconfig_read_file(source->path, &text, e) ||
+        !trim_token(buffer_text(&text), source->path, &token, e)) {
         return false;
     }
     replace(source, &token);
@@ -120,7 +122,8 @@ static bool refresh_token(struct kube_config *config, struct error *e) {
 }
 
 // Takes over what parts own, and reads all files for the first time.
-static bool create(struct config_parts *parts, const char *origin, struct kube_config **ret_config, struct error *e) {
+static bool create(struct config_parts *parts, const char *origin, struct kube_config **ret_config,
+                   struct error *e) {
     struct kube_config *config = memory_allocate_zeroed(1, sizeof(*config));
     if (config == nullptr) {
         config_parts_free(parts);
@@ -144,7 +147,8 @@ static bool create(struct config_parts *parts, const char *origin, struct kube_c
     return true;
 }
 
-static bool load_file(const char *path, const char *context, struct kube_config **ret_config, struct error *e) {
+static bool load_file(const char *path, const char *context, struct kube_config **ret_config,
+                      struct error *e) {
     struct config_parts parts;
     return kubeconfig_read(path, context, &parts, e) && create(&parts, path, ret_config, e);
 }
@@ -157,14 +161,16 @@ bool kube_config_load_in_cluster(const char *directory, struct kube_config **ret
 static bool load_home(const char *context, struct kube_config **ret_config, struct error *e) {
     const char *home = getenv("HOME");
     if (home == nullptr || home[0] == '\0') {
-        return error_set(e, ERROR_INVALID_SPEC, "no kubeconfig was named, and neither KUBECONFIG nor HOME is set");
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "no kubeconfig was named, and neither KUBECONFIG nor HOME is set");
     }
     cleanup_buffer struct buffer path = buffer_create(PATH_TEXT_MAX);
     return buffer_append_format(&path, e, "%s/.kube/config", home) &&
            load_file(buffer_text(&path), context, ret_config, e);
 }
 
-bool kube_config_load(const char *path, const char *context, struct kube_config **ret_config, struct error *e) {
+bool kube_config_load(const char *path, const char *context, struct kube_config **ret_config,
+                      struct error *e) {
     if (path != nullptr) {
         return load_file(path, context, ret_config, e);
     }
@@ -197,11 +203,13 @@ const char *kube_config_namespace(const struct kube_config *config) {
     return config->parts.namespace;
 }
 
-// With the lock held. What cannot be read now stays as it is; a rejected token is read at each call until it can be.
+// With the lock held. What cannot be read now stays as it is; a rejected token is read at each call until it
+// can be.
 static void refresh(struct kube_config *config, int64_t now_ms) {
     const struct config_parts *parts = &config->parts;
     struct error ignored;
-    bool has_files = parts->ca.path != nullptr || parts->certificate.path != nullptr || parts->key.path != nullptr;
+    bool has_files =
+        parts->ca.path != nullptr || parts->certificate.path != nullptr || parts->key.path != nullptr;
     if (has_files && now_ms - config->tls_read_ms >= CONFIG_REFRESH_MS) {
         config->tls_read_ms = now_ms;
         (void)refresh_tls(config, &ignored);

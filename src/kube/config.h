@@ -1,5 +1,5 @@
-// How to reach the API server and who we are there: a kubeconfig file, or a pod's service account. Tokens and CAs that
-// live in files are read again while running.
+// How to reach the API server and who we are there: a kubeconfig file, or a pod's service account. Tokens and
+// CAs that live in files are read again while running.
 #pragma once
 
 #include "base/error.h"
@@ -8,10 +8,10 @@
 struct kube_config;
 
 // path NULL: $KUBECONFIG if set (its first file), else in-cluster if KUBERNETES_SERVICE_HOST is set, else
-// ~/.kube/config. context NULL: the file's current-context. Client certificates, tokens and token files, CA data or
-// files are served; exec and auth-provider plug-ins, basic auth and insecure-skip-tls-verify are refused with a clear
-// error. *ret_config is owned; safe to use from many threads. Errors: IO, INVALID_SPEC (names file and field),
-// NO_MEMORY.
+// ~/.kube/config. context NULL: the file's current-context. Client certificates, tokens and token files, CA
+// data or files are served; exec and auth-provider plug-ins, basic auth and insecure-skip-tls-verify are
+// refused with a clear error. *ret_config is owned; safe to use from many threads. Errors: IO, INVALID_SPEC
+// (names file and field), NO_MEMORY.
 [[nodiscard]] bool kube_config_load(const char *path, const char *context, struct kube_config **ret_config,
                                     struct error *e);
 
@@ -22,15 +22,16 @@ struct kube_config;
 // Takes config; no thread may be using it. NULL is allowed.
 void kube_config_free(struct kube_config *config);
 
-const char *kube_config_server(const struct kube_config *config);    // "https://host:port", no slash at the end
-const char *kube_config_namespace(const struct kube_config *config); // of the context or the pod; "default" if unset
+const char *kube_config_server(const struct kube_config *config); // "https://host:port", no slash at the end
+const char *
+kube_config_namespace(const struct kube_config *config); // of the context or the pod; "default" if unset
 
-// What the next request needs: trust and identity (*ret_tls: a count that is the caller's) and the Authorization
-// header line (*ret_authorization, owned by the caller, or NULL). Files are read again once they were read 50 s ago;
-// an empty or broken file keeps the old value. Errors: NO_MEMORY.
+// What the next request needs: trust and identity (*ret_tls: a count that is the caller's) and the
+// Authorization header line (*ret_authorization, owned by the caller, or NULL). Files are read again once
+// they were read 50 s ago; an empty or broken file keeps the old value. Errors: NO_MEMORY.
 [[nodiscard]] bool kube_config_credentials(struct kube_config *config, struct http_tls **ret_tls,
                                            char **ret_authorization, struct error *e);
 
-// The server answered 401 to a request that started at started_ms (monotonic): a token that was read before then is
-// dropped, so that the next request reads it anew.
+// The server answered 401 to a request that started at started_ms (monotonic): a token that was read before
+// then is dropped, so that the next request reads it anew.
 void kube_config_reject_token(struct kube_config *config, int64_t started_ms);

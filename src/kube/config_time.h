@@ -5,5 +5,6 @@
 
 enum { CONFIG_REFRESH_MS = 50000 };
 
-[[nodiscard]] bool kube_config_credentials_at(struct kube_config *config, int64_t now_ms, struct http_tls **ret_tls,
-                                              char **ret_authorization, struct error *e);
+[[nodiscard]] bool kube_config_credentials_at(struct kube_config *config, int64_t now_ms,
+                                              struct http_tls **ret_tls, char **ret_authorization,
+                                              struct error *e);

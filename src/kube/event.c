@@ -9,9 +9,10 @@
 #include <string.h>
 #include <time.h>
 
-// One entry for each (object, reason, note): what is to be sent, and what was. Entries stay for a while, so that a
-// repetition becomes a series. They are kept in the order of their last use; those with something to send wait in a
-// second list, first in, first out. The sending thread copies an entry, and talks to the server without the lock.
+// One entry for each (object, reason, note): what is to be sent, and what was. Entries stay for a while, so
+// that a repetition becomes a series. They are kept in the order of their last use; those with something to
+// send wait in a second list, first in, first out. The sending thread copies an entry, and talks to the
+// server without the lock.
 enum {
     ENTRIES_MAX = 1000,
     SERIES_IDLE_MS = 6 * 60 * 1000, // a repetition after this long is a new Event
@@ -91,7 +92,8 @@ static bool make_room(struct event_recorder *recorder) {
 static void put_waiting(struct event_recorder *recorder, struct entry *entry) {
     entry->waiting = true;
     entry->next_waiting = nullptr;
-    *(recorder->last_waiting == nullptr ? &recorder->first_waiting : &recorder->last_waiting->next_waiting) = entry;
+    *(recorder->last_waiting == nullptr ? &recorder->first_waiting : &recorder->last_waiting->next_waiting) =
+        entry;
     recorder->last_waiting = entry;
     pthread_cond_signal(&recorder->wake);
 }
@@ -124,8 +126,8 @@ static bool create_event(struct event_recorder *recorder, const struct event_bod
     return kube_client_call(recorder->client, &request, nullptr, e);
 }
 
-static bool continue_series(struct event_recorder *recorder, const struct event_body *body, uint32_t timeout_ms,
-                            struct error *e) {
+static bool continue_series(struct event_recorder *recorder, const struct event_body *body,
+                            uint32_t timeout_ms, struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_LENGTH);
     cleanup_buffer struct buffer text = buffer_create(BODY_MAX);
     if (!kube_resource_path(&kube_events, body->namespace, body->name, nullptr, &path, e) ||
@@ -151,8 +153,8 @@ static bool send_body(struct event_recorder *recorder, const struct event_body *
     return create_event(recorder, body, timeout_ms, &e) || e.class == ERROR_CONFLICT;
 }
 
-// With the lock held, which is given back while the server is asked. An entry that is being sent is not freed; the
-// texts of its body do not change, and the numbers are copied.
+// With the lock held, which is given back while the server is asked. An entry that is being sent is not
+// freed; the texts of its body do not change, and the numbers are copied.
 static void send_entry(struct event_recorder *recorder, struct entry *entry, uint32_t timeout_ms) {
     const struct event_body body = entry->body;
     bool created = entry->created;
@@ -187,7 +189,8 @@ static void *run(void *context) {
 static bool write_key(const struct kube_object *object, bool warning, const char *reason, const char *note,
                       struct buffer *key) {
     struct error ignored;
-    return buffer_append_format(key, &ignored, "%s\n%s\n%d\n%s\n%s", object->uid, object->key, warning, reason, note);
+    return buffer_append_format(key, &ignored, "%s\n%s\n%d\n%s\n%s", object->uid, object->key, warning,
+                                reason, note);
 }
 
 // A new entry, linked and in the map; NULL: no room. With the lock held.
@@ -214,7 +217,8 @@ static void drop_entry(struct event_recorder *recorder, struct entry *entry) {
     free_entry(entry);
 }
 
-// The entry to count in: one whose series still runs, or a new one. NULL: the event is dropped. With the lock held.
+// The entry to count in: one whose series still runs, or a new one. NULL: the event is dropped. With the lock
+// held.
 static struct entry *find_entry(struct event_recorder *recorder, const char *key,
                                 const struct kube_resource *resource, const struct kube_object *object,
                                 const struct event_words *words) {

@@ -26,8 +26,8 @@ size_t event_text_cut(const char *text, size_t max) {
     return length;
 }
 
-// "<object's name>.<hex>", the name cut so that it stays a DNS subdomain: what is before the "." ends in a letter or
-// a digit.
+// "<object's name>.<hex>", the name cut so that it stays a DNS subdomain: what is before the "." ends in a
+// letter or a digit.
 static char *make_name(const char *object_name) {
     char name[NAME_MAX_LENGTH + 1];
     uint64_t chance;
@@ -66,9 +66,9 @@ bool event_body_fill(struct event_body *body, const struct kube_resource *resour
     body->reason = memory_copy_text(words->reason);
     body->action = memory_copy_text(words->action);
     body->note = memory_copy_span(words->note, event_text_cut(words->note, EVENT_NOTE_MAX));
-    const char *const needed[] = {body->namespace, body->name, body->api_version, body->kind,
-                                  body->object_name, body->uid, body->resource_version, body->reason,
-                                  body->action, body->note};
+    const char *const needed[] = {body->namespace,   body->name, body->api_version,      body->kind,
+                                  body->object_name, body->uid,  body->resource_version, body->reason,
+                                  body->action,      body->note};
     bool whole = cluster_scoped || body->object_namespace != nullptr;
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
         whole = whole && needed[i] != nullptr;
@@ -98,7 +98,8 @@ static bool add_text(yyjson_mut_doc *document, yyjson_mut_val *object, const cha
     return text == nullptr || yyjson_mut_obj_add_str(document, object, key, text);
 }
 
-static bool add_time(yyjson_mut_doc *document, yyjson_mut_val *object, const char *key, int64_t microseconds) {
+static bool add_time(yyjson_mut_doc *document, yyjson_mut_val *object, const char *key,
+                     int64_t microseconds) {
     char text[CLOCK_TEXT_SIZE];
     clock_format_micro(microseconds, text);
     return yyjson_mut_obj_add_strcpy(document, object, key, text);
@@ -122,14 +123,15 @@ static bool add_regarding(yyjson_mut_doc *document, yyjson_mut_val *root, const 
     return add_text(document, regarding, "apiVersion", body->api_version) &&
            add_text(document, regarding, "kind", body->kind) &&
            add_text(document, regarding, "namespace", body->object_namespace) &&
-           add_text(document, regarding, "name", body->object_name) && add_text(document, regarding, "uid", body->uid) &&
+           add_text(document, regarding, "name", body->object_name) &&
+           add_text(document, regarding, "uid", body->uid) &&
            add_text(document, regarding, "resourceVersion", body->resource_version);
 }
 
 static bool add_words(yyjson_mut_doc *document, yyjson_mut_val *root, const struct event_body *body) {
     return add_text(document, root, "type", body->warning ? "Warning" : "Normal") &&
-           add_text(document, root, "reason", body->reason) && add_text(document, root, "action", body->action) &&
-           add_text(document, root, "note", body->note);
+           add_text(document, root, "reason", body->reason) &&
+           add_text(document, root, "action", body->action) && add_text(document, root, "note", body->note);
 }
 
 bool event_body_write(const struct event_body *body, const char *component, const char *instance,
@@ -143,8 +145,9 @@ bool event_body_write(const struct event_body *body, const char *component, cons
                  add_text(document, root, "kind", "Event") && add_metadata(document, root, body) &&
                  add_time(document, root, "eventTime", body->first_us) &&
                  add_text(document, root, "reportingController", component) &&
-                 add_text(document, root, "reportingInstance", instance) && add_regarding(document, root, body) &&
-                 add_words(document, root, body) && (body->count < 2 || add_series(document, body));
+                 add_text(document, root, "reportingInstance", instance) &&
+                 add_regarding(document, root, body) && add_words(document, root, body) &&
+                 (body->count < 2 || add_series(document, body));
     return built ? json_write(document, text, e) : error_no_memory(e, "an Event");
 }
 
@@ -153,5 +156,6 @@ bool event_body_write_series(const struct event_body *body, struct buffer *text,
     if (!json_create(&document, e)) {
         return false;
     }
-    return add_series(document, body) ? json_write(document, text, e) : error_no_memory(e, "an Event's series");
+    return add_series(document, body) ? json_write(document, text, e)
+                                      : error_no_memory(e, "an Event's series");
 }

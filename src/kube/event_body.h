@@ -36,14 +36,16 @@ struct event_body {
 // How many bytes of text to keep so that it has at most max, without cutting a UTF-8 character.
 size_t event_text_cut(const char *text, size_t max);
 
-// Fills a zeroed body, with a name that is free by chance (64 random bits) and a count of 0. False: memory is out.
+// Fills a zeroed body, with a name that is free by chance (64 random bits) and a count of 0. False: memory is
+// out.
 [[nodiscard]] bool event_body_fill(struct event_body *body, const struct kube_resource *resource,
                                    const struct kube_object *object, const struct event_words *words);
 void event_body_free(struct event_body *body);
 
 // Appends the whole Event as JSON, with its series if it happened more than once. Errors: as json_write.
-[[nodiscard]] bool event_body_write(const struct event_body *body, const char *component, const char *instance,
-                                    struct buffer *text, struct error *e);
+[[nodiscard]] bool event_body_write(const struct event_body *body, const char *component,
+                                    const char *instance, struct buffer *text, struct error *e);
 
 // Appends a merge patch that brings the series up to date. Errors: as json_write.
-[[nodiscard]] bool event_body_write_series(const struct event_body *body, struct buffer *text, struct error *e);
+[[nodiscard]] bool event_body_write_series(const struct event_body *body, struct buffer *text,
+                                           struct error *e);

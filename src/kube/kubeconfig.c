@@ -44,8 +44,8 @@ static const struct refusal user_refusals[] = {
 };
 
 static bool fault(const struct entry *entry, const char *field, const char *why, struct error *e) {
-    return error_set(e, ERROR_INVALID_SPEC, "%s: %s \"%s\": %s: %s", entry->file, entry->kind, entry->name, field,
-                     why);
+    return error_set(e, ERROR_INVALID_SPEC, "%s: %s \"%s\": %s: %s", entry->file, entry->kind, entry->name,
+                     field, why);
 }
 
 void config_parts_free(struct config_parts *parts) {
@@ -117,11 +117,12 @@ static bool resolve_path(const char *file, const char *path, char **ret_path, st
         return copy_text(path, ret_path, e);
     }
     cleanup_buffer struct buffer whole = buffer_create(PATH_TEXT_MAX);
-    return buffer_append(&whole, file, (size_t)(slash - file) + 1, e) && buffer_append_text(&whole, path, e) &&
-           copy_text(buffer_text(&whole), ret_path, e);
+    return buffer_append(&whole, file, (size_t)(slash - file) + 1, e) &&
+           buffer_append_text(&whole, path, e) && copy_text(buffer_text(&whole), ret_path, e);
 }
 
-static bool decode(const struct entry *entry, const char *field, const char *data, char **ret_text, struct error *e) {
+static bool decode(const struct entry *entry, const char *field, const char *data, char **ret_text,
+                   struct error *e) {
     cleanup_secret struct secret *bytes = nullptr;
     if (!base64_decode(data, strlen(data), ENCODING_SKIP_SPACES, &bytes, e)) {
         return error_wrap(e, "%s: %s \"%s\": %s", entry->file, entry->kind, entry->name, field);
@@ -139,8 +140,8 @@ static bool decode(const struct entry *entry, const char *field, const char *dat
 }
 
 // field names a file; data_field has the content itself and wins.
-static bool get_pem(const struct entry *entry, const char *field, const char *data_field, struct config_text *text,
-                    struct error *e) {
+static bool get_pem(const struct entry *entry, const char *field, const char *data_field,
+                    struct config_text *text, struct error *e) {
     const char *data;
     const char *path;
     if (!get_text(entry, data_field, &data, e) || !get_text(entry, field, &path, e)) {
@@ -162,7 +163,8 @@ static bool get_server(const struct entry *entry, struct config_parts *parts, st
         return fault(entry, "server", "it must start with https://", e);
     }
     if (strpbrk(server, "?#@ \t\r\n\"\\") != nullptr || strcspn(server + sizeof(scheme) - 1, "/") == 0) {
-        return fault(entry, "server", "it must be https://host, https://host:port or one of these with a path", e);
+        return fault(entry, "server",
+                     "it must be https://host, https://host:port or one of these with a path", e);
     }
     size_t length = strlen(server);
     while (server[length - 1] == '/') {
@@ -197,8 +199,8 @@ static bool get_user(const struct entry *entry, struct config_parts *parts, stru
 }
 
 // The first entry of that name in one of the three lists, as kubectl takes it.
-static bool find_entry(const char *file, yyjson_val *root, const char *list, const char *kind, const char *name,
-                       struct entry *ret_entry, struct error *e) {
+static bool find_entry(const char *file, yyjson_val *root, const char *list, const char *kind,
+                       const char *name, struct entry *ret_entry, struct error *e) {
     yyjson_val *item;
     size_t i;
     size_t count;
@@ -230,8 +232,8 @@ static bool read_context(const char *file, yyjson_val *root, const char *name, s
     }
     return find_entry(file, root, "clusters", "cluster", cluster_name, &cluster, e) &&
            get_cluster(&cluster, parts, e) &&
-           (user_name == nullptr || (find_entry(file, root, "users", "user", user_name, &user, e) &&
-                                     get_user(&user, parts, e))) &&
+           (user_name == nullptr ||
+            (find_entry(file, root, "users", "user", user_name, &user, e) && get_user(&user, parts, e))) &&
            copy_text(namespace == nullptr ? "default" : namespace, &parts->namespace, e);
 }
 
@@ -247,7 +249,8 @@ bool kubeconfig_read(const char *path, const char *context, struct config_parts 
     yyjson_val *root = yyjson_doc_get_root(document);
     const char *name = context != nullptr ? context : json_member_text(root, "current-context");
     if (name == nullptr || name[0] == '\0') {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: current-context: it is missing, and no context was chosen", path);
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "%s: current-context: it is missing, and no context was chosen", path);
     }
     struct config_parts parts = {0};
     if (!read_context(path, root, name, &parts, e)) {
@@ -260,7 +263,8 @@ bool kubeconfig_read(const char *path, const char *context, struct config_parts 
 
 static bool join(const char *directory, const char *name, char **ret_path, struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_TEXT_MAX);
-    return buffer_append_format(&path, e, "%s/%s", directory, name) && copy_text(buffer_text(&path), ret_path, e);
+    return buffer_append_format(&path, e, "%s/%s", directory, name) &&
+           copy_text(buffer_text(&path), ret_path, e);
 }
 
 static bool get_pod_server(struct config_parts *parts, struct error *e) {
@@ -268,8 +272,9 @@ static bool get_pod_server(struct config_parts *parts, struct error *e) {
     const char *port = getenv("KUBERNETES_SERVICE_PORT");
     if (host == nullptr || host[0] == '\0' || port == nullptr || port[0] == '\0' ||
         port[strspn(port, "0123456789")] != '\0') {
-        return error_set(e, ERROR_INVALID_SPEC,
-                         "not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must name the API server");
+        return error_set(
+            e, ERROR_INVALID_SPEC,
+            "not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must name the API server");
     }
     bool v6 = strchr(host, ':') != nullptr && host[0] != '[';
     cleanup_buffer struct buffer server = buffer_create(PATH_TEXT_MAX);
@@ -287,7 +292,8 @@ static bool get_pod_namespace(const char *directory, struct config_parts *parts,
     }
     bool known = kubeconfig_read_file(path, &text, &ignored);
     size_t length = strcspn(buffer_text(&text), " \t\r\n");
-    parts->namespace = known && length > 0 ? memory_copy_span(text.data, length) : memory_copy_text("default");
+    parts->namespace =
+        known && length > 0 ? memory_copy_span(text.data, length) : memory_copy_text("default");
     return parts->namespace != nullptr || error_no_memory(e, "reading a pod's namespace");
 }
 

@@ -1,4 +1,5 @@
-// Where a connection to the API server is described: a kubeconfig file, or a pod's environment. For config.c only.
+// Where a connection to the API server is described: a kubeconfig file, or a pod's environment. For config.c
+// only.
 #pragma once
 
 #include "base/buffer.h"
@@ -18,13 +19,14 @@ struct config_parts {
     struct config_text token;
 };
 
-// Reads path; context NULL: its current-context. The files that it names are not read yet. *ret_parts is owned.
-// Errors: as kube_config_load.
+// Reads path; context NULL: its current-context. The files that it names are not read yet. *ret_parts is
+// owned. Errors: as kube_config_load.
 [[nodiscard]] bool kubeconfig_read(const char *path, const char *context, struct config_parts *ret_parts,
                                    struct error *e);
 
 // As a pod; only the namespace's file is read. *ret_parts is owned. Errors: as kube_config_load_in_cluster.
-[[nodiscard]] bool kubeconfig_read_pod(const char *directory, struct config_parts *ret_parts, struct error *e);
+[[nodiscard]] bool kubeconfig_read_pod(const char *directory, struct config_parts *ret_parts,
+                                       struct error *e);
 
 // Appends the file's content to text. Errors: as file_read, INVALID_SPEC (a NUL in it).
 [[nodiscard]] bool kubeconfig_read_file(const char *path, struct buffer *text, struct error *e);

@@ -20,7 +20,8 @@ struct snapshot {
 
 // The copying functions of this file ignore what yyjson returns: document remembers when memory was out.
 
-static void copy_member(yyjson_mut_doc *document, yyjson_mut_val *object, yyjson_val *key, yyjson_mut_val *value) {
+static void copy_member(yyjson_mut_doc *document, yyjson_mut_val *object, yyjson_val *key,
+                        yyjson_mut_val *value) {
     yyjson_mut_obj_add(object, yyjson_val_mut_copy(document, key), value);
 }
 

@@ -1,4 +1,5 @@
-// A Kubernetes object as a snapshot that many threads may hold: never changed, counted, freed with the last count.
+// A Kubernetes object as a snapshot that many threads may hold: never changed, counted, freed with the last
+// count.
 #pragma once
 
 #include "json/read.h"
@@ -20,12 +21,14 @@ struct kube_object {
     yyjson_val *root;
 };
 
-// A snapshot of value, without metadata.managedFields and without kubectl's last-applied annotation (which may repeat
-// a Secret's data). *ret_object is owned: one count. Errors: INVALID_SPEC (no name, uid or resourceVersion), NO_MEMORY.
+// A snapshot of value, without metadata.managedFields and without kubectl's last-applied annotation (which
+// may repeat a Secret's data). *ret_object is owned: one count. Errors: INVALID_SPEC (no name, uid or
+// resourceVersion), NO_MEMORY.
 [[nodiscard]] bool kube_object_create(yyjson_val *value, struct kube_object **ret_object, struct error *e);
 
 // As kube_object_create, of value's metadata only: what a Secret holds is not copied.
-[[nodiscard]] bool kube_object_create_metadata(yyjson_val *value, struct kube_object **ret_object, struct error *e);
+[[nodiscard]] bool kube_object_create_metadata(yyjson_val *value, struct kube_object **ret_object,
+                                               struct error *e);
 
 struct kube_object *kube_object_retain(struct kube_object *object);
 void kube_object_release(struct kube_object *object); // NULL is allowed

@@ -14,8 +14,8 @@ enum {
     NOT_DELAYED = 0,   // a place in the heap is counted from 1
 };
 
-// A key that is ready, delayed, being processed, or has failed of late; in the other case it is freed. It is in at
-// most one of the FIFO and the heap, so it has one time at which it is ready.
+// A key that is ready, delayed, being processed, or has failed of late; in the other case it is freed. It is
+// in at most one of the FIFO and the heap, so it has one time at which it is ready.
 struct item {
     char *key;
     char *spare; // the copy that queue_take gives out; NULL while a worker has it

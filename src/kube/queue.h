@@ -1,43 +1,47 @@
-// The work queue: keys waiting to be reconciled, first in, first out. A key is never in two workers at once, an event
-// during processing is not lost, and failures back off per key. Safe to use from many threads.
+// The work queue: keys waiting to be reconciled, first in, first out. A key is never in two workers at once,
+// an event during processing is not lost, and failures back off per key. Safe to use from many threads.
 #pragma once
 
 #include "base/error.h"
 
 struct queue;
 
-// Told of what happens, for metrics; every member may be NULL. Called under the queue's lock: do not call back.
+// Told of what happens, for metrics; every member may be NULL. Called under the queue's lock: do not call
+// back.
 struct queue_observer {
     void *context;
-    void (*added)(void *context, const char *key);   // became ready, or was marked while it is being processed
+    void (*added)(void *context, const char *key); // became ready, or was marked while it is being processed
     void (*retried)(void *context, const char *key); // queue_retry
     void (*started)(void *context, const char *key, double seconds_queued);
     void (*finished)(void *context, const char *key, double seconds_worked);
 };
 
 // observer is copied; NULL: nobody is told. *ret_queue is owned. Errors: NO_MEMORY.
-[[nodiscard]] bool queue_create(const struct queue_observer *observer, struct queue **ret_queue, struct error *e);
+[[nodiscard]] bool queue_create(const struct queue_observer *observer, struct queue **ret_queue,
+                                struct error *e);
 void queue_free(struct queue *queue); // takes queue; NULL is allowed; no thread may be in it
 
-// key is to be reconciled now, even if it waits for a retry; its failure count stays as it is. While it is being
-// processed it is only marked, and goes to the end of the queue when done. False: memory is out and the queue is as
-// before, so the caller must try again. Errors: NO_MEMORY (never for a key that is waiting or being processed).
+// key is to be reconciled now, even if it waits for a retry; its failure count stays as it is. While it is
+// being processed it is only marked, and goes to the end of the queue when done. False: memory is out and the
+// queue is as before, so the caller must try again. Errors: NO_MEMORY (never for a key that is waiting or
+// being processed).
 [[nodiscard]] bool queue_add(struct queue *queue, const char *key, struct error *e);
 
-// key is to be reconciled once delay_ms have passed, unless it is added before. Keeps the earlier of two times. Errors:
-// as queue_add.
+// key is to be reconciled once delay_ms have passed, unless it is added before. Keeps the earlier of two
+// times. Errors: as queue_add.
 [[nodiscard]] bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e);
 
-// As queue_add_after, with a delay that doubles with each failure of this key: 5 ms, 10 ms, ... up to 1000 s; at
-// least floor_ms (a server's Retry-After). Returns the delay through ret_delay_ms.
-[[nodiscard]] bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t *ret_delay_ms,
-                               struct error *e);
+// As queue_add_after, with a delay that doubles with each failure of this key: 5 ms, 10 ms, ... up to 1000 s;
+// at least floor_ms (a server's Retry-After). Returns the delay through ret_delay_ms.
+[[nodiscard]] bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms,
+                               uint32_t *ret_delay_ms, struct error *e);
 
 // key succeeded: its next failure is its first.
 void queue_forget(struct queue *queue, const char *key);
 
-// Waits for a key and marks it as being processed; *ret_key is owned, until queue_done takes it (with no other way to
-// free it). False: the queue is shut down, or this worker was asked to leave by queue_release_worker.
+// Waits for a key and marks it as being processed; *ret_key is owned, until queue_done takes it (with no
+// other way to free it). False: the queue is shut down, or this worker was asked to leave by
+// queue_release_worker.
 [[nodiscard]] bool queue_take(struct queue *queue, char **ret_key);
 
 // The worker that took key has finished with it. Takes key.
@@ -52,6 +56,6 @@ void queue_shut_down(struct queue *queue);
 // Keys ready but not started (waiting retries are not counted).
 size_t queue_depth(struct queue *queue);
 
-// Seconds that the longest running key has been processed, and through ret_unfinished_sum (may be NULL) the sum over
-// all keys that are being processed.
+// Seconds that the longest running key has been processed, and through ret_unfinished_sum (may be NULL) the
+// sum over all keys that are being processed.
 double queue_longest_running(struct queue *queue, double *ret_unfinished_sum);

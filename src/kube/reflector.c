@@ -2,8 +2,8 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "json/allocator.h"
 #include "kube/client.h"
+#include "json/allocator.h"
 
 #include <string.h>
 
@@ -14,8 +14,9 @@ enum {
 
     WATCH_SECONDS_MIN = 300, // what is asked of the server: from this up to twice as long
     WATCH_MARGIN_MS = 10 * 1000,
-    // Bookmarks come about every minute on a quiet watch, so two in a row are missing: the connection is most likely
-    // dead. Where a server sends none, a watch is made anew after so long, which costs it next to nothing.
+    // Bookmarks come about every minute on a quiet watch, so two in a row are missing: the connection is most
+    // likely dead. Where a server sends none, a watch is made anew after so long, which costs it next to
+    // nothing.
     WATCH_IDLE_MS = 150 * 1000,
     WATCH_SHORT_MS = 1000,
 
@@ -121,7 +122,8 @@ static void back_off(struct reflector *reflector, int64_t now_ms, uint32_t floor
     uint32_t wait_ms = 1 + random_below(reflector, reflector->backoff_ms);
     reflector->wait_until_ms = now_ms + (wait_ms < floor_ms ? floor_ms : wait_ms);
     reflector->last_failure_ms = now_ms;
-    reflector->backoff_ms = reflector->backoff_ms * 2 < BACKOFF_MAX_MS ? reflector->backoff_ms * 2 : BACKOFF_MAX_MS;
+    reflector->backoff_ms =
+        reflector->backoff_ms * 2 < BACKOFF_MAX_MS ? reflector->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
 // From the first page.
@@ -153,8 +155,8 @@ static void restart(struct reflector *reflector, int64_t now_ms, const struct er
     reflector->restarted = true;
 }
 
-// Whether the server gave a reason, or an answer that is none, which may stay so for ever for this version or token;
-// unlike what the network or an overloaded server does.
+// Whether the server gave a reason, or an answer that is none, which may stay so for ever for this version or
+// token; unlike what the network or an overloaded server does.
 static bool is_answered(int status, const struct error *error) {
     return status >= STATUS_FAILED_MIN ? status != STATUS_TOO_MANY_REQUESTS
                                        : status != 0 && error->class == ERROR_IO;
@@ -185,8 +187,8 @@ static bool doubt(struct reflector *reflector, int64_t now_ms) {
 static bool append_encoded(struct buffer *query, const char *text, struct error *e) {
     for (; *text != '\0'; text++) {
         unsigned char byte = (unsigned char)*text;
-        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-                     strchr("-._~", byte) != nullptr;
+        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                     (byte >= '0' && byte <= '9') || strchr("-._~", byte) != nullptr;
         if (plain ? !buffer_append(query, text, 1, e) : !buffer_append_format(query, e, "%%%02X", byte)) {
             return false;
         }
@@ -214,7 +216,8 @@ static bool build_list(struct reflector *reflector, struct error *e) {
 
 static bool build_watch(struct reflector *reflector, uint32_t *ret_seconds, struct error *e) {
     uint32_t seconds = WATCH_SECONDS_MIN + random_below(reflector, WATCH_SECONDS_MIN);
-    if (!buffer_append_format(&reflector->query, e, "watch=1&allowWatchBookmarks=true&timeoutSeconds=%u", seconds) ||
+    if (!buffer_append_format(&reflector->query, e, "watch=1&allowWatchBookmarks=true&timeoutSeconds=%u",
+                              seconds) ||
         !buffer_append_text(&reflector->query, "&resourceVersion=", e) ||
         !append_encoded(&reflector->query, reflector->seen, e)) {
         return false;
@@ -317,7 +320,8 @@ static bool read_page(struct reflector *reflector, yyjson_val *page, struct erro
     }
     const char *token = json_member_text(metadata, "continue");
     replace_text(&reflector->token, nullptr);
-    return token == nullptr || token[0] == '\0' || copy_needed(token, "metadata.continue", &reflector->token, e);
+    return token == nullptr || token[0] == '\0' ||
+           copy_needed(token, "metadata.continue", &reflector->token, e);
 }
 
 static bool finish_list(struct reflector *reflector, int64_t now_ms, struct error *e) {
@@ -391,14 +395,16 @@ static bool take_event(struct reflector *reflector, const char *type, yyjson_val
     return true;
 }
 
-// An ERROR event, whose object is a metav1.Status: as if the request had been answered so. Always returns false.
+// An ERROR event, whose object is a metav1.Status: as if the request had been answered so. Always returns
+// false.
 static bool take_error(struct reflector *reflector, int64_t now_ms, yyjson_val *status, struct error *e) {
     int64_t code = json_integer(yyjson_obj_get(status, "code"), 0);
     if (code < STATUS_FAILED_MIN || code > 599) {
         code = STATUS_SERVER_ERROR;
     }
     size_t length = 0;
-    cleanup_text char *text = yyjson_val_write_opts(status, YYJSON_WRITE_NOFLAG, &json_allocator, &length, nullptr);
+    cleanup_text char *text =
+        yyjson_val_write_opts(status, YYJSON_WRITE_NOFLAG, &json_allocator, &length, nullptr);
     kube_status_error((int)code, 0, text == nullptr ? "" : text, length, e);
     reflector_failed(reflector, now_ms, (int)code, e);
     return error_wrap(e, "the server ended the watch");
@@ -414,7 +420,8 @@ static bool is_object_event(const char *type) {
     return false;
 }
 
-bool reflector_line(struct reflector *reflector, int64_t now_ms, const char *text, size_t length, struct error *e) {
+bool reflector_line(struct reflector *reflector, int64_t now_ms, const char *text, size_t length,
+                    struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
     if (!json_parse(text, length, &document, e)) {
         wrap_malformed(e, "a line of the watch cannot be used");

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-const struct kube_resource kube_secrets = {.group = "", .version = "v1", .kind = "Secret", .plural = "secrets"};
+const struct kube_resource kube_secrets = {
+    .group = "", .version = "v1", .kind = "Secret", .plural = "secrets"};
 const struct kube_resource kube_config_maps = {
     .group = "", .version = "v1", .kind = "ConfigMap", .plural = "configmaps"};
 const struct kube_resource kube_events = {
@@ -20,8 +21,9 @@ static bool append_part(struct buffer *path, const char *part, struct error *e) 
         return false;
     }
     for (; *part != '\0'; part++) {
-        bool done = is_unreserved(*part) ? buffer_append(path, part, 1, e)
-                                         : buffer_append_format(path, e, "%%%02X", (unsigned)(unsigned char)*part);
+        bool done = is_unreserved(*part)
+                        ? buffer_append(path, part, 1, e)
+                        : buffer_append_format(path, e, "%%%02X", (unsigned)(unsigned char)*part);
         if (!done) {
             return false;
         }
@@ -37,7 +39,8 @@ bool kube_resource_path(const struct kube_resource *resource, const char *ns, co
                         const char *subresource, struct buffer *path, struct error *e) {
     bool core = resource->group[0] == '\0';
     return buffer_append_text(path, core ? "/api" : "/apis", e) &&
-           append_optional(path, core ? nullptr : resource->group, e) && append_part(path, resource->version, e) &&
+           append_optional(path, core ? nullptr : resource->group, e) &&
+           append_part(path, resource->version, e) &&
            (ns == nullptr || (append_part(path, "namespaces", e) && append_part(path, ns, e))) &&
            append_part(path, resource->plural, e) && append_optional(path, name, e) &&
            append_optional(path, subresource, e);

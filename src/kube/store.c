@@ -111,7 +111,8 @@ static struct kube_object **snapshot(struct store *store, const char *value, siz
     return objects;
 }
 
-// A count of the selected object whose key is the least that is greater than after (NULL: the least); NULL: none.
+// A count of the selected object whose key is the least that is greater than after (NULL: the least); NULL:
+// none.
 static struct kube_object *successor(struct store *store, const char *value, const char *after) {
     struct kube_object *least = nullptr;
     pthread_mutex_lock(&store->lock);
@@ -119,7 +120,8 @@ static struct kube_object *successor(struct store *store, const char *value, con
     const char *key;
     void *entry;
     for (size_t position = 0; selected != nullptr && map_next(selected, &position, &key, &entry);) {
-        if ((after == nullptr || strcmp(key, after) > 0) && (least == nullptr || strcmp(key, least->key) < 0)) {
+        if ((after == nullptr || strcmp(key, after) > 0) &&
+            (least == nullptr || strcmp(key, least->key) < 0)) {
             least = ((struct entry *)entry)->object;
         }
     }
@@ -147,11 +149,13 @@ static void visit_selected(struct store *store, const char *value, const struct 
     }
 }
 
-void store_find(struct store *store, const char *value, void (*visit)(void *context, const char *key), void *context) {
+void store_find(struct store *store, const char *value, void (*visit)(void *context, const char *key),
+                void *context) {
     visit_selected(store, value, &(struct visitor){.key = visit, .context = context});
 }
 
-void store_visit(struct store *store, void (*visit)(void *context, struct kube_object *object), void *context) {
+void store_visit(struct store *store, void (*visit)(void *context, struct kube_object *object),
+                 void *context) {
     visit_selected(store, nullptr, &(struct visitor){.object = visit, .context = context});
 }
 
@@ -161,7 +165,8 @@ static bool is_kept(const struct store *store, const struct kube_object *object)
     return store->hooks.keep == nullptr || store->hooks.keep(store->hooks.context, object);
 }
 
-static void tell(const struct store_hooks *hooks, const struct kube_object *old, const struct kube_object *object) {
+static void tell(const struct store_hooks *hooks, const struct kube_object *old,
+                 const struct kube_object *object) {
     if (hooks->changed != nullptr && (old != nullptr || object != nullptr)) {
         hooks->changed(hooks->context, old, object);
     }
@@ -169,7 +174,8 @@ static void tell(const struct store_hooks *hooks, const struct kube_object *old,
 
 // Tells of change, and gives its counts back. Without the lock.
 static void report(const struct store *store, struct change change) {
-    if (change.old != nullptr && change.object != nullptr && strcmp(change.old->uid, change.object->uid) != 0) {
+    if (change.old != nullptr && change.object != nullptr &&
+        strcmp(change.old->uid, change.object->uid) != 0) {
         tell(&store->hooks, change.old, nullptr);
         tell(&store->hooks, nullptr, change.object);
     } else {
@@ -201,12 +207,13 @@ static struct change change_from(const struct entry *old) {
     return (struct change){.old = old == nullptr ? nullptr : kube_object_retain(old->object)};
 }
 
-// With the lock held: puts entry (NULL: nothing) in the place of what is stored under object's key, unless that is as
-// new or newer.
+// With the lock held: puts entry (NULL: nothing) in the place of what is stored under object's key, unless
+// that is as new or newer.
 static bool change_table(struct store *store, struct kube_object *object, struct entry *entry,
                          struct change *ret_change) {
     struct entry *old = table_get(store->table, object->key);
-    if (old != nullptr && kube_compare_versions(object->resource_version, old->object->resource_version) <= 0) {
+    if (old != nullptr &&
+        kube_compare_versions(object->resource_version, old->object->resource_version) <= 0) {
         return true;
     }
     struct change change = change_from(old);
@@ -222,7 +229,8 @@ static bool change_table(struct store *store, struct kube_object *object, struct
     return true;
 }
 
-// Whether the watch may have seen object's end already, so that its coming now must be ignored. With the lock held.
+// Whether the watch may have seen object's end already, so that its coming now must be ignored. With the lock
+// held.
 static bool is_passed(const struct store *store, const struct kube_object *object, enum origin origin,
                       uint64_t removals) {
     switch (origin) {
@@ -297,7 +305,8 @@ void store_remove(struct store *store, struct kube_object *object) {
 
 // ---- replacing
 
-// A table of those objects that are worth keeping; of two with one key (pages of a list may overlap) the newer.
+// A table of those objects that are worth keeping; of two with one key (pages of a list may overlap) the
+// newer.
 static bool build_table(const struct store *store, struct kube_object **objects, size_t count,
                         struct table **ret_table, struct error *e) {
     cleanup_table struct table *table = table_create();
@@ -333,7 +342,8 @@ struct merge {
 };
 
 static bool is_same(const struct merge *merge, const struct kube_object *a, const struct kube_object *b) {
-    return strcmp(a->uid, b->uid) == 0 && kube_compare_versions(a->resource_version, b->resource_version) == 0 &&
+    return strcmp(a->uid, b->uid) == 0 &&
+           kube_compare_versions(a->resource_version, b->resource_version) == 0 &&
            (!merge->restored || yyjson_equals(a->root, b->root));
 }
 
@@ -376,7 +386,8 @@ static bool merge_tables(const struct store *store, struct merge *merge) {
     return true;
 }
 
-static bool replace(struct store *store, struct table **next, const char *resource_version, struct merge *merge) {
+static bool replace(struct store *store, struct table **next, const char *resource_version,
+                    struct merge *merge) {
     cleanup_text char *seen = memory_copy_text(resource_version);
     if (seen == nullptr || !merge_tables(store, merge)) {
         return false;
@@ -391,8 +402,8 @@ static bool replace(struct store *store, struct table **next, const char *resour
     return true;
 }
 
-bool store_replace(struct store *store, struct kube_object **objects, size_t count, const char *resource_version,
-                   struct error *e) {
+bool store_replace(struct store *store, struct kube_object **objects, size_t count,
+                   const char *resource_version, struct error *e) {
     struct table *next = nullptr; // what leaves the store in the end: the old one, or the new one on failure
     struct merge merge = {.resource_version = resource_version};
     bool done = build_table(store, objects, count, &next, e);

@@ -37,8 +37,8 @@ static inline void table_cleanup(struct table **table) {
 // The entry under key, borrowed until the table changes; NULL: none.
 struct entry *table_get(const struct table *table, const char *key);
 
-// Adds entry (a count of it), or puts it in the place of the one with its key. False: memory is out, and the table is
-// as before.
+// Adds entry (a count of it), or puts it in the place of the one with its key. False: memory is out, and the
+// table is as before.
 [[nodiscard]] bool table_put(struct table *table, struct entry *entry);
 
 void table_remove(struct table *table, const char *key);

@@ -10,8 +10,8 @@
 #include <sys/random.h>
 
 enum {
-    PATH_CAP = 2 * 1024,       // bytes of the collection's path
-    REQUEST_CAP = 128 * 1024,  // bytes of path and query
+    PATH_CAP = 2 * 1024,        // bytes of the collection's path
+    REQUEST_CAP = 128 * 1024,   // bytes of path and query
     ERROR_BODY_MAX = 64 * 1024, // bytes of an error answer
     STATUS_OK = 200,
     STATUS_FAILED_MIN = 400,
@@ -33,8 +33,8 @@ struct watch {
     int status;     // HTTP; 0: not answered yet
     uint32_t retry_after_ms;
     int64_t started_ms;
-    int64_t heard_ms;  // when its last bytes came
-    uint32_t idle_ms;  // 0: no idle deadline
+    int64_t heard_ms;   // when its last bytes came
+    uint32_t idle_ms;   // 0: no idle deadline
     struct buffer body; // of a list, or of an error
     struct watch_lines lines;
 };
@@ -42,15 +42,16 @@ struct watch {
 static double draw(void *) {
     uint64_t bits = 0;
     if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits)) {
-        bits = (uint64_t)clock_monotonic_ms() * 0x9e3779b97f4a7c15; // only spreads load, so a poor one will do
+        bits =
+            (uint64_t)clock_monotonic_ms() * 0x9e3779b97f4a7c15; // only spreads load, so a poor one will do
     }
     return (double)(bits >> 11) * 0x1p-53;
 }
 
 // ---- the reflector's sink: the store
 
-static bool sink_replace(void *context, struct kube_object **objects, size_t count, const char *resource_version,
-                         struct error *e) {
+static bool sink_replace(void *context, struct kube_object **objects, size_t count,
+                         const char *resource_version, struct error *e) {
     struct watch *watch = context;
     if (!store_replace(watch->store, objects, count, resource_version, e)) {
         return false;
@@ -157,7 +158,8 @@ static void on_end(void *context, const struct error *error) {
     struct watch *watch = context;
     struct error e;
     if (watch->status >= STATUS_FAILED_MIN) {
-        kube_status_error(watch->status, watch->retry_after_ms, buffer_text(&watch->body), watch->body.length, &e);
+        kube_status_error(watch->status, watch->retry_after_ms, buffer_text(&watch->body), watch->body.length,
+                          &e);
         fail(watch, &e);
     } else if (error != nullptr) {
         e = *error;
@@ -174,7 +176,8 @@ static void on_end(void *context, const struct error *error) {
 }
 
 static bool open_exchange(struct watch *watch, const struct reflector_step *step, struct error *e) {
-    static const struct http_stream_events events = {.on_status = on_status, .on_data = on_data, .on_end = on_end};
+    static const struct http_stream_events events = {
+        .on_status = on_status, .on_data = on_data, .on_end = on_end};
     watch->streaming = step->action == REFLECTOR_WATCH;
     watch->refused = false;
     watch->status = 0;
@@ -245,7 +248,8 @@ static bool prepare(struct watch *watch, struct loop *loop, struct error *e) {
                                         .advance = sink_advance};
     return reflector_create(&sink, draw, nullptr, &watch->reflector, e) &&
            loop_timer_create(loop, on_timer, watch, &watch->timer, e) &&
-           kube_resource_path(watch->options.resource, watch->options.namespace, nullptr, nullptr, &watch->path, e);
+           kube_resource_path(watch->options.resource, watch->options.namespace, nullptr, nullptr,
+                              &watch->path, e);
 }
 
 bool watch_create(struct loop *loop, struct kube_client *client, struct store *store,

@@ -1,5 +1,5 @@
-// A watch keeps a store equal to what the API server has: it drives the reflector (kube/reflector.h, a pure state
-// machine) with real requests on the loop thread.
+// A watch keeps a store equal to what the API server has: it drives the reflector (kube/reflector.h, a pure
+// state machine) with real requests on the loop thread.
 #pragma once
 
 #include "kube/client.h"
@@ -16,17 +16,19 @@ struct watch_options {
     const struct kube_resource *resource; // borrowed until watch_free
     const char *namespace;                // NULL: all; copied
     bool metadata_only;                   // PartialObjectMetadata
-    // Told on the loop thread of each failed list or watch, and of the first complete list; may be NULL. Neither may
-    // call watch_free.
+    // Told on the loop thread of each failed list or watch, and of the first complete list; may be NULL.
+    // Neither may call watch_free.
     void (*failed)(void *context, const struct kube_resource *resource, const struct error *error);
     void (*synced)(void *context, const struct kube_resource *resource);
     void *context;
 };
 
-// Starts once the loop runs; call it on the loop thread or before the loop runs. loop, client and store are borrowed
-// until watch_free; the store's hooks are called on the loop thread. *ret_watch is owned. Errors: NO_MEMORY, INTERNAL.
+// Starts once the loop runs; call it on the loop thread or before the loop runs. loop, client and store are
+// borrowed until watch_free; the store's hooks are called on the loop thread. *ret_watch is owned. Errors:
+// NO_MEMORY, INTERNAL.
 [[nodiscard]] bool watch_create(struct loop *loop, struct kube_client *client, struct store *store,
-                                const struct watch_options *options, struct watch **ret_watch, struct error *e);
+                                const struct watch_options *options, struct watch **ret_watch,
+                                struct error *e);
 
 // Stops and takes watch; loop thread, or when the loop does not run. NULL is allowed.
 void watch_free(struct watch *watch);
@@ -34,5 +36,6 @@ void watch_free(struct watch *watch);
 // Whether it has listed once. Any thread.
 bool watch_has_synced(const struct watch *watch);
 
-// Milliseconds since the server last answered (a list, an event, a bookmark), or since watch_create. Any thread.
+// Milliseconds since the server last answered (a list, an event, a bookmark), or since watch_create. Any
+// thread.
 int64_t watch_silence_ms(const struct watch *watch);

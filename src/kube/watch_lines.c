@@ -21,8 +21,8 @@ static void forget(struct buffer *pending) {
 }
 
 bool watch_lines_feed(struct watch_lines *lines, const char *bytes, size_t length,
-                      bool (*line)(void *context, const char *text, size_t length, struct error *e), void *context,
-                      struct error *e) {
+                      bool (*line)(void *context, const char *text, size_t length, struct error *e),
+                      void *context, struct error *e) {
     struct buffer *pending = &lines->pending;
     const char *newline;
     while (length > 0 && (newline = memchr(bytes, '\n', length)) != nullptr) {

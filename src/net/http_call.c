@@ -107,7 +107,8 @@ static bool prepare(struct http_client *client, const struct http_request *reque
         .on_status = on_status, .on_data = on_data, .on_end = on_end};
     struct http_call *call = memory_allocate_zeroed(1, sizeof(*call));
     if (call == nullptr) {
-        return error_no_memory(e, "a request");
+        (void)error_no_memory(e, "a request");
+        return false;
     }
     call->client = client;
     call->response.body = buffer_create(request->response_cap);
@@ -162,7 +163,7 @@ static bool wait_for_answer(struct http_call *call, uint32_t timeout_ms) {
 
 bool http_client_call(struct http_client *client, const struct http_request *request,
                       struct http_response *ret_response, struct error *e) {
-    struct http_call *call = nullptr;
+    struct http_call *call;
     if (!prepare(client, request, &call, e)) {
         return false;
     }

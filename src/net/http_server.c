@@ -60,7 +60,8 @@ static bool parse_address(const char *text, struct address *ret_address, struct 
     bool plain = memchr(host, ':', length) == nullptr && memchr(host, '[', length) == nullptr;
     if (colon == nullptr || length >= HOST_SIZE || (bracketed ? length == 0 : !plain) ||
         !parse_port(colon + 1, address.port)) {
-        return error_set(e, ERROR_INVALID_SPEC, "\"%s\" is not host:port, [v6]:port or :port", text);
+        (void)error_set(e, ERROR_INVALID_SPEC, "\"%s\" is not host:port, [v6]:port or :port", text);
+        return false;
     }
     memcpy(address.host, host, length);
     *ret_address = address;

@@ -113,9 +113,10 @@ static bool take_steps(struct reconcile *r, struct error *e) {
 static void conclude(struct reconcile *r, struct verdict *verdict) {
     struct error *e = &verdict->error;
     const struct consequence *consequence = &consequences[e->class];
-    verdict->kind = consequence->retry ? VERDICT_RETRY : VERDICT_TERMINAL;
-    if (consequence->phase == PHASE_PENDING) {
-        verdict->kind = VERDICT_DONE;
+    if (consequence->retry) {
+        verdict->kind = VERDICT_RETRY;
+    } else {
+        verdict->kind = consequence->phase == PHASE_PENDING ? VERDICT_DONE : VERDICT_TERMINAL;
     }
     if (consequence->reason == nullptr) {
         log_object(r, LOG_INFO, "could not finish, trying again", e->message);

@@ -217,8 +217,9 @@ def test_edited_reference(api, operator, namespace):
 # What cannot be used
 
 
-def fail(api, kind, namespace, spec, reason="InvalidSpec", name="failing"):
-    """The message with which a resource fails; there is no Secret then."""
+def fail(api, kind, namespace, spec, reason="InvalidSpec"):
+    """The message with which a resource, named as its kind, fails; there is no Secret then."""
+    name = kind.lower()
     api.create(thing(kind, namespace, name, spec))
     found = api.wait_status(kind, namespace, name, "Failed", reason)
     assert ready_of(found)["status"] == "False"
@@ -262,7 +263,7 @@ def test_no_public_key_and_then_one(api, operator, namespace, pem):
     reference = {"kind": "ConfigMap", "name": "peer", "key": "key"}
     assert "spec.publicKeyRef" in fail(api, QES, namespace, {"publicKeyRef": reference})
     api.patch("ConfigMap", namespace, "peer", {"data": {"key": pem}})
-    found = api.wait_success(QES, namespace, "failing")
+    found = api.wait_success(QES, namespace, QES.lower())
     assert "error" not in found["status"]
 
 

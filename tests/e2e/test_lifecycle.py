@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from api import KINDS, QDK, QDS, QES, QKKP, QRN, data_of, ready_of, thing, version_of
+from api import KINDS, QDK, QDS, QES, QKKP, QRN, data_of, exchange, ready_of, thing, version_of
 from crypto import fingerprint
 
 
@@ -192,3 +192,10 @@ def test_edits_that_are_allowed_change_no_key(api, operator, namespace):
     operator.settle()
     assert api.get(QKKP, namespace, "pair")["status"] == made["status"]
     assert version_of(api.output(made)) == version_of(before)
+
+
+def test_namespace_can_be_deleted(api, operator, namespace):
+    """With all that is in it: nothing of ours holds it up, and nothing new is made meanwhile."""
+    api.make(*exchange(namespace))
+    api.delete("Namespace", None, namespace)
+    api.wait_gone("Namespace", None, namespace)

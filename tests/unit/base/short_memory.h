@@ -1,4 +1,5 @@
-// base/memory with an end that tests choose: it is compiled into the test itself, in the place of the library's.
+// base/memory with an end that tests choose: it is compiled into the test itself, in the place of the
+// library's.
 #pragma once
 
 #include "base/memory.h"

@@ -104,10 +104,14 @@ static void out_of_memory_leaves_it_as_it_was(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_a_string_from_the_start),  cmocka_unit_test(it_grows_to_its_cap_and_not_over),
-        cmocka_unit_test(what_does_not_fit_is_not_begun), cmocka_unit_test(it_holds_bytes_of_any_value),
-        cmocka_unit_test(room_is_written_and_then_counted), cmocka_unit_test(the_front_is_consumed),
-        cmocka_unit_test(it_is_usable_after_it_was_freed), cmocka_unit_test(out_of_memory_leaves_it_as_it_was),
+        cmocka_unit_test(it_is_a_string_from_the_start),
+        cmocka_unit_test(it_grows_to_its_cap_and_not_over),
+        cmocka_unit_test(what_does_not_fit_is_not_begun),
+        cmocka_unit_test(it_holds_bytes_of_any_value),
+        cmocka_unit_test(room_is_written_and_then_counted),
+        cmocka_unit_test(the_front_is_consumed),
+        cmocka_unit_test(it_is_usable_after_it_was_freed),
+        cmocka_unit_test(out_of_memory_leaves_it_as_it_was),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

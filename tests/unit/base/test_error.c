@@ -45,13 +45,13 @@ static void a_long_message_is_cut_with_dots(void **) {
 
 static void a_long_message_is_cut_between_characters(void **) {
     for (size_t shift = 0; shift < 4; shift++) {
-        char text[2 * ERROR_MESSAGE_SIZE] = {0};
-        memset(text, 'x', shift);
-        while (strlen(text) < ERROR_MESSAGE_SIZE + 10) {
-            strcat(text, "\xf0\x9f\x94\x91"); // one character of four bytes
+        cleanup_buffer struct buffer text = buffer_create(SIZE_MAX / 2);
+        say(&text, "%.*s", (int)shift, "xxxx");
+        while (text.length < ERROR_MESSAGE_SIZE + 10) {
+            say(&text, "\xf0\x9f\x94\x91"); // one character of four bytes
         }
         struct error e;
-        (void)error_set(&e, ERROR_IO, "%s", text);
+        (void)error_set(&e, ERROR_IO, "%s", buffer_text(&text));
         size_t length = strlen(e.message);
         assert_in_range(length, ERROR_MESSAGE_SIZE - 4, ERROR_MESSAGE_SIZE - 1);
         assert_string_equal(e.message + length - 3, "...");

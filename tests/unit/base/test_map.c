@@ -134,12 +134,9 @@ static void out_of_memory_leaves_it_as_it_was(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_finds_what_was_put),
-        cmocka_unit_test(it_survives_much_coming_and_going),
-        cmocka_unit_test(it_owns_its_values),
-        cmocka_unit_test(entries_may_be_removed_while_going_through),
-        cmocka_unit_test(the_key_is_copied),
-        cmocka_unit_test(out_of_memory_leaves_it_as_it_was),
+        cmocka_unit_test(it_finds_what_was_put), cmocka_unit_test(it_survives_much_coming_and_going),
+        cmocka_unit_test(it_owns_its_values),    cmocka_unit_test(entries_may_be_removed_while_going_through),
+        cmocka_unit_test(the_key_is_copied),     cmocka_unit_test(out_of_memory_leaves_it_as_it_was),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

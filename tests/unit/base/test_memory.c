@@ -5,9 +5,9 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-// Whether pattern is in the bytes of a block that was freed. The block's first words may hold the allocator's links,
-// and reading it at all is what a sanitizer forbids, so this test looks at blocks through a second pointer only where
-// the allocator is the C library's own.
+// Whether pattern is in the bytes of a block that was freed. The block's first words may hold the allocator's
+// links, and reading it at all is what a sanitizer forbids, so this test looks at blocks through a second
+// pointer only where the allocator is the C library's own.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define CAN_LOOK_AT_FREED_BLOCKS 1
 #if defined(__has_feature)
@@ -130,8 +130,8 @@ static void cleansing_overwrites(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_freed_block_is_cleansed),  cmocka_unit_test(a_block_that_moves_is_cleansed),
-        cmocka_unit_test(resizing_keeps_the_content), cmocka_unit_test(zeroed_blocks_are_zero),
+        cmocka_unit_test(a_freed_block_is_cleansed),   cmocka_unit_test(a_block_that_moves_is_cleansed),
+        cmocka_unit_test(resizing_keeps_the_content),  cmocka_unit_test(zeroed_blocks_are_zero),
         cmocka_unit_test(copies_of_texts_stand_alone), cmocka_unit_test(cleansing_overwrites),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -3,6 +3,7 @@
 #include "base/secret.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,25 +88,25 @@ static void a_fork_does_not_inherit_it(void **) {
     assert_memory_equal(bytes, "inherited", 9);
 }
 
-// The flags of the mapping that holds address, from /proc/self/smaps.
+// The flags of the mapping that holds address, from /proc/self/smaps; "" if they are not there.
 static void read_flags(const void *address, char flags[512]) {
     FILE *file = fopen("/proc/self/smaps", "re");
     assert_non_null(file);
     char line[512];
     bool inside = false;
     flags[0] = '\0';
-    while (fgets(line, sizeof(line), file) != nullptr) {
-        unsigned long from;
-        unsigned long to;
-        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+    while (flags[0] == '\0' && fgets(line, sizeof(line), file) != nullptr) {
+        char *rest;
+        unsigned long from = strtoul(line, &rest, 16);
+        if (rest != line && *rest == '-') { // the head of a mapping: "from-to ..."
+            unsigned long to = strtoul(rest + 1, nullptr, 16);
             inside = (uintptr_t)address >= from && (uintptr_t)address < to;
         }
         if (inside && strncmp(line, "VmFlags:", 8) == 0) {
-            strcpy(flags, line);
-            break;
+            memcpy(flags, line, sizeof(line));
         }
     }
-    fclose(file);
+    assert_int_equal(fclose(file), 0);
 }
 
 static void it_is_left_out_of_core_dumps(void **) {

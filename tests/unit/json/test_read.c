@@ -3,7 +3,7 @@
 
 #include "json/read.h"
 
-#include <stdio.h>
+enum { TEXT_CAP = 64 * 1024 * 1024 };
 
 static yyjson_doc *parse(const char *text) {
     struct error e;
@@ -30,9 +30,21 @@ static void refuse(const char *text, const char *part) {
 
 static void good_texts_are_read(void **) {
     static const char *const texts[] = {
-        "null", "true", "-0.5e-3", "\"\"", "[]", "{}", " \r\n\t{ } \n", "[1,2,3]", "{\"a\":{\"a\":{\"a\":1}}}",
-        "\"\\u00e9\\ud83d\\udd11\\\"\\\\\\/\"", "[{\"a\":1},{\"a\":1}]", "{\"a\":1,\"A\":2,\"\":3,\"a \":4}",
-        "18446744073709551615", "[\"[[[[\",\"}\",\"\\\\\",\"\\\"{\"]", "{\"\\u0000\":1,\"\":2}",
+        "null",
+        "true",
+        "-0.5e-3",
+        "\"\"",
+        "[]",
+        "{}",
+        " \r\n\t{ } \n",
+        "[1,2,3]",
+        "{\"a\":{\"a\":{\"a\":1}}}",
+        "\"\\u00e9\\ud83d\\udd11\\\"\\\\\\/\"",
+        "[{\"a\":1},{\"a\":1}]",
+        "{\"a\":1,\"A\":2,\"\":3,\"a \":4}",
+        "18446744073709551615",
+        "[\"[[[[\",\"}\",\"\\\\\",\"\\\"{\"]",
+        "{\"\\u0000\":1,\"\":2}",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         json_free(parse(texts[i]));
@@ -42,12 +54,60 @@ static void good_texts_are_read(void **) {
 
 static void bad_texts_are_refused(void **) {
     static const char *const texts[] = {
-        "", " ", "nul", "tru e", "{", "}", "[", "]", "[}", "{]", "{\"a\"}", "{\"a\":}", "{a:1}", "{'a':1}",
-        "[1,]", "{\"a\":1,}", "[,1]", "[1 2]", "{\"a\":1 \"b\":2}", "1 2", "{} {}", "[] x", "01", "1.", ".5",
-        "+1", "- 1", "1e", "0x10", "NaN", "Infinity", "-Infinity", "1e999", "\"", "\"\\\"", "\"\\x\"",
-        "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\\ud800\"", "\"a\nb\"", "\"\t\"", "\xef\xbb\xbf{}", "\"\xff\"",
-        "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xe2\x82\"", "// x\n1", "/* x */1",
-        "\"a\" : 1", "[\"a\",\"\\", "{\"a\":\"\\\"}", "\x01", "[1]\x01",
+        "",
+        " ",
+        "nul",
+        "tru e",
+        "{",
+        "}",
+        "[",
+        "]",
+        "[}",
+        "{]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{a:1}",
+        "{'a':1}",
+        "[1,]",
+        "{\"a\":1,}",
+        "[,1]",
+        "[1 2]",
+        "{\"a\":1 \"b\":2}",
+        "1 2",
+        "{} {}",
+        "[] x",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "- 1",
+        "1e",
+        "0x10",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "\"",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\ud800\"",
+        "\"\\udc00\\ud800\"",
+        "\"a\nb\"",
+        "\"\t\"",
+        "\xef\xbb\xbf{}",
+        "\"\xff\"",
+        "\"\xc0\x80\"",
+        "\"\xed\xa0\x80\"",
+        "\"\xf5\x80\x80\x80\"",
+        "\"\xe2\x82\"",
+        "// x\n1",
+        "/* x */1",
+        "\"a\" : 1",
+        "[\"a\",\"\\",
+        "{\"a\":\"\\\"}",
+        "\x01",
+        "[1]\x01",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         refuse(texts[i], "");
@@ -65,37 +125,36 @@ static void text_after_the_length_is_not_looked_at(void **) {
 }
 
 // Nested depth times: [[[...]]] or {"a":{"a":...1}}.
-static void nest(char *text, size_t depth, bool objects) {
-    text[0] = '\0';
+static void nest(struct buffer *text, size_t depth, bool objects) {
+    buffer_consume(text, text->length);
     for (size_t i = 0; i < depth; i++) {
-        text += sprintf(text, objects ? "{\"a\":" : "[");
+        say(text, "%s", objects ? "{\"a\":" : "[");
     }
-    text += sprintf(text, objects ? "1" : "");
+    say(text, "%s", objects ? "1" : "");
     for (size_t i = 0; i < depth; i++) {
-        text += sprintf(text, objects ? "}" : "]");
+        say(text, "%s", objects ? "}" : "]");
     }
 }
 
 static void nesting_has_a_limit(void **) {
-    char text[8 * (JSON_DEPTH_MAX + 1)];
+    cleanup_buffer struct buffer text = buffer_create(TEXT_CAP);
     for (int objects = 0; objects < 2; objects++) {
-        nest(text, JSON_DEPTH_MAX, objects == 1);
-        json_free(parse(text));
-        nest(text, JSON_DEPTH_MAX + 1, objects == 1);
-        refuse(text, "over 64 levels");
+        nest(&text, JSON_DEPTH_MAX, objects == 1);
+        json_free(parse(buffer_text(&text)));
+        nest(&text, JSON_DEPTH_MAX + 1, objects == 1);
+        refuse(buffer_text(&text), "over 64 levels");
     }
 }
 
 static void only_nesting_counts(void **) {
     // Siblings, and brackets within strings (after escaped quotes too), are not depth.
-    enum { MANY = 1000 };
-    char text[MANY * 16];
-    char *end = text + sprintf(text, "[");
-    for (int i = 0; i < MANY; i++) {
-        end += sprintf(end, "[{}],\"[\\\"[{\\\\\",");
+    cleanup_buffer struct buffer text = buffer_create(TEXT_CAP);
+    say(&text, "[");
+    for (int i = 0; i < 1000; i++) {
+        say(&text, "[{}],\"[\\\"[{\\\\\",");
     }
-    sprintf(end, "0]");
-    json_free(parse(text));
+    say(&text, "0]");
+    json_free(parse(buffer_text(&text)));
 }
 
 static void endless_nesting_is_refused_before_it_costs(void **) {
@@ -117,64 +176,61 @@ static void duplicate_keys_are_refused(void **) {
     refuse("{\"\":1,\"\":2}", "\"\" twice");
 }
 
-// An object of count keys, with key number `again` written once more at the end (negative: none). Owned, by malloc.
-static char *big_object(int count, int again) {
-    char *text = malloc((size_t)count * 32 + 64);
-    char *end = text + sprintf(text, "{");
+// An object of count keys, with key number `again` written once more at the end (negative: none).
+static struct buffer big_object(int count, int again) {
+    struct buffer text = buffer_create(TEXT_CAP);
+    say(&text, "{");
     for (int i = 0; i < count; i++) {
-        end += sprintf(end, "%s\"key-%d\":%d", i == 0 ? "" : ",", i, i);
+        say(&text, "%s\"key-%d\":%d", i == 0 ? "" : ",", i, i);
     }
     if (again >= 0) {
-        end += sprintf(end, ",\"key-%d\":0", again);
+        say(&text, ",\"key-%d\":0", again);
     }
-    sprintf(end, "}");
+    say(&text, "}");
     return text;
 }
 
 static void duplicates_are_found_in_objects_of_any_size(void **) {
     for (int count = 1; count < 40; count++) {
         for (int again = -1; again < count; again++) {
-            char *text = big_object(count, again);
+            cleanup_buffer struct buffer text = big_object(count, again);
             if (again < 0) {
-                json_free(parse(text));
+                json_free(parse(buffer_text(&text)));
             } else {
-                refuse(text, "twice");
+                refuse(buffer_text(&text), "twice");
             }
-            free(text);
         }
     }
 }
 
 static void many_keys_are_no_burden(void **) {
     // With all pairs compared this would take minutes.
-    char *text = big_object(300000, -1);
-    yyjson_doc *document = parse(text);
-    assert_int_equal(json_integer(json_find(yyjson_doc_get_root(document), "key-299999", nullptr), 0), 299999);
-    json_free(document);
-    free(text);
-    text = big_object(300000, 150000);
-    refuse(text, "\"key-150000\" twice");
-    free(text);
+    cleanup_buffer struct buffer good = big_object(300000, -1);
+    cleanup_json yyjson_doc *document = parse(buffer_text(&good));
+    assert_int_equal(json_integer(json_find(yyjson_doc_get_root(document), "key-299999", nullptr), 0),
+                     299999);
+    cleanup_buffer struct buffer bad = big_object(300000, 150000);
+    refuse(buffer_text(&bad), "\"key-150000\" twice");
 }
 
 static void a_long_key_is_cut_between_characters_in_the_message(void **) {
-    char text[2048] = "{\"";
-    for (int round = 0; round < 2; round++) {
-        strcat(text, "x");
-        for (int i = 0; i < 100; i++) {
-            strcat(text, "\xe2\x82\xac");
-        }
-        strcat(text, round == 0 ? "\":1,\"" : "\":2}");
+    cleanup_buffer struct buffer key = buffer_create(TEXT_CAP);
+    cleanup_buffer struct buffer text = buffer_create(TEXT_CAP);
+    say(&key, "x");
+    for (int i = 0; i < 100; i++) {
+        say(&key, "\xe2\x82\xac");
     }
+    say(&text, "{\"%s\":1,\"%s\":2}", buffer_text(&key), buffer_text(&key));
     struct error e;
     yyjson_doc *document = nullptr;
-    must_fail(json_parse(text, strlen(text), &document, &e), e, ERROR_INVALID_SPEC, "twice");
+    must_fail(json_parse(buffer_text(&text), text.length, &document, &e), e, ERROR_INVALID_SPEC, "twice");
     assert_non_null(strstr(e.message, "\xe2\x82\xac\" twice"));
     assert_in_range(strlen(e.message), 50, 250);
 }
 
 static void values_are_found_by_path(void **) {
-    cleanup_json yyjson_doc *document = parse("{\"a\":{\"b\":{\"c\":\"deep\"},\"n\":null},\"t\":\"x\",\"i\":-3}");
+    cleanup_json yyjson_doc *document =
+        parse("{\"a\":{\"b\":{\"c\":\"deep\"},\"n\":null},\"t\":\"x\",\"i\":-3}");
     yyjson_val *root = yyjson_doc_get_root(document);
     assert_string_equal(json_text(json_find(root, "a", "b", "c", nullptr)), "deep");
     assert_ptr_equal(json_find(root, nullptr), root);
@@ -224,23 +280,25 @@ static void integers_have_a_range(void **) {
 }
 
 static void out_of_memory_is_an_error_and_leaks_nothing(void **) {
-    char *text = big_object(50, -1);
+    cleanup_buffer struct buffer text = big_object(50, -1);
     struct error e;
     yyjson_doc *document = nullptr;
     long failures = 0;
-    for (memory_left = 0; !json_parse(text, strlen(text), &document, &e); memory_left = ++failures) {
+    for (memory_left = 0; !json_parse(buffer_text(&text), text.length, &document, &e);
+         memory_left = ++failures) {
         assert_int_equal(e.class, ERROR_NO_MEMORY);
         assert_null(document);
     }
     memory_left = -1;
     assert_in_range(failures, 2, 10);
     json_free(document);
-    free(text);
 }
 
-// Every prefix and every one-byte change of a text is read or refused; what sanitizers would find is the point.
+// Every prefix and every one-byte change of a text is read or refused; what sanitizers would find is the
+// point.
 static void damaged_texts_do_no_harm(void **) {
-    const char whole[] = "{\"metadata\":{\"name\":\"a\\u00e9\\n\",\"n\":[1,-2.5e3,true,null,{}]},\"x\":\"\xc3\xa9\"}";
+    const char whole[] =
+        "{\"metadata\":{\"name\":\"a\\u00e9\\n\",\"n\":[1,-2.5e3,true,null,{}]},\"x\":\"\xc3\xa9\"}";
     static const char replacements[] = "\"\\{}[],:0\x80\xff";
     for (size_t i = 0; i < sizeof(whole) - 1; i++) {
         refuse_span(whole, i, "");

@@ -7,7 +7,9 @@
 #include "base/secret.h"
 
 #include <stdio.h>
+#define pkey_free mman_pkey_free // memory protection keys, which have nothing to do with crypto/pkey.h
 #include <sys/mman.h>
+#undef pkey_free
 
 static atomic_long secrets_alive;
 

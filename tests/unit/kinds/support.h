@@ -388,8 +388,8 @@ static inline void assert_sources(const struct subject *s, size_t index, const c
     assert_string_equal(buffer_text(&text), expected);
 }
 
-// Lets memory run out at each allocation of making and judging in turn: that is an error of its class each time, and
-// never a result.
+// Lets memory run out at each allocation of making and inspecting in turn: that is never a fault of the spec, nor a
+// leak. (OpenSSL does not always say that it was memory, so CRYPTO, which is tried again, too, will do.)
 static inline void assert_survives_lack_of_memory(struct subject *s) {
     struct error e = {0};
     subject_make(s); // what OpenSSL keeps for good is there now

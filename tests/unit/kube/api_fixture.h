@@ -41,7 +41,7 @@ static void observe_request(void *context, const char *method, int code, double 
     *fixture = (struct api_fixture){.lock = PTHREAD_MUTEX_INITIALIZER};
     fixture_start(&fixture->net, handler, context);
     fixture_run(&fixture->net);
-    strcpy(fixture->folder, "/tmp/qubesec-test-XXXXXX");
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/qubesec-test-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
     char path[128];
     char text[1024];
@@ -50,15 +50,18 @@ static void observe_request(void *context, const char *method, int code, double 
     snprintf(path, sizeof(path), "%s/ca.crt", fixture->folder);
     write_file(path, fixture->net.server->ca.certificate_pem);
     snprintf(path, sizeof(path), "%s/config", fixture->folder);
-    snprintf(text, sizeof(text),
-             "current-context: c\n"
-             "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
-             "clusters: [{name: k, cluster: {server: 'https://127.0.0.1:%d', certificate-authority: ca.crt}}]\n"
-             "users: [{name: u, user: {tokenFile: token}}]\n",
-             fixture->net.server->port);
+    snprintf(
+        text, sizeof(text),
+        "current-context: c\n"
+        "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
+        "clusters: [{name: k, cluster: {server: 'https://127.0.0.1:%d', certificate-authority: ca.crt}}]\n"
+        "users: [{name: u, user: {tokenFile: token}}]\n",
+        fixture->net.server->port);
     write_file(path, text);
     must(kube_config_load(path, nullptr, &fixture->config, &e), e);
-    must(kube_client_create(fixture->config, fixture->net.client, observe_request, fixture, &fixture->client, &e), e);
+    must(kube_client_create(fixture->config, fixture->net.client, observe_request, fixture, &fixture->client,
+                            &e),
+         e);
 }
 
 [[maybe_unused]] static void api_stop(struct api_fixture *fixture) {

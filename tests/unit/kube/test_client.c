@@ -66,7 +66,8 @@ static void play(struct script *script, const struct answer *answers) {
     pthread_mutex_unlock(&script->api.lock);
 }
 
-static const struct kube_request get = {.method = "GET", .path = "/api/v1/namespaces/x/secrets/y", .timeout_ms = 20000};
+static const struct kube_request get = {
+    .method = "GET", .path = "/api/v1/namespaces/x/secrets/y", .timeout_ms = 20000};
 
 static void check_observed(struct script *script, int count, const int *codes) {
     pthread_mutex_lock(&script->api.lock);
@@ -135,14 +136,22 @@ struct refusal {
 static void statuses_become_classes(void **state) {
     struct script *script = *state;
     static const struct refusal refusals[] = {
-        {404, "NotFound", ERROR_NOT_FOUND},        {403, "Forbidden", ERROR_FORBIDDEN},
-        {409, "AlreadyExists", ERROR_CONFLICT},    {409, "Conflict", ERROR_CONFLICT},
-        {410, "Expired", ERROR_GONE},              {410, "Gone", ERROR_GONE},
-        {400, "BadRequest", ERROR_INVALID_SPEC},   {422, "Invalid", ERROR_INVALID_SPEC},
-        {401, "Unauthorized", ERROR_RETRYABLE},    {408, "Timeout", ERROR_RETRYABLE},
-        {429, "TooManyRequests", ERROR_RETRYABLE}, {500, "InternalError", ERROR_RETRYABLE},
-        {500, "Expired", ERROR_GONE},              {504, "Expired", ERROR_GONE},
-        {504, "Timeout", ERROR_RETRYABLE},         {503, "ServiceUnavailable", ERROR_RETRYABLE},
+        {404, "NotFound", ERROR_NOT_FOUND},
+        {403, "Forbidden", ERROR_FORBIDDEN},
+        {409, "AlreadyExists", ERROR_CONFLICT},
+        {409, "Conflict", ERROR_CONFLICT},
+        {410, "Expired", ERROR_GONE},
+        {410, "Gone", ERROR_GONE},
+        {400, "BadRequest", ERROR_INVALID_SPEC},
+        {422, "Invalid", ERROR_INVALID_SPEC},
+        {401, "Unauthorized", ERROR_RETRYABLE},
+        {408, "Timeout", ERROR_RETRYABLE},
+        {429, "TooManyRequests", ERROR_RETRYABLE},
+        {500, "InternalError", ERROR_RETRYABLE},
+        {500, "Expired", ERROR_GONE},
+        {504, "Expired", ERROR_GONE},
+        {504, "Timeout", ERROR_RETRYABLE},
+        {503, "ServiceUnavailable", ERROR_RETRYABLE},
         {415, "UnsupportedMediaType", ERROR_IO},
     };
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
@@ -153,7 +162,8 @@ static void statuses_become_classes(void **state) {
                  "\"reason\":\"%s\",\"code\":%d}",
                  refusals[i].reason, refusals[i].reason, refusals[i].status);
         play(script, (const struct answer[]){{refusals[i].status, "", body}, {0}});
-        must_fail(kube_client_call(script->api.client, &get, nullptr, &e), e, refusals[i].class, refusals[i].reason);
+        must_fail(kube_client_call(script->api.client, &get, nullptr, &e), e, refusals[i].class,
+                  refusals[i].reason);
         assert_non_null(strstr(e.message, "GET /api/v1/namespaces/x/secrets/y: said"));
         assert_int_equal(e.retry_after_ms, 0);
         assert_int_equal(script->calls, refusals[i].status == 401 ? 2 : 1);
@@ -163,20 +173,22 @@ static void statuses_become_classes(void **state) {
 static void a_status_is_decoded_leniently(void **state) {
     (void)state;
     struct error e;
-    static const char in_body[] = "{\"kind\":\"Status\",\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":7}}";
+    static const char in_body[] =
+        "{\"kind\":\"Status\",\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":7}}";
     kube_status_error(429, 0, in_body, strlen(in_body), &e);
     assert_int_equal(e.retry_after_ms, 7000);
     kube_status_error(429, 2000, in_body, strlen(in_body), &e);
     assert_int_equal(e.retry_after_ms, 2000);
-    static const char *const odd[] = {"",
-                                      "upstream connect error",
-                                      "{\"kind\":\"Status\"",
-                                      "{\"kind\":\"Status\"}",
-                                      "{\"kind\":\"Secret\",\"message\":\"key bytes\"}",
-                                      "[]",
-                                      "{\"kind\":\"Status\",\"message\":7,\"details\":{\"retryAfterSeconds\":\"x\"}}",
-                                      "{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":99999999999}}",
-                                      "{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":-1}}"};
+    static const char *const odd[] = {
+        "",
+        "upstream connect error",
+        "{\"kind\":\"Status\"",
+        "{\"kind\":\"Status\"}",
+        "{\"kind\":\"Secret\",\"message\":\"key bytes\"}",
+        "[]",
+        "{\"kind\":\"Status\",\"message\":7,\"details\":{\"retryAfterSeconds\":\"x\"}}",
+        "{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":99999999999}}",
+        "{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":-1}}"};
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
         e = (struct error){0};
         kube_status_error(503, 0, odd[i], strlen(odd[i]), &e);
@@ -278,7 +290,8 @@ static void on_status(void *context, int status, uint32_t retry_after_ms) {
 
 static bool on_data(void *context, const char *bytes, size_t length) {
     struct reader *reader = context;
-    strncat(reader->data, bytes, length);
+    size_t used = strlen(reader->data);
+    snprintf(reader->data + used, sizeof(reader->data) - used, "%.*s", (int)length, bytes);
     return true;
 }
 
@@ -292,11 +305,12 @@ static void on_end(void *context, const struct error *error) {
 }
 
 static void open_stream(void *context) {
-    static const struct http_stream_events events = {.on_status = on_status, .on_data = on_data, .on_end = on_end};
+    static const struct http_stream_events events = {
+        .on_status = on_status, .on_data = on_data, .on_end = on_end};
     struct reader *reader = context;
     struct error e;
-    must(kube_client_stream(reader->script->api.client, "/api/v1/secrets?watch=1", KUBE_METADATA_ONLY, 20000, &events,
-                            reader, &reader->stream, &e),
+    must(kube_client_stream(reader->script->api.client, "/api/v1/secrets?watch=1", KUBE_METADATA_ONLY, 20000,
+                            &events, reader, &reader->stream, &e),
          e);
 }
 
@@ -352,7 +366,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(statuses_become_classes, set_up, tear_down),
         cmocka_unit_test(a_status_is_decoded_leniently),
         cmocka_unit_test_setup_teardown(a_busy_server_is_asked_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_longer_wait_than_the_timeout_is_left_to_the_caller, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_longer_wait_than_the_timeout_is_left_to_the_caller, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_interrupted_client_waits_no_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_token_is_read_again_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_answer_is_observed_as_code_0, set_up, tear_down),

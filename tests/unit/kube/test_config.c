@@ -38,9 +38,10 @@ static int tear_down_group(void **state) {
 
 static int set_up(void **state) {
     struct fixture *fixture = *state;
-    strcpy(fixture->folder, "/tmp/qubesec-test-XXXXXX");
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/qubesec-test-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
-    static const char *const variables[] = {"KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"};
+    static const char *const variables[] = {"KUBECONFIG", "KUBERNETES_SERVICE_HOST",
+                                            "KUBERNETES_SERVICE_PORT"};
     for (size_t i = 0; i < 3; i++) {
         unsetenv(variables[i]);
     }
@@ -55,7 +56,7 @@ static const char *path_of(const struct fixture *fixture, const char *name) {
 
 static int tear_down(void **state) {
     const struct fixture *fixture = *state;
-    static const char *const names[] = {"config",    "ca.crt",    "client.crt", "client.key",  "token",
+    static const char *const names[] = {"config",    "ca.crt",    "client.crt", "client.key",   "token",
                                         "sub/token", "namespace", "sub",        ".kube/config", ".kube"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         (void)remove(path_of(fixture, names[i]));
@@ -76,11 +77,14 @@ static const char *base64(const char *text) {
     struct error e;
     cleanup_buffer struct buffer buffer = buffer_create(sizeof(encoded[0]) - 1);
     must(base64_encode(text, strlen(text), &buffer, &e), e);
-    return strcpy(encoded[turn++ % 4], buffer_text(&buffer));
+    char *slot = encoded[turn++ % 4];
+    snprintf(slot, sizeof(encoded[0]), "%s", buffer_text(&buffer));
+    return slot;
 }
 
 // A kubeconfig with one context "c", cluster "k", user "u"; each part is the inside of a flow mapping.
-static void put_config(const struct fixture *fixture, const char *context, const char *cluster, const char *user) {
+static void put_config(const struct fixture *fixture, const char *context, const char *cluster,
+                       const char *user) {
     static char text[65536];
     snprintf(text, sizeof(text),
              "apiVersion: v1\nkind: Config\ncurrent-context: c\npreferences: {}\n"
@@ -170,7 +174,8 @@ static void files_are_relative_to_the_kubeconfig(void **state) {
     put(fixture, "ca.crt", fixture->ca.certificate_pem);
     put(fixture, "client.crt", fixture->alice.certificate_pem);
     put(fixture, "client.key", fixture->alice.key_pem);
-    snprintf(user, sizeof(user), "tokenFile: sub/token, token: unused, client-key: %s, client-certificate: client.crt",
+    snprintf(user, sizeof(user),
+             "tokenFile: sub/token, token: unused, client-key: %s, client-certificate: client.crt",
              path_of(fixture, "client.key"));
     put_config(fixture, "cluster: k, user: u", "server: https://a, certificate-authority: ./ca.crt", user);
     struct kube_config *config = load(fixture, nullptr);
@@ -197,7 +202,8 @@ static void a_context_is_chosen_by_name(void **state) {
         "{\"name\": \"two\", \"context\": {\"cluster\": \"k1\", \"namespace\": \"n1\"}}],"
         "\"clusters\": [{\"name\": \"k1\", \"cluster\": {\"server\": \"https://one\"}},"
         "{\"name\": \"k2\", \"cluster\": {\"server\": \"https://two\"}}],"
-        "\"users\": [{\"name\": \"u1\", \"user\": {\"token\": \"t1\"}}, {\"name\": \"u2\", \"user\": {\"exec\": {\"command\": \"x\"}}}]}");
+        "\"users\": [{\"name\": \"u1\", \"user\": {\"token\": \"t1\"}}, {\"name\": \"u2\", \"user\": "
+        "{\"exec\": {\"command\": \"x\"}}}]}");
     struct kube_config *one = load(fixture, nullptr);
     struct kube_config *two = load(fixture, "two");
     assert_string_equal(kube_config_server(one), "https://one");
@@ -228,7 +234,8 @@ static void what_is_not_served_is_refused_by_name(void **state) {
         {both, server, "password: x", "user \"u\": password: "},
         {both, server, "token: t, as: root", "user \"u\": as: "},
         {both, server, "token: t, as-groups: [a]", "user \"u\": as-groups: "},
-        {both, "server: https://a, insecure-skip-tls-verify: true", "token: t", "cluster \"k\": insecure-skip"},
+        {both, "server: https://a, insecure-skip-tls-verify: true", "token: t",
+         "cluster \"k\": insecure-skip"},
         {both, "server: https://a, tls-server-name: b", "token: t", "cluster \"k\": tls-server-name: "},
         {both, "server: https://a, proxy-url: 'http://p'", "token: t", "cluster \"k\": proxy-url: "},
         {both, "server: 'http://a'", "token: t", "cluster \"k\": server: "},
@@ -240,8 +247,10 @@ static void what_is_not_served_is_refused_by_name(void **state) {
         {both, "server: \"https://a\\r\\nb\"", "token: t", "cluster \"k\": server: "},
         {both, "server: 7", "token: t", "cluster \"k\": server: "},
         {both, "", "token: t", "cluster \"k\": server: "},
-        {both, "server: https://a, certificate-authority-data: '%%%'", "token: t", "certificate-authority-data: "},
-        {both, "server: https://a, certificate-authority-data: YQA=", "token: t", "certificate-authority-data: "},
+        {both, "server: https://a, certificate-authority-data: '%%%'", "token: t",
+         "certificate-authority-data: "},
+        {both, "server: https://a, certificate-authority-data: YQA=", "token: t",
+         "certificate-authority-data: "},
         {both, "server: https://a, certificate-authority-data: aGVsbG8=", "token: t", "the CA"},
         {both, server, "client-certificate-data: aGVsbG8=", "together"},
         {both, server, "client-key-data: aGVsbG8=", "together"},
@@ -264,9 +273,10 @@ static void what_is_not_served_is_refused_by_name(void **state) {
 // What a field says when it says nothing is no reason to refuse.
 static void empty_fields_are_as_absent(void **state) {
     const struct fixture *fixture = *state;
-    put_config(fixture, "cluster: k, user: u, namespace: ''",
-               "server: https://a, insecure-skip-tls-verify: false, proxy-url: '', certificate-authority-data: ~",
-               "exec: null, token: '', as-groups: [], as-user-extra: {}, tokenFile: ''");
+    put_config(
+        fixture, "cluster: k, user: u, namespace: ''",
+        "server: https://a, insecure-skip-tls-verify: false, proxy-url: '', certificate-authority-data: ~",
+        "exec: null, token: '', as-groups: [], as-user-extra: {}, tokenFile: ''");
     struct kube_config *config = load(fixture, nullptr);
     assert_string_equal(kube_config_namespace(config), "default");
     assert_null(authorization(config, 0));
@@ -276,7 +286,13 @@ static void empty_fields_are_as_absent(void **state) {
 static void broken_files_are_refused(void **state) {
     const struct fixture *fixture = *state;
     refuse(fixture, ERROR_IO, "No such file");
-    static const char *const texts[] = {"", "[]", "7", "a: [", "current-context: c", "contexts: {c: d}", "\t- x",
+    static const char *const texts[] = {"",
+                                        "[]",
+                                        "7",
+                                        "a: [",
+                                        "current-context: c",
+                                        "contexts: {c: d}",
+                                        "\t- x",
                                         "current-context: c\ncontexts: [7, {name: c}]"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         put(fixture, "config", texts[i]);
@@ -296,7 +312,8 @@ static void broken_files_are_refused(void **state) {
 
 static void files_that_are_missing_or_bad_are_named(void **state) {
     const struct fixture *fixture = *state;
-    put_config(fixture, "cluster: k, user: u", "server: https://a, certificate-authority: ca.crt", "token: t");
+    put_config(fixture, "cluster: k, user: u", "server: https://a, certificate-authority: ca.crt",
+               "token: t");
     refuse(fixture, ERROR_IO, "/ca.crt: No such file");
     put(fixture, "ca.crt", "not PEM");
     refuse(fixture, ERROR_INVALID_SPEC, "the CA");
@@ -324,7 +341,8 @@ static void a_token_file_is_read_again_in_time(void **state) {
     static const char *const bad[] = {"", " \n", "a b", "a\x01"};
     for (int i = 0; i < 4; i++) {
         put(fixture, "token", bad[i]);
-        assert_string_equal(authorization(config, (i + 2) * (CONFIG_REFRESH_MS + 1)), "Authorization: Bearer second");
+        assert_string_equal(authorization(config, (i + 2) * (CONFIG_REFRESH_MS + 1)),
+                            "Authorization: Bearer second");
     }
     assert_int_equal(remove(path_of(fixture, "token")), 0);
     assert_string_equal(authorization(config, 7 * (CONFIG_REFRESH_MS + 1)), "Authorization: Bearer second");
@@ -355,7 +373,8 @@ static void a_rejected_token_is_read_again_at_once(void **state) {
 static void a_ca_file_is_read_again_in_time(void **state) {
     const struct fixture *fixture = *state;
     put(fixture, "ca.crt", fixture->ca.certificate_pem);
-    put_config(fixture, "cluster: k, user: u", "server: https://a, certificate-authority: ca.crt", "token: t");
+    put_config(fixture, "cluster: k, user: u", "server: https://a, certificate-authority: ca.crt",
+               "token: t");
     struct kube_config *config = load(fixture, nullptr);
     const struct http_tls *first = tls_at(config, 0);
     assert_ptr_equal(tls_at(config, CONFIG_REFRESH_MS + 1), first); // read, and the same
@@ -368,7 +387,8 @@ static void a_ca_file_is_read_again_in_time(void **state) {
     struct error e;
     struct http_tls *held;
     char *line;
-    must(kube_config_credentials_at(config, clock_monotonic_ms(), &held, &line, &e), e); // so that no address comes twice
+    must(kube_config_credentials_at(config, clock_monotonic_ms(), &held, &line, &e),
+         e); // so that no address comes twice
     memory_free(line);
     assert_ptr_not_equal(tls_at(config, 4 * (CONFIG_REFRESH_MS + 2)), first);
     http_tls_release(held);
@@ -398,10 +418,12 @@ static void a_pod_has_its_service_account(void **state) {
     const struct fixture *fixture = *state;
     struct error e;
     struct kube_config *config = nullptr;
-    must_fail(kube_config_load_in_cluster(fixture->folder, &config, &e), e, ERROR_INVALID_SPEC, "KUBERNETES_SERVICE");
+    must_fail(kube_config_load_in_cluster(fixture->folder, &config, &e), e, ERROR_INVALID_SPEC,
+              "KUBERNETES_SERVICE");
     setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1", 1);
     setenv("KUBERNETES_SERVICE_PORT", "443x", 1);
-    must_fail(kube_config_load_in_cluster(fixture->folder, &config, &e), e, ERROR_INVALID_SPEC, "KUBERNETES_SERVICE");
+    must_fail(kube_config_load_in_cluster(fixture->folder, &config, &e), e, ERROR_INVALID_SPEC,
+              "KUBERNETES_SERVICE");
     setenv("KUBERNETES_SERVICE_PORT", "443", 1);
     must_fail(kube_config_load_in_cluster(fixture->folder, &config, &e), e, ERROR_IO, "/ca.crt");
     put(fixture, "ca.crt", fixture->ca.certificate_pem);
@@ -433,12 +455,14 @@ static void the_environment_names_the_file(void **state) {
     kube_config_free(config);
     setenv("KUBECONFIG", "", 1);
     setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1", 1);
-    must_fail(kube_config_load(nullptr, nullptr, &config, &e), e, ERROR_INVALID_SPEC, "KUBERNETES_SERVICE_PORT");
+    must_fail(kube_config_load(nullptr, nullptr, &config, &e), e, ERROR_INVALID_SPEC,
+              "KUBERNETES_SERVICE_PORT");
     unsetenv("KUBERNETES_SERVICE_HOST");
     setenv("HOME", fixture->folder, 1);
     must_fail(kube_config_load(nullptr, nullptr, &config, &e), e, ERROR_IO, "/.kube/config");
     assert_int_equal(mkdir(path_of(fixture, ".kube"), 0700), 0);
-    assert_int_equal(rename(strcpy(list, path_of(fixture, "config")), path_of(fixture, ".kube/config")), 0);
+    snprintf(list, sizeof(list), "%s", path_of(fixture, "config"));
+    assert_int_equal(rename(list, path_of(fixture, ".kube/config")), 0);
     must(kube_config_load(nullptr, nullptr, &config, &e), e);
     assert_string_equal(kube_config_server(config), "https://first");
     kube_config_free(config);
@@ -452,7 +476,9 @@ static void *use_config(void *context) {
         struct error e;
         struct http_tls *tls;
         char *line;
-        must(kube_config_credentials_at(config, clock_monotonic_ms() + i * (CONFIG_REFRESH_MS + 1), &tls, &line, &e), e);
+        must(kube_config_credentials_at(config, clock_monotonic_ms() + i * (CONFIG_REFRESH_MS + 1), &tls,
+                                        &line, &e),
+             e);
         http_tls_release(tls);
         memory_free(line);
         kube_config_reject_token(config, INT64_MAX);
@@ -464,7 +490,8 @@ static void many_threads_use_it_at_once(void **state) {
     const struct fixture *fixture = *state;
     put(fixture, "token", "t");
     put(fixture, "ca.crt", fixture->ca.certificate_pem);
-    put_config(fixture, "cluster: k, user: u", "server: https://a, certificate-authority: ca.crt", "tokenFile: token");
+    put_config(fixture, "cluster: k, user: u", "server: https://a, certificate-authority: ca.crt",
+               "tokenFile: token");
     struct kube_config *config = load(fixture, nullptr);
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) {

@@ -15,7 +15,8 @@ static struct kube_object *make(const char *text) {
 }
 
 static const char whole[] =
-    "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"n\",\"namespace\":\"ns\",\"uid\":\"u-1\","
+    "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"n\",\"namespace\":\"ns\",\"uid\":"
+    "\"u-1\","
     "\"resourceVersion\":\"12\",\"generation\":3,\"creationTimestamp\":\"2024-01-01T00:00:00Z\","
     "\"managedFields\":[{\"manager\":\"kubectl\"}],\"labels\":{\"a\":\"b\"},\"annotations\":{\"keep\":\"me\","
     "\"kubectl.kubernetes.io/last-applied-configuration\":\"{\\\"data\\\":\\\"secret\\\"}\"}},"
@@ -70,9 +71,9 @@ static void a_cluster_scoped_object_has_no_namespace(void **) {
 }
 
 static void a_null_deletion_timestamp_is_none(void **) {
-    cleanup_object struct kube_object *object =
-        make("{\"metadata\":{\"name\":\"n\",\"uid\":\"u\",\"resourceVersion\":\"1\",\"deletionTimestamp\":null,"
-             "\"creationTimestamp\":\"soon\",\"generation\":\"x\",\"annotations\":null}}");
+    cleanup_object struct kube_object *object = make(
+        "{\"metadata\":{\"name\":\"n\",\"uid\":\"u\",\"resourceVersion\":\"1\",\"deletionTimestamp\":null,"
+        "\"creationTimestamp\":\"soon\",\"generation\":\"x\",\"annotations\":null}}");
     assert_false(object->deleting);
     assert_int_equal(object->created, 0);
 }
@@ -138,7 +139,8 @@ static void out_of_memory_is_an_error_and_leaks_nothing(void **) {
     struct kube_object *object = nullptr;
     must(json_parse(whole, strlen(whole), &document, &e), e);
     long failures = 0;
-    for (memory_left = 0; !kube_object_create(yyjson_doc_get_root(document), &object, &e); memory_left = ++failures) {
+    for (memory_left = 0; !kube_object_create(yyjson_doc_get_root(document), &object, &e);
+         memory_left = ++failures) {
         assert_int_equal(e.class, ERROR_NO_MEMORY);
         assert_null(object);
     }
@@ -153,8 +155,8 @@ static void versions_are_compared_as_numbers_of_any_size(void **) {
         const char *smaller;
         const char *greater;
     } rows[] = {
-        {"9", "10"},   {"1", "2"},    {"99", "100"},
-        {"", "1"},     {"0", "1"},    {"18446744073709551615", "18446744073709551616"},
+        {"9", "10"},   {"1", "2"},     {"99", "100"},
+        {"", "1"},     {"0", "1"},     {"18446744073709551615", "18446744073709551616"},
         {"007", "10"}, {"0009", "10"}, {"123456789012345678901234567890", "123456789012345678901234567891"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

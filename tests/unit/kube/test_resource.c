@@ -10,8 +10,8 @@
 static const struct kube_resource widgets = {
     .group = "qubesec.io", .version = "v1", .kind = "Widget", .plural = "widgets"};
 
-static void check(const struct kube_resource *resource, const char *ns, const char *name, const char *subresource,
-                  const char *expected) {
+static void check(const struct kube_resource *resource, const char *ns, const char *name,
+                  const char *subresource, const char *expected) {
     struct error e;
     cleanup_buffer struct buffer path = buffer_create(1000);
     assert_true(kube_resource_path(resource, ns, name, subresource, &path, &e));
@@ -31,7 +31,8 @@ static void paths_follow_group_namespace_and_name(void **state) {
 
 static void parts_are_percent_encoded(void **state) {
     (void)state;
-    check(&kube_secrets, "a/b", "../x?y=z#%", nullptr, "/api/v1/namespaces/a%2Fb/secrets/..%2Fx%3Fy%3Dz%23%25");
+    check(&kube_secrets, "a/b", "../x?y=z#%", nullptr,
+          "/api/v1/namespaces/a%2Fb/secrets/..%2Fx%3Fy%3Dz%23%25");
     check(&kube_secrets, "ns", "\xC3\xA9 ~_", nullptr, "/api/v1/namespaces/ns/secrets/%C3%A9%20~_");
 }
 

@@ -1,4 +1,5 @@
-// A watch against a scripted API server: what the reflector decides is tested there, what the driver makes of it here.
+// A watch against a scripted API server: what the reflector decides is tested there, what the driver makes of
+// it here.
 #include "../base/check.h"
 #include "../net/scripted_server.h"
 
@@ -28,11 +29,13 @@ struct fixture {
     struct store *store;
     struct watch *watch;
     struct loop_timer *guard;
-    const struct exchange *script;
-    atomic_int step;       // requests so far
-    const char *wrong;     // a request that the script has not, static; under no lock, read when the loop has stopped
+    const struct exchange *script; // static, since the server's threads outlive a test's function
+    size_t script_length;
+    pthread_mutex_t lock; // guards the next three
+    size_t requests;
+    bool wrong; // a request that the script has not
     char accepts[SCRIPT_MAX][512];
-    struct buffer log; // of changes, failures and the sync; loop thread
+    struct buffer log;      // of changes, failures and the sync; loop thread
     const char *stop_after; // the loop is stopped once log ends in this
     bool timed_out;
 };
@@ -67,22 +70,29 @@ static void send_watch(struct connection *connection, const struct exchange *exc
 
 static bool answer(void *context, struct connection *connection, const struct received *request) {
     struct fixture *fixture = context;
-    int number = atomic_fetch_add(&fixture->step, 1);
-    const struct exchange *exchange = &fixture->script[number];
     const char *query = strchr(request->path, '?');
-    if (exchange->query == nullptr || query == nullptr || strstr(query, exchange->query) == nullptr ||
-        strncmp(request->path, "/apis/example.com/v1/widgets?", 29) != 0) {
-        fixture->wrong = "a request that is not in the script";
-        fprintf(stderr, "request %d: %s\n", number, request->path);
+    pthread_mutex_lock(&fixture->lock);
+    size_t number = fixture->requests++;
+    const struct exchange *exchange = &fixture->script[number];
+    bool wrong = number >= fixture->script_length || query == nullptr ||
+                 strstr(query, exchange->query) == nullptr ||
+                 strncmp(request->path, "/apis/example.com/v1/widgets?", 29) != 0;
+    if (!wrong) {
+        header_of(request, "Accept", fixture->accepts[number]);
+    }
+    fixture->wrong = fixture->wrong || wrong;
+    pthread_mutex_unlock(&fixture->lock);
+    if (wrong) {
+        fprintf(stderr, "request %zu: %s\n", number, request->path);
         loop_stop(fixture->loop);
         return false;
     }
-    header_of(request, "Accept", fixture->accepts[number]);
     if (exchange->status == 200 && strstr(query, "watch=1") != nullptr) {
         send_watch(connection, exchange);
         return !exchange->cut;
     }
-    server_reply(connection, exchange->status, exchange->headers == nullptr ? "" : exchange->headers, exchange->body);
+    server_reply(connection, exchange->status, exchange->headers == nullptr ? "" : exchange->headers,
+                 exchange->body);
     return true;
 }
 
@@ -128,12 +138,13 @@ static void load_config(struct fixture *fixture) {
     must(buffer_append_text(&ca, fixture->server->ca.certificate_pem, &e), e);
     char *encoded = calloc(1, ca.length * 2 + 4);
     EVP_EncodeBlock((unsigned char *)encoded, (const unsigned char *)ca.data, (int)ca.length);
-    fprintf(file,
-            "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
-            "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
-            "clusters: [{name: k, cluster: {server: \"https://127.0.0.1:%d\", certificate-authority-data: %s}}]\n"
-            "users: [{name: u, user: {token: token}}]\n",
-            fixture->server->port, encoded);
+    fprintf(
+        file,
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
+        "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
+        "clusters: [{name: k, cluster: {server: \"https://127.0.0.1:%d\", certificate-authority-data: %s}}]\n"
+        "users: [{name: u, user: {token: token}}]\n",
+        fixture->server->port, encoded);
     fclose(file);
     free(encoded);
     must(kube_config_load(path, nullptr, &fixture->config, &e), e);
@@ -144,6 +155,7 @@ static int set_up(void **state) {
     static struct fixture fixture;
     struct error e;
     fixture = (struct fixture){.log = buffer_create(1 << 20), .stop_after = "never"};
+    pthread_mutex_init(&fixture.lock, nullptr);
     fixture.server = server_start(answer, &fixture);
     must(loop_create(&fixture.loop, &e), e);
     must(http_client_create(fixture.loop, nullptr, nullptr, &fixture.http, &e), e);
@@ -166,15 +178,23 @@ static int tear_down(void **state) {
     loop_free(fixture->loop);
     store_free(fixture->store);
     server_stop(fixture->server);
+    pthread_mutex_destroy(&fixture->lock);
     buffer_free(&fixture->log);
     return 0;
 }
 
+static void expect_accept(struct fixture *fixture, int number, const char *expected) {
+    pthread_mutex_lock(&fixture->lock);
+    assert_string_equal(fixture->accepts[number], expected);
+    pthread_mutex_unlock(&fixture->lock);
+}
+
 // Watches until the log ends in stop_after.
-static void watch_until(struct fixture *fixture, const struct exchange *script, bool metadata_only,
-                        const char *stop_after) {
+static void watch_until(struct fixture *fixture, const struct exchange *script, size_t script_length,
+                        bool metadata_only, const char *stop_after) {
     struct error e;
     fixture->script = script;
+    fixture->script_length = script_length;
     fixture->stop_after = stop_after;
     const struct watch_options options = {.resource = &widgets,
                                           .metadata_only = metadata_only,
@@ -184,17 +204,22 @@ static void watch_until(struct fixture *fixture, const struct exchange *script, 
     must(watch_create(fixture->loop, fixture->client, fixture->store, &options, &fixture->watch, &e), e);
     loop_timer_start(fixture->guard, PATIENCE_MS);
     loop_run(fixture->loop);
-    if (fixture->timed_out || fixture->wrong != nullptr) {
-        fail_msg("%s after: %s", fixture->timed_out ? "timed out" : fixture->wrong, buffer_text(&fixture->log));
+    pthread_mutex_lock(&fixture->lock);
+    bool wrong = fixture->wrong;
+    pthread_mutex_unlock(&fixture->lock);
+    if (fixture->timed_out || wrong) {
+        fail_msg("%s after: %s", wrong ? "a wrong request" : "timed out", buffer_text(&fixture->log));
     }
 }
 
-#define ITEM(name, version)                                                                                            \
-    "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"d\",\"uid\":\"u\",\"resourceVersion\":\"" version "\"}}"
-#define LIST(version, token, items)                                                                                    \
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define ITEM(name, version)                                                                                  \
+    "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"d\",\"uid\":\"u\",\"resourceVersion\":\"" version  \
+    "\"}}"
+#define LIST(version, token, items)                                                                          \
     "{\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" token "\"},\"items\":[" items "]}"
 #define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
-#define STATUS(code, message)                                                                                          \
+#define STATUS(code, message)                                                                                \
     "{\"kind\":\"Status\",\"code\":" code ",\"message\":\"" message "\",\"reason\":\"Expired\"}"
 
 static void it_lists_in_pages_watches_and_watches_on(void **state) {
@@ -203,30 +228,37 @@ static void it_lists_in_pages_watches_and_watches_on(void **state) {
         {.query = "?limit=500&continue=t", .status = 200, .body = LIST("100", "", ITEM("b", "2"))},
         {.query = "&resourceVersion=100",
          .status = 200,
-         .body = "{\"type\":\"ADDED\",\"ob|ject\":" ITEM("c", "101") "|}\n" EVENT("MODIFIED", ITEM("c", "102")) "|" EVENT(
-             "DELETED", ITEM("a", "103"))},
-        {.query = "&resourceVersion=103", .status = 200, .body = EVENT("ADDED", ITEM("d", "104")), .hang = true},
+         .body = "{\"type\":\"ADDED\",\"ob|ject\":" ITEM("c", "101") "|}\n" EVENT(
+             "MODIFIED", ITEM("c", "102")) "|" EVENT("DELETED", ITEM("a", "103"))},
+        {.query = "&resourceVersion=103",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("d", "104")),
+         .hang = true},
     };
     struct fixture *fixture = *state;
-    watch_until(fixture, script, false, "+d ");
+    watch_until(fixture, script, LENGTH(script), false, "+d ");
     const char *log = buffer_text(&fixture->log);
-    assert_true(strcmp(log, "+a +b synced +c ~c -a +d ") == 0 || strcmp(log, "+b +a synced +c ~c -a +d ") == 0);
+    assert_true(strcmp(log, "+a +b synced +c ~c -a +d ") == 0 ||
+                strcmp(log, "+b +a synced +c ~c -a +d ") == 0);
     assert_true(watch_has_synced(fixture->watch));
     assert_in_range(watch_silence_ms(fixture->watch), 0, PATIENCE_MS);
     assert_int_equal(store_count(fixture->store), 3);
-    assert_string_equal(fixture->accepts[0], "application/json");
-    assert_string_equal(fixture->accepts[2], "application/json");
+    expect_accept(fixture, 0, "application/json");
+    expect_accept(fixture, 2, "application/json");
 }
 
 static void only_metadata_is_asked_for(void **state) {
     static const struct exchange script[] = {
         {.query = "?limit=500&resourceVersion=0", .status = 200, .body = LIST("100", "", ITEM("a", "1"))},
-        {.query = "&resourceVersion=100", .status = 200, .body = EVENT("ADDED", ITEM("b", "101")), .hang = true},
+        {.query = "&resourceVersion=100",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("b", "101")),
+         .hang = true},
     };
     struct fixture *fixture = *state;
-    watch_until(fixture, script, true, "+b ");
-    assert_string_equal(fixture->accepts[0], KUBE_METADATA_LIST_ONLY);
-    assert_string_equal(fixture->accepts[1], KUBE_METADATA_ONLY);
+    watch_until(fixture, script, LENGTH(script), true, "+b ");
+    expect_accept(fixture, 0, KUBE_METADATA_LIST_ONLY);
+    expect_accept(fixture, 1, KUBE_METADATA_ONLY);
 }
 
 static void gone_in_all_three_forms_lists_again(void **state) {
@@ -240,10 +272,13 @@ static void gone_in_all_three_forms_lists_again(void **state) {
         {.query = "?limit=500&resourceVersion=", .status = 200, .body = LIST("200", "", ITEM("c", "3"))},
         {.query = "&resourceVersion=200", .status = 410, .body = STATUS("410", "older still")},
         {.query = "?limit=500&resourceVersion=", .status = 200, .body = LIST("300", "", "")},
-        {.query = "&resourceVersion=300", .status = 200, .body = EVENT("ADDED", ITEM("end", "301")), .hang = true},
+        {.query = "&resourceVersion=300",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("end", "301")),
+         .hang = true},
     };
     struct fixture *fixture = *state;
-    watch_until(fixture, script, false, "+end ");
+    watch_until(fixture, script, LENGTH(script), false, "+end ");
     const char *log = buffer_text(&fixture->log);
     assert_non_null(strstr(log, "!listing widgets: too old"));
     assert_non_null(strstr(log, "!watching widgets: the server ended the watch: compacted"));
@@ -253,22 +288,35 @@ static void gone_in_all_three_forms_lists_again(void **state) {
 
 static void failures_are_told_and_retried(void **state) {
     static const struct exchange script[] = {
-        {.query = "resourceVersion=0", .status = 403, .body = "{\"kind\":\"Status\",\"message\":\"forbidden: no list\"}"},
+        {.query = "resourceVersion=0",
+         .status = 403,
+         .body = "{\"kind\":\"Status\",\"message\":\"forbidden: no list\"}"},
         {.query = "resourceVersion=0", .status = 200, .body = "<html>"},
         {.query = "resourceVersion=0", .status = 204, .body = ""},
         {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", ITEM("a", "1"))},
-        {.query = "&resourceVersion=100", .status = 429, .headers = "Retry-After: 1\r\n", .body = "slow down"},
+        {.query = "&resourceVersion=100",
+         .status = 429,
+         .headers = "Retry-After: 1\r\n",
+         .body = "slow down"},
         {.query = "&resourceVersion=100", .status = 200, .body = ""}, // ends at once
         {.query = "&resourceVersion=100", .status = 200, .body = "{\"type\":\"ADDED\"|,", .cut = true},
-        {.query = "&resourceVersion=100", .status = 200, .body = EVENT("ADDED", ITEM("b", "101")), .hang = true},
+        {.query = "&resourceVersion=100",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("b", "101")),
+         .hang = true},
     };
     struct fixture *fixture = *state;
-    watch_until(fixture, script, false, "+b ");
+    watch_until(fixture, script, LENGTH(script), false, "+b ");
     const char *position = buffer_text(&fixture->log);
     static const char *const in_order[] = {
-        "!listing widgets: forbidden: no list", "!listing widgets: not JSON", "!listing widgets: an answer with the HTTP",
-        "+a synced", "!watching widgets: ", "!watching widgets: the server ended the watch at once",
-        "!watching widgets: ", "+b",
+        "!listing widgets: forbidden: no list",
+        "!listing widgets: not JSON",
+        "!listing widgets: an answer with the HTTP",
+        "+a synced",
+        "!watching widgets: ",
+        "!watching widgets: the server ended the watch at once",
+        "!watching widgets: ",
+        "+b",
     };
     for (size_t i = 0; i < sizeof(in_order) / sizeof(in_order[0]); i++) {
         position = strstr(position, in_order[i]);
@@ -281,28 +329,31 @@ static void failures_are_told_and_retried(void **state) {
 }
 
 static void too_long_a_line_ends_the_watch(void **state) {
-    struct exchange script[] = {
+    static char line[WATCH_LINE_MAX + 2];
+    static const struct exchange script[] = {
         {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", "")},
-        {.query = "&resourceVersion=100", .status = 200, .hang = true},
-        {.query = "&resourceVersion=100", .status = 200, .body = EVENT("ADDED", ITEM("a", "101")), .hang = true},
+        {.query = "&resourceVersion=100", .status = 200, .body = line, .hang = true},
+        {.query = "&resourceVersion=100",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("a", "101")),
+         .hang = true},
     };
-    char *line = malloc(WATCH_LINE_MAX + 2);
     memset(line, ' ', WATCH_LINE_MAX + 1);
-    line[WATCH_LINE_MAX + 1] = '\0';
-    script[1].body = line;
     struct fixture *fixture = *state;
-    watch_until(fixture, script, false, "+a ");
+    watch_until(fixture, script, LENGTH(script), false, "+a ");
     assert_non_null(strstr(buffer_text(&fixture->log), "a line of the watch is longer than 8388608 bytes"));
-    free(line);
 }
 
 static void it_may_be_freed_while_an_exchange_runs(void **state) {
     static const struct exchange script[] = {
         {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", "")},
-        {.query = "&resourceVersion=100", .status = 200, .body = EVENT("ADDED", ITEM("a", "101")), .hang = true},
+        {.query = "&resourceVersion=100",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("a", "101")),
+         .hang = true},
     };
     struct fixture *fixture = *state;
-    watch_until(fixture, script, false, "+a ");
+    watch_until(fixture, script, LENGTH(script), false, "+a ");
     watch_free(fixture->watch);
     fixture->watch = nullptr;
     buffer_consume(&fixture->log, fixture->log.length);

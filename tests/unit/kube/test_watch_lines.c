@@ -158,10 +158,14 @@ static void a_long_lines_memory_is_given_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        with_lines(lines_come_when_they_are_complete), with_lines(trap_15_any_cutting_gives_the_same_lines),
-        with_lines(bytes_may_come_one_by_one),         with_lines(a_line_has_a_cap),
-        with_lines(the_receiver_may_refuse),           with_lines(freeing_forgets_what_was_begun),
-        with_lines(whole_lines_take_no_memory_and_parts_may_fail), with_lines(a_long_lines_memory_is_given_back),
+        with_lines(lines_come_when_they_are_complete),
+        with_lines(trap_15_any_cutting_gives_the_same_lines),
+        with_lines(bytes_may_come_one_by_one),
+        with_lines(a_line_has_a_cap),
+        with_lines(the_receiver_may_refuse),
+        with_lines(freeing_forgets_what_was_begun),
+        with_lines(whole_lines_take_no_memory_and_parts_may_fail),
+        with_lines(a_long_lines_memory_is_given_back),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -12,8 +12,8 @@ struct client_fixture {
     struct server *server;
     pthread_t thread;
     bool running;
-    atomic_int handshakes;     // as the observer was told
-    atomic_int hybrid_groups;  // those that were X25519MLKEM768
+    atomic_int handshakes;    // as the observer was told
+    atomic_int hybrid_groups; // those that were X25519MLKEM768
     char url[128];
 };
 
@@ -44,7 +44,8 @@ static void *run_loop(void *context) {
 }
 
 // The loop does not run yet.
-[[maybe_unused]] static void fixture_start(struct client_fixture *fixture, server_handler *handler, void *context) {
+[[maybe_unused]] static void fixture_start(struct client_fixture *fixture, server_handler *handler,
+                                           void *context) {
     struct error e;
     *fixture = (struct client_fixture){0};
     fixture->server = server_start(handler, context);
@@ -62,7 +63,8 @@ static void *run_loop(void *context) {
     server_stop(fixture->server);
 }
 
-[[maybe_unused]] static struct http_request fixture_request(const struct client_fixture *fixture, const char *method) {
+[[maybe_unused]] static struct http_request fixture_request(const struct client_fixture *fixture,
+                                                            const char *method) {
     return (struct http_request){.method = method,
                                  .url = fixture->url,
                                  .response_cap = 1024 * 1024,

@@ -1,5 +1,5 @@
-// A TLS server for tests: one thread for each connection, answers written by the test's own handler, on a free port of
-// the loopback interface, with certificates made on the spot.
+// A TLS server for tests: one thread for each connection, answers written by the test's own handler, on a
+// free port of the loopback interface, with certificates made on the spot.
 #pragma once
 
 #include <setjmp.h>
@@ -24,22 +24,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-
-#ifdef UNDER_TSAN
-// libcurl, libevent and OpenSSL are not instrumented: their own atomics are invisible, their memcpy would not be.
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) {
-    return "ignore_noninstrumented_modules=1";
-}
-#endif
 
 enum { SERVER_CONNECTIONS_MAX = 64, SERVER_HEAD_MAX = 16384 };
 
@@ -151,7 +135,8 @@ struct received {
     char client[256]; // the common name in the client's certificate; "": it showed none
 };
 
-// Answers one request through server_send; false: the connection is closed after it. Called on the connection's thread.
+// Answers one request through server_send; false: the connection is closed after it. Called on the
+// connection's thread.
 typedef bool server_handler(void *context, struct connection *connection, const struct received *request);
 
 struct server {
@@ -170,7 +155,8 @@ struct server {
     atomic_int requests;
 };
 
-[[maybe_unused]] static void server_send_bytes(struct connection *connection, const char *bytes, size_t length) {
+[[maybe_unused]] static void server_send_bytes(struct connection *connection, const char *bytes,
+                                               size_t length) {
     if (length > 0) {
         (void)SSL_write(connection->ssl, bytes, (int)length);
     }
@@ -184,7 +170,8 @@ struct server {
 [[maybe_unused]] static void server_reply(struct connection *connection, int status, const char *headers,
                                           const char *body) {
     char head[1024];
-    snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\nContent-Length: %zu\r\n%s\r\n", status, strlen(body), headers);
+    snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\nContent-Length: %zu\r\n%s\r\n", status,
+             strlen(body), headers);
     server_send(connection, head);
     server_send(connection, body);
 }
@@ -196,12 +183,26 @@ struct server {
     }
 }
 
+// The request line: method and path, each ended by a space.
+static bool split_line(struct received *request) {
+    size_t method = strcspn(request->head, " \r");
+    const char *path = request->head + method + 1;
+    size_t length = strcspn(path, " \r");
+    bool fits =
+        request->head[method] == ' ' && method < sizeof(request->method) && length < sizeof(request->path);
+    if (fits) {
+        memcpy(request->method, request->head, method);
+        memcpy(request->path, path, length);
+    }
+    return fits;
+}
+
 static bool receive_head(struct connection *connection, struct received *request) {
     size_t length = 0;
     while (length < SERVER_HEAD_MAX - 1 && SSL_read(connection->ssl, request->head + length, 1) == 1) {
         request->head[++length] = '\0';
         if (length >= 4 && strcmp(request->head + length - 4, "\r\n\r\n") == 0) {
-            return sscanf(request->head, "%15s %2047s", request->method, request->path) == 2;
+            return split_line(request);
         }
     }
     return false;
@@ -321,7 +322,8 @@ static void *accept_connections(void *context) {
 }
 
 // The value of a header of request, up to its line's end, or NULL.
-[[maybe_unused]] static const char *header_of(const struct received *request, const char *name, char value[512]) {
+[[maybe_unused]] static const char *header_of(const struct received *request, const char *name,
+                                              char value[512]) {
     char pattern[128];
     snprintf(pattern, sizeof(pattern), "\r\n%s: ", name);
     const char *found = strcasestr(request->head, pattern);

@@ -14,10 +14,12 @@ static bool answer(void *context, struct connection *connection, const struct re
     if (strcmp(path, "/echo") == 0) {
         char type[512] = "";
         (void)header_of(request, "X-Test", type);
-        snprintf(line, sizeof(line), "%s [%s] [%s] %s", request->method, type, request->client, request->body);
+        snprintf(line, sizeof(line), "%s [%s] [%s] %s", request->method, type, request->client,
+                 request->body);
         server_reply(connection, 200, "", line);
     } else if (strcmp(path, "/pieces") == 0) {
-        static const char whole[] = "HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde";
+        static const char whole[] =
+            "HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde";
         for (size_t i = 0; i < sizeof(whole) - 1; i++) {
             server_send_bytes(connection, whole + i, 1);
         }
@@ -72,7 +74,8 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static bool call(struct client_fixture *fixture, const char *path, struct http_response *response, struct error *e) {
+static bool call(struct client_fixture *fixture, const char *path, struct http_response *response,
+                 struct error *e) {
     struct http_request request = fixture_request(fixture, "GET");
     char url[256];
     snprintf(url, sizeof(url), "https://127.0.0.1:%d%s", fixture->server->port, path);
@@ -207,7 +210,8 @@ static void no_answer_is_retryable(void **state) {
 
 static void a_closed_port_is_retryable(void **state) {
     struct client_fixture *fixture = *state;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); // bound but not listening: nobody else gets the port
+    int fd =
+        socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); // bound but not listening: nobody else gets the port
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
@@ -249,11 +253,12 @@ static void an_untrusted_server_is_refused(void **state) {
     assert_int_equal(atomic_load(&fixture->server->requests), 1);
 }
 
-static void check_client(struct client_fixture *fixture, const struct identity *identity, const char *expected) {
+static void check_client(struct client_fixture *fixture, const struct identity *identity,
+                         const char *expected) {
     struct error e;
     struct http_tls *const usual = fixture->tls;
-    assert_true(http_tls_create(fixture->server->ca.certificate_pem, identity->certificate_pem, identity->key_pem,
-                                &fixture->tls, &e));
+    assert_true(http_tls_create(fixture->server->ca.certificate_pem, identity->certificate_pem,
+                                identity->key_pem, &fixture->tls, &e));
     check_body(fixture, "/echo", 200, expected);
     http_tls_release(fixture->tls);
     fixture->tls = usual;

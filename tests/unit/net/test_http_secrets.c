@@ -1,5 +1,6 @@
-// Keys pass through the HTTP client. Once a call is over, none may be found in this process's memory, although its
-// connections are still open: neither in libcurl's buffers nor in OpenSSL's. The server is a process of its own.
+// Keys pass through the HTTP client. Once a call is over, none may be found in this process's memory,
+// although its connections are still open: neither in libcurl's buffers nor in OpenSSL's. The server is a
+// process of its own.
 #include "client_fixture.h"
 
 #include <fcntl.h>
@@ -7,12 +8,21 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 enum {
     MARKER_LENGTH = 48,
     PIECE = 16,        // so many bytes of the marker in a row count as found
     LARGE = 64 * 1024, // bytes of a body that is full of markers
     MASK = 0x5a,
     WINDOW = 1 << 20,
+    CA_MAX = 8192,
 };
 
 // The marker is kept XORed, here and in the server.
@@ -37,37 +47,36 @@ static bool is_full(const char *body, size_t length) {
 
 // length bytes in chunks of at most 1000, sent at once, so that one TLS record holds many chunks.
 static void send_chunks(struct connection *connection, const char *body, size_t length) {
-    char *text = calloc(1, 2 * LARGE);
-    size_t used = (size_t)sprintf(text, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    struct error e;
+    cleanup_buffer struct buffer text = buffer_create(2 * LARGE);
+    assert_true(buffer_append_text(&text, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &e));
     for (size_t sent = 0; sent < length; sent += 1000) {
         size_t size = length - sent < 1000 ? length - sent : 1000;
-        used += (size_t)sprintf(text + used, "%zx\r\n", size);
-        memcpy(text + used, body + sent, size);
-        memcpy(text + used + size, "\r\n", 2);
-        used += size + 2;
+        assert_true(buffer_append_format(&text, &e, "%zx\r\n", size) &&
+                    buffer_append(&text, body + sent, size, &e) && buffer_append_text(&text, "\r\n", &e));
     }
-    server_send_bytes(connection, text, used);
-    free(text);
+    server_send_bytes(connection, text.data, text.length);
 }
 
-// The server: /body/N: N bytes; /chunks/N: the same in chunks; /watch/N: N bytes, and then nothing more; anything
-// posted must be full of markers.
+// The server: /body/N: N bytes; /chunks/N: the same in chunks; /watch/N: N bytes, and then nothing more;
+// anything posted must be full of markers.
 static bool answer(void *context, struct connection *connection, const struct received *request) {
     (void)context;
-    char path[16] = "";
-    size_t length = 0;
-    if (sscanf(request->path, "/%15[a-z]/%zu", path, &length) < 1 || length > LARGE) {
+    const char *path = request->path + 1;
+    const char *slash = strchr(path, '/');
+    size_t length = slash == nullptr ? 0 : strtoul(slash + 1, nullptr, 10);
+    if (length > LARGE) {
         return false;
     }
     char *body = calloc(1, LARGE + 1);
     fill(body, length);
     if (request->body_length > 0) {
         server_reply(connection, is_full(request->body, request->body_length) ? 201 : 400, "", "");
-    } else if (strcmp(path, "body") == 0) {
+    } else if (strncmp(path, "body/", 5) == 0) {
         server_reply(connection, 200, "", body);
     } else {
         send_chunks(connection, body, length);
-        if (strcmp(path, "watch") == 0) {
+        if (strncmp(path, "watch/", 6) == 0) {
             server_hang(connection);
         }
         server_send(connection, "0\r\n\r\n");
@@ -95,7 +104,7 @@ struct fixture {
 };
 
 // Starts this program again as the server; gives its port and CA.
-static pid_t start_server(int *ret_port, char ca[4096]) {
+static pid_t start_server(int *ret_port, char ca[CA_MAX]) {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
@@ -108,13 +117,12 @@ static pid_t start_server(int *ret_port, char ca[4096]) {
     }
     close(ends[1]);
     FILE *out = fdopen(ends[0], "r");
-    assert_int_equal(fscanf(out, "%d\n", ret_port), 1);
-    size_t length = fread(ca, 1, 100, out);
-    while (strstr(ca, "-----END") == nullptr && length < 4000) {
-        length += fread(ca + length, 1, 1, out);
-        ca[length] = '\0';
+    char line[256] = "";
+    *ret_port = fgets(line, sizeof(line), out) == nullptr ? 0 : (int)strtol(line, nullptr, 10);
+    for (size_t used = 0; strncmp(line, "-----END", 8) != 0; used += strlen(line)) {
+        assert_non_null(fgets(line, sizeof(line), out));
+        snprintf(ca + used, CA_MAX - used, "%s", line);
     }
-    strcpy(ca + length, " CERTIFICATE-----\n");
     fclose(out);
     return child;
 }
@@ -123,12 +131,13 @@ static int set_up(void **state) {
     static struct fixture fixture;
     struct error e;
     int port;
-    char ca[8192] = "";
+    char ca[CA_MAX] = "";
     fixture = (struct fixture){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     fixture.child = start_server(&port, ca);
     snprintf(fixture.client.url, sizeof(fixture.client.url), "https://127.0.0.1:%d", port);
     assert_true(loop_create(&fixture.client.loop, &e));
-    assert_true(http_client_create(fixture.client.loop, observe_connection, &fixture.client, &fixture.client.client, &e));
+    assert_true(http_client_create(fixture.client.loop, observe_connection, &fixture.client,
+                                   &fixture.client.client, &e));
     if (!http_tls_create(ca, nullptr, nullptr, &fixture.client.tls, &e)) {
         fail_msg("%s", e.message);
     }
@@ -177,8 +186,8 @@ static size_t scan_region(int memory, uintptr_t from, uintptr_t to, unsigned cha
         for (ssize_t i = 0; i + PIECE <= got; i++) {
             if (looks_like_marker(window + i)) {
                 found++;
-                print_message("found at %#lx, in the region from %#lx\n", (unsigned long)at + (unsigned long)i,
-                              (unsigned long)from);
+                print_message("found at %#lx, in the region from %#lx\n",
+                              (unsigned long)at + (unsigned long)i, (unsigned long)from);
                 i += MARKER_LENGTH;
             }
         }
@@ -194,15 +203,16 @@ static size_t scan_memory(void) {
     size_t found = 0;
     size_t scanned = 0;
     while (fgets(line, sizeof(line), maps) != nullptr) {
-        unsigned long from;
-        unsigned long to;
-        char access[8];
-        if (sscanf(line, "%lx-%lx %7s", &from, &to, access) == 3 && access[0] == 'r' && access[1] == 'w') {
+        char *rest;
+        uintptr_t from = strtoul(line, &rest, 16);
+        uintptr_t to = strtoul(rest + 1, &rest, 16);
+        if (strncmp(rest, " rw", 3) == 0) {
             scanned += to - from;
             // The window may have been merged with its neighbours into one region.
             uintptr_t own = (uintptr_t)window;
             if (own >= from && own < to) {
-                found += scan_region(memory, from, own, window) + scan_region(memory, own + WINDOW, to, window);
+                found +=
+                    scan_region(memory, from, own, window) + scan_region(memory, own + WINDOW, to, window);
             } else {
                 found += scan_region(memory, from, to, window);
             }
@@ -268,7 +278,8 @@ static void on_end(void *context, const struct error *error) {
 }
 
 static void open_watch(void *context) {
-    static const struct http_stream_events events = {.on_status = on_status, .on_data = on_data, .on_end = on_end};
+    static const struct http_stream_events events = {
+        .on_status = on_status, .on_data = on_data, .on_end = on_end};
     struct fixture *fixture = context;
     struct error e;
     struct http_request request = fixture_request(&fixture->client, "GET");
@@ -294,7 +305,7 @@ static void start_watch(struct fixture *fixture) {
 }
 
 static void skip_under_sanitizers(void) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(UNDER_SANITIZER)
+#ifdef SANITIZED
     skip(); // their shadow memory is too large to scan
 #endif
 }
@@ -326,7 +337,8 @@ static void what_was_received_is_gone(void **state) {
         get(fixture, "chunks", lengths[i]);
         assert_int_equal(scan_memory(), 0);
     }
-    assert_int_equal(atomic_load(&fixture->client.handshakes), 2); // the watch, and the one connection in the pool
+    assert_int_equal(atomic_load(&fixture->client.handshakes),
+                     2); // the watch, and the one connection in the pool
 }
 
 static void what_was_sent_is_gone(void **state) {

@@ -88,7 +88,8 @@ static const char *exchange(const struct fixture *fixture, const char *text) {
 
 static void get_and_head_are_answered(void **state) {
     const struct fixture *fixture = *state;
-    const char *answer = exchange(fixture, "GET /healthz?verbose HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const char *answer =
+        exchange(fixture, "GET /healthz?verbose HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert_non_null(strstr(answer, "HTTP/1.1 200 OK\r\n"));
     assert_non_null(strstr(answer, "Content-Length: 3\r\n"));
     assert_non_null(strstr(answer, "Content-Type: text/plain; charset=utf-8\r\n"));
@@ -113,31 +114,34 @@ static void one_connection_carries_many_requests(void **state) {
 
 static void all_else_is_refused(void **state) {
     const struct fixture *fixture = *state;
-    static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW"};
+    static const char *const methods[] = {"POST",    "PUT",   "DELETE",  "PATCH",
+                                          "OPTIONS", "TRACE", "CONNECT", "BREW"};
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         char request[256];
-        snprintf(request, sizeof(request), "%s /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-                 methods[i]);
+        snprintf(request, sizeof(request),
+                 "%s /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", methods[i]);
         const char *answer = exchange(fixture, request);
         assert_null(strstr(answer, "200 OK"));
     }
-    assert_null(strstr(exchange(fixture, "GET /%00/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), "200 OK"));
+    assert_null(
+        strstr(exchange(fixture, "GET /%00/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), "200 OK"));
     assert_null(strstr(exchange(fixture, "nonsense\r\n\r\n"), "200 OK"));
     assert_string_equal(fixture->paths, "");
 }
 
 static void large_requests_are_refused(void **state) {
     const struct fixture *fixture = *state;
-    enum { SIZE = 20000 };
-    char *request = malloc(SIZE + 256);
-    int used = sprintf(request, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Large: ");
-    memset(request + used, 'x', SIZE);
-    strcpy(request + used + SIZE, "\r\n\r\n");
+    enum { SIZE = 20000, ROOM = SIZE + 256 };
+    char *filler = malloc(SIZE + 1);
+    char *request = malloc(ROOM);
+    memset(filler, 'x', SIZE);
+    filler[SIZE] = '\0';
+    snprintf(request, ROOM, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Large: %s\r\n\r\n", filler);
     assert_null(strstr(exchange(fixture, request), "200 OK"));
-    used = sprintf(request, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", SIZE);
-    memset(request + used, 'x', SIZE);
-    request[used + SIZE] = '\0';
+    snprintf(request, ROOM, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
+             SIZE, filler);
     assert_null(strstr(exchange(fixture, request), "200 OK"));
+    free(filler);
     free(request);
     assert_string_equal(fixture->paths, "");
 }
@@ -158,9 +162,9 @@ static void try_address(const char *address, enum error_class class) {
 
 static void addresses_are_understood(void **state) {
     static const char *const good[] = {":0", "127.0.0.1:0", "localhost:0", "0.0.0.0:0"};
-    static const char *const bad[] = {"",      "127.0.0.1", "127.0.0.1:", ":65536",   ":-1",       ":80x",
-                                      "::1:0", "[]:0",      "[::1:0",     "[::1]",    "::1]:0",    ":000001",
-                                      "no such host:0"};
+    static const char *const bad[] = {"",       "127.0.0.1", "127.0.0.1:",    ":65536", ":-1",
+                                      ":80x",   "::1:0",     "[]:0",          "[::1:0", "[::1]",
+                                      "::1]:0", ":000001",   "no such host:0"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         try_address(good[i], ERROR_NONE);
     }

@@ -12,7 +12,8 @@ static bool answer(void *context, struct connection *connection, const struct re
         }
         server_send(connection, "0\r\n\r\n");
     } else if (strcmp(path, "/endless") == 0) {
-        server_send(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n");
+        server_send(connection,
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n");
         server_hang(connection);
     } else if (strcmp(path, "/cut") == 0) {
         server_send(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
@@ -40,9 +41,9 @@ struct watcher {
     struct client_fixture *fixture;
     char path[64];
     enum moment close_at;
-    enum moment open_at;     // when to open `other`
+    enum moment open_at; // when to open `other`
     struct watcher *other;
-    bool refuse;             // the first data
+    bool refuse; // the first data
     uint32_t timeout_ms;
     struct http_stream *stream;
     int status;
@@ -114,7 +115,8 @@ static void on_end(void *context, const struct error *error) {
 }
 
 static void open_stream(void *context) {
-    static const struct http_stream_events events = {.on_status = on_status, .on_data = on_data, .on_end = on_end};
+    static const struct http_stream_events events = {
+        .on_status = on_status, .on_data = on_data, .on_end = on_end};
     struct watcher *watcher = context;
     struct error e;
     struct http_request request = fixture_request(watcher->fixture, "GET");
@@ -154,7 +156,8 @@ static void no_errand(void *context) {
     (void)context;
 }
 
-// Opens the stream and waits until it is over; then once more round the loop, for callbacks that must not come.
+// Opens the stream and waits until it is over; then once more round the loop, for callbacks that must not
+// come.
 static void run(struct watcher *watcher) {
     fixture_do(watcher->fixture, open_stream, watcher);
     wait_for(watcher, false);
@@ -321,7 +324,8 @@ static void freeing_the_client_ends_its_streams(void **state) {
     fixture_do(fixture, open_stream, &running);
     wait_for(&running, true);
     fixture_halt(fixture);
-    struct watcher unstarted = create_watcher(fixture, "/endless"); // the loop thread is whoever owns the halted loop
+    struct watcher unstarted =
+        create_watcher(fixture, "/endless"); // the loop thread is whoever owns the halted loop
     open_stream(&unstarted);
     http_client_free(fixture->client);
     fixture->client = nullptr;
@@ -358,7 +362,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_stream_can_be_closed_at_any_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(opening_and_closing_at_once_sends_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(freeing_the_client_ends_its_streams, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_stream_opened_before_the_loop_runs_starts_with_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stream_opened_before_the_loop_runs_starts_with_it, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -47,8 +47,9 @@ static void refuse_texts(const char *ca, const char *certificate, const char *ke
 }
 
 static char *join(const char *first, const char *second) {
-    char *joined = calloc(1, strlen(first) + strlen(second) + 1);
-    strcat(strcat(joined, first), second);
+    size_t size = strlen(first) + strlen(second) + 1;
+    char *joined = malloc(size);
+    snprintf(joined, size, "%s%s", first, second);
     return joined;
 }
 
@@ -94,8 +95,8 @@ static void bad_identities_are_refused(void **state) {
 static void an_encrypted_key_is_refused(void **state) {
     const struct texts *texts = *state;
     BIO *bio = BIO_new(BIO_s_mem());
-    assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, texts->alice.key, EVP_aes_128_cbc(), "secret", 6, nullptr,
-                                                   nullptr),
+    assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, texts->alice.key, EVP_aes_128_cbc(), "secret", 6,
+                                                   nullptr, nullptr),
                      1);
     char *encrypted = take_bio_text(bio);
     refuse_texts(nullptr, texts->alice.certificate_pem, encrypted, "unencrypted");
