@@ -63,12 +63,16 @@ static bool read_ciphertext(const struct spec *spec, const struct algorithm *alg
         return hex_decode(spec->ciphertext, strlen(spec->ciphertext), ENCODING_ONE_LINE, ret_ciphertext, e) ||
                error_wrap(e, "spec.ciphertext");
     }
+    const struct algorithm *own =
+        input->algorithm == nullptr ? nullptr : algorithm_find(ALGORITHM_KEM, input->algorithm);
+    if (own != nullptr && own != algorithm) {
+        return error_set(e, ERROR_INVALID_SPEC, "spec.ciphertextRef is of %s, and spec.privateKeyRef of %s",
+                         own->name, algorithm->name);
+    }
     char what[64];
     snprintf(what, sizeof(what), "ciphertext of %s", algorithm->name);
-    const struct algorithm *own;
-    return (exchange_choose_algorithm(algorithm, input, &own, e) &&
-            keyform_read_bytes(what, algorithm->ciphertext_size, secret_view(input->bytes),
-                               secret_length(input->bytes), ret_ciphertext, e)) ||
+    return keyform_read_bytes(what, algorithm->ciphertext_size, secret_view(input->bytes),
+                              secret_length(input->bytes), ret_ciphertext, e) ||
            error_wrap(e, "spec.ciphertextRef");
 }
 
@@ -85,10 +89,12 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
     if (algorithm == nullptr) {
         return error_set(e, ERROR_INTERNAL, "the key pair of spec.privateKeyRef does not say its algorithm");
     }
-    if (!read_ciphertext(spec, algorithm, &inputs[1], &ciphertext, e) ||
-        !pkey_from_private(algorithm, secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &pkey,
-                           e)) {
+    if (!read_ciphertext(spec, algorithm, &inputs[1], &ciphertext, e)) {
         return false;
+    }
+    if (!pkey_from_private(algorithm, secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &pkey,
+                           e)) {
+        return error_wrap(e, "spec.privateKeyRef");
     }
     if (!kem_decapsulate(pkey, secret_view(ciphertext), secret_length(ciphertext), &shared_secret, e)) {
         return error_wrap(e, spec->ciphertext != nullptr ? "spec.ciphertext" : "spec.ciphertextRef");

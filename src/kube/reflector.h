@@ -10,22 +10,26 @@
 //       |     +-- more pages-+                                   |      +--- it ended --+
 //       +-------- failure ---+                                   +--------- failure ----+
 //
-// After a failure, and not otherwise, the next step is to wait. What it does when:
+// After a failure, and not otherwise, the next step is to wait.
+//
 // - The first list asks for any version ("0", from the server's cache), a later one for what was seen at
-// least, one
-//   after 410 Gone or "Too large resource version" for the newest (""), at once. Only a second such answer
-//   with nothing learned in between waits as other failures do. When it is the token of a list's next page
-//   that has expired, the list is asked for anew in one piece, so that it cannot expire again.
+//   least, and one after 410 Gone or "Too large resource version" for the newest (""), at once. Only a second
+//   such answer with nothing learned in between waits as other failures do. When it is the token of a list's
+//   next page that has expired, the list is asked for anew in one piece, so that it cannot expire again.
+//
 // - A watch starts from the last version seen: the list's own, then that of each event and bookmark.
-// - Failed watches are retried from the same version, since that is cheap; after 5 in a row for which the
-// server gave a
-//   reason other than 429 it lists anew. What the network does is never a reason to list anew.
+//
+// - Failed watches are retried from the same version, since that is cheap. After 5 in a row for which the
+//   server gave a reason other than 429 it lists anew; what the network does is never a reason to list anew.
+//
 // - An event that cannot be understood or stored: it lists anew, so that nothing is lost.
+//
 // - A watch that ends within a second without an event counts as failed.
-// - Every 10 to 11 hours it lists anew, from the newest, in case that the server was restored from a backup.
-// - Waiting: a random part of a time that doubles from 800 ms to 30 s, never less than the server's
-// Retry-After; it
-//   starts from 800 ms again after 2 minutes without a failure.
+//
+// - Every 10 to 11 hours it lists the newest, in case that the server was restored from a backup.
+//
+// - Waiting: a random part of a time that doubles from 800 ms to 30 s, never less than the Retry-After of the
+//   server; it starts from 800 ms again after 2 minutes without a failure.
 //
 // Streaming lists (sendInitialEvents) are not used: their gain is memory on the server for very large lists.
 #pragma once

@@ -12,7 +12,7 @@ struct store_hooks {
     // Whether object is worth keeping; NULL: all are. Called without the store's lock, from any thread. What
     // is not worth keeping is as good as gone: it is not stored, and an older version that is stored is
     // removed and reported as gone. It is asked again only when the object comes again, so when the answer
-    // turns from no to yes the operator has to fetch the object itself and store_apply_own it.
+    // turns from no to yes the operator has to fetch the object itself and store_apply_read it.
     bool (*keep)(void *context, const struct kube_object *object);
     // object was added or changed (old NULL: added), or is gone (object NULL; old is the last version
     // stored). An object that was deleted and made anew under the same name is reported as gone, then as

@@ -140,7 +140,7 @@ static void index_remove(struct table *table, const char *value, const char *key
 }
 
 static bool has_value(const struct entry *entry, const char *value) {
-    for (size_t i = 0; entry != nullptr && i < entry->value_count; i++) {
+    for (size_t i = 0; i < entry->value_count; i++) {
         if (strcmp(entry->values[i], value) == 0) {
             return true;
         }
@@ -151,7 +151,7 @@ static bool has_value(const struct entry *entry, const char *value) {
 // Takes the first count values of entry out of the index again, where old (or NULL) was before.
 static void undo(struct table *table, struct entry *entry, size_t count, struct entry *old) {
     for (size_t i = 0; i < count; i++) {
-        if (!has_value(old, entry->values[i]) || !index_add(table, entry->values[i], old)) {
+        if (old == nullptr || !has_value(old, entry->values[i]) || !index_add(table, entry->values[i], old)) {
             index_remove(table, entry->values[i], entry->object->key);
         }
     }

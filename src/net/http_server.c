@@ -109,14 +109,16 @@ static bool open_socket(const struct address *address, int *ret_fd, struct error
     struct addrinfo *candidates;
     int failure = getaddrinfo(all ? nullptr : address->host, address->port, &hints, &candidates);
     if (failure != 0) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: %s", address->host, gai_strerror(failure));
+        (void)error_set(e, ERROR_INVALID_SPEC, "%s: %s", address->host, gai_strerror(failure));
+        return false;
     }
     int fd = listen_on_first(candidates, all);
     int cause = errno;
     freeaddrinfo(candidates);
     if (fd < 0) {
-        return error_set(e, ERROR_IO, "cannot listen on %s:%s: %s", address->host, address->port,
-                         strerror(cause));
+        (void)error_set(e, ERROR_IO, "cannot listen on %s:%s: %s", address->host, address->port,
+                        strerror(cause));
+        return false;
     }
     *ret_fd = fd;
     return true;

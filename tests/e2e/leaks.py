@@ -6,6 +6,7 @@ from api import data_of
 from crypto import SEED_SIZE, secret_part, seed_of
 
 WORD = 8  # bytes: what is looked up first
+BLOCK = 65536
 # How much of a form must be there to count as found, in its own characters: 16, 18 and 16 bytes of the secret.
 NEEDED = {"raw": 16, "base64": 24, "hex": 32, "HEX": 32}
 
@@ -36,8 +37,12 @@ class Search:
 
     def find(self, content):
         """The names and forms of the secrets of which there is a piece in content (bytes, or an open mmap)."""
-        with memoryview(content) as view, view[: len(view) // WORD * WORD] as whole, whole.cast("Q") as words:
-            candidates = set(self.windows).intersection(words)
+        wanted, candidates, zeros = set(self.windows), set(), bytes(BLOCK)
+        with memoryview(content) as view:
+            for first in range(0, len(view), BLOCK):
+                with view[first : first + BLOCK] as block:
+                    if block != zeros:  # most of a process's memory is
+                        candidates |= wanted.intersection(block[: len(block) // WORD * WORD].cast("Q"))
         found = set()
         for word in candidates:
             name, form, text, at = self.windows[word]

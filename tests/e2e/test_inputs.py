@@ -87,59 +87,56 @@ def test_shared_secret_from_a_secret(api, operator, namespace):
 # Waiting
 
 
-PEER = {"name": "late", "key": "key"}
-LATE = {
-    "key-pair": (QES, {"publicKeyRef": {"name": "late"}}, QKKP, lambda ns, pem: [thing(QKKP, ns, "late")]),
-    "ConfigMap": (
-        QES,
-        {"publicKeyRef": {"kind": "ConfigMap", **PEER}},
-        "ConfigMap",
-        lambda ns, pem: [config_map_thing(ns, "late", {"key": pem})],
-    ),
-    "Secret": (
-        QDK,
-        {"sharedSecretRef": {"kind": "Secret", **PEER}},
-        "Secret",
-        lambda ns, pem: [secret_thing(ns, "late", {"key": bytes(32)})],
-    ),
-    "encapsulation": (
-        QDS,
-        {"privateKeyRef": {"name": "pair"}, "ciphertextRef": {"name": "late"}},
-        QES,
-        lambda ns, pem: [thing(QES, ns, "late", {"publicKeyRef": {"name": "pair"}})],
-    ),
-    "any-kind": (QDK, {"sharedSecretRef": {"name": "late"}}, QES, lambda ns, pem: [thing(QRN, ns, "late")]),
-    "one-kind": (
-        QDK,
-        {"sharedSecretRef": {"kind": QRN, "name": "late"}},
-        QRN,
-        lambda ns, pem: [thing(QRN, ns, "late")],
-    ),
-}
-
-
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory):
     """A peer's public key."""
     return generate(tmp_path_factory.mktemp("peer"), ALGORITHM)[1].decode()
 
 
-@pytest.mark.parametrize("kind, spec, waits_for, late", LATE.values(), ids=LATE)
-def test_waiting_costs_nothing_and_ends_with_the_arrival(
-    cluster, api, operator, namespace, pem, kind, spec, waits_for, late
-):
+def late_things(namespace, pem):
+    """By name: what waits, the kind that it says it waits for, and what comes."""
+    pair = {"privateKeyRef": {"name": "pair"}}
+    return {
+        "pair-late": (QES, {"publicKeyRef": {"name": "pair-late"}}, QKKP, thing(QKKP, namespace, "pair-late")),
+        "map": (
+            QES,
+            {"publicKeyRef": {"kind": "ConfigMap", "name": "map", "key": "key"}},
+            "ConfigMap",
+            config_map_thing(namespace, "map", {"key": pem}),
+        ),
+        "secret": (
+            QDK,
+            {"sharedSecretRef": {"kind": "Secret", "name": "secret", "key": "key"}},
+            "Secret",
+            secret_thing(namespace, "secret", {"key": bytes(32)}),
+        ),
+        "sealed": (
+            QDS,
+            {**pair, "ciphertextRef": {"name": "sealed"}},
+            QES,
+            thing(QES, namespace, "sealed", {"publicKeyRef": {"name": "pair"}}),
+        ),
+        "any-kind": (QDK, {"sharedSecretRef": {"name": "any-kind"}}, QES, thing(QRN, namespace, "any-kind")),
+        "one-kind": (QDK, {"sharedSecretRef": {"kind": QRN, "name": "one-kind"}}, QRN, thing(QRN, namespace, "one-kind")),
+    }
+
+
+def test_waiting_costs_nothing_and_ends_with_the_arrival(cluster, api, operator, namespace, pem):
     api.make(thing(QKKP, namespace, "pair"))
-    api.create(thing(kind, namespace, "waiting", spec))
-    found = api.wait_status(kind, namespace, "waiting", "Pending", f"WaitingFor{waits_for}")
-    assert "waiting for" in ready_of(found)["message"] and "late" in ready_of(found)["message"]
-    assert ready_of(found)["status"] == "False"
+    things = late_things(namespace, pem)
+    for name, (kind, spec, _, _) in things.items():
+        api.create(thing(kind, namespace, f"for-{name}", spec))
+    for name, (kind, _, waits_for, _) in things.items():
+        found = api.wait_status(kind, namespace, f"for-{name}", "Pending", f"WaitingFor{waits_for}")
+        assert ready_of(found)["status"] == "False"
+        assert "waiting for" in ready_of(found)["message"] and name in ready_of(found)["message"]
     operator.settle()
     mark = cluster.audit.mark()
-    time.sleep(3)
-    assert cluster.audit.requests(mark, namespace) == []
-    for one in late(namespace, pem):
-        api.create(one)
-    api.wait_success(kind, namespace, "waiting")
+    time.sleep(5)
+    assert cluster.audit.requests(mark, namespace) == [], "nobody polls"
+    for name, (kind, _, _, comes) in things.items():
+        api.create(comes)
+        api.wait_success(kind, namespace, f"for-{name}")
 
 
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])

@@ -1,0 +1,152 @@
+#include "../base/check.h"
+#include "../base/short_memory.h"
+
+#include "operator/remakes.h"
+
+#include <stdio.h>
+
+// The clock is the test's: each call says what time it is.
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+
+static struct remakes *remakes;
+
+static int set_up(void **) {
+    remakes = remakes_create();
+    return remakes == nullptr ? -1 : 0;
+}
+
+static int tear_down(void **) {
+    remakes_free(remakes);
+    return 0;
+}
+
+static void allowed(const char *key, int64_t now_ms) {
+    uint32_t wait_ms = 4711;
+    assert_true(remakes_allow(remakes, key, now_ms, &wait_ms));
+    assert_int_equal(wait_ms, 4711);
+}
+
+static void refused(const char *key, int64_t now_ms, uint32_t expected_wait_ms) {
+    uint32_t wait_ms = 0;
+    assert_false(remakes_allow(remakes, key, now_ms, &wait_ms));
+    assert_int_equal(wait_ms, expected_wait_ms);
+}
+
+static void the_first_time_is_at_once(void **) {
+    allowed("ns/a", 0);
+    allowed("ns/b", 0);
+    allowed("ns/c", 123456789012345);
+}
+
+static void each_time_takes_twice_as_long_as_the_one_before(void **) {
+    int64_t now = 1000000;
+    allowed("ns/a", now);
+    for (uint32_t wait = 2 * SECOND; wait < 10 * MINUTE; wait *= 2) {
+        refused("ns/a", now, wait);
+        refused("ns/a", now + 1, wait - 1);
+        refused("ns/a", now + wait - 1, 1);
+        now += wait;
+        allowed("ns/a", now);
+    }
+}
+
+static void it_takes_ten_minutes_at_most(void **) {
+    int64_t now = 0;
+    allowed("ns/a", now);
+    for (int i = 0; i < 9; i++) { // 2, 4, ... 512 seconds
+        now += 10 * MINUTE;
+        allowed("ns/a", now);
+    }
+    for (int i = 0; i < 20; i++) {
+        refused("ns/a", now, 10 * MINUTE);
+        refused("ns/a", now + 10 * MINUTE - 1, 1);
+        now += 10 * MINUTE;
+        allowed("ns/a", now);
+    }
+}
+
+static void asking_too_early_costs_nothing(void **) {
+    allowed("ns/a", 0);
+    for (int64_t now = 0; now < 2 * SECOND; now++) {
+        refused("ns/a", now, (uint32_t)(2 * SECOND - now));
+    }
+    allowed("ns/a", 2 * SECOND);
+    refused("ns/a", 2 * SECOND, 4 * SECOND);
+}
+
+static void keys_do_not_know_of_each_other(void **) {
+    allowed("ns/a", 0);
+    allowed("ns/b", 1 * SECOND);
+    refused("ns/a", 1 * SECOND, 1 * SECOND);
+    allowed("ns/a", 2 * SECOND);
+    refused("ns/a", 2 * SECOND, 4 * SECOND);
+    refused("ns/b", 2 * SECOND, 1 * SECOND);
+}
+
+static void after_an_hour_of_peace_it_starts_again(void **) {
+    allowed("ns/a", 0);
+    allowed("ns/a", 10 * SECOND);
+    allowed("ns/a", 20 * SECOND);
+    int64_t last = 20 * SECOND;
+    allowed("ns/a", last + HOUR); // an hour, and no more
+    refused("ns/a", last + HOUR, 16 * SECOND);
+    last += HOUR;
+    allowed("ns/a", last + HOUR + 1);
+    refused("ns/a", last + HOUR + 1, 2 * SECOND);
+}
+
+// More keys than are looked through; the peaceful ones make room, the others keep their count.
+static void many_keys_are_kept_apart(void **) {
+    enum { MANY = 3000 };
+    char key[64];
+    for (int i = 0; i < MANY; i++) {
+        snprintf(key, sizeof(key), "ns/%d", i);
+        allowed(key, 0);
+    }
+    for (int i = 0; i < MANY; i++) {
+        snprintf(key, sizeof(key), "ns/%d", i);
+        refused(key, 1 * SECOND, 1 * SECOND);
+    }
+    allowed("ns/7", HOUR);
+    allowed("ns/new", HOUR + 1); // sweeps
+    refused("ns/7", HOUR + 1, 4 * SECOND - 1);
+    refused("ns/new", HOUR + 1, 2 * SECOND);
+    for (int i = 8; i < MANY; i++) {
+        snprintf(key, sizeof(key), "ns/%d", i);
+        allowed(key, HOUR + 2);
+        refused(key, HOUR + 2, 2 * SECOND);
+    }
+}
+
+static void out_of_memory_lets_it_through(void **) {
+    memory_left = 0;
+    allowed("ns/a", 0);
+    allowed("ns/a", 1); // nobody counted
+    memory_left = 1;
+    allowed("ns/a", 2);
+    memory_left = -1;
+    allowed("ns/a", 3);
+    memory_left = 0;
+    refused("ns/a", 3, 2 * SECOND); // what is counted needs no memory
+    allowed("ns/a", 3 + 2 * SECOND);
+    for (long left = 0; left < 2; left++) {
+        memory_left = left;
+        assert_null(remakes_create());
+    }
+    memory_left = -1;
+    remakes_free(nullptr);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_first_time_is_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_time_takes_twice_as_long_as_the_one_before, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_takes_ten_minutes_at_most, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asking_too_early_costs_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_do_not_know_of_each_other, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(after_an_hour_of_peace_it_starts_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_keys_are_kept_apart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(out_of_memory_lets_it_through, set_up, tear_down),
+    };
+    return cmocka_run_group_tests_name("operator/remakes", tests, nullptr, nullptr);
+}

@@ -1,0 +1,328 @@
+#include "../base/check.h"
+
+#include "operator/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const variables[] = {
+    "QUBESEC_KUBECONFIG", "QUBESEC_CONTEXT", "QUBESEC_BIND_ADDRESS",    "QUBESEC_NAMESPACE",         "QUBESEC_CONFIG_MAP",
+    "QUBESEC_LOG_LEVEL",  "QUBESEC_WORKERS", "QUBESEC_SEED_URL_PREFIX", "QUBESEC_ALLOW_MEMORY_DUMP", "POD_NAMESPACE",
+};
+enum { VARIABLE_COUNT = sizeof(variables) / sizeof(variables[0]) };
+
+// Each test starts in an environment that says nothing.
+static int clear_environment(void **) {
+    for (size_t i = 0; i < VARIABLE_COUNT; i++) {
+        if (unsetenv(variables[i]) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void set(const char *variable, const char *value) {
+    assert_int_equal(setenv(variable, value, 1), 0);
+}
+
+// Reads the arguments, NULL-terminated.
+#define READ(settings, e, ...) settings_read((char *const[]){__VA_ARGS__ __VA_OPT__(, ) nullptr}, settings, e)
+
+#define REFUSE(said, ...)                                                                                           \
+    do {                                                                                                               \
+        struct error refused = {0};                                                                                    \
+        struct settings untouched = {.workers = 999};                                                                  \
+        assert_false(READ(&untouched, &refused, __VA_ARGS__));                                                         \
+        assert_int_equal(refused.class, ERROR_INVALID_SPEC);                                                           \
+        assert_string_equal(refused.message, said);                                                                 \
+        assert_int_equal(untouched.workers, 999);                                                                      \
+    } while (0)
+
+static void nothing_given_is_the_default(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e), e);
+    assert_null(settings.kubeconfig);
+    assert_null(settings.context);
+    assert_string_equal(settings.bind_address, ":8080");
+    assert_null(settings.namespace);
+    assert_string_equal(settings.config_map, "qubesec-operator");
+    assert_null(settings.seed_url_prefixes[0]);
+    assert_int_equal(settings.log_level, LOG_INFO);
+    assert_int_equal(settings.workers, 4);
+    assert_false(settings.allow_memory_dump);
+    assert_false(settings.help);
+}
+
+static void each_flag_is_read(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--kubeconfig", "/etc/k", "--context", "c", "--bind-address", "127.0.0.1:0", "--namespace",
+              "ns", "--config-map", "cm", "--log-level", "debug", "--workers", "64", "--seed-url-prefix",
+              "https://host/a/", "--allow-memory-dump", "--help"),
+         e);
+    assert_string_equal(settings.kubeconfig, "/etc/k");
+    assert_string_equal(settings.context, "c");
+    assert_string_equal(settings.bind_address, "127.0.0.1:0");
+    assert_string_equal(settings.namespace, "ns");
+    assert_string_equal(settings.config_map, "cm");
+    assert_int_equal(settings.log_level, LOG_DEBUG);
+    assert_int_equal(settings.workers, 64);
+    assert_string_equal(settings.seed_url_prefixes[0], "https://host/a/");
+    assert_null(settings.seed_url_prefixes[1]);
+    assert_true(settings.allow_memory_dump);
+    assert_true(settings.help);
+}
+
+static void a_value_may_follow_an_equals_sign(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--workers=7", "--context=a=b", "--allow-memory-dump=false", "--kubeconfig=--workers"), e);
+    assert_int_equal(settings.workers, 7);
+    assert_string_equal(settings.context, "a=b");
+    assert_false(settings.allow_memory_dump);
+    assert_string_equal(settings.kubeconfig, "--workers");
+    must(READ(&settings, &e, "--allow-memory-dump=true"), e);
+    assert_true(settings.allow_memory_dump);
+}
+
+static void of_a_repeated_flag_the_last_counts(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--workers", "5", "--workers=6"), e);
+    assert_int_equal(settings.workers, 6);
+}
+
+static void each_variable_is_read(void **) {
+    struct error e;
+    struct settings settings;
+    set("QUBESEC_KUBECONFIG", "/etc/k");
+    set("QUBESEC_CONTEXT", "c");
+    set("QUBESEC_BIND_ADDRESS", "[::1]:9");
+    set("QUBESEC_NAMESPACE", "ns");
+    set("QUBESEC_CONFIG_MAP", "cm");
+    set("QUBESEC_LOG_LEVEL", "error");
+    set("QUBESEC_WORKERS", "1");
+    set("QUBESEC_SEED_URL_PREFIX", "http://host/");
+    set("QUBESEC_ALLOW_MEMORY_DUMP", "true");
+    must(READ(&settings, &e), e);
+    assert_string_equal(settings.kubeconfig, "/etc/k");
+    assert_string_equal(settings.context, "c");
+    assert_string_equal(settings.bind_address, "[::1]:9");
+    assert_string_equal(settings.namespace, "ns");
+    assert_string_equal(settings.config_map, "cm");
+    assert_int_equal(settings.log_level, LOG_ERROR);
+    assert_int_equal(settings.workers, 1);
+    assert_string_equal(settings.seed_url_prefixes[0], "http://host/");
+    assert_null(settings.seed_url_prefixes[1]);
+    assert_true(settings.allow_memory_dump);
+    assert_false(settings.help);
+}
+
+static void an_empty_variable_is_none(void **) {
+    struct error e;
+    struct settings settings;
+    for (size_t i = 0; i < VARIABLE_COUNT; i++) {
+        set(variables[i], "");
+    }
+    must(READ(&settings, &e), e);
+    assert_null(settings.kubeconfig);
+    assert_null(settings.namespace);
+    assert_string_equal(settings.bind_address, ":8080");
+    assert_string_equal(settings.config_map, "qubesec-operator");
+    assert_int_equal(settings.workers, 4);
+    assert_null(settings.seed_url_prefixes[0]);
+}
+
+static void a_flag_wins_over_its_variable(void **) {
+    struct error e;
+    struct settings settings;
+    set("QUBESEC_WORKERS", "9");
+    set("QUBESEC_CONTEXT", "variable");
+    set("QUBESEC_ALLOW_MEMORY_DUMP", "true");
+    set("QUBESEC_LOG_LEVEL", "no level"); // not looked at
+    must(READ(&settings, &e, "--context", "flag", "--allow-memory-dump=false", "--log-level=warning"), e);
+    assert_string_equal(settings.context, "flag");
+    assert_false(settings.allow_memory_dump);
+    assert_int_equal(settings.log_level, LOG_WARNING);
+    assert_int_equal(settings.workers, 9);
+}
+
+// Also where a flag can be given many times: what only the variable allows is not allowed.
+static void the_flags_prefixes_take_the_place_of_the_variables(void **) {
+    struct error e;
+    struct settings settings;
+    set("QUBESEC_SEED_URL_PREFIX", "https://variable/");
+    must(READ(&settings, &e, "--seed-url-prefix", "https://one/", "--seed-url-prefix=https://two/"), e);
+    assert_string_equal(settings.seed_url_prefixes[0], "https://one/");
+    assert_string_equal(settings.seed_url_prefixes[1], "https://two/");
+    assert_null(settings.seed_url_prefixes[2]);
+}
+
+static void the_namespace_may_be_the_pods(void **) {
+    struct error e;
+    struct settings settings;
+    set("POD_NAMESPACE", "pod");
+    must(READ(&settings, &e), e);
+    assert_string_equal(settings.namespace, "pod");
+    set("QUBESEC_NAMESPACE", "variable");
+    must(READ(&settings, &e), e);
+    assert_string_equal(settings.namespace, "variable");
+    must(READ(&settings, &e, "--namespace=flag"), e);
+    assert_string_equal(settings.namespace, "flag");
+}
+
+static void help_is_shown_whatever_the_variables_say(void **) {
+    struct error e;
+    struct settings settings;
+    set("QUBESEC_WORKERS", "many");
+    must(READ(&settings, &e, "--help"), e);
+    assert_true(settings.help);
+    REFUSE("QUBESEC_WORKERS: many is not a number from 1 to 64");
+}
+
+static void what_is_no_flag_is_refused(void **) {
+    REFUSE("--worker: no such flag; see qubesec operator --help", "--worker");
+    REFUSE("--workersx=5: no such flag; see qubesec operator --help", "--workersx=5");
+    REFUSE("-h: no such flag; see qubesec operator --help", "-h");
+    REFUSE("run: no such flag; see qubesec operator --help", "--workers", "5", "run");
+    REFUSE(": no such flag; see qubesec operator --help", "");
+    REFUSE("--: no such flag; see qubesec operator --help", "--");
+    REFUSE("--WORKERS: no such flag; see qubesec operator --help", "--WORKERS", "5");
+    REFUSE("true: no such flag; see qubesec operator --help", "--allow-memory-dump", "true");
+}
+
+static void a_missing_value_is_named(void **) {
+    REFUSE("--workers: needs a value, N", "--workers");
+    REFUSE("--kubeconfig: needs a value, FILE", "--workers", "5", "--kubeconfig");
+    REFUSE("--bind-address: needs a value, [HOST]:PORT", "--bind-address");
+    REFUSE("--seed-url-prefix: needs a value, URL", "--seed-url-prefix");
+}
+
+static void the_number_of_workers_has_bounds(void **) {
+    REFUSE("--workers: 0 is not a number from 1 to 64", "--workers", "0");
+    REFUSE("--workers: 65 is not a number from 1 to 64", "--workers", "65");
+    REFUSE("--workers: -1 is not a number from 1 to 64", "--workers", "-1");
+    REFUSE("--workers: +1 is not a number from 1 to 64", "--workers", "+1");
+    REFUSE("--workers:  5 is not a number from 1 to 64", "--workers", " 5");
+    REFUSE("--workers: 5x is not a number from 1 to 64", "--workers", "5x");
+    REFUSE("--workers: 0x5 is not a number from 1 to 64", "--workers", "0x5");
+    REFUSE("--workers:  is not a number from 1 to 64", "--workers=");
+    REFUSE("--workers: 4294967297 is not a number from 1 to 64", "--workers=4294967297");
+    REFUSE("--workers: 99999999999999999999999 is not a number from 1 to 64", "--workers=99999999999999999999999");
+    set("QUBESEC_WORKERS", "65");
+    REFUSE("QUBESEC_WORKERS: 65 is not a number from 1 to 64");
+    struct error e;
+    unsigned workers = 0;
+    must(settings_parse_workers("workers", "1", &workers, &e), e);
+    assert_int_equal(workers, 1);
+    must(settings_parse_workers("workers", "64", &workers, &e), e);
+    assert_int_equal(workers, 64);
+    must_fail(settings_parse_workers("workers", "none", &workers, &e), e, ERROR_INVALID_SPEC,
+              "workers: none is not a number from 1 to 64");
+    assert_int_equal(workers, 64);
+}
+
+static void the_log_level_is_one_of_four(void **) {
+    static const struct {
+        const char *text;
+        enum log_level level;
+    } levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}};
+    struct error e;
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        enum log_level level = LOG_ERROR;
+        must(settings_parse_level("log-level", levels[i].text, &level, &e), e);
+        assert_int_equal(level, levels[i].level);
+    }
+    REFUSE("--log-level: Info is not one of debug, info, warning, error", "--log-level=Info");
+    REFUSE("--log-level:  is not one of debug, info, warning, error", "--log-level=");
+    set("QUBESEC_LOG_LEVEL", "loud");
+    REFUSE("QUBESEC_LOG_LEVEL: loud is not one of debug, info, warning, error");
+}
+
+static void a_prefix_is_of_a_whole_host(void **) {
+    static const char *const bad[] = {"host/path", "https://host", "https://", "http://", "https:///path",
+                                      "ftp://host/", "HTTPS://host/", "file:///etc/", ""};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char message[200];
+        snprintf(message, sizeof(message), "--seed-url-prefix: %s is not a URL prefix such as https://host/path/",
+                 bad[i]);
+        REFUSE(message, "--seed-url-prefix", (char *)bad[i]);
+    }
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--seed-url-prefix", "http://host/", "--seed-url-prefix", "https://host:8443/a/b?c="), e);
+    assert_string_equal(settings.seed_url_prefixes[1], "https://host:8443/a/b?c=");
+    set("QUBESEC_SEED_URL_PREFIX", "nonsense");
+    REFUSE("QUBESEC_SEED_URL_PREFIX: nonsense is not a URL prefix such as https://host/path/");
+}
+
+static void there_are_16_prefixes_at_most(void **) {
+    char *arguments[2 * (SEED_URL_PREFIXES_MAX + 1) + 1] = {nullptr};
+    struct error e = {0};
+    struct settings settings;
+    for (size_t i = 0; i < SEED_URL_PREFIXES_MAX; i++) {
+        arguments[2 * i] = "--seed-url-prefix";
+        arguments[2 * i + 1] = "https://host/";
+    }
+    must(settings_read(arguments, &settings, &e), e);
+    assert_non_null(settings.seed_url_prefixes[SEED_URL_PREFIXES_MAX - 1]);
+    assert_null(settings.seed_url_prefixes[SEED_URL_PREFIXES_MAX]);
+    arguments[2 * SEED_URL_PREFIXES_MAX] = "--seed-url-prefix";
+    arguments[2 * SEED_URL_PREFIXES_MAX + 1] = "https://host/";
+    must_fail(settings_read(arguments, &settings, &e), e, ERROR_INVALID_SPEC,
+              "--seed-url-prefix: more than 16 are given");
+}
+
+static void a_switch_is_true_or_false(void **) {
+    REFUSE("--allow-memory-dump: yes is neither true nor false", "--allow-memory-dump=yes");
+    REFUSE("--allow-memory-dump:  is neither true nor false", "--allow-memory-dump=");
+    set("QUBESEC_ALLOW_MEMORY_DUMP", "1");
+    REFUSE("QUBESEC_ALLOW_MEMORY_DUMP: 1 is neither true nor false");
+}
+
+static void help_tells_of_every_flag_and_variable(void **) {
+    static const char *const flags[] = {"--kubeconfig FILE", "--context NAME",   "--bind-address [HOST]:PORT",
+                                        "--namespace NAME",  "--config-map NAME", "--log-level LEVEL",
+                                        "--workers N",       "--seed-url-prefix URL", "--allow-memory-dump", "--help"};
+    struct error e;
+    cleanup_buffer struct buffer text = buffer_create(64 * 1024);
+    must(settings_describe(&text, &e), e);
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        const char *flag = strstr(buffer_text(&text), flags[i]);
+        assert_non_null(flag);
+        assert_memory_equal(flag - 2, "  ", 2);
+    }
+    for (size_t i = 0; i < VARIABLE_COUNT; i++) {
+        char variable[64];
+        snprintf(variable, sizeof(variable), "$%s", variables[i]);
+        assert_non_null(strstr(buffer_text(&text), variable));
+    }
+    assert_memory_equal(buffer_text(&text), "Usage: qubesec operator [FLAG...]\n", 34);
+    cleanup_buffer struct buffer small = buffer_create(200);
+    must_fail(settings_describe(&small, &e), e, ERROR_INTERNAL, "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(nothing_given_is_the_default, clear_environment),
+        cmocka_unit_test_setup(each_flag_is_read, clear_environment),
+        cmocka_unit_test_setup(a_value_may_follow_an_equals_sign, clear_environment),
+        cmocka_unit_test_setup(of_a_repeated_flag_the_last_counts, clear_environment),
+        cmocka_unit_test_setup(each_variable_is_read, clear_environment),
+        cmocka_unit_test_setup(an_empty_variable_is_none, clear_environment),
+        cmocka_unit_test_setup(a_flag_wins_over_its_variable, clear_environment),
+        cmocka_unit_test_setup(the_flags_prefixes_take_the_place_of_the_variables, clear_environment),
+        cmocka_unit_test_setup(the_namespace_may_be_the_pods, clear_environment),
+        cmocka_unit_test_setup(help_is_shown_whatever_the_variables_say, clear_environment),
+        cmocka_unit_test_setup(what_is_no_flag_is_refused, clear_environment),
+        cmocka_unit_test_setup(a_missing_value_is_named, clear_environment),
+        cmocka_unit_test_setup(the_number_of_workers_has_bounds, clear_environment),
+        cmocka_unit_test_setup(the_log_level_is_one_of_four, clear_environment),
+        cmocka_unit_test_setup(a_prefix_is_of_a_whole_host, clear_environment),
+        cmocka_unit_test_setup(there_are_16_prefixes_at_most, clear_environment),
+        cmocka_unit_test_setup(a_switch_is_true_or_false, clear_environment),
+        cmocka_unit_test_setup(help_tells_of_every_flag_and_variable, clear_environment),
+    };
+    return cmocka_run_group_tests_name("operator/settings", tests, nullptr, nullptr);
+}
