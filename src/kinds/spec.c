@@ -206,8 +206,7 @@ static void check_kind(struct spec_reader *reader, const char *field, const stru
     } else if (takes_key && reference->kind != nullptr && reference->key == nullptr) {
         spec_fault(reader, "%s.key: is required with kind %s", field, reference->kind);
     } else if (!takes_key && reference->key != nullptr) {
-        spec_fault(reader, "%s.key: goes only with kind Secret or ConfigMap; remove it, or set kind",
-                   field);
+        spec_fault(reader, "%s.key: goes only with kind Secret or ConfigMap; remove it, or set kind", field);
     }
 }
 

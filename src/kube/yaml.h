@@ -1,11 +1,11 @@
-// YAML, for the files that people write: a kubeconfig, a manifest. It becomes JSON at once, so that one set of readers
-// serves both.
+// YAML, for the files that people write: a kubeconfig, a manifest. It becomes JSON at once, so that one set
+// of readers serves both.
 #pragma once
 
 #include "json/read.h"
 
-// Parses the first document of text (YAML 1.1, as libyaml reads it; plain scalars are typed by YAML 1.2's core schema,
-// as kubectl does for JSON's types). Refused: aliases, keys that are no scalars, nesting over JSON_DEPTH_MAX, the
-// same key twice. Tags are not looked at. *ret_document is owned, and null for an empty text. Errors: INVALID_SPEC
-// (says the line), NO_MEMORY.
+// Parses the first document of text (YAML 1.1, as libyaml reads it; plain scalars are typed by YAML 1.2's
+// core schema, as kubectl does for JSON's types). Refused: aliases, keys that are no scalars, nesting over
+// JSON_DEPTH_MAX, the same key twice. Tags are not looked at. *ret_document is owned, and null for an empty
+// text. Errors: INVALID_SPEC (says the line), NO_MEMORY.
 [[nodiscard]] bool yaml_parse(const char *text, size_t length, yyjson_doc **ret_document, struct error *e);

@@ -153,7 +153,7 @@ static bool write_histogram(const struct family *family, const char *labels, con
         }
     }
     return buffer_append_format(text, e,
-                                "%s_bucket{%s%sle=\"+Inf\"} %.0f\n%s_sum{%s} %.9g\n%s_count{%s} %.0f\n",
+                                "%s_bucket{%s%sle=\"+Inf\"} %.0f\n%s_sum{%s} %.15g\n%s_count{%s} %.0f\n",
                                 family->name, labels, comma, series->count, family->name, labels,
                                 series->value, family->name, labels, series->count);
 }

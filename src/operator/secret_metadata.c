@@ -36,6 +36,12 @@ static yyjson_val *find_controller(yyjson_val *metadata) {
     return nullptr;
 }
 
+static bool is_of_our_group(yyjson_val *reference) {
+    static const char group[] = "qubesec.io/";
+    const char *version = json_member_text(reference, "apiVersion");
+    return version != nullptr && strncmp(version, group, sizeof(group) - 1) == 0;
+}
+
 enum ownership secret_metadata_ownership(const struct kind *kind, const struct kube_object *object,
                                          yyjson_val *metadata) {
     yyjson_val *controller = find_controller(metadata);
@@ -43,8 +49,8 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
         return OWNERSHIP_OURS;
     }
     if (controller != nullptr) {
-        bool same_name =
-            member_is(controller, "kind", kind->kind) && member_is(controller, "name", object->name);
+        bool same_name = is_of_our_group(controller) && member_is(controller, "kind", kind->kind) &&
+                         member_is(controller, "name", object->name);
         return same_name ? OWNERSHIP_LEFT : OWNERSHIP_FOREIGN;
     }
     char owner[OWNER_SIZE];

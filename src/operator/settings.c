@@ -1,33 +1,9 @@
 #include "operator/settings.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool set_kubeconfig(struct settings *settings, const char *, const char *text, struct error *) {
-    settings->kubeconfig = text;
-    return true;
-}
-
-static bool set_context(struct settings *settings, const char *, const char *text, struct error *) {
-    settings->context = text;
-    return true;
-}
-
-static bool set_bind_address(struct settings *settings, const char *, const char *text, struct error *) {
-    settings->bind_address = text;
-    return true;
-}
-
-static bool set_namespace(struct settings *settings, const char *, const char *text, struct error *) {
-    settings->namespace = text;
-    return true;
-}
-
-static bool set_config_map(struct settings *settings, const char *, const char *text, struct error *) {
-    settings->config_map = text;
-    return true;
-}
 
 static bool set_log_level(struct settings *settings, const char *name, const char *text, struct error *e) {
     return settings_parse_level(name, text, &settings->log_level, e);
@@ -72,36 +48,39 @@ static bool set_help(struct settings *settings, const char *, const char *, stru
     return true;
 }
 
+#define TEXT(member) offsetof(struct settings, member)
+
 static const struct flag {
     const char *name;
     const char *variable; // NULL: none
     const char *value;    // what help calls it; NULL: the flag stands alone and means "true"
+    size_t text;          // where in struct settings the text goes, if set is NULL
     bool (*set)(struct settings *settings, const char *name, const char *text, struct error *e);
     const char *help;
 } flags[] = {
-    {"--kubeconfig", "QUBESEC_KUBECONFIG", "FILE", set_kubeconfig,
+    {"--kubeconfig", "QUBESEC_KUBECONFIG", "FILE", TEXT(kubeconfig), nullptr,
      "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
-    {"--context", "QUBESEC_CONTEXT", "NAME", set_context,
+    {"--context", "QUBESEC_CONTEXT", "NAME", TEXT(context), nullptr,
      "Context of the kubeconfig. Default: its current-context."},
-    {"--bind-address", "QUBESEC_BIND_ADDRESS", "[HOST]:PORT", set_bind_address,
+    {"--bind-address", "QUBESEC_BIND_ADDRESS", "[HOST]:PORT", TEXT(bind_address), nullptr,
      "Where /healthz, /readyz and /metrics are served, plain HTTP. Port 0: any free one. Default: :8080."},
-    {"--namespace", "QUBESEC_NAMESPACE", "NAME", set_namespace,
+    {"--namespace", "QUBESEC_NAMESPACE", "NAME", TEXT(namespace), nullptr,
      "The operator's own namespace. Default: $POD_NAMESPACE, else that of the context."},
-    {"--config-map", "QUBESEC_CONFIG_MAP", "NAME", set_config_map,
+    {"--config-map", "QUBESEC_CONFIG_MAP", "NAME", TEXT(config_map), nullptr,
      "ConfigMap of that namespace whose entries log-level and workers win over the flags, and are picked up "
      "while "
      "running. Default: qubesec-operator."},
-    {"--log-level", "QUBESEC_LOG_LEVEL", "LEVEL", set_log_level,
+    {"--log-level", "QUBESEC_LOG_LEVEL", "LEVEL", 0, set_log_level,
      "debug, info, warning or error. Default: info."},
-    {"--workers", "QUBESEC_WORKERS", "N", set_workers,
+    {"--workers", "QUBESEC_WORKERS", "N", 0, set_workers,
      "How many objects are reconciled at once, 1 to 64. Default: 4."},
-    {"--seed-url-prefix", "QUBESEC_SEED_URL_PREFIX", "URL", set_seed_url_prefix,
+    {"--seed-url-prefix", "QUBESEC_SEED_URL_PREFIX", "URL", 0, set_seed_url_prefix,
      "Allow spec.seedURI of QuantumRandomNumber to point to URLs that start so; may be given up to 16 times. "
      "Default: "
      "none is allowed."},
-    {"--allow-memory-dump", "QUBESEC_ALLOW_MEMORY_DUMP", nullptr, set_allow_memory_dump,
+    {"--allow-memory-dump", "QUBESEC_ALLOW_MEMORY_DUMP", nullptr, 0, set_allow_memory_dump,
      "For tests: let a debugger attach and core dumps be written."},
-    {"--help", nullptr, nullptr, set_help, "Show this."},
+    {"--help", nullptr, nullptr, 0, set_help, "Show this."},
 };
 enum { FLAG_COUNT = sizeof(flags) / sizeof(flags[0]) };
 
@@ -123,6 +102,15 @@ bool settings_parse_level(const char *name, const char *text, enum log_level *re
                      text);
 }
 
+static bool set(const struct flag *flag, const char *name, const char *text, struct settings *settings,
+                struct error *e) {
+    if (flag->set != nullptr) {
+        return flag->set(settings, name, text, e);
+    }
+    memcpy((char *)settings + flag->text, &text, sizeof(text));
+    return true;
+}
+
 // The flag that argument is, as "--name" or "--name=value" (*ret_value: NULL or the value); NULL: none.
 static const struct flag *find_flag(const char *argument, const char **ret_value) {
     size_t length = strcspn(argument, "=");
@@ -139,7 +127,7 @@ static const struct flag *find_flag(const char *argument, const char **ret_value
 static bool read_variables(const bool given[FLAG_COUNT], struct settings *settings, struct error *e) {
     for (size_t i = 0; i < FLAG_COUNT; i++) {
         const char *text = given[i] || flags[i].variable == nullptr ? nullptr : getenv(flags[i].variable);
-        if (text != nullptr && text[0] != '\0' && !flags[i].set(settings, flags[i].variable, text, e)) {
+        if (text != nullptr && text[0] != '\0' && !set(&flags[i], flags[i].variable, text, settings, e)) {
             return false;
         }
     }
@@ -163,7 +151,7 @@ static bool read_arguments(char *const *arguments, bool given[FLAG_COUNT], struc
             }
             value = *arguments++;
         }
-        if (!flag->set(settings, flag->name, value == nullptr ? "true" : value, e)) {
+        if (!set(flag, flag->name, value == nullptr ? "true" : value, settings, e)) {
             return false;
         }
     }

@@ -57,7 +57,9 @@ class Api:
         self.thread = threading.local()
 
     def connect(self, timeout):
-        return http.client.HTTPSConnection(self.server.hostname, self.server.port, context=self.context, timeout=timeout)
+        return http.client.HTTPSConnection(
+            self.server.hostname, self.server.port, context=self.context, timeout=timeout
+        )
 
     def call(self, method, path, body=None, content_type="application/json"):
         """The answer's JSON; raises ApiError with the server's own message."""
@@ -180,7 +182,12 @@ def thing(kind, namespace, name, spec=None, **metadata):
 def secret_thing(namespace, name, data, **metadata):
     """A Secret of data, bytes by key."""
     encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": namespace, "name": name, **metadata}, "data": encoded}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"namespace": namespace, "name": name, **metadata},
+        "data": encoded,
+    }
 
 
 def config_map_thing(namespace, name, data=None, binary=None):

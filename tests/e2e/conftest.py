@@ -29,8 +29,14 @@ class Cluster:
 
     def kubectl(self, *arguments, given=None):
         """What kubectl prints; raises CalledProcessError, whose stderr says why."""
-        text = given if given is None or isinstance(given, str) else json.dumps({"apiVersion": "v1", "kind": "List", "items": given})
-        done = subprocess.run(["kubectl", *arguments], input=text, capture_output=True, text=True, check=True, timeout=120)
+        text = (
+            given
+            if given is None or isinstance(given, str)
+            else json.dumps({"apiVersion": "v1", "kind": "List", "items": given})
+        )
+        done = subprocess.run(
+            ["kubectl", *arguments], input=text, capture_output=True, text=True, check=True, timeout=120
+        )
         return done.stdout
 
 

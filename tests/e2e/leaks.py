@@ -6,7 +6,7 @@ from api import data_of
 from crypto import SEED_SIZE, secret_part, seed_of
 
 WORD = 8  # bytes: what is looked up first
-BLOCK = 65536
+BLOCK, AROUND = 65536, 64
 # How much of a form must be there to count as found, in its own characters: 16, 18 and 16 bytes of the secret.
 NEEDED = {"raw": 16, "base64": 24, "hex": 32, "HEX": 32}
 
@@ -25,7 +25,7 @@ def forms(secret):
 
 class Search:
     """All secrets at once: their 8-byte windows against the 8-byte words of what is looked through. A piece of 15 bytes
-    or more has a whole word in it, wherever it lies, so any piece as long as NEEDED + 14 is found for sure."""
+    or more has a whole word in it, wherever it lies, so any piece as long as NEEDED is found for sure."""
 
     def __init__(self, secrets):
         """secrets: bytes by name."""
@@ -37,22 +37,21 @@ class Search:
 
     def find(self, content):
         """The names and forms of the secrets of which there is a piece in content (bytes, or an open mmap)."""
-        wanted, candidates, zeros = set(self.windows), set(), bytes(BLOCK)
-        with memoryview(content) as view:
-            for first in range(0, len(view), BLOCK):
-                with view[first : first + BLOCK] as block:
-                    if block != zeros:  # most of a process's memory is
-                        candidates |= wanted.intersection(block[: len(block) // WORD * WORD].cast("Q"))
-        found = set()
-        for word in candidates:
-            name, form, text, at = self.windows[word]
-            if (name, form) not in found and any(content.find(piece) >= 0 for piece in pieces(text, at, NEEDED[form])):
-                found.add((name, form))
+        wanted, found, zeros = set(self.windows), set(), bytes(BLOCK)
+        for first in range(0, len(content), BLOCK):
+            block = content[first : first + BLOCK]
+            if block != zeros:  # most of a process's memory is
+                for word in wanted.intersection(memoryview(block)[: len(block) // WORD * WORD].cast("Q")):
+                    name, form, text, at = self.windows[word]
+                    around = content[max(0, first - AROUND) : first + BLOCK + AROUND]
+                    if any(piece in around for piece in pieces(text, at, NEEDED[form])):
+                        found.add((name, form))
         return sorted(found)
 
 
 def pieces(text, at, length):
     """The pieces of text of that length that hold the word at at."""
+    length = min(length, len(text))
     for first in range(max(0, at + WORD - length), min(at, len(text) - length) + 1):
         yield text[first : first + length]
 
@@ -66,6 +65,13 @@ def secrets_in(api, namespace):
             found[f"{name} {entry}"] = data[entry]
         if "private_key" in data:
             vector, rejection = secret_part("ML-KEM-768", data["private_key"])
-            seed = seed_of(data["private_key.pem"])
-            found |= {f"{name} vector": vector, f"{name} rejection": rejection, f"{name} seed": seed[: SEED_SIZE // 2]}
+            seed = seed_of(data["private_key.pem"])[: SEED_SIZE // 2]
+            body = data["private_key.pem"].partition(b"\n")[2]
+            pem = body[30:116]  # after what is the same in all; found also in the base64 that the Secret has of it
+            found |= {
+                f"{name} vector": vector,
+                f"{name} rejection": rejection,
+                f"{name} seed": seed,
+                f"{name} pem": pem,
+            }
     return found

@@ -70,7 +70,7 @@ class Operator:
         text = self.log.read_text(errors="replace")
         for word in SANITIZER_WORDS:
             if word in text:
-                yield f"{self.log}: {text[text.index(word):][:4000]}"
+                yield f"{self.log}: {text[text.index(word) :][:4000]}"
 
     # What it says
 

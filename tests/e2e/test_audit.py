@@ -69,7 +69,9 @@ def test_nothing_secret_is_told(cluster, api, operators, namespace):
     """Log (at its most talkative), Events, metrics, resources and the audit log have no piece of any key."""
     operator = operators.start().wait_ready()
     api.make(*exchange(namespace), thing(QRN, namespace, "numbers"), thing(QRN, namespace, "long", {"numBytes": 4096}))
-    broken = thing(QDK, namespace, "broken", {"sharedSecretRef": {"name": "numbers", "kind": "Secret", "key": "absent"}})
+    broken = thing(
+        QDK, namespace, "broken", {"sharedSecretRef": {"name": "numbers", "kind": "Secret", "key": "absent"}}
+    )
     api.create(broken)
     api.wait_status(QDK, namespace, "broken", "Pending")
     api.patch("Secret", namespace, "numbers", {"data": {"random": "AAAA"}})
@@ -87,6 +89,9 @@ def test_nothing_secret_is_told(cluster, api, operators, namespace):
     for name, content in told.items():
         assert search.find(content) == [], name
     # The same search finds what is in there.
-    public = {"ciphertext": bytes.fromhex(sealed["status"]["ciphertext"]), "message": b"all resources listed, starting workers"}
+    public = {
+        "ciphertext": bytes.fromhex(sealed["status"]["ciphertext"]),
+        "message": b"all resources listed, starting workers",
+    }
     assert Search(public).find(told[QES]) == [("ciphertext", "hex")]
     assert Search(public).find(told["log"]) == [("message", "raw")]

@@ -55,12 +55,14 @@ def test_killed_twenty_times_while_exchanges_are_in_flight(api, operators, names
             in_flight += unfinished(api, namespace) > 0
         print(f"at {in_flight} of {KILLS} kills something was in flight")
         assert in_flight >= KILLS // 2
-        print(time.monotonic())
         operators.default()
-        wait_until(lambda: f"{unfinished(api, namespace)} are not finished", lambda: not unfinished(api, namespace), patience=300, pause=1)
-        print(time.monotonic())
+        wait_until(
+            lambda: f"{unfinished(api, namespace)} are not finished",
+            lambda: not unfinished(api, namespace),
+            patience=300,
+            pause=1,
+        )
         operators.default().settle()
-        print(time.monotonic())
     finally:
         seen.end()
     check_results(api, namespace, things, tmp_path)

@@ -36,6 +36,8 @@ def test_all_samples(cluster, api, operator, namespace):
     def unfinished():
         found = [one for kind in KINDS for one in api.list(kind, namespace)]
         assert len(found) >= 15
-        return {one["metadata"]["name"]: reason_of(one) for one in found if one.get("status", {}).get("status") != "Success"}
+        return {
+            one["metadata"]["name"]: reason_of(one) for one in found if one.get("status", {}).get("status") != "Success"
+        }
 
     wait_until(lambda: f"all samples succeed: {unfinished()}", lambda: not unfinished(), pause=0.3)

@@ -17,7 +17,9 @@ ALGORITHM = "ML-KEM-768"
 
 
 def in_config_map(namespace, content, is_text):
-    return config_map_thing(namespace, "peer", **({"data": {"key": content.decode()}} if is_text else {"binary": {"key": content}}))
+    return config_map_thing(
+        namespace, "peer", **({"data": {"key": content.decode()}} if is_text else {"binary": {"key": content}})
+    )
 
 
 def in_secret(namespace, content, is_text):
@@ -73,7 +75,11 @@ def test_ciphertext_of_a_peer(api, operator, namespace, tmp_path, source, form):
 def test_inline_ciphertext_wins(api, operator, namespace, tmp_path):
     [pair] = api.make(thing(QKKP, namespace, "pair"))
     secret, ciphertext = encapsulate(tmp_path, pair["status"]["publicKeyPEM"].encode())
-    spec = {"privateKeyRef": {"name": "pair"}, "ciphertextRef": {"name": "absent"}, "ciphertext": ciphertext.hex().upper()}
+    spec = {
+        "privateKeyRef": {"name": "pair"},
+        "ciphertextRef": {"name": "absent"},
+        "ciphertext": ciphertext.hex().upper(),
+    }
     api.make(thing(QDS, namespace, "opened", spec))
     assert api.secret(namespace, "opened")["shared_secret"] == secret
 
@@ -117,7 +123,12 @@ def late_things(namespace, pem):
             thing(QES, namespace, "sealed", {"publicKeyRef": {"name": "pair"}}),
         ),
         "any-kind": (QDK, {"sharedSecretRef": {"name": "any-kind"}}, QES, thing(QRN, namespace, "any-kind")),
-        "one-kind": (QDK, {"sharedSecretRef": {"kind": QRN, "name": "one-kind"}}, QRN, thing(QRN, namespace, "one-kind")),
+        "one-kind": (
+            QDK,
+            {"sharedSecretRef": {"kind": QRN, "name": "one-kind"}},
+            QRN,
+            thing(QRN, namespace, "one-kind"),
+        ),
     }
 
 
@@ -168,7 +179,9 @@ def test_changed_public_key_gives_a_new_secret_and_what_hangs_on_it_follows(api,
     version = api.get("ConfigMap", namespace, "peer")["metadata"]["resourceVersion"]
     noted = wait_until(
         "the new version is noted",
-        lambda: (found := api.get(QES, namespace, "sealed"))["status"]["inputs"][0]["resourceVersion"] == version and found,
+        lambda: (
+            (found := api.get(QES, namespace, "sealed"))["status"]["inputs"][0]["resourceVersion"] == version and found
+        ),
     )
     assert noted["status"]["ciphertext"] == sealed["status"]["ciphertext"]
     assert noted["status"]["conditions"] == sealed["status"]["conditions"]
@@ -285,7 +298,9 @@ def test_reference_into_another_namespace(cluster, api, operator, namespace, kin
 
 def test_failed_output_stays_as_it_was(api, operator, namespace):
     """An edit that cannot be served takes nothing away."""
-    api.make(thing(QRN, namespace, "numbers"), thing(QDK, namespace, "derived", {"sharedSecretRef": {"name": "numbers"}}))
+    api.make(
+        thing(QRN, namespace, "numbers"), thing(QDK, namespace, "derived", {"sharedSecretRef": {"name": "numbers"}})
+    )
     before = api.get("Secret", namespace, "derived")
     api.patch(QDK, namespace, "derived", {"spec": {"sharedSecretRef": {"name": "numbers", "namespace": "default"}}})
     api.wait_status(QDK, namespace, "derived", "Failed", "AccessDenied")

@@ -142,7 +142,9 @@ def test_life(cluster, api, operator, namespace, kind):
     with pytest.raises(subprocess.CalledProcessError) as refused:
         cluster.kubectl("apply", "--filename", "-", given=[edited])
     [field] = life.edit
-    assert f"spec.{field} is immutable: delete the resource and create it again to make a new key" in refused.value.stderr
+    assert (
+        f"spec.{field} is immutable: delete the resource and create it again to make a new key" in refused.value.stderr
+    )
 
     cluster.kubectl("delete", kind, "it", "--namespace", namespace)
     api.wait_gone("Secret", namespace, "it")
@@ -153,7 +155,9 @@ def test_life(cluster, api, operator, namespace, kind):
     assert (data_of(again)[life.main] != data_of(secret)[life.main]) == life.fresh
 
 
-@pytest.mark.parametrize("alias, name", [("Kyber512", "ML-KEM-512"), ("Kyber768", "ML-KEM-768"), ("Kyber1024", "ML-KEM-1024")])
+@pytest.mark.parametrize(
+    "alias, name", [("Kyber512", "ML-KEM-512"), ("Kyber768", "ML-KEM-768"), ("Kyber1024", "ML-KEM-1024")]
+)
 def test_older_algorithm_names(api, operator, namespace, alias, name):
     """The status shows the canonical one, and the old one may be replaced by it."""
     [pair, sealed, opened] = api.make(

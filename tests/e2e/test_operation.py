@@ -48,7 +48,12 @@ METRICS = {
 
 def run(operators, *arguments, **environment):
     return subprocess.run(
-        [operators.binary, "operator", *arguments], capture_output=True, text=True, check=False, timeout=60, env=environment
+        [operators.binary, "operator", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment,
     )
 
 
@@ -69,7 +74,10 @@ BAD_FLAGS = {
     "workers-text": (["--workers", "four"], "--workers: four is not"),
     "log-level": (["--log-level", "loud"], "--log-level: loud is not one of debug, info, warning, error"),
     "seed-url-prefix": (["--seed-url-prefix", "ftp://host/"], "--seed-url-prefix: ftp://host/ is not a URL prefix"),
-    "seed-url-prefix-host": (["--seed-url-prefix", "https://host"], "--seed-url-prefix: https://host is not a URL prefix"),
+    "seed-url-prefix-host": (
+        ["--seed-url-prefix", "https://host"],
+        "--seed-url-prefix: https://host is not a URL prefix",
+    ),
 }
 
 
@@ -136,7 +144,11 @@ def token(api, namespace, name, bound_to=None):
     """A new token of a ServiceAccount, good as long as the Secret it is bound to is there."""
     spec = {"audiences": [], "expirationSeconds": 3600}
     if bound_to is not None:
-        spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Secret", **{key: bound_to["metadata"][key] for key in ("name", "uid")}}
+        spec["boundObjectRef"] = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            **{key: bound_to["metadata"][key] for key in ("name", "uid")},
+        }
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
     return api.call("POST", api.path("ServiceAccount", namespace, name, "token"), request)["status"]["token"]
 
@@ -150,7 +162,9 @@ def with_token(cluster, folder, text):
 
 
 def test_not_ready_without_rights_and_ready_once_they_are_given(api, cluster, operators, namespace, tmp_path):
-    api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": "powerless"}})
+    api.create(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": "powerless"}}
+    )
     kubeconfig = with_token(cluster, tmp_path, token(api, namespace, "powerless"))
     operator = operators.start(kubeconfig=kubeconfig).wait_started()
     [said, *_] = wait_until("the failure is logged", lambda: operator.said("list or watch failed, trying again"))
@@ -289,7 +303,9 @@ def test_stops_in_order_while_busy(api, operators, namespace, number):
 def test_token_that_is_replaced(api, cluster, operators, namespace, tmp_path):
     """As a kubelet does it: the file gets a new token, and the old one ends."""
     account = ("qubesec-system", "qubesec-operator")
-    secret = api.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": account[0], "generateName": "bound-"}})
+    secret = api.create(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": account[0], "generateName": "bound-"}}
+    )
     kubeconfig = with_token(cluster, tmp_path, token(api, *account, bound_to=secret))
     mark = cluster.audit.mark()
     operators.start(kubeconfig=kubeconfig).wait_ready()

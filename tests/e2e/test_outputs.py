@@ -23,7 +23,9 @@ def test_exchange(api, operator, namespace, tmp_path, algorithm):
     assert (len(public), len(raw)) == (public_size, private_size)
     assert raw[copy_at : copy_at + public_size] == public == raw_public(algorithm, key["public_key.pem"])
     assert raw[-64:] == hashlib.sha3_256(public).digest() + seed[32:]
-    assert openssl(tmp_path, "pkey", "-in", "key.pem", "-pubout", key_pem=key["private_key.pem"]) == key["public_key.pem"]
+    assert (
+        openssl(tmp_path, "pkey", "-in", "key.pem", "-pubout", key_pem=key["private_key.pem"]) == key["public_key.pem"]
+    )
     assert pair["status"]["publicKeyPEM"].encode() == key["public_key.pem"]
     assert pair["status"]["fingerprint"] == fingerprint(public)
 
@@ -76,7 +78,8 @@ DERIVATIONS = {
 @pytest.mark.parametrize("spec, salt, info", DERIVATIONS.values(), ids=DERIVATIONS)
 def test_derived_key(api, operator, namespace, spec, salt, info):
     [_, derived] = api.make(
-        thing(QRN, namespace, "numbers"), thing(QDK, namespace, "derived", {"sharedSecretRef": {"name": "numbers"}, **spec})
+        thing(QRN, namespace, "numbers"),
+        thing(QDK, namespace, "derived", {"sharedSecretRef": {"name": "numbers"}, **spec}),
     )
     length = spec.get("keyLength", 32)
     key = api.secret(namespace, "derived")["key"]

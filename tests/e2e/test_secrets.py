@@ -4,7 +4,7 @@ import time
 
 import pytest
 from api import (
-    KINDS, QDK, QDS, QES, QKKP, QRN, data_of, exchange, ready_of, reason_of, secret_thing, thing, version_of, wait_until,
+    KINDS, QES, QKKP, QRN, data_of, exchange, ready_of, reason_of, secret_thing, thing, version_of, wait_until,
 )  # fmt: skip
 from crypto import SIZES, seed_of
 from test_lifecycle import LIVES
@@ -63,7 +63,9 @@ DAMAGE = {
     "metadata-other-fingerprint": lambda data, other: {
         "metadata": data["metadata"].replace(b'"fingerprint":"', b'"fingerprint":"0')
     },
-    "metadata-other-algorithm": lambda data, other: {"metadata": data["metadata"].replace(b"ML-KEM-768", b"ML-KEM-512")},
+    "metadata-other-algorithm": lambda data, other: {
+        "metadata": data["metadata"].replace(b"ML-KEM-768", b"ML-KEM-512")
+    },
 }
 
 
@@ -85,7 +87,11 @@ def test_damaged_key_pair_is_made_anew(api, operator, namespace, damage):
 @pytest.mark.parametrize("kind", KINDS)
 def test_damage_is_noticed_in_every_kind(api, operator, namespace, kind):
     life = LIVES[kind]
-    api.make(thing(QKKP, namespace, "pair"), thing(QES, namespace, "sealed", LIVES[QES].spec), thing(kind, namespace, "it", life.spec))
+    api.make(
+        thing(QKKP, namespace, "pair"),
+        thing(QES, namespace, "sealed", LIVES[QES].spec),
+        thing(kind, namespace, "it", life.spec),
+    )
     before = api.secret(namespace, "it")
     damaged = data_of(put(api, namespace, "it", {life.main: flip(before[life.main])}))
     after = wait_remade(api, kind, namespace, "it", damaged)
@@ -125,13 +131,16 @@ def test_deleted_secret_is_made_anew(api, operator, namespace):
 
 
 def test_what_people_add_to_the_secret_stays(api, operator, namespace):
-    made, = api.make(thing(QKKP, namespace, "pair"))
+    (made,) = api.make(thing(QKKP, namespace, "pair"))
     before = api.secret(namespace, "pair")
     metadata = {"labels": {"theirs": "a"}, "annotations": {"theirs": "b"}}
     changed = api.patch("Secret", namespace, "pair", {"metadata": metadata, "data": {"theirs": "YQ=="}})
     found = wait_until(
         "the new version is noted",
-        lambda: (now := api.get(QKKP, namespace, "pair"))["status"]["secretRef"]["resourceVersion"] == version_of(changed) and now,
+        lambda: (
+            (now := api.get(QKKP, namespace, "pair"))["status"]["secretRef"]["resourceVersion"] == version_of(changed)
+            and now
+        ),
     )
     operator.settle()
     assert api.output(found) == changed
@@ -182,7 +191,9 @@ def test_foreign_secret_is_never_touched(api, operator, namespace, kind):
 
 def test_secret_that_another_controls_is_never_touched(cluster, api, operator, namespace):
     """Its owner exists, or the garbage collector would take it away."""
-    owner = api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": "theirs"}})
+    owner = api.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": "theirs"}}
+    )
     secret = foreign("controlled-by-another", namespace)
     secret["metadata"]["ownerReferences"][0]["uid"] = owner["metadata"]["uid"]
     before = api.create(secret)
@@ -350,8 +361,10 @@ def test_secret_template_is_kept_right(api, operator, namespace):
     api.patch("Secret", namespace, "it", {"metadata": own})
     wait_until(
         "the operator's own are right again",
-        lambda: "app.kubernetes.io/managed-by" in (now := api.get("Secret", namespace, "it")["metadata"])["labels"]
-        and now["annotations"].get("qubesec.io/owner") == f"{QKKP}/it",
+        lambda: (
+            "app.kubernetes.io/managed-by" in (now := api.get("Secret", namespace, "it")["metadata"])["labels"]
+            and now["annotations"].get("qubesec.io/owner") == f"{QKKP}/it"
+        ),
     )
 
     change = {"labels": {"tier": None, "new": "e"}, "annotations": None}

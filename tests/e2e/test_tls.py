@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import socket
+import ssl
 import threading
 import urllib.parse
 
@@ -11,7 +12,9 @@ import pytest
 from api import QES, exchange, thing
 
 X25519MLKEM768 = 0x11EC
-RETRY = hashlib.sha256(b"HelloRetryRequest").digest()  # the random of a ServerHello that asks for another one (RFC 8446)
+RETRY = hashlib.sha256(
+    b"HelloRetryRequest"
+).digest()  # the random of a ServerHello that asks for another one (RFC 8446)
 HANDSHAKE, SERVER_HELLO, KEY_SHARE = 22, 2, 51
 
 
@@ -118,7 +121,9 @@ def test_every_connection_is_post_quantum(api, operators, relay, relayed, namesp
     negotiated = [list(groups(beginning)) for beginning in relay.beginnings if beginning]
     assert negotiated == [[X25519MLKEM768]] * len(negotiated)
     assert len(negotiated) >= 14, "seven watches, and again after the cut"
-    counted = {name: value for name, value in operator.metrics().items() if name.startswith("qubesec_tls_connections_total")}
+    counted = {
+        name: value for name, value in operator.metrics().items() if name.startswith("qubesec_tls_connections_total")
+    }
     assert counted.keys() == {'qubesec_tls_connections_total{group="X25519MLKEM768"}'}
     assert sum(counted.values()) == len(negotiated)
     operators.stop()
@@ -126,8 +131,6 @@ def test_every_connection_is_post_quantum(api, operators, relay, relayed, namesp
 
 def test_the_relay_sees_other_groups(cluster, relay):
     """The test above can fail: a client that offers only X25519 is told apart."""
-    import ssl
-
     context = ssl.create_default_context(cafile=cluster.folder / "pki" / "ca.crt")
     context.set_ecdh_curve("X25519")
     with context.wrap_socket(socket.create_connection(("127.0.0.1", relay.port)), server_hostname="127.0.0.1"):

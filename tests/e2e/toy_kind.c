@@ -1,5 +1,5 @@
-// A kind that is none of the project's, in one file, and a program that serves it: the generic controller needs no
-// change for it. QuantumToy reverses the bytes of an entry of a Secret.
+// A kind that is none of the project's, in one file, and a program that serves it: the generic controller
+// needs no change for it. QuantumToy reverses the bytes of an entry of a Secret.
 #include "base/secret.h"
 #include "kinds/kind.h"
 #include "operator/manager.h"
@@ -29,8 +29,8 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return 1;
 }
 
-static bool produce(const void *, const struct input *inputs, struct secret_data *data, const char **ret_algorithm,
-                    struct error *e) {
+static bool produce(const void *, const struct input *inputs, struct secret_data *data,
+                    const char **ret_algorithm, struct error *e) {
     struct secret *reversed;
     if (!secret_copy(secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &reversed, e)) {
         return false;

@@ -1,5 +1,5 @@
-// base/secret on memory that ends where short_memory.h says, and with a count of the secrets that are not freed: it is
-// compiled into the test itself, in the place of the library's.
+// base/secret on memory that ends where short_memory.h says, and with a count of the secrets that are not
+// freed: it is compiled into the test itself, in the place of the library's.
 #pragma once
 
 #include "../base/short_memory.h"

@@ -1,13 +1,13 @@
-// What the tests of this folder share: an object of a kind, taken through the steps that the controller takes it
-// through, with no API server.
+// What the tests of this folder share: an object of a kind, taken through the steps that the controller takes
+// it through, with no API server.
 #pragma once
 
 #include "../crypto/support.h"
 #include "short_secrets.h"
 
 #include "crypto/algorithm.h"
-#include "json/write.h"
 #include "kinds/table.h"
+#include "json/write.h"
 
 enum {
     FAULTS_MAX = 900,       // as the operator has it
@@ -27,8 +27,8 @@ struct subject {
     struct input inputs[KIND_INPUTS_MAX];
     struct secret *input_bytes[KIND_INPUTS_MAX]; // owned
 
-    struct secret_data data;  // owned
-    struct metadata metadata; // as it was made, then as it was read
+    struct secret_data data;       // owned
+    struct metadata metadata;      // as it was made, then as it was read
     yyjson_doc *metadata_document; // owned
     struct report report;          // its status is owned
 };
@@ -57,7 +57,8 @@ static inline yyjson_doc *parse_quoted(const char *text) {
     return document;
 }
 
-static inline bool subject_try_read(const struct kind *kind, const char *spec, struct subject *s, struct error *e) {
+static inline bool subject_try_read(const struct kind *kind, const char *spec, struct subject *s,
+                                    struct error *e) {
     *s = (struct subject){
         .kind = kind,
         .document = parse_quoted(spec),
@@ -155,7 +156,8 @@ static inline void subject_make(struct subject *s) {
     must(subject_try_make(s, &e), e);
 }
 
-// Judges the output as one that was read from a Secret: its metadata, its entries, its fingerprint and its recipe.
+// Judges the output as one that was read from a Secret: its metadata, its entries, its fingerprint and its
+// recipe.
 static inline bool subject_judge(struct subject *s, struct error *e) {
     char recipe[FINGERPRINT_SIZE];
     json_free(s->metadata_document);
@@ -262,8 +264,8 @@ static inline void change_metadata(struct subject *s, const char *member, const 
     replace_entry(s, METADATA_KEY, text.data, text.length);
 }
 
-// Takes out, cuts, lengthens and changes each entry in turn: none of it may pass, and all of it must be put right
-// again. The output must be sound before.
+// Takes out, cuts, lengthens and changes each entry in turn: none of it may pass, and all of it must be put
+// right again. The output must be sound before.
 static inline void assert_damage_is_found(struct subject *s) {
     assert_sound(s);
     for (const char *const *key = s->kind->entries; *key != nullptr; key++) {
@@ -300,7 +302,8 @@ static inline void assert_bad_metadata_is_found(struct subject *s) {
     cleanup_buffer struct buffer text = buffer_create(1 << 20);
     must(buffer_append(&text, secret_view(whole), secret_length(whole), &e), e);
     must(secret_data_add(&s->data, METADATA_KEY, whole, &e), e);
-    static const char *const texts[] = {"", "{}", "[]", "null", "\"metadata\"", "{\"algorithm\":\"ML-KEM-768\"}"};
+    static const char *const texts[] = {"",     "{}",           "[]",
+                                        "null", "\"metadata\"", "{\"algorithm\":\"ML-KEM-768\"}"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         replace_entry(s, METADATA_KEY, texts[i], strlen(texts[i]));
         assert_damaged(s, METADATA_KEY);
@@ -332,7 +335,8 @@ static inline void assert_status(const struct subject *s, const char *expected) 
 }
 
 static inline const char *status_text(const struct subject *s, const char *field) {
-    const char *text = yyjson_mut_get_str(yyjson_mut_obj_get(yyjson_mut_doc_get_root(s->report.status), field));
+    const char *text =
+        yyjson_mut_get_str(yyjson_mut_obj_get(yyjson_mut_doc_get_root(s->report.status), field));
     if (text == nullptr) {
         fail_msg("the status has no text %s", field);
     }
@@ -368,14 +372,15 @@ static inline void assert_different_recipe(const struct kind *kind, const char *
 }
 
 // A request asks for what its field refers to.
-static inline void assert_request(const struct subject *s, size_t index, const char *field, const char *name) {
+static inline void assert_request(const struct subject *s, size_t index, const char *field,
+                                  const char *name) {
     assert_in_range(index, 0, s->request_count - 1);
     assert_string_equal(s->requests[index].field, field);
     assert_string_equal(s->requests[index].reference.name, name);
 }
 
-// The sources of a request, as "Kind:data_key!" divided by spaces: no data_key where it is the reference's, ! for those
-// that are looked at by default.
+// The sources of a request, as "Kind:data_key!" divided by spaces: no data_key where it is the reference's, !
+// for those that are looked at by default.
 static inline void assert_sources(const struct subject *s, size_t index, const char *expected) {
     struct error e;
     cleanup_buffer struct buffer text = buffer_create(1024);
@@ -388,8 +393,9 @@ static inline void assert_sources(const struct subject *s, size_t index, const c
     assert_string_equal(buffer_text(&text), expected);
 }
 
-// Lets memory run out at each allocation of making and inspecting in turn: that is never a fault of the spec, nor a
-// leak. (OpenSSL does not always say that it was memory, so CRYPTO, which is tried again, too, will do.)
+// Lets memory run out at each allocation of making and inspecting in turn: that is never a fault of the spec,
+// nor a leak. (OpenSSL does not always say that it was memory, so CRYPTO, which is tried again, too, will
+// do.)
 static inline void assert_survives_lack_of_memory(struct subject *s) {
     struct error e = {0};
     subject_make(s); // what OpenSSL keeps for good is there now

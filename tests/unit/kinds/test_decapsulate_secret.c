@@ -56,7 +56,8 @@ static void give_private(struct subject *s, size_t index) {
 // With the key pair and the encapsulation of that index, and this in the spec besides the references.
 static struct subject decapsulation(size_t index, const char *more) {
     char spec[300];
-    snprintf(spec, sizeof(spec), "{'privateKeyRef':{'name':'pair'},'ciphertextRef':{'name':'other'}%s}", more);
+    snprintf(spec, sizeof(spec), "{'privateKeyRef':{'name':'pair'},'ciphertextRef':{'name':'other'}%s}",
+             more);
     struct subject s = subject_read(kind, spec);
     give_private(&s, index);
     subject_give_secret(&s, 1, algorithms[index], ciphertext_of(index));
@@ -116,7 +117,8 @@ static void the_ciphertext_may_be_inline(void **) {
 
 // It wins: what the reference names is not even asked for.
 static void an_inline_ciphertext_wins(void **) {
-    cleanup_text char *spec = inline_spec("'ciphertextRef':{'name':'other'},", 1, secret_length(ciphertext_of(1)));
+    cleanup_text char *spec =
+        inline_spec("'ciphertextRef':{'name':'other'},", 1, secret_length(ciphertext_of(1)));
     cleanup_subject struct subject s = subject_read(kind, spec);
     assert_int_equal(s.request_count, 1);
     assert_string_equal(s.requests[0].field, "privateKeyRef");
@@ -153,9 +155,11 @@ static void a_peer_may_write_its_ciphertext_in_many_forms(void **) {
         must(buffer_append_text(&forms[3], "\n", &e), e);
         for (size_t j = 0; j < 4; j++) {
             cleanup_subject struct subject s = subject_read(
-                kind, j % 2 == 0
-                          ? "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b','kind':'Secret','key':'c'}}"
-                          : "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b','kind':'ConfigMap','key':'c'}}");
+                kind,
+                j % 2 == 0
+                    ? "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b','kind':'Secret','key':'c'}}"
+                    : "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b','kind':'ConfigMap','key':'c'"
+                      "}}");
             give_private(&s, i);
             subject_give(&s, 1, nullptr, forms[j].data, forms[j].length);
             assert_agrees(&s, i);
@@ -180,24 +184,28 @@ static void faults_are_told(void **) {
     assert_faults(kind, "{'ciphertextRef':{'name':'b'}}", "spec.privateKeyRef: is required");
     assert_faults(kind, "{'privateKeyRef':{'name':'a'}}",
                   "spec.ciphertextRef: is required, unless spec.ciphertext is given");
-    assert_faults(kind, "{'privateKeyRef':{'name':'a','kind':'Secret','key':'k'},'ciphertextRef':{'name':'b'}}",
+    assert_faults(kind,
+                  "{'privateKeyRef':{'name':'a','kind':'Secret','key':'k'},'ciphertextRef':{'name':'b'}}",
                   "spec.privateKeyRef.kind: Secret is not one of QuantumKEMKeyPair");
     assert_faults(kind, "{'privateKeyRef':{'name':'a','key':'k'},'ciphertextRef':{'name':'b','key':'k'}}",
                   "spec.privateKeyRef.key: goes only with kind Secret or ConfigMap; remove it, or set kind; "
                   "spec.ciphertextRef.key: goes only with kind Secret or ConfigMap; remove it, or set kind");
-    assert_faults(kind, "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b','kind':'QuantumKEMKeyPair'}}",
-                  "spec.ciphertextRef.kind: QuantumKEMKeyPair is not one of QuantumEncapsulateSecret, Secret, "
-                  "ConfigMap");
+    assert_faults(
+        kind, "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b','kind':'QuantumKEMKeyPair'}}",
+        "spec.ciphertextRef.kind: QuantumKEMKeyPair is not one of QuantumEncapsulateSecret, Secret, "
+        "ConfigMap");
     // One that is at fault is not missing as well.
     assert_faults(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':'xyz'}",
                   "spec.ciphertext: must be hexadecimal; character 1 is not");
-    assert_faults(kind, "{'privateKeyRef':{'name':'a'},'ciphertextRef':{}}", "spec.ciphertextRef.name: is required");
+    assert_faults(kind, "{'privateKeyRef':{'name':'a'},'ciphertextRef':{}}",
+                  "spec.ciphertextRef.name: is required");
     // A missing one is told along with all others.
-    assert_faults(kind, "{'algorithm':'RSA','deletionPolicy':'Keep'}",
-                  "spec.deletionPolicy: Keep is not one of Delete, Retain; "
-                  "spec.algorithm: RSA is not one of ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), ML-KEM-1024 "
-                  "(= Kyber1024); spec.privateKeyRef: is required; "
-                  "spec.ciphertextRef: is required, unless spec.ciphertext is given");
+    assert_faults(
+        kind, "{'algorithm':'RSA','deletionPolicy':'Keep'}",
+        "spec.deletionPolicy: Keep is not one of Delete, Retain; "
+        "spec.algorithm: RSA is not one of ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), ML-KEM-1024 "
+        "(= Kyber1024); spec.privateKeyRef: is required; "
+        "spec.ciphertextRef: is required, unless spec.ciphertext is given");
 }
 
 static void an_inline_ciphertext_has_bounds(void **) {
@@ -212,7 +220,8 @@ static void an_inline_ciphertext_has_bounds(void **) {
     assert_good_spec(kind, buffer_text(&spec));
     spec.length -= 2;
     must(buffer_append_text(&spec, "a'}", &e), e);
-    assert_faults(kind, buffer_text(&spec), "spec.ciphertext: must be a text of at most 3136 bytes without NUL; it has 3137");
+    assert_faults(kind, buffer_text(&spec),
+                  "spec.ciphertext: must be a text of at most 3136 bytes without NUL; it has 3137");
     spec.length = start;
     must(buffer_append_text(&spec, "aaa'}", &e), e);
     assert_faults(kind, buffer_text(&spec),
@@ -321,12 +330,14 @@ static void another_algorithm_than_the_ciphertexts_is_named(void **) {
             // A peer's does not say what it is of, but has another length.
             struct error e;
             subject_give_secret(&s, 1, nullptr, ciphertext_of(j));
-            must_fail(subject_try_make(&s, &e), e, ERROR_INVALID_SPEC, "spec.ciphertextRef: a ciphertext of ");
+            must_fail(subject_try_make(&s, &e), e, ERROR_INVALID_SPEC,
+                      "spec.ciphertextRef: a ciphertext of ");
             // Inline likewise.
             cleanup_text char *spec = inline_spec("", j, secret_length(ciphertext_of(j)));
             cleanup_subject struct subject within = subject_read(kind, spec);
             give_private(&within, i);
-            must_fail(subject_try_make(&within, &e), e, ERROR_INVALID_SPEC, "spec.ciphertext: a ciphertext of ");
+            must_fail(subject_try_make(&within, &e), e, ERROR_INVALID_SPEC,
+                      "spec.ciphertext: a ciphertext of ");
         }
     }
 }
@@ -373,7 +384,8 @@ static void damage_is_found(void **) {
         assert_bad_metadata_is_found(&s);
         for (size_t j = 0; j < 32; j++) {
             change_byte(&s, "shared_secret", j);
-            assert_damaged(&s, "the Secret's entry shared_secret is not the one that metadata was written for");
+            assert_damaged(&s,
+                           "the Secret's entry shared_secret is not the one that metadata was written for");
             change_byte(&s, "shared_secret", j);
         }
     }

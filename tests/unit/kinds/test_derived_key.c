@@ -2,14 +2,16 @@
 
 static const struct kind *const kind = &kind_derived_key;
 
-// RFC 5869 appendix A.1, whose first 32 bytes a key of ours can have; A.3 is the same with neither salt nor info.
+// RFC 5869 appendix A.1, whose first 32 bytes a key of ours can have; A.3 is the same with neither salt nor
+// info.
 #define A1_SALT "000102030405060708090a0b0c"
 #define A1_INFO "f0f1f2f3f4f5f6f7f8f9"
 #define A1_KEY "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
 #define A3_KEY "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
 
 // 22 bytes of 0b.
-static const char a1_secret[] = "\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b";
+static const char a1_secret[] =
+    "\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b";
 enum { A1_SECRET_LENGTH = sizeof(a1_secret) - 1 };
 
 // From that secret, with this in the spec besides the reference.
@@ -32,8 +34,10 @@ static void derives(const char *more, const char *digits) {
 
 static void known_keys_are_derived(void **) {
     derives(",'salt':'" A1_SALT "','infoHex':'" A1_INFO "'", A1_KEY);
-    derives(",'salt':'000102030405060708090A0B0C','infoHex':'F0F1F2F3F4F5F6F7F8F9','algorithm':'HKDF-SHA256'", A1_KEY);
-    derives(",'salt':'" A1_SALT "','infoHex':'" A1_INFO "','keyLength':16", "3cb25f25faacd57a90434f64d0362f2a");
+    derives(",'salt':'000102030405060708090A0B0C','infoHex':'F0F1F2F3F4F5F6F7F8F9','algorithm':'HKDF-SHA256'",
+            A1_KEY);
+    derives(",'salt':'" A1_SALT "','infoHex':'" A1_INFO "','keyLength':16",
+            "3cb25f25faacd57a90434f64d0362f2a");
     derives(",'salt':'" A1_SALT "','infoHex':'" A1_INFO "','keyLength':1", "3c");
     derives("", A3_KEY);
     derives(",'salt':'','info':''", A3_KEY);
@@ -68,7 +72,8 @@ static void all_that_decides_gives_another_key(void **) {
             // HMAC pads a salt with zeros, so these two are one by the standard.
             bool same = j == 0 && (i == 1 || i == 2);
             same = same || (j == 1 && i == 2);
-            assert_true(same == secret_equals(entry_of(&made[i], "key"), secret_view(entry_of(&made[j], "key")), 32));
+            assert_true(same ==
+                        secret_equals(entry_of(&made[i], "key"), secret_view(entry_of(&made[j], "key")), 32));
         }
     }
     for (size_t i = 0; i < COUNT; i++) {
@@ -122,7 +127,8 @@ static void it_asks_for_a_shared_secret(void **) {
     assert_sources(&s, 0,
                    "QuantumEncapsulateSecret:shared_secret! QuantumDecapsulateSecret:shared_secret! "
                    "QuantumRandomNumber:random! Secret:");
-    static const char *const kinds[] = {"QuantumEncapsulateSecret", "QuantumDecapsulateSecret", "QuantumRandomNumber"};
+    static const char *const kinds[] = {"QuantumEncapsulateSecret", "QuantumDecapsulateSecret",
+                                        "QuantumRandomNumber"};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         char spec[100];
         snprintf(spec, sizeof(spec), "{'sharedSecretRef':{'name':'a','kind':'%s'}}", kinds[i]);
@@ -136,8 +142,9 @@ static void faults_are_told(void **) {
     assert_faults(kind, "{}", "spec.sharedSecretRef: is required");
     assert_faults(kind, "{'sharedSecretRef':{'name':'a','kind':'Secret'}}",
                   "spec.sharedSecretRef.key: is required with kind Secret");
-    assert_faults(kind, "{'sharedSecretRef':{'name':'a','key':'k'}}",
-                  "spec.sharedSecretRef.key: goes only with kind Secret or ConfigMap; remove it, or set kind");
+    assert_faults(
+        kind, "{'sharedSecretRef':{'name':'a','key':'k'}}",
+        "spec.sharedSecretRef.key: goes only with kind Secret or ConfigMap; remove it, or set kind");
     assert_faults(kind, "{'sharedSecretRef':{'name':'a','kind':'ConfigMap','key':'k'}}",
                   "spec.sharedSecretRef.kind: ConfigMap is not one of QuantumEncapsulateSecret, "
                   "QuantumDecapsulateSecret, QuantumRandomNumber, Secret");
@@ -147,20 +154,23 @@ static void faults_are_told(void **) {
                   "spec.keyType: DES is not one of AES-256, ChaCha20, HMAC-SHA256");
     assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'info':'a','infoHex':'61'}",
                   "spec.info and spec.infoHex exclude each other; give one of them");
-    assert_faults(kind,
-                  "{'secretName':'a','outputSecretName':'b','keyLength':33,'algorithm':5,'salt':'0','infoHex':'x',"
-                  "'keyType':'aes-256'}",
-                  "spec.outputSecretName: b and its other name secretName: a differ; give one of them; "
-                  "spec.sharedSecretRef: is required; spec.keyLength: 33 is not between 1 and 32; "
-                  "spec.algorithm: must be a text, not 5; "
-                  "spec.salt: has 1 hexadecimal digits; an even number from 0 to 2048 is allowed; "
-                  "spec.infoHex: must be hexadecimal; character 1 is not; "
-                  "spec.keyType: aes-256 is not one of AES-256, ChaCha20, HMAC-SHA256");
+    assert_faults(
+        kind,
+        "{'secretName':'a','outputSecretName':'b','keyLength':33,'algorithm':5,'salt':'0','infoHex':'x',"
+        "'keyType':'aes-256'}",
+        "spec.outputSecretName: b and its other name secretName: a differ; give one of them; "
+        "spec.sharedSecretRef: is required; spec.keyLength: 33 is not between 1 and 32; "
+        "spec.algorithm: must be a text, not 5; "
+        "spec.salt: has 1 hexadecimal digits; an even number from 0 to 2048 is allowed; "
+        "spec.infoHex: must be hexadecimal; character 1 is not; "
+        "spec.keyType: aes-256 is not one of AES-256, ChaCha20, HMAC-SHA256");
 }
 
 static void the_length_of_a_key_has_bounds(void **) {
-    assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'keyLength':0}", "spec.keyLength: 0 is not between 1 and 32");
-    assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'keyLength':33}", "spec.keyLength: 33 is not between 1 and 32");
+    assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'keyLength':0}",
+                  "spec.keyLength: 0 is not between 1 and 32");
+    assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'keyLength':33}",
+                  "spec.keyLength: 33 is not between 1 and 32");
     assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'keyLength':31,'keyType':'AES-256'}",
                   "spec.keyLength: 31 does not fit keyType AES-256, which takes 32 bytes");
     assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'keyLength':16,'keyType':'ChaCha20'}",
@@ -189,8 +199,9 @@ static void salt_and_info_have_bounds(void **) {
         char message[200];
         cleanup_text char *longest = filled(cases[i].field, cases[i].max);
         cleanup_text char *longer = filled(cases[i].field, cases[i].max + 1);
-        snprintf(message, sizeof(message), "spec.%s: must be a text of at most %zu bytes without NUL; it has %zu",
-                 cases[i].field, cases[i].max, cases[i].max + 1);
+        snprintf(message, sizeof(message),
+                 "spec.%s: must be a text of at most %zu bytes without NUL; it has %zu", cases[i].field,
+                 cases[i].max, cases[i].max + 1);
         cleanup_subject struct subject s = subject_read(kind, longest);
         subject_give(&s, 0, nullptr, a1_secret, A1_SECRET_LENGTH);
         subject_make(&s);
@@ -284,7 +295,8 @@ static void missing_entries_and_wrong_lengths_are_found(void **) {
 }
 
 static void what_another_spec_derived_is_found(void **) {
-    static const char *const specs[] = {"", ",'salt':'00'", ",'info':'a'", ",'keyLength':31", ",'keyType':'AES-256'"};
+    static const char *const specs[] = {"", ",'salt':'00'", ",'info':'a'", ",'keyLength':31",
+                                        ",'keyType':'AES-256'"};
     enum { COUNT = sizeof(specs) / sizeof(specs[0]) };
     for (size_t i = 0; i < COUNT; i++) {
         for (size_t j = 0; j < COUNT; j++) {

@@ -37,7 +37,8 @@ static int tear_down(void **state) {
     return no_secret_is_left(state);
 }
 
-// For the peer of that index, with this in the spec besides the reference, and this as the key pair's algorithm.
+// For the peer of that index, with this in the spec besides the reference, and this as the key pair's
+// algorithm.
 static struct subject encapsulation(size_t index, const char *more, const char *own_algorithm) {
     char spec[300];
     snprintf(spec, sizeof(spec), "{'publicKeyRef':{'name':'peer'}%s}", more);
@@ -51,7 +52,9 @@ static void assert_comes_out(const struct subject *s, size_t index) {
     struct error e;
     cleanup_secret struct secret *shared_secret = nullptr;
     const struct secret *ciphertext = entry_of(s, "ciphertext");
-    must(kem_decapsulate(pairs[index], secret_view(ciphertext), secret_length(ciphertext), &shared_secret, &e), e);
+    must(
+        kem_decapsulate(pairs[index], secret_view(ciphertext), secret_length(ciphertext), &shared_secret, &e),
+        e);
     assert_true(secret_equals(entry_of(s, "shared_secret"), secret_view(shared_secret), 32));
 }
 
@@ -130,7 +133,8 @@ static void each_encapsulation_is_another_one(void **) {
     cleanup_subject struct subject other = encapsulation(1, "", "ML-KEM-768");
     subject_make(&one);
     subject_make(&other);
-    assert_false(secret_equals(entry_of(&one, "shared_secret"), secret_view(entry_of(&other, "shared_secret")), 32));
+    assert_false(
+        secret_equals(entry_of(&one, "shared_secret"), secret_view(entry_of(&other, "shared_secret")), 32));
     assert_string_not_equal(one.report.fingerprint, other.report.fingerprint);
     assert_string_not_equal(status_text(&one, "ciphertext"), status_text(&other, "ciphertext"));
 }
@@ -178,17 +182,19 @@ static void it_asks_for_a_public_key(void **) {
 static void faults_are_told(void **) {
     assert_faults(kind, "{}", "spec.publicKeyRef: is required");
     assert_faults(kind, "{'publicKeyRef':{'name':'a','kind':'QuantumEncapsulateSecret'}}",
-                  "spec.publicKeyRef.kind: QuantumEncapsulateSecret is not one of QuantumKEMKeyPair, Secret, ConfigMap");
+                  "spec.publicKeyRef.kind: QuantumEncapsulateSecret is not one of QuantumKEMKeyPair, Secret, "
+                  "ConfigMap");
     assert_faults(kind, "{'publicKeyRef':{'name':'a','kind':'Secret'}}",
                   "spec.publicKeyRef.key: is required with kind Secret");
     assert_faults(kind, "{'publicKeyRef':{'name':'a','key':'b'}}",
                   "spec.publicKeyRef.key: goes only with kind Secret or ConfigMap; remove it, or set kind");
-    assert_faults(kind, "{'algorithm':'X25519','publicKeyRef':{'kind':'ConfigMap'},'outputSecretName':''}",
-                  "spec.outputSecretName: \"\" is not a DNS name: lower-case letters, digits, '-' and '.', and a "
-                  "letter or digit at both ends; "
-                  "spec.algorithm: X25519 is not one of ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), "
-                  "ML-KEM-1024 (= Kyber1024); "
-                  "spec.publicKeyRef.name: is required; spec.publicKeyRef.key: is required with kind ConfigMap");
+    assert_faults(
+        kind, "{'algorithm':'X25519','publicKeyRef':{'kind':'ConfigMap'},'outputSecretName':''}",
+        "spec.outputSecretName: \"\" is not a DNS name: lower-case letters, digits, '-' and '.', and a "
+        "letter or digit at both ends; "
+        "spec.algorithm: X25519 is not one of ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), "
+        "ML-KEM-1024 (= Kyber1024); "
+        "spec.publicKeyRef.name: is required; spec.publicKeyRef.key: is required with kind ConfigMap");
 }
 
 // ---- inputs that cannot be used
@@ -231,11 +237,12 @@ static void another_algorithm_than_a_peers_is_named(void **) {
 }
 
 static void what_is_no_key_is_refused(void **) {
-    static const char *const texts[] = {"", "no key", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", "AAAA"};
+    static const char *const texts[] = {"", "no key",
+                                        "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", "AAAA"};
     cleanup_subject struct subject any =
         subject_read(kind, "{'publicKeyRef':{'name':'a','kind':'Secret','key':'k'}}");
-    cleanup_subject struct subject named =
-        subject_read(kind, "{'algorithm':'ML-KEM-768','publicKeyRef':{'name':'a','kind':'Secret','key':'k'}}");
+    cleanup_subject struct subject named = subject_read(
+        kind, "{'algorithm':'ML-KEM-768','publicKeyRef':{'name':'a','kind':'Secret','key':'k'}}");
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         subject_give(&any, 0, nullptr, texts[i], strlen(texts[i]));
         assert_unusable(&any, "spec.publicKeyRef: not a public key of any KEM that is served");

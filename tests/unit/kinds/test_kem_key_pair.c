@@ -9,10 +9,14 @@ static const struct {
     const char *spec;
     const char *algorithm;
 } specs[] = {
-    {"{'algorithm':'ML-KEM-512'}", "ML-KEM-512"},   {"{'algorithm':'ML-KEM-768'}", "ML-KEM-768"},
-    {"{'algorithm':'ML-KEM-1024'}", "ML-KEM-1024"}, {"{'algorithm':'Kyber512'}", "ML-KEM-512"},
-    {"{'algorithm':'Kyber768'}", "ML-KEM-768"},     {"{'algorithm':'Kyber1024'}", "ML-KEM-1024"},
-    {"{}", "ML-KEM-768"},                           {"{'algorithm':null}", "ML-KEM-768"},
+    {"{'algorithm':'ML-KEM-512'}", "ML-KEM-512"},
+    {"{'algorithm':'ML-KEM-768'}", "ML-KEM-768"},
+    {"{'algorithm':'ML-KEM-1024'}", "ML-KEM-1024"},
+    {"{'algorithm':'Kyber512'}", "ML-KEM-512"},
+    {"{'algorithm':'Kyber768'}", "ML-KEM-768"},
+    {"{'algorithm':'Kyber1024'}", "ML-KEM-1024"},
+    {"{}", "ML-KEM-768"},
+    {"{'algorithm':null}", "ML-KEM-768"},
     {"null", "ML-KEM-768"},
 };
 enum { SPEC_COUNT = sizeof(specs) / sizeof(specs[0]), ALGORITHM_COUNT = 3 };
@@ -62,7 +66,8 @@ static void the_sizes_are_those_of_the_standard(void **) {
         cleanup_subject struct subject s = made(specs[i].spec);
         assert_length(&s, "public_key", sizes[i][0]);
         assert_length(&s, "private_key", sizes[i][1]);
-        assert_in_range(secret_length(entry_of(&s, "private_key.pem")), 150, 200); // 64 bytes of seed, no more
+        assert_in_range(secret_length(entry_of(&s, "private_key.pem")), 150,
+                        200); // 64 bytes of seed, no more
     }
 }
 
@@ -85,8 +90,8 @@ static void all_four_entries_are_the_same_key(void **) {
         for (size_t j = 0; j < 4; j++) {
             const struct secret *entry = entry_of(&s, kind->entries[j]);
             bool is_private = strncmp(kind->entries[j], "private", 7) == 0;
-            must((is_private ? keyform_read_private : keyform_read_public)(algorithm, secret_view(entry),
-                                                                           secret_length(entry), &keys[j], &e),
+            must((is_private ? keyform_read_private : keyform_read_public)(
+                     algorithm, secret_view(entry), secret_length(entry), &keys[j], &e),
                  e);
             must(pkey_check_same(keys[0], keys[j], &e), e);
             if (is_private) {
@@ -182,9 +187,8 @@ static void a_changed_byte_is_found(void **) {
         for (size_t j = 0; j < 2; j++) {
             const char *key = j == 0 ? "public_key" : "private_key";
             size_t length = secret_length(entry_of(&s, key));
-            const size_t positions[] = {0,           1,           length / 4,  length / 2,
-                                        length - 65, length - 64, length - 33, length - 32,
-                                        length - 16, length - 1};
+            const size_t positions[] = {0,           1,           length / 4,  length / 2,  length - 65,
+                                        length - 64, length - 33, length - 32, length - 16, length - 1};
             for (size_t k = 0; k < sizeof(positions) / sizeof(positions[0]); k++) {
                 change_byte(&s, key, positions[k]);
                 assert_inspection_fails(&s, "");
@@ -226,13 +230,13 @@ static void a_part_of_another_pair_is_found(void **) {
         unsigned entries; // those that are taken from the other pair, by their bits
         const char *part;
     } cases[] = {
-        {0b0001, "the Secret's entry public_key: "},     {0b0010, "the Secret's entry public_key.pem: "},
-        {0b0100, "the Secret's entry public_key: "},     {0b1000, "the Secret's entry private_key.pem: "},
-        {0b0011, "the Secret's entry public_key: "},     {0b1100, "the Secret's entry public_key: "},
-        {0b0101, "the Secret's entry public_key.pem: "}, {0b1010, "the Secret's entry public_key.pem: "},
-        {0b1001, "the Secret's entry public_key: "},     {0b0110, "the Secret's entry public_key: "},
+        {0b0001, "the Secret's entry public_key: "},      {0b0010, "the Secret's entry public_key.pem: "},
+        {0b0100, "the Secret's entry public_key: "},      {0b1000, "the Secret's entry private_key.pem: "},
+        {0b0011, "the Secret's entry public_key: "},      {0b1100, "the Secret's entry public_key: "},
+        {0b0101, "the Secret's entry public_key.pem: "},  {0b1010, "the Secret's entry public_key.pem: "},
+        {0b1001, "the Secret's entry public_key: "},      {0b0110, "the Secret's entry public_key: "},
         {0b0111, "the Secret's entry private_key.pem: "}, {0b1011, "the Secret's entry public_key: "},
-        {0b1101, "the Secret's entry public_key.pem: "}, {0b1110, "the Secret's entry public_key: "},
+        {0b1101, "the Secret's entry public_key.pem: "},  {0b1110, "the Secret's entry public_key: "},
     };
     for (size_t algorithm = 0; algorithm < ALGORITHM_COUNT; algorithm++) {
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -267,13 +271,14 @@ static void a_pem_of_another_sort_is_found(void **) {
     cleanup_subject struct subject smaller = made("{'algorithm':'ML-KEM-512'}");
     cleanup_subject struct subject good = made("{}");
     take_entry(&s, "public_key.pem", &smaller);
-    assert_inspection_fails(&s, "the Secret's entry public_key.pem: the key is of ML-KEM-512, ML-KEM-768 is wanted");
+    assert_inspection_fails(
+        &s, "the Secret's entry public_key.pem: the key is of ML-KEM-512, ML-KEM-768 is wanted");
     const struct secret *pem = entry_of(&s, "private_key.pem");
     replace_entry(&s, "public_key.pem", secret_view(pem), secret_length(pem));
     assert_inspection_fails(&s, "the Secret's entry public_key.pem: the PEM block is \"PRIVATE KEY\"");
     take_entry(&good, "private_key.pem", &smaller);
-    assert_inspection_fails(&good,
-                            "the Secret's entry private_key.pem: the key is of ML-KEM-512, ML-KEM-768 is wanted");
+    assert_inspection_fails(
+        &good, "the Secret's entry private_key.pem: the key is of ML-KEM-512, ML-KEM-768 is wanted");
 }
 
 static void a_pair_of_another_algorithm_is_found(void **) {
@@ -284,8 +289,8 @@ static void a_pair_of_another_algorithm_is_found(void **) {
             cleanup_subject struct subject judge = subject_read(kind, specs[j].spec);
             judge.data = maker.data;
             maker.data = (struct secret_data){0};
-            snprintf(message, sizeof(message), "the Secret holds a key pair of %s, not of %s", specs[i].algorithm,
-                     specs[j].algorithm);
+            snprintf(message, sizeof(message), "the Secret holds a key pair of %s, not of %s",
+                     specs[i].algorithm, specs[j].algorithm);
             if (i == j) {
                 assert_sound(&judge);
             } else {

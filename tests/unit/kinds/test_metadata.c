@@ -20,8 +20,10 @@ static struct metadata whole_metadata(void) {
 
 static const char whole_text[] =
     "{'algorithm':'ML-KEM-768','standard':'FIPS 203','sizes':{'long':16,'short':15},"
-    "'fingerprints':{'long':'" SIXTEEN_FINGERPRINT "'},'fingerprint':'0123456789','created':'2026-01-02T03:04:05Z',"
-    "'generator':'qubesec/0.1.0','recipe':'abcdefabcd','inputs':{'publicKeyRef':'aaaaaaaaaa','other':'bbbbbbbbbb'}}";
+    "'fingerprints':{'long':'" SIXTEEN_FINGERPRINT
+    "'},'fingerprint':'0123456789','created':'2026-01-02T03:04:05Z',"
+    "'generator':'qubesec/"
+    "0.1.0','recipe':'abcdefabcd','inputs':{'publicKeyRef':'aaaaaaaaaa','other':'bbbbbbbbbb'}}";
 
 // Data of two entries, with no metadata yet.
 static struct secret_data two_entries(void) {
@@ -142,8 +144,9 @@ static void it_is_stored_once_and_where_there_is_room(void **) {
 
 static void what_is_optional_may_be_absent(void **) {
     cleanup_json yyjson_doc *document = nullptr;
-    static const char text[] = "{\"created\":\"2026-01-02T03:04:05.678Z\",\"generator\":\"g\",\"standard\":\"s\","
-                               "\"algorithm\":\"a\",\"more\":{\"of\":[\"it\"]}}";
+    static const char text[] =
+        "{\"created\":\"2026-01-02T03:04:05.678Z\",\"generator\":\"g\",\"standard\":\"s\","
+        "\"algorithm\":\"a\",\"more\":{\"of\":[\"it\"]}}";
     struct metadata metadata = accept(text, strlen(text), &document);
     assert_string_equal(metadata.algorithm, "a");
     assert_string_equal(metadata.standard, "s");
@@ -252,8 +255,12 @@ static void texts_have_bounds(void **) {
 }
 
 static void the_time_must_be_one(void **) {
-    static const char *const times[] = {"", "yesterday", "2026-01-02", "2026-01-02T03:04:05+01:00",
-                                        "2026-02-30T03:04:05Z", "2026-01-02T03:04:05Z "};
+    static const char *const times[] = {"",
+                                        "yesterday",
+                                        "2026-01-02",
+                                        "2026-01-02T03:04:05+01:00",
+                                        "2026-02-30T03:04:05Z",
+                                        "2026-01-02T03:04:05Z "};
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         refuse_edited("2026-01-02T03:04:05Z", times[i], "no proper created");
     }
@@ -287,7 +294,8 @@ static void it_goes_with_the_entries_that_it_was_written_for(void **) {
     must(metadata_load(&data, &metadata, &document, &e), e);
     refuse_edited(SIXTEEN_FINGERPRINT, "9f9f5111f", "entry long is not the one");
     refuse_edited("'" SIXTEEN_FINGERPRINT "'", "5", "entry long is not the one");
-    refuse_edited("'" SIXTEEN_FINGERPRINT "'", "'" SIXTEEN_FINGERPRINT "','short':''", "entry short is not the one");
+    refuse_edited("'" SIXTEEN_FINGERPRINT "'", "'" SIXTEEN_FINGERPRINT "','short':''",
+                  "entry short is not the one");
 }
 
 static void inputs_are_compared_by_field_and_fingerprint(void **) {

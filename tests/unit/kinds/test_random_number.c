@@ -3,10 +3,12 @@
 static const struct kind *const kind = &kind_random_number;
 
 // The bytes 00 to 2f, and what NIST's generator makes of them.
-#define SEED "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"
+#define SEED                                                                                                 \
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"
 #define SEEDED                                                                                               \
     "061550234d158c5ec95595fe04ef7a25767f2e24cc2bc479d09d86dc9abcfde7056a8c266f9ef97ed08541dbd2e1ffa1"
-// A personalization string of 48 bytes; what SP 800-90A makes of both (over the openssl command's aes-256-ctr).
+// A personalization string of 48 bytes; what SP 800-90A makes of both (over the openssl command's
+// aes-256-ctr).
 #define PERSONALIZATION                                                                                      \
     "f0edeae7e4e1dedbd8d5d2cfccc9c6c3c0bdbab7b4b1aeaba8a5a29f9c999693908d8a8784817e7b7875726f6c696663"
 #define PERSONALIZED "fe512332f37bc055ff51245cd7597cff78873e55601f7de05d350332f4b60d4a"
@@ -40,8 +42,8 @@ static void the_status_tells_of_the_bytes(void **) {
     assert_string_equal(s.report.fingerprint, "");
     cleanup_subject struct subject more = subject_read(kind, "{'numBytes':65536}");
     subject_make(&more);
-    assert_int_equal(yyjson_mut_get_int(yyjson_mut_obj_get(yyjson_mut_doc_get_root(more.report.status), "size")),
-                     65536);
+    assert_int_equal(
+        yyjson_mut_get_int(yyjson_mut_obj_get(yyjson_mut_doc_get_root(more.report.status), "size")), 65536);
     assert_true(entropy_of(&more) > 7.9 && entropy_of(&more) <= 8);
     const struct secret *random = entry_of(&more, "random");
     assert_fingerprint_of(&more, secret_view(random), secret_length(random));
@@ -51,8 +53,11 @@ static void the_number_of_bytes_has_two_names_and_bounds(void **) {
     static const struct {
         const char *spec;
         size_t size;
-    } cases[] = {{"{'numBytes':1}", 1},   {"{'numBytes':65536}", 65536}, {"{'bytes':1}", 1},
-                 {"{'bytes':65536}", 65536}, {"{'numBytes':7,'bytes':7}", 7}};
+    } cases[] = {{"{'numBytes':1}", 1},
+                 {"{'numBytes':65536}", 65536},
+                 {"{'bytes':1}", 1},
+                 {"{'bytes':65536}", 65536},
+                 {"{'numBytes':7,'bytes':7}", 7}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         cleanup_subject struct subject s = subject_read(kind, cases[i].spec);
         subject_make(&s);
@@ -118,7 +123,8 @@ static void a_seed_gives_known_bytes(void **) {
     seed_gives("{'bytes':48,'seed':'" SEED "','provider':'system'}", SEEDED);
     seed_gives("{'numBytes':1,'seed':'" SEED "'}", "06");
     // "hello" as its personalization string, which is padded with zeros.
-    seed_gives("{'seed':'" SEED "68656c6c6f'}", "8e06bd9325fd72a902aad66e6eafee7ee4ac99987f25d2b857684f42711fac75");
+    seed_gives("{'seed':'" SEED "68656c6c6f'}",
+               "8e06bd9325fd72a902aad66e6eafee7ee4ac99987f25d2b857684f42711fac75");
     seed_gives("{'seed':'" SEED "68656c6c6f00'}",
                "8e06bd9325fd72a902aad66e6eafee7ee4ac99987f25d2b857684f42711fac75");
     seed_gives("{'seed':'" SEED PERSONALIZATION "'}", PERSONALIZED);
@@ -211,19 +217,20 @@ static void a_url_has_bounds(void **) {
         if (length == 2048) {
             assert_good_spec(kind, spec);
         } else {
-            assert_faults(kind, spec, "spec.seedURI: must be a text of at most 2048 bytes without NUL; it has 2049");
+            assert_faults(kind, spec,
+                          "spec.seedURI: must be a text of at most 2048 bytes without NUL; it has 2049");
         }
     }
 }
 
 static void all_faults_are_told_at_once(void **) {
-    assert_faults(kind,
-                  "{'numBytes':0,'provider':'dice','seed':'xyz','seedURI':5,'secretName':'A','deletionPolicy':1}",
-                  "spec.secretName: \"A\" is not a DNS name: lower-case letters, digits, '-' and '.', and a letter "
-                  "or digit at both ends; spec.deletionPolicy: must be a text, not 1; "
-                  "spec.numBytes: 0 is not between 1 and 65536; "
-                  "spec.provider: dice is not one of system, OpenSSL; "
-                  "spec.seed: must be hexadecimal; character 1 is not; spec.seedURI: must be a text, not 5");
+    assert_faults(
+        kind, "{'numBytes':0,'provider':'dice','seed':'xyz','seedURI':5,'secretName':'A','deletionPolicy':1}",
+        "spec.secretName: \"A\" is not a DNS name: lower-case letters, digits, '-' and '.', and a letter "
+        "or digit at both ends; spec.deletionPolicy: must be a text, not 1; "
+        "spec.numBytes: 0 is not between 1 and 65536; "
+        "spec.provider: dice is not one of system, OpenSSL; "
+        "spec.seed: must be hexadecimal; character 1 is not; spec.seedURI: must be a text, not 5");
 }
 
 // A fault ends in the status, so it must not repeat a seed.
@@ -244,7 +251,8 @@ static void the_recipe_is_of_all_that_decides(void **) {
     assert_different_recipe(kind, "{}", "{'provider':'OpenSSL'}");
     assert_different_recipe(kind, "{}", "{'seed':'" SEED "'}");
     assert_different_recipe(kind, "{'seed':'" SEED "'}", "{'seed':'" SEED "00'}");
-    assert_different_recipe(kind, "{'seed':'" SEED PERSONALIZATION "'}", "{'seed':'" PERSONALIZATION SEED "'}");
+    assert_different_recipe(kind, "{'seed':'" SEED PERSONALIZATION "'}",
+                            "{'seed':'" PERSONALIZATION SEED "'}");
 }
 
 // ---- damage
@@ -287,7 +295,8 @@ static void the_length_is_looked_at_whatever_the_metadata_says(void **) {
 
 // What another spec has made, under the eyes of this one.
 static void what_another_spec_made_is_found(void **) {
-    static const char *const specs[] = {"{}", "{'numBytes':33}", "{'provider':'OpenSSL'}", "{'seed':'" SEED "'}"};
+    static const char *const specs[] = {"{}", "{'numBytes':33}", "{'provider':'OpenSSL'}",
+                                        "{'seed':'" SEED "'}"};
     enum { COUNT = sizeof(specs) / sizeof(specs[0]) };
     for (size_t i = 0; i < COUNT; i++) {
         for (size_t j = 0; j < COUNT; j++) {

@@ -86,7 +86,8 @@ static void a_text_of_another_sort_is_named(void **) {
     text_fails("{'field':'123456'}", "spec.field: must be a text of at most 5 bytes without NUL; it has 6");
     text_fails("{'field':'\xc3\xa9\xc3\xa9\xc3\xa9'}",
                "spec.field: must be a text of at most 5 bytes without NUL; it has 6");
-    text_fails("{'field':'a\\u0000b'}", "spec.field: must be a text of at most 5 bytes without NUL; it has 3");
+    text_fails("{'field':'a\\u0000b'}",
+               "spec.field: must be a text of at most 5 bytes without NUL; it has 3");
     text_fails("{'field':112233}", "spec.field: must be a text, not 112233");
     text_fails("{'field':-7}", "spec.field: must be a text, not -7");
     text_fails("{'field':1.5}", "spec.field: must be a text, not the real number 1.5");
@@ -203,7 +204,8 @@ static void an_integer_out_of_its_bounds_is_named(void **) {
     integer_fails("{'alias':0}", "spec.alias: 0 is not between 1 and 65536");
     integer_fails("{'field':0,'alias':0}", "spec.field: 0 is not between 1 and 65536");
     integer_fails("{'field':4294967297}", "spec.field: 4294967297 is not between 1 and 65536");
-    integer_fails("{'field':9223372036854775807}", "spec.field: 9223372036854775807 is not between 1 and 65536");
+    integer_fails("{'field':9223372036854775807}",
+                  "spec.field: 9223372036854775807 is not between 1 and 65536");
     integer_fails("{'field':18446744073709551615}",
                   "spec.field: 18446744073709551615 is not between 1 and 65536");
     integer_fails("{'field':-9223372036854775808}",
@@ -288,8 +290,8 @@ static void wrong_hex_is_named_but_not_shown(void **) {
     static const struct {
         const char *json;
         int digits;
-    } cases[] = {{"{'field':''}", 0}, {"{'field':'a'}", 1}, {"{'field':'aa'}", 2}, {"{'field':'aaa'}", 3},
-                 {"{'field':'aaaaa'}", 5}, {"{'field':'aaaaaaa'}", 7}};
+    } cases[] = {{"{'field':''}", 0},    {"{'field':'a'}", 1},     {"{'field':'aa'}", 2},
+                 {"{'field':'aaa'}", 3}, {"{'field':'aaaaa'}", 5}, {"{'field':'aaaaaaa'}", 7}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         (void)snprintf(message, sizeof(message), number, cases[i].digits);
         hex_fails(cases[i].json, message);
@@ -306,8 +308,8 @@ static void wrong_hex_is_named_but_not_shown(void **) {
 
 static void an_algorithm_has_several_names(void **) {
     static const char *const names[][2] = {
-        {"ML-KEM-512", "ML-KEM-512"},   {"Kyber512", "ML-KEM-512"},   {"ML-KEM-768", "ML-KEM-768"},
-        {"Kyber768", "ML-KEM-768"},     {"ML-KEM-1024", "ML-KEM-1024"}, {"Kyber1024", "ML-KEM-1024"},
+        {"ML-KEM-512", "ML-KEM-512"}, {"Kyber512", "ML-KEM-512"},     {"ML-KEM-768", "ML-KEM-768"},
+        {"Kyber768", "ML-KEM-768"},   {"ML-KEM-1024", "ML-KEM-1024"}, {"Kyber1024", "ML-KEM-1024"},
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char spec[64];
@@ -429,7 +431,8 @@ static void a_key_goes_with_kinds_that_have_one(void **) {
     reference_fails("{'ref':{'name':'n','kind':'Pair','key':'k'}}", message);
     reference_fails("{'ref':{'name':'n','key':'k'}}", message);
     // Where a Secret is what is meant by default, its key needs no kind.
-    static const struct input_source by_default[] = {{"Secret", nullptr, true}, {"Pair", "a", false}, {nullptr}};
+    static const struct input_source by_default[] = {
+        {"Secret", nullptr, true}, {"Pair", "a", false}, {nullptr}};
     struct reading r = begin("{'ref':{'name':'n','key':'k'},'keyless':{'name':'n'}}");
     assert_string_equal(spec_reference(&r.reader, "ref", by_default, true).key, "k");
     assert_null(spec_reference(&r.reader, "keyless", by_default, true).key);
@@ -461,7 +464,8 @@ static void members_of_a_reference_have_bounds(void **) {
                      "spec.ref.%s: must be a text of at most %zu bytes without NUL; it has %zu%s%s",
                      members[i].member, members[i].max, members[i].max + 1,
                      is_name ? "; spec.ref.name: is required" : "",
-                     strcmp(members[i].member, "key") == 0 ? "; spec.ref.key: is required with kind Secret" : "");
+                     strcmp(members[i].member, "key") == 0 ? "; spec.ref.key: is required with kind Secret"
+                                                           : "");
             if (over == 0) {
                 end_good(&r);
             } else {
@@ -515,7 +519,7 @@ static void the_output_secret_has_a_dns_name(void **) {
         assert_string_equal(common_is_good(&r).output_secret_name, good[i]);
         end_good(&r);
     }
-    static const char *const bad[] = {"",   "A",  "-a", "a-", ".a",  "a.",   "a..b", "a.-b",     "a-.b",
+    static const char *const bad[] = {"",    "A",   "-a",  "a-", ".a",   "a.",    "a..b", "a.-b",    "a-.b",
                                       "a_b", "a b", "a/b", "..", "../x", "a%2fb", "a\\n", "\xc3\xa4"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         for (int alias = 0; alias <= 1; alias++) {
@@ -591,7 +595,8 @@ static void a_template_has_64_entries_at_most(void **) {
         }
         must(buffer_append_text(&spec, "}}}", &e), e);
         if (count == 65) {
-            common_fails(buffer_text(&spec), "spec.secretTemplate.annotations: must be an object of at most 64 texts");
+            common_fails(buffer_text(&spec),
+                         "spec.secretTemplate.annotations: must be an object of at most 64 texts");
             continue;
         }
         struct reading r = begin(buffer_text(&spec));
@@ -614,9 +619,9 @@ static void a_template_leaves_our_own_keys_alone(void **) {
                  reserved[i], reserved[i]);
         common_fails(spec, message);
     }
-    struct reading r =
-        begin("{'secretTemplate':{'labels':{'app.kubernetes.io/name':'x','notqubesec.io/y':'','qubesec.io':'',"
-              "'qubesec.io.example/x':'','managed-by':'','a/qubesec.io':'','/x':'','ubesec.io/x':''}}}");
+    struct reading r = begin(
+        "{'secretTemplate':{'labels':{'app.kubernetes.io/name':'x','notqubesec.io/y':'','qubesec.io':'',"
+        "'qubesec.io.example/x':'','managed-by':'','a/qubesec.io':'','/x':'','ubesec.io/x':''}}}");
     assert_int_equal(yyjson_obj_size(common_is_good(&r).labels), 8);
     end_good(&r);
 }
@@ -629,8 +634,9 @@ static void all_faults_are_told_at_once(void **) {
     (void)read_integer(&r);
     (void)read_reference(&r);
     spec_fault(&r.reader, "%s and %d", "this", 5);
-    end_bad(&r, "spec.deletionPolicy: x is not one of Delete, Retain; spec.field: 0 is not between 1 and 65536; "
-                "spec.ref.name: is required; spec.ref.key: is required with kind Secret; spec.this and 5");
+    end_bad(&r,
+            "spec.deletionPolicy: x is not one of Delete, Retain; spec.field: 0 is not between 1 and 65536; "
+            "spec.ref.name: is required; spec.ref.key: is required with kind Secret; spec.this and 5");
 }
 
 static void of_too_many_faults_the_first_are_told(void **) {

@@ -102,7 +102,8 @@ static void what_kinds_read_of_each_other_is_there(void **) {
     for (const struct kind *const *row = kind_table; *row != nullptr; row++) {
         cleanup_subject struct subject s = subject_read(*row, specs[0]);
         for (size_t i = 0; i < s.request_count; i++) {
-            for (const struct input_source *source = s.requests[i].sources; source->kind != nullptr; source++) {
+            for (const struct input_source *source = s.requests[i].sources; source->kind != nullptr;
+                 source++) {
                 if (source->data_key == nullptr) {
                     continue;
                 }
@@ -114,7 +115,8 @@ static void what_kinds_read_of_each_other_is_there(void **) {
                     }
                 }
                 if (!found) {
-                    fail_msg("%s reads %s of %s, which has none", (*row)->kind, source->data_key, source->kind);
+                    fail_msg("%s reads %s of %s, which has none", (*row)->kind, source->data_key,
+                             source->kind);
                 }
                 looked_at++;
             }
@@ -125,12 +127,9 @@ static void what_kinds_read_of_each_other_is_there(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_serves_the_five_kinds),
-        cmocka_unit_test(names_are_unique),
-        cmocka_unit_test(plurals_fit_their_kinds),
-        cmocka_unit_test(every_kind_is_complete),
-        cmocka_unit_test(entries_can_be_stored),
-        cmocka_unit_test(what_kinds_read_of_each_other_is_there),
+        cmocka_unit_test(it_serves_the_five_kinds), cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(plurals_fit_their_kinds),  cmocka_unit_test(every_kind_is_complete),
+        cmocka_unit_test(entries_can_be_stored),    cmocka_unit_test(what_kinds_read_of_each_other_is_there),
     };
     return cmocka_run_group_tests_name("kinds/table", tests, nullptr, no_secret_is_left);
 }

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -259,6 +260,8 @@ static void *accept_connections(void *context) {
     struct server *server = context;
     int fd;
     while ((fd = accept4(server->fd, nullptr, nullptr, SOCK_CLOEXEC)) >= 0) {
+        int yes = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
         pthread_mutex_lock(&server->lock);
         if (server->count == SERVER_CONNECTIONS_MAX) {
             abort();

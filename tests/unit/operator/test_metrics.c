@@ -134,7 +134,8 @@ static void the_names_are_the_known_ones(void **) {
     } names[METRIC_COUNT] = {
         {METRIC_RECONCILE_TOTAL, "# TYPE controller_runtime_reconcile_total counter"},
         {METRIC_RECONCILE_ERRORS_TOTAL, "# TYPE controller_runtime_reconcile_errors_total counter"},
-        {METRIC_TERMINAL_RECONCILE_ERRORS_TOTAL, "# TYPE controller_runtime_terminal_reconcile_errors_total counter"},
+        {METRIC_TERMINAL_RECONCILE_ERRORS_TOTAL,
+         "# TYPE controller_runtime_terminal_reconcile_errors_total counter"},
         {METRIC_RECONCILE_TIME_SECONDS, "# TYPE controller_runtime_reconcile_time_seconds histogram"},
         {METRIC_MAX_CONCURRENT_RECONCILES, "# TYPE controller_runtime_max_concurrent_reconciles gauge"},
         {METRIC_ACTIVE_WORKERS, "# TYPE controller_runtime_active_workers gauge"},

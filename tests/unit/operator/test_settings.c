@@ -6,8 +6,9 @@
 #include <stdlib.h>
 
 static const char *const variables[] = {
-    "QUBESEC_KUBECONFIG", "QUBESEC_CONTEXT", "QUBESEC_BIND_ADDRESS",    "QUBESEC_NAMESPACE",         "QUBESEC_CONFIG_MAP",
-    "QUBESEC_LOG_LEVEL",  "QUBESEC_WORKERS", "QUBESEC_SEED_URL_PREFIX", "QUBESEC_ALLOW_MEMORY_DUMP", "POD_NAMESPACE",
+    "QUBESEC_KUBECONFIG",        "QUBESEC_CONTEXT",   "QUBESEC_BIND_ADDRESS", "QUBESEC_NAMESPACE",
+    "QUBESEC_CONFIG_MAP",        "QUBESEC_LOG_LEVEL", "QUBESEC_WORKERS",      "QUBESEC_SEED_URL_PREFIX",
+    "QUBESEC_ALLOW_MEMORY_DUMP", "POD_NAMESPACE",
 };
 enum { VARIABLE_COUNT = sizeof(variables) / sizeof(variables[0]) };
 
@@ -28,14 +29,14 @@ static void set(const char *variable, const char *value) {
 // Reads the arguments, NULL-terminated.
 #define READ(settings, e, ...) settings_read((char *const[]){__VA_ARGS__ __VA_OPT__(, ) nullptr}, settings, e)
 
-#define REFUSE(said, ...)                                                                                           \
-    do {                                                                                                               \
-        struct error refused = {0};                                                                                    \
-        struct settings untouched = {.workers = 999};                                                                  \
-        assert_false(READ(&untouched, &refused, __VA_ARGS__));                                                         \
-        assert_int_equal(refused.class, ERROR_INVALID_SPEC);                                                           \
-        assert_string_equal(refused.message, said);                                                                 \
-        assert_int_equal(untouched.workers, 999);                                                                      \
+#define REFUSE(said, ...)                                                                                    \
+    do {                                                                                                     \
+        struct error refused = {0};                                                                          \
+        struct settings untouched = {.workers = 999};                                                        \
+        assert_false(READ(&untouched, &refused, __VA_ARGS__));                                               \
+        assert_int_equal(refused.class, ERROR_INVALID_SPEC);                                                 \
+        assert_string_equal(refused.message, said);                                                          \
+        assert_int_equal(untouched.workers, 999);                                                            \
     } while (0)
 
 static void nothing_given_is_the_default(void **) {
@@ -57,9 +58,9 @@ static void nothing_given_is_the_default(void **) {
 static void each_flag_is_read(void **) {
     struct error e;
     struct settings settings;
-    must(READ(&settings, &e, "--kubeconfig", "/etc/k", "--context", "c", "--bind-address", "127.0.0.1:0", "--namespace",
-              "ns", "--config-map", "cm", "--log-level", "debug", "--workers", "64", "--seed-url-prefix",
-              "https://host/a/", "--allow-memory-dump", "--help"),
+    must(READ(&settings, &e, "--kubeconfig", "/etc/k", "--context", "c", "--bind-address", "127.0.0.1:0",
+              "--namespace", "ns", "--config-map", "cm", "--log-level", "debug", "--workers", "64",
+              "--seed-url-prefix", "https://host/a/", "--allow-memory-dump", "--help"),
          e);
     assert_string_equal(settings.kubeconfig, "/etc/k");
     assert_string_equal(settings.context, "c");
@@ -77,7 +78,9 @@ static void each_flag_is_read(void **) {
 static void a_value_may_follow_an_equals_sign(void **) {
     struct error e;
     struct settings settings;
-    must(READ(&settings, &e, "--workers=7", "--context=a=b", "--allow-memory-dump=false", "--kubeconfig=--workers"), e);
+    must(READ(&settings, &e, "--workers=7", "--context=a=b", "--allow-memory-dump=false",
+              "--kubeconfig=--workers"),
+         e);
     assert_int_equal(settings.workers, 7);
     assert_string_equal(settings.context, "a=b");
     assert_false(settings.allow_memory_dump);
@@ -209,7 +212,8 @@ static void the_number_of_workers_has_bounds(void **) {
     REFUSE("--workers: 0x5 is not a number from 1 to 64", "--workers", "0x5");
     REFUSE("--workers:  is not a number from 1 to 64", "--workers=");
     REFUSE("--workers: 4294967297 is not a number from 1 to 64", "--workers=4294967297");
-    REFUSE("--workers: 99999999999999999999999 is not a number from 1 to 64", "--workers=99999999999999999999999");
+    REFUSE("--workers: 99999999999999999999999 is not a number from 1 to 64",
+           "--workers=99999999999999999999999");
     set("QUBESEC_WORKERS", "65");
     REFUSE("QUBESEC_WORKERS: 65 is not a number from 1 to 64");
     struct error e;
@@ -241,17 +245,20 @@ static void the_log_level_is_one_of_four(void **) {
 }
 
 static void a_prefix_is_of_a_whole_host(void **) {
-    static const char *const bad[] = {"host/path", "https://host", "https://", "http://", "https:///path",
-                                      "ftp://host/", "HTTPS://host/", "file:///etc/", ""};
+    static const char *const bad[] = {"host/path",     "https://host",  "https://",
+                                      "http://",       "https:///path", "ftp://host/",
+                                      "HTTPS://host/", "file:///etc/",  ""};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char message[200];
-        snprintf(message, sizeof(message), "--seed-url-prefix: %s is not a URL prefix such as https://host/path/",
-                 bad[i]);
+        snprintf(message, sizeof(message),
+                 "--seed-url-prefix: %s is not a URL prefix such as https://host/path/", bad[i]);
         REFUSE(message, "--seed-url-prefix", (char *)bad[i]);
     }
     struct error e;
     struct settings settings;
-    must(READ(&settings, &e, "--seed-url-prefix", "http://host/", "--seed-url-prefix", "https://host:8443/a/b?c="), e);
+    must(READ(&settings, &e, "--seed-url-prefix", "http://host/", "--seed-url-prefix",
+              "https://host:8443/a/b?c="),
+         e);
     assert_string_equal(settings.seed_url_prefixes[1], "https://host:8443/a/b?c=");
     set("QUBESEC_SEED_URL_PREFIX", "nonsense");
     REFUSE("QUBESEC_SEED_URL_PREFIX: nonsense is not a URL prefix such as https://host/path/");
@@ -282,9 +289,16 @@ static void a_switch_is_true_or_false(void **) {
 }
 
 static void help_tells_of_every_flag_and_variable(void **) {
-    static const char *const flags[] = {"--kubeconfig FILE", "--context NAME",   "--bind-address [HOST]:PORT",
-                                        "--namespace NAME",  "--config-map NAME", "--log-level LEVEL",
-                                        "--workers N",       "--seed-url-prefix URL", "--allow-memory-dump", "--help"};
+    static const char *const flags[] = {"--kubeconfig FILE",
+                                        "--context NAME",
+                                        "--bind-address [HOST]:PORT",
+                                        "--namespace NAME",
+                                        "--config-map NAME",
+                                        "--log-level LEVEL",
+                                        "--workers N",
+                                        "--seed-url-prefix URL",
+                                        "--allow-memory-dump",
+                                        "--help"};
     struct error e;
     cleanup_buffer struct buffer text = buffer_create(64 * 1024);
     must(settings_describe(&text, &e), e);

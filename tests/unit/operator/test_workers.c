@@ -1,7 +1,7 @@
 #include "../base/check.h"
 
-// pthread_create with an end that tests choose: so many threads can be had, then none; negative: no end. The file under
-// test is compiled into the test itself, in the place of the library's.
+// pthread_create with an end that tests choose: so many threads can be had, then none; negative: no end. The
+// file under test is compiled into the test itself, in the place of the library's.
 #include <pthread.h>
 #include <stdatomic.h>
 

@@ -1,0 +1,430 @@
+#include "objects.h"
+
+#include "operator/secret_metadata.h"
+
+#include <stdio.h>
+
+// The functions under test look at no more of a kind than its name.
+static const struct kind kind = {.kind = "QuantumToy"};
+
+#define MARKS                                                                                                \
+    "'labels':{'app.kubernetes.io/managed-by':'qubesec'},"                                                   \
+    "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'}"
+#define OWN_REFERENCE                                                                                        \
+    "{'apiVersion':'qubesec.io/v1','kind':'QuantumToy','name':'mine','uid':'uid-1','controller':true}"
+#define OTHER_REFERENCE "{'apiVersion':'v1','kind':'ConfigMap','name':'other','uid':'uid-9'}"
+
+static struct kube_object *object;
+
+static int set_up(void **) {
+    object = object_of("{'metadata':{'namespace':'ns','name':'mine','uid':'uid-1','resourceVersion':'5'}}");
+    return 0;
+}
+
+static int tear_down(void **) {
+    kube_object_release(object);
+    return 0;
+}
+
+// ---- whose it is
+
+static void ownership_is(enum ownership expected, const char *metadata) {
+    cleanup_json yyjson_doc *document = parse_quoted(metadata);
+    enum ownership found = secret_metadata_ownership(&kind, object, yyjson_doc_get_root(document));
+    if (found != expected) {
+        fail_msg("%d instead of %d: %s", (int)found, (int)expected, metadata);
+    }
+}
+
+static void what_our_object_controls_is_ours(void **) {
+    ownership_is(OWNERSHIP_OURS, "{'ownerReferences':[" OWN_REFERENCE "]}");
+    ownership_is(OWNERSHIP_OURS, "{'ownerReferences':[" OTHER_REFERENCE "," OWN_REFERENCE "]}");
+    ownership_is(OWNERSHIP_OURS, "{" MARKS ",'ownerReferences':[" OWN_REFERENCE "]}");
+    // Marks do not matter then: whatever became of them, they are put right.
+    ownership_is(OWNERSHIP_OURS, "{'labels':null,'annotations':{'qubesec.io/owner':'QuantumToy/other'},"
+                                 "'ownerReferences':[{'uid':'uid-1','controller':true}]}");
+}
+
+static void what_somebody_else_controls_is_foreign(void **) {
+    ownership_is(OWNERSHIP_FOREIGN, "{" MARKS ",'ownerReferences':[{'uid':'uid-2','controller':true}]}");
+    ownership_is(OWNERSHIP_FOREIGN,
+                 "{" MARKS ",'ownerReferences':[{'uid':'uid-1'},{'uid':'uid-2','controller':true}]}");
+}
+
+// An earlier object of our name, which the garbage collector has not caught up with.
+static void what_our_forerunner_controls_is_left(void **) {
+    ownership_is(OWNERSHIP_LEFT, "{'ownerReferences':[{'apiVersion':'qubesec.io/v1','kind':'QuantumToy',"
+                                 "'name':'mine','uid':'uid-0','controller':true}]}");
+    ownership_is(OWNERSHIP_LEFT,
+                 "{" MARKS ",'ownerReferences':[" OTHER_REFERENCE ",{'apiVersion':'qubesec.io/v1',"
+                 "'kind':'QuantumToy','name':'mine','uid':'uid-0','controller':true}]}");
+    static const char *const others[] = {
+        "'apiVersion':'qubesec.io/v1','kind':'QuantumToy','name':'yours'",
+        "'apiVersion':'qubesec.io/v1','kind':'QuantumOther','name':'mine'",
+        "'apiVersion':'toys.example/v1','kind':'QuantumToy','name':'mine'",
+        "'kind':'QuantumToy','name':'mine'",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        char metadata[500];
+        snprintf(metadata, sizeof(metadata),
+                 "{" MARKS ",'ownerReferences':[{%s,'uid':'uid-0','controller':true}]}", others[i]);
+        ownership_is(OWNERSHIP_FOREIGN, metadata);
+    }
+    // It does not control, so it will not take the Secret with it.
+    ownership_is(OWNERSHIP_OURS,
+                 "{" MARKS ",'ownerReferences':[{'apiVersion':'qubesec.io/v1','kind':'QuantumToy',"
+                 "'name':'mine','uid':'uid-0'}]}");
+}
+
+static void what_carries_our_uid_is_ours(void **) {
+    ownership_is(OWNERSHIP_OURS, "{" MARKS "}");
+    ownership_is(OWNERSHIP_OURS, "{" MARKS ",'ownerReferences':[]}");
+    ownership_is(OWNERSHIP_OURS, "{" MARKS ",'ownerReferences':null}");
+    ownership_is(OWNERSHIP_OURS, "{" MARKS ",'ownerReferences':[" OTHER_REFERENCE "]}");
+    ownership_is(OWNERSHIP_OURS, "{" MARKS ",'ownerReferences':[{'uid':'uid-2','controller':false}]}");
+}
+
+static void what_names_us_without_our_uid_can_be_adopted(void **) {
+    ownership_is(OWNERSHIP_ADOPTABLE, "{'labels':{'app.kubernetes.io/managed-by':'qubesec','more':'x'},"
+                                      "'annotations':{'qubesec.io/owner':'QuantumToy/mine','more':'x'}}");
+    ownership_is(OWNERSHIP_ADOPTABLE,
+                 "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'}}");
+    ownership_is(OWNERSHIP_ADOPTABLE,
+                 "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':5}}");
+    ownership_is(OWNERSHIP_ADOPTABLE,
+                 "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':"
+                 "'QuantumToy/mine'},'ownerReferences':[{'uid':'uid-0'}]}");
+}
+
+static void what_names_us_only_in_part_is_foreign(void **) {
+    static const char *const metadata[] = {
+        "{}",
+        "null",
+        "{'name':'mine'}",
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'}}",
+        "{'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'helm'},"
+        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/"
+        "owner-uid':'uid-1'}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+        "'annotations':{'qubesec.io/owner':'QuantumToy/yours','qubesec.io/owner-uid':'uid-1'}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+        "'annotations':{'qubesec.io/owner':'QuantumOther/mine','qubesec.io/owner-uid':'uid-1'}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':'mine'}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':'QuantumToy/"
+        "mine '}}",
+        "{'labels':['app.kubernetes.io/managed-by'],'annotations':'qubesec.io/owner'}",
+    };
+    for (size_t i = 0; i < sizeof(metadata) / sizeof(metadata[0]); i++) {
+        ownership_is(OWNERSHIP_FOREIGN, metadata[i]);
+    }
+}
+
+// ---- what it must become
+
+// The patch for a Secret that has this metadata (NULL: there is none yet), under this template; "{}": nothing
+// to do.
+static void patch_with(const char *template, bool retain, const char *current, const char *expected) {
+    struct error e;
+    cleanup_json yyjson_doc *spec = parse_quoted(template);
+    cleanup_json yyjson_doc *metadata = current == nullptr ? nullptr : parse_quoted(current);
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    cleanup_buffer struct buffer text = buffer_create(1 << 20);
+    struct common_spec common = {
+        .retain = retain,
+        .labels = json_find(yyjson_doc_get_root(spec), "labels", nullptr),
+        .annotations = json_find(yyjson_doc_get_root(spec), "annotations", nullptr),
+    };
+    must(json_create(&document, &e), e);
+    bool changed = secret_metadata_patch(&kind, object, &common, yyjson_doc_get_root(metadata), document,
+                                         yyjson_mut_doc_get_root(document));
+    must(json_write(document, &text, &e), e);
+    assert_same_json(buffer_text(&text), expected);
+    assert_int_equal(changed, strcmp(expected, "{}") != 0);
+}
+
+static void patch_is(const char *current, const char *expected) {
+    patch_with("{}", false, current, expected);
+}
+
+static void a_new_secret_gets_marks_and_owner(void **) {
+    patch_is(nullptr, "{" MARKS ",'ownerReferences':[" OWN_REFERENCE "]}");
+    patch_is("{}", "{" MARKS ",'ownerReferences':[" OWN_REFERENCE "]}");
+    patch_with("{}", true, nullptr, "{" MARKS "}");
+}
+
+static void a_new_secret_gets_what_its_template_says(void **) {
+    patch_with(
+        "{'labels':{'a':'b','x.y/z':''},'annotations':{'note':'c d'}}", false, nullptr,
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'b','x.y/z':''},"
+        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','note':'c d',"
+        "'qubesec.io/secret-template':'label:a label:x.y/z annotation:note'},"
+        "'ownerReferences':[" OWN_REFERENCE "]}");
+}
+
+static void what_is_right_stays_untouched(void **) {
+    patch_is("{" MARKS ",'ownerReferences':[" OWN_REFERENCE "]}", "{}");
+    patch_with("{}", true, "{" MARKS "}", "{}");
+    patch_with("{'labels':{'a':'b'},'annotations':{'c':'d'}}", false,
+               "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'b'},"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','c':'d',"
+               "'qubesec.io/secret-template':'label:a annotation:c'},"
+               "'ownerReferences':[" OWN_REFERENCE "]}",
+               "{}");
+}
+
+static void changed_marks_are_put_right(void **) {
+    patch_is("{'labels':{'app.kubernetes.io/managed-by':'helm'},"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/yours','qubesec.io/owner-uid':'uid-1'},"
+             "'ownerReferences':[" OWN_REFERENCE "]}",
+             "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/mine'}}");
+    patch_is("{'labels':null,'annotations':null,'ownerReferences':[" OWN_REFERENCE "]}", "{" MARKS "}");
+}
+
+// An earlier object's Secret becomes ours.
+static void an_adopted_secret_gets_our_uid_and_owner(void **) {
+    patch_is("{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'}}",
+             "{'annotations':{'qubesec.io/owner-uid':'uid-1'},'ownerReferences':[" OWN_REFERENCE "]}");
+    patch_with("{}", true,
+               "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine'},'ownerReferences':[" OTHER_REFERENCE
+               "]}",
+               "{'annotations':{'qubesec.io/owner-uid':'uid-1'}}");
+}
+
+static void what_others_put_there_stays(void **) {
+    patch_with(
+        "{'labels':{'a':'b'}}", false,
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec','theirs':'x','a':'b'},"
+        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','theirs':'y',"
+        "'qubesec.io/secret-template':'label:a'},"
+        "'ownerReferences':[" OTHER_REFERENCE "," OWN_REFERENCE "],'finalizers':['f'],'name':'mine'}",
+        "{}");
+    patch_is("{" MARKS ",'ownerReferences':[" OTHER_REFERENCE "]}",
+             "{'ownerReferences':[" OTHER_REFERENCE "," OWN_REFERENCE "]}");
+}
+
+static void a_template_that_grows_adds(void **) {
+    patch_with("{'labels':{'a':'b','new':'1'},'annotations':{'new':'2'}}", false,
+               "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'b'},"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+               "'qubesec.io/secret-template':'label:a'},'ownerReferences':[" OWN_REFERENCE "]}",
+               "{'labels':{'new':'1'},"
+               "'annotations':{'new':'2','qubesec.io/secret-template':'label:a label:new annotation:new'}}");
+}
+
+static void what_the_template_put_there_is_put_right(void **) {
+    patch_with(
+        "{'labels':{'a':'b','c':'d'},'annotations':{'e':'f'}}", false,
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'changed'},"
+        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','e':5,"
+        "'qubesec.io/secret-template':'label:a label:c annotation:e'},'ownerReferences':[" OWN_REFERENCE "]}",
+        "{'labels':{'a':'b','c':'d'},'annotations':{'e':'f'}}");
+}
+
+static void what_leaves_the_template_is_removed(void **) {
+    static const char current[] =
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'b','c':'d','theirs':'x'},"
+        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/"
+        "owner-uid':'uid-1','a':'e','theirs':'y',"
+        "'qubesec.io/secret-template':'label:a label:c annotation:a'},'ownerReferences':[" OWN_REFERENCE "]}";
+    patch_with("{'labels':{'c':'d'}}", false, current,
+               "{'labels':{'a':null},'annotations':{'a':null,'qubesec.io/secret-template':'label:c'}}");
+    patch_with("{'annotations':{'a':'e'}}", false, current,
+               "{'labels':{'a':null,'c':null},'annotations':{'qubesec.io/secret-template':'annotation:a'}}");
+    patch_with("{}", false, current,
+               "{'labels':{'a':null,'c':null},'annotations':{'a':null,'qubesec.io/secret-template':''}}");
+}
+
+// An empty list remains, so that there is nothing more to do.
+static void what_is_removed_stays_removed(void **) {
+    patch_is("{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+             "'qubesec.io/secret-template':''},'ownerReferences':[" OWN_REFERENCE "]}",
+             "{}");
+    // Somebody was there before us.
+    patch_is("{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+             "'qubesec.io/secret-template':'label:a annotation:b'},'ownerReferences':[" OWN_REFERENCE "]}",
+             "{'annotations':{'qubesec.io/secret-template':''}}");
+}
+
+// A label and an annotation of the same key are two things, and a key is not its beginning.
+static void keys_are_not_mixed_up(void **) {
+    patch_with("{'labels':{'ab':'1'}}", false,
+               "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'0','ab':'1','abc':'2'},"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','ab':'3',"
+               "'qubesec.io/secret-template':'label:ab'},'ownerReferences':[" OWN_REFERENCE "]}",
+               "{}");
+    patch_with("{'annotations':{'ab':'3'}}", false,
+               "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'0','ab':'1','abc':'2'},"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','ab':'3',"
+               "'qubesec.io/secret-template':'label:ab'},'ownerReferences':[" OWN_REFERENCE "]}",
+               "{'labels':{'ab':null},'annotations':{'qubesec.io/secret-template':'annotation:ab'}}");
+}
+
+// The list of keys is an annotation that others can write, too.
+static void a_forged_list_removes_nothing_of_ours(void **) {
+    static const char *const lists[] = {
+        "label:app.kubernetes.io/managed-by annotation:qubesec.io/owner annotation:qubesec.io/owner-uid "
+        "annotation:qubesec.io/secret-template",
+        "label: annotation: label annotation",
+        "    ",
+        "qubesec.io/owner label:label:a",
+        "annotation:qubesec.io/owner  annotation:qubesec.io/owner ",
+    };
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        char current[1000];
+        snprintf(current, sizeof(current),
+                 "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+                 "'qubesec.io/secret-template':'%s'},'ownerReferences':[" OWN_REFERENCE "]}",
+                 lists[i]);
+        patch_is(current, "{'annotations':{'qubesec.io/secret-template':''}}");
+    }
+    // Nor does it say anything twice, or take away what is being put right.
+    patch_is("{'labels':{'app.kubernetes.io/managed-by':'helm','a':'b'},"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+             "'qubesec.io/secret-template':'label:app.kubernetes.io/managed-by label:a label:a'},"
+             "'ownerReferences':[" OWN_REFERENCE "]}",
+             "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':null},"
+             "'annotations':{'qubesec.io/secret-template':''}}");
+}
+
+static void the_policy_decides_on_the_owner(void **) {
+    // From Delete to Retain.
+    patch_with("{}", true, "{" MARKS ",'ownerReferences':[" OWN_REFERENCE "]}", "{'ownerReferences':[]}");
+    patch_with("{}", true, "{" MARKS ",'ownerReferences':[" OWN_REFERENCE "," OTHER_REFERENCE "]}",
+               "{'ownerReferences':[" OTHER_REFERENCE "]}");
+    patch_with("{}", true, "{" MARKS ",'ownerReferences':[" OTHER_REFERENCE "]}", "{}");
+    // And back.
+    patch_is("{" MARKS "}", "{'ownerReferences':[" OWN_REFERENCE "]}");
+    patch_is("{" MARKS ",'ownerReferences':[]}", "{'ownerReferences':[" OWN_REFERENCE "]}");
+}
+
+// A reference that is ours but does not control is no good; one that says more is.
+static void our_reference_must_control(void **) {
+    patch_is("{" MARKS ",'ownerReferences':[{'apiVersion':'qubesec.io/v1','kind':'QuantumToy','name':'mine',"
+             "'uid':'uid-1'}," OTHER_REFERENCE "]}",
+             "{'ownerReferences':[" OTHER_REFERENCE "," OWN_REFERENCE "]}");
+    patch_is("{" MARKS ",'ownerReferences':[{'uid':'uid-1','controller':false}]}",
+             "{'ownerReferences':[" OWN_REFERENCE "]}");
+    patch_is("{" MARKS ",'ownerReferences':[{'apiVersion':'qubesec.io/v1','kind':'QuantumToy','name':'mine',"
+             "'uid':'uid-1','controller':true,'blockOwnerDeletion':true}]}",
+             "{}");
+    patch_with("{}", true, "{" MARKS ",'ownerReferences':[{'uid':'uid-1','controller':false}]}",
+               "{'ownerReferences':[]}");
+}
+
+static void the_largest_template_fits(void **) {
+    struct error e;
+    cleanup_buffer struct buffer template = buffer_create(200000);
+    cleanup_buffer struct buffer expected = buffer_create(200000);
+    char prefix[254] = {0};
+    char name[64] = {0};
+    memset(prefix, 'p', 253);
+    memset(name, 'n', 60);
+    for (int part = 0; part < 2; part++) {
+        must(buffer_append_format(&template, &e, part == 0 ? "{'labels':{" : ",'annotations':{"), e);
+        for (int i = 0; i < 64; i++) {
+            must(buffer_append_format(&template, &e, "%s'%s/%s%03d':'v'", i > 0 ? "," : "", prefix, name, i),
+                 e);
+            must(buffer_append_format(&expected, &e, "%s%s%s/%s%03d", expected.length > 0 ? " " : "",
+                                      part == 0 ? "label:" : "annotation:", prefix, name, i),
+                 e);
+        }
+        must(buffer_append_text(&template, "}", &e), e);
+    }
+    must(buffer_append_text(&template, "}", &e), e);
+    cleanup_json yyjson_doc *spec = parse_quoted(buffer_text(&template));
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    struct common_spec common = {
+        .labels = json_find(yyjson_doc_get_root(spec), "labels", nullptr),
+        .annotations = json_find(yyjson_doc_get_root(spec), "annotations", nullptr),
+    };
+    must(json_create(&document, &e), e);
+    yyjson_mut_val *patch = yyjson_mut_doc_get_root(document);
+    assert_true(secret_metadata_patch(&kind, object, &common, nullptr, document, patch));
+    yyjson_mut_val *list =
+        yyjson_mut_obj_get(yyjson_mut_obj_get(patch, "annotations"), "qubesec.io/secret-template");
+    assert_string_equal(yyjson_mut_get_str(list), buffer_text(&expected));
+    assert_int_equal(yyjson_mut_obj_size(yyjson_mut_obj_get(patch, "labels")), 65);
+}
+
+// The names of kind and object are as long as can be.
+static void the_longest_owner_fits(void **) {
+    char text[600];
+    char longest_name[254] = {0};
+    static const struct kind longest = {
+        .kind = "QuantumKindWithANameAsLongAsKubernetesAllowsWhichIsSixtyThreeC0"};
+    memset(longest_name, 'n', 253);
+    snprintf(text, sizeof(text), "{'metadata':{'name':'%s','uid':'u','resourceVersion':'1'}}", longest_name);
+    cleanup_object struct kube_object *big = object_of(text);
+    snprintf(
+        text, sizeof(text),
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':'%s/%s'}}",
+        longest.kind, longest_name);
+    cleanup_json yyjson_doc *document = parse_quoted(text);
+    assert_int_equal(strlen(longest.kind), 63);
+    assert_int_equal(secret_metadata_ownership(&longest, big, yyjson_doc_get_root(document)),
+                     OWNERSHIP_ADOPTABLE);
+}
+
+// Memory that is out shows when the document is written, or else the patch is whole.
+static void out_of_memory_makes_no_half_patch(void **) {
+    struct error e = {0};
+    static const char whole[] = "{" MARKS ",'ownerReferences':[" OWN_REFERENCE "]}";
+    long rounds = 0;
+    for (bool done = false; !done && rounds < 1000; rounds++) {
+        cleanup_json_mut yyjson_mut_doc *document = nullptr;
+        cleanup_buffer struct buffer text = buffer_create(10000);
+        struct common_spec common = {0};
+        must(json_create(&document, &e), e);
+        memory_left = rounds;
+        bool changed = secret_metadata_patch(&kind, object, &common, nullptr, document,
+                                             yyjson_mut_doc_get_root(document));
+        memory_left = -1;
+        done = json_write(document, &text, &e);
+        if (done) {
+            assert_true(changed);
+            assert_same_json(buffer_text(&text), whole);
+        } else {
+            assert_int_equal(e.class, ERROR_NO_MEMORY);
+        }
+    }
+    assert_in_range(rounds, 2, 999);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_our_object_controls_is_ours),
+        cmocka_unit_test(what_somebody_else_controls_is_foreign),
+        cmocka_unit_test(what_our_forerunner_controls_is_left),
+        cmocka_unit_test(what_carries_our_uid_is_ours),
+        cmocka_unit_test(what_names_us_without_our_uid_can_be_adopted),
+        cmocka_unit_test(what_names_us_only_in_part_is_foreign),
+        cmocka_unit_test(a_new_secret_gets_marks_and_owner),
+        cmocka_unit_test(a_new_secret_gets_what_its_template_says),
+        cmocka_unit_test(what_is_right_stays_untouched),
+        cmocka_unit_test(changed_marks_are_put_right),
+        cmocka_unit_test(an_adopted_secret_gets_our_uid_and_owner),
+        cmocka_unit_test(what_others_put_there_stays),
+        cmocka_unit_test(a_template_that_grows_adds),
+        cmocka_unit_test(what_the_template_put_there_is_put_right),
+        cmocka_unit_test(what_leaves_the_template_is_removed),
+        cmocka_unit_test(what_is_removed_stays_removed),
+        cmocka_unit_test(keys_are_not_mixed_up),
+        cmocka_unit_test(a_forged_list_removes_nothing_of_ours),
+        cmocka_unit_test(the_policy_decides_on_the_owner),
+        cmocka_unit_test(our_reference_must_control),
+        cmocka_unit_test(the_largest_template_fits),
+        cmocka_unit_test(the_longest_owner_fits),
+        cmocka_unit_test(out_of_memory_makes_no_half_patch),
+    };
+    return cmocka_run_group_tests_name("operator/secret_metadata", tests, set_up, tear_down);
+}
