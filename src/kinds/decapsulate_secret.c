@@ -20,14 +20,14 @@ struct spec {
 
 static const struct input_source private_key_sources[] = {
     {"QuantumKEMKeyPair", "private_key", true},
-    {nullptr},
+    {.kind = nullptr},
 };
 
 static const struct input_source ciphertext_sources[] = {
     {"QuantumEncapsulateSecret", "ciphertext", true},
     {"Secret", nullptr, false},
     {"ConfigMap", nullptr, false},
-    {nullptr},
+    {.kind = nullptr},
 };
 
 static void decode(struct spec_reader *reader, void *memory) {

@@ -28,7 +28,7 @@ static const struct input_source shared_secret_sources[] = {
     {"QuantumDecapsulateSecret", "shared_secret", true},
     {"QuantumRandomNumber", "random", true},
     {"Secret", nullptr, false},
-    {nullptr},
+    {.kind = nullptr},
 };
 
 static void decode(struct spec_reader *reader, void *memory) {

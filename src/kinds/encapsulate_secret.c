@@ -17,7 +17,7 @@ static const struct input_source public_key_sources[] = {
     {"QuantumKEMKeyPair", "public_key", true},
     {"Secret", nullptr, false},
     {"ConfigMap", nullptr, false},
-    {nullptr},
+    {.kind = nullptr},
 };
 
 static void decode(struct spec_reader *reader, void *memory) {

@@ -23,7 +23,7 @@ struct spec {
 
 static const char *const providers[] = {"system", "OpenSSL", nullptr};
 static const char seeded_algorithm[] = "AES-256-CTR-DRBG";
-static const struct input_source seed_sources[] = {{"URL", nullptr, true}, {nullptr}};
+static const struct input_source seed_sources[] = {{"URL", nullptr, true}, {.kind = nullptr}};
 
 static bool is_seeded(const struct spec *spec) {
     return spec->seed != nullptr || spec->seed_url.name != nullptr;

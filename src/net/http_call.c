@@ -164,6 +164,9 @@ static bool wait_for_answer(struct http_call *call, uint32_t timeout_ms) {
 bool http_client_call(struct http_client *client, const struct http_request *request,
                       struct http_response *ret_response, struct error *e) {
     struct http_call *call;
+    if (loop_is_current(client->loop)) {
+        return error_set(e, ERROR_INTERNAL, "the loop thread must not wait for itself");
+    }
     if (!prepare(client, request, &call, e)) {
         return false;
     }

@@ -60,7 +60,7 @@ void http_client_free(struct http_client *client);
 // the timeout. A request whose kept-alive connection was closed before any byte of an answer is sent again on
 // a new one, so a POST may arrive twice. Errors: RETRYABLE (no connection, reset, deadline passed, client
 // being freed), IO (TLS verification, response over its cap, malformed), NO_MEMORY, INTERNAL (an unknown
-// method).
+// method, the loop thread).
 [[nodiscard]] bool http_client_call(struct http_client *client, const struct http_request *request,
                                     struct http_response *ret_response, struct error *e);
 

@@ -107,7 +107,7 @@ static bool choose_source(struct reconcile *r, struct source *source) {
             return true;
         }
     }
-    source->from = first;
+    source->from = first != nullptr ? first : source->request->sources;
     return false;
 }
 

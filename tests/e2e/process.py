@@ -166,7 +166,7 @@ class Operators:
 
     def default(self):
         """The one with the usual flags, started if it does not run."""
-        if self.current is None or not self.is_default:
+        if self.current is None or not self.is_default or self.current.ended():  # close() tells of one that broke off
             self.start().wait_ready()
             self.is_default = True
         return self.current

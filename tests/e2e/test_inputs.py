@@ -142,9 +142,10 @@ def test_waiting_costs_nothing_and_ends_with_the_arrival(cluster, api, operator,
         assert ready_of(found)["status"] == "False"
         assert "waiting for" in ready_of(found)["message"] and name in ready_of(found)["message"]
     operator.settle()
-    mark = cluster.audit.mark()
+    mark, end_of_log = cluster.audit.mark(), operator.log.stat().st_size
     time.sleep(5)
-    assert cluster.audit.requests(mark, namespace) == [], "nobody polls"
+    assert cluster.audit.requests(mark, namespace) == []
+    assert [line for line in operator.lines(end_of_log) if line.get("namespace") == namespace] == [], "nobody polls"
     for name, (kind, _, _, comes) in things.items():
         api.create(comes)
         api.wait_success(kind, namespace, f"for-{name}")

@@ -1,7 +1,7 @@
 """A kind is a value: toy_kind.c defines one of its own, and the generic controller serves it as it serves ours."""
 
 import pytest
-from api import ApiError, data_of, secret_thing, thing
+from api import ApiError, data_of, secret_thing, thing, wait_until
 from crypto import fingerprint
 from test_secrets import check_damage_is_told, put, wait_remade
 
@@ -60,7 +60,7 @@ def test_toy_kind(api, toys, namespace):
     check_damage_is_told(api, namespace, "it")
 
     put(api, namespace, "source", {"text": SOURCE * 2})
-    assert wait_remade(api, TOY, namespace, "it", data_of(secret))["reversed"] == (SOURCE * 2)[::-1]
+    wait_until("the toy follows its source", lambda: api.secret(namespace, "it-toy")["reversed"] == (SOURCE * 2)[::-1])
 
     api.create(thing(TOY, namespace, "faulty", {"note": 1}))
     error = api.wait_status(TOY, namespace, "faulty", "Failed", "InvalidSpec")["status"]["error"]

@@ -14,14 +14,20 @@ struct reading {
     struct spec_reader reader;
 };
 
+static void unquote(char *json) {
+    for (; *json != '\0'; json++) {
+        *json = (char)(*json == '\'' ? '"' : *json);
+    }
+}
+
 static struct reading begin(const char *text) {
     struct error e;
     struct reading r = {.reader.faults = buffer_create(FAULTS_MAX)};
-    cleanup_text char *json = memory_copy_text(text);
-    for (char *quote = json; (quote = strchr(quote, '\'')) != nullptr;) {
-        *quote = '"';
-    }
-    must(json_parse(json, strlen(json), &r.document, &e), e);
+    char *json = memory_copy_text(text);
+    unquote(json);
+    bool parsed = json_parse(json, strlen(json), &r.document, &e);
+    memory_free(json);
+    must(parsed, e);
     r.reader.spec = yyjson_doc_get_root(r.document);
     return r;
 }
@@ -99,7 +105,7 @@ static void a_text_of_another_sort_is_named(void **) {
 
 static void there_may_be_no_spec_at_all(void **) {
     static const char *const choices[] = {"one", "two", nullptr};
-    static const struct input_source sources[] = {{"A", "a", true}, {nullptr}};
+    static const struct input_source sources[] = {{"A", "a", true}, {.kind = nullptr}};
     struct spec_reader reader = {.faults = buffer_create(FAULTS_MAX)};
     struct error e;
     assert_null(spec_text(&reader, "field", 5));
@@ -152,9 +158,10 @@ static void a_long_value_is_cut_between_characters(void **) {
         char message[400];
         memset(value, 'x', shift);
         while (strlen(value) < 120) {
-            memcpy(value + strlen(value), "\xf0\x9f\x94\x91", 4); // one character
+            size_t used = strlen(value);
+            snprintf(value + used, sizeof(value) - used, "\xf0\x9f\x94\x91"); // one character
         }
-        memcpy(wanted, value, shift == 0 ? 64 : 60 + shift);
+        snprintf(wanted, sizeof(wanted), "%.*s", (int)(shift == 0 ? 64 : 60 + shift), value);
         snprintf(spec, sizeof(spec), "{'field':'%s','alias':'other'}", value);
         struct reading r = begin(spec);
         assert_string_equal(spec_choice(&r.reader, "field", choices), "one");
@@ -351,8 +358,10 @@ static void an_unknown_algorithm_is_named(void **) {
 
 // ---- references
 
-static const struct input_source sources[] = {
-    {"Pair", "public_key", true}, {"Secret", nullptr, false}, {"ConfigMap", nullptr, false}, {nullptr}};
+static const struct input_source sources[] = {{"Pair", "public_key", true},
+                                              {"Secret", nullptr, false},
+                                              {"ConfigMap", nullptr, false},
+                                              {.kind = nullptr}};
 
 static struct reference read_reference(struct reading *r) {
     return spec_reference(&r->reader, "ref", sources, true);
@@ -432,7 +441,7 @@ static void a_key_goes_with_kinds_that_have_one(void **) {
     reference_fails("{'ref':{'name':'n','key':'k'}}", message);
     // Where a Secret is what is meant by default, its key needs no kind.
     static const struct input_source by_default[] = {
-        {"Secret", nullptr, true}, {"Pair", "a", false}, {nullptr}};
+        {"Secret", nullptr, true}, {"Pair", "a", false}, {.kind = nullptr}};
     struct reading r = begin("{'ref':{'name':'n','key':'k'},'keyless':{'name':'n'}}");
     assert_string_equal(spec_reference(&r.reader, "ref", by_default, true).key, "k");
     assert_null(spec_reference(&r.reader, "keyless", by_default, true).key);

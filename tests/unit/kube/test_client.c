@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-// What the server answers next, in turn; the last one stays.
+// What the server answers next, in turn; the last one before a zero stays.
 struct answer {
     int status;
     const char *headers;
@@ -11,7 +11,7 @@ struct answer {
 
 struct script {
     struct api_fixture api;
-    const struct answer *answers;
+    struct answer answers[4];
     int next;
     struct received last; // its body is owned
     char tokens[8][512];
@@ -22,8 +22,8 @@ struct script {
 static bool answer(void *context, struct connection *connection, const struct received *request) {
     struct script *script = context;
     pthread_mutex_lock(&script->gate);
-    const struct answer *current = &script->answers[script->next];
-    script->next += current[1].status != 0 ? 1 : 0;
+    struct answer current = script->answers[script->next];
+    script->next += script->answers[script->next + 1].status != 0 ? 1 : 0;
     free(script->last.body);
     script->last = *request;
     script->last.body = strdup(request->body);
@@ -32,11 +32,11 @@ static bool answer(void *context, struct connection *connection, const struct re
     }
     script->calls++;
     pthread_mutex_unlock(&script->gate);
-    if (current->status < 0) {
+    if (current.status < 0) {
         server_hang(connection);
         return false;
     }
-    server_reply(connection, current->status, current->headers, current->body);
+    server_reply(connection, current.status, current.headers, current.body);
     return true;
 }
 
@@ -57,7 +57,9 @@ static int tear_down(void **state) {
 
 static void play(struct script *script, const struct answer *answers) {
     pthread_mutex_lock(&script->gate);
-    script->answers = answers;
+    for (int i = 0; i == 0 || answers[i - 1].status != 0; i++) {
+        script->answers[i] = answers[i];
+    }
     script->next = 0;
     script->calls = 0;
     pthread_mutex_unlock(&script->gate);

@@ -375,6 +375,16 @@ static void a_call_does_not_hang_where_the_loop_does(void **state) {
     http_client_free(nullptr);
 }
 
+static void call_on_the_loop(void *context) {
+    check_failure(context, "/echo", ERROR_INTERNAL);
+}
+
+static void the_loop_thread_cannot_wait_for_itself(void **state) {
+    struct client_fixture *fixture = *state;
+    fixture_do(fixture, call_on_the_loop, fixture);
+    check_body(fixture, "/echo", 200, "GET [] [] ");
+}
+
 int main(void) {
     use_own_heap();
     const struct CMUnitTest tests[] = {
@@ -392,6 +402,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(many_threads_call_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(freeing_the_client_ends_what_is_in_flight, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_call_does_not_hang_where_the_loop_does, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_loop_thread_cannot_wait_for_itself, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -114,8 +114,7 @@ static void one_connection_carries_many_requests(void **state) {
 
 static void all_else_is_refused(void **state) {
     const struct fixture *fixture = *state;
-    static const char *const methods[] = {"POST",    "PUT",   "DELETE",  "PATCH",
-                                          "OPTIONS", "TRACE", "BREW"};
+    static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"};
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         char request[256];
         snprintf(request, sizeof(request),

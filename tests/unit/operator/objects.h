@@ -8,14 +8,20 @@
 #include "kube/object.h"
 #include "json/write.h"
 
+static inline void unquote(char *json) {
+    for (; *json != '\0'; json++) {
+        *json = (char)(*json == '\'' ? '"' : *json);
+    }
+}
+
 static inline yyjson_doc *parse_quoted(const char *text) {
     struct error e;
     yyjson_doc *document = nullptr;
-    cleanup_text char *json = memory_copy_text(text);
-    for (char *quote = json; (quote = strchr(quote, '\'')) != nullptr;) {
-        *quote = '"';
-    }
-    must(json_parse(json, strlen(json), &document, &e), e);
+    char *json = memory_copy_text(text);
+    unquote(json);
+    bool parsed = json_parse(json, strlen(json), &document, &e);
+    memory_free(json);
+    must(parsed, e);
     return document;
 }
 

@@ -12,7 +12,7 @@ struct toy_spec {
 };
 
 static const struct input_source friend_sources[] = {
-    {"QuantumToy", "toy", true}, {"Secret", nullptr, false}, {nullptr}};
+    {"QuantumToy", "toy", true}, {"Secret", nullptr, false}, {.kind = nullptr}};
 
 static void decode_toy(struct spec_reader *reader, void *memory) {
     struct toy_spec *spec = memory;

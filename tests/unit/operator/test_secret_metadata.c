@@ -271,7 +271,7 @@ static void keys_are_not_mixed_up(void **) {
 // The list of keys is an annotation that others can write, too.
 static void a_forged_list_removes_nothing_of_ours(void **) {
     static const char *const lists[] = {
-        "label:app.kubernetes.io/managed-by annotation:qubesec.io/owner annotation:qubesec.io/owner-uid "
+        "label:app.kubernetes.io/managed-by annotation:qubesec.io/owner annotation:qubesec.io/owner-uid",
         "annotation:qubesec.io/secret-template",
         "label: annotation: label annotation",
         "    ",
