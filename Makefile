@@ -14,7 +14,7 @@ started = [ ! -e $(1)/cluster.json ] ||
 .PHONY: help build demo test asan tsan lint format up env down clean $(addprefix build-,release asan tsan)
 
 help: ## what there is to make (the default)
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
+	@awk -F ':.*## ' 'NF == 2 && /^[a-z]/ { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 build: build-release ## the program, as .local/build/release/qubesec
 

@@ -22,12 +22,12 @@ package_of() {
     esac
 }
 
-# Compiles program $1 into folder $2, with the version that upstream's own build stamps into it.
+# Becomes the compiler of program $1, for folder $2, with the version that upstream's own build stamps into it.
 compile() {
     version=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' "$module/go.mod")
     minor=${version#v1.}
     stamp="-X k8s.io/component-base/version.git"
-    CGO_ENABLED=0 go build -C "$module" -v -mod=readonly -trimpath -buildvcs=false -o "$2/$1" -ldflags \
+    exec env CGO_ENABLED=0 go build -C "$module" -v -mod=readonly -trimpath -buildvcs=false -o "$2/$1" -ldflags \
         "-s -w ${stamp}Version=$version ${stamp}Major=1 ${stamp}Minor=${minor%%.*}" "$(package_of "$1")"
 }
 
@@ -78,8 +78,8 @@ build() {
 }
 
 export GOTOOLCHAIN=$toolchain GOMODCACHE="$cache/go/mod" GOCACHE="$cache/go/build"
-key=$({ echo "$toolchain"; cat "$module/go.mod" "$module/go.sum"; sed -n '/^compile() {/,/^}/p' "$0"; uname -m; } |
-    sha256sum | cut -c1-16)
+# Another module, or another way of building it (then the number here goes up), is another control plane.
+key=$({ echo "1 $toolchain $(uname -m)"; cat "$module/go.mod" "$module/go.sum"; } | sha256sum | cut -c1-16)
 bin=$cache/controlplane-$key
 case ${1:-} in
 build) build ;;

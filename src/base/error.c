@@ -58,6 +58,7 @@ const char *error_class_name(enum error_class class) {
         [ERROR_GONE] = "gone",
         [ERROR_FORBIDDEN] = "forbidden",
         [ERROR_INVALID_SPEC] = "invalid_spec",
+        [ERROR_REFUSED] = "refused",
         [ERROR_CRYPTO] = "crypto",
         [ERROR_IO] = "io",
         [ERROR_NO_MEMORY] = "no_memory",

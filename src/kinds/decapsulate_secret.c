@@ -53,8 +53,7 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
 
 static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
     const struct spec *spec = memory;
-    return buffer_append_format(recipe, e, "ciphertext=%s",
-                                spec->ciphertext == nullptr ? "" : spec->ciphertext);
+    return buffer_append_text(recipe, "ciphertext=", e) && spec_append_hex(spec->ciphertext, recipe, e);
 }
 
 static bool read_ciphertext(const struct spec *spec, const struct algorithm *algorithm,
@@ -76,20 +75,38 @@ static bool read_ciphertext(const struct spec *spec, const struct algorithm *alg
            error_wrap(e, "spec.ciphertextRef");
 }
 
-static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
-                    const char **ret_algorithm, struct error *e) {
-    const struct spec *spec = memory;
-    const struct algorithm *algorithm;
-    cleanup_secret struct secret *ciphertext = nullptr;
-    cleanup_pkey struct pkey *pkey = nullptr;
-    struct secret *shared_secret;
-    if (!exchange_choose_algorithm(spec->algorithm, &inputs[0], &algorithm, e)) {
+// The private key's algorithm.
+static bool choose_algorithm(const struct spec *spec, const struct input *private_key,
+                             const struct algorithm **ret_algorithm, struct error *e) {
+    const struct algorithm *algorithm = nullptr;
+    if (!exchange_choose_algorithm(spec->algorithm, private_key, &algorithm, e)) {
         return false;
     }
     if (algorithm == nullptr) {
         return error_set(e, ERROR_INTERNAL, "the key pair of spec.privateKeyRef does not say its algorithm");
     }
-    if (!read_ciphertext(spec, algorithm, &inputs[1], &ciphertext, e)) {
+    *ret_algorithm = algorithm;
+    return true;
+}
+
+// A ciphertext as bytes.
+static bool normalize(const void *memory, const struct input *inputs, size_t index, struct secret **ret_bytes,
+                      struct error *e) {
+    const struct algorithm *algorithm = nullptr;
+    bool is_private_key = index == 0;
+    return is_private_key || (choose_algorithm(memory, &inputs[0], &algorithm, e) &&
+                              read_ciphertext(memory, algorithm, &inputs[index], ret_bytes, e));
+}
+
+static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
+                    const char **ret_algorithm, struct error *e) {
+    const struct spec *spec = memory;
+    const struct algorithm *algorithm = nullptr;
+    cleanup_secret struct secret *ciphertext = nullptr;
+    cleanup_pkey struct pkey *pkey = nullptr;
+    struct secret *shared_secret;
+    if (!choose_algorithm(spec, &inputs[0], &algorithm, e) ||
+        !read_ciphertext(spec, algorithm, &inputs[1], &ciphertext, e)) {
         return false;
     }
     if (!pkey_from_private(algorithm, secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &pkey,
@@ -123,6 +140,7 @@ const struct kind kind_decapsulate_secret = {
     .spec_size = sizeof(struct spec),
     .decode = decode,
     .list_inputs = list_inputs,
+    .normalize = normalize,
     .describe_recipe = describe_recipe,
     .produce = produce,
     .inspect = inspect,

@@ -6,7 +6,7 @@
 #include "kinds/exchange.h"
 #include "kinds/table.h"
 
-enum { CIPHERTEXT_MAX = 4096 };
+enum { CIPHERTEXT_MAX = 4096, PUBLIC_KEY_MAX = 4096 }; // bytes
 
 struct spec {
     const struct algorithm *algorithm; // NULL: the public key's own
@@ -51,17 +51,29 @@ static bool read_public_key(const struct algorithm *algorithm, const struct secr
     return error_set(e, ERROR_INVALID_SPEC, "spec.publicKeyRef: not a public key of any KEM that is served");
 }
 
+static bool read_input(const struct spec *spec, const struct input *input, struct pkey **ret_pkey,
+                       struct error *e) {
+    const struct algorithm *algorithm;
+    return exchange_choose_algorithm(spec->algorithm, input, &algorithm, e) &&
+           read_public_key(algorithm, input->bytes, ret_pkey, e);
+}
+
+// A public key in its raw form.
+static bool normalize(const void *memory, const struct input *inputs, size_t index, struct secret **ret_bytes,
+                      struct error *e) {
+    cleanup_pkey struct pkey *pkey = nullptr;
+    cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
+    return read_input(memory, &inputs[index], &pkey, e) && pkey_public(pkey, &raw, e) &&
+           secret_copy(raw.data, raw.length, ret_bytes, e);
+}
+
 static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
                     const char **ret_algorithm, struct error *e) {
-    const struct spec *spec = memory;
-    const struct algorithm *algorithm;
     cleanup_pkey struct pkey *pkey = nullptr;
     cleanup_buffer struct buffer ciphertext = buffer_create(CIPHERTEXT_MAX);
     struct secret *shared_secret;
     struct secret *value;
-    if (!exchange_choose_algorithm(spec->algorithm, &inputs[0], &algorithm, e) ||
-        !read_public_key(algorithm, inputs[0].bytes, &pkey, e) ||
-        !kem_encapsulate(pkey, &ciphertext, &shared_secret, e) ||
+    if (!read_input(memory, &inputs[0], &pkey, e) || !kem_encapsulate(pkey, &ciphertext, &shared_secret, e) ||
         !secret_data_add(data, "shared_secret", shared_secret, e) ||
         !secret_copy(ciphertext.data, ciphertext.length, &value, e) ||
         !secret_data_add(data, "ciphertext", value, e)) {
@@ -99,6 +111,7 @@ const struct kind kind_encapsulate_secret = {
     .spec_size = sizeof(struct spec),
     .decode = decode,
     .list_inputs = list_inputs,
+    .normalize = normalize,
     .produce = produce,
     .inspect = inspect,
 };

@@ -54,8 +54,14 @@ struct kind {
     // Fills requests and returns how many there are; NULL: the kind has no inputs.
     size_t (*list_inputs)(const void *spec, struct input_request requests[KIND_INPUTS_MAX]);
 
+    // Gives the one form of input number index that its fingerprint is of, so that a key that is merely
+    // written differently is no other input; *ret_bytes is owned, and left alone where the input is in that
+    // form already. NULL: all are. Errors: INVALID_SPEC.
+    bool (*normalize)(const void *spec, const struct input *inputs, size_t index, struct secret **ret_bytes,
+                      struct error *e);
+
     // Appends to recipe whatever of spec decides the output, besides algorithm and inputs; NULL: nothing
-    // does.
+    // does. What is stored is compared with it after an upgrade too: the text for a spec must never change.
     bool (*describe_recipe)(const void *spec, struct buffer *recipe, struct error *e);
 
     // Makes the output from spec and inputs (in the order of list_inputs) into data, which is empty;

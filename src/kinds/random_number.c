@@ -61,7 +61,7 @@ static bool describe_recipe(const void *memory, struct buffer *recipe, struct er
     const struct spec *spec = memory;
     return buffer_append_format(recipe, e, "bytes=%" PRId64 " provider=%s seed=", spec->bytes,
                                 spec->provider) &&
-           buffer_append_text(recipe, spec->seed == nullptr ? "" : spec->seed, e);
+           spec_append_hex(spec->seed, recipe, e);
 }
 
 // hex: the seed's digits; what comes from a URL may have line ends among them.
@@ -134,7 +134,7 @@ const struct kind kind_random_number = {
     .kind = "QuantumRandomNumber",
     .plural = "quantumrandomnumbers",
     .short_name = "qrn",
-    .standard = "NIST SP 800-90A",
+    .standard = "NIST SP 800-90A; for provider system: Linux getrandom(2)",
     .entries = (const char *const[]){"random", nullptr},
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),

@@ -2,6 +2,7 @@
 
 #include "kinds/kind.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -164,6 +165,19 @@ const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, 
     return text;
 }
 
+bool spec_append_hex(const char *digits, struct buffer *text, struct error *e) {
+    size_t length = digits == nullptr ? 0 : strlen(digits);
+    char *room;
+    if (!buffer_reserve(text, length, &room, e)) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        room[i] = (char)tolower((unsigned char)digits[i]);
+    }
+    buffer_advance(text, length);
+    return true;
+}
+
 const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorithm_family family) {
     const char *name = spec_text(reader, "algorithm", LABEL_MAX_BYTES);
     if (name == nullptr) {
@@ -210,6 +224,36 @@ static void check_kind(struct spec_reader *reader, const char *field, const stru
     }
 }
 
+// RFC 1123: labels of lower-case letters, digits and, within, '-', divided by dots.
+static bool is_dns_name(const char *text) {
+    char previous = '.';
+    for (; *text != '\0'; text++) {
+        bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= '0' && *text <= '9');
+        bool is_hyphen = *text == '-' && previous != '.';
+        bool is_dot = *text == '.' && previous != '.' && previous != '-';
+        if (!is_plain && !is_hyphen && !is_dot) {
+            return false;
+        }
+        previous = *text;
+    }
+    return previous != '.' && previous != '-';
+}
+
+// Only what can be a name is asked for: a path such as "." would mean something else.
+static void check_names(struct spec_reader *reader, const char *field, const struct reference *reference) {
+    if (reference->name == nullptr) {
+        spec_fault(reader, "%s.name: is required", field);
+    } else if (!is_dns_name(reference->name)) {
+        spec_fault(reader, "%s.name: \"%.*s\" is not the name of an object", field,
+                   shown_length(reference->name), reference->name);
+    }
+    if (reference->namespace != nullptr &&
+        (!is_dns_name(reference->namespace) || strchr(reference->namespace, '.') != nullptr)) {
+        spec_fault(reader, "%s.namespace: \"%.*s\" is not the name of a namespace", field,
+                   shown_length(reference->namespace), reference->namespace);
+    }
+}
+
 struct reference spec_reference(struct spec_reader *reader, const char *field,
                                 const struct input_source *sources, bool required) {
     yyjson_val *value = field_value(reader, field);
@@ -231,9 +275,7 @@ struct reference spec_reference(struct spec_reader *reader, const char *field,
         .kind = member(reader, field, value, "kind", LABEL_MAX_BYTES),
         .key = member(reader, field, value, "key", NAME_MAX_BYTES),
     };
-    if (reference.name == nullptr) {
-        spec_fault(reader, "%s.name: is required", field);
-    }
+    check_names(reader, field, &reference);
     check_kind(reader, field, &reference, sources);
     return reference;
 }
@@ -278,21 +320,6 @@ static yyjson_val *template_part(struct spec_reader *reader, yyjson_val *templat
         }
     }
     return reader->fault_count == before ? part : nullptr;
-}
-
-// RFC 1123: labels of lower-case letters, digits and, within, '-', divided by dots.
-static bool is_dns_name(const char *text) {
-    char previous = '.';
-    for (; *text != '\0'; text++) {
-        bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= '0' && *text <= '9');
-        bool is_hyphen = *text == '-' && previous != '.';
-        bool is_dot = *text == '.' && previous != '.' && previous != '-';
-        if (!is_plain && !is_hyphen && !is_dot) {
-            return false;
-        }
-        previous = *text;
-    }
-    return previous != '.' && previous != '-';
 }
 
 static const char *output_secret_name(struct spec_reader *reader) {

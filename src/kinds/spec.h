@@ -49,6 +49,10 @@ const char *spec_choice(struct spec_reader *reader, const char *field, const cha
 // Hex digits for min to max bytes; NULL when absent. The digits are checked, not decoded.
 const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, size_t max);
 
+// Appends hex digits that spec_hex gave (NULL: none) in lower case, so that bytes have one spelling. Errors:
+// as buffer_append.
+[[nodiscard]] bool spec_append_hex(const char *digits, struct buffer *text, struct error *e);
+
 // The algorithm that the field names, by any of its names; NULL when absent.
 const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorithm_family family);
 

@@ -17,6 +17,9 @@ static bool is_unreserved(char c) {
 
 // Appends "/" and part, percent-encoded.
 static bool append_part(struct buffer *path, const char *part, struct error *e) {
+    if (strcmp(part, ".") == 0 || strcmp(part, "..") == 0) {
+        return error_set(e, ERROR_INVALID_SPEC, "\"%s\" is not the name of an object", part);
+    }
     if (!buffer_append_text(path, "/", e)) {
         return false;
     }

@@ -300,6 +300,10 @@ void store_remove(struct store *store, struct kube_object *object) {
     }
     pthread_mutex_unlock(&store->lock);
     report(store, change);
+    // It was not stored, but somebody may know of it from a read of his own, and wait for its end.
+    if (old == nullptr && is_kept(store, object)) {
+        tell(&store->hooks, object, nullptr);
+    }
     kube_object_release(object);
 }
 

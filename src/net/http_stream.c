@@ -151,6 +151,7 @@ static bool set_target(struct http_stream *stream, const struct http_request *re
     unsigned failed = curl_easy_setopt(stream->easy, CURLOPT_URL, request->url);
     failed |= curl_easy_setopt(stream->easy, CURLOPT_PROTOCOLS_STR, "https,http");
     failed |= curl_easy_setopt(stream->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    failed |= curl_easy_setopt(stream->easy, CURLOPT_PATH_AS_IS, 1L);
     failed |= curl_easy_setopt(stream->easy, CURLOPT_NOPROXY, stream->client->no_proxy);
     failed |= curl_easy_setopt(stream->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     return failed == CURLE_OK && set_body(stream, request) && set_headers(stream, request);

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "operator/reconcile.h"
 
 #include <stdio.h>
@@ -25,6 +24,7 @@ static const struct consequence {
     [ERROR_FORBIDDEN] = {"AccessDenied", PHASE_FAILED, true},
     [ERROR_INVALID_SPEC] = {"InvalidSpec", PHASE_FAILED,
                             false}, // an edit, or another input, wakes the object
+    [ERROR_REFUSED] = {"RequestRefused", PHASE_FAILED, true},
     [ERROR_CRYPTO] = {"CryptoError", PHASE_FAILED, true},
     [ERROR_IO] = {.retry = true},
     [ERROR_NO_MEMORY] = {.retry = true},
@@ -37,23 +37,42 @@ static void log_object(const struct reconcile *r, enum log_level level, const ch
         {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
 }
 
-// A damaged output is made anew at once, and ever more slowly when it is damaged again and again.
-static bool remake(struct reconcile *r, const struct error *damage, struct error *e) {
+static void warn(const struct reconcile *r, const char *reason, const char *action, const char *format,
+                 const char *detail) {
+    struct error note; // for its text: bounded and valid UTF-8
+    error_set(&note, ERROR_NONE, "Secret %s %s%s", r->decoded.secret_name, format, detail);
+    event_record(r->controller->recorder, r->resource, r->object, true, reason, action, note.message);
+    log_object(r, LOG_WARNING, reason, note.message);
+}
+
+// An output is made anew at once, and ever more slowly when that is needed again and again.
+static bool may_remake(struct reconcile *r, uint32_t *ret_wait_ms) {
     char key[KUBE_KEY_SIZE + 64];
-    uint32_t wait_ms;
     snprintf(key, sizeof(key), "%s/%s", r->kind->plural, r->object->key);
-    if (!remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), &wait_ms)) {
-        error_set(e, ERROR_RETRYABLE, "Secret %s was damaged again: %.600s", r->decoded.secret_name,
-                  damage->message);
+    return remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), ret_wait_ms);
+}
+
+static bool remake_damaged(struct reconcile *r, const struct error *damage, struct error *e) {
+    uint32_t wait_ms;
+    if (!may_remake(r, &wait_ms)) {
+        snprintf(r->reason, sizeof(r->reason), "SecretDamaged");
+        error_set(e, ERROR_CRYPTO, "Secret %s is damaged again and will be made anew later: %s",
+                  r->decoded.secret_name, damage->message);
         e->retry_after_ms = wait_ms;
         return false;
     }
-    char note[ERROR_MESSAGE_SIZE];
-    snprintf(note, sizeof(note), "Secret %.253s was damaged and is made anew: %.600s", r->decoded.secret_name,
-             damage->message);
-    text_make_valid(note);
-    event_record(r->controller->recorder, r->resource, r->object, true, "SecretDamaged", "Remake", note);
-    log_object(r, LOG_WARNING, "output Secret is damaged, making it anew", damage->message);
+    warn(r, "SecretDamaged", "Remake", "was damaged and is made anew: ", damage->message);
+    return output_make(r, e);
+}
+
+static bool remake_stale(struct reconcile *r, struct error *e) {
+    uint32_t wait_ms;
+    if (!may_remake(r, &wait_ms)) {
+        error_set(e, ERROR_RETRYABLE, "an input has changed again and will be taken up later");
+        e->retry_after_ms = wait_ms;
+        return false;
+    }
+    log_object(r, LOG_INFO, "spec or an input has changed, making the output anew", nullptr);
     return output_make(r, e);
 }
 
@@ -63,12 +82,12 @@ static bool bring_about(struct reconcile *r, enum output_state state, const stru
     case OUTPUT_GOOD:
         return output_keep_metadata(r, e);
     case OUTPUT_STALE:
-        log_object(r, LOG_INFO, "an input has changed, making the output anew", nullptr);
-        return output_make(r, e);
+        return remake_stale(r, e);
     case OUTPUT_DAMAGED:
-        return remake(r, damage, e);
+        return remake_damaged(r, damage, e);
     default:
-        return output_make(r, e);
+        // A name that was taken a moment ago, and is free now.
+        return error_set(e, ERROR_RETRYABLE, "Secret %s has just gone", r->decoded.secret_name);
     }
 }
 
@@ -77,15 +96,19 @@ static bool create(struct reconcile *r, struct error *e) {
     cleanup_text char *older =
         watches_find_older_claim(r->controller->watches, r->kind, r->object, r->decoded.secret_name);
     if (older != nullptr) {
-        return error_set(e, ERROR_CONFLICT,
-                         "Secret %s is claimed by %s too, which is older; choose another "
-                         "spec.outputSecretName",
-                         r->decoded.secret_name, older);
+        return error_set(
+            e, ERROR_CONFLICT,
+            "Secret %s is claimed by %s too, which is older; create this object again with another "
+            "spec.outputSecretName",
+            r->decoded.secret_name, older);
     }
     if (output_make(r, e)) {
+        if (json_find(r->object->root, "status", "secretRef", nullptr) != nullptr) {
+            warn(r, "SecretLost", "Remake", "was lost, and a new one was made", "");
+        }
         return true;
     }
-    if (e->class == ERROR_NOT_FOUND) { // no such namespace any more
+    if (e->class == ERROR_NOT_FOUND && r->reason[0] == '\0') { // no such namespace any more
         e->class = ERROR_RETRYABLE;
     }
     enum output_state state;
@@ -110,30 +133,40 @@ static bool take_steps(struct reconcile *r, struct error *e) {
     return done && status_publish(r, PHASE_SUCCESS, succeeded, "the output Secret is as specified", e);
 }
 
+static enum verdict_kind judge(const struct consequence *consequence, const struct error *e) {
+    if (consequence->retry || e->retry_after_ms > 0) {
+        return VERDICT_RETRY;
+    }
+    return consequence->phase == PHASE_PENDING ? VERDICT_DONE : VERDICT_TERMINAL;
+}
+
+// Shows a failure in the status and decides what follows from it.
 static void conclude(struct reconcile *r, struct verdict *verdict) {
     struct error *e = &verdict->error;
     const struct consequence *consequence = &consequences[e->class];
-    if (consequence->retry) {
-        verdict->kind = VERDICT_RETRY;
-    } else {
-        verdict->kind = consequence->phase == PHASE_PENDING ? VERDICT_DONE : VERDICT_TERMINAL;
-    }
+    const char *reason = r->reason[0] != '\0' ? r->reason : consequence->reason;
+    verdict->kind = judge(consequence, e);
     if (consequence->reason == nullptr) {
         log_object(r, LOG_INFO, "could not finish, trying again", e->message);
-    } else {
-        log_object(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, consequence->reason,
-                   e->message);
-    }
-    if (consequence->reason == nullptr) {
         return;
     }
+    log_object(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, reason, e->message);
     struct error failure;
-    const char *reason =
-        r->reason[0] != '\0' && e->class == ERROR_NOT_FOUND ? r->reason : consequence->reason;
     if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
         verdict->kind = VERDICT_RETRY;
         *e = failure;
     }
+}
+
+bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
+                       yyjson_doc **ret_document, struct error *e) {
+    if (kube_client_call(r->controller->client, request, ret_document, e)) {
+        return true;
+    }
+    if (e->class == ERROR_INVALID_SPEC || e->class == ERROR_FORBIDDEN) {
+        e->class = ERROR_REFUSED;
+    }
+    return false;
 }
 
 void controller_reconcile(struct controller *controller, const struct kind *kind,

@@ -18,12 +18,14 @@ struct controller {
     const char *const *seed_url_prefixes; // NULL-terminated: where spec.seedURI may point to
 };
 
+enum verdict_kind {
+    VERDICT_DONE,
+    VERDICT_TERMINAL, // failed, and only a change can help
+    VERDICT_RETRY,
+};
+
 struct verdict {
-    enum {
-        VERDICT_DONE,
-        VERDICT_TERMINAL,
-        VERDICT_RETRY
-    } kind;             // TERMINAL: failed, and only a change can help
+    enum verdict_kind kind;
     struct error error; // why, unless DONE
 };
 

@@ -6,15 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PATH_MAX_BYTES = 2048, URL_BYTES_MAX = 64 * 1024, URL_TIMEOUT_MS = 10000, RECHECK_MS = 1000 };
+enum {
+    PATH_MAX_BYTES = 2048,
+    URL_BYTES_MAX = 64 * 1024,
+    URL_TIMEOUT_MS = 10000,
+    URL_AGAIN_MS = 10000,
+    RECHECK_MS = 1000
+};
 
 static const char url_kind[] = "URL";
 
-static bool is_finished(const struct kube_object *object) {
-    yyjson_val *status = yyjson_obj_get(object->root, "status");
-    const char *phase = json_member_text(status, "status");
-    return phase != nullptr && strcmp(phase, "Success") == 0 &&
-           json_integer(yyjson_obj_get(status, "observedGeneration"), -1) == object->generation;
+void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]) {
+    snprintf(ret_from, SOURCE_FROM_SIZE, "%s/%s", kind, name);
 }
 
 // "waiting for Kind name: why", with the reason WaitingForKind.
@@ -25,44 +28,85 @@ static bool wait_for(struct reconcile *r, const struct source *source, const cha
                      source->from->kind, name, why);
 }
 
-// One of our own resources: its bytes are in its output Secret, in the very version that it has verified.
-static bool resolve_upstream(struct reconcile *r, struct source *source, struct error *e) {
-    const char *name = source->request->reference.name;
-    if (!is_finished(source->upstream)) {
-        return wait_for(r, source, name, "is not finished", e);
-    }
-    yyjson_val *secret = json_find(source->upstream->root, "status", "secretRef", nullptr);
-    const char *secret_name = json_member_text(secret, "name");
-    const char *uid = json_member_text(secret, "uid");
-    const char *version = json_member_text(secret, "resourceVersion");
-    if (secret_name == nullptr || uid == nullptr || version == nullptr) {
-        return wait_for(r, source, name, "names no Secret in its status", e);
-    }
+// The upstream is about to be looked at again itself; its new status wakes this object before the time is
+// over.
+static bool come_back(const struct source *source, const char *why, struct error *e) {
+    error_set(e, ERROR_RETRYABLE, "spec.%s: %s %s %s", source->request->field, source->from->kind,
+              source->request->reference.name, why);
+    e->retry_after_ms = RECHECK_MS;
+    return false;
+}
+
+static struct kube_object *find_object(const struct reconcile *r, const char *kind, const char *name) {
     char key[KUBE_KEY_SIZE];
-    kube_format_key(r->object->namespace, secret_name, key);
-    source->resource = &kube_secrets;
-    source->name = secret_name;
-    source->data_key = source->from->data_key;
-    source->seen = store_get(watches_find_objects(r->controller->watches, kube_secrets.kind), key);
-    if (source->seen != nullptr &&
-        (strcmp(source->seen->uid, uid) != 0 || strcmp(source->seen->resource_version, version) != 0)) {
-        error_set(e, ERROR_RETRYABLE, "spec.%s: Secret %s was changed and is about to be verified by %s %s",
-                  source->request->field, secret_name, source->from->kind, name);
-        e->retry_after_ms = RECHECK_MS;
+    struct store *store = watches_find_objects(r->controller->watches, kind);
+    kube_format_key(r->object->namespace, name, key);
+    return store == nullptr ? nullptr : store_get(store, key);
+}
+
+// Whether the watch shows nothing else than the very version of an object that a status names. (It may show
+// nothing at all of one that is read live then.)
+static bool is_as_recorded(const struct reconcile *r, const char *kind, yyjson_val *recorded) {
+    const char *name = json_member_text(recorded, "name");
+    const char *uid = json_member_text(recorded, "uid");
+    const char *version = json_member_text(recorded, "resourceVersion");
+    if (kind == nullptr || name == nullptr) {
         return false;
+    }
+    cleanup_object struct kube_object *seen = find_object(r, kind, name);
+    return seen == nullptr || (uid != nullptr && version != nullptr && strcmp(seen->uid, uid) == 0 &&
+                               strcmp(seen->resource_version, version) == 0);
+}
+
+// Whether an upstream's output was made from what its inputs are now. If one of them has changed, the
+// upstream will make it anew: what it holds now must not be combined with the changed input by others.
+static bool has_current_inputs(const struct reconcile *r, const struct kube_object *upstream) {
+    size_t index;
+    size_t count;
+    yyjson_val *input;
+    yyjson_arr_foreach(json_find(upstream->root, "status", "inputs", nullptr), index, count, input) {
+        if (!is_as_recorded(r, json_member_text(input, "kind"), input)) {
+            return false;
+        }
     }
     return true;
 }
 
-static bool resolve_foreign(struct reconcile *r, struct source *source) {
+// One of our own resources: its bytes are in its output Secret, in the very version that it has verified.
+static bool resolve_upstream(struct reconcile *r, struct source *source, struct error *e) {
+    yyjson_val *status = yyjson_obj_get(source->upstream->root, "status");
+    yyjson_val *secret = yyjson_obj_get(status, "secretRef");
+    const char *phase = json_member_text(status, "status");
+    source->resource = &kube_secrets;
+    source->name = json_member_text(secret, "name");
+    source->data_key = source->from->data_key;
+    if (phase == nullptr || strcmp(phase, "Success") != 0 || source->name == nullptr) {
+        return wait_for(r, source, source->request->reference.name, "is not finished", e);
+    }
+    if (json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != source->upstream->generation) {
+        return come_back(source, "was edited", e);
+    }
+    if (!is_as_recorded(r, kube_secrets.kind, secret)) {
+        return come_back(source, "has not verified its changed Secret yet", e);
+    }
+    if (!has_current_inputs(r, source->upstream)) {
+        return come_back(source, "has not taken up its changed input yet", e);
+    }
+    source->seen = find_object(r, kube_secrets.kind, source->name);
+    return true;
+}
+
+static bool resolve_foreign(struct reconcile *r, struct source *source, struct error *e) {
     const struct reference *reference = &source->request->reference;
     bool is_secret = strcmp(source->from->kind, kube_secrets.kind) == 0;
-    char key[KUBE_KEY_SIZE];
-    kube_format_key(r->object->namespace, reference->name, key);
+    if (is_secret && strcmp(reference->name, r->decoded.secret_name) == 0) {
+        return error_set(e, ERROR_INVALID_SPEC, "spec.%s: Secret %s is this object's own output",
+                         source->request->field, reference->name);
+    }
     source->resource = is_secret ? &kube_secrets : &kube_config_maps;
     source->name = reference->name;
     source->data_key = reference->key;
-    source->seen = store_get(watches_find_objects(r->controller->watches, source->resource->kind), key);
+    source->seen = find_object(r, source->resource->kind, reference->name);
     return true;
 }
 
@@ -84,31 +128,52 @@ static bool resolve_url(const struct reconcile *r, struct source *source, struct
                      source->request->field, source->name);
 }
 
-// Chooses where the input comes from: the kind that the reference names, else the first default one that
-// exists.
-static bool choose_source(struct reconcile *r, struct source *source) {
-    const struct reference *reference = &source->request->reference;
-    const struct input_source *first = nullptr;
-    char key[KUBE_KEY_SIZE];
-    kube_format_key(r->object->namespace, reference->name, key);
-    for (const struct input_source *from = source->request->sources; from->kind != nullptr; from++) {
-        bool wanted =
-            reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
-        if (!wanted) {
-            continue;
-        }
-        first = first == nullptr ? from : first;
-        source->from = from;
-        if (from->data_key == nullptr) {
-            return true;
-        }
-        source->upstream = store_get(watches_find_objects(r->controller->watches, from->kind), key);
-        if (source->upstream != nullptr) {
-            return true;
+// Whether the output was made from the object of this kind: status.inputs[].from names it.
+static bool was_made_from(const struct reconcile *r, const struct source *source, const char *kind) {
+    char from[SOURCE_FROM_SIZE];
+    source_format_from(kind, source->request->reference.name, from);
+    size_t index;
+    size_t count;
+    yyjson_val *input;
+    yyjson_arr_foreach(json_find(r->object->root, "status", "inputs", nullptr), index, count, input) {
+        const char *field = json_member_text(input, "field");
+        const char *recorded = json_member_text(input, "from");
+        if (field != nullptr && recorded != nullptr && strcmp(field, source->request->field) == 0) {
+            return strcmp(recorded, from) == 0;
         }
     }
-    source->from = first != nullptr ? first : source->request->sources;
     return false;
+}
+
+static bool is_candidate(const struct reference *reference, const struct input_source *from) {
+    return reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
+}
+
+// Chooses where the input comes from: the kind that the reference names; else the one that it came from
+// before, so that another object of the name changes nothing; else the first one of which there is such an
+// object.
+static bool choose_source(struct reconcile *r, struct source *source) {
+    const struct reference *reference = &source->request->reference;
+    for (const struct input_source *from = source->request->sources; from->kind != nullptr; from++) {
+        if (!is_candidate(reference, from)) {
+            continue;
+        }
+        if (from->data_key == nullptr) {
+            source->from = from;
+            return true;
+        }
+        struct kube_object *upstream = find_object(r, from->kind, reference->name);
+        bool known = upstream != nullptr && was_made_from(r, source, from->kind);
+        if (upstream != nullptr && (source->upstream == nullptr || known)) {
+            kube_object_release(source->upstream);
+            source->upstream = upstream;
+            source->from = from;
+        } else {
+            kube_object_release(upstream);
+        }
+        source->from = source->from == nullptr ? from : source->from;
+    }
+    return source->upstream != nullptr;
 }
 
 static bool resolve(struct reconcile *r, struct source *source, struct error *e) {
@@ -127,7 +192,7 @@ static bool resolve(struct reconcile *r, struct source *source, struct error *e)
     if (strcmp(source->from->kind, url_kind) == 0) {
         return resolve_url(r, source, e);
     }
-    return resolve_foreign(r, source);
+    return resolve_foreign(r, source, e);
 }
 
 bool inputs_resolve(struct reconcile *r, struct error *e) {
@@ -183,7 +248,7 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
         return false;
     }
     struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
-    if (!kube_client_call(r->controller->client, &request, &document, e)) {
+    if (!reconcile_request(r, &request, &document, e)) {
         return e->class == ERROR_NOT_FOUND ? wait_for(r, source, source->name, "does not exist", e) : false;
     }
     yyjson_val *root = yyjson_doc_get_root(document);
@@ -194,15 +259,44 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
     return store_apply_read(store, kube_object_retain(source->read), removals, e);
 }
 
+void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_MAX]) {
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        ret_inputs[i] = (struct input){.field = source->request->field, .bytes = source->bytes};
+        if (source->upstream != nullptr) {
+            ret_inputs[i].algorithm =
+                json_text(json_find(source->upstream->root, "status", "algorithm", nullptr));
+        }
+    }
+}
+
+static bool normalize(struct reconcile *r, struct error *e) {
+    struct input inputs[KIND_INPUTS_MAX];
+    inputs_list(r, inputs);
+    for (size_t i = 0; i < r->decoded.request_count && r->kind->normalize != nullptr; i++) {
+        struct secret *normal = nullptr;
+        if (!r->kind->normalize(r->decoded.spec, inputs, i, &normal, e)) {
+            return false;
+        }
+        if (normal != nullptr) {
+            secret_free(r->sources[i].bytes);
+            r->sources[i].bytes = normal;
+            inputs[i].bytes = normal;
+        }
+    }
+    return true;
+}
+
 bool inputs_load(struct reconcile *r, struct error *e) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         if (r->sources[i].resource != nullptr && !load(r, &r->sources[i], e)) {
             return false;
         }
     }
-    return true;
+    return normalize(r, e);
 }
 
+// A URL that gives nothing now is waited for.
 static bool load_url(struct reconcile *r, struct source *source, struct error *e) {
     struct http_request request = {
         .method = "GET",
@@ -211,19 +305,25 @@ static bool load_url(struct reconcile *r, struct source *source, struct error *e
         .timeout_ms = URL_TIMEOUT_MS,
     };
     cleanup_response struct http_response response = {0};
-    if (!http_client_call(r->controller->http, &request, &response, e)) {
-        return error_wrap(e, "spec.%s: %.200s", source->request->field, source->name);
+    struct error failure = {0};
+    bool answered = http_client_call(r->controller->http, &request, &response, &failure);
+    if (answered && response.status == 200) {
+        return secret_copy(buffer_text(&response.body), response.body.length, &source->bytes, e);
     }
-    if (response.status != 200) {
-        return error_set(e, ERROR_RETRYABLE, "spec.%s: %.200s answered with HTTP status %d",
-                         source->request->field, source->name, response.status);
+    char why[ERROR_MESSAGE_SIZE];
+    snprintf(why, sizeof(why), "did not give a seed: %.500s", failure.message);
+    if (answered) {
+        snprintf(why, sizeof(why), "answered with HTTP status %d", response.status);
     }
-    return secret_copy(buffer_text(&response.body), response.body.length, &source->bytes, e);
+    (void)wait_for(r, source, source->name, why, e);
+    e->retry_after_ms = URL_AGAIN_MS;
+    return false;
 }
 
 bool inputs_load_urls(struct reconcile *r, struct error *e) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
-        if (r->sources[i].resource == nullptr && !load_url(r, &r->sources[i], e)) {
+        struct source *source = &r->sources[i];
+        if (source->resource == nullptr && source->bytes == nullptr && !load_url(r, source, e)) {
             return false;
         }
     }

@@ -17,10 +17,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STOP_DEADLINE_MS = 8000, LABELS_SIZE = 256, METRICS_TEXT_MAX = 4 * 1024 * 1024 };
+enum { STOP_DEADLINE_MS = 8000, LABELS_SIZE = 256 };
 
 struct manager {
     const struct settings *settings;
+    const struct kind *const *kinds;
+    const char *host; // of the API server, for metrics
     struct loop *loop;
     struct kube_config *config;
     struct http_client *http;
@@ -52,42 +54,34 @@ static const char *controller_label(const char *kind, char labels[LABELS_SIZE]) 
     return labels;
 }
 
-// The queue serves all controllers; its metrics carry the name of the one that a key belongs to.
-static const char *queue_label(const char *key, char labels[LABELS_SIZE]) {
-    snprintf(labels, LABELS_SIZE, "name=\"%.*s\"", (int)strcspn(key, "/"), key);
-    return labels;
+// There is one queue for all controllers.
+static const char queue_label[] = "name=\"qubesec\"";
+
+static void key_added(void *context, const char *) {
+    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_ADDS_TOTAL, queue_label, 1);
 }
 
-static void key_added(void *context, const char *key) {
-    char labels[LABELS_SIZE];
-    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_ADDS_TOTAL, queue_label(key, labels), 1);
+static void key_retried(void *context, const char *) {
+    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_RETRIES_TOTAL, queue_label, 1);
 }
 
-static void key_retried(void *context, const char *key) {
-    char labels[LABELS_SIZE];
-    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_RETRIES_TOTAL, queue_label(key, labels),
-                1);
+static void key_started(void *context, const char *, double seconds) {
+    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS, queue_label, seconds);
 }
 
-static void key_started(void *context, const char *key, double seconds) {
-    char labels[LABELS_SIZE];
-    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS,
-                    queue_label(key, labels), seconds);
-}
-
-static void key_finished(void *context, const char *key, double seconds) {
-    char labels[LABELS_SIZE];
-    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_WORK_DURATION_SECONDS,
-                    queue_label(key, labels), seconds);
+static void key_finished(void *context, const char *, double seconds) {
+    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_WORK_DURATION_SECONDS, queue_label, seconds);
 }
 
 static void request_done(void *context, const char *method, int code, double seconds) {
     struct manager *m = context;
     char labels[LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "code=\"%d\",method=\"%s\"", code, method);
-    metrics_add(m->metrics, METRIC_REST_REQUESTS_TOTAL, code == 0 ? "code=\"<error>\",method=\"\"" : labels,
-                1);
-    snprintf(labels, sizeof(labels), "verb=\"%s\"", method);
+    char code_text[16];
+    snprintf(code_text, sizeof(code_text), "%d", code);
+    snprintf(labels, sizeof(labels), "code=\"%s\",host=\"%.128s\",method=\"%s\"", code == 0 ? "<error>" : code_text,
+             m->host, method);
+    metrics_add(m->metrics, METRIC_REST_REQUESTS_TOTAL, labels, 1);
+    snprintf(labels, sizeof(labels), "host=\"%.128s\",verb=\"%s\"", m->host, method);
     metrics_observe(m->metrics, METRIC_REST_REQUEST_DURATION_SECONDS, labels, seconds);
 }
 
@@ -99,12 +93,19 @@ static void connection_opened(void *context, const char *group) {
     LOG(LOG_DEBUG, "TLS connection", {"group", group});
 }
 
+static void count_objects(void *context, const char *kind, size_t count) {
+    char labels[LABELS_SIZE];
+    snprintf(labels, sizeof(labels), "kind=\"%s\"", kind);
+    metrics_set(((struct manager *)context)->metrics, METRIC_OBJECTS, labels, (double)count);
+}
+
 static void refresh_gauges(struct manager *m) {
     double unfinished;
     double longest = queue_longest_running(m->queue, &unfinished);
-    metrics_set(m->metrics, METRIC_QUEUE_DEPTH, "name=\"qubesec\"", (double)queue_depth(m->queue));
-    metrics_set(m->metrics, METRIC_QUEUE_LONGEST_RUNNING_SECONDS, "name=\"qubesec\"", longest);
-    metrics_set(m->metrics, METRIC_QUEUE_UNFINISHED_WORK_SECONDS, "name=\"qubesec\"", unfinished);
+    metrics_set(m->metrics, METRIC_QUEUE_DEPTH, queue_label, (double)queue_depth(m->queue));
+    metrics_set(m->metrics, METRIC_QUEUE_LONGEST_RUNNING_SECONDS, queue_label, longest);
+    metrics_set(m->metrics, METRIC_QUEUE_UNFINISHED_WORK_SECONDS, queue_label, unfinished);
+    watches_count(m->watches, count_objects, m);
 }
 
 // ---- work
@@ -114,7 +115,10 @@ static void set_workers(struct manager *m, unsigned count) {
     if (!workers_set_count(m->workers, count, &e)) {
         LOG(LOG_ERROR, "could not start all workers", {"detail", e.message});
     }
-    metrics_set(m->metrics, METRIC_MAX_CONCURRENT_RECONCILES, "controller=\"qubesec\"", count);
+    for (const struct kind *const *kind = m->kinds; *kind != nullptr; kind++) {
+        char labels[LABELS_SIZE];
+        metrics_set(m->metrics, METRIC_MAX_CONCURRENT_RECONCILES, controller_label((*kind)->kind, labels), count);
+    }
 }
 
 // What the ConfigMap does not say stays as the flags have it.
@@ -242,8 +246,8 @@ static int answer_ready(struct manager *m, struct buffer *body) {
         (void)buffer_append_text(body, "stopping\n", &ignored);
         return 503;
     }
-    if (!watches_have_synced(m->watches, &missing)) {
-        (void)buffer_append_format(body, &ignored, "%s: not listed yet\n", missing);
+    if (!watches_are_alive(m->watches, &missing)) {
+        (void)buffer_append_format(body, &ignored, "%s: not listed yet, or not heard of lately\n", missing);
         return 503;
     }
     (void)buffer_append_text(body, "ok\n", &ignored);
@@ -304,6 +308,7 @@ static void stop_requested(void *context) {
     LOG(LOG_INFO, "stopping");
     loop_timer_start(m->deadline, STOP_DEADLINE_MS);
     queue_shut_down(m->queue);
+    kube_client_interrupt(m->client);
     if (pthread_create(&thread, nullptr, stop, m) != 0) {
         stop_late(nullptr);
     }
@@ -327,18 +332,21 @@ static bool start_client(struct manager *m, struct error *e) {
     char host[65] = "qubesec";
     (void)gethostname(host, sizeof(host) - 1);
     snprintf(m->name, sizeof(m->name), "%s-%d", host, (int)getpid());
-    return kube_config_load(m->settings->kubeconfig, m->settings->context, &m->config, e) &&
-           http_client_create(m->loop, connection_opened, m, &m->http, e) &&
+    if (!kube_config_load(m->settings->kubeconfig, m->settings->context, &m->config, e)) {
+        return false;
+    }
+    m->host = strstr(kube_config_server(m->config), "://") + 3;
+    return http_client_create(m->loop, connection_opened, m, &m->http, e) &&
            kube_client_create(m->config, m->http, request_done, m, &m->client, e) &&
            event_recorder_create(m->client, "qubesec.io/operator", m->name, &m->recorder, e);
 }
 
-static bool start_watches(struct manager *m, const struct kind *const *kinds, struct error *e) {
+static bool start_watches(struct manager *m, struct error *e) {
     const char *namespace = m->settings->namespace;
     namespace = namespace == nullptr || namespace[0] == '\0' ? kube_config_namespace(m->config) : namespace;
     kube_format_key(namespace, m->settings->config_map, m->settings_key);
     struct watches_options options = {
-        .kinds = kinds,
+        .kinds = m->kinds,
         .loop = m->loop,
         .client = m->client,
         .queue = m->queue,
@@ -387,11 +395,11 @@ static void release(struct manager *m) {
 }
 
 bool manager_run(const struct settings *settings, const struct kind *const *kinds, struct error *e) {
-    struct manager m = {.settings = settings};
+    struct manager m = {.settings = settings, .kinds = kinds};
     log_set_level(settings->log_level);
     signal(SIGPIPE, SIG_IGN);
     bool started = harden(settings, e) && crypto_start(e) && start_base(&m, e) && start_client(&m, e) &&
-                   start_watches(&m, kinds, e);
+                   start_watches(&m, e);
     if (started) {
         log_start(&m);
         loop_run(m.loop);

@@ -44,6 +44,7 @@ static const struct family {
                                       COUNTER},
     [METRIC_WATCH_FAILURES_TOTAL] = {"qubesec_watch_failures_total",
                                      "Lists and watches that failed, by resource", COUNTER},
+    [METRIC_OBJECTS] = {"qubesec_objects", "Objects of each kind", GAUGE},
     [METRIC_BUILD_INFO] = {"qubesec_build_info", "The program's version", GAUGE},
 };
 

@@ -88,7 +88,7 @@ static bool read_secret(struct reconcile *r, struct error *e) {
     }
     forget_output(r);
     struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
-    if (!kube_client_call(r->controller->client, &request, &r->secret_document, e)) {
+    if (!reconcile_request(r, &request, &r->secret_document, e)) {
         return false;
     }
     yyjson_val *root = yyjson_doc_get_root(r->secret_document);
@@ -113,29 +113,50 @@ static bool inspect(struct reconcile *r, struct error *e) {
            r->kind->inspect(r->decoded.spec, &r->data, &r->metadata, &r->report, e);
 }
 
-// Whether the Secret that was read is as we would have left it, but for its inputs.
+// Whether the Secret that was read is as we would have left it.
 static bool judge(struct reconcile *r, struct error *e) {
-    char recipe[FINGERPRINT_SIZE];
     if (!read_entries(r, e) || !metadata_load(&r->data, &r->metadata, &r->metadata_text, e) ||
-        !inspect(r, e) || !make_recipe(r, recipe, e)) {
+        !inspect(r, e)) {
         return false;
     }
     if (strcmp(r->report.fingerprint, r->metadata.fingerprint) != 0) {
         return error_set(e, ERROR_CRYPTO, "the Secret's fingerprint is %s, and its metadata says %s",
                          r->report.fingerprint, r->metadata.fingerprint);
     }
-    if (strcmp(recipe, r->metadata.recipe) != 0) {
-        return error_set(e, ERROR_CRYPTO, "the Secret was made from another spec than this one");
-    }
     return true;
 }
 
-static bool has_same_inputs(const struct reconcile *r, bool *ret_same, struct error *e) {
+// Whether the Secret was made from the inputs and the spec that there are now.
+static bool is_current(const struct reconcile *r, bool *ret_current, struct error *e) {
     struct metadata wanted = {0};
-    if (!inputs_describe(r, &r->metadata, &wanted, e)) {
+    if (!inputs_describe(r, &r->metadata, &wanted, e) || !make_recipe(r, wanted.recipe, e)) {
         return false;
     }
-    *ret_same = metadata_same_inputs(&wanted, &r->metadata);
+    *ret_current =
+        metadata_same_inputs(&wanted, &r->metadata) && strcmp(wanted.recipe, r->metadata.recipe) == 0;
+    return true;
+}
+
+static bool examine_content(struct reconcile *r, enum ownership ownership, enum output_state *ret_state,
+                            struct error *ret_damage, struct error *e) {
+    bool current = false;
+    bool sound = judge(r, ret_damage);
+    if (!sound && (ret_damage->class == ERROR_NO_MEMORY || ret_damage->class == ERROR_INTERNAL)) {
+        *e = *ret_damage;
+        return false;
+    }
+    if (sound && !is_current(r, &current, e)) {
+        return false;
+    }
+    if (ownership == OWNERSHIP_ADOPTABLE && !current) {
+        return error_set(
+            e, ERROR_CONFLICT,
+            "Secret %s is left from an earlier object of this name and is not what this one asks for "
+            "(%s); it was not touched. Remove it to have a new one made",
+            r->decoded.secret_name,
+            sound ? "it was made from another spec or other inputs" : ret_damage->message);
+    }
+    *ret_state = !sound ? OUTPUT_DAMAGED : current ? OUTPUT_GOOD : OUTPUT_STALE;
     return true;
 }
 
@@ -146,27 +167,8 @@ bool output_examine_live(struct reconcile *r, enum output_state *ret_state, stru
         return e->class == ERROR_NOT_FOUND;
     }
     enum ownership ownership;
-    if (!check_ownership(r, r->output, &ownership, e)) {
-        return false;
-    }
-    bool same_inputs = false;
-    bool sound = judge(r, ret_damage);
-    if (!sound && (ret_damage->class == ERROR_NO_MEMORY || ret_damage->class == ERROR_INTERNAL)) {
-        *e = *ret_damage;
-        return false;
-    }
-    if (sound && !has_same_inputs(r, &same_inputs, e)) {
-        return false;
-    }
-    if (ownership == OWNERSHIP_ADOPTABLE && !same_inputs) {
-        return error_set(
-            e, ERROR_CONFLICT,
-            "Secret %s is left from an earlier object of this name and is not what this one asks for "
-            "(%s); it was not touched. Remove it to have a new one made",
-            r->decoded.secret_name, sound ? "it was made from other inputs" : ret_damage->message);
-    }
-    *ret_state = !sound ? OUTPUT_DAMAGED : same_inputs ? OUTPUT_GOOD : OUTPUT_STALE;
-    return true;
+    return check_ownership(r, r->output, &ownership, e) &&
+           examine_content(r, ownership, ret_state, ret_damage, e);
 }
 
 bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
@@ -186,19 +188,12 @@ bool output_examine(struct reconcile *r, enum output_state *ret_state, struct er
 
 // Replaces what r knows of the output by a newly made one, checked, with its metadata.
 static bool produce(struct reconcile *r, struct error *e) {
-    struct input inputs[KIND_INPUTS_MAX] = {0};
+    struct input inputs[KIND_INPUTS_MAX];
     struct metadata metadata = {.standard = r->kind->standard, .generator = "qubesec/" QUBESEC_VERSION};
     if (!inputs_load_urls(r, e)) {
         return false;
     }
-    for (size_t i = 0; i < r->decoded.request_count; i++) {
-        const struct source *source = &r->sources[i];
-        inputs[i] = (struct input){.field = source->request->field, .bytes = source->bytes};
-        if (source->upstream != nullptr) {
-            inputs[i].algorithm =
-                json_text(json_find(source->upstream->root, "status", "algorithm", nullptr));
-        }
-    }
+    inputs_list(r, inputs);
     clock_format(clock_wall_seconds(), metadata.created);
     secret_data_free(&r->data);
     if (!r->kind->produce(r->decoded.spec, inputs, &r->data, &metadata.algorithm, e) ||
@@ -252,7 +247,7 @@ static bool write_secret(struct reconcile *r, const char *method, const char *pa
         .body = buffer_text(&body),
         .body_length = body.length,
     };
-    if (!kube_client_call(r->controller->client, &request, &answer, e)) {
+    if (!reconcile_request(r, &request, &answer, e)) {
         return false;
     }
     kube_object_release(r->output);

@@ -5,7 +5,7 @@
 #include "operator/controller.h"
 #include "operator/decode.h"
 
-enum { REASON_SIZE = 64 };
+enum { REASON_SIZE = 64, SOURCE_FROM_SIZE = 64 + 253 + 1 };
 
 // One input: where it is, and, once loaded, what it is.
 struct source {
@@ -19,6 +19,9 @@ struct source {
     struct kube_object *read;     // owned: its metadata as read with the bytes
     struct secret *bytes;         // owned; NULL: not loaded
 };
+
+// Writes "Kind/name", as status.inputs[].from names one of our own objects.
+void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]);
 
 struct reconcile {
     struct controller *controller;
@@ -38,6 +41,11 @@ struct reconcile {
     struct kube_object *output;  // owned: the output Secret's metadata as last read or written
 };
 
+// Sends a request of r's as kube_client_call does. What the API server refuses is no fault of the object's
+// spec and may be accepted later, so INVALID_SPEC and FORBIDDEN become REFUSED.
+[[nodiscard]] bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
+                                     yyjson_doc **ret_document, struct error *e);
+
 // inputs.c: step 3.
 
 // Finds each input and what the watch knows of it, with no request. Errors: NOT_FOUND (missing or not
@@ -45,11 +53,15 @@ struct reconcile {
 // (its owner is about to look at it again).
 [[nodiscard]] bool inputs_resolve(struct reconcile *r, struct error *e);
 
-// Reads all inputs but URLs, live. Errors: as inputs_resolve, and those of requests.
+// Reads all inputs but URLs, live, and brings them to their normal form. Errors: as inputs_resolve, and those
+// of requests and of struct kind's normalize.
 [[nodiscard]] bool inputs_load(struct reconcile *r, struct error *e);
 
-// Reads what inputs_load left out.
+// Reads what inputs_load left out. Errors: NOT_FOUND with a time to wait (the URL gave nothing), NO_MEMORY.
 [[nodiscard]] bool inputs_load_urls(struct reconcile *r, struct error *e);
+
+// The inputs as struct kind's functions take them, borrowed from r; one that is not loaded has no bytes.
+void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_MAX]);
 
 // Notes the inputs' fingerprints in *metadata; an input that is not loaded counts as the one that known
 // names.
@@ -63,7 +75,7 @@ void inputs_free(struct reconcile *r);
 enum output_state {
     OUTPUT_ABSENT,
     OUTPUT_GOOD,    // ours, and what spec and inputs ask for; r->data, metadata and report are filled
-    OUTPUT_STALE,   // ours and sound, but made from other inputs
+    OUTPUT_STALE,   // ours and sound, but made from other inputs or by another spec
     OUTPUT_DAMAGED, // ours, and not as we left it
 };
 

@@ -8,7 +8,7 @@
 enum {
     FIRST_WAIT_MS = 2000,
     LONGEST_WAIT_MS = 10 * 60 * 1000,
-    PEACE_MS = 60 * 60 * 1000,
+    PEACE_WAITS = 10,   // peace for so many times the last wait starts the count again
     SWEEP_COUNT = 1000, // entries from which on peaceful ones are looked for
 };
 
@@ -44,12 +44,16 @@ void remakes_free(struct remakes *remakes) {
     }
 }
 
+static bool is_peaceful(const struct record *record, int64_t now_ms) {
+    return now_ms - record->last_ms > PEACE_WAITS * record->wait_ms;
+}
+
 static void sweep(struct remakes *remakes, int64_t now_ms) {
     size_t position = 0;
     const char *key;
     void *value;
     while (map_next(remakes->records, &position, &key, &value)) {
-        if (now_ms - ((struct record *)value)->last_ms > PEACE_MS) {
+        if (is_peaceful(value, now_ms)) {
             (void)map_remove(remakes->records, key);
         }
     }
@@ -73,7 +77,7 @@ bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms, uin
     bool allowed = true;
     pthread_mutex_lock(&remakes->lock);
     struct record *record = map_get(remakes->records, key);
-    if (record == nullptr || now_ms - record->last_ms > PEACE_MS) {
+    if (record == nullptr || is_peaceful(record, now_ms)) {
         count_first(remakes, key, now_ms);
     } else if (now_ms - record->last_ms < record->wait_ms) {
         *ret_wait_ms = (uint32_t)(record->last_ms + record->wait_ms - now_ms);

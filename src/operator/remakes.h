@@ -1,5 +1,5 @@
-// How often damaged outputs were made anew, so that a fight over a Secret slows down instead of turning into
-// a loop.
+// How often outputs were made anew, so that a fight over a Secret, or outputs that are made from each other,
+// slow down instead of turning into a loop.
 #pragma once
 
 #include <stdint.h>
@@ -11,7 +11,7 @@ struct remakes;
 void remakes_free(struct remakes *remakes); // takes remakes; NULL is allowed
 
 // Whether the output under key may be made anew at now_ms (monotonic). The first time it may at once; after n
-// times only 2^n seconds after the last, up to 10 minutes; after an hour of peace the count starts again. A
-// yes is counted. No: *ret_wait_ms says how long to wait. Any thread.
+// times only 2^n seconds after the last, up to 10 minutes; after ten times as long a peace the count starts
+// again. A yes is counted. No: *ret_wait_ms says how long to wait. Any thread.
 [[nodiscard]] bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms,
                                  uint32_t *ret_wait_ms);

@@ -56,11 +56,14 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
     char owner[OWNER_SIZE];
     format_owner(kind, object, owner);
     yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
-    if (!member_is(yyjson_obj_get(metadata, "labels"), managed_label, manager_name) ||
-        !member_is(annotations, owner_annotation, owner)) {
+    if (!member_is(annotations, owner_annotation, owner)) {
         return OWNERSHIP_FOREIGN;
     }
-    return member_is(annotations, owner_uid_annotation, object->uid) ? OWNERSHIP_OURS : OWNERSHIP_ADOPTABLE;
+    if (member_is(annotations, owner_uid_annotation, object->uid)) {
+        return OWNERSHIP_OURS; // whatever label another tool has put in the place of ours
+    }
+    bool labelled = member_is(yyjson_obj_get(metadata, "labels"), managed_label, manager_name);
+    return labelled ? OWNERSHIP_ADOPTABLE : OWNERSHIP_FOREIGN;
 }
 
 // Where a map of texts (labels or annotations) is being brought to what it must be.

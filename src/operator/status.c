@@ -1,11 +1,12 @@
 // Step 7 of a reconcile: the status, compared with what is there and patched where it differs.
 #include "base/clock.h"
 #include "operator/reconcile.h"
+#include "operator/secret_metadata.h"
 #include "json/write.h"
 
 #include <string.h>
 
-enum { PATH_MAX_BYTES = 2048, BODY_MAX_BYTES = 512 * 1024, MESSAGE_MAX = 1024 };
+enum { PATH_MAX_BYTES = 2048, BODY_MAX_BYTES = 512 * 1024 };
 
 static const char *const phase_names[] = {"Pending", "Success", "Failed"};
 
@@ -36,6 +37,17 @@ static bool input_is_settled(const struct source *source, yyjson_val *recorded) 
            same_text(recorded, "resourceVersion", source->seen->resource_version);
 }
 
+static bool output_is_as_recorded(const struct reconcile *r, yyjson_val *recorded) {
+    char key[KUBE_KEY_SIZE];
+    kube_format_key(r->object->namespace, r->decoded.secret_name, key);
+    cleanup_object struct kube_object *seen =
+        store_get(watches_find_objects(r->controller->watches, kube_secrets.kind), key);
+    return seen != nullptr && same_text(recorded, "uid", seen->uid) &&
+           same_text(recorded, "resourceVersion", seen->resource_version) &&
+           secret_metadata_ownership(r->kind, r->object, yyjson_obj_get(seen->root, "metadata")) ==
+               OWNERSHIP_OURS;
+}
+
 bool status_is_settled(const struct reconcile *r) {
     yyjson_val *status = status_of(r);
     yyjson_val *inputs = yyjson_obj_get(status, "inputs");
@@ -46,12 +58,7 @@ bool status_is_settled(const struct reconcile *r) {
         !same_text(secret, "name", r->decoded.secret_name)) {
         return false;
     }
-    char key[KUBE_KEY_SIZE];
-    kube_format_key(r->object->namespace, r->decoded.secret_name, key);
-    cleanup_object struct kube_object *seen =
-        store_get(watches_find_objects(r->controller->watches, kube_secrets.kind), key);
-    if (seen == nullptr || !same_text(secret, "uid", seen->uid) ||
-        !same_text(secret, "resourceVersion", seen->resource_version)) {
+    if (!output_is_as_recorded(r, secret)) {
         return false;
     }
     for (size_t i = 0; i < r->decoded.request_count; i++) {
@@ -140,6 +147,11 @@ static void add_inputs(struct status_writer *w) {
         const struct source *source = &r->sources[i];
         yyjson_mut_val *input = yyjson_mut_arr_add_obj(w->document, inputs);
         add_text(w, input, "field", source->request->field);
+        if (source->upstream != nullptr) {
+            char from[SOURCE_FROM_SIZE];
+            source_format_from(source->from->kind, source->upstream->name, from);
+            add_text(w, input, "from", from);
+        }
         add_text(w, input, "kind", source_kind(source));
         add_text(w, input, "name", source->name);
         if (source->resource != nullptr) {
@@ -180,9 +192,15 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
 
 // ---- writing
 
+// What a status that is not written in full leaves as it is: when it was last written, and, while a finished
+// object waits, what it says of the output, which is still there.
+static bool is_left_alone(enum phase phase, const char *field) {
+    return strcmp(field, "lastUpdateTime") == 0 || (phase == PHASE_PENDING && strcmp(field, "error") != 0);
+}
+
 // Adds null for each member that the present status has and the wanted one has not. Whether there is any
 // difference.
-static bool differs(struct status_writer *w) {
+static bool differs(struct status_writer *w, enum phase phase) {
     yyjson_val *present = status_of(w->r);
     bool different = false;
     yyjson_mut_obj_iter wanted = yyjson_mut_obj_iter_with(w->status);
@@ -194,7 +212,7 @@ static bool differs(struct status_writer *w) {
     yyjson_obj_iter members = yyjson_obj_iter_with(present);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
         const char *name = yyjson_get_str(key);
-        if (strcmp(name, "lastUpdateTime") != 0 && yyjson_mut_obj_get(w->status, name) == nullptr) {
+        if (!is_left_alone(phase, name) && yyjson_mut_obj_get(w->status, name) == nullptr) {
             (void)yyjson_mut_obj_add_null(w->document, w->status, name);
             different = true;
         }
@@ -202,15 +220,17 @@ static bool differs(struct status_writer *w) {
     return different;
 }
 
+// The resourceVersion guards against writing to an object that has changed since, or is another one of the
+// same name.
 static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e) {
-    struct reconcile *r = (struct reconcile *)w->r;
+    const struct reconcile *r = w->r;
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
     cleanup_json yyjson_doc *answer = nullptr;
     struct kube_object *updated;
     add_text(w, w->status, "lastUpdateTime", w->now);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(w->document, root, "metadata");
-    add_text(w, metadata, "uid", r->object->uid);
+    add_text(w, metadata, "resourceVersion", r->object->resource_version);
     if (!kube_resource_path(r->resource, r->object->namespace, r->object->name, "status", &path, e) ||
         !json_write(w->document, &body, e)) {
         return false;
@@ -222,10 +242,11 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e
         .body = buffer_text(&body),
         .body_length = body.length,
     };
-    if (!kube_client_call(r->controller->client, &request, &answer, e)) {
-        // Deleted, or deleted and made anew under the same name: the watch brings the news.
-        return e->class == ERROR_NOT_FOUND || e->class == ERROR_CONFLICT ||
-               error_wrap(e, "writing the status");
+    if (!reconcile_request(r, &request, &answer, e)) {
+        // Changed, deleted, or deleted and made anew: the watch brings the news, if it has not yet.
+        bool stale = e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND;
+        e->class = stale ? ERROR_RETRYABLE : e->class;
+        return error_wrap(e, "writing the status");
     }
     return kube_object_create(yyjson_doc_get_root(answer), &updated, e) &&
            store_apply_own(watches_find_objects(r->controller->watches, r->kind->kind), updated, e);
@@ -237,16 +258,12 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     if (!json_create(&document, e)) {
         return false;
     }
-    char text[MESSAGE_MAX];
-    size_t length = strlen(message) < MESSAGE_MAX ? strlen(message) : MESSAGE_MAX - 1;
-    memcpy(text, message, length);
-    text[length] = '\0';
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     struct status_writer w = {.r = r, .document = document};
     w.status = yyjson_mut_obj_add_obj(document, root, "status");
     clock_format(clock_wall_seconds(), w.now);
-    build(&w, phase, reason, text);
-    if (!differs(&w)) {
+    build(&w, phase, reason, message);
+    if (!differs(&w, phase)) {
         return true;
     }
     if (!patch(&w, root, e)) {
@@ -254,7 +271,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     }
     if (w.transition) {
         event_record(r->controller->recorder, r->resource, r->object, phase == PHASE_FAILED, reason,
-                     "Reconcile", text);
+                     "Reconcile", message);
     }
     return true;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { KINDS_MAX = 16, KEY_MAX = 1024, OWN_RESOURCES = 2, ENQUEUE_PAUSE_NS = 1000000 };
+enum { KINDS_MAX = 16, KEY_MAX = 1024, OWN_RESOURCES = 2, ENQUEUE_PAUSE_NS = 1000000, SILENCE_MAX_MS = 300000 };
 
 struct watched {
     struct watches *watches;
@@ -247,8 +247,24 @@ void watches_free(struct watches *watches) {
     }
 }
 
-bool watches_have_synced(const struct watches *watches, const char **ret_missing) {
-    return range_has_synced(watches, 0, watches->count, ret_missing);
+bool watches_are_alive(const struct watches *watches, const char **ret_missing) {
+    if (!range_has_synced(watches, 0, watches->count, ret_missing)) {
+        return false;
+    }
+    for (size_t i = 0; i < watches->count; i++) {
+        if (watch_silence_ms(watches->all[i].watch) > SILENCE_MAX_MS) {
+            *ret_missing = watches->all[i].resource.plural;
+            return false;
+        }
+    }
+    return true;
+}
+
+void watches_count(const struct watches *watches, void (*visit)(void *context, const char *kind, size_t count),
+                   void *context) {
+    for (size_t i = 0; i < watches->kind_count; i++) {
+        visit(context, watches->all[i].resource.kind, store_count(watches->all[i].store));
+    }
 }
 
 const struct kind *watches_find_plural(const struct watches *watches, const char *plural,

@@ -1,5 +1,9 @@
-"""Shows each check a small repository with one fault in it, and the same without: it must find the one and only that."""
+"""Shows each check a small repository with one fault in it, and the same without: it must find the one and only that.
 
+The same for tools/test.py: its sums must not call a test passed that crashed or did not start.
+"""
+
+import importlib.util
 import pathlib
 import subprocess
 import tempfile
@@ -33,8 +37,24 @@ CASES = [
     (portable, "README.md", "FROM debian:13, /usr/bin/env, ./" + "work/x\n", False),
 ]
 
+# What ctest reports of one program, and what it counts for: passed, failed, skipped.
+PROGRAMS = [
+    ("run", "[ RUN      ] a\n[       OK ] a\n[ RUN      ] b\n[  SKIPPED ] b\n[==========]", (1, 0, 1)),
+    ("fail", "[ RUN      ] a\n[  FAILED  ] a\n[==========]\n[  FAILED  ] group: 1 test(s)\n[  FAILED  ] a", (0, 1, 0)),
+    ("fail", "[ RUN      ] a\n[       OK ] a\n[ RUN      ] crashes", (1, 1, 0)),
+    ("fail", "[ RUN      ] a\n[       OK ] a\n[==========]\nLeakSanitizer", (1, 1, 0)),
+    ("fail", "", (0, 1, 0)),
+    ("notrun", "", (0, 1, 0)),
+    ("run", "not of cmocka", (1, 0, 0)),
+]
+
 
 def faults():
+    yield from check_faults()
+    yield from counting_faults()
+
+
+def check_faults():
     for check, name, text, bad in CASES:
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder).resolve()
@@ -45,3 +65,20 @@ def faults():
             found = list(check.faults(root))
         if bad != bool(found):
             yield f"{check.__name__} on {name}: {text[:60]!r}: {found or 'found nothing'}"
+
+
+def counting_faults():
+    path = pathlib.Path(__file__).resolve().parent.parent / "test.py"
+    spec = importlib.util.spec_from_file_location("qubesec_test", path)
+    runner = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(runner)
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "report.xml"
+        for status, output, expected in PROGRAMS:
+            report.write_text(
+                f'<testsuite><testcase status="{status}"><system-out>{output}</system-out></testcase></testsuite>',
+                encoding="utf-8",
+            )
+            counts = runner.read_ctest(report)
+            if counts != runner.Counts(*expected):
+                yield f"tools/test.py counts {counts} for {status}, {output!r}"

@@ -378,6 +378,15 @@ static inline void assert_different_recipe(const struct kind *kind, const char *
     assert_string_not_equal(a, b);
 }
 
+// The normal form of an input, of which its fingerprint is made, is these bytes.
+static inline void assert_normal(const struct subject *s, size_t index, const void *bytes, size_t length) {
+    struct error e;
+    cleanup_secret struct secret *normal = nullptr;
+    must(s->kind->normalize(s->spec, s->inputs, index, &normal, &e), e);
+    assert_non_null(normal);
+    assert_true(secret_equals(normal, bytes, length));
+}
+
 // A request asks for what its field refers to.
 static inline void assert_request(const struct subject *s, size_t index, const char *field,
                                   const char *name) {

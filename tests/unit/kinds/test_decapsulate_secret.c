@@ -162,10 +162,27 @@ static void a_peer_may_write_its_ciphertext_in_many_forms(void **) {
                       "}}");
             give_private(&s, i);
             subject_give(&s, 1, nullptr, forms[j].data, forms[j].length);
+            assert_normal(&s, 1, secret_view(ciphertext), secret_length(ciphertext));
             assert_agrees(&s, i);
             buffer_free(&forms[j]);
         }
     }
+}
+
+static void inputs_have_a_normal_form(void **) {
+    struct error e;
+    struct secret *normal = nullptr;
+    cleanup_subject struct subject s = decapsulation(1, "");
+    must(kind->normalize(s.spec, s.inputs, 0, &normal, &e), e);
+    assert_null(normal); // a private key of ours has one form
+    assert_normal(&s, 1, secret_view(ciphertext_of(1)), secret_length(ciphertext_of(1)));
+    subject_give(&s, 1, nullptr, "no ciphertext", 13);
+    must_fail(kind->normalize(s.spec, s.inputs, 1, &normal, &e), e, ERROR_INVALID_SPEC,
+              "spec.ciphertextRef: ");
+    cleanup_subject struct subject other = decapsulation(1, ",'algorithm':'ML-KEM-512'");
+    must_fail(kind->normalize(other.spec, other.inputs, 1, &normal, &e), e, ERROR_INVALID_SPEC,
+              "spec.algorithm: ML-KEM-512 does not match spec.privateKeyRef");
+    assert_null(normal);
 }
 
 static void it_asks_for_a_private_key_and_a_ciphertext(void **) {
@@ -368,6 +385,8 @@ static void the_recipe_is_of_an_inline_ciphertext(void **) {
                        "{'privateKeyRef':{'name':'c'},'ciphertextRef':{'name':'d'},'secretName':'e'}");
     assert_same_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':'0a'}",
                        "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'},'ciphertext':'0a'}");
+    assert_same_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':'0a'}",
+                       "{'privateKeyRef':{'name':'a'},'ciphertext':'0A'}");
     assert_different_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':'0a'}",
                             "{'privateKeyRef':{'name':'a'},'ciphertext':'0b'}");
     assert_different_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':'0a'}",
@@ -427,6 +446,7 @@ int main(void) {
         cmocka_unit_test(an_inline_ciphertext_wins),
         cmocka_unit_test(an_empty_ciphertext_is_none),
         cmocka_unit_test(a_peer_may_write_its_ciphertext_in_many_forms),
+        cmocka_unit_test(inputs_have_a_normal_form),
         cmocka_unit_test(it_asks_for_a_private_key_and_a_ciphertext),
         cmocka_unit_test(faults_are_told),
         cmocka_unit_test(an_inline_ciphertext_has_bounds),

@@ -122,10 +122,24 @@ static void a_peer_may_write_its_key_in_many_forms(void **) {
                     give_base64(&s, pem[i].data, pem[i].length, 76);
                     break;
                 }
+                assert_normal(&s, 0, raw[i].data, raw[i].length);
                 assert_made(&s, i);
             }
         }
     }
+}
+
+static void what_is_no_key_has_no_normal_form(void **) {
+    struct error e;
+    struct secret *normal = nullptr;
+    cleanup_subject struct subject s = encapsulation(1, "", nullptr);
+    subject_give(&s, 0, nullptr, "no key", 6);
+    must_fail(kind->normalize(s.spec, s.inputs, 0, &normal, &e), e, ERROR_INVALID_SPEC,
+              "spec.publicKeyRef: ");
+    cleanup_subject struct subject other = encapsulation(1, ",'algorithm':'ML-KEM-512'", "ML-KEM-768");
+    must_fail(kind->normalize(other.spec, other.inputs, 0, &normal, &e), e, ERROR_INVALID_SPEC,
+              "spec.algorithm: ML-KEM-512 does not match spec.publicKeyRef");
+    assert_null(normal);
 }
 
 static void each_encapsulation_is_another_one(void **) {
@@ -342,6 +356,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_pair_of_ours_is_encapsulated_for),
         cmocka_unit_test(a_peer_may_write_its_key_in_many_forms),
+        cmocka_unit_test(what_is_no_key_has_no_normal_form),
         cmocka_unit_test(each_encapsulation_is_another_one),
         cmocka_unit_test(the_status_carries_the_ciphertext),
         cmocka_unit_test(the_status_does_not_carry_the_secret),

@@ -247,6 +247,7 @@ static void a_fault_does_not_show_the_seed(void **) {
 static void the_recipe_is_of_all_that_decides(void **) {
     assert_same_recipe(kind, "{}", "{'bytes':32,'provider':'system'}");
     assert_same_recipe(kind, "{'numBytes':5}", "{'bytes':5,'secretName':'x','deletionPolicy':'Retain'}");
+    assert_same_recipe(kind, "{'seed':'" SEED "abcdef'}", "{'seed':'" SEED "ABCDEF'}");
     assert_different_recipe(kind, "{}", "{'numBytes':31}");
     assert_different_recipe(kind, "{}", "{'provider':'OpenSSL'}");
     assert_different_recipe(kind, "{}", "{'seed':'" SEED "'}");

@@ -311,6 +311,20 @@ static void wrong_hex_is_named_but_not_shown(void **) {
     hex_fails("{'field':112233}", "spec.field: must be a text, not 112233");
 }
 
+static void digits_have_one_spelling(void **) {
+    struct error e;
+    cleanup_buffer struct buffer text = buffer_create(20);
+    must(buffer_append_text(&text, "seed=", &e), e);
+    must(spec_append_hex("00AbCDef", &text, &e), e);
+    must(spec_append_hex("", &text, &e), e);
+    must(spec_append_hex(nullptr, &text, &e), e);
+    assert_string_equal(buffer_text(&text), "seed=00abcdef");
+    must_fail(spec_append_hex("00112233", &text, &e), e, ERROR_INTERNAL, "");
+    assert_string_equal(buffer_text(&text), "seed=00abcdef");
+    must(spec_append_hex("001122F", &text, &e), e);
+    assert_string_equal(buffer_text(&text), "seed=00abcdef001122f");
+}
+
 // ---- algorithms
 
 static void an_algorithm_has_several_names(void **) {
@@ -445,6 +459,26 @@ static void a_key_goes_with_kinds_that_have_one(void **) {
     struct reading r = begin("{'ref':{'name':'n','key':'k'},'keyless':{'name':'n'}}");
     assert_string_equal(spec_reference(&r.reader, "ref", by_default, true).key, "k");
     assert_null(spec_reference(&r.reader, "keyless", by_default, true).key);
+    end_good(&r);
+}
+
+// A path to the API server is made of them.
+static void names_in_a_reference_are_such(void **) {
+    static const char *const bad[] = {".", "..", "A", "a_b", "-a", "a-", "a/b", "a?b", "a%2fb", "a b", "a..b"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char spec[100];
+        char message[200];
+        snprintf(spec, sizeof(spec), "{'ref':{'name':'%s','namespace':'%s'}}", bad[i], bad[i]);
+        snprintf(message, sizeof(message),
+                 "spec.ref.name: \"%s\" is not the name of an object; "
+                 "spec.ref.namespace: \"%s\" is not the name of a namespace",
+                 bad[i], bad[i]);
+        reference_fails(spec, message);
+    }
+    reference_fails("{'ref':{'name':'a.b','namespace':'a.b'}}",
+                    "spec.ref.namespace: \"a.b\" is not the name of a namespace");
+    struct reading r = begin("{'ref':{'name':'a-0.b','namespace':'a-0'}}");
+    assert_string_equal(read_reference(&r).name, "a-0.b");
     end_good(&r);
 }
 
@@ -691,6 +725,7 @@ int main(void) {
         cmocka_unit_test(an_empty_choice_is_not_offered),
         cmocka_unit_test(hex_digits_are_read_up_to_their_bounds),
         cmocka_unit_test(wrong_hex_is_named_but_not_shown),
+        cmocka_unit_test(digits_have_one_spelling),
         cmocka_unit_test(an_algorithm_has_several_names),
         cmocka_unit_test(an_unknown_algorithm_is_named),
         cmocka_unit_test(a_reference_is_read),
@@ -698,6 +733,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_reference_is_named),
         cmocka_unit_test(the_kind_of_a_reference_is_one_of_its_sources),
         cmocka_unit_test(a_key_goes_with_kinds_that_have_one),
+        cmocka_unit_test(names_in_a_reference_are_such),
         cmocka_unit_test(members_of_a_reference_have_bounds),
         cmocka_unit_test(all_of_it_may_be_left_out),
         cmocka_unit_test(the_output_secret_has_two_names),

@@ -71,6 +71,7 @@ static void every_kind_is_complete(void **) {
         assert_non_null(kind->decode);
         assert_non_null(kind->produce);
         assert_non_null(kind->inspect);
+        assert_true(kind->normalize == nullptr || kind->list_inputs != nullptr);
         assert_non_null(kind->entries);
         assert_non_null(kind->entries[0]);
     }

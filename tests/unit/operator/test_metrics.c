@@ -151,6 +151,7 @@ static void the_names_are_the_known_ones(void **) {
         {METRIC_TLS_CONNECTIONS_TOTAL, "# TYPE qubesec_tls_connections_total counter"},
         {METRIC_SECRETS_WRITTEN_TOTAL, "# TYPE qubesec_secrets_written_total counter"},
         {METRIC_WATCH_FAILURES_TOTAL, "# TYPE qubesec_watch_failures_total counter"},
+        {METRIC_OBJECTS, "# TYPE qubesec_objects gauge"},
         {METRIC_BUILD_INFO, "# TYPE qubesec_build_info gauge"},
     };
     for (size_t i = 0; i < METRIC_COUNT; i++) {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 // The clock is the test's: each call says what time it is.
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+enum { SECOND = 1000, MINUTE = 60 * SECOND };
 
 static struct remakes *remakes;
 
@@ -53,8 +53,8 @@ static void each_time_takes_twice_as_long_as_the_one_before(void **) {
 static void it_takes_ten_minutes_at_most(void **) {
     int64_t now = 0;
     allowed("ns/a", now);
-    for (int i = 0; i < 9; i++) { // 2, 4, ... 512 seconds
-        now += 10 * MINUTE;
+    for (uint32_t wait = 2 * SECOND; wait < 10 * MINUTE; wait *= 2) {
+        now += wait;
         allowed("ns/a", now);
     }
     for (int i = 0; i < 20; i++) {
@@ -83,16 +83,33 @@ static void keys_do_not_know_of_each_other(void **) {
     refused("ns/b", 2 * SECOND, 1 * SECOND);
 }
 
-static void after_an_hour_of_peace_it_starts_again(void **) {
+// Ten times what it took last.
+static void after_some_peace_it_starts_again(void **) {
     allowed("ns/a", 0);
-    allowed("ns/a", 10 * SECOND);
-    allowed("ns/a", 20 * SECOND);
+    allowed("ns/a", 20 * SECOND); // so long, and no more
     int64_t last = 20 * SECOND;
-    allowed("ns/a", last + HOUR); // an hour, and no more
-    refused("ns/a", last + HOUR, 16 * SECOND);
-    last += HOUR;
-    allowed("ns/a", last + HOUR + 1);
-    refused("ns/a", last + HOUR + 1, 2 * SECOND);
+    refused("ns/a", last, 4 * SECOND);
+    allowed("ns/a", last + 40 * SECOND);
+    last += 40 * SECOND;
+    refused("ns/a", last, 8 * SECOND);
+    allowed("ns/a", last + 80 * SECOND + 1);
+    refused("ns/a", last + 80 * SECOND + 1, 2 * SECOND);
+}
+
+// At its longest it is remembered for a hundred minutes.
+static void a_long_fight_is_remembered_for_long(void **) {
+    int64_t now = 0;
+    allowed("ns/a", now);
+    for (uint32_t wait = 2 * SECOND; wait < 10 * MINUTE; wait *= 2) {
+        now += wait;
+        allowed("ns/a", now);
+    }
+    now += 100 * MINUTE;
+    allowed("ns/a", now);
+    refused("ns/a", now, 10 * MINUTE);
+    now += 100 * MINUTE + 1;
+    allowed("ns/a", now);
+    refused("ns/a", now, 2 * SECOND);
 }
 
 // More keys than are looked through; the peaceful ones make room, the others keep their count.
@@ -107,14 +124,16 @@ static void many_keys_are_kept_apart(void **) {
         snprintf(key, sizeof(key), "ns/%d", i);
         refused(key, 1 * SECOND, 1 * SECOND);
     }
-    allowed("ns/7", HOUR);
-    allowed("ns/new", HOUR + 1); // sweeps
-    refused("ns/7", HOUR + 1, 4 * SECOND - 1);
-    refused("ns/new", HOUR + 1, 2 * SECOND);
+    allowed("ns/7", 2 * SECOND);
+    int64_t later = 20 * SECOND + 1;
+    allowed("ns/new", later); // sweeps
+    allowed("ns/7", later);
+    refused("ns/7", later, 8 * SECOND);
+    refused("ns/new", later, 2 * SECOND);
     for (int i = 8; i < MANY; i++) {
         snprintf(key, sizeof(key), "ns/%d", i);
-        allowed(key, HOUR + 2);
-        refused(key, HOUR + 2, 2 * SECOND);
+        allowed(key, later);
+        refused(key, later, 2 * SECOND);
     }
 }
 
@@ -144,7 +163,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(it_takes_ten_minutes_at_most, set_up, tear_down),
         cmocka_unit_test_setup_teardown(asking_too_early_costs_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_do_not_know_of_each_other, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(after_an_hour_of_peace_it_starts_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(after_some_peace_it_starts_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_fight_is_remembered_for_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_keys_are_kept_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(out_of_memory_lets_it_through, set_up, tear_down),
     };

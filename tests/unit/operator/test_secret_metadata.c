@@ -84,6 +84,14 @@ static void what_carries_our_uid_is_ours(void **) {
     ownership_is(OWNERSHIP_OURS, "{" MARKS ",'ownerReferences':[{'uid':'uid-2','controller':false}]}");
 }
 
+// Other tools write that label, too.
+static void what_carries_our_uid_needs_no_label(void **) {
+    ownership_is(OWNERSHIP_OURS,
+                 "{'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'}}");
+    ownership_is(OWNERSHIP_OURS, "{'labels':{'app.kubernetes.io/managed-by':'helm'},'annotations':{"
+                                 "'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'}}");
+}
+
 static void what_names_us_without_our_uid_can_be_adopted(void **) {
     ownership_is(OWNERSHIP_ADOPTABLE, "{'labels':{'app.kubernetes.io/managed-by':'qubesec','more':'x'},"
                                       "'annotations':{'qubesec.io/owner':'QuantumToy/mine','more':'x'}}");
@@ -104,9 +112,10 @@ static void what_names_us_only_in_part_is_foreign(void **) {
         "null",
         "{'name':'mine'}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'}}",
-        "{'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'}}",
-        "{'labels':{'app.kubernetes.io/managed-by':'helm'},"
-        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'}}",
+        "{'annotations':{'qubesec.io/owner':'QuantumToy/mine'}}",
+        "{'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'helm'},'annotations':{'qubesec.io/owner':'QuantumToy/"
+        "mine'}}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/"
         "owner-uid':'uid-1'}}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
@@ -406,6 +415,7 @@ int main(void) {
         cmocka_unit_test(what_somebody_else_controls_is_foreign),
         cmocka_unit_test(what_our_forerunner_controls_is_left),
         cmocka_unit_test(what_carries_our_uid_is_ours),
+        cmocka_unit_test(what_carries_our_uid_needs_no_label),
         cmocka_unit_test(what_names_us_without_our_uid_can_be_adopted),
         cmocka_unit_test(what_names_us_only_in_part_is_foreign),
         cmocka_unit_test(a_new_secret_gets_marks_and_owner),
