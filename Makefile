@@ -11,18 +11,21 @@ export QUBESEC_VECTORS ?= $(abspath ../shared/vectors)
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build demo test asan tsan lint format up env down clean $(addprefix build-,release asan tsan)
+.PHONY: help build demo test asan tsan lint format up env down clean $(foreach kind,release asan tsan,configure-$(kind) build-$(kind))
 
 help: ## what there is to make (the default)
 	@awk -F ':.*## ' 'NF == 2 && /^[a-z]/ { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-build: build-release ## the program, as .local/build/release/qubesec
+build: configure-release ## the program, as .local/build/release/qubesec
+	@$(RUN) cmake --build $(BUILD)/release --target qubesec
 
-build-release: options := -DCMAKE_BUILD_TYPE=RelWithDebInfo
-build-asan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=address,undefined
-build-tsan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=thread
-build-release build-asan build-tsan: build-%:
+configure-release: options := -DCMAKE_BUILD_TYPE=RelWithDebInfo
+configure-asan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=address,undefined
+configure-tsan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=thread
+configure-release configure-asan configure-tsan: configure-%:
 	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/$* $(options) >/dev/null
+
+build-release build-asan build-tsan: build-%: configure-% # with all tests
 	@$(RUN) cmake --build $(BUILD)/$*
 
 demo: build ## two parties agree on a key on a real control plane, which is started and stopped again

@@ -15,6 +15,7 @@ extern const struct kube_resource kube_config_maps;
 extern const struct kube_resource kube_events; // events.k8s.io/v1
 
 // Appends the path of a collection (name NULL), an object, or its subresource (NULL: none); ns NULL: all
-// namespaces. Each part is percent-encoded. Errors: INVALID_SPEC (a name that is a path: "." or ".."), NO_MEMORY, INTERNAL (over the buffer's cap).
+// namespaces. Each part is percent-encoded. Errors: INVALID_SPEC (a name that is a path: "." or ".."),
+// NO_MEMORY, INTERNAL (over the buffer's cap).
 [[nodiscard]] bool kube_resource_path(const struct kube_resource *resource, const char *ns, const char *name,
                                       const char *subresource, struct buffer *path, struct error *e);

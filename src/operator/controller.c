@@ -10,6 +10,9 @@
 
 static const char succeeded[] = "Succeeded";
 
+// A failure that is shown in the status seldom goes away in a few milliseconds.
+enum { SHOWN_FAILURE_RETRY_MS = 1000 };
+
 // How a failure of each class is shown and followed up. No reason: the status is left alone and the object is
 // tried again, since nothing is known to be wrong with it.
 static const struct consequence {
@@ -149,6 +152,9 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
     if (consequence->reason == nullptr) {
         log_object(r, LOG_INFO, "could not finish, trying again", e->message);
         return;
+    }
+    if (verdict->kind == VERDICT_RETRY && e->retry_after_ms < SHOWN_FAILURE_RETRY_MS) {
+        e->retry_after_ms = SHOWN_FAILURE_RETRY_MS;
     }
     log_object(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, reason, e->message);
     struct error failure;

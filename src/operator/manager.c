@@ -66,11 +66,13 @@ static void key_retried(void *context, const char *) {
 }
 
 static void key_started(void *context, const char *, double seconds) {
-    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS, queue_label, seconds);
+    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS, queue_label,
+                    seconds);
 }
 
 static void key_finished(void *context, const char *, double seconds) {
-    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_WORK_DURATION_SECONDS, queue_label, seconds);
+    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_WORK_DURATION_SECONDS, queue_label,
+                    seconds);
 }
 
 static void request_done(void *context, const char *method, int code, double seconds) {
@@ -78,8 +80,8 @@ static void request_done(void *context, const char *method, int code, double sec
     char labels[LABELS_SIZE];
     char code_text[16];
     snprintf(code_text, sizeof(code_text), "%d", code);
-    snprintf(labels, sizeof(labels), "code=\"%s\",host=\"%.128s\",method=\"%s\"", code == 0 ? "<error>" : code_text,
-             m->host, method);
+    snprintf(labels, sizeof(labels), "code=\"%s\",host=\"%.128s\",method=\"%s\"",
+             code == 0 ? "<error>" : code_text, m->host, method);
     metrics_add(m->metrics, METRIC_REST_REQUESTS_TOTAL, labels, 1);
     snprintf(labels, sizeof(labels), "host=\"%.128s\",verb=\"%s\"", m->host, method);
     metrics_observe(m->metrics, METRIC_REST_REQUEST_DURATION_SECONDS, labels, seconds);
@@ -117,7 +119,8 @@ static void set_workers(struct manager *m, unsigned count) {
     }
     for (const struct kind *const *kind = m->kinds; *kind != nullptr; kind++) {
         char labels[LABELS_SIZE];
-        metrics_set(m->metrics, METRIC_MAX_CONCURRENT_RECONCILES, controller_label((*kind)->kind, labels), count);
+        metrics_set(m->metrics, METRIC_MAX_CONCURRENT_RECONCILES, controller_label((*kind)->kind, labels),
+                    count);
     }
 }
 

@@ -8,7 +8,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { KINDS_MAX = 16, KEY_MAX = 1024, OWN_RESOURCES = 2, ENQUEUE_PAUSE_NS = 1000000, SILENCE_MAX_MS = 300000 };
+enum {
+    KINDS_MAX = 16,
+    KEY_MAX = 1024,
+    OWN_RESOURCES = 2,
+    ENQUEUE_PAUSE_NS = 1000000,
+    SILENCE_MAX_MS = 300000
+};
 
 struct watched {
     struct watches *watches;
@@ -260,8 +266,8 @@ bool watches_are_alive(const struct watches *watches, const char **ret_missing) 
     return true;
 }
 
-void watches_count(const struct watches *watches, void (*visit)(void *context, const char *kind, size_t count),
-                   void *context) {
+void watches_count(const struct watches *watches,
+                   void (*visit)(void *context, const char *kind, size_t count), void *context) {
     for (size_t i = 0; i < watches->kind_count; i++) {
         visit(context, watches->all[i].resource.kind, store_count(watches->all[i].store));
     }

@@ -34,13 +34,13 @@ struct watches_options {
 void watches_stop(struct watches *watches);
 void watches_free(struct watches *watches); // stops and takes watches; NULL is allowed
 
-// Whether everything has listed, and the server was heard of on each watch lately (it sends something every minute or
-// so). Any thread. *ret_missing: a resource of which that is not so.
+// Whether everything has listed, and the server was heard of on each watch lately (it sends something every
+// minute or so). Any thread. *ret_missing: a resource of which that is not so.
 bool watches_are_alive(const struct watches *watches, const char **ret_missing);
 
 // Calls visit with each kind's name and the number of its objects. Any thread.
-void watches_count(const struct watches *watches, void (*visit)(void *context, const char *kind, size_t count),
-                   void *context);
+void watches_count(const struct watches *watches,
+                   void (*visit)(void *context, const char *kind, size_t count), void *context);
 
 // The kind with that plural, or with that name; NULL: not one of ours. *ret_resource: how the API server
 // calls it.

@@ -29,7 +29,7 @@ RESOURCES = {
     "ClusterRoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"),
     "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
 }
-PATIENCE = 120.0  # seconds until waiting for something that ought to come is given up
+PATIENCE = 60.0  # seconds until waiting for something that ought to come is given up
 
 
 class ApiError(Exception):

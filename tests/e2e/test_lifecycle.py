@@ -26,7 +26,7 @@ class Life:
 LIVES = {
     QRN: Life(
         spec={"numBytes": 48}, edit={"numBytes": 49}, algorithm="system", entries={"random": 48}, main="random",
-        fresh=True, standard="NIST SP 800-90A", own_status=frozenset({"size", "entropy", "lastGeneratedTime"}),
+        fresh=True, standard="NIST SP 800-90A; for provider system: Linux getrandom(2)", own_status=frozenset({"size", "entropy", "lastGeneratedTime"}),
     ),
     QKKP: Life(
         spec={"algorithm": "ML-KEM-768"}, edit={"algorithm": "ML-KEM-1024"}, algorithm="ML-KEM-768",
@@ -196,6 +196,17 @@ def test_edits_that_are_allowed_change_no_key(api, operator, namespace):
     operator.settle()
     assert api.get(QKKP, namespace, "pair")["status"] == made["status"]
     assert version_of(api.output(made)) == version_of(before)
+
+
+def test_made_anew_at_once(api, operator, namespace):
+    """Before the old Secret is collected: it is neither taken over nor in the way for long."""
+    [made] = api.make(thing(QKKP, namespace, "it"))
+    before = api.output(made)
+    api.delete(QKKP, namespace, "it")
+    [again] = api.make(thing(QKKP, namespace, "it"))
+    after = api.output(again)
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert data_of(after)["public_key"] != data_of(before)["public_key"]
 
 
 def test_namespace_can_be_deleted(api, operator, namespace):

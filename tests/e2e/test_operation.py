@@ -109,7 +109,7 @@ def test_variables_and_flags_that_win_over_them(api, operators, cluster, namespa
         "QUBESEC_WORKERS": "2",
     }
     operator = operators.spawn([operators.binary, "operator", "--log-level=info"], environment=environment).wait_ready()
-    assert operator.metrics()['controller_runtime_max_concurrent_reconciles{controller="qubesec"}'] == 2
+    assert operator.metrics()['controller_runtime_max_concurrent_reconciles{controller="quantumkemkeypair"}'] == 2
     api.make(thing(QRN, namespace, "numbers"))
 
 
@@ -249,7 +249,7 @@ def test_settings_are_picked_up_while_running(api, operators, namespace, setting
     operator = operators.start("--log-level", "info", "--workers", "3").wait_ready()
 
     def workers():
-        return operator.metrics()['controller_runtime_max_concurrent_reconciles{controller="qubesec"}']
+        return operator.metrics()['controller_runtime_max_concurrent_reconciles{controller="quantumkemkeypair"}']
 
     def debug_lines():
         """How many come of one more object that fails."""

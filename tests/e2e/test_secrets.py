@@ -4,6 +4,7 @@ import time
 
 import pytest
 from api import (
+    ApiError,
     KINDS, QES, QKKP, QRN, data_of, exchange, ready_of, reason_of, secret_thing, thing, version_of, wait_until,
 )  # fmt: skip
 from crypto import SIZES, seed_of
@@ -25,10 +26,11 @@ def wait_remade(api, kind, namespace, name, old):
 
     def probe():
         found = api.get(kind, namespace, name)
+        if found["status"]["status"] != "Success":
+            return None
         secret = api.output(found)
-        verified = found["status"]["secretRef"].get("resourceVersion") == version_of(secret)
-        good = found["status"]["status"] == "Success" and verified and data_of(secret) != old
-        return good and data_of(secret)
+        verified = found["status"]["secretRef"]["resourceVersion"] == version_of(secret)
+        return verified and data_of(secret) != old and data_of(secret)
 
     return wait_until(f"{kind} {name} is remade", probe)
 
@@ -162,23 +164,24 @@ def test_wiped_status_is_repaired_without_a_new_key(api, operator, namespace):
 # Secrets of others
 
 
-def foreign(kind, namespace):
-    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "00000000-0000-0000-0000-000000000001"}
-    ours = {"labels": {"app.kubernetes.io/managed-by": "qubesec"}}
-    metadata = {
-        "plain": {},
-        "controlled-by-another": {"ownerReferences": [{**owner, "controller": True}], **ours,
-                                  "annotations": {"qubesec.io/owner": f"{QKKP}/it"}},
-        "of-another-name": {**ours, "annotations": {"qubesec.io/owner": f"{QKKP}/other"}},
-        "of-another-kind": {**ours, "annotations": {"qubesec.io/owner": f"{QRN}/it"}},
-        "without-our-label": {"annotations": {"qubesec.io/owner": f"{QKKP}/it"}},
-    }[kind]  # fmt: skip
-    return secret_thing(namespace, "it", {"password": b"theirs"}, **metadata)
+OURS = {"app.kubernetes.io/managed-by": "qubesec"}
+FOREIGN = {
+    "plain": {},
+    "of-another-name": {"labels": OURS, "annotations": {"qubesec.io/owner": f"{QKKP}/other"}},
+    "of-another-kind": {"labels": OURS, "annotations": {"qubesec.io/owner": f"{QRN}/it"}},
+    "without-our-label": {"annotations": {"qubesec.io/owner": f"{QKKP}/it"}},
+}
 
 
-@pytest.mark.parametrize("kind", ["plain", "of-another-name", "of-another-kind", "without-our-label"])
-def test_foreign_secret_is_never_touched(api, operator, namespace, kind):
-    before = api.create(foreign(kind, namespace))
+def donated(api, namespace):
+    """What a sound output holds, so that it is not by its content that a Secret is seen to be foreign."""
+    api.make(thing(QKKP, namespace, "donor"))
+    return api.secret(namespace, "donor")
+
+
+@pytest.mark.parametrize("metadata", FOREIGN.values(), ids=FOREIGN)
+def test_foreign_secret_is_never_touched(api, operator, namespace, metadata):
+    before = api.create(secret_thing(namespace, "it", donated(api, namespace), **metadata))
     api.create(thing(QKKP, namespace, "it"))
     found = api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
     assert "Secret it" in found["status"]["error"] and "not touched" in found["status"]["error"]
@@ -189,14 +192,19 @@ def test_foreign_secret_is_never_touched(api, operator, namespace, kind):
     api.wait_success(QKKP, namespace, "it")
 
 
-def test_secret_that_another_controls_is_never_touched(cluster, api, operator, namespace):
+def test_secret_that_another_controls_is_never_touched(api, operator, namespace):
     """Its owner exists, or the garbage collector would take it away."""
-    owner = api.create(
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": "theirs"}}
-    )
-    secret = foreign("controlled-by-another", namespace)
-    secret["metadata"]["ownerReferences"][0]["uid"] = owner["metadata"]["uid"]
-    before = api.create(secret)
+    name = {"namespace": namespace, "name": "theirs"}
+    owner = api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": name})
+    reference = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": "theirs",
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+    }
+    metadata = {"labels": OURS, "annotations": {"qubesec.io/owner": f"{QKKP}/it"}, "ownerReferences": [reference]}
+    before = api.create(secret_thing(namespace, "it", donated(api, namespace), **metadata))
     api.create(thing(QKKP, namespace, "it"))
     api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
     operator.settle()
@@ -211,9 +219,9 @@ def test_foreign_secret_that_comes_later(api, operator, namespace):
     while before is None:
         api.delete("Secret", namespace, "it")
         try:
-            before = api.create(foreign("plain", namespace))
-        except Exception as error:  # ours was faster
-            assert "already exists" in str(error)
+            before = api.create(secret_thing(namespace, "it", {"password": b"theirs"}))
+        except ApiError as error:
+            assert error.status == 409, "ours was faster"
     api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
     assert api.get("Secret", namespace, "it") == before
 

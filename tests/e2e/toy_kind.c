@@ -14,7 +14,7 @@ struct spec {
 
 static const struct input_source sources[] = {
     {"Secret", nullptr, true},
-    {nullptr},
+    {.kind = nullptr},
 };
 
 static void decode(struct spec_reader *reader, void *memory) {

@@ -464,7 +464,8 @@ static void a_key_goes_with_kinds_that_have_one(void **) {
 
 // A path to the API server is made of them.
 static void names_in_a_reference_are_such(void **) {
-    static const char *const bad[] = {".", "..", "A", "a_b", "-a", "a-", "a/b", "a?b", "a%2fb", "a b", "a..b"};
+    static const char *const bad[] = {".",   "..",  "A",     "a_b", "-a",  "a-",
+                                      "a/b", "a?b", "a%2fb", "a b", "a..b"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char spec[100];
         char message[200];

@@ -15,9 +15,10 @@ static void it_serves_the_five_kinds(void **) {
         const char *kind;
         const char *plural;
         const char *short_name;
-        const char *standard;
+        const char *standard; // how it begins
     } wanted[] = {
-        {"QuantumRandomNumber", "quantumrandomnumbers", "qrn", "NIST SP 800-90A"},
+        {"QuantumRandomNumber", "quantumrandomnumbers", "qrn",
+         "NIST SP 800-90A; for provider system: Linux getrandom(2)"},
         {"QuantumKEMKeyPair", "quantumkemkeypairs", "qkkp", "FIPS 203"},
         {"QuantumEncapsulateSecret", "quantumencapsulatesecrets", "qes", "FIPS 203"},
         {"QuantumDecapsulateSecret", "quantumdecapsulatesecrets", "qds", "FIPS 203"},
@@ -30,7 +31,7 @@ static void it_serves_the_five_kinds(void **) {
             if (strcmp(kind->kind, wanted[i].kind) == 0) {
                 assert_string_equal(kind->plural, wanted[i].plural);
                 assert_string_equal(kind->short_name, wanted[i].short_name);
-                assert_string_equal(kind->standard, wanted[i].standard);
+                assert_memory_equal(kind->standard, wanted[i].standard, strlen(wanted[i].standard));
                 found++;
             }
         }

@@ -1,0 +1,203 @@
+"""What must never be seen while things change under each other: stale combinations, loops, objects that stay stuck."""
+
+import contextlib
+import time
+
+import pytest
+from api import QDK, QDS, QES, QKKP, QRN, ApiError, config_map_thing, exchange, reason_of, secret_thing, thing, wait_until
+from crypto import generate
+
+QUIET = 3.0  # seconds in which nothing more may happen
+
+
+def fingerprint(found):
+    return found["status"].get("fingerprint")
+
+
+@contextlib.contextmanager
+def watched(api, kind, namespace, name):
+    """Every status that the object has meanwhile."""
+    seen = []
+
+    def note(_, found):
+        if found["metadata"]["name"] == name and "status" in found:
+            seen.append(found["status"])
+
+    end = api.watch(kind, namespace, note)
+    try:
+        yield seen
+    finally:
+        end()
+
+
+def test_a_new_key_pair_is_never_combined_with_an_old_ciphertext(api, operator, namespace):
+    api.make(*exchange(namespace))
+    for _ in range(3):
+        with watched(api, QDS, namespace, "opened") as seen:
+            old = api.secret(namespace, "sealed")["shared_secret"]
+            api.delete("Secret", namespace, "pair")
+
+            def agreed():
+                sealed, opened = (api.find("Secret", namespace, name) for name in ("sealed", "opened"))
+                return sealed and opened and api.secret(namespace, "sealed")["shared_secret"] != old and (
+                    api.secret(namespace, "sealed")["shared_secret"] == api.secret(namespace, "opened")["shared_secret"]
+                )  # fmt: skip
+
+            wait_until("the exchange is made anew", agreed, patience=180)
+            current = fingerprint(api.wait_success(QDS, namespace, "opened"))
+            sealed = fingerprint(api.wait_success(QES, namespace, "sealed"))
+        assert sealed == current
+        before = seen[0]["fingerprint"]
+        shown = {one["fingerprint"] for one in seen if one["status"] == "Success"}
+        assert shown <= {before, current}, "a shared secret that nobody else has was shown as good"
+
+
+def test_an_output_is_not_its_own_input(api, operator, namespace):
+    api.make(thing(QRN, namespace, "numbers"))
+    api.make(thing(QDK, namespace, "loop", {"sharedSecretRef": {"kind": QRN, "name": "numbers"}}))
+    own = {"kind": "Secret", "name": "loop", "key": "key"}
+    api.patch(QDK, namespace, "loop", {"spec": {"sharedSecretRef": own}})
+    failed = api.wait_status(QDK, namespace, "loop", "Failed", "InvalidSpec")
+    assert "own output" in failed["status"]["error"]
+
+
+def test_outputs_that_are_made_from_each_other_slow_down(api, operator, namespace):
+    api.create(secret_thing(namespace, "start", {"key": b"0123456789abcdef"}))
+    for name, other in (("one", "start"), ("two", "one")):
+        api.make(thing(QDK, namespace, name, {"sharedSecretRef": {"kind": "Secret", "name": other, "key": "key"}}))
+    api.patch(QDK, namespace, "one", {"spec": {"sharedSecretRef": {"name": "two"}}})
+    time.sleep(QUIET)
+    first = api.get("Secret", namespace, "one")["metadata"]["resourceVersion"]
+    versions = {first}
+    end = time.monotonic() + QUIET
+    while time.monotonic() < end:
+        versions.add(api.get("Secret", namespace, "one")["metadata"]["resourceVersion"])
+        time.sleep(0.05)
+    assert len(versions) <= 3, f"{len(versions)} keys in {QUIET} s"
+
+
+def test_a_later_object_of_the_same_name_changes_nothing(api, operator, namespace):
+    api.make(thing(QRN, namespace, "x"), thing(QKKP, namespace, "pair"))
+    [before] = api.make(thing(QDK, namespace, "derived", {"sharedSecretRef": {"name": "x"}}))
+    assert before["status"]["inputs"][0]["from"] == f"{QRN}/x"
+    api.make(thing(QES, namespace, "x", {"publicKeyRef": {"name": "pair"}, "outputSecretName": "y"}))
+    time.sleep(QUIET)
+    after = api.wait_success(QDK, namespace, "derived")
+    assert fingerprint(after) == fingerprint(before)
+
+
+def test_a_label_on_the_first_secret_reaches_nobody_else(api, operator, namespace):
+    things = exchange(namespace)
+    before = {found["metadata"]["name"]: fingerprint(found) for found in api.make(*things)}
+    with watched(api, QES, namespace, "sealed") as sealed, watched(api, QDK, namespace, "bob") as bob:
+        api.patch(QKKP, namespace, "pair", {"spec": {"secretTemplate": {"labels": {"team": "a"}}}})
+        wait_until("the label is there", lambda: api.get("Secret", namespace, "pair")["metadata"]["labels"].get("team"))
+        time.sleep(QUIET)
+    assert all(one["status"] == "Success" for one in [*sealed, *bob])
+    for one in things:
+        found = api.wait_success(one["kind"], namespace, one["metadata"]["name"])
+        assert fingerprint(found) == before[one["metadata"]["name"]]
+
+
+def test_a_key_written_differently_is_the_same_key(api, operator, namespace, tmp_path):
+    _, pem = generate(tmp_path, "ML-KEM-768")
+    api.create(config_map_thing(namespace, "peer", {"key": pem.decode()}))
+    reference = {"kind": "ConfigMap", "name": "peer", "key": "key"}
+    [before] = api.make(thing(QES, namespace, "sealed", {"publicKeyRef": reference}))
+    api.patch("ConfigMap", namespace, "peer", {"data": {"key": f"\n{pem.decode()}\n\n"}})
+
+    def taken_up():
+        recorded = api.get(QES, namespace, "sealed")["status"]["inputs"][0]["resourceVersion"]
+        return recorded == api.get("ConfigMap", namespace, "peer")["metadata"]["resourceVersion"]
+
+    wait_until("the change is taken up", taken_up)
+    assert fingerprint(api.wait_success(QES, namespace, "sealed")) == fingerprint(before)
+
+
+def test_a_replaced_object_gets_a_status_of_its_own(api, operator, namespace):
+    for _ in range(10):
+        api.create(thing(QKKP, namespace, "pair"))
+        api.delete(QKKP, namespace, "pair")
+        created = api.create(thing(QKKP, namespace, "pair"))
+        found = api.wait_success(QKKP, namespace, "pair")
+        owners = api.output(found)["metadata"]["ownerReferences"]
+        assert [one["uid"] for one in owners] == [created["metadata"]["uid"]]
+        api.delete(QKKP, namespace, "pair")
+        api.wait_gone("Secret", namespace, "pair")
+
+
+def test_a_lost_secret_is_told_of(api, operator, namespace):
+    api.make(thing(QKKP, namespace, "pair"))
+    api.delete("Secret", namespace, "pair")
+    wait_until("an Event", lambda: api.events(namespace, "pair", "SecretLost"))
+
+
+def test_objects_wake_although_other_secrets_come_and_go(api, operator, namespace):
+    names = [f"taken-{i}" for i in range(20)]
+    for name in names:
+        api.create(secret_thing(namespace, name, {"theirs": b"x"}))
+    for name in names:
+        api.create(secret_thing(namespace, f"noise-{name}", {"theirs": b"x"}))
+    for name in names:
+        api.create(thing(QRN, namespace, name))
+        api.delete("Secret", namespace, f"noise-{name}")
+    for name in names:
+        api.wait_status(QRN, namespace, name, "Failed", "SecretConflict")
+    for name in names:
+        api.delete("Secret", namespace, name)
+    for name in names:
+        api.wait_success(QRN, namespace, name)
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", "UPPER"])
+def test_a_reference_is_a_name_and_no_path(api, operator, namespace, name):
+    reference = {"kind": "Secret", "name": name, "key": "key"}
+    with pytest.raises(ApiError, match="sharedSecretRef.name"):
+        api.create(thing(QDK, namespace, "derived", {"sharedSecretRef": reference}))
+
+
+POLICY_PATH = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+
+
+@contextlib.contextmanager
+def refusing_secrets(api, namespace):
+    """The API server refuses all Secrets of the namespace meanwhile, with 422."""
+    policy = {
+        "metadata": {"name": namespace},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}
+                ],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            },
+            "validations": [{"expression": "false", "message": "no Secrets today"}],
+        },
+    }
+    binding = {"metadata": {"name": namespace}, "spec": {"policyName": namespace, "validationActions": ["Deny"]}}
+    api.call("POST", POLICY_PATH, policy)
+    api.call("POST", f"{POLICY_PATH.removesuffix('ies')}ybindings", binding)
+
+    def refused():
+        probe = secret_thing(namespace, f"probe-{time.monotonic_ns()}", {})
+        try:
+            api.create(probe)
+        except ApiError:
+            return True
+        return False
+
+    try:
+        wait_until("the policy is in force", refused)
+        yield
+    finally:
+        api.call("DELETE", f"{POLICY_PATH.removesuffix('ies')}ybindings/{namespace}")
+        api.call("DELETE", f"{POLICY_PATH}/{namespace}")
+
+
+def test_what_the_api_server_refuses_is_tried_again(api, operator, namespace):
+    with refusing_secrets(api, namespace):
+        api.create(thing(QRN, namespace, "numbers"))
+        failed = api.wait_status(QRN, namespace, "numbers", "Failed", "RequestRefused")
+        assert "no Secrets today" in failed["status"]["error"]
+    found = api.wait_success(QRN, namespace, "numbers")
+    assert reason_of(found) == "Succeeded"
