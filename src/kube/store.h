@@ -63,8 +63,9 @@ uint64_t store_removals(struct store *store);
 [[nodiscard]] bool store_apply_read(struct store *store, struct kube_object *object, uint64_t removals,
                                     struct error *e);
 
-// From the watch: object, in its last state, is gone. A stored object of another uid that is newer stays.
-// Takes object. Moves how far the watch has come.
+// From the watch: object, in its last state, is gone. Reported also when it was not stored but is worth
+// keeping, since somebody may know of it from a read of his own. A stored object of another uid that is newer
+// stays. Takes object. Moves how far the watch has come.
 void store_remove(struct store *store, struct kube_object *object);
 
 // The watch has come as far as resource_version: a bookmark. Never goes back. Out of memory is harmless: the
