@@ -71,12 +71,3 @@ bool json_freeze(const yyjson_mut_doc *document, yyjson_doc **ret_document, stru
     *ret_document = frozen;
     return true;
 }
-
-bool json_copy(yyjson_val *value, yyjson_doc **ret_document, struct error *e) {
-    cleanup_json_mut yyjson_mut_doc *copy = nullptr;
-    if (!json_create(&copy, e)) {
-        return false;
-    }
-    yyjson_mut_doc_set_root(copy, yyjson_val_mut_copy(copy, value));
-    return json_freeze(copy, ret_document, e);
-}

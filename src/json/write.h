@@ -22,10 +22,6 @@ void json_mut_free(yyjson_mut_doc *document);
 // the buffer's cap).
 [[nodiscard]] bool json_write(const yyjson_mut_doc *document, struct buffer *buffer, struct error *e);
 
-// An immutable copy of value (deep, as small as can be); *ret_document is owned. Errors: NO_MEMORY, INTERNAL
-// (value is NULL).
-[[nodiscard]] bool json_copy(yyjson_val *value, yyjson_doc **ret_document, struct error *e);
-
 // The immutable form of a document, an independent copy, as small as can be; *ret_document is owned. Errors:
 // NO_MEMORY (now, or while the document was built), INTERNAL (no root).
 [[nodiscard]] bool json_freeze(const yyjson_mut_doc *document, yyjson_doc **ret_document, struct error *e);

@@ -70,39 +70,19 @@ bool store_has(struct store *store, const char *value) {
     return has;
 }
 
-// ---- visiting
+// ---- finding
 
-struct visitor {
-    void (*object)(void *context, struct kube_object *object); // or
-    void (*key)(void *context, const char *key);
-    void *context;
-};
-
-static void visit_and_release(const struct visitor *visitor, struct kube_object *object) {
-    if (visitor->object != nullptr) {
-        visitor->object(visitor->context, object);
-    } else {
-        visitor->key(visitor->context, object->key);
-    }
-    kube_object_release(object);
-}
-
-// Those to visit: under value, or all when it is NULL. NULL: none. With the lock held.
-static const struct map *select_entries(const struct store *store, const char *value) {
-    return value == nullptr ? table_entries(store->table) : table_find(store->table, value);
-}
-
-// A count of each selected object, in an array of its own; NULL: memory is out.
+// A count of each object under value, in an array of its own; NULL: memory is out.
 static struct kube_object **snapshot(struct store *store, const char *value, size_t *ret_count) {
     size_t count = 0;
     pthread_mutex_lock(&store->lock);
-    const struct map *selected = select_entries(store, value);
-    size_t size = selected == nullptr ? 0 : map_count(selected);
+    const struct map *found = table_find(store->table, value);
+    size_t size = found == nullptr ? 0 : map_count(found);
     struct kube_object **objects = memory_allocate((size + 1) * sizeof(*objects));
-    if (objects != nullptr && selected != nullptr) {
+    if (objects != nullptr && found != nullptr) {
         const char *key;
         void *entry;
-        for (size_t position = 0; map_next(selected, &position, &key, &entry);) {
+        for (size_t position = 0; map_next(found, &position, &key, &entry);) {
             objects[count++] = kube_object_retain(((struct entry *)entry)->object);
         }
     }
@@ -111,15 +91,15 @@ static struct kube_object **snapshot(struct store *store, const char *value, siz
     return objects;
 }
 
-// A count of the selected object whose key is the least that is greater than after (NULL: the least); NULL:
-// none.
+// A count of the object under value whose key is the least that is greater than after (NULL: the least);
+// NULL: none.
 static struct kube_object *successor(struct store *store, const char *value, const char *after) {
     struct kube_object *least = nullptr;
     pthread_mutex_lock(&store->lock);
-    const struct map *selected = select_entries(store, value);
+    const struct map *found = table_find(store->table, value);
     const char *key;
     void *entry;
-    for (size_t position = 0; selected != nullptr && map_next(selected, &position, &key, &entry);) {
+    for (size_t position = 0; found != nullptr && map_next(found, &position, &key, &entry);) {
         if ((after == nullptr || strcmp(key, after) > 0) &&
             (least == nullptr || strcmp(key, least->key) < 0)) {
             least = ((struct entry *)entry)->object;
@@ -130,12 +110,14 @@ static struct kube_object *successor(struct store *store, const char *value, con
     return least;
 }
 
-static void visit_selected(struct store *store, const char *value, const struct visitor *visitor) {
+void store_find(struct store *store, const char *value, void (*visit)(void *context, const char *key),
+                void *context) {
     size_t count;
     struct kube_object **objects = snapshot(store, value, &count);
     if (objects != nullptr) {
         for (size_t i = 0; i < count; i++) {
-            visit_and_release(visitor, objects[i]);
+            visit(context, objects[i]->key);
+            kube_object_release(objects[i]);
         }
         memory_free(objects);
         return;
@@ -144,19 +126,10 @@ static void visit_selected(struct store *store, const char *value, const struct 
     struct kube_object *object = successor(store, value, nullptr);
     while (object != nullptr) {
         struct kube_object *next = successor(store, value, object->key);
-        visit_and_release(visitor, object);
+        visit(context, object->key);
+        kube_object_release(object);
         object = next;
     }
-}
-
-void store_find(struct store *store, const char *value, void (*visit)(void *context, const char *key),
-                void *context) {
-    visit_selected(store, value, &(struct visitor){.key = visit, .context = context});
-}
-
-void store_visit(struct store *store, void (*visit)(void *context, struct kube_object *object),
-                 void *context) {
-    visit_selected(store, nullptr, &(struct visitor){.object = visit, .context = context});
 }
 
 // ---- changing

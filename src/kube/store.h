@@ -43,10 +43,6 @@ void store_find(struct store *store, const char *value, void (*visit)(void *cont
 // Whether the index has anything under value.
 bool store_has(struct store *store, const char *value);
 
-// Calls visit for a snapshot of all objects; each is borrowed during the call. Cannot fail, as store_find.
-void store_visit(struct store *store, void (*visit)(void *context, struct kube_object *object),
-                 void *context);
-
 // From the watch. Takes object, also on failure. An older version than the stored one is dropped. Moves how
 // far the watch has come. Errors: NO_MEMORY (the store is as before: list again).
 [[nodiscard]] bool store_apply(struct store *store, struct kube_object *object, struct error *e);

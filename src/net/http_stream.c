@@ -349,7 +349,7 @@ void http_stream_close(struct http_stream *stream) {
     if (stream == nullptr) {
         return;
     }
-    if (stream->state != STREAM_ENDED && stream->client->in_curl) {
+    if (stream->started && stream->state != STREAM_ENDED && stream->client->in_curl) {
         stream->state = STREAM_CLOSED;
         stream->client->untidy = true;
         return;

@@ -276,10 +276,6 @@ void loop_timer_start(struct loop_timer *timer, uint32_t milliseconds) {
     (void)evtimer_add(timer->event, &delay);
 }
 
-void loop_timer_stop(struct loop_timer *timer) {
-    (void)evtimer_del(timer->event);
-}
-
 void loop_timer_free(struct loop_timer *timer) {
     if (timer != nullptr) {
         event_free(timer->event);

@@ -43,8 +43,7 @@ void loop_unpost(struct loop *loop, const void *context);
 [[nodiscard]] bool loop_timer_create(struct loop *loop, void (*function)(void *context), void *context,
                                      struct loop_timer **ret_timer, struct error *e);
 void loop_timer_start(struct loop_timer *timer, uint32_t milliseconds); // restarts when it is running
-void loop_timer_stop(struct loop_timer *timer);
-void loop_timer_free(struct loop_timer *timer); // takes timer; NULL is allowed
+void loop_timer_free(struct loop_timer *timer);                         // takes timer; NULL is allowed
 
 // libevent's own handle, for the HTTP server and the HTTP client; borrowed until loop_free.
 struct event_base *loop_event_base(struct loop *loop);

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "operator/decode.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -22,7 +21,6 @@ struct watched {
     struct kube_resource resource;
     struct store *store;
     struct watch *watch;
-    atomic_bool synced;
 };
 
 struct watches {
@@ -144,7 +142,8 @@ static void watch_failed(void *context, const struct kube_resource *resource, co
 static bool range_has_synced(const struct watches *watches, size_t from, size_t to,
                              const char **ret_missing) {
     for (size_t i = from; i < to; i++) {
-        if (!atomic_load(&watches->all[i].synced)) {
+        const struct watch *watch = watches->all[i].watch;
+        if (watch == nullptr || !watch_has_synced(watch)) {
             *ret_missing = watches->all[i].resource.plural;
             return false;
         }
@@ -177,7 +176,6 @@ static void watch_synced(void *context, const struct kube_resource *) {
     struct watches *watches = watched->watches;
     const char *missing;
     struct error e;
-    atomic_store(&watched->synced, true);
     bool kinds_synced = range_has_synced(watches, 0, watches->kind_count, &missing);
     if (kinds_synced && watched->kind != nullptr && watches->all[watches->kind_count].watch == nullptr &&
         !start_range(watches, watches->kind_count, watches->count, &e)) {

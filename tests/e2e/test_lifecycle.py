@@ -207,6 +207,8 @@ def test_made_anew_at_once(api, operator, namespace):
     after = api.output(again)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert data_of(after)["public_key"] != data_of(before)["public_key"]
+    operator.settle()
+    assert api.events(namespace, "it", "SecretConflict") == []
 
 
 def test_namespace_can_be_deleted(api, operator, namespace):

@@ -555,7 +555,7 @@ static void the_output_secret_has_two_names(void **) {
 }
 
 static void the_output_secret_has_a_dns_name(void **) {
-    static const char *const good[] = {"a", "0", "a-b", "a--b", "a.b", "a0.b1-c.d", "1.2.3"};
+    static const char *const good[] = {"a", "0", "a-b", "a--b", "a.b", "a0.b1-c.d", "1.2.3", "z9"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         char spec[100];
         snprintf(spec, sizeof(spec), "{'outputSecretName':'%s'}", good[i]);

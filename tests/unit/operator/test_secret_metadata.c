@@ -62,6 +62,7 @@ static void what_our_forerunner_controls_is_left(void **) {
         "'apiVersion':'qubesec.io/v1','kind':'QuantumToy','name':'yours'",
         "'apiVersion':'qubesec.io/v1','kind':'QuantumOther','name':'mine'",
         "'apiVersion':'toys.example/v1','kind':'QuantumToy','name':'mine'",
+        "'apiVersion':'qubesec.iot/v1','kind':'QuantumToy','name':'mine'",
         "'kind':'QuantumToy','name':'mine'",
     };
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -275,6 +276,14 @@ static void keys_are_not_mixed_up(void **) {
                "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','ab':'3',"
                "'qubesec.io/secret-template':'label:ab'},'ownerReferences':[" OWN_REFERENCE "]}",
                "{'labels':{'ab':null},'annotations':{'qubesec.io/secret-template':'annotation:ab'}}");
+    // Nor is the end of one a key.
+    patch_with(
+        "{'labels':{'abcdefgh':'1'}}", false,
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec','abcdefgh':'1','tion:note':'2'},"
+        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','fgh':'3',"
+        "'qubesec.io/secret-template':'label:abcdefgh annotation:note'},'ownerReferences':[" OWN_REFERENCE
+        "]}",
+        "{'annotations':{'qubesec.io/secret-template':'label:abcdefgh'}}");
 }
 
 // The list of keys is an annotation that others can write, too.
