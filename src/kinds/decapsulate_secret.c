@@ -83,7 +83,8 @@ static bool choose_algorithm(const struct spec *spec, const struct input *privat
         return false;
     }
     if (algorithm == nullptr) {
-        return error_set(e, ERROR_INTERNAL, "the key pair of spec.privateKeyRef does not say its algorithm");
+        error_set(e, ERROR_INTERNAL, "the key pair of spec.privateKeyRef does not say its algorithm");
+        return false;
     }
     *ret_algorithm = algorithm;
     return true;

@@ -1,7 +1,7 @@
 """A kind is a value: toy_kind.c defines one of its own, and the generic controller serves it as it serves ours."""
 
 import pytest
-from api import ApiError, data_of, secret_thing, thing, wait_until
+from api import data_of, secret_thing, thing, wait_until
 from crypto import fingerprint
 from test_secrets import check_damage_is_told, put, wait_remade
 
@@ -65,8 +65,3 @@ def test_toy_kind(api, toys, namespace):
     api.create(thing(TOY, namespace, "faulty", {"note": 1}))
     error = api.wait_status(TOY, namespace, "faulty", "Failed", "InvalidSpec")["status"]["error"]
     assert "spec.sourceRef: is required" in error and "spec.note: must be a text" in error
-
-    api.delete(TOY, namespace, "it")
-    api.wait_gone("Secret", namespace, "it-toy")
-    with pytest.raises(ApiError, match="404"):
-        api.secret(namespace, "it-toy")
