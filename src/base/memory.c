@@ -4,12 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+static thread_local bool has_failed;
+
+static void *note_failure(void *block) {
+    has_failed = has_failed || block == nullptr;
+    return block;
+}
+
 void *memory_allocate(size_t size) {
-    return malloc(size);
+    return note_failure(malloc(size));
 }
 
 void *memory_allocate_zeroed(size_t count, size_t size) {
-    return calloc(count, size);
+    return note_failure(calloc(count, size));
+}
+
+bool memory_take_failure(void) {
+    bool failed = has_failed;
+    has_failed = false;
+    return failed;
 }
 
 // The block's whole usable size is cleansed, not only what was asked for. Kept out of line, and away from the
@@ -22,7 +35,7 @@ void *memory_allocate_zeroed(size_t count, size_t size) {
 
 void *memory_resize(void *block, size_t size) {
     if (block == nullptr) {
-        return malloc(size);
+        return memory_allocate(size);
     }
     if (size == 0) {
         memory_free(block);
@@ -32,7 +45,7 @@ void *memory_resize(void *block, size_t size) {
     if (size <= usable && size >= usable / 2) {
         return block;
     }
-    void *moved = malloc(size);
+    void *moved = memory_allocate(size);
     if (moved != nullptr) {
         memcpy(moved, block, usable < size ? usable : size);
         memory_free(block);
@@ -52,7 +65,7 @@ char *memory_copy_text(const char *text) {
 }
 
 char *memory_copy_span(const char *text, size_t length) {
-    char *copy = malloc(length + 1);
+    char *copy = memory_allocate(length + 1);
     if (copy != nullptr) {
         if (length > 0) { // text may be NULL then
             memcpy(copy, text, length);

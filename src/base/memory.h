@@ -11,6 +11,10 @@
 [[nodiscard]] void *memory_allocate_zeroed(size_t count, size_t size);
 [[nodiscard]] void *memory_resize(void *block, size_t size);
 
+// Whether an allocation of the calling thread has failed since it last asked. For code that calls a library
+// which takes a failed allocation for something else. A size of 0 may count as failed.
+bool memory_take_failure(void);
+
 // Takes block; NULL is allowed.
 void memory_free(void *block);
 

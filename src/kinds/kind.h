@@ -76,6 +76,16 @@ struct kind {
                     struct report *report, struct error *e);
 };
 
+// Call the kind's functions of these names. When memory was out on the way, whatever a kind says is not to be
+// trusted, since OpenSSL takes a failed allocation for a bad key, or answers with an implicit rejection: the
+// error is NO_MEMORY then. A kind without normalize takes all inputs as they are.
+[[nodiscard]] bool kind_normalize(const struct kind *kind, const void *spec, const struct input *inputs,
+                                  size_t index, struct secret **ret_bytes, struct error *e);
+[[nodiscard]] bool kind_produce(const struct kind *kind, const void *spec, const struct input *inputs,
+                                struct secret_data *data, const char **ret_algorithm, struct error *e);
+[[nodiscard]] bool kind_inspect(const struct kind *kind, const void *spec, const struct secret_data *data,
+                                const struct metadata *metadata, struct report *report, struct error *e);
+
 // Adds a member to report's status; field is borrowed as long as it. Memory that is out shows when it is
 // written.
 void report_text(struct report *report, const char *field, const char *text);

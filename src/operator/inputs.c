@@ -273,9 +273,9 @@ void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_
 static bool normalize(struct reconcile *r, struct error *e) {
     struct input inputs[KIND_INPUTS_MAX];
     inputs_list(r, inputs);
-    for (size_t i = 0; i < r->decoded.request_count && r->kind->normalize != nullptr; i++) {
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
         struct secret *normal = nullptr;
-        if (!r->kind->normalize(r->decoded.spec, inputs, i, &normal, e)) {
+        if (!kind_normalize(r->kind, r->decoded.spec, inputs, i, &normal, e)) {
             return false;
         }
         if (normal != nullptr) {

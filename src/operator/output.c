@@ -110,7 +110,7 @@ static bool inspect(struct reconcile *r, struct error *e) {
     json_mut_free(r->report.status);
     r->report = (struct report){0};
     return json_create(&r->report.status, e) &&
-           r->kind->inspect(r->decoded.spec, &r->data, &r->metadata, &r->report, e);
+           kind_inspect(r->kind, r->decoded.spec, &r->data, &r->metadata, &r->report, e);
 }
 
 // Whether the Secret that was read is as we would have left it.
@@ -196,7 +196,7 @@ static bool produce(struct reconcile *r, struct error *e) {
     inputs_list(r, inputs);
     clock_format(clock_wall_seconds(), metadata.created);
     secret_data_free(&r->data);
-    if (!r->kind->produce(r->decoded.spec, inputs, &r->data, &metadata.algorithm, e) ||
+    if (!kind_produce(r->kind, r->decoded.spec, inputs, &r->data, &metadata.algorithm, e) ||
         !inputs_describe(r, nullptr, &metadata, e) || !make_recipe(r, metadata.recipe, e)) {
         return false;
     }
