@@ -118,6 +118,21 @@ static void copies_of_texts_stand_alone(void **) {
     memory_free(nullptr);
 }
 
+static void a_failure_is_remembered_once(void **) {
+#ifdef CAN_LOOK_AT_FREED_BLOCKS
+    (void)memory_take_failure();
+    memory_free(memory_allocate(1));
+    assert_false(memory_take_failure());
+    volatile size_t too_much = PTRDIFF_MAX; // more than there can be, and the compiler does not know
+    assert_null(memory_allocate(too_much));
+    memory_free(memory_allocate(1)); // a later success does not hide it
+    assert_true(memory_take_failure());
+    assert_false(memory_take_failure());
+#else
+    skip(); // a sanitizer ends the process instead
+#endif
+}
+
 static void cleansing_overwrites(void **) {
     char bytes[32];
     memset(bytes, 1, sizeof(bytes));
@@ -132,7 +147,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_freed_block_is_cleansed),   cmocka_unit_test(a_block_that_moves_is_cleansed),
         cmocka_unit_test(resizing_keeps_the_content),  cmocka_unit_test(zeroed_blocks_are_zero),
-        cmocka_unit_test(copies_of_texts_stand_alone), cmocka_unit_test(cleansing_overwrites),
+        cmocka_unit_test(copies_of_texts_stand_alone), cmocka_unit_test(a_failure_is_remembered_once),
+        cmocka_unit_test(cleansing_overwrites),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
