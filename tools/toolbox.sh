@@ -23,7 +23,7 @@ missing_here() {
     for tool in cmake ninja make gcc clang clang-format clang-tidy go openssl python3 pmccabe shellcheck gdb setsid; do
         command -v "$tool" >/dev/null || echo "$tool"
     done
-    for module in 'openssl 3.5' 'libcurl 8.0' 'libevent_openssl 2.1.12' 'yyjson 0.10' 'yaml-0.1 0.2' 'cmocka 1.1'; do
+    for module in 'openssl 3.5' 'libcurl 8.0' 'libevent_openssl 2.1.12' 'yyjson 0.10' 'yaml-0.1 0.2' 'cmocka 1.1' 'zlib 1.2'; do
         pkg-config --atleast-version="${module#* }" "${module% *}" 2>/dev/null || echo "$module" | tr ' ' '-'
     done
     for compiler in 'gcc 14' 'clang 19'; do
