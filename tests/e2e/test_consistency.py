@@ -30,20 +30,19 @@ def watched(api, kind, namespace, name):
         end()
 
 
+def agreed(api, namespace):
+    """The shared secret, once both sides have the same."""
+    sealed, opened = (api.secret(namespace, name)["shared_secret"] for name in ("sealed", "opened"))
+    return sealed if sealed == opened else None
+
+
 def test_a_new_key_pair_is_never_combined_with_an_old_ciphertext(api, operator, namespace):
     api.make(*exchange(namespace))
     for _ in range(3):
+        old = api.secret(namespace, "sealed")["shared_secret"]
         with watched(api, QDS, namespace, "opened") as seen:
-            old = api.secret(namespace, "sealed")["shared_secret"]
             api.delete("Secret", namespace, "pair")
-
-            def agreed():
-                sealed, opened = (api.find("Secret", namespace, name) for name in ("sealed", "opened"))
-                return sealed and opened and api.secret(namespace, "sealed")["shared_secret"] != old and (
-                    api.secret(namespace, "sealed")["shared_secret"] == api.secret(namespace, "opened")["shared_secret"]
-                )  # fmt: skip
-
-            wait_until("the exchange is made anew", agreed, patience=180)
+            wait_until("the exchange is made anew", lambda old=old: agreed(api, namespace) not in (None, old), 180)
             current = fingerprint(api.wait_success(QDS, namespace, "opened"))
             sealed = fingerprint(api.wait_success(QES, namespace, "sealed"))
         assert sealed == current
