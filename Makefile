@@ -11,7 +11,7 @@ export QUBESEC_VECTORS ?= $(abspath ../shared/vectors)
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build demo test asan tsan lint format up env down clean $(foreach kind,release asan tsan,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane demo test asan tsan lint format up env down clean $(foreach kind,release asan tsan,configure-$(kind) build-$(kind))
 
 help: ## what there is to make (the default)
 	@awk -F ':.*## ' 'NF == 2 && /^[a-z]/ { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -28,10 +28,13 @@ configure-release configure-asan configure-tsan: configure-%:
 build-release build-asan build-tsan: build-%: configure-% # with all tests
 	@$(RUN) cmake --build $(BUILD)/$*
 
-demo: build ## two parties agree on a key on a real control plane, which is started and stopped again
+controlplane: # minutes, the first time
+	@$(RUN) tools/controlplane.sh build
+
+demo: build controlplane ## two parties agree on a key on a real control plane, which is started and stopped again
 	@$(RUN) tools/demo.sh $(BUILD)/release/qubesec
 
-test: build-release build-asan build-tsan ## all tests: unit, unit under sanitizers, end to end, end to end under ASan
+test: build-release build-asan build-tsan controlplane ## all tests: unit, unit under sanitizers, end to end, end to end under ASan
 	@$(RUN) tools/test.py
 
 asan: build-asan ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -46,7 +49,7 @@ lint: build ## format, static analysis, layers, banned calls, sizes, scripts
 format: ## lay out the C sources as .clang-format says
 	@$(RUN) sh -c 'find src tests -name "*.[ch]" | xargs clang-format -i'
 
-up: build ## leave a control plane and the operator running
+up: build controlplane ## leave a control plane and the operator running
 	@$(RUN) tools/cluster.py --dir $(CLUSTER) start
 	@$(RUN) tools/cluster.py --dir $(CLUSTER) operator $(BUILD)/release/qubesec
 	@echo 'up; for kubectl in this shell: eval "$$(make -s env)"' >&2
