@@ -40,10 +40,10 @@ static void log_object(const struct reconcile *r, enum log_level level, const ch
         {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
 }
 
-static void warn(const struct reconcile *r, const char *reason, const char *action, const char *format,
+static void warn(const struct reconcile *r, const char *reason, const char *action, const char *what,
                  const char *detail) {
     struct error note; // for its text: bounded and valid UTF-8
-    error_set(&note, ERROR_NONE, "Secret %s %s%s", r->decoded.secret_name, format, detail);
+    error_set(&note, ERROR_NONE, "Secret %s %s%s", r->decoded.secret_name, what, detail);
     event_record(r->controller->recorder, r->resource, r->object, true, reason, action, note.message);
     log_object(r, LOG_WARNING, reason, note.message);
 }
@@ -173,6 +173,23 @@ bool reconcile_request(const struct reconcile *r, const struct kube_request *req
         e->class = ERROR_REFUSED;
     }
     return false;
+}
+
+bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *name,
+                   yyjson_doc **ret_document, struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    if (!kube_resource_path(resource, r->object->namespace, name, nullptr, &path, e)) {
+        return false;
+    }
+    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
+    return reconcile_request(r, &request, ret_document, e);
+}
+
+struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *name) {
+    char key[KUBE_KEY_SIZE];
+    struct store *store = watches_find_objects(r->controller->watches, kind);
+    kube_format_key(r->object->namespace, name, key);
+    return store == nullptr ? nullptr : store_get(store, key);
 }
 
 void controller_reconcile(struct controller *controller, const struct kind *kind,

@@ -6,13 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    PATH_MAX_BYTES = 2048,
-    URL_BYTES_MAX = 64 * 1024,
-    URL_TIMEOUT_MS = 10000,
-    URL_AGAIN_MS = 10000,
-    RECHECK_MS = 1000
-};
+enum { URL_BYTES_MAX = 64 * 1024, URL_TIMEOUT_MS = 10000, URL_AGAIN_MS = 10000, RECHECK_MS = 1000 };
 
 static const char url_kind[] = "URL";
 
@@ -37,25 +31,15 @@ static bool come_back(const struct source *source, const char *why, struct error
     return false;
 }
 
-static struct kube_object *find_object(const struct reconcile *r, const char *kind, const char *name) {
-    char key[KUBE_KEY_SIZE];
-    struct store *store = watches_find_objects(r->controller->watches, kind);
-    kube_format_key(r->object->namespace, name, key);
-    return store == nullptr ? nullptr : store_get(store, key);
-}
-
 // Whether the watch shows nothing else than the very version of an object that a status names. (It may show
 // nothing at all of one that is read live then.)
 static bool is_as_recorded(const struct reconcile *r, const char *kind, yyjson_val *recorded) {
     const char *name = json_member_text(recorded, "name");
-    const char *uid = json_member_text(recorded, "uid");
-    const char *version = json_member_text(recorded, "resourceVersion");
     if (kind == nullptr || name == nullptr) {
         return false;
     }
-    cleanup_object struct kube_object *seen = find_object(r, kind, name);
-    return seen == nullptr || (uid != nullptr && version != nullptr && strcmp(seen->uid, uid) == 0 &&
-                               strcmp(seen->resource_version, version) == 0);
+    cleanup_object struct kube_object *seen = reconcile_find(r, kind, name);
+    return seen == nullptr || status_names(recorded, seen);
 }
 
 // Whether an upstream's output was made from what its inputs are now. If one of them has changed, the
@@ -92,7 +76,7 @@ static bool resolve_upstream(struct reconcile *r, struct source *source, struct 
     if (!has_current_inputs(r, source->upstream)) {
         return come_back(source, "has not taken up its changed input yet", e);
     }
-    source->seen = find_object(r, kube_secrets.kind, source->name);
+    source->seen = reconcile_find(r, kube_secrets.kind, source->name);
     return true;
 }
 
@@ -106,7 +90,7 @@ static bool resolve_foreign(struct reconcile *r, struct source *source, struct e
     source->resource = is_secret ? &kube_secrets : &kube_config_maps;
     source->name = reference->name;
     source->data_key = reference->key;
-    source->seen = find_object(r, source->resource->kind, reference->name);
+    source->seen = reconcile_find(r, source->resource->kind, reference->name);
     return true;
 }
 
@@ -162,7 +146,7 @@ static bool choose_source(struct reconcile *r, struct source *source) {
             source->from = from;
             return true;
         }
-        struct kube_object *upstream = find_object(r, from->kind, reference->name);
+        struct kube_object *upstream = reconcile_find(r, from->kind, reference->name);
         bool known = upstream != nullptr && was_made_from(r, source, from->kind);
         if (upstream != nullptr && (source->upstream == nullptr || known)) {
             kube_object_release(source->upstream);
@@ -242,13 +226,8 @@ static bool check_version(const struct source *source, struct error *e) {
 static bool load(struct reconcile *r, struct source *source, struct error *e) {
     struct store *store = watches_find_objects(r->controller->watches, source->resource->kind);
     uint64_t removals = store_removals(store);
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     cleanup_json yyjson_doc *document = nullptr;
-    if (!kube_resource_path(source->resource, r->object->namespace, source->name, nullptr, &path, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
-    if (!reconcile_request(r, &request, &document, e)) {
+    if (!reconcile_get(r, source->resource, source->name, &document, e)) {
         return e->class == ERROR_NOT_FOUND ? wait_for(r, source, source->name, "does not exist", e) : false;
     }
     yyjson_val *root = yyjson_doc_get_root(document);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 enum {
-    PATH_MAX_BYTES = 2048,
     BODY_MAX_BYTES = 2 * 1024 * 1024, // the API server takes no more
     RECIPE_MAX_BYTES = 32 * 1024,
 };
@@ -81,14 +80,9 @@ static void forget_output(struct reconcile *r) {
 
 // Reads the Secret live into r. NOT_FOUND where there is none.
 static bool read_secret(struct reconcile *r, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     uint64_t removals = store_removals(secret_store(r));
-    if (!kube_resource_path(&kube_secrets, r->object->namespace, r->decoded.secret_name, nullptr, &path, e)) {
-        return false;
-    }
     forget_output(r);
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
-    if (!reconcile_request(r, &request, &r->secret_document, e)) {
+    if (!reconcile_get(r, &kube_secrets, r->decoded.secret_name, &r->secret_document, e)) {
         return false;
     }
     yyjson_val *root = yyjson_doc_get_root(r->secret_document);
@@ -173,9 +167,7 @@ bool output_examine_live(struct reconcile *r, enum output_state *ret_state, stru
 
 bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
                     struct error *e) {
-    char key[KUBE_KEY_SIZE];
-    kube_format_key(r->object->namespace, r->decoded.secret_name, key);
-    cleanup_object struct kube_object *seen = store_get(secret_store(r), key);
+    cleanup_object struct kube_object *seen = reconcile_find(r, kube_secrets.kind, r->decoded.secret_name);
     if (seen == nullptr) {
         *ret_state = OUTPUT_ABSENT;
         return true;

@@ -5,7 +5,7 @@
 #include "operator/controller.h"
 #include "operator/decode.h"
 
-enum { REASON_SIZE = 64, SOURCE_FROM_SIZE = 64 + 253 + 1 };
+enum { PATH_MAX_BYTES = 2048, REASON_SIZE = 64, SOURCE_FROM_SIZE = 64 + 253 + 1 };
 
 // One input: where it is, and, once loaded, what it is.
 struct source {
@@ -45,6 +45,14 @@ struct reconcile {
 // spec and may be accepted later, so INVALID_SPEC and FORBIDDEN become REFUSED.
 [[nodiscard]] bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
                                      yyjson_doc **ret_document, struct error *e);
+
+// Reads an object of r's namespace live; *ret_document is owned. Errors: as reconcile_request.
+[[nodiscard]] bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource,
+                                 const char *name, yyjson_doc **ret_document, struct error *e);
+
+// What the watch knows of the object of that kind and name in r's namespace: a count that is the caller's, or
+// NULL.
+struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *name);
 
 // inputs.c: step 3.
 
@@ -101,6 +109,9 @@ void output_free(struct reconcile *r);
 // status.c: step 7.
 
 enum phase { PHASE_PENDING, PHASE_SUCCESS, PHASE_FAILED };
+
+// Whether recorded, a part of a status with uid and resourceVersion, names exactly this version of object.
+bool status_names(yyjson_val *recorded, const struct kube_object *object);
 
 // Whether the status says that object's present generation was served, with exactly the output and inputs
 // that the watch now shows: nothing is to be done then.

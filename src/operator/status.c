@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { PATH_MAX_BYTES = 2048, BODY_MAX_BYTES = 512 * 1024 };
+enum { BODY_MAX_BYTES = 512 * 1024 };
 
 static const char *const phase_names[] = {"Pending", "Success", "Failed"};
 
@@ -25,6 +25,11 @@ static const char *source_kind(const struct source *source) {
     return source->resource == nullptr ? "URL" : source->resource->kind;
 }
 
+bool status_names(yyjson_val *recorded, const struct kube_object *object) {
+    return same_text(recorded, "uid", object->uid) &&
+           same_text(recorded, "resourceVersion", object->resource_version);
+}
+
 static bool input_is_settled(const struct source *source, yyjson_val *recorded) {
     if (!same_text(recorded, "field", source->request->field) ||
         !same_text(recorded, "kind", source_kind(source)) || !same_text(recorded, "name", source->name)) {
@@ -33,17 +38,12 @@ static bool input_is_settled(const struct source *source, yyjson_val *recorded) 
     if (source->resource == nullptr) {
         return true; // what was fetched once from a URL is not fetched again
     }
-    return source->seen != nullptr && same_text(recorded, "uid", source->seen->uid) &&
-           same_text(recorded, "resourceVersion", source->seen->resource_version);
+    return source->seen != nullptr && status_names(recorded, source->seen);
 }
 
 static bool output_is_as_recorded(const struct reconcile *r, yyjson_val *recorded) {
-    char key[KUBE_KEY_SIZE];
-    kube_format_key(r->object->namespace, r->decoded.secret_name, key);
-    cleanup_object struct kube_object *seen =
-        store_get(watches_find_objects(r->controller->watches, kube_secrets.kind), key);
-    return seen != nullptr && same_text(recorded, "uid", seen->uid) &&
-           same_text(recorded, "resourceVersion", seen->resource_version) &&
+    cleanup_object struct kube_object *seen = reconcile_find(r, kube_secrets.kind, r->decoded.secret_name);
+    return seen != nullptr && status_names(recorded, seen) &&
            secret_metadata_ownership(r->kind, r->object, yyjson_obj_get(seen->root, "metadata")) ==
                OWNERSHIP_OURS;
 }
