@@ -82,14 +82,15 @@ install them (on Debian and Ubuntu, as root: apt-get install mmdebstrap bubblewr
 
 # A new list, or a new way of laying (then the number here goes up), is a new toolbox.
 toolbox_dir() {
-    key=$({ echo "1 $suite"; packages; } | sha256sum | cut -c1-16)
+    key=$({ echo "2 $suite"; packages; } | sha256sum | cut -c1-16)
     echo "$cache/toolbox-$key"
 }
 
 # Lays a Debian root as folder $1. Without root mmdebstrap unpacks in a user namespace and hands the result out as a
-# tar file, so that all files of the toolbox are the caller's own.
+# tar file, so that all files of the toolbox are the caller's own. (OpenJDK's packages link into man1 and fail without it.)
 lay_root() {
     set -- "$1" --variant=minbase --include="$(packages | paste -sd,)" --dpkgopt=force-unsafe-io \
+        --essential-hook='mkdir -p "$1/usr/share/man/man1"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Retries "3"' "$suite"
     part=$1

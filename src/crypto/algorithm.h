@@ -24,6 +24,9 @@ struct algorithm {
     size_t ciphertext_size;
     size_t shared_secret_size;
     size_t signature_size;
+    bool signature_varies;  // signature_size is the longest
+    bool is_slow;           // signing takes seconds
+    const char *instead;    // what to use where OpenSSL lacks this one; NULL: OpenSSL itself has it
     const char *aliases[4]; // other accepted names, ending in NULL
 };
 
@@ -33,8 +36,16 @@ const struct algorithm *algorithm_find(enum algorithm_family family, const char 
 // The family's row number index, from 0; static. NULL: it has no more.
 const struct algorithm *algorithm_at(enum algorithm_family family, size_t index);
 
-// The row whose public keys have that size; static. NULL: the family has none.
-const struct algorithm *algorithm_find_by_public_key_size(enum algorithm_family family, size_t size);
+// The row of any family with that name or alias; static. NULL: there is none.
+const struct algorithm *algorithm_find_by_name(const char *name);
+
+// Appends the names of the family's rows whose public keys have that size, divided by commas; nothing: none
+// has. Errors: as buffer_append.
+[[nodiscard]] bool algorithm_describe_sizes(enum algorithm_family family, size_t size, struct buffer *text,
+                                            struct error *e);
+
+// Whether the OpenSSL that is loaded can serve it. Errors: INVALID_SPEC (names one that it can).
+[[nodiscard]] bool algorithm_check_available(const struct algorithm *algorithm, struct error *e);
 
 // Appends all names of the family for a message: "ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), ...".
 // Errors: as buffer_append.

@@ -15,6 +15,7 @@
 
 CRYPTO_CLEANUP(evp_pkey, EVP_PKEY, EVP_PKEY_free)
 CRYPTO_CLEANUP(evp_pkey_ctx, EVP_PKEY_CTX, EVP_PKEY_CTX_free)
+CRYPTO_CLEANUP(evp_md_ctx, EVP_MD_CTX, EVP_MD_CTX_free)
 CRYPTO_CLEANUP(evp_kdf, EVP_KDF, EVP_KDF_free)
 CRYPTO_CLEANUP(evp_kdf_ctx, EVP_KDF_CTX, EVP_KDF_CTX_free)
 CRYPTO_CLEANUP(evp_rand, EVP_RAND, EVP_RAND_free)
@@ -28,6 +29,7 @@ CRYPTO_CLEANUP(pkcs8, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
 
 #define cleanup_evp_pkey [[gnu::cleanup(evp_pkey_cleanup)]]
 #define cleanup_evp_pkey_ctx [[gnu::cleanup(evp_pkey_ctx_cleanup)]]
+#define cleanup_evp_md_ctx [[gnu::cleanup(evp_md_ctx_cleanup)]]
 #define cleanup_evp_kdf [[gnu::cleanup(evp_kdf_cleanup)]]
 #define cleanup_evp_kdf_ctx [[gnu::cleanup(evp_kdf_ctx_cleanup)]]
 #define cleanup_evp_rand [[gnu::cleanup(evp_rand_cleanup)]]

@@ -197,6 +197,41 @@ bool keyform_read_public(const struct algorithm *wanted, const void *bytes, size
     return read_key(&public_key, wanted, bytes, length, ret_pkey, e);
 }
 
+// Whether one more reading as algorithm leaves the key unambiguous; the first that succeeds is in *pkey.
+static bool read_candidate(const struct algorithm *algorithm, const void *bytes, size_t length,
+                           struct pkey **pkey, struct error *e) {
+    cleanup_pkey struct pkey *read = nullptr;
+    if (!keyform_read_public(algorithm, bytes, length, &read, e)) {
+        return e->class == ERROR_INVALID_SPEC;
+    }
+    if (*pkey != nullptr) {
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "the bytes are a public key of %s, %s or another of its size; name the algorithm",
+                         pkey_algorithm(*pkey)->name, algorithm->name);
+    }
+    *pkey = read;
+    read = nullptr;
+    return true;
+}
+
+bool keyform_read_any_public(enum algorithm_family family, const void *bytes, size_t length,
+                             struct pkey **ret_pkey, struct error *e) {
+    cleanup_pkey struct pkey *found = nullptr;
+    const struct algorithm *candidate;
+    for (size_t i = 0; (candidate = algorithm_at(family, i)) != nullptr; i++) {
+        if (candidate->instead == nullptr && !read_candidate(candidate, bytes, length, &found, e)) {
+            return false;
+        }
+    }
+    if (found == nullptr) {
+        return error_set(e, ERROR_INVALID_SPEC, "not a public key of any %s that is served",
+                         family == ALGORITHM_KEM ? "KEM" : "signature algorithm");
+    }
+    *ret_pkey = found;
+    found = nullptr;
+    return true;
+}
+
 bool keyform_read_private(const struct algorithm *wanted, const void *bytes, size_t length,
                           struct pkey **ret_pkey, struct error *e) {
     return read_key(&private_key, wanted, bytes, length, ret_pkey, e);

@@ -18,6 +18,11 @@ enum { KEYFORM_INPUT_MAX = 1024 * 1024 }; // bytes that are looked at; a key is 
 [[nodiscard]] bool keyform_read_public(const struct algorithm *wanted, const void *bytes, size_t length,
                                        struct pkey **ret_pkey, struct error *e);
 
+// The same, of whichever algorithm of the family it is. Raw bytes may fit several of one size (SLH-DSA).
+// Errors: as keyform_read_public, and INVALID_SPEC for such a key.
+[[nodiscard]] bool keyform_read_any_public(enum algorithm_family family, const void *bytes, size_t length,
+                                           struct pkey **ret_pkey, struct error *e);
+
 // A private key of the wanted algorithm: its raw encoding; PKCS#8 as PEM or DER with the seed, the expanded
 // key or both (ML-KEM: RFC 9935 section 6), which must belong together; base64 of any of these. Encrypted
 // ones are not read. *ret_pkey is owned; it has its seed if the form had it. Errors: as keyform_read_public.

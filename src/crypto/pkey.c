@@ -48,6 +48,11 @@ bool pkey_generate(const struct algorithm *algorithm, struct pkey **ret_pkey, st
     return generate(algorithm, nullptr, ret_pkey, e);
 }
 
+// One name for all families.
+static const char seed_parameter[] = OSSL_PKEY_PARAM_ML_KEM_SEED;
+static_assert(sizeof(OSSL_PKEY_PARAM_ML_DSA_SEED) == sizeof(seed_parameter) &&
+              sizeof(OSSL_PKEY_PARAM_SLH_DSA_SEED) == sizeof(seed_parameter));
+
 bool pkey_from_seed(const struct algorithm *algorithm, const struct secret *seed, struct pkey **ret_pkey,
                     struct error *e) {
     if (secret_length(seed) != algorithm->seed_size) {
@@ -55,8 +60,7 @@ bool pkey_from_seed(const struct algorithm *algorithm, const struct secret *seed
                          algorithm->name, algorithm->seed_size, secret_length(seed));
     }
     OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_ML_KEM_SEED, (void *)secret_view(seed),
-                                          secret_length(seed)),
+        OSSL_PARAM_construct_octet_string(seed_parameter, (void *)secret_view(seed), secret_length(seed)),
         OSSL_PARAM_construct_end(),
     };
     return generate(algorithm, parameters, ret_pkey, e);
@@ -76,11 +80,14 @@ bool pkey_from_private(const struct algorithm *algorithm, const void *bytes, siz
 }
 
 static bool refuse_public_size(const struct algorithm *algorithm, size_t length, struct error *e) {
-    const struct algorithm *other = algorithm_find_by_public_key_size(algorithm->family, length);
+    cleanup_buffer struct buffer others = buffer_create(1024);
+    if (!algorithm_describe_sizes(algorithm->family, length, &others, e)) {
+        return false;
+    }
+    bool known = others.length > 0;
     return error_set(e, ERROR_INVALID_SPEC, "a public key of %s has %zu bytes, this one has %zu%s%s%s",
-                     algorithm->name, algorithm->public_key_size, length,
-                     other == nullptr ? "" : " (as one of ", other == nullptr ? "" : other->name,
-                     other == nullptr ? "" : ")");
+                     algorithm->name, algorithm->public_key_size, length, known ? " (as one of " : "",
+                     known ? buffer_text(&others) : "", known ? ")" : "");
 }
 
 bool pkey_from_public(const struct algorithm *algorithm, const void *bytes, size_t length,

@@ -19,14 +19,14 @@ struct spec {
 };
 
 static const struct input_source private_key_sources[] = {
-    {"QuantumKEMKeyPair", "private_key", true},
+    {.kind = "QuantumKEMKeyPair", .data_key = "private_key", .by_default = true},
     {.kind = nullptr},
 };
 
 static const struct input_source ciphertext_sources[] = {
-    {"QuantumEncapsulateSecret", "ciphertext", true},
-    {"Secret", nullptr, false},
-    {"ConfigMap", nullptr, false},
+    {.kind = "QuantumEncapsulateSecret", .data_key = "ciphertext", .by_default = true},
+    {.kind = "Secret"},
+    {.kind = "ConfigMap"},
     {.kind = nullptr},
 };
 
@@ -99,7 +99,7 @@ static bool normalize(const void *memory, const struct input *inputs, size_t ind
                               read_ciphertext(memory, algorithm, &inputs[index], ret_bytes, e));
 }
 
-static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *, struct secret_data *data,
                     const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     const struct algorithm *algorithm = nullptr;
@@ -124,8 +124,7 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata, const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct algorithm *algorithm;
     return exchange_inspect(spec->algorithm, data, metadata, report, &algorithm, e);

@@ -24,10 +24,10 @@ struct spec {
 static const char hkdf[] = "HKDF-SHA256";
 
 static const struct input_source shared_secret_sources[] = {
-    {"QuantumEncapsulateSecret", "shared_secret", true},
-    {"QuantumDecapsulateSecret", "shared_secret", true},
-    {"QuantumRandomNumber", "random", true},
-    {"Secret", nullptr, false},
+    {.kind = "QuantumEncapsulateSecret", .data_key = "shared_secret", .by_default = true},
+    {.kind = "QuantumDecapsulateSecret", .data_key = "shared_secret", .by_default = true},
+    {.kind = "QuantumRandomNumber", .data_key = "random", .by_default = true},
+    {.kind = "Secret"},
     {.kind = nullptr},
 };
 
@@ -87,7 +87,7 @@ static bool describe_recipe(const void *memory, struct buffer *recipe, struct er
            hex_encode(secret_view(info), secret_length(info), recipe, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *, struct secret_data *data,
                     const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     size_t length = secret_length(inputs[0].bytes);
@@ -111,8 +111,7 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata, const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *key;
     if (strcmp(metadata->algorithm, hkdf) != 0) {

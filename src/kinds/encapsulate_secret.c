@@ -14,9 +14,9 @@ struct spec {
 };
 
 static const struct input_source public_key_sources[] = {
-    {"QuantumKEMKeyPair", "public_key", true},
-    {"Secret", nullptr, false},
-    {"ConfigMap", nullptr, false},
+    {.kind = "QuantumKEMKeyPair", .data_key = "public_key", .by_default = true},
+    {.kind = "Secret"},
+    {.kind = "ConfigMap"},
     {.kind = nullptr},
 };
 
@@ -32,23 +32,14 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return 1;
 }
 
-// Reads the public key; with no algorithm given, as any of the KEMs that it may belong to.
+// Reads the public key; with no algorithm given, as whichever KEM's it is.
 static bool read_public_key(const struct algorithm *algorithm, const struct secret *bytes,
                             struct pkey **ret_pkey, struct error *e) {
-    if (algorithm != nullptr) {
-        return keyform_read_public(algorithm, secret_view(bytes), secret_length(bytes), ret_pkey, e) ||
-               error_wrap(e, "spec.publicKeyRef");
-    }
-    const struct algorithm *candidate;
-    for (size_t i = 0; (candidate = algorithm_at(ALGORITHM_KEM, i)) != nullptr; i++) {
-        if (keyform_read_public(candidate, secret_view(bytes), secret_length(bytes), ret_pkey, e)) {
-            return true;
-        }
-        if (e->class != ERROR_INVALID_SPEC) {
-            return error_wrap(e, "spec.publicKeyRef");
-        }
-    }
-    return error_set(e, ERROR_INVALID_SPEC, "spec.publicKeyRef: not a public key of any KEM that is served");
+    bool read = algorithm == nullptr ? keyform_read_any_public(ALGORITHM_KEM, secret_view(bytes),
+                                                               secret_length(bytes), ret_pkey, e)
+                                     : keyform_read_public(algorithm, secret_view(bytes),
+                                                           secret_length(bytes), ret_pkey, e);
+    return read || error_wrap(e, "spec.publicKeyRef");
 }
 
 static bool read_input(const struct spec *spec, const struct input *input, struct pkey **ret_pkey,
@@ -67,7 +58,7 @@ static bool normalize(const void *memory, const struct input *inputs, size_t ind
            secret_copy(raw.data, raw.length, ret_bytes, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *, struct secret_data *data,
                     const char **ret_algorithm, struct error *e) {
     cleanup_pkey struct pkey *pkey = nullptr;
     cleanup_buffer struct buffer ciphertext = buffer_create(CIPHERTEXT_MAX);
@@ -83,8 +74,7 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata, const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct algorithm *algorithm;
     const struct secret *ciphertext;

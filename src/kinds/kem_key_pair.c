@@ -36,7 +36,7 @@ static bool add_private(const struct pkey *pkey, struct secret_data *data, struc
            pkey_private_pem(pkey, &pem, e) && secret_data_add(data, "private_key.pem", pem, e);
 }
 
-static bool produce(const void *memory, const struct input *, struct secret_data *data,
+static bool produce(const void *memory, const struct input *, const struct occasion *, struct secret_data *data,
                     const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     cleanup_pkey struct pkey *pkey = nullptr;
@@ -69,8 +69,7 @@ static bool check_entry(const struct secret_data *data, const char *key, bool is
     return (read && pkey_check_same(pkey, reference, e)) || damaged(key, e);
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata, const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *raw;
     const struct secret *public_key;

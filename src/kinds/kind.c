@@ -2,6 +2,17 @@
 
 #include "base/memory.h"
 
+const char *kind_entry(const struct kind *kind, const void *spec, size_t index) {
+    if (kind->name_entry != nullptr) {
+        return index == 0 ? kind->name_entry(spec) : nullptr;
+    }
+    return kind->entries[index];
+}
+
+const char *kind_metadata_entry(const struct kind *kind) {
+    return kind->metadata_entry != nullptr ? kind->metadata_entry : "metadata";
+}
+
 static bool trust(bool done, const struct kind *kind, struct error *e) {
     return memory_take_failure() ? error_no_memory(e, kind->kind) : done;
 }
@@ -24,13 +35,22 @@ bool kind_normalize(const struct kind *kind, const void *spec, const struct inpu
 }
 
 bool kind_produce(const struct kind *kind, const void *spec, const struct input *inputs,
-                  struct secret_data *data, const char **ret_algorithm, struct error *e) {
+                  const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
+                  struct error *e) {
     (void)memory_take_failure();
-    return trust(kind->produce(spec, inputs, data, ret_algorithm, e), kind, e);
+    return trust(kind->produce(spec, inputs, occasion, data, ret_algorithm, e), kind, e);
 }
 
 bool kind_inspect(const struct kind *kind, const void *spec, const struct secret_data *data,
-                  const struct metadata *metadata, struct report *report, struct error *e) {
+                  const struct metadata *metadata, const struct occasion *occasion, struct report *report,
+                  struct error *e) {
     (void)memory_take_failure();
-    return trust(kind->inspect(spec, data, metadata, report, e), kind, e);
+    return trust(kind->inspect(spec, data, metadata, occasion, report, e), kind, e);
+}
+
+bool kind_judge(const struct kind *kind, const void *spec, const struct input *inputs,
+                const struct occasion *occasion, struct report *report, const char **ret_algorithm,
+                struct error *e) {
+    (void)memory_take_failure();
+    return trust(kind->judge(spec, inputs, occasion, report, ret_algorithm, e), kind, e);
 }

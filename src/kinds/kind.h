@@ -15,6 +15,12 @@ struct input_source {
     const char *kind;     // a kind of ours, "Secret", "ConfigMap" or "URL"; NULL ends a list
     const char *data_key; // the entry of our kind's output Secret that is read; NULL: the reference's own key
     bool by_default;      // tried when the reference names no kind
+
+    // Further entries of our kind's output Secret, which are put behind the first; NULL: none.
+    const char *const *also;
+    // Where a reference without a key looks: the first of these entries that is there, or else the only one
+    // that is. NULL: the reference must have a key.
+    const char *const *usual_keys;
 };
 
 // One input that an object needs.
@@ -31,25 +37,53 @@ struct input {
     const struct secret *bytes;
 };
 
-// What a kind says of an output Secret that is as it should be.
+// What surrounds the making or checking of an output.
+struct occasion {
+    int64_t now;                        // of the wall clock, in seconds since 1970
+    const char *secret_name;            // the output Secret's
+    const struct secret_data *previous; // what the output Secret held, not checked; NULL: nothing
+};
+
+// What a kind says of an output Secret that is as it should be, or, if it has none, of its judgement.
 struct report {
     char fingerprint[FINGERPRINT_SIZE]; // "": none is shown
     const char *warning;                // static text for the status; NULL: none
-    yyjson_mut_doc *status;             // the kind's own status fields, an object; made by the caller
+    const char *warning_reason; // of the Event that tells the same when the output was made; NULL: no Event
+    yyjson_mut_doc *status;     // the kind's own status fields, an object; made by the caller
+
+    // Of a judgement: how it ended, all static. NULL: "Success", and the usual reason and message.
+    const char *outcome; // status.status: "Valid"
+    const char *reason;  // of the Ready condition
+    const char *message;
+    bool is_alarming; // its Event is a warning
+
+    // Of an output that expires, in seconds since 1970; 0: it does not.
+    int64_t renew_at;
+    int64_t expires_at;
+    bool renewal_waits; // although renew_at has passed, an output made now would not last longer
 };
 
 struct kind {
     const char *kind; // "QuantumKEMKeyPair"
     const char *plural;
     const char *short_name;
-    const char *standard;       // what the output follows: "FIPS 203"
-    const char *const *entries; // the output Secret's, NULL-terminated, besides metadata
+    const char *standard; // what the output follows: "FIPS 203"
+    // The output Secret's entries, NULL-terminated, besides metadata; NULL: there is no output Secret, but a
+    // judgement.
+    const char *const *entries;
+    // The name of the output's only entry, for a kind whose spec chooses it; NULL: it is as entries says.
+    const char *(*name_entry)(const void *spec);
+    const char *metadata_entry; // NULL: "metadata"
+    const char *secret_type;    // NULL: "Opaque"
     const char *secret_suffix;  // what is put after the object's name for the output Secret's default name
 
     // Reads and checks spec into a zeroed struct of spec_size bytes, which borrows from the spec's document.
     // Every fault goes to the reader.
     size_t spec_size;
     void (*decode)(struct spec_reader *reader, void *spec);
+
+    // Frees what decode has allocated within spec, which may be half filled; NULL: nothing.
+    void (*free_spec)(void *spec);
 
     // Fills requests and returns how many there are; NULL: the kind has no inputs.
     size_t (*list_inputs)(const void *spec, struct input_request requests[KIND_INPUTS_MAX]);
@@ -60,6 +94,9 @@ struct kind {
     bool (*normalize)(const void *spec, const struct input *inputs, size_t index, struct secret **ret_bytes,
                       struct error *e);
 
+    // Whether producing or judging takes seconds; NULL: it never does.
+    bool (*is_slow)(const void *spec, const struct input *inputs);
+
     // Appends to recipe whatever of spec decides the output, besides algorithm and inputs; NULL: nothing
     // does. What is stored is compared with it after an upgrade too: the text for a spec must never change.
     bool (*describe_recipe)(const void *spec, struct buffer *recipe, struct error *e);
@@ -67,14 +104,24 @@ struct kind {
     // Makes the output from spec and inputs (in the order of list_inputs) into data, which is empty;
     // *ret_algorithm: the canonical name, static. Errors: INVALID_SPEC (an input that cannot be used),
     // CRYPTO, NO_MEMORY.
-    bool (*produce)(const void *spec, const struct input *inputs, struct secret_data *data,
-                    const char **ret_algorithm, struct error *e);
+    bool (*produce)(const void *spec, const struct input *inputs, const struct occasion *occasion,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e);
 
     // Checks an output, new or stored: complete, right lengths, keys that belong together, what spec asks
     // for. Fills report. Errors: CRYPTO (says what is wrong), NO_MEMORY.
     bool (*inspect)(const void *spec, const struct secret_data *data, const struct metadata *metadata,
-                    struct report *report, struct error *e);
+                    const struct occasion *occasion, struct report *report, struct error *e);
+
+    // For a kind without an output Secret, in place of the last two: judges the inputs. Fills report. Errors:
+    // as of produce.
+    bool (*judge)(const void *spec, const struct input *inputs, const struct occasion *occasion,
+                  struct report *report, const char **ret_algorithm, struct error *e);
 };
+
+// The names of the output Secret's entries for that spec, besides metadata: entry number index, NULL after
+// the last.
+const char *kind_entry(const struct kind *kind, const void *spec, size_t index);
+const char *kind_metadata_entry(const struct kind *kind);
 
 // Call the kind's functions of these names. When memory was out on the way, whatever a kind says is not to be
 // trusted, since OpenSSL takes a failed allocation for a bad key, or answers with an implicit rejection: the
@@ -82,15 +129,22 @@ struct kind {
 [[nodiscard]] bool kind_normalize(const struct kind *kind, const void *spec, const struct input *inputs,
                                   size_t index, struct secret **ret_bytes, struct error *e);
 [[nodiscard]] bool kind_produce(const struct kind *kind, const void *spec, const struct input *inputs,
-                                struct secret_data *data, const char **ret_algorithm, struct error *e);
+                                const struct occasion *occasion, struct secret_data *data,
+                                const char **ret_algorithm, struct error *e);
 [[nodiscard]] bool kind_inspect(const struct kind *kind, const void *spec, const struct secret_data *data,
-                                const struct metadata *metadata, struct report *report, struct error *e);
+                                const struct metadata *metadata, const struct occasion *occasion,
+                                struct report *report, struct error *e);
+[[nodiscard]] bool kind_judge(const struct kind *kind, const void *spec, const struct input *inputs,
+                              const struct occasion *occasion, struct report *report,
+                              const char **ret_algorithm, struct error *e);
 
 // Adds a member to report's status; field is borrowed as long as it. Memory that is out shows when it is
-// written.
+// written. A time is in seconds since 1970.
 void report_text(struct report *report, const char *field, const char *text);
 void report_integer(struct report *report, const char *field, int64_t number);
 void report_real(struct report *report, const char *field, double number);
+void report_bool(struct report *report, const char *field, bool value);
+void report_time(struct report *report, const char *field, int64_t seconds);
 
 // Makes the fingerprint of bytes the report's; of fewer than FINGERPRINTED_BYTES_MIN there is none. Errors:
 // CRYPTO, NO_MEMORY.

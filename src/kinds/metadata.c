@@ -48,7 +48,8 @@ static void add_text(yyjson_mut_doc *document, yyjson_mut_val *root, const char 
     }
 }
 
-bool metadata_store(const struct metadata *metadata, struct secret_data *data, struct error *e) {
+bool metadata_store(const struct metadata *metadata, const char *key, struct secret_data *data,
+                    struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
@@ -66,11 +67,11 @@ bool metadata_store(const struct metadata *metadata, struct secret_data *data, s
     add_text(document, root, "recipe", metadata->recipe);
     add_inputs(document, root, metadata);
     cleanup_buffer struct buffer text = buffer_create(METADATA_TEXT_MAX);
-    return json_write(document, &text, e) && secret_data_add_text(data, METADATA_KEY, buffer_text(&text), e);
+    return json_write(document, &text, e) && secret_data_add_text(data, key, buffer_text(&text), e);
 }
 
 static bool malformed(const char *field, struct error *e) {
-    return error_set(e, ERROR_CRYPTO, "the Secret's entry " METADATA_KEY " has no proper %s", field);
+    return error_set(e, ERROR_CRYPTO, "the Secret's metadata entry has no proper %s", field);
 }
 
 static bool load_text(yyjson_val *root, const char *field, const char **ret_text, struct error *e) {
@@ -133,23 +134,23 @@ static bool check_entries(const struct secret_data *data, yyjson_val *fingerprin
         }
         if (!yyjson_equals_str(stated, fingerprint)) {
             return error_set(e, ERROR_CRYPTO,
-                             "the Secret's entry %s is not the one that " METADATA_KEY " was written for",
+                             "the Secret's entry %s is not the one that its metadata was written for",
                              entry->key);
         }
     }
     return true;
 }
 
-bool metadata_load(const struct secret_data *data, struct metadata *ret_metadata, yyjson_doc **ret_document,
-                   struct error *e) {
+bool metadata_load(const struct secret_data *data, const char *key, struct metadata *ret_metadata,
+                   yyjson_doc **ret_document, struct error *e) {
     const struct secret *entry;
-    if (!secret_data_require(data, METADATA_KEY, &entry, e)) {
+    if (!secret_data_require(data, key, &entry, e)) {
         return false;
     }
     cleanup_json yyjson_doc *document = nullptr;
     if (!json_parse((const char *)secret_view(entry), secret_length(entry), &document, e)) {
         e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_CRYPTO;
-        return error_wrap(e, "the Secret's entry " METADATA_KEY);
+        return error_wrap(e, "the Secret's entry %s", key);
     }
     yyjson_val *root = yyjson_doc_get_root(document);
     struct metadata loaded = {0};

@@ -1,4 +1,4 @@
-// The `metadata` entry of an output Secret: JSON that says what the other entries are and what they were made
+// The metadata entry of an output Secret: JSON that says what the other entries are and what they were made
 // from.
 #pragma once
 
@@ -6,8 +6,6 @@
 #include "crypto/fingerprint.h"
 #include "kinds/secret_data.h"
 #include "json/read.h"
-
-#define METADATA_KEY "metadata"
 
 enum {
     METADATA_INPUTS_MAX = 4,
@@ -29,15 +27,16 @@ struct metadata {
     size_t input_count;
 };
 
-// Adds the entry to data; the sizes and fingerprints that it states are those of data's entries. Errors:
-// CRYPTO, NO_MEMORY, INTERNAL.
-[[nodiscard]] bool metadata_store(const struct metadata *metadata, struct secret_data *data, struct error *e);
+// Adds the entry to data under key, which is static; the sizes and fingerprints that it states are those of
+// data's entries. Errors: CRYPTO, NO_MEMORY, INTERNAL.
+[[nodiscard]] bool metadata_store(const struct metadata *metadata, const char *key, struct secret_data *data,
+                                  struct error *e);
 
-// Reads data's entry. The texts of *ret_metadata are borrowed from *ret_document, which is owned. Errors:
-// CRYPTO (the entry is missing or is not what metadata_store writes, or another entry is not the one that it
-// was written for), NO_MEMORY.
-[[nodiscard]] bool metadata_load(const struct secret_data *data, struct metadata *ret_metadata,
-                                 yyjson_doc **ret_document, struct error *e);
+// Reads data's entry of that key. The texts of *ret_metadata are borrowed from *ret_document, which is owned.
+// Errors: CRYPTO (the entry is missing or is not what metadata_store writes, or another entry is not the one
+// that it was written for), NO_MEMORY.
+[[nodiscard]] bool metadata_load(const struct secret_data *data, const char *key,
+                                 struct metadata *ret_metadata, yyjson_doc **ret_document, struct error *e);
 
 // Whether both say that the output was made from the same inputs.
 bool metadata_same_inputs(const struct metadata *a, const struct metadata *b);

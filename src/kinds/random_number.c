@@ -23,7 +23,7 @@ struct spec {
 
 static const char *const providers[] = {"system", "OpenSSL", nullptr};
 static const char seeded_algorithm[] = "AES-256-CTR-DRBG";
-static const struct input_source seed_sources[] = {{"URL", nullptr, true}, {.kind = nullptr}};
+static const struct input_source seed_sources[] = {{.kind = "URL", .by_default = true}, {.kind = nullptr}};
 
 static bool is_seeded(const struct spec *spec) {
     return spec->seed != nullptr || spec->seed_url.name != nullptr;
@@ -85,7 +85,7 @@ static bool generate_from_seed(const char *hex, size_t digits, int64_t bytes, st
     return ctr_drbg_generate(seed, personalization, (size_t)bytes, ret_random, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, struct secret_data *data,
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *, struct secret_data *data,
                     const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     struct secret *random = nullptr;
@@ -108,8 +108,7 @@ static bool produce(const void *memory, const struct input *inputs, struct secre
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata, const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *random;
     if (strcmp(metadata->algorithm, algorithm_of(spec)) != 0) {

@@ -22,6 +22,17 @@ void report_real(struct report *report, const char *field, double number) {
     (void)yyjson_mut_obj_add_real(report->status, root, field, number);
 }
 
+void report_bool(struct report *report, const char *field, bool value) {
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
+    (void)yyjson_mut_obj_add_bool(report->status, root, field, value);
+}
+
+void report_time(struct report *report, const char *field, int64_t seconds) {
+    char text[CLOCK_TEXT_SIZE];
+    clock_format(seconds, text);
+    report_text(report, field, text);
+}
+
 bool report_fingerprint(struct report *report, const struct secret *bytes, struct error *e) {
     if (secret_length(bytes) < FINGERPRINTED_BYTES_MIN) {
         return true;

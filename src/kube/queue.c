@@ -15,18 +15,20 @@ enum {
 };
 
 // A key that is ready, delayed, being processed, or has failed of late; in the other case it is freed. It is
-// in at most one of the FIFO and the heap, so it has one time at which it is ready.
+// in at most one of the lanes and the heap, so it has one time at which it is ready.
 struct item {
     char *key;
     char *spare; // the copy that queue_take gives out; NULL while a worker has it
-    bool ready;  // in the FIFO
+    bool ready;  // in a lane
     bool processing;
     bool marked;       // added while being processed
+    bool slow;         // waits in the slow lane
+    bool in_slow_slot; // is being processed, and was taken from there
     size_t place;      // in the heap, or NOT_DELAYED
     int64_t ready_ms;  // when delayed: the time to be ready (monotonic)
     unsigned failures; // in a row
     double since;      // when it became ready, then when it was started (monotonic seconds)
-    struct item *next; // in the FIFO, or among those being processed
+    struct item *next; // in a lane, or among those being processed
     struct item *previous;
 };
 
@@ -40,12 +42,15 @@ struct queue {
     struct queue_observer observer;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct map *items; // key -> item, owned
-    struct list fifo;
+    struct map *items;     // key -> item, owned
+    struct list fast_lane; // items that are ready
+    struct list slow_lane;
     struct list running;
     struct item **heap; // of delayed items by ready_ms, from index 1; always has room for every item
     size_t heap_count;
     size_t heap_room;
+    size_t slow_running;
+    size_t slow_limit;
     size_t releases; // workers that are asked to leave
     bool is_shut_down;
 };
@@ -66,6 +71,7 @@ bool queue_create(const struct queue_observer *observer, struct queue **ret_queu
         return error_no_memory(e, "a queue");
     }
     queue->items = items;
+    queue->slow_limit = 1;
     if (observer != nullptr) {
         queue->observer = *observer;
     }
@@ -194,7 +200,7 @@ static void tell_added(const struct queue *queue, const struct item *item) {
 static void append_ready(struct queue *queue, struct item *item) {
     item->ready = true;
     item->since = clock_monotonic_seconds();
-    list_append(&queue->fifo, item);
+    list_append(item->slow ? &queue->slow_lane : &queue->fast_lane, item);
     pthread_cond_signal(&queue->changed);
 }
 
@@ -243,12 +249,23 @@ static void wait_for_change(struct queue *queue) {
     (void)pthread_cond_timedwait(&queue->changed, &queue->lock, &deadline);
 }
 
-static char *start_first(struct queue *queue) {
-    struct item *item = queue->fifo.first;
+// Of the first in each lane that may be given out the one that waits longer; NULL: there is none.
+static struct item *find_next(const struct queue *queue) {
+    struct item *fast = queue->fast_lane.first;
+    struct item *slow = queue->slow_running < queue->slow_limit ? queue->slow_lane.first : nullptr;
+    if (fast == nullptr || slow == nullptr) {
+        return fast != nullptr ? fast : slow;
+    }
+    return slow->since < fast->since ? slow : fast;
+}
+
+static char *start(struct queue *queue, struct item *item) {
     double now = clock_monotonic_seconds();
-    list_remove(&queue->fifo, item);
+    list_remove(item->slow ? &queue->slow_lane : &queue->fast_lane, item);
     item->ready = false;
     item->processing = true;
+    item->in_slow_slot = item->slow;
+    queue->slow_running += item->slow ? 1 : 0;
     list_append(&queue->running, item);
     if (queue->observer.started != nullptr) {
         queue->observer.started(queue->observer.context, item->key, now - item->since);
@@ -257,6 +274,21 @@ static char *start_first(struct queue *queue) {
     char *key = item->spare;
     item->spare = nullptr;
     return key;
+}
+
+// The worker has finished with item.
+static void finish(struct queue *queue, struct item *item) {
+    list_remove(&queue->running, item);
+    item->processing = false;
+    if (item->in_slow_slot) {
+        item->in_slow_slot = false;
+        queue->slow_running--;
+        pthread_cond_signal(&queue->changed); // the next slow one may be waiting for this
+    }
+    if (item->marked) {
+        item->marked = false;
+        append_ready(queue, item);
+    }
 }
 
 static uint32_t count_failure(struct item *item) {
@@ -282,6 +314,28 @@ bool queue_add(struct queue *queue, const char *key, struct error *e) {
     }
     pthread_mutex_unlock(&queue->lock);
     return done || error_no_memory(e, "queueing a key");
+}
+
+bool queue_add_slow(struct queue *queue, const char *key, struct error *e) {
+    pthread_mutex_lock(&queue->lock);
+    bool done = queue->is_shut_down;
+    if (!done) {
+        struct item *item = need_item(queue, key);
+        done = item != nullptr;
+        if (done) {
+            item->slow = item->slow || !item->ready; // one that is in a lane stays there
+            make_ready(queue, item);
+        }
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return done || error_no_memory(e, "queueing a key");
+}
+
+void queue_set_slow_limit(struct queue *queue, unsigned count) {
+    pthread_mutex_lock(&queue->lock);
+    queue->slow_limit = count > 0 ? count : 1;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
 }
 
 bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e) {
@@ -324,18 +378,22 @@ void queue_forget(struct queue *queue, const char *key) {
     struct item *item = map_get(queue->items, key);
     if (item != nullptr) {
         item->failures = 0;
+        item->slow = item->slow && item->ready; // one that is in a lane stays there
         drop_idle(queue, item);
     }
     pthread_mutex_unlock(&queue->lock);
 }
 
-bool queue_take(struct queue *queue, char **ret_key) {
+bool queue_take(struct queue *queue, char **ret_key, bool *ret_slow) {
     char *key = nullptr;
+    bool slow = false;
     pthread_mutex_lock(&queue->lock);
     while (key == nullptr && !queue->is_shut_down && queue->releases == 0) {
         make_due_ready(queue);
-        if (queue->fifo.first != nullptr) {
-            key = start_first(queue);
+        struct item *item = find_next(queue);
+        if (item != nullptr) {
+            slow = item->slow;
+            key = start(queue, item);
         } else {
             wait_for_change(queue);
         }
@@ -343,7 +401,7 @@ bool queue_take(struct queue *queue, char **ret_key) {
     if (key == nullptr && !queue->is_shut_down) {
         queue->releases--;
     }
-    if (queue->fifo.count > 0 || queue->heap_count > 0 || queue->releases > 0) {
+    if (find_next(queue) != nullptr || queue->heap_count > 0 || queue->releases > 0) {
         pthread_cond_signal(&queue->changed); // what woke this worker may also be for another one
     }
     pthread_mutex_unlock(&queue->lock);
@@ -351,22 +409,18 @@ bool queue_take(struct queue *queue, char **ret_key) {
         return false;
     }
     *ret_key = key;
+    *ret_slow = slow;
     return true;
 }
 
 void queue_done(struct queue *queue, char *key) {
     pthread_mutex_lock(&queue->lock);
     struct item *item = map_get(queue->items, key);
-    list_remove(&queue->running, item);
     item->spare = key;
-    item->processing = false;
     if (queue->observer.finished != nullptr) {
         queue->observer.finished(queue->observer.context, key, clock_monotonic_seconds() - item->since);
     }
-    if (item->marked) {
-        item->marked = false;
-        append_ready(queue, item);
-    }
+    finish(queue, item);
     drop_idle(queue, item);
     pthread_mutex_unlock(&queue->lock);
 }
@@ -388,7 +442,7 @@ void queue_shut_down(struct queue *queue) {
 size_t queue_depth(struct queue *queue) {
     pthread_mutex_lock(&queue->lock);
     make_due_ready(queue);
-    size_t depth = queue->fifo.count;
+    size_t depth = queue->fast_lane.count + queue->slow_lane.count;
     pthread_mutex_unlock(&queue->lock);
     return depth;
 }

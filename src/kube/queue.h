@@ -1,5 +1,6 @@
 // The work queue: keys waiting to be reconciled, first in, first out. A key is never in two workers at once,
-// an event during processing is not lost, and failures back off per key. Safe to use from many threads.
+// an event during processing is not lost, and failures back off per key. Keys whose work is slow wait in a
+// lane of their own, so that they do not hold up the others. Safe to use from many threads.
 #pragma once
 
 #include "base/error.h"
@@ -36,13 +37,21 @@ void queue_free(struct queue *queue); // takes queue; NULL is allowed; no thread
 [[nodiscard]] bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms,
                                uint32_t *ret_delay_ms, struct error *e);
 
-// key succeeded: its next failure is its first.
+// As queue_add, by the worker that is processing key and has seen that its work is slow: it goes to the end
+// of the slow lane when done, and stays a slow one until it is forgotten. Errors: as queue_add.
+[[nodiscard]] bool queue_add_slow(struct queue *queue, const char *key, struct error *e);
+
+// How many slow keys are processed at once, at least 1, which it is at first.
+void queue_set_slow_limit(struct queue *queue, unsigned count);
+
+// key succeeded: its next failure is its first, and it is no slow one any more.
 void queue_forget(struct queue *queue, const char *key);
 
-// Waits for a key and marks it as being processed; *ret_key is owned, until queue_done takes it (with no
-// other way to free it). False: the queue is shut down, or this worker was asked to leave by
-// queue_release_worker.
-[[nodiscard]] bool queue_take(struct queue *queue, char **ret_key);
+// Waits for a key and marks it as being processed: the one that has waited longest, of the slow ones only
+// while fewer than their limit are being processed. *ret_key is owned, until queue_done takes it (with no
+// other way to free it); *ret_slow: whether it was in the slow lane. False: the queue is shut down, or this
+// worker was asked to leave by queue_release_worker.
+[[nodiscard]] bool queue_take(struct queue *queue, char **ret_key, bool *ret_slow);
 
 // The worker that took key has finished with it. Takes key.
 void queue_done(struct queue *queue, char *key);

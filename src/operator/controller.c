@@ -40,12 +40,28 @@ static void log_object(const struct reconcile *r, enum log_level level, const ch
         {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
 }
 
+static void tell(const struct reconcile *r, enum log_level level, const char *reason, const char *action,
+                 const char *note) {
+    event_record(r->controller->recorder, r->resource, r->object, level == LOG_WARNING, reason, action, note);
+    log_object(r, level, reason, note);
+}
+
 static void warn(const struct reconcile *r, const char *reason, const char *action, const char *what,
                  const char *detail) {
     struct error note; // for its text: bounded and valid UTF-8
     error_set(&note, ERROR_NONE, "Secret %s %s%s", r->decoded.secret_name, what, detail);
-    event_record(r->controller->recorder, r->resource, r->object, true, reason, action, note.message);
-    log_object(r, LOG_WARNING, reason, note.message);
+    tell(r, LOG_WARNING, reason, action, note.message);
+}
+
+// Makes the output, and tells what is to be known about it.
+static bool make(struct reconcile *r, struct error *e) {
+    if (!output_make(r, e)) {
+        return false;
+    }
+    if (r->report.warning_reason != nullptr) {
+        tell(r, LOG_WARNING, r->report.warning_reason, "Make", r->report.warning);
+    }
+    return true;
 }
 
 // An output is made anew at once, and ever more slowly when that is needed again and again.
@@ -65,7 +81,7 @@ static bool remake_damaged(struct reconcile *r, const struct error *damage, stru
         return false;
     }
     warn(r, "SecretDamaged", "Remake", "was damaged and is made anew: ", damage->message);
-    return output_make(r, e);
+    return make(r, e);
 }
 
 static bool remake_stale(struct reconcile *r, struct error *e) {
@@ -76,14 +92,33 @@ static bool remake_stale(struct reconcile *r, struct error *e) {
         return false;
     }
     log_object(r, LOG_INFO, "spec or an input has changed, making the output anew", nullptr);
-    return output_make(r, e);
+    return make(r, e);
+}
+
+static bool renew(struct reconcile *r, struct error *e) {
+    uint32_t wait_ms;
+    if (!may_remake(r, &wait_ms)) {
+        error_set(e, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later");
+        e->retry_after_ms = wait_ms;
+        return false;
+    }
+    if (!make(r, e)) {
+        return false;
+    }
+    tell(r, LOG_INFO, "Renewed", "Renew", "the output Secret was renewed before it expires");
+    return true;
 }
 
 static bool bring_about(struct reconcile *r, enum output_state state, const struct error *damage,
                         struct error *e) {
+    if (state != OUTPUT_GOOD && !output_may_make(r, e)) {
+        return false;
+    }
     switch (state) {
     case OUTPUT_GOOD:
         return output_keep_metadata(r, e);
+    case OUTPUT_DUE:
+        return renew(r, e);
     case OUTPUT_STALE:
         return remake_stale(r, e);
     case OUTPUT_DAMAGED:
@@ -105,7 +140,10 @@ static bool create(struct reconcile *r, struct error *e) {
             "spec.outputSecretName",
             r->decoded.secret_name, older);
     }
-    if (output_make(r, e)) {
+    if (!output_may_make(r, e)) {
+        return false;
+    }
+    if (make(r, e)) {
         if (json_find(r->object->root, "status", "secretRef", nullptr) != nullptr) {
             warn(r, "SecretLost", "Remake", "was lost, and a new one was made", "");
         }
@@ -120,20 +158,44 @@ static bool create(struct reconcile *r, struct error *e) {
            bring_about(r, state, &damage, e);
 }
 
-static bool take_steps(struct reconcile *r, struct error *e) {
+bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {
+    uint32_t wait_ms = renewal_wait_ms(renewal, r->controller->started, r->object->uid, r->occasion.now);
+    *ret_wait_ms = renewal->renew_at == 0 ? 0 : wait_ms;
+    return renewal->renew_at != 0 && wait_ms == 0;
+}
+
+// Steps 4 to 7 for a kind without an output Secret.
+static bool judge_inputs(struct reconcile *r, struct error *e) {
+    return output_may_make(r, e) && output_judge(r, e) &&
+           status_publish(r, PHASE_SUCCESS, r->report.reason, r->report.message, e);
+}
+
+// Steps 4 to 7. *ret_again_ms: when to look at the output again; 0: never.
+static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct error *e) {
     enum output_state state;
     struct error damage;
+    if (!output_examine(r, &state, &damage, e) ||
+        !(state == OUTPUT_ABSENT ? create(r, e) : bring_about(r, state, &damage, e))) {
+        return false;
+    }
+    struct renewal renewal = {r->report.renew_at, r->report.expires_at};
+    if (reconcile_is_due(r, &renewal, ret_again_ms)) {
+        *ret_again_ms = RENEWAL_LOOK_MS; // it waits
+    }
+    return status_publish(r, PHASE_SUCCESS, succeeded, "the output Secret is as specified", e);
+}
+
+static bool take_steps(struct reconcile *r, uint32_t *ret_again_ms, struct error *e) {
+    struct renewal renewal;
     if (!decode_object(r->kind, r->object, &r->decoded, e) || !inputs_resolve(r, e)) {
         return false;
     }
-    if (status_is_settled(r)) {
+    r->occasion.secret_name = r->decoded.secret_name;
+    if (status_is_settled(r, &renewal) && !reconcile_is_due(r, &renewal, ret_again_ms)) {
         return true;
     }
-    if (!inputs_load(r, e) || !output_examine(r, &state, &damage, e)) {
-        return false;
-    }
-    bool done = state == OUTPUT_ABSENT ? create(r, e) : bring_about(r, state, &damage, e);
-    return done && status_publish(r, PHASE_SUCCESS, succeeded, "the output Secret is as specified", e);
+    return inputs_load(r, e) &&
+           (r->kind->entries == nullptr ? judge_inputs(r, e) : bring_output(r, ret_again_ms, e));
 }
 
 static enum verdict_kind judge(const struct consequence *consequence, const struct error *e) {
@@ -146,6 +208,10 @@ static enum verdict_kind judge(const struct consequence *consequence, const stru
 // Shows a failure in the status and decides what follows from it.
 static void conclude(struct reconcile *r, struct verdict *verdict) {
     struct error *e = &verdict->error;
+    if (r->is_deferred) {
+        verdict->kind = VERDICT_SLOW;
+        return;
+    }
     const struct consequence *consequence = &consequences[e->class];
     const char *reason = r->reason[0] != '\0' ? r->reason : consequence->reason;
     verdict->kind = judge(consequence, e);
@@ -194,15 +260,22 @@ struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, 
 
 void controller_reconcile(struct controller *controller, const struct kind *kind,
                           const struct kube_resource *resource, const char *key, const char *id,
-                          struct verdict *ret_verdict) {
-    struct reconcile r = {.controller = controller, .kind = kind, .resource = resource, .id = id};
+                          bool may_be_slow, struct verdict *ret_verdict) {
+    struct reconcile r = {
+        .controller = controller,
+        .kind = kind,
+        .resource = resource,
+        .id = id,
+        .may_be_slow = may_be_slow,
+        .occasion = {.now = clock_wall_seconds()},
+    };
     *ret_verdict = (struct verdict){.kind = VERDICT_DONE};
     r.object = store_get(watches_find_objects(controller->watches, kind->kind), key);
     if (r.object == nullptr || r.object->deleting) {
         kube_object_release(r.object);
         return;
     }
-    if (!take_steps(&r, &ret_verdict->error)) {
+    if (!take_steps(&r, &ret_verdict->again_ms, &ret_verdict->error)) {
         conclude(&r, ret_verdict);
     }
     inputs_free(&r);

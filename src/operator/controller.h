@@ -16,21 +16,24 @@ struct controller {
     struct metrics *metrics;
     struct remakes *remakes;
     const char *const *seed_url_prefixes; // NULL-terminated: where spec.seedURI may point to
+    int64_t started;                      // seconds since 1970: when this program began to work
 };
 
 enum verdict_kind {
     VERDICT_DONE,
     VERDICT_TERMINAL, // failed, and only a change can help
     VERDICT_RETRY,
+    VERDICT_SLOW, // nothing was done: a worker that may do work that takes seconds is to take it
 };
 
 struct verdict {
     enum verdict_kind kind;
     struct error error; // why, unless DONE
+    uint32_t again_ms;  // DONE: when the object is to be looked at again; 0: when something changes
 };
 
 // Reconciles the object of kind under key ("namespace/name"). Blocks; worker threads only. id: the
-// reconcile's, for logs.
+// reconcile's, for logs. may_be_slow: this worker may do work that takes seconds.
 void controller_reconcile(struct controller *controller, const struct kind *kind,
                           const struct kube_resource *resource, const char *key, const char *id,
-                          struct verdict *ret_verdict);
+                          bool may_be_slow, struct verdict *ret_verdict);

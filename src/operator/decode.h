@@ -5,9 +5,10 @@
 #include "kube/object.h"
 
 struct decoded {
+    const struct kind *kind;
     struct common_spec common;
-    void *spec; // owned; what kind->decode filled
-    char secret_name[512];
+    void *spec;            // owned; what kind->decode filled
+    char secret_name[512]; // "": the kind has no output Secret
     struct input_request requests[KIND_INPUTS_MAX];
     size_t request_count;
 };

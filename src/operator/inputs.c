@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { URL_BYTES_MAX = 64 * 1024, URL_TIMEOUT_MS = 10000, URL_AGAIN_MS = 10000, RECHECK_MS = 1000 };
+enum { UPSTREAM_CHAIN_MAX = 32, BUNDLE_MAX_BYTES = 4 * 1024 * 1024 };
 
 static const char url_kind[] = "URL";
 
@@ -56,14 +57,41 @@ static bool has_current_inputs(const struct reconcile *r, const struct kube_obje
     return true;
 }
 
+// Where a kind refers to its own kind: whether the same field, followed from object to object, ends without
+// coming back to this one. (A cycle would wait for itself.)
+static bool check_chain(struct reconcile *r, const struct source *source, struct error *e) {
+    const char *field = source->request->field;
+    struct kube_object *at = kube_object_retain(source->upstream);
+    for (unsigned i = 0; at != nullptr && i < UPSTREAM_CHAIN_MAX; i++) {
+        if (strcmp(at->name, r->object->name) == 0) {
+            kube_object_release(at);
+            return error_set(e, ERROR_INVALID_SPEC, "spec.%s: leads from %s %s back to itself", field,
+                             r->kind->kind, r->object->name);
+        }
+        const char *next = json_text(json_find(at->root, "spec", field, "name", nullptr));
+        struct kube_object *upstream = next == nullptr ? nullptr : reconcile_find(r, r->kind->kind, next);
+        kube_object_release(at);
+        at = upstream;
+    }
+    bool ends = at == nullptr;
+    kube_object_release(at);
+    return ends ||
+           error_set(e, ERROR_INVALID_SPEC, "spec.%s: leads through more than %d resources, or in a circle",
+                     field, UPSTREAM_CHAIN_MAX);
+}
+
 // One of our own resources: its bytes are in its output Secret, in the very version that it has verified.
 static bool resolve_upstream(struct reconcile *r, struct source *source, struct error *e) {
     yyjson_val *status = yyjson_obj_get(source->upstream->root, "status");
     yyjson_val *secret = yyjson_obj_get(status, "secretRef");
     const char *phase = json_member_text(status, "status");
+    const char *chosen_key = json_member_text(secret, "key");
     source->resource = &kube_secrets;
     source->name = json_member_text(secret, "name");
-    source->data_key = source->from->data_key;
+    source->data_key = chosen_key != nullptr ? chosen_key : source->from->data_key;
+    if (strcmp(source->from->kind, r->kind->kind) == 0 && !check_chain(r, source, e)) {
+        return false;
+    }
     if (phase == nullptr || strcmp(phase, "Success") != 0 || source->name == nullptr) {
         return wait_for(r, source, source->request->reference.name, "is not finished", e);
     }
@@ -112,39 +140,45 @@ static bool resolve_url(const struct reconcile *r, struct source *source, struct
                      source->request->field, source->name);
 }
 
-// Whether the output was made from the object of this kind: status.inputs[].from names it.
-static bool was_made_from(const struct reconcile *r, const struct source *source, const char *kind) {
-    char from[SOURCE_FROM_SIZE];
-    source_format_from(kind, source->request->reference.name, from);
+// Where the input came from when the output was made: the text of status.inputs[].from, "" for what is none
+// of ours, NULL when nothing was made yet.
+static const char *made_from(const struct reconcile *r, const struct source *source) {
     size_t index;
     size_t count;
     yyjson_val *input;
     yyjson_arr_foreach(json_find(r->object->root, "status", "inputs", nullptr), index, count, input) {
         const char *field = json_member_text(input, "field");
-        const char *recorded = json_member_text(input, "from");
-        if (field != nullptr && recorded != nullptr && strcmp(field, source->request->field) == 0) {
-            return strcmp(recorded, from) == 0;
+        const char *from = json_member_text(input, "from");
+        if (field != nullptr && strcmp(field, source->request->field) == 0) {
+            return from != nullptr ? from : "";
         }
     }
-    return false;
+    return nullptr;
+}
+
+static bool was_made_from(const struct reconcile *r, const struct source *source, const char *kind) {
+    char from[SOURCE_FROM_SIZE];
+    source_format_from(kind, source->request->reference.name, from);
+    const char *recorded = made_from(r, source);
+    return recorded != nullptr && strcmp(recorded, from) == 0;
 }
 
 static bool is_candidate(const struct reference *reference, const struct input_source *from) {
     return reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
 }
 
-// Chooses where the input comes from: the kind that the reference names; else the one that it came from
-// before, so that another object of the name changes nothing; else the first one of which there is such an
-// object.
-static bool choose_source(struct reconcile *r, struct source *source) {
+// Finds the first of our own kinds that has an object of the name, or the one that the output was made from
+// already. *ret_foreign: what else the reference may mean.
+static void find_upstream(struct reconcile *r, struct source *source,
+                          const struct input_source **ret_foreign) {
     const struct reference *reference = &source->request->reference;
     for (const struct input_source *from = source->request->sources; from->kind != nullptr; from++) {
         if (!is_candidate(reference, from)) {
             continue;
         }
         if (from->data_key == nullptr) {
-            source->from = from;
-            return true;
+            *ret_foreign = from;
+            continue;
         }
         struct kube_object *upstream = reconcile_find(r, from->kind, reference->name);
         bool known = upstream != nullptr && was_made_from(r, source, from->kind);
@@ -156,6 +190,33 @@ static bool choose_source(struct reconcile *r, struct source *source) {
             kube_object_release(upstream);
         }
         source->from = source->from == nullptr ? from : source->from;
+    }
+}
+
+// Whether a reference that may mean one of our kinds or a Secret means the Secret: it did before, or there is
+// one, and no object of ours.
+static bool prefers_foreign(const struct reconcile *r, const struct source *source,
+                            const struct input_source *foreign) {
+    const char *recorded = made_from(r, source);
+    if (recorded != nullptr && recorded[0] == '\0') {
+        return true;
+    }
+    cleanup_object struct kube_object *seen =
+        reconcile_find(r, foreign->kind, source->request->reference.name);
+    return source->upstream == nullptr && seen != nullptr;
+}
+
+// Chooses where the input comes from: the kind that the reference names; else the one that it came from
+// before, so that another object of the name changes nothing; else the first one of which there is such an
+// object.
+static bool choose_source(struct reconcile *r, struct source *source) {
+    const struct input_source *foreign = nullptr;
+    find_upstream(r, source, &foreign);
+    if (foreign != nullptr && (source->from == nullptr || prefers_foreign(r, source, foreign))) {
+        kube_object_release(source->upstream);
+        source->upstream = nullptr;
+        source->from = foreign;
+        return true;
     }
     return source->upstream != nullptr;
 }
@@ -189,22 +250,78 @@ bool inputs_resolve(struct reconcile *r, struct error *e) {
     return true;
 }
 
-// The bytes of the entry: base64 in `data` of a Secret and `binaryData` of a ConfigMap, text in `data` of the
-// latter.
-static bool take_bytes(struct reconcile *r, struct source *source, yyjson_val *root, struct error *e) {
+// The bytes of an entry: base64 in `data` of a Secret and `binaryData` of a ConfigMap, text in `data` of the
+// latter. NOT_FOUND: there is no such entry.
+static bool read_entry(const struct source *source, yyjson_val *root, const char *key,
+                       struct secret **ret_bytes, struct error *e) {
     yyjson_val *encoded =
-        json_find(root, source->resource == &kube_secrets ? "data" : "binaryData", source->data_key, nullptr);
+        json_find(root, source->resource == &kube_secrets ? "data" : "binaryData", key, nullptr);
     if (yyjson_is_str(encoded)) {
-        return base64_decode(yyjson_get_str(encoded), yyjson_get_len(encoded), ENCODING_ONE_LINE,
-                             &source->bytes, e);
+        return base64_decode(yyjson_get_str(encoded), yyjson_get_len(encoded), ENCODING_ONE_LINE, ret_bytes,
+                             e);
     }
-    yyjson_val *text = json_find(root, "data", source->data_key, nullptr);
+    yyjson_val *text = json_find(root, "data", key, nullptr);
     if (source->resource == &kube_config_maps && yyjson_is_str(text)) {
-        return secret_copy(yyjson_get_str(text), yyjson_get_len(text), &source->bytes, e);
+        return secret_copy(yyjson_get_str(text), yyjson_get_len(text), ret_bytes, e);
     }
-    char why[320];
-    snprintf(why, sizeof(why), "has no entry %s", source->data_key);
-    return wait_for(r, source, source->name, why, e);
+    return error_set(e, ERROR_NOT_FOUND, "has no entry %s", key);
+}
+
+// The entry that a reference without a key means; NULL: none is the obvious one.
+static const char *find_usual_key(const struct source *source, yyjson_val *root) {
+    yyjson_val *maps[] = {yyjson_obj_get(root, "data"), yyjson_obj_get(root, "binaryData")};
+    size_t count = yyjson_obj_size(maps[0]) + yyjson_obj_size(maps[1]);
+    for (const char *const *key = source->from->usual_keys; *key != nullptr; key++) {
+        if (yyjson_obj_get(maps[0], *key) != nullptr || yyjson_obj_get(maps[1], *key) != nullptr) {
+            return *key;
+        }
+    }
+    yyjson_obj_iter entries = yyjson_obj_iter_with(maps[yyjson_obj_size(maps[0]) > 0 ? 0 : 1]);
+    return count == 1 ? yyjson_get_str(yyjson_obj_iter_next(&entries)) : nullptr;
+}
+
+static bool choose_entry(const struct source *source, yyjson_val *root, const char **ret_key,
+                         struct error *e) {
+    const char *key = source->data_key != nullptr ? source->data_key : find_usual_key(source, root);
+    if (key == nullptr) {
+        (void)error_set(e, ERROR_NOT_FOUND,
+                        "has neither an entry %s nor exactly one entry; name the entry's key",
+                        source->from->usual_keys[0]);
+        return false;
+    }
+    *ret_key = key;
+    return true;
+}
+
+// The entry and those that belong with it, one after the other.
+static bool read_bundle(const struct source *source, yyjson_val *root, struct secret **ret_bytes,
+                        struct error *e) {
+    cleanup_buffer struct buffer bundle = buffer_create(BUNDLE_MAX_BYTES);
+    const char *key = source->data_key;
+    for (const char *const *next = source->from->also; key != nullptr; key = *next++) {
+        cleanup_secret struct secret *part = nullptr;
+        if (!read_entry(source, root, key, &part, e) ||
+            !buffer_append(&bundle, secret_view(part), secret_length(part), e)) {
+            return false;
+        }
+    }
+    return secret_copy(bundle.data, bundle.length, ret_bytes, e);
+}
+
+static bool take_bytes(struct reconcile *r, struct source *source, yyjson_val *root, struct error *e) {
+    const char *key;
+    struct error problem = {0};
+    bool read = source->from->also != nullptr ? read_bundle(source, root, &source->bytes, &problem)
+                                              : choose_entry(source, root, &key, &problem) &&
+                                                    read_entry(source, root, key, &source->bytes, &problem);
+    if (read) {
+        return true;
+    }
+    if (problem.class == ERROR_NOT_FOUND) {
+        return wait_for(r, source, source->name, problem.message, e);
+    }
+    *e = problem;
+    return false;
 }
 
 // What was read must be what its owner verified.

@@ -5,6 +5,7 @@
 #include "crypto/openssl.h"
 #include "net/http_server.h"
 #include "operator/controller.h"
+#include "operator/expiry.h"
 #include "operator/workers.h"
 
 #include <ctype.h>
@@ -108,6 +109,7 @@ static void refresh_gauges(struct manager *m) {
     metrics_set(m->metrics, METRIC_QUEUE_LONGEST_RUNNING_SECONDS, queue_label, longest);
     metrics_set(m->metrics, METRIC_QUEUE_UNFINISHED_WORK_SECONDS, queue_label, unfinished);
     watches_count(m->watches, count_objects, m);
+    expiry_measure(m->watches, m->metrics);
 }
 
 // ---- work
@@ -163,8 +165,14 @@ static bool reload_settings(struct manager *m, struct error *e) {
 }
 
 static const char *result_label(const struct verdict *verdict) {
-    if (verdict->kind != VERDICT_RETRY) {
-        return verdict->kind == VERDICT_DONE ? "success" : "error";
+    if (verdict->kind == VERDICT_DONE) {
+        return verdict->again_ms > 0 ? "requeue_after" : "success";
+    }
+    if (verdict->kind == VERDICT_SLOW) {
+        return "requeue";
+    }
+    if (verdict->kind == VERDICT_TERMINAL) {
+        return "error";
     }
     return verdict->error.retry_after_ms > 0 ? "requeue_after" : "error";
 }
@@ -177,7 +185,7 @@ static void count_reconcile(struct manager *m, const struct kind *kind, const st
     metrics_observe(m->metrics, METRIC_RECONCILE_TIME_SECONDS, labels, seconds);
     snprintf(with_more, sizeof(with_more), "%s,result=\"%s\"", labels, result_label(verdict));
     metrics_add(m->metrics, METRIC_RECONCILE_TOTAL, with_more, 1);
-    if (verdict->kind != VERDICT_DONE) {
+    if (verdict->kind == VERDICT_RETRY || verdict->kind == VERDICT_TERMINAL) {
         snprintf(with_more, sizeof(with_more), "%s,class=\"%s\"", labels,
                  error_class_name(verdict->error.class));
         metrics_add(m->metrics, METRIC_RECONCILE_ERRORS_TOTAL, with_more, 1);
@@ -187,17 +195,27 @@ static void count_reconcile(struct manager *m, const struct kind *kind, const st
     }
 }
 
-static void follow_up(struct manager *m, const char *key, const struct verdict *verdict) {
-    struct error e;
+static bool queue_next(struct manager *m, const char *key, const struct verdict *verdict, struct error *e) {
     uint32_t delay_ms;
-    if (verdict->kind != VERDICT_RETRY) {
+    switch (verdict->kind) {
+    case VERDICT_RETRY:
+        return queue_retry(m->queue, key, verdict->error.retry_after_ms, &delay_ms, e);
+    case VERDICT_SLOW:
+        return queue_add_slow(m->queue, key, e);
+    default:
         queue_forget(m->queue, key);
-    } else if (!queue_retry(m->queue, key, verdict->error.retry_after_ms, &delay_ms, &e)) {
-        LOG(LOG_ERROR, "could not queue a retry", {"key", key}, {"detail", e.message});
+        return verdict->again_ms == 0 || queue_add_after(m->queue, key, verdict->again_ms, e);
     }
 }
 
-static void work(void *context, const char *key) {
+static void follow_up(struct manager *m, const char *key, const struct verdict *verdict) {
+    struct error e;
+    if (!queue_next(m, key, verdict, &e)) {
+        LOG(LOG_ERROR, "could not queue a key again", {"key", key}, {"detail", e.message});
+    }
+}
+
+static void work(void *context, const char *key, bool may_be_slow) {
     struct manager *m = context;
     char labels[LABELS_SIZE];
     char plural[64];
@@ -211,7 +229,7 @@ static void work(void *context, const char *key) {
         snprintf(id, sizeof(id), "%016llx", (unsigned long long)atomic_fetch_add(&m->reconciles, 1));
         metrics_add(m->metrics, METRIC_ACTIVE_WORKERS, controller_label(kind->kind, labels), 1);
         double started = clock_monotonic_seconds();
-        controller_reconcile(&m->controller, kind, resource, slash + 1, id, &verdict);
+        controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);
         count_reconcile(m, kind, &verdict, clock_monotonic_seconds() - started);
         metrics_add(m->metrics, METRIC_ACTIVE_WORKERS, labels, -1);
     } else if (!reload_settings(m, &verdict.error)) {
@@ -369,6 +387,7 @@ static bool start_watches(struct manager *m, struct error *e) {
         .metrics = m->metrics,
         .remakes = m->remakes,
         .seed_url_prefixes = m->settings->seed_url_prefixes,
+        .started = clock_wall_seconds(),
     };
     return http_server_create(m->loop, m->settings->bind_address, answer, m, &m->server, e);
 }

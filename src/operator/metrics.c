@@ -45,6 +45,18 @@ static const struct family {
     [METRIC_WATCH_FAILURES_TOTAL] = {"qubesec_watch_failures_total",
                                      "Lists and watches that failed, by resource", COUNTER},
     [METRIC_OBJECTS] = {"qubesec_objects", "Objects of each kind", GAUGE},
+    [METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS] =
+        {"qubesec_certificate_expiration_timestamp_seconds",
+         "When the certificate expires, in seconds since 1970", GAUGE},
+    [METRIC_CERTIFICATE_NOT_BEFORE_TIMESTAMP_SECONDS] =
+        {"qubesec_certificate_not_before_timestamp_seconds",
+         "From when on the certificate is valid, in seconds since 1970", GAUGE},
+    [METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS] =
+        {"qubesec_certificate_renewal_timestamp_seconds",
+         "When the certificate is to be renewed, in seconds since 1970", GAUGE},
+    [METRIC_CERTIFICATE_READY_STATUS] = {"qubesec_certificate_ready_status",
+                                         "1 for the status that the certificate's Ready condition has",
+                                         GAUGE},
     [METRIC_BUILD_INFO] = {"qubesec_build_info", "The program's version", GAUGE},
 };
 
@@ -128,6 +140,17 @@ void metrics_set(struct metrics *metrics, enum metric metric, const char *labels
     struct series *series = find(metrics, metric, labels);
     if (series != nullptr) {
         series->value = value;
+    }
+    pthread_mutex_unlock(&metrics->lock);
+}
+
+void metrics_clear(struct metrics *metrics, enum metric metric) {
+    pthread_mutex_lock(&metrics->lock);
+    size_t position = 0;
+    const char *labels;
+    void *value;
+    while (map_next(metrics->series[metric], &position, &labels, &value)) {
+        (void)map_remove(metrics->series[metric], labels);
     }
     pthread_mutex_unlock(&metrics->lock);
 }

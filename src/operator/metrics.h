@@ -25,6 +25,10 @@ enum metric {
     METRIC_SECRETS_WRITTEN_TOTAL,
     METRIC_WATCH_FAILURES_TOTAL,
     METRIC_OBJECTS,
+    METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS,
+    METRIC_CERTIFICATE_NOT_BEFORE_TIMESTAMP_SECONDS,
+    METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS,
+    METRIC_CERTIFICATE_READY_STATUS,
     METRIC_BUILD_INFO,
     METRIC_COUNT,
 };
@@ -40,6 +44,9 @@ void metrics_add(struct metrics *metrics, enum metric metric, const char *labels
 void metrics_set(struct metrics *metrics, enum metric metric, const char *labels, double value); // gauge
 void metrics_observe(struct metrics *metrics, enum metric metric, const char *labels,
                      double seconds); // histogram
+
+// Drops all of metric's label sets, before those that still are get set anew.
+void metrics_clear(struct metrics *metrics, enum metric metric);
 
 // Appends all in the Prometheus text format, version 0.0.4. Errors: as buffer_append.
 [[nodiscard]] bool metrics_write(struct metrics *metrics, struct buffer *text, struct error *e);

@@ -61,12 +61,13 @@ static bool read_entry(yyjson_val *entries, const char *key, struct secret_data 
 static bool read_entries(struct reconcile *r, struct error *e) {
     yyjson_val *entries = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
     secret_data_free(&r->data);
-    for (const char *const *key = r->kind->entries; *key != nullptr; key++) {
-        if (!read_entry(entries, *key, &r->data, e)) {
+    const char *key;
+    for (size_t i = 0; (key = kind_entry(r->kind, r->decoded.spec, i)) != nullptr; i++) {
+        if (!read_entry(entries, key, &r->data, e)) {
             return false;
         }
     }
-    return read_entry(entries, METADATA_KEY, &r->data, e);
+    return read_entry(entries, kind_metadata_entry(r->kind), &r->data, e);
 }
 
 static void forget_output(struct reconcile *r) {
@@ -104,13 +105,12 @@ static bool inspect(struct reconcile *r, struct error *e) {
     json_mut_free(r->report.status);
     r->report = (struct report){0};
     return json_create(&r->report.status, e) &&
-           kind_inspect(r->kind, r->decoded.spec, &r->data, &r->metadata, &r->report, e);
+           kind_inspect(r->kind, r->decoded.spec, &r->data, &r->metadata, &r->occasion, &r->report, e);
 }
 
 // Whether the Secret that was read is as we would have left it.
 static bool judge(struct reconcile *r, struct error *e) {
-    if (!read_entries(r, e) || !metadata_load(&r->data, &r->metadata, &r->metadata_text, e) ||
-        !inspect(r, e)) {
+    if (!inspect(r, e)) {
         return false;
     }
     if (strcmp(r->report.fingerprint, r->metadata.fingerprint) != 0) {
@@ -131,26 +131,45 @@ static bool is_current(const struct reconcile *r, bool *ret_current, struct erro
     return true;
 }
 
+// What another spec or other inputs made is not looked at closely: it goes.
+static bool examine_entries(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
+                            struct error *e) {
+    bool current = false;
+    if (!read_entries(r, ret_damage) ||
+        !metadata_load(&r->data, kind_metadata_entry(r->kind), &r->metadata, &r->metadata_text, ret_damage)) {
+        *ret_state = OUTPUT_DAMAGED;
+        return true;
+    }
+    if (!is_current(r, &current, e)) {
+        return false;
+    }
+    *ret_state = !current ? OUTPUT_STALE : judge(r, ret_damage) ? OUTPUT_GOOD : OUTPUT_DAMAGED;
+    return true;
+}
+
 static bool examine_content(struct reconcile *r, enum ownership ownership, enum output_state *ret_state,
                             struct error *ret_damage, struct error *e) {
-    bool current = false;
-    bool sound = judge(r, ret_damage);
-    if (!sound && (ret_damage->class == ERROR_NO_MEMORY || ret_damage->class == ERROR_INTERNAL)) {
+    enum output_state state;
+    uint32_t wait_ms;
+    if (!examine_entries(r, &state, ret_damage, e)) {
+        return false;
+    }
+    if (state == OUTPUT_DAMAGED &&
+        (ret_damage->class == ERROR_NO_MEMORY || ret_damage->class == ERROR_INTERNAL)) {
         *e = *ret_damage;
         return false;
     }
-    if (sound && !is_current(r, &current, e)) {
-        return false;
-    }
-    if (ownership == OWNERSHIP_ADOPTABLE && !current) {
+    if (ownership == OWNERSHIP_ADOPTABLE && state != OUTPUT_GOOD) {
         return error_set(
             e, ERROR_CONFLICT,
             "Secret %s is left from an earlier object of this name and is not what this one asks for "
             "(%s); it was not touched. Remove it to have a new one made",
             r->decoded.secret_name,
-            sound ? "it was made from another spec or other inputs" : ret_damage->message);
+            state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message);
     }
-    *ret_state = !sound ? OUTPUT_DAMAGED : current ? OUTPUT_GOOD : OUTPUT_STALE;
+    struct renewal renewal = {r->report.renew_at, r->report.expires_at};
+    bool due = state == OUTPUT_GOOD && !r->report.renewal_waits && reconcile_is_due(r, &renewal, &wait_ms);
+    *ret_state = due ? OUTPUT_DUE : state;
     return true;
 }
 
@@ -178,27 +197,65 @@ bool output_examine(struct reconcile *r, enum output_state *ret_state, struct er
 
 // ---- making
 
-// Replaces what r knows of the output by a newly made one, checked, with its metadata.
-static bool produce(struct reconcile *r, struct error *e) {
-    struct input inputs[KIND_INPUTS_MAX];
-    struct metadata metadata = {.standard = r->kind->standard, .generator = "qubesec/" QUBESEC_VERSION};
-    if (!inputs_load_urls(r, e)) {
-        return false;
+// The standard that the output follows: the kind's, or its algorithm's own.
+static const char *standard_of(const struct reconcile *r, const char *algorithm_name) {
+    if (r->kind->standard != nullptr) {
+        return r->kind->standard;
     }
+    const struct algorithm *algorithm = algorithm_find(ALGORITHM_SIGNATURE, algorithm_name);
+    return algorithm == nullptr ? "" : algorithm->standard;
+}
+
+bool output_may_make(struct reconcile *r, struct error *e) {
+    struct input inputs[KIND_INPUTS_MAX];
     inputs_list(r, inputs);
-    clock_format(clock_wall_seconds(), metadata.created);
-    secret_data_free(&r->data);
-    if (!kind_produce(r->kind, r->decoded.spec, inputs, &r->data, &metadata.algorithm, e) ||
+    if (r->may_be_slow || r->kind->is_slow == nullptr || !r->kind->is_slow(r->decoded.spec, inputs)) {
+        return true;
+    }
+    r->is_deferred = true;
+    return error_set(e, ERROR_RETRYABLE, "slow work waits for its turn");
+}
+
+// Makes the output's entries and their metadata.
+static bool produce_entries(struct reconcile *r, const struct input *inputs, struct error *e) {
+    struct metadata metadata = {.generator = "qubesec/" QUBESEC_VERSION};
+    clock_format(r->occasion.now, metadata.created);
+    if (!kind_produce(r->kind, r->decoded.spec, inputs, &r->occasion, &r->data, &metadata.algorithm, e) ||
         !inputs_describe(r, nullptr, &metadata, e) || !make_recipe(r, metadata.recipe, e)) {
         return false;
     }
+    metadata.standard = standard_of(r, metadata.algorithm);
     r->metadata = metadata;
     if (!inspect(r, e)) {
         e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_CRYPTO;
         return error_wrap(e, "checking what was made");
     }
     memcpy(r->metadata.fingerprint, r->report.fingerprint, FINGERPRINT_SIZE);
-    return metadata_store(&r->metadata, &r->data, e);
+    return metadata_store(&r->metadata, kind_metadata_entry(r->kind), &r->data, e);
+}
+
+// Replaces what r knows of the output by a newly made one, checked, with its metadata.
+static bool produce(struct reconcile *r, struct error *e) {
+    struct input inputs[KIND_INPUTS_MAX];
+    if (!inputs_load_urls(r, e)) {
+        return false;
+    }
+    inputs_list(r, inputs);
+    cleanup_secret_data struct secret_data previous = r->data;
+    r->data = (struct secret_data){0};
+    r->occasion.previous = previous.count > 0 ? &previous : nullptr;
+    bool done = produce_entries(r, inputs, e);
+    r->occasion.previous = nullptr;
+    return done;
+}
+
+bool output_judge(struct reconcile *r, struct error *e) {
+    struct input inputs[KIND_INPUTS_MAX];
+    inputs_list(r, inputs);
+    json_mut_free(r->report.status);
+    r->report = (struct report){0};
+    return json_create(&r->report.status, e) &&
+           kind_judge(r->kind, r->decoded.spec, inputs, &r->occasion, &r->report, &r->metadata.algorithm, e);
 }
 
 static bool add_data(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *root,
@@ -261,7 +318,8 @@ static bool create_secret(struct reconcile *r, struct error *e) {
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
     (void)yyjson_mut_obj_add_str(document, metadata, "name", r->decoded.secret_name);
     (void)secret_metadata_patch(r->kind, r->object, &r->decoded.common, nullptr, document, metadata);
-    (void)yyjson_mut_obj_add_str(document, root, "type", "Opaque");
+    (void)yyjson_mut_obj_add_str(document, root, "type",
+                                 r->kind->secret_type != nullptr ? r->kind->secret_type : "Opaque");
     return add_data(r, document, root, e) &&
            write_secret(r, "POST", buffer_text(&path), nullptr, document, e);
 }

@@ -4,6 +4,7 @@
 
 #include "operator/controller.h"
 #include "operator/decode.h"
+#include "operator/renewal.h"
 
 enum { PATH_MAX_BYTES = 2048, REASON_SIZE = 64, SOURCE_FROM_SIZE = 64 + 253 + 1 };
 
@@ -32,6 +33,10 @@ struct reconcile {
     struct decoded decoded;
     struct source sources[KIND_INPUTS_MAX];
     char reason[REASON_SIZE]; // the Ready condition's, where it is not that of the error's class
+
+    bool may_be_slow; // this worker may do work that takes seconds
+    bool is_deferred; // there was such work, and it was not done
+    struct occasion occasion;
 
     struct secret_data data;     // the output, made or read
     struct metadata metadata;    // its metadata entry
@@ -83,9 +88,14 @@ void inputs_free(struct reconcile *r);
 enum output_state {
     OUTPUT_ABSENT,
     OUTPUT_GOOD,    // ours, and what spec and inputs ask for; r->data, metadata and report are filled
-    OUTPUT_STALE,   // ours and sound, but made from other inputs or by another spec
+    OUTPUT_STALE,   // ours, but made from other inputs or by another spec
+    OUTPUT_DUE,     // ours and good, but to be made anew before it expires
     OUTPUT_DAMAGED, // ours, and not as we left it
 };
+
+// Whether the output is one that expires and is to be renewed now; else *ret_wait_ms: when to look at it
+// again, 0: never.
+bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms);
 
 // Looks at the output Secret: at what the watch says, and, where there is something to look at, live. An
 // adoptable Secret that is sound is good, too. *ret_damage: what is wrong, when it is damaged. Errors:
@@ -97,9 +107,16 @@ enum output_state {
 [[nodiscard]] bool output_examine_live(struct reconcile *r, enum output_state *ret_state,
                                        struct error *ret_damage, struct error *e);
 
+// Whether this worker may make or judge the output: work that takes seconds is left to one that may do it.
+// Errors: RETRYABLE, and r->is_deferred is set.
+[[nodiscard]] bool output_may_make(struct reconcile *r, struct error *e);
+
 // Makes the output and writes it: creates the Secret, or replaces the data of the one examined. Errors: those
 // of struct kind's produce, CONFLICT (another one took the name), and those of requests.
 [[nodiscard]] bool output_make(struct reconcile *r, struct error *e);
+
+// For a kind without an output Secret: judges the inputs. Errors: those of struct kind's judge.
+[[nodiscard]] bool output_judge(struct reconcile *r, struct error *e);
 
 // Brings the labels, annotations and owner of a good Secret to what they should be, where they differ.
 [[nodiscard]] bool output_keep_metadata(struct reconcile *r, struct error *e);
@@ -114,8 +131,8 @@ enum phase { PHASE_PENDING, PHASE_SUCCESS, PHASE_FAILED };
 bool status_names(yyjson_val *recorded, const struct kube_object *object);
 
 // Whether the status says that object's present generation was served, with exactly the output and inputs
-// that the watch now shows: nothing is to be done then.
-bool status_is_settled(const struct reconcile *r);
+// that the watch now shows: nothing is to be done then, before the renewal that it announces.
+bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal);
 
 // Patches the status where it differs, and records an Event if its Ready condition changed. message: for
 // people; NULL: none.

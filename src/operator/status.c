@@ -10,6 +10,13 @@ enum { BODY_MAX_BYTES = 512 * 1024 };
 
 static const char *const phase_names[] = {"Pending", "Success", "Failed"};
 
+// What status.status says of a finished object.
+static const char *const outcomes[] = {"Success", "Valid", "Invalid"};
+
+// Of an output that expires.
+static const char renewal_field[] = "renewalTime";
+static const char expiry_field[] = "notAfter";
+
 static yyjson_val *status_of(const struct reconcile *r) {
     return yyjson_obj_get(r->object->root, "status");
 }
@@ -42,23 +49,39 @@ static bool input_is_settled(const struct source *source, yyjson_val *recorded) 
 }
 
 static bool output_is_as_recorded(const struct reconcile *r, yyjson_val *recorded) {
+    if (!same_text(recorded, "name", r->decoded.secret_name)) {
+        return false;
+    }
     cleanup_object struct kube_object *seen = reconcile_find(r, kube_secrets.kind, r->decoded.secret_name);
     return seen != nullptr && status_names(recorded, seen) &&
            secret_metadata_ownership(r->kind, r->object, yyjson_obj_get(seen->root, "metadata")) ==
                OWNERSHIP_OURS;
 }
 
-bool status_is_settled(const struct reconcile *r) {
+static bool is_finished(yyjson_val *status) {
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
+        if (same_text(status, "status", outcomes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int64_t time_of(yyjson_val *status, const char *field) {
+    const char *text = json_member_text(status, field);
+    int64_t seconds = 0;
+    return text != nullptr && clock_parse(text, &seconds) ? seconds : 0;
+}
+
+bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
     yyjson_val *status = status_of(r);
     yyjson_val *inputs = yyjson_obj_get(status, "inputs");
-    yyjson_val *secret = yyjson_obj_get(status, "secretRef");
-    if (!same_text(status, "status", phase_names[PHASE_SUCCESS]) ||
+    if (!is_finished(status) ||
         json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != r->object->generation ||
-        yyjson_arr_size(inputs) != r->decoded.request_count ||
-        !same_text(secret, "name", r->decoded.secret_name)) {
+        yyjson_arr_size(inputs) != r->decoded.request_count) {
         return false;
     }
-    if (!output_is_as_recorded(r, secret)) {
+    if (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef"))) {
         return false;
     }
     for (size_t i = 0; i < r->decoded.request_count; i++) {
@@ -66,6 +89,7 @@ bool status_is_settled(const struct reconcile *r) {
             return false;
         }
     }
+    *ret_renewal = (struct renewal){time_of(status, renewal_field), time_of(status, expiry_field)};
     return true;
 }
 
@@ -77,6 +101,7 @@ struct status_writer {
     yyjson_mut_val *status;
     char now[CLOCK_TEXT_SIZE];
     bool transition; // the Ready condition changed its status or reason
+    bool lost;       // the output is another object's
 };
 
 static void add_text(struct status_writer *w, yyjson_mut_val *object, const char *field, const char *text) {
@@ -161,15 +186,30 @@ static void add_inputs(struct status_writer *w) {
     }
 }
 
+static void add_secret(struct status_writer *w) {
+    const struct reconcile *r = w->r;
+    yyjson_mut_val *secret = yyjson_mut_obj_add_obj(w->document, w->status, "secretRef");
+    add_text(w, secret, "name", r->decoded.secret_name);
+    add_object_identity(w, secret, r->output);
+    if (r->kind->name_entry != nullptr) {
+        add_text(w, secret, "key", r->kind->name_entry(r->decoded.spec));
+    }
+}
+
 // What a served object's status says of its output.
 static void add_output(struct status_writer *w) {
     const struct reconcile *r = w->r;
     add_text(w, w->status, "algorithm", r->metadata.algorithm);
     add_text(w, w->status, "fingerprint", r->report.fingerprint);
     add_text(w, w->status, "warning", r->report.warning);
-    yyjson_mut_val *secret = yyjson_mut_obj_add_obj(w->document, w->status, "secretRef");
-    add_text(w, secret, "name", r->decoded.secret_name);
-    add_object_identity(w, secret, r->output);
+    if (r->kind->entries != nullptr) {
+        add_secret(w);
+    }
+    if (r->report.renew_at != 0) {
+        char text[CLOCK_TEXT_SIZE];
+        clock_format(r->report.renew_at, text);
+        add_text(w, w->status, renewal_field, text);
+    }
     add_inputs(w);
     yyjson_mut_obj_iter own = yyjson_mut_obj_iter_with(yyjson_mut_doc_get_root(r->report.status));
     for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&own)) != nullptr;) {
@@ -179,7 +219,8 @@ static void add_output(struct status_writer *w) {
 }
 
 static void build(struct status_writer *w, enum phase phase, const char *reason, const char *message) {
-    add_text(w, w->status, "status", phase_names[phase]);
+    bool judged = phase == PHASE_SUCCESS && w->r->report.outcome != nullptr;
+    add_text(w, w->status, "status", judged ? w->r->report.outcome : phase_names[phase]);
     (void)yyjson_mut_obj_add_sint(w->document, w->status, "observedGeneration", w->r->object->generation);
     add_conditions(w, phase, reason, message);
     if (phase == PHASE_FAILED) {
@@ -192,10 +233,12 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
 
 // ---- writing
 
-// What a status that is not written in full leaves as it is: when it was last written, and, while a finished
-// object waits, what it says of the output, which is still there.
-static bool is_left_alone(enum phase phase, const char *field) {
-    return strcmp(field, "lastUpdateTime") == 0 || (phase == PHASE_PENDING && strcmp(field, "error") != 0);
+// What a status that is not written in full leaves as it is: when it was last written, and what it says of an
+// output that is still there: that of a finished object that waits, or one that is in use until it expires.
+static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
+    bool is_there = phase == PHASE_PENDING || (phase == PHASE_FAILED && !w->lost &&
+                                               json_member_text(status_of(w->r), expiry_field) != nullptr);
+    return strcmp(field, "lastUpdateTime") == 0 || (is_there && strcmp(field, "error") != 0);
 }
 
 // Adds null for each member that the present status has and the wanted one has not. Whether there is any
@@ -212,7 +255,7 @@ static bool differs(struct status_writer *w, enum phase phase) {
     yyjson_obj_iter members = yyjson_obj_iter_with(present);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
         const char *name = yyjson_get_str(key);
-        if (!is_left_alone(phase, name) && yyjson_mut_obj_get(w->status, name) == nullptr) {
+        if (!is_left_alone(w, phase, name) && yyjson_mut_obj_get(w->status, name) == nullptr) {
             (void)yyjson_mut_obj_add_null(w->document, w->status, name);
             different = true;
         }
@@ -261,6 +304,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     struct status_writer w = {.r = r, .document = document};
     w.status = yyjson_mut_obj_add_obj(document, root, "status");
+    w.lost = strcmp(reason, "SecretConflict") == 0;
     clock_format(clock_wall_seconds(), w.now);
     build(&w, phase, reason, message);
     if (!differs(&w, phase)) {
@@ -270,8 +314,9 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
         return false;
     }
     if (w.transition) {
-        event_record(r->controller->recorder, r->resource, r->object, phase == PHASE_FAILED, reason,
-                     "Reconcile", message);
+        bool is_alarming = phase == PHASE_FAILED || (phase == PHASE_SUCCESS && r->report.is_alarming);
+        event_record(r->controller->recorder, r->resource, r->object, is_alarming, reason, "Reconcile",
+                     message);
     }
     return true;
 }

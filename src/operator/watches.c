@@ -60,12 +60,17 @@ static void index_object(void *context, const struct kube_object *object,
     for (size_t i = 0; i < decoded.request_count; i++) {
         index_reference(&decoded.requests[i], object->namespace, add, sink);
     }
-    char value[KEY_MAX];
-    snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, object->namespace,
-             decoded.secret_name);
-    add(sink, value);
-    snprintf(value, sizeof(value), claim_format, object->namespace, decoded.secret_name);
-    add(sink, value);
+    if (watched->kind->entries != nullptr) {
+        char value[KEY_MAX];
+        snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, object->namespace,
+                 decoded.secret_name);
+        add(sink, value);
+        snprintf(value, sizeof(value), claim_format, object->namespace, decoded.secret_name);
+        add(sink, value);
+    }
+    if (json_find(object->root, "status", "notAfter", nullptr) != nullptr) {
+        add(sink, WATCHES_EXPIRING);
+    }
 }
 
 static void enqueue(struct watches *watches, const char *plural, const char *key) {

@@ -24,6 +24,9 @@ struct watches_options {
 // Queue keys are "plural/namespace/name"; the plural of the settings' key is that of ConfigMaps.
 #define WATCHES_SETTINGS_PLURAL "configmaps"
 
+// What objects of a kind's store are indexed under whose status says when their output expires.
+#define WATCHES_EXPIRING "expiring"
+
 // Starts watching the kinds, and Secrets and ConfigMaps once all kinds have listed, so that it is known by
 // then which of them matter. What options points to is borrowed until watches_free. *ret_watches is owned.
 // Errors: NO_MEMORY.

@@ -7,7 +7,7 @@
 
 struct workers {
     struct queue *queue;
-    void (*work)(void *context, const char *key);
+    void (*work)(void *context, const char *key, bool may_be_slow);
     void *context;
     pthread_mutex_t lock;
     pthread_cond_t left;
@@ -15,8 +15,8 @@ struct workers {
     unsigned running; // threads that have not left yet, those asked to leave included
 };
 
-bool workers_create(struct queue *queue, void (*work)(void *context, const char *key), void *context,
-                    struct workers **ret_workers, struct error *e) {
+bool workers_create(struct queue *queue, void (*work)(void *context, const char *key, bool may_be_slow),
+                    void *context, struct workers **ret_workers, struct error *e) {
     struct workers *workers = memory_allocate_zeroed(1, sizeof(*workers));
     if (workers == nullptr) {
         return error_no_memory(e, "workers");
@@ -33,8 +33,9 @@ bool workers_create(struct queue *queue, void (*work)(void *context, const char 
 static void *run(void *context) {
     struct workers *workers = context;
     char *key;
-    while (queue_take(workers->queue, &key)) {
-        workers->work(workers->context, key);
+    bool slow;
+    while (queue_take(workers->queue, &key, &slow)) {
+        workers->work(workers->context, key, slow);
         queue_done(workers->queue, key);
     }
     pthread_mutex_lock(&workers->lock);
@@ -62,6 +63,7 @@ static bool start_one(struct workers *workers, struct error *e) {
 
 bool workers_set_count(struct workers *workers, unsigned count, struct error *e) {
     bool started = true;
+    queue_set_slow_limit(workers->queue, count / 2);
     pthread_mutex_lock(&workers->lock);
     while (started && workers->wanted < count) {
         started = start_one(workers, e);

@@ -6,12 +6,14 @@
 struct workers;
 
 // No worker runs yet. queue is borrowed until workers_free; work is called with each key, on a worker's
-// thread, and must call neither queue_take nor queue_done. *ret_workers is owned. Errors: NO_MEMORY.
-[[nodiscard]] bool workers_create(struct queue *queue, void (*work)(void *context, const char *key),
+// thread, and must call neither queue_take nor queue_done; may_be_slow: the key came from the slow lane.
+// *ret_workers is owned. Errors: NO_MEMORY.
+[[nodiscard]] bool workers_create(struct queue *queue,
+                                  void (*work)(void *context, const char *key, bool may_be_slow),
                                   void *context, struct workers **ret_workers, struct error *e);
 
-// Starts workers, or lets the superfluous ones leave when they have finished what they do. Errors: INTERNAL
-// (the system gives no thread; fewer run then).
+// Starts workers, or lets the superfluous ones leave when they have finished what they do; half of them at
+// most do slow work at once. Errors: INTERNAL (the system gives no thread; fewer run then).
 [[nodiscard]] bool workers_set_count(struct workers *workers, unsigned count, struct error *e);
 
 // Waits until all have left; the queue must have been shut down.

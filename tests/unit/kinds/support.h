@@ -16,6 +16,7 @@ enum {
 };
 
 static const char some_time[] = "2026-01-02T03:04:05Z";
+enum { SOME_SECONDS = 1767323045 }; // the same
 
 struct subject {
     const struct kind *kind;
@@ -26,6 +27,7 @@ struct subject {
     size_t request_count;
     struct input inputs[KIND_INPUTS_MAX];
     struct secret *input_bytes[KIND_INPUTS_MAX]; // owned
+    struct occasion occasion;                    // for the test to set
 
     struct secret_data data;       // owned
     struct metadata metadata;      // as it was made, then as it was read
@@ -34,6 +36,9 @@ struct subject {
 };
 
 static inline void subject_free(struct subject *s) {
+    if (s->spec != nullptr && s->kind->free_spec != nullptr) {
+        s->kind->free_spec(s->spec);
+    }
     json_free(s->document);
     memory_free(s->spec);
     for (size_t i = 0; i < KIND_INPUTS_MAX; i++) {
@@ -70,12 +75,15 @@ static inline bool subject_try_read(const struct kind *kind, const char *spec, s
         .kind = kind,
         .document = parse_quoted(spec),
         .spec = memory_allocate_zeroed(1, kind->spec_size),
+        .occasion = {.now = SOME_SECONDS, .secret_name = "the-secret"},
     };
     struct spec_reader reader = {
         .spec = yyjson_doc_get_root(s->document),
         .faults = buffer_create(FAULTS_MAX),
     };
-    s->common = spec_common(&reader);
+    if (kind->entries != nullptr) {
+        s->common = spec_common(&reader);
+    }
     kind->decode(&reader, s->spec);
     if (kind->list_inputs != nullptr) {
         s->request_count = kind->list_inputs(s->spec, s->requests);
@@ -139,7 +147,7 @@ static inline bool subject_inspect(struct subject *s, struct error *e) {
     json_mut_free(s->report.status);
     s->report = (struct report){0};
     return json_create(&s->report.status, e) &&
-           kind_inspect(s->kind, s->spec, &s->data, &s->metadata, &s->report, e);
+           kind_inspect(s->kind, s->spec, &s->data, &s->metadata, &s->occasion, &s->report, e);
 }
 
 // Makes the output, checks it, and adds its metadata.
@@ -147,7 +155,7 @@ static inline bool subject_try_make(struct subject *s, struct error *e) {
     secret_data_free(&s->data);
     s->metadata = (struct metadata){.standard = s->kind->standard, .generator = "qubesec/test"};
     memcpy(s->metadata.created, some_time, sizeof(some_time));
-    if (!kind_produce(s->kind, s->spec, s->inputs, &s->data, &s->metadata.algorithm, e)) {
+    if (!kind_produce(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &s->metadata.algorithm, e)) {
         return false;
     }
     make_recipe(s, s->metadata.recipe);
@@ -155,7 +163,7 @@ static inline bool subject_try_make(struct subject *s, struct error *e) {
         return false;
     }
     memcpy(s->metadata.fingerprint, s->report.fingerprint, FINGERPRINT_SIZE);
-    return metadata_store(&s->metadata, &s->data, e);
+    return metadata_store(&s->metadata, kind_metadata_entry(s->kind), &s->data, e);
 }
 
 static inline void subject_make(struct subject *s) {
@@ -169,7 +177,7 @@ static inline bool subject_judge(struct subject *s, struct error *e) {
     char recipe[FINGERPRINT_SIZE];
     json_free(s->metadata_document);
     s->metadata_document = nullptr;
-    if (!metadata_load(&s->data, &s->metadata, &s->metadata_document, e) || !subject_inspect(s, e)) {
+    if (!metadata_load(&s->data, kind_metadata_entry(s->kind), &s->metadata, &s->metadata_document, e) || !subject_inspect(s, e)) {
         return false;
     }
     if (strcmp(s->report.fingerprint, s->metadata.fingerprint) != 0) {
@@ -209,7 +217,7 @@ static inline void assert_entries(const struct subject *s) {
     for (; s->kind->entries[count] != nullptr; count++) {
         (void)entry_of(s, s->kind->entries[count]);
     }
-    (void)entry_of(s, METADATA_KEY);
+    (void)entry_of(s, kind_metadata_entry(s->kind));
     assert_int_equal(s->data.count, count + 1);
 }
 
@@ -255,7 +263,7 @@ static inline struct secret *remove_entry(struct subject *s, const char *key) {
 // Sets, or with json NULL removes, one member of the metadata entry; ' stands for ".
 static inline void change_metadata(struct subject *s, const char *member, const char *json) {
     struct error e;
-    const struct secret *entry = entry_of(s, METADATA_KEY);
+    const struct secret *entry = entry_of(s, kind_metadata_entry(s->kind));
     cleanup_json yyjson_doc *document = nullptr;
     must(json_parse((const char *)secret_view(entry), secret_length(entry), &document, &e), e);
     cleanup_json_mut yyjson_mut_doc *changed = yyjson_doc_mut_copy(document, nullptr);
@@ -268,7 +276,7 @@ static inline void change_metadata(struct subject *s, const char *member, const 
     }
     cleanup_buffer struct buffer text = buffer_create(STATUS_MAX);
     must(json_write(changed, &text, &e), e);
-    replace_entry(s, METADATA_KEY, text.data, text.length);
+    replace_entry(s, kind_metadata_entry(s->kind), text.data, text.length);
 }
 
 // Takes out, cuts, lengthens and changes each entry in turn: none of it may pass, and all of it must be put
@@ -304,29 +312,29 @@ static inline void assert_damage_is_found(struct subject *s) {
 static inline void assert_bad_metadata_is_found(struct subject *s) {
     struct error e;
     assert_sound(s);
-    struct secret *whole = remove_entry(s, METADATA_KEY);
-    assert_damaged(s, METADATA_KEY " is missing");
+    struct secret *whole = remove_entry(s, kind_metadata_entry(s->kind));
+    assert_damaged(s, " is missing");
     cleanup_buffer struct buffer text = buffer_create(1 << 20);
     must(buffer_append(&text, secret_view(whole), secret_length(whole), &e), e);
-    must(secret_data_add(&s->data, METADATA_KEY, whole, &e), e);
+    must(secret_data_add(&s->data, kind_metadata_entry(s->kind), whole, &e), e);
     static const char *const texts[] = {"",     "{}",           "[]",
                                         "null", "\"metadata\"", "{\"algorithm\":\"ML-KEM-768\"}"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        replace_entry(s, METADATA_KEY, texts[i], strlen(texts[i]));
-        assert_damaged(s, METADATA_KEY);
+        replace_entry(s, kind_metadata_entry(s->kind), texts[i], strlen(texts[i]));
+        assert_damaged(s, kind_metadata_entry(s->kind));
     }
-    replace_entry(s, METADATA_KEY, text.data, text.length - 1);
-    assert_damaged(s, METADATA_KEY);
+    replace_entry(s, kind_metadata_entry(s->kind), text.data, text.length - 1);
+    assert_damaged(s, kind_metadata_entry(s->kind));
     static const char *const members[] = {"algorithm", "fingerprint"};
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-        replace_entry(s, METADATA_KEY, text.data, text.length);
+        replace_entry(s, kind_metadata_entry(s->kind), text.data, text.length);
         change_metadata(s, members[i], "'Rot13'");
         assert_damaged(s, "");
-        replace_entry(s, METADATA_KEY, text.data, text.length);
+        replace_entry(s, kind_metadata_entry(s->kind), text.data, text.length);
         change_metadata(s, members[i], nullptr);
         assert_damaged(s, "");
     }
-    replace_entry(s, METADATA_KEY, text.data, text.length);
+    replace_entry(s, kind_metadata_entry(s->kind), text.data, text.length);
     assert_sound(s);
 }
 
@@ -415,7 +423,7 @@ static inline bool produce_short(struct subject *s, long allocations) {
     const char *algorithm = nullptr;
     secret_data_free(&s->data);
     memory_left = allocations;
-    bool done = kind_produce(s->kind, s->spec, s->inputs, &s->data, &algorithm, &e);
+    bool done = kind_produce(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &algorithm, &e);
     bool plenty = memory_left > 0;
     memory_left = -1;
     ERR_clear_error();
@@ -435,7 +443,7 @@ static inline bool inspect_short(struct subject *s, long allocations, const char
     s->report = (struct report){0};
     must(json_create(&s->report.status, &e), e);
     memory_left = allocations;
-    bool done = kind_inspect(s->kind, s->spec, &s->data, &s->metadata, &s->report, &e);
+    bool done = kind_inspect(s->kind, s->spec, &s->data, &s->metadata, &s->occasion, &s->report, &e);
     bool plenty = memory_left > 0;
     memory_left = -1;
     ERR_clear_error();

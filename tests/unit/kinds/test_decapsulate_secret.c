@@ -404,7 +404,7 @@ static void damage_is_found(void **) {
         for (size_t j = 0; j < 32; j++) {
             change_byte(&s, "shared_secret", j);
             assert_damaged(&s,
-                           "the Secret's entry shared_secret is not the one that metadata was written for");
+                           "the Secret's entry shared_secret is not the one that its metadata was written for");
             change_byte(&s, "shared_secret", j);
         }
     }

@@ -276,7 +276,7 @@ static void damage_is_found(void **) {
         assert_bad_metadata_is_found(&s);
         for (size_t j = 0; j < secret_length(entry_of(&s, "key")); j++) {
             change_byte(&s, "key", j);
-            assert_damaged(&s, "the Secret's entry key is not the one that metadata was written for");
+            assert_damaged(&s, "the Secret's entry key is not the one that its metadata was written for");
             change_byte(&s, "key", j);
         }
     }

@@ -297,12 +297,12 @@ static void each_changed_byte_of_the_ciphertext_is_found(void **) {
     subject_make(&s);
     for (size_t i = 0; i < secret_length(entry_of(&s, "ciphertext")); i++) {
         change_byte(&s, "ciphertext", i);
-        assert_damaged(&s, "the Secret's entry ciphertext is not the one that metadata was written for");
+        assert_damaged(&s, "the Secret's entry ciphertext is not the one that its metadata was written for");
         change_byte(&s, "ciphertext", i);
     }
     for (size_t i = 0; i < 32; i++) {
         change_byte(&s, "shared_secret", i);
-        assert_damaged(&s, "the Secret's entry shared_secret is not the one that metadata was written for");
+        assert_damaged(&s, "the Secret's entry shared_secret is not the one that its metadata was written for");
         change_byte(&s, "shared_secret", i);
     }
     assert_sound(&s);

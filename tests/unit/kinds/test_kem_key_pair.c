@@ -261,7 +261,7 @@ static void all_of_another_pair_is_found(void **) {
         take_entry(&s, *key, &other);
     }
     must(subject_inspect(&s, &e), e);
-    assert_damaged(&s, "is not the one that metadata was written for");
+    assert_damaged(&s, "is not the one that its metadata was written for");
     change_metadata(&s, "fingerprints", nullptr);
     assert_damaged(&s, "another fingerprint");
 }

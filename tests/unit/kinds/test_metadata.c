@@ -40,7 +40,7 @@ static struct secret_data with_metadata(const char *text, size_t length) {
     struct secret *entry = nullptr;
     struct secret_data data = two_entries();
     must(secret_copy(text, length, &entry, &e), e);
-    must(secret_data_add(&data, METADATA_KEY, entry, &e), e);
+    must(secret_data_add(&data, "metadata", entry, &e), e);
     return data;
 }
 
@@ -62,7 +62,7 @@ static void refuse(const char *text, size_t length, const char *part) {
     struct metadata metadata = {.algorithm = "untouched"};
     yyjson_doc *document = nullptr;
     cleanup_secret_data struct secret_data data = with_metadata(text, length);
-    must_fail(metadata_load(&data, &metadata, &document, &e), e, ERROR_CRYPTO, part);
+    must_fail(metadata_load(&data, "metadata", &metadata, &document, &e), e, ERROR_CRYPTO, part);
     assert_string_equal(metadata.algorithm, "untouched");
     assert_null(document);
 }
@@ -76,7 +76,7 @@ static struct metadata accept(const char *text, size_t length, yyjson_doc **ret_
     struct error e;
     struct metadata metadata = {0};
     cleanup_secret_data struct secret_data data = with_metadata(text, length);
-    must(metadata_load(&data, &metadata, ret_document, &e), e);
+    must(metadata_load(&data, "metadata", &metadata, ret_document, &e), e);
     return metadata;
 }
 
@@ -84,9 +84,9 @@ static void it_writes_what_it_is_told(void **) {
     struct error e;
     cleanup_secret_data struct secret_data data = two_entries();
     struct metadata metadata = whole_metadata();
-    must(metadata_store(&metadata, &data, &e), e);
+    must(metadata_store(&metadata, "metadata", &data, &e), e);
     cleanup_text char *wanted = edited("", "");
-    assert_true(secret_equals(secret_data_get(&data, METADATA_KEY), wanted, strlen(wanted)));
+    assert_true(secret_equals(secret_data_get(&data, "metadata"), wanted, strlen(wanted)));
     assert_int_equal(data.count, 3);
 }
 
@@ -97,11 +97,11 @@ static void it_leaves_out_what_there_is_not(void **) {
     metadata.fingerprint[0] = '\0';
     metadata.recipe[0] = '\0';
     metadata.input_count = 0;
-    must(metadata_store(&metadata, &data, &e), e);
+    must(metadata_store(&metadata, "metadata", &data, &e), e);
     static const char wanted[] =
         "{\"algorithm\":\"ML-KEM-768\",\"standard\":\"FIPS 203\",\"sizes\":{},\"fingerprints\":{},"
         "\"created\":\"2026-01-02T03:04:05Z\",\"generator\":\"qubesec/0.1.0\"}";
-    assert_true(secret_equals(secret_data_get(&data, METADATA_KEY), wanted, strlen(wanted)));
+    assert_true(secret_equals(secret_data_get(&data, "metadata"), wanted, strlen(wanted)));
 }
 
 static void it_reads_what_it_wrote(void **) {
@@ -109,9 +109,9 @@ static void it_reads_what_it_wrote(void **) {
     cleanup_secret_data struct secret_data data = two_entries();
     cleanup_json yyjson_doc *document = nullptr;
     struct metadata metadata = whole_metadata();
-    must(metadata_store(&metadata, &data, &e), e);
+    must(metadata_store(&metadata, "metadata", &data, &e), e);
     struct metadata loaded = {0};
-    must(metadata_load(&data, &loaded, &document, &e), e);
+    must(metadata_load(&data, "metadata", &loaded, &document, &e), e);
     assert_string_equal(loaded.algorithm, metadata.algorithm);
     assert_string_equal(loaded.standard, metadata.standard);
     assert_string_equal(loaded.generator, metadata.generator);
@@ -129,13 +129,13 @@ static void it_is_stored_once_and_where_there_is_room(void **) {
     static const char *const keys[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
     struct metadata metadata = whole_metadata();
     cleanup_secret_data struct secret_data data = {0};
-    must(metadata_store(&metadata, &data, &e), e);
-    must_fail(metadata_store(&metadata, &data, &e), e, ERROR_INTERNAL, METADATA_KEY);
+    must(metadata_store(&metadata, "metadata", &data, &e), e);
+    must_fail(metadata_store(&metadata, "metadata", &data, &e), e, ERROR_INTERNAL, "metadata");
     cleanup_secret_data struct secret_data full = {0};
     for (size_t i = 0; i < SECRET_DATA_MAX; i++) {
         must(secret_data_add_text(&full, keys[i], "", &e), e);
     }
-    must_fail(metadata_store(&metadata, &full, &e), e, ERROR_INTERNAL, METADATA_KEY);
+    must_fail(metadata_store(&metadata, "metadata", &full, &e), e, ERROR_INTERNAL, "metadata");
 }
 
 static void what_is_optional_may_be_absent(void **) {
@@ -158,7 +158,7 @@ static void it_must_be_there(void **) {
     struct metadata metadata = {0};
     yyjson_doc *document = nullptr;
     cleanup_secret_data struct secret_data data = two_entries();
-    must_fail(metadata_load(&data, &metadata, &document, &e), e, ERROR_CRYPTO,
+    must_fail(metadata_load(&data, "metadata", &metadata, &document, &e), e, ERROR_CRYPTO,
               "the Secret's entry metadata is missing");
     assert_null(document);
 }
@@ -178,7 +178,7 @@ static void it_must_be_json(void **) {
 static void it_must_be_an_object(void **) {
     static const char *const texts[] = {"{}", "[]", "null", "5", "\"algorithm\"", "[{\"algorithm\":\"a\"}]"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        refuse(texts[i], strlen(texts[i]), "the Secret's entry metadata has no proper algorithm");
+        refuse(texts[i], strlen(texts[i]), "the Secret's metadata entry has no proper algorithm");
     }
 }
 
@@ -224,7 +224,7 @@ static void texts_must_be_texts(void **) {
         char piece[64];
         char other[64];
         char part[100];
-        snprintf(part, sizeof(part), "the Secret's entry metadata has no proper %s", required[i]);
+        snprintf(part, sizeof(part), "the Secret's metadata entry has no proper %s", required[i]);
         snprintf(piece, sizeof(piece), "'%s':", required[i]);
         refuse_edited(piece, "'renamed':", part);
         for (size_t j = 0; j < sizeof(values) / sizeof(values[0]); j++) {
@@ -279,15 +279,15 @@ static void it_goes_with_the_entries_that_it_was_written_for(void **) {
     struct metadata metadata = whole_metadata();
     cleanup_json yyjson_doc *document = nullptr;
     cleanup_secret_data struct secret_data data = two_entries();
-    must(metadata_store(&metadata, &data, &e), e);
+    must(metadata_store(&metadata, "metadata", &data, &e), e);
     for (size_t i = 0; i < 16; i++) {
         secret_bytes(data.entries[0].value)[i] ^= 0x80;
-        must_fail(metadata_load(&data, &metadata, &document, &e), e, ERROR_CRYPTO,
-                  "the Secret's entry long is not the one that metadata was written for");
+        must_fail(metadata_load(&data, "metadata", &metadata, &document, &e), e, ERROR_CRYPTO,
+                  "the Secret's entry long is not the one that its metadata was written for");
         secret_bytes(data.entries[0].value)[i] ^= 0x80;
     }
     secret_bytes(data.entries[1].value)[3] ^= 0x80; // its fingerprint could be searched for, so there is none
-    must(metadata_load(&data, &metadata, &document, &e), e);
+    must(metadata_load(&data, "metadata", &metadata, &document, &e), e);
     refuse_edited(SIXTEEN_FINGERPRINT, "9f9f5111f", "entry long is not the one");
     refuse_edited("'" SIXTEEN_FINGERPRINT "'", "5", "entry long is not the one");
     refuse_edited("'" SIXTEEN_FINGERPRINT "'", "'" SIXTEEN_FINGERPRINT "','short':''",
@@ -322,25 +322,25 @@ static void out_of_memory_is_an_error_of_its_class(void **) {
     long rounds = 0;
     for (bool plenty = false; !plenty; rounds++) {
         memory_left = rounds;
-        bool done = metadata_store(&metadata, &data, &e);
+        bool done = metadata_store(&metadata, "metadata", &data, &e);
         plenty = memory_left > 0;
         memory_left = -1;
         ERR_clear_error();
         assert_true(done || e.class == ERROR_NO_MEMORY);
         assert_int_equal(data.count, done ? 3 : 2);
         if (done) {
-            assert_true(secret_equals(secret_data_get(&data, METADATA_KEY), whole, strlen(whole)));
+            assert_true(secret_equals(secret_data_get(&data, "metadata"), whole, strlen(whole)));
             secret_free(data.entries[--data.count].value);
         }
     }
     assert_true(rounds > 2);
-    must(metadata_store(&metadata, &data, &e), e);
+    must(metadata_store(&metadata, "metadata", &data, &e), e);
     rounds = 0;
     for (bool plenty = false; !plenty; rounds++) {
         cleanup_json yyjson_doc *document = nullptr;
         struct metadata loaded = {0};
         memory_left = rounds;
-        bool done = metadata_load(&data, &loaded, &document, &e);
+        bool done = metadata_load(&data, "metadata", &loaded, &document, &e);
         plenty = memory_left > 0;
         memory_left = -1;
         ERR_clear_error();
@@ -354,7 +354,7 @@ static void out_of_memory_is_an_error_of_its_class(void **) {
     for (long left = 0; left <= rounds; left++) {
         cleanup_json yyjson_doc *document = nullptr;
         memory_left = left;
-        bool done = metadata_load(&data, &metadata, &document, &e);
+        bool done = metadata_load(&data, "metadata", &metadata, &document, &e);
         memory_left = -1;
         ERR_clear_error();
         assert_false(done);

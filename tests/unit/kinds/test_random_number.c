@@ -99,7 +99,7 @@ static void a_few_bytes_have_no_fingerprint(void **) {
     subject_make(&sixteen);
     assert_fingerprint_of(&sixteen, secret_view(entry_of(&sixteen, "random")), 16);
     // Nor does the metadata hold one of the few: it could be searched for.
-    const struct secret *entry = entry_of(&fifteen, METADATA_KEY);
+    const struct secret *entry = entry_of(&fifteen, "metadata");
     static const char none[] = "\"fingerprints\":{}";
     assert_non_null(memmem(secret_view(entry), secret_length(entry), none, strlen(none)));
 }
@@ -274,7 +274,7 @@ static void each_changed_byte_is_found(void **) {
     subject_make(&s);
     for (size_t i = 0; i < 40; i++) {
         change_byte(&s, "random", i);
-        assert_damaged(&s, "the Secret's entry random is not the one that metadata was written for");
+        assert_damaged(&s, "the Secret's entry random is not the one that its metadata was written for");
         change_metadata(&s, "fingerprints", nullptr);
         assert_damaged(&s, "another fingerprint");
         change_metadata(&s, "fingerprint", nullptr);

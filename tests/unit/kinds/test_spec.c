@@ -105,7 +105,7 @@ static void a_text_of_another_sort_is_named(void **) {
 
 static void there_may_be_no_spec_at_all(void **) {
     static const char *const choices[] = {"one", "two", nullptr};
-    static const struct input_source sources[] = {{"A", "a", true}, {.kind = nullptr}};
+    static const struct input_source sources[] = {{.kind = "A", .data_key = "a", .by_default = true}, {.kind = nullptr}};
     struct spec_reader reader = {.faults = buffer_create(FAULTS_MAX)};
     struct error e;
     assert_null(spec_text(&reader, "field", 5));
@@ -372,9 +372,9 @@ static void an_unknown_algorithm_is_named(void **) {
 
 // ---- references
 
-static const struct input_source sources[] = {{"Pair", "public_key", true},
-                                              {"Secret", nullptr, false},
-                                              {"ConfigMap", nullptr, false},
+static const struct input_source sources[] = {{.kind = "Pair", .data_key = "public_key", .by_default = true},
+                                              {.kind = "Secret"},
+                                              {.kind = "ConfigMap"},
                                               {.kind = nullptr}};
 
 static struct reference read_reference(struct reading *r) {
@@ -455,7 +455,7 @@ static void a_key_goes_with_kinds_that_have_one(void **) {
     reference_fails("{'ref':{'name':'n','key':'k'}}", message);
     // Where a Secret is what is meant by default, its key needs no kind.
     static const struct input_source by_default[] = {
-        {"Secret", nullptr, true}, {"Pair", "a", false}, {.kind = nullptr}};
+        {.kind = "Secret", .by_default = true}, {.kind = "Pair", .data_key = "a"}, {.kind = nullptr}};
     struct reading r = begin("{'ref':{'name':'n','key':'k'},'keyless':{'name':'n'}}");
     assert_string_equal(spec_reference(&r.reader, "ref", by_default, true).key, "k");
     assert_null(spec_reference(&r.reader, "keyless", by_default, true).key);

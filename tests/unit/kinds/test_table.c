@@ -84,7 +84,7 @@ static void entries_can_be_stored(void **) {
         const char *const *entries = (*row)->entries;
         size_t count = 0;
         for (; entries[count] != nullptr; count++) {
-            assert_string_not_equal(entries[count], METADATA_KEY);
+            assert_string_not_equal(entries[count], "metadata");
             assert_int_equal(strspn(entries[count], "abcdefghijklmnopqrstuvwxyz._"), strlen(entries[count]));
             for (size_t i = 0; i < count; i++) {
                 assert_string_not_equal(entries[count], entries[i]);

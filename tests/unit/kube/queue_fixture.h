@@ -56,7 +56,7 @@ int64_t clock_monotonic_ms(void) {
 // The next key must be expected; it is being processed from then on.
 [[maybe_unused]] static char *take(struct queue *queue, const char *expected) {
     char *key = nullptr;
-    assert_true(queue_take(queue, &key));
+    assert_true(queue_take(queue, &key, &(bool){false}));
     assert_string_equal(key, expected);
     return key;
 }
@@ -69,7 +69,7 @@ int64_t clock_monotonic_ms(void) {
 [[maybe_unused]] static bool is_empty(struct queue *queue) {
     char *key = nullptr;
     queue_release_worker(queue);
-    assert_false(queue_take(queue, &key));
+    assert_false(queue_take(queue, &key, &(bool){false}));
     return queue_depth(queue) == 0;
 }
 

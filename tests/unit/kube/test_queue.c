@@ -248,7 +248,7 @@ static void nothing_is_given_out_after_shutting_down(void **) {
     add_after(queue, "d", 0);
     assert_int_equal(retry(queue, "a", 0), 5);
     queue_done(queue, key);
-    assert_false(queue_take(queue, &key));
+    assert_false(queue_take(queue, &key, &(bool){false}));
     queue_free(queue);
 }
 

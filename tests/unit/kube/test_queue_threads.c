@@ -5,7 +5,7 @@
 
 static void *take_one(void *queue) {
     char *key = nullptr;
-    return queue_take(queue, &key) ? key : nullptr;
+    return queue_take(queue, &key, &(bool){false}) ? key : nullptr;
 }
 
 // A thread that waits in queue_take, most likely already.
@@ -84,7 +84,7 @@ static void one_worker_is_released(void **) {
     add(queue, "b"); // nobody waits: the next to ask leaves, even from work
     queue_release_worker(queue);
     char *key = nullptr;
-    assert_false(queue_take(queue, &key));
+    assert_false(queue_take(queue, &key, &(bool){false}));
     assert_null(key);
     process(queue, "b");
     queue_free(queue);
@@ -133,7 +133,7 @@ static void *produce(void *context) {
 static void *work(void *context) {
     struct shared *shared = context;
     unsigned turns = 0;
-    for (char *key; queue_take(shared->queue, &key); turns++) {
+    for (char *key; queue_take(shared->queue, &key, &(bool){false}); turns++) {
         int number = (int)strtol(key, nullptr, 10);
         if (atomic_fetch_add(&shared->inside[number], 1) != 0) {
             fail_msg("key %s is in two workers", key);

@@ -12,7 +12,10 @@ struct toy_spec {
 };
 
 static const struct input_source friend_sources[] = {
-    {"QuantumToy", "toy", true}, {"Secret", nullptr, false}, {.kind = nullptr}};
+    {.kind = "QuantumToy", .data_key = "toy", .by_default = true},
+    {.kind = "Secret"},
+    {.kind = nullptr},
+};
 
 static void decode_toy(struct spec_reader *reader, void *memory) {
     struct toy_spec *spec = memory;
@@ -29,6 +32,7 @@ static size_t list_toy_inputs(const void *memory, struct input_request requests[
 
 static const struct kind toy = {
     .kind = "QuantumToy",
+    .entries = (const char *const[]){"toy", nullptr},
     .secret_suffix = "-toy",
     .spec_size = sizeof(struct toy_spec),
     .decode = decode_toy,

@@ -51,6 +51,20 @@ static void what_never_happened_is_not_written(void **) {
     assert_all("");
 }
 
+static void a_cleared_metric_is_not_written(void **) {
+    metrics_set(metrics, METRIC_OBJECTS, "kind=\"A\"", 1);
+    metrics_set(metrics, METRIC_OBJECTS, "kind=\"B\"", 2);
+    metrics_set(metrics, METRIC_BUILD_INFO, "version=\"1\"", 1);
+    metrics_clear(metrics, METRIC_OBJECTS);
+    assert_all("# HELP qubesec_build_info The program's version\n"
+               "# TYPE qubesec_build_info gauge\n"
+               "qubesec_build_info{version=\"1\"} 1\n");
+    metrics_set(metrics, METRIC_OBJECTS, "kind=\"B\"", 3);
+    write_all();
+    assert_line("qubesec_objects{kind=\"B\"} 3");
+    assert_null(strstr(buffer_text(&text), "kind=\"A\""));
+}
+
 static void a_counter_is_added_up(void **) {
     metrics_add(metrics, METRIC_QUEUE_ADDS_TOTAL, "name=\"qubesec\"", 1);
     metrics_add(metrics, METRIC_QUEUE_ADDS_TOTAL, "name=\"qubesec\"", 2);
@@ -152,6 +166,13 @@ static void the_names_are_the_known_ones(void **) {
         {METRIC_SECRETS_WRITTEN_TOTAL, "# TYPE qubesec_secrets_written_total counter"},
         {METRIC_WATCH_FAILURES_TOTAL, "# TYPE qubesec_watch_failures_total counter"},
         {METRIC_OBJECTS, "# TYPE qubesec_objects gauge"},
+        {METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS,
+         "# TYPE qubesec_certificate_expiration_timestamp_seconds gauge"},
+        {METRIC_CERTIFICATE_NOT_BEFORE_TIMESTAMP_SECONDS,
+         "# TYPE qubesec_certificate_not_before_timestamp_seconds gauge"},
+        {METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS,
+         "# TYPE qubesec_certificate_renewal_timestamp_seconds gauge"},
+        {METRIC_CERTIFICATE_READY_STATUS, "# TYPE qubesec_certificate_ready_status gauge"},
         {METRIC_BUILD_INFO, "# TYPE qubesec_build_info gauge"},
     };
     for (size_t i = 0; i < METRIC_COUNT; i++) {
@@ -276,6 +297,7 @@ static void a_full_buffer_is_an_error(void **) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_never_happened_is_not_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_cleared_metric_is_not_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_counter_is_added_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_gauge_goes_up_and_down, set_up, tear_down),
         cmocka_unit_test_setup_teardown(there_may_be_no_labels, set_up, tear_down),

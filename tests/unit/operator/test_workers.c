@@ -45,7 +45,7 @@ static struct {
 static struct queue *queue;
 static struct workers *workers;
 
-static void do_work(void *context, const char *key) {
+static void do_work(void *context, const char *key, bool) {
     assert_ptr_equal(context, &work);
     pthread_mutex_lock(&work.lock);
     unsigned number = ++work.started;

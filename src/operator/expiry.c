@@ -1,0 +1,87 @@
+#include "operator/expiry.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LABELS_SIZE = 1024 };
+
+struct measurement {
+    const struct watches *watches;
+    struct metrics *metrics;
+    struct store *store; // of the kind that is being measured
+};
+
+static void set_time(struct metrics *metrics, enum metric metric, const char *labels, yyjson_val *status,
+                     const char *field) {
+    const char *text = json_member_text(status, field);
+    int64_t seconds;
+    if (text != nullptr && clock_parse(text, &seconds)) {
+        metrics_set(metrics, metric, labels, (double)seconds);
+    }
+}
+
+// "True" or "False", of the Ready condition; "Unknown": there is none.
+static const char *ready_of(yyjson_val *status) {
+    size_t index;
+    size_t count;
+    yyjson_val *condition;
+    yyjson_arr_foreach(yyjson_obj_get(status, "conditions"), index, count, condition) {
+        const char *type = json_member_text(condition, "type");
+        const char *value = json_member_text(condition, "status");
+        if (type != nullptr && value != nullptr && strcmp(type, "Ready") == 0) {
+            return value;
+        }
+    }
+    return "Unknown";
+}
+
+static void set_ready(struct metrics *metrics, const char *labels, const char *ready) {
+    static const char *const states[] = {"True", "False", "Unknown"};
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        char with_state[LABELS_SIZE + 32];
+        snprintf(with_state, sizeof(with_state), "condition=\"%s\",%s", states[i], labels);
+        metrics_set(metrics, METRIC_CERTIFICATE_READY_STATUS, with_state, strcmp(states[i], ready) == 0);
+    }
+}
+
+static void measure(void *context, const char *key) {
+    const struct measurement *measurement = context;
+    cleanup_object struct kube_object *object = store_get(measurement->store, key);
+    if (object == nullptr) {
+        return;
+    }
+    char labels[LABELS_SIZE];
+    yyjson_val *status = yyjson_obj_get(object->root, "status");
+    const char *issuer = json_text(json_find(object->root, "spec", "parentCARef", "name", nullptr));
+    snprintf(labels, sizeof(labels), "name=\"%s\",namespace=\"%s\",issuer_name=\"%s\"", object->name,
+             object->namespace, issuer == nullptr ? "" : issuer);
+    set_time(measurement->metrics, METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS, labels, status,
+             "notAfter");
+    set_time(measurement->metrics, METRIC_CERTIFICATE_NOT_BEFORE_TIMESTAMP_SECONDS, labels, status,
+             "notBefore");
+    set_time(measurement->metrics, METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS, labels, status,
+             "renewalTime");
+    set_ready(measurement->metrics, labels, ready_of(status));
+}
+
+static void measure_kind(void *context, const char *kind, size_t) {
+    struct measurement *measurement = context;
+    measurement->store = watches_find_objects(measurement->watches, kind);
+    store_find(measurement->store, WATCHES_EXPIRING, measure, measurement);
+}
+
+void expiry_measure(const struct watches *watches, struct metrics *metrics) {
+    static const enum metric gauges[] = {
+        METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS,
+        METRIC_CERTIFICATE_NOT_BEFORE_TIMESTAMP_SECONDS,
+        METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS,
+        METRIC_CERTIFICATE_READY_STATUS,
+    };
+    struct measurement measurement = {.watches = watches, .metrics = metrics};
+    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+        metrics_clear(metrics, gauges[i]);
+    }
+    watches_count(watches, measure_kind, &measurement);
+}

@@ -1,0 +1,21 @@
+// When an output that expires is made anew: at a time that is known beforehand, by a timer.
+#pragma once
+
+#include <stdint.h>
+
+// All times are seconds since 1970, by the wall clock.
+struct renewal {
+    int64_t renew_at; // 0: never
+    int64_t expires_at;
+};
+
+enum {
+    RENEWAL_LOOK_MS =
+        3600 * 1000,        // timers run by the monotonic clock; this is when a changed wall clock shows
+    RENEWAL_SPREAD_S = 300, // over which renewals that are overdue at the start are spread
+};
+
+// Milliseconds until the output is due, at most RENEWAL_LOOK_MS; 0: it is due now. started: when this program
+// began to work. What was overdue then becomes due at a time that depends on uid, within a quarter of what is
+// left of its life and RENEWAL_SPREAD_S; what has expired is due at once.
+uint32_t renewal_wait_ms(const struct renewal *renewal, int64_t started, const char *uid, int64_t now);

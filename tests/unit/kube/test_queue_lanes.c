@@ -1,0 +1,226 @@
+// Slow keys have a lane of their own, and a limit.
+#include "queue_fixture.h"
+
+#include <stdlib.h>
+
+static void add_slow(struct queue *queue, const char *key) {
+    struct error e;
+    must(queue_add_slow(queue, key, &e), e);
+}
+
+static char *take_from(struct queue *queue, const char *expected, bool slow) {
+    char *key = nullptr;
+    bool was_slow = !slow;
+    assert_true(queue_take(queue, &key, &was_slow));
+    assert_string_equal(key, expected);
+    assert_int_equal(was_slow, slow);
+    return key;
+}
+
+// Nothing may be given out now, though depth keys wait.
+static void assert_held_back(struct queue *queue, size_t depth) {
+    assert_int_equal(queue_depth(queue), depth);
+    (void)is_empty(queue);
+    assert_int_equal(queue_depth(queue), depth);
+}
+
+// What a worker does that finds key to be slow.
+static void find_slow(struct queue *queue, const char *key) {
+    char *taken = take_from(queue, key, false);
+    add_slow(queue, key);
+    queue_done(queue, taken);
+}
+
+static void a_slow_key_comes_again_in_the_slow_lane(void **) {
+    struct queue *queue = make();
+    add(queue, "a");
+    find_slow(queue, "a");
+    assert_int_equal(queue_depth(queue), 1);
+    char *key = take_from(queue, "a", true);
+    queue_forget(queue, key);
+    queue_done(queue, key);
+    assert_true(is_empty(queue));
+    assert_true(is_forgotten(queue, "a"));
+    queue_free(queue);
+}
+
+static void slow_keys_wait_for_their_slot_and_others_pass(void **) {
+    struct queue *queue = make();
+    add(queue, "a");
+    add(queue, "b");
+    find_slow(queue, "a");
+    find_slow(queue, "b");
+    char *a = take_from(queue, "a", true);
+    assert_held_back(queue, 1);
+    add(queue, "c");
+    add(queue, "d");
+    queue_done(queue, take_from(queue, "c", false));
+    queue_done(queue, take_from(queue, "d", false));
+    assert_held_back(queue, 1);
+    queue_done(queue, a);
+    char *b = take_from(queue, "b", true);
+    queue_done(queue, b);
+    queue_free(queue);
+}
+
+static void the_limit_can_be_changed(void **) {
+    struct queue *queue = make();
+    static const char *const keys[] = {"a", "b", "c"};
+    char *taken[3];
+    for (int i = 0; i < 3; i++) {
+        add(queue, keys[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        find_slow(queue, keys[i]);
+    }
+    queue_set_slow_limit(queue, 2);
+    taken[0] = take_from(queue, "a", true);
+    taken[1] = take_from(queue, "b", true);
+    assert_held_back(queue, 1);
+    queue_set_slow_limit(queue, 0); // which counts as 1
+    queue_done(queue, taken[0]);
+    assert_held_back(queue, 1);
+    queue_done(queue, taken[1]);
+    taken[2] = take_from(queue, "c", true);
+    queue_done(queue, taken[2]);
+    queue_free(queue);
+}
+
+static void the_one_that_has_waited_longer_comes_first(void **) {
+    struct queue *queue = make();
+    add(queue, "slow");
+    find_slow(queue, "slow");
+    usleep(1000);
+    add(queue, "later");
+    queue_done(queue, take_from(queue, "slow", true));
+    add(queue, "earlier");
+    queue_done(queue, take_from(queue, "later", false));
+    queue_done(queue, take_from(queue, "earlier", false));
+    queue_free(queue);
+}
+
+static void a_slow_key_that_fails_stays_a_slow_one(void **) {
+    struct queue *queue = make();
+    add(queue, "a");
+    find_slow(queue, "a");
+    char *key = take_from(queue, "a", true);
+    (void)retry(queue, "a", 0);
+    queue_done(queue, key);
+    key = take_from(queue, "a", true); // 5 ms later
+    add(queue, "a");
+    queue_done(queue, key);
+    key = take_from(queue, "a", true); // what was added meanwhile
+    queue_forget(queue, key);
+    add(queue, "a");
+    queue_done(queue, key);
+    queue_done(queue, take_from(queue, "a", false));
+    queue_free(queue);
+}
+
+static void slow_keys_are_not_given_out_after_shutting_down(void **) {
+    struct queue *queue = make();
+    char *key;
+    add(queue, "a");
+    find_slow(queue, "a");
+    queue_shut_down(queue);
+    add_slow(queue, "b");
+    assert_false(queue_take(queue, &key, &(bool){false}));
+    queue_free(queue);
+}
+
+static void memory_may_be_out(void **) {
+    struct queue *queue = make();
+    struct error e;
+    memory_left = 0;
+    must_fail(queue_add_slow(queue, "a", &e), e, ERROR_NO_MEMORY, "queueing");
+    memory_left = -1;
+    add(queue, "a");
+    char *key = take_from(queue, "a", false);
+    memory_left = 0; // never for a key that is being processed
+    must(queue_add_slow(queue, "a", &e), e);
+    queue_done(queue, key);
+    queue_done(queue, take_from(queue, "a", true));
+    memory_left = -1;
+    queue_free(queue);
+}
+
+// ---- many at once
+
+enum { WORKERS = 4, SLOW_LIMIT = 2, SLOW_KEYS = 60, FAST_KEYS = 200 };
+
+struct shared {
+    struct queue *queue;
+    atomic_int slow_inside;
+    atomic_int slow_done;
+    atomic_int fast_done;
+    atomic_int fast_done_before_the_last_slow;
+};
+
+static void work_slowly(struct shared *shared) {
+    if (atomic_fetch_add(&shared->slow_inside, 1) >= SLOW_LIMIT) {
+        fail_msg("more than %d slow keys at once", SLOW_LIMIT);
+    }
+    usleep(3000);
+    atomic_fetch_sub(&shared->slow_inside, 1);
+    if (atomic_fetch_add(&shared->slow_done, 1) == SLOW_KEYS - 1) {
+        atomic_store(&shared->fast_done_before_the_last_slow, atomic_load(&shared->fast_done));
+    }
+}
+
+static void *work(void *context) {
+    struct shared *shared = context;
+    char *key;
+    for (bool slow; queue_take(shared->queue, &key, &slow);) {
+        if (key[0] == 's' && !slow) {
+            add_slow(shared->queue, key);
+        } else {
+            if (slow) {
+                work_slowly(shared);
+            } else {
+                atomic_fetch_add(&shared->fast_done, 1);
+            }
+            queue_forget(shared->queue, key);
+        }
+        queue_done(shared->queue, key);
+    }
+    return nullptr;
+}
+
+static void slow_work_does_not_hold_up_other_work(void **) {
+    struct shared shared = {.queue = make()};
+    pthread_t workers[WORKERS];
+    queue_set_slow_limit(shared.queue, SLOW_LIMIT);
+    for (int i = 0; i < SLOW_KEYS + FAST_KEYS; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%c%d", i < SLOW_KEYS ? 's' : 'f', i);
+        add(shared.queue, key);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        pthread_create(&workers[i], nullptr, work, &shared);
+    }
+    for (int i = 0; i < 6000 && atomic_load(&shared.slow_done) < SLOW_KEYS; i++) {
+        usleep(10000);
+    }
+    assert_int_equal(atomic_load(&shared.slow_done), SLOW_KEYS);
+    assert_int_equal(atomic_load(&shared.fast_done), FAST_KEYS);
+    assert_int_equal(atomic_load(&shared.fast_done_before_the_last_slow), FAST_KEYS);
+    queue_shut_down(shared.queue);
+    for (int i = 0; i < WORKERS; i++) {
+        pthread_join(workers[i], nullptr);
+    }
+    queue_free(shared.queue);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slow_key_comes_again_in_the_slow_lane),
+        cmocka_unit_test(slow_keys_wait_for_their_slot_and_others_pass),
+        cmocka_unit_test(the_limit_can_be_changed),
+        cmocka_unit_test(the_one_that_has_waited_longer_comes_first),
+        cmocka_unit_test(a_slow_key_that_fails_stays_a_slow_one),
+        cmocka_unit_test(slow_keys_are_not_given_out_after_shutting_down),
+        cmocka_unit_test(memory_may_be_out),
+        cmocka_unit_test(slow_work_does_not_hold_up_other_work),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
