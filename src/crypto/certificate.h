@@ -39,7 +39,12 @@ struct certificate_subject {
     const char *common_name;
 };
 
-enum { CERTIFICATE_PATH_LENGTH_NONE = -1, CERTIFICATE_SERIAL_SIZE = 20, CERTIFICATE_CHAIN_MAX = 32 };
+enum {
+    CERTIFICATE_PATH_LENGTH_NONE = -1,
+    CERTIFICATE_SERIAL_SIZE = 20,           // bytes
+    CERTIFICATE_CHAIN_MAX = 40,             // certificates that are read at once
+    CERTIFICATE_TEXT_MAX = 4 * 1024 * 1024, // bytes of PEM that are looked at
+};
 
 struct certificate_template {
     struct certificate_subject subject; // country, state, locality, ... in this order make the name
@@ -52,6 +57,9 @@ struct certificate_template {
     unsigned key_usage;
     unsigned purposes; // 0: no extended key usage
 };
+
+// Whether the subject's parts can be issued. Errors: INVALID_SPEC (names the part, and says what is allowed).
+[[nodiscard]] bool certificate_check_subject(const struct certificate_subject *subject, struct error *e);
 
 // Issues a certificate for subject_key, signed by issuer's key; issuer NULL: by subject_key itself, which is
 // private then. Version 3, a random serial number of 20 bytes, subject and authority key identifiers (RFC

@@ -25,8 +25,6 @@ CRYPTO_CLEANUP(x509, X509, X509_free)
 CRYPTO_CLEANUP(x509_pubkey, X509_PUBKEY, X509_PUBKEY_free)
 CRYPTO_CLEANUP(pkcs8, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
 
-#undef CRYPTO_CLEANUP
-
 #define cleanup_evp_pkey [[gnu::cleanup(evp_pkey_cleanup)]]
 #define cleanup_evp_pkey_ctx [[gnu::cleanup(evp_pkey_ctx_cleanup)]]
 #define cleanup_evp_md_ctx [[gnu::cleanup(evp_md_ctx_cleanup)]]

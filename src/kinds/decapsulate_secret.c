@@ -79,7 +79,7 @@ static bool read_ciphertext(const struct spec *spec, const struct algorithm *alg
 static bool choose_algorithm(const struct spec *spec, const struct input *private_key,
                              const struct algorithm **ret_algorithm, struct error *e) {
     const struct algorithm *algorithm = nullptr;
-    if (!exchange_choose_algorithm(spec->algorithm, private_key, &algorithm, e)) {
+    if (!kind_choose_algorithm(spec->algorithm, private_key, &algorithm, e)) {
         return false;
     }
     if (algorithm == nullptr) {
@@ -99,8 +99,8 @@ static bool normalize(const void *memory, const struct input *inputs, size_t ind
                               read_ciphertext(memory, algorithm, &inputs[index], ret_bytes, e));
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *, struct secret_data *data,
-                    const char **ret_algorithm, struct error *e) {
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     const struct algorithm *algorithm = nullptr;
     cleanup_secret struct secret *ciphertext = nullptr;
@@ -124,7 +124,8 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata, const struct occasion *, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
+                    const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct algorithm *algorithm;
     return exchange_inspect(spec->algorithm, data, metadata, report, &algorithm, e);

@@ -87,8 +87,8 @@ static bool describe_recipe(const void *memory, struct buffer *recipe, struct er
            hex_encode(secret_view(info), secret_length(info), recipe, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *, struct secret_data *data,
-                    const char **ret_algorithm, struct error *e) {
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     size_t length = secret_length(inputs[0].bytes);
     if (length < FINGERPRINTED_BYTES_MIN) {
@@ -111,7 +111,8 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata, const struct occasion *, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
+                    const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *key;
     if (strcmp(metadata->algorithm, hkdf) != 0) {

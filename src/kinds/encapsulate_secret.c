@@ -35,17 +35,17 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
 // Reads the public key; with no algorithm given, as whichever KEM's it is.
 static bool read_public_key(const struct algorithm *algorithm, const struct secret *bytes,
                             struct pkey **ret_pkey, struct error *e) {
-    bool read = algorithm == nullptr ? keyform_read_any_public(ALGORITHM_KEM, secret_view(bytes),
-                                                               secret_length(bytes), ret_pkey, e)
-                                     : keyform_read_public(algorithm, secret_view(bytes),
-                                                           secret_length(bytes), ret_pkey, e);
+    bool read =
+        algorithm == nullptr
+            ? keyform_read_any_public(ALGORITHM_KEM, secret_view(bytes), secret_length(bytes), ret_pkey, e)
+            : keyform_read_public(algorithm, secret_view(bytes), secret_length(bytes), ret_pkey, e);
     return read || error_wrap(e, "spec.publicKeyRef");
 }
 
 static bool read_input(const struct spec *spec, const struct input *input, struct pkey **ret_pkey,
                        struct error *e) {
     const struct algorithm *algorithm;
-    return exchange_choose_algorithm(spec->algorithm, input, &algorithm, e) &&
+    return kind_choose_algorithm(spec->algorithm, input, &algorithm, e) &&
            read_public_key(algorithm, input->bytes, ret_pkey, e);
 }
 
@@ -58,8 +58,8 @@ static bool normalize(const void *memory, const struct input *inputs, size_t ind
            secret_copy(raw.data, raw.length, ret_bytes, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *, struct secret_data *data,
-                    const char **ret_algorithm, struct error *e) {
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     cleanup_pkey struct pkey *pkey = nullptr;
     cleanup_buffer struct buffer ciphertext = buffer_create(CIPHERTEXT_MAX);
     struct secret *shared_secret;
@@ -74,7 +74,8 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata, const struct occasion *, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
+                    const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct algorithm *algorithm;
     const struct secret *ciphertext;

@@ -1,17 +1,5 @@
 #include "kinds/exchange.h"
 
-bool exchange_choose_algorithm(const struct algorithm *wanted, const struct input *input,
-                               const struct algorithm **ret_algorithm, struct error *e) {
-    const struct algorithm *own =
-        input->algorithm == nullptr ? nullptr : algorithm_find(ALGORITHM_KEM, input->algorithm);
-    if (wanted != nullptr && own != nullptr && wanted != own) {
-        return error_set(e, ERROR_INVALID_SPEC, "spec.algorithm: %s does not match spec.%s, which is of %s",
-                         wanted->name, input->field, own->name);
-    }
-    *ret_algorithm = wanted != nullptr ? wanted : own;
-    return true;
-}
-
 bool exchange_inspect(const struct algorithm *wanted, const struct secret_data *data,
                       const struct metadata *metadata, struct report *report,
                       const struct algorithm **ret_algorithm, struct error *e) {

@@ -85,8 +85,8 @@ static bool generate_from_seed(const char *hex, size_t digits, int64_t bytes, st
     return ctr_drbg_generate(seed, personalization, (size_t)bytes, ret_random, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *, struct secret_data *data,
-                    const char **ret_algorithm, struct error *e) {
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     struct secret *random = nullptr;
     bool made;
@@ -108,7 +108,8 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata, const struct occasion *, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
+                    const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *random;
     if (strcmp(metadata->algorithm, algorithm_of(spec)) != 0) {

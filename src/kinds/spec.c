@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -130,8 +131,8 @@ int64_t spec_integer(struct spec_reader *reader, const char *field, const char *
     return number;
 }
 
-const char *spec_choice(struct spec_reader *reader, const char *field, const char *const *choices) {
-    const char *text = spec_text(reader, field, NAME_MAX_BYTES);
+static const char *choose(struct spec_reader *reader, const char *field, const char *text,
+                          const char *const *choices) {
     if (text == nullptr) {
         return choices[0];
     }
@@ -145,6 +146,96 @@ const char *spec_choice(struct spec_reader *reader, const char *field, const cha
     }
     spec_fault(reader, "%s: %.*s is not one of %s", field, shown_length(text), text, buffer_text(&allowed));
     return choices[0];
+}
+
+const char *spec_choice(struct spec_reader *reader, const char *field, const char *const *choices) {
+    return choose(reader, field, spec_text(reader, field, NAME_MAX_BYTES), choices);
+}
+
+const char *spec_member_choice(struct spec_reader *reader, const char *field, const char *name,
+                               const char *const *choices) {
+    char path[64];
+    yyjson_val *object = field_value(reader, field);
+    yyjson_val *value = yyjson_obj_getn(object, name, strlen(name));
+    snprintf(path, sizeof(path), "%s.%s", field, name);
+    if (object != nullptr && !yyjson_is_obj(object)) {
+        char found[DESCRIPTION_SIZE];
+        describe_value(object, found);
+        spec_fault(reader, "%s: must be an object, not %s", field, found);
+    }
+    return choose(reader, path,
+                  text_of(reader, path, yyjson_is_null(value) ? nullptr : value, NAME_MAX_BYTES), choices);
+}
+
+size_t spec_text_list(struct spec_reader *reader, const char *field, size_t max_count, size_t max_bytes,
+                      const char **ret_texts) {
+    yyjson_val *list = field_value(reader, field);
+    size_t taken = 0;
+    if (list != nullptr && (!yyjson_is_arr(list) || yyjson_arr_size(list) > max_count)) {
+        spec_fault(reader, "%s: must be a list of at most %zu texts", field, max_count);
+        return 0;
+    }
+    size_t index;
+    size_t count;
+    yyjson_val *value;
+    yyjson_arr_foreach(list, index, count, value) {
+        char path[64];
+        snprintf(path, sizeof(path), "%s[%zu]", field, index);
+        const char *text = text_of(reader, path, value, max_bytes);
+        if (text != nullptr) {
+            ret_texts[taken++] = text;
+        }
+    }
+    return taken;
+}
+
+bool spec_parse_duration(const char *text, int64_t *ret_seconds) {
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'h', 3600}, {'m', 60}, {'s', 1}};
+    int64_t total = 0;
+    size_t next_unit = 0; // units come in this order, each once
+    while (*text != '\0') {
+        char *end;
+        size_t digits = strspn(text, "0123456789");
+        int64_t number = digits > 0 && digits < 13 ? strtoll(text, &end, 10) : -1;
+        if (number < 0) {
+            return false;
+        }
+        while (next_unit < sizeof(units) / sizeof(units[0]) && units[next_unit].unit != *end) {
+            next_unit++;
+        }
+        if (next_unit == sizeof(units) / sizeof(units[0])) {
+            return false;
+        }
+        total += number * units[next_unit++].seconds;
+        text = end + 1;
+    }
+    bool good = next_unit > 0 && total < INT64_C(1) << 53;
+    if (good) {
+        *ret_seconds = total;
+    }
+    return good;
+}
+
+int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min, int64_t max) {
+    const char *text = spec_text(reader, field, LABEL_MAX_BYTES);
+    int64_t seconds = 0;
+    if (text == nullptr) {
+        return 0;
+    }
+    if (!spec_parse_duration(text, &seconds)) {
+        spec_fault(reader, "%s: \"%.*s\" is not a length of time such as 90m, 1h30m or 2160h", field,
+                   shown_length(text), text);
+        return 0;
+    }
+    if (seconds < min || seconds > max) {
+        spec_fault(reader, "%s: %.*s is not between %" PRId64 " s and %" PRId64 " s", field,
+                   shown_length(text), text, min, max);
+        return 0;
+    }
+    return seconds;
 }
 
 const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, size_t max) {
@@ -208,16 +299,18 @@ static void check_kind(struct spec_reader *reader, const char *field, const stru
     struct error ignored;
     bool found = false;
     bool takes_key = false;
+    bool needs_key = false;
     for (const struct input_source *source = sources; source->kind != nullptr; source++) {
         bool chosen =
             reference->kind == nullptr ? source->by_default : strcmp(reference->kind, source->kind) == 0;
         found = found || chosen;
         takes_key = takes_key || (chosen && source->data_key == nullptr);
+        needs_key = needs_key || (chosen && source->data_key == nullptr && source->usual_keys == nullptr);
         (void)buffer_append_format(&allowed, &ignored, "%s%s", source != sources ? ", " : "", source->kind);
     }
     if (!found) {
         spec_fault(reader, "%s.kind: %s is not one of %s", field, reference->kind, buffer_text(&allowed));
-    } else if (takes_key && reference->kind != nullptr && reference->key == nullptr) {
+    } else if (needs_key && reference->kind != nullptr && reference->key == nullptr) {
         spec_fault(reader, "%s.key: is required with kind %s", field, reference->kind);
     } else if (!takes_key && reference->key != nullptr) {
         spec_fault(reader, "%s.key: goes only with kind Secret or ConfigMap; remove it, or set kind", field);
@@ -278,6 +371,29 @@ struct reference spec_reference(struct spec_reader *reader, const char *field,
     check_names(reader, field, &reference);
     check_kind(reader, field, &reference, sources);
     return reference;
+}
+
+void spec_reference_key(struct spec_reader *reader, const char *field, const char *key_field,
+                        struct reference *reference) {
+    const char *key = spec_text(reader, key_field, NAME_MAX_BYTES);
+    if (key == nullptr || reference->name == nullptr) {
+        return;
+    }
+    if (!spec_is_data_key(key)) {
+        spec_fault(reader, "%s: \"%.*s\" is not the name of an entry: letters, digits, '-', '_' and '.'",
+                   key_field, shown_length(key), key);
+    } else if (reference->key != nullptr && strcmp(reference->key, key) != 0) {
+        spec_fault(reader, "%s.key: %.*s and its other name %s: %.*s differ; give one of them", field,
+                   shown_length(reference->key), reference->key, key_field, shown_length(key), key);
+    } else {
+        reference->key = key;
+    }
+}
+
+bool spec_is_data_key(const char *text) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    return text[0] != '\0' && text[strspn(text, allowed)] == '\0' && strcmp(text, ".") != 0 &&
+           strncmp(text, "..", 2) != 0;
 }
 
 static bool is_reserved(const char *key) {
@@ -352,11 +468,12 @@ struct common_spec spec_common(struct spec_reader *reader) {
 }
 
 bool spec_finish(struct spec_reader *reader, struct error *e) {
-    if (reader->faults.length > 0) {
-        error_set(e, ERROR_INVALID_SPEC, "%s", buffer_text(&reader->faults));
-    } else if (reader->fault_count > 0) {
+    bool unknown = reader->out_of_memory || (reader->fault_count > 0 && reader->faults.length == 0);
+    if (unknown) {
         error_no_memory(e, "noting what is wrong with a spec");
+    } else if (reader->fault_count > 0) {
+        error_set(e, ERROR_INVALID_SPEC, "%s", buffer_text(&reader->faults));
     }
     buffer_free(&reader->faults);
-    return reader->fault_count == 0;
+    return !unknown && reader->fault_count == 0;
 }

@@ -12,6 +12,7 @@ struct spec_reader {
     yyjson_val *spec;     // NULL when the object has none
     struct buffer faults; // one sentence after the other, divided by "; "
     size_t fault_count;   // also of those that faults had no room for
+    bool out_of_memory;   // nothing is known of the spec then
 };
 
 // A reference to another object; texts are borrowed from the spec's document, NULL where the field is absent.
@@ -46,6 +47,15 @@ int64_t spec_integer(struct spec_reader *reader, const char *field, const char *
 // One of choices (NULL-terminated); the first is the default.
 const char *spec_choice(struct spec_reader *reader, const char *field, const char *const *choices);
 
+// The same of a member of an object: "privateKey.rotationPolicy".
+const char *spec_member_choice(struct spec_reader *reader, const char *field, const char *name,
+                               const char *const *choices);
+
+// The texts of a list of at most max_count texts of at most max_bytes each, borrowed; returns how many there
+// are, 0 when it is absent or at fault.
+size_t spec_text_list(struct spec_reader *reader, const char *field, size_t max_count, size_t max_bytes,
+                      const char **ret_texts);
+
 // Hex digits for min to max bytes; NULL when absent. The digits are checked, not decoded.
 const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, size_t max);
 
@@ -53,13 +63,30 @@ const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, 
 // as buffer_append.
 [[nodiscard]] bool spec_append_hex(const char *digits, struct buffer *text, struct error *e);
 
+// A length of time in seconds, as Go writes it without fractions: "90m", "1h30m", "2160h"; of units h, m, s;
+// min to max; 0 when absent.
+int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min, int64_t max);
+
+// Reads such a text. False: it is none, or more than 2^53 seconds.
+[[nodiscard]] bool spec_parse_duration(const char *text, int64_t *ret_seconds);
+
 // The algorithm that the field names, by any of its names; NULL when absent.
 const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorithm_family family);
 
-// A reference whose kind, when it is named, is one of sources, and whose key is there exactly if such a
-// source needs one. required: absent is a fault.
+// A reference whose kind, when it is named, is one of sources, and whose key is there if such a source needs
+// one, and not if none takes one. required: absent is a fault.
 struct reference spec_reference(struct spec_reader *reader, const char *field,
                                 const struct input_source *sources, bool required);
+
+// Takes the key of the reference in field from a field of its own, key_field; both are allowed only with the
+// same value.
+void spec_reference_key(struct spec_reader *reader, const char *field, const char *key_field,
+                        struct reference *reference);
+
+enum { SPEC_DATA_KEY_MAX = 253 }; // bytes
+
+// Whether text can name an entry of a Secret or ConfigMap.
+bool spec_is_data_key(const char *text);
 
 // The fields that every kind has.
 struct common_spec spec_common(struct spec_reader *reader);

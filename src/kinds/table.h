@@ -8,6 +8,10 @@ extern const struct kind kind_kem_key_pair;
 extern const struct kind kind_encapsulate_secret;
 extern const struct kind kind_decapsulate_secret;
 extern const struct kind kind_derived_key;
+extern const struct kind kind_signature_key_pair;
+extern const struct kind kind_sign_message;
+extern const struct kind kind_verify_signature;
+extern const struct kind kind_certificate;
 
 // All of them, NULL-terminated.
 extern const struct kind *const kind_table[];

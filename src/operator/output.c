@@ -10,7 +10,7 @@
 
 enum {
     BODY_MAX_BYTES = 2 * 1024 * 1024, // the API server takes no more
-    RECIPE_MAX_BYTES = 32 * 1024,
+    RECIPE_MAX_BYTES = 512 * 1024,
 };
 
 static struct store *secret_store(const struct reconcile *r) {

@@ -1,0 +1,92 @@
+// Chains of certificates, verified as strictly as OpenSSL does.
+#include "crypto/certificate_internal.h"
+#include "crypto/handles.h"
+#include "crypto/openssl.h"
+
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+CRYPTO_CLEANUP(x509_store, X509_STORE, X509_STORE_free)
+CRYPTO_CLEANUP(x509_store_ctx, X509_STORE_CTX, X509_STORE_CTX_free)
+#define cleanup_x509_store [[gnu::cleanup(x509_store_cleanup)]]
+#define cleanup_x509_store_ctx [[gnu::cleanup(x509_store_ctx_cleanup)]]
+
+static void cleanup_stack_of(STACK_OF(X509) * *stack) {
+    sk_X509_free(*stack);
+}
+
+// Says which certificate failed, and why.
+static bool report_failure(X509_STORE_CTX *context, struct error *e) {
+    int code = X509_STORE_CTX_get_error(context);
+    X509 *current = X509_STORE_CTX_get_current_cert(context);
+    ERR_clear_error();
+    if (code == X509_V_ERR_OUT_OF_MEM) {
+        return error_no_memory(e, "verifying a certificate");
+    }
+    cleanup_buffer struct buffer subject = buffer_create(1024);
+    struct certificate failed = {.x509 = current};
+    struct error ignored;
+    if (current != nullptr) {
+        (void)certificate_append_subject(&failed, &subject, &ignored);
+    }
+    return error_set(e, ERROR_CRYPTO, "the certificate of \"%.200s\" does not verify: %s",
+                     buffer_text(&subject), X509_verify_cert_error_string(code));
+}
+
+// Verifies for one of OpenSSL's purposes; 0: for none.
+static bool verify_for(X509_STORE *store, const struct certificate *leaf, STACK_OF(X509) * intermediates,
+                       int purpose, int64_t now, struct error *e) {
+    cleanup_x509_store_ctx X509_STORE_CTX *context = X509_STORE_CTX_new();
+    if (context == nullptr || X509_STORE_CTX_init(context, store, leaf->x509, intermediates) != 1) {
+        return crypto_error(e, ERROR_CRYPTO, "verifying a certificate");
+    }
+    X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
+    X509_VERIFY_PARAM_set_time(parameters, now);
+    X509_VERIFY_PARAM_set_depth(parameters, CERTIFICATE_CHAIN_MAX);
+    if (X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_X509_STRICT) != 1 ||
+        (purpose != 0 && X509_VERIFY_PARAM_set_purpose(parameters, purpose) != 1)) {
+        return crypto_error(e, ERROR_CRYPTO, "verifying a certificate");
+    }
+    return X509_verify_cert(context) == 1 || report_failure(context, e);
+}
+
+// What has no purpose of OpenSSL's own is looked up in the extended key usage of the leaf.
+static bool check_listed(const struct certificate *leaf, unsigned purposes, struct error *e) {
+    static const struct {
+        unsigned own;
+        uint32_t openssl;
+    } bits[] = {{CERTIFICATE_CODE_SIGNING, XKU_CODE_SIGN},
+                {CERTIFICATE_EMAIL_PROTECTION, XKU_SMIME},
+                {CERTIFICATE_TIME_STAMPING, XKU_TIMESTAMP},
+                {CERTIFICATE_OCSP_SIGNING, XKU_OCSP_SIGN}};
+    uint32_t listed = X509_get_extended_key_usage(leaf->x509);
+    for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+        if ((purposes & bits[i].own) != 0 && (listed & bits[i].openssl) == 0) {
+            return error_set(e, ERROR_CRYPTO, "the certificate lacks an extended key usage that is wanted");
+        }
+    }
+    return true;
+}
+
+bool certificate_verify(const struct certificate *leaf, struct certificate *const *intermediates,
+                        size_t count, const struct certificate *root, unsigned purposes, int64_t now,
+                        struct error *e) {
+    cleanup_x509_store X509_STORE *store = X509_STORE_new();
+    [[gnu::cleanup(cleanup_stack_of)]] STACK_OF(X509) *stack = sk_X509_new_null();
+    bool ready = store != nullptr && stack != nullptr && X509_STORE_add_cert(store, root->x509) == 1;
+    for (size_t i = 0; ready && i < count; i++) {
+        ready = sk_X509_push(stack, intermediates[i]->x509) > 0;
+    }
+    if (!ready) {
+        return crypto_error(e, ERROR_CRYPTO, "verifying a certificate");
+    }
+    bool as_server = (purposes & CERTIFICATE_SERVER_AUTH) != 0;
+    bool as_client = (purposes & CERTIFICATE_CLIENT_AUTH) != 0;
+    if (!as_server && !as_client && !verify_for(store, leaf, stack, 0, now, e)) {
+        return false;
+    }
+    return (!as_server || verify_for(store, leaf, stack, X509_PURPOSE_SSL_SERVER, now, e)) &&
+           (!as_client || verify_for(store, leaf, stack, X509_PURPOSE_SSL_CLIENT, now, e)) &&
+           check_listed(leaf, purposes, e);
+}

@@ -1,0 +1,445 @@
+// QuantumCertificate: an X.509 certificate (RFC 5280) with an ML-DSA (RFC 9881) or SLH-DSA (RFC 9909) key,
+// signed by itself or by another QuantumCertificate.
+#include "base/clock.h"
+#include "base/memory.h"
+#include "crypto/keyform.h"
+#include "crypto/signature.h"
+#include "kinds/certificate_spec.h"
+#include "kinds/table.h"
+
+#include <string.h>
+
+enum {
+    BACKDATED_SECONDS = 60, // for clients whose clocks are a little behind
+    PEM_MAX = 4 * 1024 * 1024,
+};
+
+// Certificates read from PEM: the subject's own first, a root last.
+struct chain {
+    struct certificate **certificates; // owned
+    size_t count;
+};
+
+static void chain_free(struct chain *chain) {
+    certificate_free_chain(chain->certificates, chain->count);
+}
+#define cleanup_chain [[gnu::cleanup(chain_free)]]
+
+static bool chain_read(const struct secret *pem, struct chain *ret_chain, struct error *e) {
+    return certificate_read_chain(secret_view(pem), secret_length(pem), &ret_chain->certificates,
+                                  &ret_chain->count, e);
+}
+
+static void certificate_cleanup(struct certificate **certificate) {
+    certificate_free(*certificate);
+}
+#define cleanup_certificate [[gnu::cleanup(certificate_cleanup)]]
+
+// ---- the issuer, from the parent's Secret
+
+struct issuer {
+    struct pkey *key;   // owned
+    struct chain chain; // the issuer, those above it, and the root (of a root, itself twice)
+};
+
+static void issuer_free(struct issuer *issuer) {
+    pkey_free(issuer->key);
+    chain_free(&issuer->chain);
+}
+#define cleanup_issuer [[gnu::cleanup(issuer_free)]]
+
+static const struct certificate *issuer_certificate(const struct issuer *issuer) {
+    return issuer->chain.certificates[0];
+}
+
+static const struct certificate *issuer_root(const struct issuer *issuer) {
+    return issuer->chain.certificates[issuer->chain.count - 1];
+}
+
+// How many certificates stand between what it issues and the root.
+static size_t issuer_intermediates(const struct issuer *issuer) {
+    bool is_root = certificate_equals(issuer_certificate(issuer), issuer_root(issuer));
+    return is_root ? 0 : issuer->chain.count - 1;
+}
+
+static bool issuer_read(const struct input *parent, struct issuer *issuer, struct error *e) {
+    const struct algorithm *algorithm =
+        parent->algorithm == nullptr ? nullptr : algorithm_find(ALGORITHM_SIGNATURE, parent->algorithm);
+    if (algorithm == nullptr) {
+        (void)error_set(e, ERROR_INTERNAL, "the certificate of spec.parentCARef does not say its algorithm");
+        return false;
+    }
+    return (keyform_read_private(algorithm, secret_view(parent->bytes), secret_length(parent->bytes),
+                                 &issuer->key, e) &&
+            chain_read(parent->bytes, &issuer->chain, e)) ||
+           error_wrap(e, "spec.parentCARef");
+}
+
+static bool issuer_check_path(const struct certificate_spec *spec, const struct certificate *issuer,
+                              struct error *e) {
+    int length = certificate_path_length(issuer);
+    if (!certificate_is_ca(issuer)) {
+        return error_set(e, ERROR_INVALID_SPEC, "spec.parentCARef: that certificate is not of certType ca");
+    }
+    if (spec->type != CERTIFICATE_CA || length == CERTIFICATE_PATH_LENGTH_NONE) {
+        return true;
+    }
+    if (length == 0) {
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "spec.parentCARef: that CA has pathLen 0, so it may issue no further CA");
+    }
+    return spec->path_length < length ||
+           error_set(e, ERROR_INVALID_SPEC, "spec.pathLen: %d is not below the issuer's pathLen, which is %d",
+                     spec->path_length, length);
+}
+
+// A CA that cannot issue now is waited for: when it is re-issued, this certificate is looked at again.
+static bool issuer_check_times(const struct certificate *issuer, int64_t now, struct error *e) {
+    char text[CLOCK_TEXT_SIZE];
+    bool expired = now >= certificate_not_after(issuer);
+    if (!expired && now >= certificate_not_before(issuer)) {
+        return true;
+    }
+    clock_format(expired ? certificate_not_after(issuer) : certificate_not_before(issuer), text);
+    return error_set(e, ERROR_NOT_FOUND,
+                     "spec.parentCARef: the CA's certificate %s %s; waiting for another one",
+                     expired ? "expired at" : "is not valid before", text);
+}
+
+// ---- making
+
+// The private key that was there, if all entries agree on it and it is of the right kind.
+static bool find_previous_key(const struct certificate_spec *spec, const struct secret_data *previous,
+                              struct pkey **ret_pkey) {
+    const struct secret *key = secret_data_get(previous, "tls.key");
+    const struct secret *copy = secret_data_get(previous, "key.pem");
+    const struct secret *public_pem = secret_data_get(previous, "pub.pem");
+    cleanup_pkey struct pkey *pkey = nullptr;
+    cleanup_pkey struct pkey *public_key = nullptr;
+    struct error ignored;
+    bool good =
+        key != nullptr && copy != nullptr && public_pem != nullptr &&
+        secret_equals(key, secret_view(copy), secret_length(copy)) &&
+        keyform_read_private(spec->algorithm, secret_view(key), secret_length(key), &pkey, &ignored) &&
+        keyform_read_public(spec->algorithm, secret_view(public_pem), secret_length(public_pem), &public_key,
+                            &ignored) &&
+        pkey_check_same(pkey, public_key, &ignored);
+    if (good) {
+        *ret_pkey = pkey;
+        pkey = nullptr;
+    }
+    return good;
+}
+
+static bool choose_key(const struct certificate_spec *spec, const struct secret_data *previous,
+                       struct pkey **ret_pkey, struct error *e) {
+    cleanup_pkey struct pkey *pkey = nullptr;
+    if (!spec->rotates_key && previous != nullptr && find_previous_key(spec, previous, ret_pkey)) {
+        return true;
+    }
+    if (!algorithm_check_available(spec->algorithm, e)) {
+        return error_wrap(e, "spec.algorithm");
+    }
+    if (!pkey_generate(spec->algorithm, &pkey, e) || !signature_check_pair(pkey, e)) {
+        return false;
+    }
+    *ret_pkey = pkey;
+    pkey = nullptr;
+    return true;
+}
+
+static struct certificate_template make_template(const struct certificate_spec *spec,
+                                                 const struct certificate *issuer, int64_t now) {
+    struct certificate_template template = {
+        .subject = spec->subject,
+        .names = spec->names,
+        .name_count = spec->name_count,
+        .not_before = now - BACKDATED_SECONDS,
+        .not_after = now + spec->duration,
+        .is_ca = spec->type == CERTIFICATE_CA,
+        .path_length = spec->path_length,
+        .key_usage = spec->key_usage,
+        .purposes = spec->purposes,
+    };
+    if (issuer != nullptr && template.not_before < certificate_not_before(issuer)) {
+        template.not_before = certificate_not_before(issuer);
+    }
+    if (issuer != nullptr && template.not_after > certificate_not_after(issuer)) {
+        template.not_after = certificate_not_after(issuer);
+    }
+    return template;
+}
+
+static bool add_pem(const char *key, const struct certificate *first, struct certificate *const *others,
+                    size_t count, struct secret_data *data, struct error *e) {
+    cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);
+    struct secret *value;
+    if (!certificate_append_pem(first, &pem, e)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!certificate_append_pem(others[i], &pem, e)) {
+            return false;
+        }
+    }
+    return secret_copy(pem.data, pem.length, &value, e) && secret_data_add(data, key, value, e);
+}
+
+static bool add_key(const struct pkey *pkey, struct secret_data *data, struct error *e) {
+    cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);
+    struct secret *private_pem;
+    struct secret *copy;
+    struct secret *public_pem;
+    return pkey_private_pem(pkey, &private_pem, e) && secret_data_add(data, "tls.key", private_pem, e) &&
+           secret_copy(secret_view(private_pem), secret_length(private_pem), &copy, e) &&
+           secret_data_add(data, "key.pem", copy, e) && pkey_public_pem(pkey, &pem, e) &&
+           secret_copy(pem.data, pem.length, &public_pem, e) &&
+           secret_data_add(data, "pub.pem", public_pem, e);
+}
+
+static bool add_output(const struct certificate *leaf, const struct issuer *issuer, const struct pkey *pkey,
+                       struct secret_data *data, struct error *e) {
+    bool own = issuer == nullptr;
+    return add_pem("tls.crt", leaf, own ? nullptr : issuer->chain.certificates,
+                   own ? 0 : issuer_intermediates(issuer), data, e) &&
+           add_pem("ca.crt", own ? leaf : issuer_root(issuer), nullptr, 0, data, e) &&
+           add_pem("cert.pem", leaf, nullptr, 0, data, e) && add_key(pkey, data, e);
+}
+
+static bool issue(const struct certificate_spec *spec, const struct issuer *issuer,
+                  const struct occasion *occasion, struct secret_data *data, struct error *e) {
+    const struct certificate *parent = issuer == nullptr ? nullptr : issuer_certificate(issuer);
+    cleanup_pkey struct pkey *pkey = nullptr;
+    cleanup_certificate struct certificate *leaf = nullptr;
+    if (parent != nullptr &&
+        (!issuer_check_path(spec, parent, e) || !issuer_check_times(parent, occasion->now, e))) {
+        return false;
+    }
+    struct certificate_template template = make_template(spec, parent, occasion->now);
+    return choose_key(spec, occasion->previous, &pkey, e) &&
+           certificate_issue(&template, pkey, parent, parent == nullptr ? nullptr : issuer->key, &leaf, e) &&
+           add_output(leaf, issuer, pkey, data, e);
+}
+
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *occasion,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
+    const struct certificate_spec *spec = memory;
+    cleanup_issuer struct issuer issuer = {0};
+    bool has_parent = spec->parent.name != nullptr;
+    if ((has_parent && !issuer_read(&inputs[0], &issuer, e)) ||
+        !issue(spec, has_parent ? &issuer : nullptr, occasion, data, e)) {
+        return false;
+    }
+    *ret_algorithm = spec->algorithm->name;
+    return true;
+}
+
+// ---- looking at what was made
+
+// What the output's entries hold.
+struct stored {
+    struct pkey *pkey;  // owned
+    struct chain chain; // tls.crt
+    struct chain leaf;  // cert.pem
+    struct chain root;  // ca.crt
+};
+
+static void stored_free(struct stored *stored) {
+    pkey_free(stored->pkey);
+    chain_free(&stored->chain);
+    chain_free(&stored->leaf);
+    chain_free(&stored->root);
+}
+#define cleanup_stored [[gnu::cleanup(stored_free)]]
+
+// What is no key or certificate when an entry is read is damage here, not a fault of the spec.
+static bool damaged(const char *key, struct error *e) {
+    e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class;
+    return error_wrap(e, "the Secret's entry %s", key);
+}
+
+static bool read_certificates(const struct secret_data *data, const char *key, struct chain *chain,
+                              struct error *e) {
+    const struct secret *entry;
+    return secret_data_require(data, key, &entry, e) && (chain_read(entry, chain, e) || damaged(key, e));
+}
+
+static bool read_keys(const struct certificate_spec *spec, const struct secret_data *data,
+                      struct stored *stored, struct error *e) {
+    const struct secret *key;
+    const struct secret *copy;
+    const struct secret *public_pem;
+    cleanup_pkey struct pkey *public_key = nullptr;
+    if (!secret_data_require(data, "tls.key", &key, e) || !secret_data_require(data, "key.pem", &copy, e) ||
+        !secret_data_require(data, "pub.pem", &public_pem, e)) {
+        return false;
+    }
+    if (!secret_equals(key, secret_view(copy), secret_length(copy))) {
+        return error_set(e, ERROR_CRYPTO, "the Secret's entries tls.key and key.pem differ");
+    }
+    if (!keyform_read_private(spec->algorithm, secret_view(key), secret_length(key), &stored->pkey, e)) {
+        return damaged("tls.key", e);
+    }
+    return (keyform_read_public(spec->algorithm, secret_view(public_pem), secret_length(public_pem),
+                                &public_key, e) &&
+            pkey_check_same(stored->pkey, public_key, e)) ||
+           damaged("pub.pem", e);
+}
+
+static bool read_stored(const struct certificate_spec *spec, const struct secret_data *data,
+                        struct stored *stored, struct error *e) {
+    if (!read_keys(spec, data, stored, e) || !read_certificates(data, "tls.crt", &stored->chain, e) ||
+        !read_certificates(data, "cert.pem", &stored->leaf, e) ||
+        !read_certificates(data, "ca.crt", &stored->root, e)) {
+        return false;
+    }
+    if (stored->leaf.count != 1 || stored->root.count != 1 ||
+        !certificate_equals(stored->chain.certificates[0], stored->leaf.certificates[0])) {
+        return error_set(
+            e, ERROR_CRYPTO,
+            "the Secret's entries tls.crt, cert.pem and ca.crt do not hold one certificate and its chain");
+    }
+    return true;
+}
+
+// A time at which all of the chain is valid, as near to now as can be: a certificate that has expired is due
+// for renewal, not damaged.
+static int64_t choose_time(const struct stored *stored, int64_t now) {
+    int64_t from = certificate_not_before(stored->root.certificates[0]);
+    int64_t until = certificate_not_after(stored->root.certificates[0]);
+    for (size_t i = 0; i < stored->chain.count; i++) {
+        int64_t begin = certificate_not_before(stored->chain.certificates[i]);
+        int64_t end = certificate_not_after(stored->chain.certificates[i]);
+        from = begin > from ? begin : from;
+        until = end < until ? end : until;
+    }
+    int64_t at = now < from ? from : now;
+    return at > until ? until : at;
+}
+
+static bool verify(const struct certificate_spec *spec, const struct stored *stored, int64_t now,
+                   struct error *e) {
+    const struct certificate *leaf = stored->chain.certificates[0];
+    if (certificate_is_ca(leaf) != (spec->type == CERTIFICATE_CA)) {
+        return error_set(e, ERROR_CRYPTO, "the certificate is%s one of a CA",
+                         certificate_is_ca(leaf) ? "" : " not");
+    }
+    return certificate_check_key(leaf, stored->pkey, e) &&
+           certificate_verify(leaf, stored->chain.certificates + 1, stored->chain.count - 1,
+                              stored->root.certificates[0], spec->purposes, choose_time(stored, now), e);
+}
+
+typedef bool text_writer(const struct certificate *certificate, struct buffer *text, struct error *e);
+
+static bool report_written(struct report *report, const char *field, text_writer *write,
+                           const struct certificate *certificate, struct error *e) {
+    cleanup_buffer struct buffer text = buffer_create(PEM_MAX);
+    if (!write(certificate, &text, e)) {
+        return false;
+    }
+    report_text(report, field, buffer_text(&text));
+    return true;
+}
+
+static bool report_leaf(const struct certificate *leaf, const struct secret *public_pem,
+                        struct report *report, struct error *e) {
+    cleanup_buffer struct buffer der = buffer_create(PEM_MAX);
+    cleanup_text char *text =
+        memory_copy_span((const char *)secret_view(public_pem), secret_length(public_pem));
+    if (text == nullptr) {
+        return error_no_memory(e, "a public key's PEM");
+    }
+    if (!report_written(report, "subject", certificate_append_subject, leaf, e) ||
+        !report_written(report, "issuer", certificate_append_issuer, leaf, e) ||
+        !report_written(report, "serialNumber", certificate_append_serial, leaf, e) ||
+        !report_written(report, "certPEM", certificate_append_pem, leaf, e) ||
+        !certificate_append_der(leaf, &der, e) ||
+        !fingerprint_compute(der.data, der.length, report->fingerprint, e)) {
+        return false;
+    }
+    report_text(report, "publicKeyPEM", text);
+    report_time(report, "notBefore", certificate_not_before(leaf));
+    report_time(report, "notAfter", certificate_not_after(leaf));
+    return true;
+}
+
+// Seconds before its end at which the certificate is renewed: as spec says, unless its life has become too
+// short for that; else a third of its life.
+static int64_t renew_before(const struct certificate_spec *spec, int64_t life) {
+    int64_t before = spec->renew_percent != 0 ? life * spec->renew_percent / 100 : spec->renew_before;
+    return before > 0 && before < life ? before : life / 3;
+}
+
+static void report_times(const struct certificate_spec *spec, const struct stored *stored, int64_t now,
+                         struct report *report) {
+    const struct certificate *leaf = stored->chain.certificates[0];
+    const struct certificate *above =
+        stored->chain.count > 1 ? stored->chain.certificates[1] : stored->root.certificates[0];
+    bool has_issuer = spec->parent.name != nullptr;
+    int64_t begin = certificate_not_before(leaf);
+    int64_t end = certificate_not_after(leaf);
+    bool ends_with_issuer = has_issuer && end >= certificate_not_after(above);
+    report->expires_at = end;
+    report->renew_at = end - renew_before(spec, end - begin);
+    report->renewal_waits = ends_with_issuer || now + spec->duration <= end;
+    if (ends_with_issuer && end < begin + spec->duration) {
+        report->warning =
+            "the certificate ends together with its issuer's, which is earlier than its spec asks for";
+        report->warning_reason = "NotAfterClamped";
+    }
+}
+
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
+                    const struct occasion *occasion, struct report *report, struct error *e) {
+    const struct certificate_spec *spec = memory;
+    const struct secret *public_pem;
+    cleanup_stored struct stored stored = {0};
+    if (strcmp(metadata->algorithm, spec->algorithm->name) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret holds a key of %s, not of %s", metadata->algorithm,
+                         spec->algorithm->name);
+    }
+    if (!read_stored(spec, data, &stored, e) || !verify(spec, &stored, occasion->now, e) ||
+        !secret_data_require(data, "pub.pem", &public_pem, e) ||
+        !report_leaf(stored.chain.certificates[0], public_pem, report, e)) {
+        return false;
+    }
+    report_times(spec, &stored, occasion->now, report);
+    return true;
+}
+
+// ---- the rest
+
+static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
+    const struct certificate_spec *spec = memory;
+    requests[0] = (struct input_request){"parentCARef", spec->parent, certificate_parent_sources};
+    return spec->parent.name != nullptr ? 1 : 0;
+}
+
+// Whose key signs: the parent's, or its own.
+static bool is_slow(const void *memory, const struct input *inputs) {
+    const struct certificate_spec *spec = memory;
+    const struct algorithm *parent = spec->parent.name == nullptr || inputs[0].algorithm == nullptr
+                                         ? nullptr
+                                         : algorithm_find_by_name(inputs[0].algorithm);
+    return parent != nullptr ? parent->is_slow : spec->algorithm->is_slow;
+}
+
+const struct kind kind_certificate = {
+    .kind = "QuantumCertificate",
+    .plural = "quantumcertificates",
+    .short_name = "qc",
+    .standard = "RFC 5280",
+    .entries =
+        (const char *const[]){"tls.crt", "tls.key", "ca.crt", "cert.pem", "key.pem", "pub.pem", nullptr},
+    .metadata_entry = "metadata.json",
+    .secret_type = "kubernetes.io/tls",
+    .secret_suffix = "-secret",
+    .spec_size = sizeof(struct certificate_spec),
+    .decode = certificate_spec_decode,
+    .free_spec = certificate_spec_free,
+    .list_inputs = list_inputs,
+    .is_slow = is_slow,
+    .describe_recipe = certificate_spec_describe,
+    .produce = produce,
+    .inspect = inspect,
+};

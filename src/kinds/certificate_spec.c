@@ -1,0 +1,413 @@
+#include "kinds/certificate_spec.h"
+
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_MAX = 4 * 1024, SUBJECT_TEXT_MAX = 512, PATH_LENGTH_MAX = 30, DAYS_MAX = 36500 };
+
+static const int64_t day = 24 * 60 * 60;
+static const int64_t duration_min = 60;
+
+static const char *const type_names[] = {"self-signed", "ca", "server", "client", nullptr};
+static const char *const parent_entries[] = {"tls.crt", "ca.crt", nullptr};
+
+const struct input_source certificate_parent_sources[] = {
+    {.kind = "QuantumCertificate", .data_key = "tls.key", .by_default = true, .also = parent_entries},
+    {.kind = nullptr},
+};
+
+// ---- names
+
+static bool has_name(const struct certificate_spec *spec, const struct san *name) {
+    for (size_t i = 0; i < spec->name_count; i++) {
+        if (san_equals(&spec->names[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Adds the name that text is, once. path names the field in messages.
+static void add_name(struct spec_reader *reader, struct certificate_spec *spec, const char *path,
+                     const char *text) {
+    struct san name;
+    struct error e;
+    if (!san_parse(text, &name, &e)) {
+        reader->out_of_memory = reader->out_of_memory || e.class == ERROR_NO_MEMORY;
+        spec_fault(reader, "%s: \"%.64s\": %s", path, text, e.message);
+        return;
+    }
+    if (has_name(spec, &name)) {
+        san_free(&name);
+        return;
+    }
+    if (spec->name_count == CERTIFICATE_NAMES_MAX) {
+        san_free(&name);
+        spec_fault(reader, "%s: there are more than %d names", path, CERTIFICATE_NAMES_MAX);
+        return;
+    }
+    spec->names[spec->name_count++] = name;
+}
+
+// The names of a list that commas divide.
+static void add_domains(struct spec_reader *reader, struct certificate_spec *spec, const char *text) {
+    while (text != nullptr) {
+        const char *comma = strchr(text, ',');
+        size_t length = comma == nullptr ? strlen(text) : (size_t)(comma - text);
+        size_t spaces = strspn(text, " \t");
+        while (length > spaces && strchr(" \t", text[length - 1]) != nullptr) {
+            length--;
+        }
+        length = length < spaces ? spaces : length;
+        cleanup_text char *name = memory_copy_span(text + spaces, length - spaces);
+        if (name == nullptr) {
+            reader->out_of_memory = true;
+            return;
+        }
+        if (name[0] == '\0') {
+            spec_fault(reader, "domain: has an empty name; names are divided by single commas");
+        } else {
+            add_name(reader, spec, "domain", name);
+        }
+        text = comma == nullptr ? nullptr : comma + 1;
+    }
+}
+
+static void read_names(struct spec_reader *reader, struct certificate_spec *spec) {
+    const char *texts[CERTIFICATE_NAMES_MAX];
+    spec->names = memory_allocate_zeroed(CERTIFICATE_NAMES_MAX, sizeof(*spec->names));
+    if (spec->names == nullptr) {
+        reader->out_of_memory = true;
+        return;
+    }
+    size_t count = spec_text_list(reader, "subjectAltNames", CERTIFICATE_NAMES_MAX, SAN_TEXT_MAX, texts);
+    for (size_t i = 0; i < count; i++) {
+        char path[32];
+        snprintf(path, sizeof(path), "subjectAltNames[%zu]", i);
+        add_name(reader, spec, path, texts[i]);
+    }
+    add_domains(reader, spec, spec_text(reader, "domain", TEXT_MAX));
+}
+
+// ---- the subject
+
+static const char *subject_text(struct spec_reader *reader, const char *field) {
+    const char *text = spec_text(reader, field, SUBJECT_TEXT_MAX);
+    return text != nullptr && text[0] == '\0' ? nullptr : text;
+}
+
+// A certificate that has only names is called by the first host name among them.
+static const char *default_common_name(const struct certificate_spec *spec) {
+    for (size_t i = 0; i < spec->name_count; i++) {
+        if (spec->names[i].type == SAN_DNS) {
+            return strlen(spec->names[i].text) <= 64 ? spec->names[i].text : nullptr;
+        }
+    }
+    return nullptr;
+}
+
+static void read_subject(struct spec_reader *reader, struct certificate_spec *spec) {
+    struct error e;
+    spec->subject = (struct certificate_subject){
+        .country = subject_text(reader, "country"),
+        .state = subject_text(reader, "state"),
+        .locality = subject_text(reader, "locality"),
+        .organization = subject_text(reader, "organization"),
+        .organizational_unit = subject_text(reader, "organizationalUnit"),
+        .common_name = subject_text(reader, "commonName"),
+    };
+    if (!certificate_check_subject(&spec->subject, &e)) {
+        spec_fault(reader, "%s", e.message);
+    }
+    bool is_end_entity_of_hosts = spec->type == CERTIFICATE_SELF_SIGNED || spec->type == CERTIFICATE_SERVER;
+    if (spec->subject.common_name == nullptr && is_end_entity_of_hosts) {
+        spec->subject.common_name = default_common_name(spec);
+    }
+}
+
+static bool has_subject(const struct certificate_spec *spec) {
+    const struct certificate_subject *subject = &spec->subject;
+    return subject->country != nullptr || subject->state != nullptr || subject->locality != nullptr ||
+           subject->organization != nullptr || subject->organizational_unit != nullptr ||
+           subject->common_name != nullptr;
+}
+
+// Clients look at the names only: a common name that is a host name or an address becomes one where there is
+// none.
+static void add_common_name(struct spec_reader *reader, struct certificate_spec *spec) {
+    const char *name = spec->subject.common_name;
+    struct san san;
+    struct error e = {0};
+    bool serves_hosts = spec->type == CERTIFICATE_SELF_SIGNED || spec->type == CERTIFICATE_SERVER;
+    bool needed = serves_hosts && spec->names != nullptr && spec->name_count == 0 && name != nullptr;
+    if (needed && san_parse(name, &san, &e)) {
+        if (san.type == SAN_DNS || san.type == SAN_IP) {
+            spec->names[spec->name_count++] = san;
+        } else {
+            san_free(&san);
+        }
+    }
+    reader->out_of_memory = reader->out_of_memory || e.class == ERROR_NO_MEMORY;
+    if (spec->type == CERTIFICATE_SERVER && spec->name_count == 0) {
+        spec_fault(reader, "subjectAltNames: a server's certificate needs a host name or an address");
+    }
+}
+
+static void check_identity(struct spec_reader *reader, const struct certificate_spec *spec) {
+    bool issues = spec->type == CERTIFICATE_CA || spec->type == CERTIFICATE_SELF_SIGNED;
+    if (issues && !has_subject(spec)) {
+        spec_fault(
+            reader,
+            "commonName: is required with certType %s, or another part of the subject: an issuer has a name",
+            type_names[spec->type]);
+    } else if (!has_subject(spec) && spec->name_count == 0) {
+        spec_fault(reader, "commonName: is required, or another part of the subject, or subjectAltNames");
+    }
+}
+
+// ---- times
+
+static void read_duration(struct spec_reader *reader, struct certificate_spec *spec) {
+    int64_t days = spec_integer(reader, "durationDays", "days", 1, DAYS_MAX, 0);
+    int64_t seconds = spec_duration(reader, "duration", duration_min, DAYS_MAX * day);
+    if (days != 0 && seconds != 0 && days * day != seconds) {
+        spec_fault(reader, "duration: %" PRId64 " s and durationDays: %" PRId64 " differ; give one of them",
+                   seconds, days);
+    }
+    spec->duration = seconds != 0 ? seconds : (days != 0 ? days : 365) * day;
+}
+
+// "33%"; 0: text is no percentage, or not one between 1 and 99.
+static int64_t parse_percentage(const char *text) {
+    char *end;
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 2 || strcmp(text + digits, "%") != 0) {
+        return 0;
+    }
+    return strtoll(text, &end, 10);
+}
+
+static void read_renewal(struct spec_reader *reader, struct certificate_spec *spec) {
+    const char *text = spec_text(reader, "renewBefore", SUBJECT_TEXT_MAX);
+    if (text == nullptr) {
+        return;
+    }
+    spec->renew_percent = parse_percentage(text);
+    if (spec->renew_percent != 0) {
+        return;
+    }
+    if (!spec_parse_duration(text, &spec->renew_before) || spec->renew_before < 1) {
+        spec_fault(reader,
+                   "renewBefore: \"%.64s\" is neither a length of time such as 720h nor a part of the life "
+                   "from 1%% to "
+                   "99%%",
+                   text);
+    } else if (spec->renew_before >= spec->duration) {
+        spec_fault(reader, "renewBefore: %.64s is not shorter than the life of %" PRId64 " s", text,
+                   spec->duration);
+    }
+}
+
+// ---- usages
+
+struct usage {
+    const char *name; // cert-manager's
+    unsigned key_usage;
+    unsigned purpose;
+};
+
+static const struct usage usages[] = {
+    {"signing", CERTIFICATE_DIGITAL_SIGNATURE, 0},
+    {"digital signature", CERTIFICATE_DIGITAL_SIGNATURE, 0},
+    {"content commitment", CERTIFICATE_CONTENT_COMMITMENT, 0},
+    {"cert sign", CERTIFICATE_CERT_SIGN, 0},
+    {"crl sign", CERTIFICATE_CRL_SIGN, 0},
+    {"server auth", 0, CERTIFICATE_SERVER_AUTH},
+    {"client auth", 0, CERTIFICATE_CLIENT_AUTH},
+    {"code signing", 0, CERTIFICATE_CODE_SIGNING},
+    {"email protection", 0, CERTIFICATE_EMAIL_PROTECTION},
+    {"timestamping", 0, CERTIFICATE_TIME_STAMPING},
+    {"ocsp signing", 0, CERTIFICATE_OCSP_SIGNING},
+};
+
+enum { USAGE_COUNT = sizeof(usages) / sizeof(usages[0]) };
+
+static const struct usage *find_usage(const char *name) {
+    for (size_t i = 0; i < USAGE_COUNT; i++) {
+        if (strcmp(usages[i].name, name) == 0) {
+            return &usages[i];
+        }
+    }
+    return nullptr;
+}
+
+static void refuse_usage(struct spec_reader *reader, size_t index, const char *name) {
+    static const char *const of_other_keys[] = {"key encipherment", "data encipherment", "key agreement",
+                                                "encipher only", "decipher only"};
+    for (size_t i = 0; i < sizeof(of_other_keys) / sizeof(of_other_keys[0]); i++) {
+        if (strcmp(of_other_keys[i], name) == 0) {
+            spec_fault(reader,
+                       "usages[%zu]: %s is not for signature keys (RFC 9881, RFC 9909); digital signature is "
+                       "what TLS "
+                       "needs",
+                       index, name);
+            return;
+        }
+    }
+    cleanup_buffer struct buffer names = buffer_create(512);
+    struct error ignored;
+    for (size_t i = 0; i < USAGE_COUNT; i++) {
+        (void)buffer_append_format(&names, &ignored, "%s%s", i == 0 ? "" : ", ", usages[i].name);
+    }
+    spec_fault(reader, "usages[%zu]: \"%.64s\" is not one of %s", index, name, buffer_text(&names));
+}
+
+static void set_default_usages(struct certificate_spec *spec) {
+    static const unsigned purposes[] = {
+        [CERTIFICATE_SELF_SIGNED] = CERTIFICATE_SERVER_AUTH | CERTIFICATE_CLIENT_AUTH,
+        [CERTIFICATE_CA] = 0,
+        [CERTIFICATE_SERVER] = CERTIFICATE_SERVER_AUTH,
+        [CERTIFICATE_CLIENT] = CERTIFICATE_CLIENT_AUTH,
+    };
+    bool is_ca = spec->type == CERTIFICATE_CA;
+    spec->key_usage = is_ca ? CERTIFICATE_CERT_SIGN | CERTIFICATE_CRL_SIGN : CERTIFICATE_DIGITAL_SIGNATURE;
+    spec->purposes = purposes[spec->type];
+}
+
+// Key usages that are given replace the default ones, and so do extended key usages.
+static void read_usages(struct spec_reader *reader, struct certificate_spec *spec) {
+    const char *texts[USAGE_COUNT];
+    size_t count = spec_text_list(reader, "usages", USAGE_COUNT, SUBJECT_TEXT_MAX, texts);
+    unsigned key_usage = 0;
+    unsigned purposes = 0;
+    set_default_usages(spec);
+    for (size_t i = 0; i < count; i++) {
+        const struct usage *usage = find_usage(texts[i]);
+        if (usage == nullptr) {
+            refuse_usage(reader, i, texts[i]);
+        } else {
+            key_usage |= usage->key_usage;
+            purposes |= usage->purpose;
+        }
+    }
+    spec->key_usage = key_usage != 0 ? key_usage : spec->key_usage;
+    spec->purposes = purposes != 0 ? purposes : spec->purposes;
+    bool signs = (spec->key_usage & CERTIFICATE_CERT_SIGN) != 0;
+    if (spec->type == CERTIFICATE_CA && !signs) {
+        spec_fault(reader, "usages: a ca needs cert sign among its key usages");
+    } else if (spec->type != CERTIFICATE_CA &&
+               (spec->key_usage & (CERTIFICATE_CERT_SIGN | CERTIFICATE_CRL_SIGN)) != 0) {
+        spec_fault(reader, "usages: cert sign and crl sign are for certType ca only");
+    }
+}
+
+// ---- the issuer
+
+static void read_issuer(struct spec_reader *reader, struct certificate_spec *spec) {
+    spec->parent = spec_reference(reader, "parentCARef", certificate_parent_sources, false);
+    bool given = spec->parent.name != nullptr;
+    if (spec->type == CERTIFICATE_SELF_SIGNED && given) {
+        spec_fault(
+            reader,
+            "parentCARef: does not go with certType self-signed; set certType to ca, server or client");
+    }
+    if ((spec->type == CERTIFICATE_SERVER || spec->type == CERTIFICATE_CLIENT) && !given) {
+        spec_fault(reader,
+                   "parentCARef: is required with certType %s; a certificate without a CA is of certType "
+                   "self-signed",
+                   type_names[spec->type]);
+    }
+    int64_t length =
+        spec_integer(reader, "pathLen", nullptr, 0, PATH_LENGTH_MAX, CERTIFICATE_PATH_LENGTH_NONE);
+    if (length != CERTIFICATE_PATH_LENGTH_NONE && spec->type != CERTIFICATE_CA) {
+        spec_fault(reader, "pathLen: goes only with certType ca");
+    }
+    spec->path_length = (int)length;
+}
+
+static enum certificate_type read_type(struct spec_reader *reader) {
+    const char *name = spec_choice(reader, "certType", type_names);
+    size_t type = 0;
+    while (type_names[type] != name) {
+        type++;
+    }
+    return (enum certificate_type)type;
+}
+
+void certificate_spec_decode(struct spec_reader *reader, void *memory) {
+    static const char *const policies[] = {"Never", "Always", nullptr};
+    struct certificate_spec *spec = memory;
+    spec->algorithm = spec_algorithm(reader, ALGORITHM_SIGNATURE);
+    if (spec->algorithm == nullptr) {
+        spec->algorithm = algorithm_find(ALGORITHM_SIGNATURE, "ML-DSA-65");
+    }
+    spec->type = read_type(reader);
+    read_names(reader, spec);
+    read_subject(reader, spec);
+    add_common_name(reader, spec);
+    check_identity(reader, spec);
+    read_duration(reader, spec);
+    read_renewal(reader, spec);
+    read_usages(reader, spec);
+    read_issuer(reader, spec);
+    spec->rotates_key = spec_member_choice(reader, "privateKey", "rotationPolicy", policies) == policies[1];
+}
+
+void certificate_spec_free(void *memory) {
+    struct certificate_spec *spec = memory;
+    for (size_t i = 0; i < spec->name_count; i++) {
+        san_free(&spec->names[i]);
+    }
+    memory_free(spec->names);
+}
+
+// ---- the recipe
+
+static int compare_names(const void *a, const void *b) {
+    const struct san *one = *(const struct san *const *)a;
+    const struct san *other = *(const struct san *const *)b;
+    return one->type != other->type ? (int)one->type - (int)other->type : strcmp(one->text, other->text);
+}
+
+// Texts come with their lengths, so that no text can look like the next field.
+static bool append_part(const char *name, const char *text, struct buffer *recipe, struct error *e) {
+    return text == nullptr || buffer_append_format(recipe, e, " %s=%zu:%s", name, strlen(text), text);
+}
+
+static bool append_subject(const struct certificate_subject *subject, struct buffer *recipe,
+                           struct error *e) {
+    return append_part("C", subject->country, recipe, e) && append_part("ST", subject->state, recipe, e) &&
+           append_part("L", subject->locality, recipe, e) &&
+           append_part("O", subject->organization, recipe, e) &&
+           append_part("OU", subject->organizational_unit, recipe, e) &&
+           append_part("CN", subject->common_name, recipe, e);
+}
+
+// In an order of their own: the same names in another order are no other certificate.
+static bool append_names(const struct certificate_spec *spec, struct buffer *recipe, struct error *e) {
+    static const char *const prefixes[] = {
+        [SAN_DNS] = "dns", [SAN_IP] = "ip", [SAN_EMAIL] = "email", [SAN_URI] = "uri"};
+    const struct san *sorted[CERTIFICATE_NAMES_MAX];
+    for (size_t i = 0; i < spec->name_count; i++) {
+        sorted[i] = &spec->names[i];
+    }
+    qsort(sorted, spec->name_count, sizeof(sorted[0]), compare_names);
+    for (size_t i = 0; i < spec->name_count; i++) {
+        if (!append_part(prefixes[sorted[i]->type], sorted[i]->text, recipe, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool certificate_spec_describe(const void *memory, struct buffer *recipe, struct error *e) {
+    const struct certificate_spec *spec = memory;
+    return buffer_append_format(recipe, e, "type=%s duration=%" PRId64 " pathLen=%d keyUsage=%x purposes=%x",
+                                type_names[spec->type], spec->duration, spec->path_length, spec->key_usage,
+                                spec->purposes) &&
+           append_subject(&spec->subject, recipe, e) && append_names(spec, recipe, e);
+}

@@ -1,0 +1,32 @@
+// The spec of a QuantumCertificate: read, checked as far as it can be without its issuer, and as a recipe.
+#pragma once
+
+#include "crypto/certificate.h"
+#include "kinds/kind.h"
+
+enum certificate_type { CERTIFICATE_SELF_SIGNED, CERTIFICATE_CA, CERTIFICATE_SERVER, CERTIFICATE_CLIENT };
+
+enum { CERTIFICATE_NAMES_MAX = 100 };
+
+struct certificate_spec {
+    const struct algorithm *algorithm;
+    enum certificate_type type;
+    struct certificate_subject subject;
+    struct san *names; // owned, as what is in them
+    size_t name_count;
+    int64_t duration;      // seconds
+    int64_t renew_before;  // seconds before the end; 0: renew_percent says
+    int64_t renew_percent; // of the life; 0: neither was given
+    int path_length;       // CERTIFICATE_PATH_LENGTH_NONE: no limit
+    unsigned key_usage;
+    unsigned purposes;
+    struct reference parent; // without a name: there is none
+    bool rotates_key;
+};
+
+extern const struct input_source certificate_parent_sources[];
+
+// As struct kind's functions.
+void certificate_spec_decode(struct spec_reader *reader, void *spec);
+void certificate_spec_free(void *spec);
+[[nodiscard]] bool certificate_spec_describe(const void *spec, struct buffer *recipe, struct error *e);

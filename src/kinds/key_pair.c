@@ -1,0 +1,102 @@
+#include "kinds/key_pair.h"
+
+#include "base/memory.h"
+#include "crypto/keyform.h"
+
+#include <string.h>
+
+enum { PEM_MAX = 64 * 1024 };
+
+const char *const key_pair_entries[] = {"public_key", "public_key.pem", "private_key", "private_key.pem",
+                                        nullptr};
+
+void key_pair_decode(struct spec_reader *reader, enum algorithm_family family, const char *fallback,
+                     struct key_pair_spec *spec) {
+    spec->algorithm = spec_algorithm(reader, family);
+    if (spec->algorithm == nullptr) {
+        spec->algorithm = algorithm_find(family, fallback);
+    }
+}
+
+static bool add_public(const struct pkey *pkey, struct secret_data *data, struct error *e) {
+    cleanup_buffer struct buffer raw = buffer_create(PEM_MAX);
+    cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);
+    struct secret *value;
+    return pkey_public(pkey, &raw, e) && secret_copy(raw.data, raw.length, &value, e) &&
+           secret_data_add(data, "public_key", value, e) && pkey_public_pem(pkey, &pem, e) &&
+           secret_data_add_text(data, "public_key.pem", buffer_text(&pem), e);
+}
+
+static bool add_private(const struct pkey *pkey, struct secret_data *data, struct error *e) {
+    struct secret *raw;
+    struct secret *pem;
+    return pkey_private(pkey, &raw, e) && secret_data_add(data, "private_key", raw, e) &&
+           pkey_private_pem(pkey, &pem, e) && secret_data_add(data, "private_key.pem", pem, e);
+}
+
+bool key_pair_produce(const struct key_pair_spec *spec, key_pair_checker *check, struct secret_data *data,
+                      const char **ret_algorithm, struct error *e) {
+    cleanup_pkey struct pkey *pkey = nullptr;
+    if (!algorithm_check_available(spec->algorithm, e)) {
+        return error_wrap(e, "spec.algorithm");
+    }
+    if (!pkey_generate(spec->algorithm, &pkey, e) || !check(pkey, e) || !add_public(pkey, data, e) ||
+        !add_private(pkey, data, e)) {
+        return false;
+    }
+    *ret_algorithm = spec->algorithm->name;
+    return true;
+}
+
+// What is no key when an entry is read is damage here, not a fault of the spec.
+static bool damaged(const char *key, struct error *e) {
+    e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class;
+    return error_wrap(e, "the Secret's entry %s", key);
+}
+
+// Reads one entry of the Secret as a key and checks that it is the same one as reference.
+static bool check_entry(const struct secret_data *data, const char *key, bool is_private,
+                        const struct pkey *reference, struct error *e) {
+    const struct secret *entry;
+    if (!secret_data_require(data, key, &entry, e)) {
+        return false;
+    }
+    cleanup_pkey struct pkey *pkey = nullptr;
+    const struct algorithm *algorithm = pkey_algorithm(reference);
+    bool read = is_private
+                    ? keyform_read_private(algorithm, secret_view(entry), secret_length(entry), &pkey, e)
+                    : keyform_read_public(algorithm, secret_view(entry), secret_length(entry), &pkey, e);
+    return (read && pkey_check_same(pkey, reference, e)) || damaged(key, e);
+}
+
+bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
+                      const struct secret_data *data, const struct metadata *metadata, struct report *report,
+                      struct error *e) {
+    const struct secret *raw;
+    const struct secret *public_key;
+    const struct secret *pem;
+    cleanup_pkey struct pkey *pkey = nullptr;
+    if (strcmp(metadata->algorithm, spec->algorithm->name) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret holds a key pair of %s, not of %s", metadata->algorithm,
+                         spec->algorithm->name);
+    }
+    if (!secret_data_require_length(data, "private_key", spec->algorithm->private_key_size, &raw, e) ||
+        !secret_data_require_length(data, "public_key", spec->algorithm->public_key_size, &public_key, e) ||
+        !secret_data_require(data, "public_key.pem", &pem, e)) {
+        return false;
+    }
+    if (!pkey_from_private(spec->algorithm, secret_view(raw), secret_length(raw), &pkey, e)) {
+        return damaged("private_key", e);
+    }
+    if (!check(pkey, e) || !check_entry(data, "public_key", false, pkey, e) ||
+        !check_entry(data, "public_key.pem", false, pkey, e) ||
+        !check_entry(data, "private_key.pem", true, pkey, e)) {
+        return false;
+    }
+    cleanup_text char *text = memory_copy_span((const char *)secret_view(pem), secret_length(pem));
+    if (text == nullptr) {
+        return error_no_memory(e, "a public key's PEM");
+    }
+    report_text(report, "publicKeyPEM", text);
+    return report_fingerprint(report, public_key, e);
+}

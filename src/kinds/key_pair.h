@@ -1,0 +1,26 @@
+// What QuantumKEMKeyPair and QuantumSignatureKeyPair share: a key pair in its raw and PEM forms.
+#pragma once
+
+#include "crypto/pkey.h"
+#include "kinds/kind.h"
+
+struct key_pair_spec {
+    const struct algorithm *algorithm;
+};
+
+// The output's entries.
+extern const char *const key_pair_entries[];
+
+// Reads spec.algorithm, one of family; fallback: its default.
+void key_pair_decode(struct spec_reader *reader, enum algorithm_family family, const char *fallback,
+                     struct key_pair_spec *spec);
+
+// Checks that private and public key belong together.
+typedef bool key_pair_checker(const struct pkey *pkey, struct error *e);
+
+// As struct kind's produce and inspect.
+[[nodiscard]] bool key_pair_produce(const struct key_pair_spec *spec, key_pair_checker *check,
+                                    struct secret_data *data, const char **ret_algorithm, struct error *e);
+[[nodiscard]] bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
+                                    const struct secret_data *data, const struct metadata *metadata,
+                                    struct report *report, struct error *e);

@@ -1,0 +1,19 @@
+// What QuantumSignMessage and QuantumVerifySignature share: the message and the context that is signed with
+// it.
+#pragma once
+
+#include "crypto/signature.h"
+#include "kinds/kind.h"
+
+struct message_spec {
+    struct reference message;
+    const char *context; // NULL: empty
+};
+
+extern const struct input_source message_sources[];
+
+// Reads messageRef, messageKey and context.
+void message_decode(struct spec_reader *reader, struct message_spec *spec);
+
+// The input of a signature: the message's bytes, which stay borrowed, with the context.
+struct signature_input message_input(const struct message_spec *spec, const struct input *message);

@@ -1,0 +1,160 @@
+// QuantumSignMessage: a signature over a message, with the private key of a QuantumSignatureKeyPair.
+#include "crypto/encoding.h"
+#include "kinds/message.h"
+#include "kinds/table.h"
+
+#include <string.h>
+
+enum { SIGNATURE_TEXT_MAX = (SIGNATURE_MAX + 2) / 3 * 4 };
+
+struct spec {
+    const struct algorithm *algorithm; // NULL: the private key's own
+    struct reference private_key;
+    struct message_spec message;
+    const char *signature_key; // the entry of the output Secret
+};
+
+enum { PRIVATE_KEY, MESSAGE }; // inputs
+
+static const struct input_source private_key_sources[] = {
+    {.kind = "QuantumSignatureKeyPair", .data_key = "private_key", .by_default = true},
+    {.kind = nullptr},
+};
+
+static void decode(struct spec_reader *reader, void *memory) {
+    struct spec *spec = memory;
+    spec->algorithm = spec_algorithm(reader, ALGORITHM_SIGNATURE);
+    spec->private_key = spec_reference(reader, "privateKeyRef", private_key_sources, true);
+    message_decode(reader, &spec->message);
+    const char *key = spec_text(reader, "signatureKey", SPEC_DATA_KEY_MAX);
+    spec->signature_key = key != nullptr ? key : "signature";
+    if (!spec_is_data_key(spec->signature_key) || strcmp(spec->signature_key, "metadata") == 0) {
+        spec_fault(
+            reader,
+            "signatureKey: \"%s\" is not allowed: letters, digits, '-', '_' and '.', and not metadata, which "
+            "the Secret has besides",
+            spec->signature_key);
+        spec->signature_key = "signature";
+    }
+}
+
+static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
+    const struct spec *spec = memory;
+    requests[PRIVATE_KEY] = (struct input_request){"privateKeyRef", spec->private_key, private_key_sources};
+    requests[MESSAGE] = (struct input_request){"messageRef", spec->message.message, message_sources};
+    return 2;
+}
+
+static const char *name_entry(const void *memory) {
+    return ((const struct spec *)memory)->signature_key;
+}
+
+// Whoever wants the signature elsewhere, or over another context, wants another signature.
+static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
+    const struct spec *spec = memory;
+    const char *context = spec->message.context == nullptr ? "" : spec->message.context;
+    return buffer_append_format(recipe, e, "signatureKey=%s context=", spec->signature_key) &&
+           hex_encode(context, strlen(context), recipe, e);
+}
+
+static bool choose_algorithm(const struct spec *spec, const struct input *private_key,
+                             const struct algorithm **ret_algorithm, struct error *e) {
+    const struct algorithm *algorithm = nullptr;
+    if (!kind_choose_algorithm(spec->algorithm, private_key, &algorithm, e)) {
+        return false;
+    }
+    if (algorithm == nullptr) {
+        (void)error_set(e, ERROR_INTERNAL, "the key pair of spec.privateKeyRef does not say its algorithm");
+        return false;
+    }
+    *ret_algorithm = algorithm;
+    return true;
+}
+
+static bool is_slow(const void *memory, const struct input *inputs) {
+    const struct algorithm *algorithm;
+    struct error ignored;
+    return choose_algorithm(memory, &inputs[PRIVATE_KEY], &algorithm, &ignored) && algorithm->is_slow;
+}
+
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
+    const struct spec *spec = memory;
+    const struct secret *key = inputs[PRIVATE_KEY].bytes;
+    const struct algorithm *algorithm;
+    cleanup_pkey struct pkey *pkey = nullptr;
+    cleanup_buffer struct buffer signature = buffer_create(SIGNATURE_MAX);
+    struct secret *value;
+    if (!choose_algorithm(spec, &inputs[PRIVATE_KEY], &algorithm, e)) {
+        return false;
+    }
+    if (!pkey_from_private(algorithm, secret_view(key), secret_length(key), &pkey, e)) {
+        return error_wrap(e, "spec.privateKeyRef");
+    }
+    struct signature_input input = message_input(&spec->message, &inputs[MESSAGE]);
+    if (!signature_sign(pkey, &input, &signature, e) ||
+        !secret_copy(signature.data, signature.length, &value, e) ||
+        !secret_data_add(data, spec->signature_key, value, e)) {
+        return false;
+    }
+    *ret_algorithm = algorithm->name;
+    return true;
+}
+
+static bool check_length(const struct algorithm *algorithm, const struct secret_data *data, const char *key,
+                         const struct secret **ret_signature, struct error *e) {
+    if (!algorithm->signature_varies) {
+        return secret_data_require_length(data, key, algorithm->signature_size, ret_signature, e);
+    }
+    return secret_data_require(data, key, ret_signature, e);
+}
+
+static const char *find_fingerprint(const struct metadata *metadata, const char *field) {
+    for (size_t i = 0; i < metadata->input_count; i++) {
+        if (strcmp(metadata->inputs[i].field, field) == 0) {
+            return metadata->inputs[i].fingerprint;
+        }
+    }
+    return "";
+}
+
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
+                    const struct occasion *occasion, struct report *report, struct error *e) {
+    const struct spec *spec = memory;
+    const struct algorithm *algorithm = algorithm_find(ALGORITHM_SIGNATURE, metadata->algorithm);
+    const struct secret *signature;
+    cleanup_buffer struct buffer text = buffer_create(SIGNATURE_TEXT_MAX);
+    if (algorithm == nullptr || (spec->algorithm != nullptr && spec->algorithm != algorithm)) {
+        return error_set(e, ERROR_CRYPTO, "the Secret holds a signature of %s, not of %s",
+                         metadata->algorithm,
+                         spec->algorithm == nullptr ? "an algorithm that is served" : spec->algorithm->name);
+    }
+    if (!check_length(algorithm, data, spec->signature_key, &signature, e) ||
+        !base64_encode(secret_view(signature), secret_length(signature), &text, e)) {
+        return false;
+    }
+    report_text(report, "signature", buffer_text(&text));
+    report_text(report, "messageFingerprint", find_fingerprint(metadata, "messageRef"));
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
+    yyjson_mut_val *reference = yyjson_mut_obj_add_obj(report->status, root, "signatureReference");
+    (void)yyjson_mut_obj_add_strcpy(report->status, reference, "name", occasion->secret_name);
+    (void)yyjson_mut_obj_add_strcpy(report->status, reference, "key", spec->signature_key);
+    return report_fingerprint(report, signature, e);
+}
+
+const struct kind kind_sign_message = {
+    .kind = "QuantumSignMessage",
+    .plural = "quantumsignmessages",
+    .short_name = "qsm",
+    .standard = nullptr, // its algorithm's
+    .entries = (const char *const[]){"signature", nullptr},
+    .name_entry = name_entry,
+    .secret_suffix = "-signature",
+    .spec_size = sizeof(struct spec),
+    .decode = decode,
+    .list_inputs = list_inputs,
+    .is_slow = is_slow,
+    .describe_recipe = describe_recipe,
+    .produce = produce,
+    .inspect = inspect,
+};

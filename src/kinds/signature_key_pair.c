@@ -1,0 +1,38 @@
+// QuantumSignatureKeyPair: an ML-DSA (FIPS 204) or SLH-DSA (FIPS 205) key pair, raw and as PEM (RFC 9881,
+// RFC 9909).
+#include "crypto/signature.h"
+#include "kinds/key_pair.h"
+#include "kinds/table.h"
+
+static void decode(struct spec_reader *reader, void *spec) {
+    key_pair_decode(reader, ALGORITHM_SIGNATURE, "ML-DSA-65", spec);
+}
+
+static bool is_slow(const void *memory, const struct input *) {
+    const struct key_pair_spec *spec = memory;
+    return spec->algorithm->is_slow;
+}
+
+static bool produce(const void *spec, const struct input *, const struct occasion *, struct secret_data *data,
+                    const char **ret_algorithm, struct error *e) {
+    return key_pair_produce(spec, signature_check_pair, data, ret_algorithm, e);
+}
+
+static bool inspect(const void *spec, const struct secret_data *data, const struct metadata *metadata,
+                    const struct occasion *, struct report *report, struct error *e) {
+    return key_pair_inspect(spec, signature_check_pair, data, metadata, report, e);
+}
+
+const struct kind kind_signature_key_pair = {
+    .kind = "QuantumSignatureKeyPair",
+    .plural = "quantumsignaturekeypairs",
+    .short_name = "qskp",
+    .standard = nullptr, // its algorithm's,
+    .entries = key_pair_entries,
+    .secret_suffix = "",
+    .spec_size = sizeof(struct key_pair_spec),
+    .decode = decode,
+    .is_slow = is_slow,
+    .produce = produce,
+    .inspect = inspect,
+};

@@ -1,0 +1,169 @@
+// QuantumVerifySignature: whether a signature is that of a public key over a message. Makes no Secret.
+#include "crypto/keyform.h"
+#include "kinds/message.h"
+#include "kinds/table.h"
+
+#include <stdio.h>
+
+enum { PUBLIC_KEY_MAX = 16 * 1024 }; // bytes
+
+struct spec {
+    const struct algorithm *algorithm; // NULL: the public key's own
+    struct reference public_key;
+    struct message_spec message;
+    struct reference signature;
+};
+
+enum { PUBLIC_KEY, MESSAGE, SIGNATURE }; // inputs
+
+static const char *const signature_keys[] = {"signature", nullptr};
+
+static const struct input_source public_key_sources[] = {
+    {.kind = "QuantumSignatureKeyPair", .data_key = "public_key.pem", .by_default = true},
+    {.kind = "QuantumCertificate", .data_key = "cert.pem"},
+    {.kind = "Secret"},
+    {.kind = "ConfigMap"},
+    {.kind = nullptr},
+};
+
+static const struct input_source signature_sources[] = {
+    {.kind = "QuantumSignMessage", .data_key = "signature", .by_default = true},
+    {.kind = "Secret", .by_default = true, .usual_keys = signature_keys},
+    {.kind = "ConfigMap", .usual_keys = signature_keys},
+    {.kind = nullptr},
+};
+
+static void decode(struct spec_reader *reader, void *memory) {
+    struct spec *spec = memory;
+    spec->algorithm = spec_algorithm(reader, ALGORITHM_SIGNATURE);
+    spec->public_key = spec_reference(reader, "publicKeyRef", public_key_sources, true);
+    message_decode(reader, &spec->message);
+    spec->signature = spec_reference(reader, "signatureRef", signature_sources, true);
+    spec_reference_key(reader, "signatureRef", "signatureKey", &spec->signature);
+}
+
+static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
+    const struct spec *spec = memory;
+    requests[PUBLIC_KEY] = (struct input_request){"publicKeyRef", spec->public_key, public_key_sources};
+    requests[MESSAGE] = (struct input_request){"messageRef", spec->message.message, message_sources};
+    requests[SIGNATURE] = (struct input_request){"signatureRef", spec->signature, signature_sources};
+    return 3;
+}
+
+// Reads the public key, as what spec and the resource that it came from say, or as whatever algorithm's it
+// is.
+static bool read_public_key(const struct spec *spec, const struct input *input, struct pkey **ret_pkey,
+                            struct error *e) {
+    const struct algorithm *algorithm;
+    const void *bytes = secret_view(input->bytes);
+    size_t length = secret_length(input->bytes);
+    if (!kind_choose_algorithm(spec->algorithm, input, &algorithm, e)) {
+        return false;
+    }
+    if (algorithm != nullptr && !algorithm_check_available(algorithm, e)) {
+        return error_wrap(e, "spec.algorithm");
+    }
+    bool read = algorithm == nullptr
+                    ? keyform_read_any_public(ALGORITHM_SIGNATURE, bytes, length, ret_pkey, e)
+                    : keyform_read_public(algorithm, bytes, length, ret_pkey, e);
+    return read || error_wrap(e, "spec.publicKeyRef");
+}
+
+static bool read_signature(const struct algorithm *algorithm, const struct input *input,
+                           struct secret **ret_signature, struct error *e) {
+    const struct algorithm *own =
+        input->algorithm == nullptr ? nullptr : algorithm_find_by_name(input->algorithm);
+    if (own != nullptr && own != algorithm) {
+        return error_set(e, ERROR_INVALID_SPEC, "spec.signatureRef is of %s, and spec.publicKeyRef of %s",
+                         own->name, algorithm->name);
+    }
+    if (algorithm->signature_varies) {
+        return secret_copy(secret_view(input->bytes), secret_length(input->bytes), ret_signature, e);
+    }
+    char what[64];
+    snprintf(what, sizeof(what), "signature of %s", algorithm->name);
+    return keyform_read_bytes(what, algorithm->signature_size, secret_view(input->bytes),
+                              secret_length(input->bytes), ret_signature, e) ||
+           error_wrap(e, "spec.signatureRef");
+}
+
+// The public key as PEM, which says its algorithm; the signature as bytes.
+static bool normalize(const void *memory, const struct input *inputs, size_t index, struct secret **ret_bytes,
+                      struct error *e) {
+    cleanup_pkey struct pkey *pkey = nullptr;
+    cleanup_buffer struct buffer pem = buffer_create(PUBLIC_KEY_MAX);
+    if (index == MESSAGE) {
+        return true;
+    }
+    if (!read_public_key(memory, &inputs[PUBLIC_KEY], &pkey, e)) {
+        return false;
+    }
+    if (index == SIGNATURE) {
+        return read_signature(pkey_algorithm(pkey), &inputs[SIGNATURE], ret_bytes, e);
+    }
+    return pkey_public_pem(pkey, &pem, e) && secret_copy(pem.data, pem.length, ret_bytes, e);
+}
+
+static bool report_inputs(const struct pkey *pkey, const struct input *inputs, struct report *report,
+                          struct error *e) {
+    static const struct {
+        const char *field;
+        int input;
+    } fields[] = {{"messageFingerprint", MESSAGE}, {"signatureFingerprint", SIGNATURE}};
+    cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
+    char fingerprint[FINGERPRINT_SIZE];
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        const struct secret *bytes = inputs[fields[i].input].bytes;
+        if (!fingerprint_compute(secret_view(bytes), secret_length(bytes), fingerprint, e)) {
+            return false;
+        }
+        report_text(report, fields[i].field, fingerprint);
+    }
+    if (!pkey_public(pkey, &raw, e) || !fingerprint_compute(raw.data, raw.length, report->fingerprint, e)) {
+        return false;
+    }
+    report_text(report, "publicKeyFingerprint", report->fingerprint);
+    return true;
+}
+
+static void report_outcome(bool valid, int64_t now, struct report *report) {
+    report->outcome = valid ? "Valid" : "Invalid";
+    report->reason = valid ? "SignatureValid" : "SignatureInvalid";
+    report->message = valid ? "the signature is the public key's over the message"
+                            : "the signature is not the public key's over this message and context";
+    report->is_alarming = !valid;
+    report_bool(report, "verified", valid);
+    report_time(report, "lastCheckedTime", now);
+}
+
+static bool judge(const void *memory, const struct input *inputs, const struct occasion *occasion,
+                  struct report *report, const char **ret_algorithm, struct error *e) {
+    const struct spec *spec = memory;
+    const struct secret *signature = inputs[SIGNATURE].bytes;
+    struct signature_input input = message_input(&spec->message, &inputs[MESSAGE]);
+    cleanup_pkey struct pkey *pkey = nullptr;
+    bool valid;
+    if (!read_public_key(spec, &inputs[PUBLIC_KEY], &pkey, e)) {
+        return false;
+    }
+    if (!signature_verify(pkey, &input, secret_view(signature), secret_length(signature), &valid, e)) {
+        return error_wrap(e, "spec.signatureRef");
+    }
+    if (!report_inputs(pkey, inputs, report, e)) {
+        return false;
+    }
+    report_outcome(valid, occasion->now, report);
+    *ret_algorithm = pkey_algorithm(pkey)->name;
+    return true;
+}
+
+const struct kind kind_verify_signature = {
+    .kind = "QuantumVerifySignature",
+    .plural = "quantumverifysignatures",
+    .short_name = "qvs",
+    .spec_size = sizeof(struct spec),
+    .decode = decode,
+    .list_inputs = list_inputs,
+    .normalize = normalize,
+    .judge = judge,
+};
