@@ -11,10 +11,10 @@ export QUBESEC_VECTORS ?= $(abspath ../shared/vectors)
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build controlplane demo test asan tsan lint format up env down clean $(foreach kind,release asan tsan,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane peers demo test test-interop asan tsan lint format up env down clean $(foreach kind,release asan tsan,configure-$(kind) build-$(kind))
 
 help: ## what there is to make (the default)
-	@awk -F ':.*## ' 'NF == 2 && /^[a-z]/ { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' 'NF == 2 && /^[a-z]/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: configure-release ## the program, as .local/build/release/qubesec
 	@$(RUN) cmake --build $(BUILD)/release --target qubesec
@@ -31,11 +31,17 @@ build-release build-asan build-tsan: build-%: configure-% # with all tests
 controlplane: # minutes, the first time
 	@$(RUN) tools/controlplane.sh build
 
+peers: # a minute, the first time
+	@$(RUN) tools/interop.sh build
+
 demo: build controlplane ## two parties agree on a key on a real control plane, which is started and stopped again
 	@$(RUN) tools/demo.sh $(BUILD)/release/qubesec
 
-test: build-release build-asan build-tsan controlplane ## all tests: unit, unit under sanitizers, end to end, end to end under ASan
+test: build-release build-asan build-tsan controlplane peers ## all tests: unit, end to end, both under sanitizers too, and with peers
 	@$(RUN) tools/test.py
+
+test-interop: build-release controlplane peers ## what OpenSSL, nginx, curl, Go, Bouncy Castle and cryptography make of it
+	@$(RUN) tools/test.py interop
 
 asan: build-asan ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(RUN) tools/test.py unit-asan

@@ -2,9 +2,9 @@
 """Runs the test suites and closes with the sum of what they ran: N passed, N failed, N skipped.
 
   tools/test.py            all suites
-  tools/test.py SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan
+  tools/test.py SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan, interop
 
-The builds that a suite tests are there already (make test). Run it through tools/toolbox.sh.
+The builds and peers that a suite needs are there already (make test). Run it through tools/toolbox.sh.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ import xml.etree.ElementTree as xml
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = CHECKOUT / ".local" / "build"
 REPORTS = CHECKOUT / ".local" / "reports"
-SUITES = ("unit", "unit-asan", "unit-tsan", "e2e", "e2e-asan")
+SUITES = ("unit", "unit-asan", "unit-tsan", "e2e", "e2e-asan", "interop")
 CMOCKA_START, CMOCKA_GROUP = "[ RUN      ]", "[==========]"
 
 
@@ -84,9 +84,19 @@ def unit(build, report):
     return command, {}, read_ctest
 
 
-def end_to_end(build, report):
-    command = [sys.executable, "-m", "pytest", "tests/e2e", "-p", "no:cacheprovider", "-ra", f"--junitxml={report}"]
+def end_to_end(build, report, folder="tests/e2e"):
+    command = [sys.executable, "-m", "pytest", folder, "-p", "no:cacheprovider", "-ra", f"--junitxml={report}"]
     return command, {"QUBESEC_BINARY": str(build / "qubesec"), "PYTHONDONTWRITEBYTECODE": "1"}, read_pytest
+
+
+def interop(build, report):
+    command, environment, read = end_to_end(build, report, "tests/interop")
+    where = [CHECKOUT / "tools" / "interop.sh", "where"]
+    peers = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
+    return command, {**environment, "QUBESEC_PEERS": peers}, read
+
+
+KINDS = {"unit": unit, "e2e": end_to_end, "interop": interop}
 
 
 def sanitizer_reports(suite):
@@ -107,7 +117,7 @@ def run(suite):
     kind, _, flavour = suite.partition("-")
     build = BUILD / (flavour or "release")
     report = REPORTS / f"{suite}.xml"
-    command, environment, read = (unit if kind == "unit" else end_to_end)(build, report)
+    command, environment, read = KINDS[kind](build, report)
     started = time.monotonic()
     print(f"== {suite}", flush=True)
     done = subprocess.run(

@@ -18,9 +18,15 @@ QRN, QKKP, QES, QDS, QDK = KINDS = (
     "QuantumDecapsulateSecret",
     "QuantumDerivedKey",
 )
+QSKP, QSM, QVS, QC = SIGNATURE_KINDS = (
+    "QuantumSignatureKeyPair",
+    "QuantumSignMessage",
+    "QuantumVerifySignature",
+    "QuantumCertificate",
+)
 OURS = "/apis/qubesec.io/v1"
 RESOURCES = {
-    **{kind: (OURS, f"{kind.lower()}s") for kind in (*KINDS, "QuantumToy")},
+    **{kind: (OURS, f"{kind.lower()}s") for kind in (*KINDS, *SIGNATURE_KINDS, "QuantumToy")},
     "Namespace": ("/api/v1", "namespaces"),
     "Secret": ("/api/v1", "secrets"),
     "ConfigMap": ("/api/v1", "configmaps"),
