@@ -86,7 +86,7 @@ static void read_names(struct spec_reader *reader, struct certificate_spec *spec
     }
     size_t count = spec_text_list(reader, "subjectAltNames", CERTIFICATE_NAMES_MAX, SAN_TEXT_MAX, texts);
     for (size_t i = 0; i < count; i++) {
-        char path[32];
+        char path[48];
         snprintf(path, sizeof(path), "subjectAltNames[%zu]", i);
         add_name(reader, spec, path, texts[i]);
     }

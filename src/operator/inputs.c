@@ -193,32 +193,20 @@ static void find_upstream(struct reconcile *r, struct source *source,
     }
 }
 
-// Whether a reference that may mean one of our kinds or a Secret means the Secret: it did before, or there is
-// one, and no object of ours.
-static bool prefers_foreign(const struct reconcile *r, const struct source *source,
-                            const struct input_source *foreign) {
-    const char *recorded = made_from(r, source);
-    if (recorded != nullptr && recorded[0] == '\0') {
-        return true;
-    }
-    cleanup_object struct kube_object *seen =
-        reconcile_find(r, foreign->kind, source->request->reference.name);
-    return source->upstream == nullptr && seen != nullptr;
-}
-
 // Chooses where the input comes from: the kind that the reference names; else the one that it came from
 // before, so that another object of the name changes nothing; else the first one of which there is such an
-// object.
+// object, and at last a Secret.
 static bool choose_source(struct reconcile *r, struct source *source) {
     const struct input_source *foreign = nullptr;
+    const char *recorded = made_from(r, source);
     find_upstream(r, source, &foreign);
-    if (foreign != nullptr && (source->from == nullptr || prefers_foreign(r, source, foreign))) {
+    bool was_foreign = recorded != nullptr && recorded[0] == '\0';
+    if (foreign != nullptr && (source->upstream == nullptr || was_foreign)) {
         kube_object_release(source->upstream);
         source->upstream = nullptr;
         source->from = foreign;
-        return true;
     }
-    return source->upstream != nullptr;
+    return source->upstream != nullptr || foreign != nullptr;
 }
 
 static bool resolve(struct reconcile *r, struct source *source, struct error *e) {
@@ -345,6 +333,9 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
     uint64_t removals = store_removals(store);
     cleanup_json yyjson_doc *document = nullptr;
     if (!reconcile_get(r, source->resource, source->name, &document, e)) {
+        if (source->upstream == nullptr && source->request->reference.kind == nullptr) {
+            source->from = source->request->sources; // what the reference means in the first place
+        }
         return e->class == ERROR_NOT_FOUND ? wait_for(r, source, source->name, "does not exist", e) : false;
     }
     yyjson_val *root = yyjson_doc_get_root(document);

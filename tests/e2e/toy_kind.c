@@ -29,8 +29,8 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return 1;
 }
 
-static bool produce(const void *, const struct input *inputs, const struct occasion *, struct secret_data *data,
-                    const char **ret_algorithm, struct error *e) {
+static bool produce(const void *, const struct input *inputs, const struct occasion *,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     struct secret *reversed;
     if (!secret_copy(secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &reversed, e)) {
         return false;
@@ -45,7 +45,8 @@ static bool produce(const void *, const struct input *inputs, const struct occas
     return secret_data_add(data, "reversed", reversed, e);
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *, const struct occasion *, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *,
+                    const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *reversed;
     if (!secret_data_require(data, "reversed", &reversed, e) || !report_fingerprint(report, reversed, e)) {

@@ -121,7 +121,7 @@ def test_x509_and_cms(site):
     text = run(folder, "x509", "-in", "server/tls.crt", "-noout", "-text").decode()
     assert "Signature Algorithm: ML-DSA-65" in text
     message = b"signed mail"
-    arguments = ("-signer", "client/cert.pem", "-inkey", "client/tls.key", "-certfile", "client/tls.crt", "-outform", "PEM", "-md", "sha512")
+    arguments = ("-signer", "client/cert.pem", "-inkey", "client/tls.key", "-certfile", "client/tls.crt", "-outform", "PEM", "-md", "sha512", "-nodetach")
     signed = run(folder, "cms", "-sign", "-in", "message", *arguments, "-out", "signed.pem", message=message)
     assert signed == b""
     verify = ("-verify", "-in", "signed.pem", "-inform", "PEM", "-CAfile", "client/ca.crt", "-purpose", "any")

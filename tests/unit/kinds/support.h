@@ -177,7 +177,8 @@ static inline bool subject_judge(struct subject *s, struct error *e) {
     char recipe[FINGERPRINT_SIZE];
     json_free(s->metadata_document);
     s->metadata_document = nullptr;
-    if (!metadata_load(&s->data, kind_metadata_entry(s->kind), &s->metadata, &s->metadata_document, e) || !subject_inspect(s, e)) {
+    if (!metadata_load(&s->data, kind_metadata_entry(s->kind), &s->metadata, &s->metadata_document, e) ||
+        !subject_inspect(s, e)) {
         return false;
     }
     if (strcmp(s->report.fingerprint, s->metadata.fingerprint) != 0) {

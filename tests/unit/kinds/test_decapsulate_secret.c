@@ -403,8 +403,8 @@ static void damage_is_found(void **) {
         assert_bad_metadata_is_found(&s);
         for (size_t j = 0; j < 32; j++) {
             change_byte(&s, "shared_secret", j);
-            assert_damaged(&s,
-                           "the Secret's entry shared_secret is not the one that its metadata was written for");
+            assert_damaged(
+                &s, "the Secret's entry shared_secret is not the one that its metadata was written for");
             change_byte(&s, "shared_secret", j);
         }
     }

@@ -302,7 +302,8 @@ static void each_changed_byte_of_the_ciphertext_is_found(void **) {
     }
     for (size_t i = 0; i < 32; i++) {
         change_byte(&s, "shared_secret", i);
-        assert_damaged(&s, "the Secret's entry shared_secret is not the one that its metadata was written for");
+        assert_damaged(&s,
+                       "the Secret's entry shared_secret is not the one that its metadata was written for");
         change_byte(&s, "shared_secret", i);
     }
     assert_sound(&s);

@@ -105,7 +105,8 @@ static void a_text_of_another_sort_is_named(void **) {
 
 static void there_may_be_no_spec_at_all(void **) {
     static const char *const choices[] = {"one", "two", nullptr};
-    static const struct input_source sources[] = {{.kind = "A", .data_key = "a", .by_default = true}, {.kind = nullptr}};
+    static const struct input_source sources[] = {{.kind = "A", .data_key = "a", .by_default = true},
+                                                  {.kind = nullptr}};
     struct spec_reader reader = {.faults = buffer_create(FAULTS_MAX)};
     struct error e;
     assert_null(spec_text(&reader, "field", 5));

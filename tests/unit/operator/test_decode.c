@@ -81,10 +81,15 @@ static void the_secret_has_the_objects_name_and_the_kinds_suffix(void **) {
     name_is(&toy, "{}", "mine-toy");
     name_is(&toy, "{'outputSecretName':null}", "mine-toy");
     for (const struct kind *const *kind = kind_table; *kind != nullptr; kind++) {
+        char expected[64] = "";
+        if ((*kind)->entries != nullptr) {
+            snprintf(expected, sizeof(expected), "mine%s", (*kind)->secret_suffix);
+        }
         name_is(*kind,
                 "{'publicKeyRef':{'name':'a'},'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'a'},"
-                "'sharedSecretRef':{'name':'a'}}",
-                "mine");
+                "'sharedSecretRef':{'name':'a'},'messageRef':{'name':'a'},'signatureRef':{'name':'a'},"
+                "'commonName':'a'}",
+                expected);
     }
 }
 

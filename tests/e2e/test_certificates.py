@@ -1,0 +1,365 @@
+"""Certificates: chains, names, rules, their Secrets, and what becomes of them; openssl judges, too."""
+
+import base64
+import datetime
+import json
+
+import pytest
+from api import QC, ApiError, data_of, ready_of, thing, version_of, wait_until
+from crypto import fingerprint, openssl, pem_body
+
+ENTRIES = {"tls.crt", "tls.key", "ca.crt", "cert.pem", "key.pem", "pub.pem", "metadata.json"}
+QUIET = 3.0
+
+
+def certificate(namespace, name, kind="self-signed", parent=None, **spec):
+    more = {} if parent is None else {"parentCARef": {"name": parent}}
+    return thing(QC, namespace, name, {"algorithm": "ML-DSA-44", "certType": kind, **more, **spec})
+
+
+def chain(namespace):
+    """A root, an intermediate, a server and a client."""
+    return [
+        certificate(namespace, "root", "ca", commonName="Root", organization="Bücher AG", country="DE"),
+        certificate(namespace, "middle", "ca", "root", commonName="Middle", pathLen=0, durationDays=200),
+        certificate(namespace, "server", "server", "middle", subjectAltNames=["example.com"], durationDays=90),
+        certificate(namespace, "client", "client", "middle", commonName="client", durationDays=90),
+    ]
+
+
+@pytest.fixture
+def made(api, operator, namespace):
+    api.make(*chain(namespace))
+    return namespace
+
+
+def secret(api, namespace, name):
+    return api.secret(namespace, f"{name}-secret")
+
+
+def verify(folder, content, purpose):
+    arguments = ("-x509_strict", "-purpose", purpose, "-CAfile", "ca.pem", "-untrusted", "chain.pem", "chain.pem")
+    return openssl(folder, "verify", *arguments, ca_pem=content["ca.crt"], chain_pem=content["tls.crt"])
+
+
+def text_of(folder, pem):
+    return openssl(folder, "x509", "-in", "cert.pem", "-noout", "-text", "-nameopt", "RFC2253,utf8,-esc_msb", cert_pem=pem).decode()
+
+
+def blocks(pem):
+    return pem.count(b"BEGIN CERTIFICATE")
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def serial(found):
+    return found["status"]["serialNumber"]
+
+
+def wait_reissued(api, namespace, name, old_serial):
+    def probe():
+        found = api.get(QC, namespace, name)
+        current = found["status"].get("observedGeneration") == found["metadata"]["generation"]
+        return found if current and serial(found) != old_serial and found["status"]["status"] == "Success" else None
+
+    return wait_until(f"{name} is issued again", probe)
+
+
+def test_a_chain(api, made, tmp_path):
+    for name, purpose, length in (("server", "sslserver", 2), ("client", "sslclient", 2), ("middle", "any", 1), ("root", "any", 1)):
+        content = secret(api, made, name)
+        assert content.keys() == ENTRIES
+        assert blocks(content["tls.crt"]) == length and blocks(content["ca.crt"]) == blocks(content["cert.pem"]) == 1
+        assert content["tls.crt"].startswith(content["cert.pem"]) and content["tls.key"] == content["key.pem"]
+        assert content["ca.crt"] == secret(api, made, "root")["cert.pem"]
+        verify(tmp_path, content, purpose)
+        assert openssl(tmp_path, "pkey", "-in", "key.pem", "-pubout", key_pem=content["tls.key"]) == content["pub.pem"]
+        stored = api.get("Secret", made, f"{name}-secret")
+        assert stored["type"] == "kubernetes.io/tls"
+        status = api.get(QC, made, name)["status"]
+        assert status["certPEM"].encode() == content["cert.pem"] and status["publicKeyPEM"].encode() == content["pub.pem"]
+        assert status["fingerprint"] == fingerprint(pem_body(content["cert.pem"]))
+        assert "PRIVATE" not in json.dumps(status)
+    status = api.get(QC, made, "server")["status"]
+    assert (status["subject"], status["issuer"]) == ("CN=example.com", "CN=Middle")
+    assert api.get(QC, made, "middle")["status"]["issuer"] == "CN=Root,O=Bücher AG,C=DE"
+    assert len(status["serialNumber"]) == 40
+    life = seconds(status["notAfter"]) - seconds(status["notBefore"])
+    assert life == 90 * 86400 + 60
+    assert seconds(status["renewalTime"]) == seconds(status["notAfter"]) - life // 3
+
+
+def test_extensions(api, made, tmp_path):
+    server, root, middle = (text_of(tmp_path, secret(api, made, name)["cert.pem"]) for name in ("server", "root", "middle"))
+    assert "X509v3 Basic Constraints: critical\n                CA:FALSE" in server
+    assert "X509v3 Key Usage: critical\n                Digital Signature\n" in server
+    assert "X509v3 Extended Key Usage: \n                TLS Web Server Authentication\n" in server
+    assert "DNS:example.com" in server and "X509v3 Authority Key Identifier" in server
+    assert "X509v3 Basic Constraints: critical\n                CA:TRUE\n" in root
+    assert "X509v3 Key Usage: critical\n                Certificate Sign, CRL Sign\n" in root
+    assert "Extended Key Usage" not in root
+    assert "CA:TRUE, pathlen:0" in middle
+
+
+def test_an_older_manifest(api, operator, namespace, tmp_path):
+    spec = {"algorithm": "Dilithium5", "domain": "example.com, www.example.com", "days": 365, "secretName": "sample-tls"}
+    [found] = api.make(thing(QC, namespace, "sample", spec))
+    content = api.secret(namespace, "sample-tls")
+    assert found["status"]["algorithm"] == "ML-DSA-87" and found["status"]["subject"] == "CN=example.com"
+    assert "DNS:example.com, DNS:www.example.com" in text_of(tmp_path, content["cert.pem"])
+    assert content["ca.crt"] == content["tls.crt"] == content["cert.pem"]
+    verify(tmp_path, content, "sslserver")
+
+
+def test_mixed_algorithms(api, operator, namespace, tmp_path):
+    api.make(
+        certificate(namespace, "root", "ca", commonName="Root", algorithm="SLH-DSA-SHA2-128s"),
+        certificate(namespace, "leaf", "server", "root", domain="a.example", algorithm="ML-DSA-65"),
+    )
+    content = secret(api, namespace, "leaf")
+    verify(tmp_path, content, "sslserver")
+    assert "Signature Algorithm: SLH-DSA-SHA2-128s" in text_of(tmp_path, content["cert.pem"])
+
+
+def test_a_deep_chain(api, operator, namespace, tmp_path):
+    names = [f"ca-{number}" for number in range(12)]
+    things = [certificate(namespace, names[0], "ca", commonName=names[0])]
+    things += [certificate(namespace, name, "ca", above, commonName=name) for above, name in zip(names, names[1:])]
+    api.make(*reversed(things), certificate(namespace, "leaf", "server", names[-1], domain="deep.example"))
+    content = secret(api, namespace, "leaf")
+    assert blocks(content["tls.crt"]) == 12
+    verify(tmp_path, content, "sslserver")
+
+
+def test_names_of_every_type(api, operator, namespace, tmp_path):
+    names = ["Bücher.example", "*.example.com", "192.0.2.1", "2001:DB8::1", "me@bücher.example", "spiffe://example.com/a", "localhost"]
+    api.make(certificate(namespace, "all", subjectAltNames=[*names, "xn--bcher-kva.example"], commonName="Übung"))
+    text = text_of(tmp_path, secret(api, namespace, "all")["cert.pem"])
+    wanted = (
+        "DNS:xn--bcher-kva.example, DNS:*.example.com, IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1, "
+        "email:me@xn--bcher-kva.example, URI:spiffe://example.com/a, DNS:localhost\n"
+    )
+    assert wanted in text and "CN=Übung" in text
+
+
+def test_an_empty_subject_makes_the_names_critical(api, operator, namespace, tmp_path):
+    api.make(
+        certificate(namespace, "root", "ca", commonName="Root"),
+        certificate(namespace, "leaf", "client", "root", subjectAltNames=["spiffe://example.com/workload"]),
+    )
+    content = secret(api, namespace, "leaf")
+    assert "X509v3 Subject Alternative Name: critical" in text_of(tmp_path, content["cert.pem"])
+    verify(tmp_path, content, "sslclient")
+
+
+BAD_SPECS = {
+    "wildcard": ({"domain": "*.com"}, "spec.domain: \"*.com\": not a host name: a wildcard"),
+    "inner wildcard": ({"subjectAltNames": ["a.*.example.com"]}, "spec.subjectAltNames[0]"),
+    "port": ({"domain": "example.com:443"}, "a host name has no port"),
+    "underscore": ({"domain": "my_host.example"}, "no underscore"),
+    "long label": ({"domain": "a" * 64 + ".example"}, "longer than 63"),
+    "bad address": ({"domain": "192.0.2.300"}, "as if it were an address"),
+    "no subject": ({"certType": "ca", "subjectAltNames": ["a.example"]}, "spec.commonName: is required with certType ca"),
+    "renewal": ({"domain": "a.example", "duration": "1h", "renewBefore": "1h"}, "spec.renewBefore: 1h is not shorter"),
+    "two lives": ({"domain": "a.example", "duration": "25h", "durationDays": 1}, "differ; give one of them"),
+    "short": ({"domain": "a.example", "duration": "59s"}, "spec.duration: 59s is not between"),
+    "usage": ({"domain": "a.example", "usages": ["cert sign"]}, "for certType ca only"),
+    "server without names": ({"certType": "server", "parentCARef": {"name": "x"}, "commonName": "No host"}, "needs a host name"),
+    "many": ({"domain": "a..b,ok.example,", "country": "XX"}, "spec.domain"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spec, message", BAD_SPECS.values(), ids=BAD_SPECS)
+def test_bad_specs(api, operator, namespace, spec, message):
+    api.create(thing(QC, namespace, "bad", spec))
+    failed = api.wait_status(QC, namespace, "bad", "Failed", "InvalidSpec")
+    assert message in failed["status"]["error"]
+    assert api.find("Secret", namespace, "bad-secret") is None
+
+
+REFUSED = {
+    "no parent": ({"certType": "server", "domain": "a.example"}, "parentCARef is required"),
+    "a parent": ({"domain": "a.example", "parentCARef": {"name": "x"}}, "does not go with certType self-signed"),
+    "path": ({"domain": "a.example", "pathLen": 1}, "pathLen goes only with certType ca"),
+    "days": ({"domain": "a.example", "days": 1, "durationDays": 2}, "two names of one field"),
+    "too long": ({"domain": "a.example", "days": 36501}, "36500"),
+    "country": ({"domain": "a.example", "country": "de"}, "spec.country"),
+    "encipherment": ({"domain": "a.example", "usages": ["key encipherment"]}, "Unsupported value"),
+    "renewal": ({"domain": "a.example", "renewBefore": "0%"}, "spec.renewBefore"),
+    "type": ({"domain": "a.example", "certType": "leaf"}, "Unsupported value"),
+    "name": ({"commonName": "x" * 65}, "Too long"),
+}
+
+
+@pytest.mark.parametrize("spec, message", REFUSED.values(), ids=REFUSED)
+def test_specs_that_the_schema_refuses(api, operator, namespace, spec, message):
+    with pytest.raises(ApiError, match=message):
+        api.create(thing(QC, namespace, "bad", spec))
+
+
+def test_path_lengths(api, made):
+    api.create(certificate(made, "below", "ca", "middle", commonName="Below"))
+    assert "pathLen 0" in api.wait_status(QC, made, "below", "Failed", "InvalidSpec")["status"]["error"]
+    api.make(certificate(made, "two", "ca", "root", commonName="Two", pathLen=2))
+    api.create(certificate(made, "three", "ca", "two", commonName="Three", pathLen=2))
+    assert "spec.pathLen: 2 is not below" in api.wait_status(QC, made, "three", "Failed", "InvalidSpec")["status"]["error"]
+    api.create(certificate(made, "child", "server", "server", domain="x.example"))
+    assert "not of certType ca" in api.wait_status(QC, made, "child", "Failed", "InvalidSpec")["status"]["error"]
+    api.create(certificate(made, "orphan", "server", "nobody", domain="x.example"))
+    api.wait_status(QC, made, "orphan", "Pending", "WaitingForQuantumCertificate")
+
+
+def test_cycles_are_refused_and_can_be_broken(api, operator, namespace):
+    for name, above in (("a", "b"), ("b", "c"), ("c", "a"), ("self", "self")):
+        api.create(certificate(namespace, name, "ca", above, commonName=name))
+    for name in ("a", "b", "c", "self"):
+        failed = api.wait_status(QC, namespace, name, "Failed", "InvalidSpec")
+        assert "back to itself" in failed["status"]["error"]
+    api.patch(QC, namespace, "c", {"spec": {"parentCARef": None}})
+    for name in ("c", "b", "a"):
+        api.wait_success(QC, namespace, name)
+
+
+def test_the_end_is_not_past_the_issuers(api, operator, namespace):
+    root, leaf = api.make(
+        certificate(namespace, "root", "ca", commonName="Root", durationDays=10),
+        certificate(namespace, "leaf", "server", "root", domain="a.example", durationDays=20),
+    )
+    assert leaf["status"]["notAfter"] == root["status"]["notAfter"]
+    assert "issuer" in leaf["status"]["warning"]
+    wait_until("an Event warns", lambda: api.events(namespace, "leaf", "NotAfterClamped"))
+    assert api.events(namespace, "leaf", "NotAfterClamped")[0]["type"] == "Warning"
+    assert api.events(namespace, "root", "NotAfterClamped") == []
+
+
+def test_dates_past_2049(api, operator, namespace, tmp_path):
+    api.make(certificate(namespace, "long", domain="a.example", durationDays=36500))
+    assert "2126 GMT" in text_of(tmp_path, secret(api, namespace, "long")["cert.pem"])
+
+
+# ---- edits
+
+
+def test_an_edit_issues_anew_with_the_same_key(api, made):
+    before = api.get(QC, made, "server")
+    key = secret(api, made, "server")["tls.key"]
+    api.patch(QC, made, "server", {"spec": {"subjectAltNames": ["example.com", "www.example.com"]}})
+    after = wait_reissued(api, made, "server", serial(before))
+    assert secret(api, made, "server")["tls.key"] == key
+    assert after["status"]["secretRef"]["uid"] == before["status"]["secretRef"]["uid"]
+    assert api.events(made, "server", "SecretDamaged") == []
+    for change in ({"subjectAltNames": ["EXAMPLE.com", "www.example.com", "example.com"]}, {"durationDays": None, "duration": "2160h"}, {"renewBefore": "50%"}):
+        api.patch(QC, made, "server", {"spec": change})
+        same = api.wait_success(QC, made, "server")
+        assert serial(same) == serial(after), f"{change} is no other certificate"
+    life = seconds(same["status"]["notAfter"]) - seconds(same["status"]["notBefore"])
+    assert seconds(same["status"]["renewalTime"]) == seconds(same["status"]["notAfter"]) - life // 2
+
+
+def test_a_reissued_ca_reissues_what_is_below(api, made, tmp_path):
+    before = {name: api.get(QC, made, name) for name in ("root", "middle", "server", "client")}
+    api.patch(QC, made, "root", {"spec": {"organization": "Other"}})
+    for name, old in before.items():
+        wait_reissued(api, made, name, serial(old))
+    wait_until("the chain is whole", lambda: secret(api, made, "server")["ca.crt"] == secret(api, made, "root")["cert.pem"])
+    verify(tmp_path, secret(api, made, "server"), "sslserver")
+    with pytest.raises(ApiError, match="immutable"):
+        api.patch(QC, made, "root", {"spec": {"algorithm": "ML-DSA-87"}})
+
+
+def test_a_deleted_ca_leaves_what_it_issued(api, made):
+    before = version_of(api.get("Secret", made, "server-secret"))
+    api.delete(QC, made, "middle")
+    found = api.wait_status(QC, made, "server", "Pending", "WaitingForQuantumCertificate")
+    assert found["status"]["notAfter"] and version_of(api.get("Secret", made, "server-secret")) == before
+    api.patch(QC, made, "server", {"spec": {"parentCARef": {"name": "root"}}})
+    api.wait_success(QC, made, "server")
+
+
+def test_a_bad_edit_keeps_the_old_certificate(api, made):
+    before = api.get(QC, made, "server")
+    api.patch(QC, made, "server", {"spec": {"subjectAltNames": ["a_b.example"]}})
+    failed = api.wait_status(QC, made, "server", "Failed", "InvalidSpec")
+    assert serial(failed) == serial(before) and failed["status"]["notAfter"] == before["status"]["notAfter"]
+    assert ready_of(failed)["status"] == "False"
+    api.patch(QC, made, "server", {"spec": {"subjectAltNames": ["example.com"]}})
+    assert serial(api.wait_success(QC, made, "server")) == serial(before)
+
+
+# ---- the Secret
+
+
+def damage(api, namespace, name, key, value):
+    data = {key: None if value is None else base64.b64encode(value).decode()}
+    api.patch("Secret", namespace, name, {"data": data})
+
+
+@pytest.mark.parametrize("entry", sorted(ENTRIES - {"tls.crt", "tls.key"}))
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_damage_is_mended(api, made, entry, how, tmp_path):
+    before = api.get(QC, made, "server")
+    key = secret(api, made, "server")["tls.key"]
+    damage(api, made, "server-secret", entry, None if how == "gone" else b"-----BEGIN X-----\nAAAA\n-----END X-----\n")
+    wait_reissued(api, made, "server", serial(before))
+    after = secret(api, made, "server")
+    assert after.keys() == ENTRIES
+    verify(tmp_path, after, "sslserver")
+    assert (after["tls.key"] == key) == (entry not in ("key.pem", "pub.pem")), "the key stays if all agree on it"
+    assert api.events(made, "server", "SecretDamaged")
+
+
+@pytest.mark.parametrize("entry", ["tls.crt", "tls.key"])
+def test_another_certificates_entry_is_damage(api, made, entry, tmp_path):
+    before = api.get(QC, made, "server")
+    damage(api, made, "server-secret", entry, secret(api, made, "client")[entry])
+    wait_reissued(api, made, "server", serial(before))
+    verify(tmp_path, secret(api, made, "server"), "sslserver")
+
+
+def test_a_foreign_secret_is_not_touched(api, operator, namespace):
+    body = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"namespace": namespace, "name": "leaf-secret"}}
+    foreign = api.create({**body, "data": {"tls.crt": "AAAA", "tls.key": "AAAA"}})
+    api.create(certificate(namespace, "leaf", domain="a.example"))
+    api.wait_status(QC, namespace, "leaf", "Failed", "SecretConflict")
+    assert api.get("Secret", namespace, "leaf-secret") == foreign
+
+
+def test_a_retained_certificate_is_taken_over(api, operator, namespace):
+    one = certificate(namespace, "kept", domain="a.example", deletionPolicy="Retain")
+    [before] = api.make(one)
+    api.delete(QC, namespace, "kept")
+    api.wait_gone(QC, namespace, "kept")
+    [after] = api.make(one)
+    assert serial(after) == serial(before)
+
+
+def test_a_restart_issues_nothing(api, operators, made):
+    before = {name: (api.get(QC, made, name), version_of(api.get("Secret", made, f"{name}-secret"))) for name in ("root", "middle", "server", "client")}
+    operators.stop()
+    operators.default().settle()
+    assert before == {name: (api.get(QC, made, name), version_of(api.get("Secret", made, f"{name}-secret"))) for name in before}
+
+
+def test_what_kubectl_shows(cluster, made):
+    header, *rows = cluster.kubectl("get", "qc", "--namespace", made).splitlines()
+    assert header.split() == ["NAME", "READY", "STATUS", "EXPIRES", "ISSUER", "ALGORITHM", "FINGERPRINT", "AGE"]
+    assert any(row.split()[:3] == ["server", "True", "Success"] and "CN=Middle" in row for row in rows)
+
+
+def test_metrics(api, operator, made):
+    status = api.get(QC, made, "server")["status"]
+    labels = f'{{name="server",namespace="{made}",issuer_name="middle"}}'
+    metrics = operator.metrics()
+    assert metrics[f"qubesec_certificate_expiration_timestamp_seconds{labels}"] == seconds(status["notAfter"])
+    assert metrics[f"qubesec_certificate_renewal_timestamp_seconds{labels}"] == seconds(status["renewalTime"])
+    assert metrics[f'qubesec_certificate_ready_status{{condition="True",{labels[1:]}'] == 1
+    api.delete(QC, made, "server")
+    api.wait_gone(QC, made, "server")
+    wait_until("its metrics are gone", lambda: not [key for key in operator.metrics() if f'name="server",namespace="{made}"' in key])
+
+
+def test_data_keys(api, made):
+    metadata = json.loads(data_of(api.get("Secret", made, "server-secret"))["metadata.json"])
+    assert metadata["algorithm"] == "ML-DSA-44" and metadata["standard"] == "RFC 5280"

@@ -1,0 +1,120 @@
+"""Certificates are renewed in time, once, whatever the clock does."""
+
+import datetime
+import time
+
+import pytest
+from api import QC, wait_until
+from test_certificates import certificate, secret, seconds, serial, verify, wait_reissued
+
+
+def soon(namespace, name="soon", **spec):
+    """Ten minutes long, and renewed a few seconds after it was issued."""
+    return certificate(namespace, name, **{"domain": "a.example", "duration": "10m", "renewBefore": "9m56s", **spec})
+
+
+def test_renewal_on_time_with_the_key_kept(api, operator, namespace, tmp_path):
+    [before] = api.make(soon(namespace))
+    key = secret(api, namespace, "soon")["tls.key"]
+    status = before["status"]
+    assert seconds(status["notAfter"]) - seconds(status["renewalTime"]) == 9 * 60 + 56
+    after = wait_reissued(api, namespace, "soon", serial(before))
+    late = seconds(after["status"]["notBefore"]) + 60 - seconds(status["renewalTime"])
+    assert 0 <= late <= 2, f"{late} s late"
+    content = secret(api, namespace, "soon")
+    assert content["tls.key"] == key
+    verify(tmp_path, content, "sslserver")
+    wait_until("an Event says so", lambda: api.events(namespace, "soon", "Renewed"))
+    assert after["status"]["secretRef"]["uid"] == status["secretRef"]["uid"]
+
+
+def test_renewal_with_a_new_key(api, operator, namespace):
+    [before] = api.make(soon(namespace, privateKey={"rotationPolicy": "Always"}))
+    key = secret(api, namespace, "soon")["tls.key"]
+    wait_reissued(api, namespace, "soon", serial(before))
+    assert secret(api, namespace, "soon")["tls.key"] != key
+
+
+def test_renewals_that_come_too_often_slow_down(api, operator, namespace):
+    [found] = api.make(soon(namespace, duration="1m", renewBefore="59s"))
+    serials = {serial(found)}
+    end = time.monotonic() + 12
+    while time.monotonic() < end:
+        serials.add(serial(api.get(QC, namespace, "soon")))
+        time.sleep(0.1)
+    assert 2 <= len(serials) <= 4, f"{len(serials)} certificates in 12 s"
+
+
+def test_a_renewed_ca_renews_what_is_below(api, operator, namespace, tmp_path):
+    root, leaf = api.make(
+        certificate(namespace, "root", "ca", commonName="Root", duration="10m", renewBefore="9m55s"),
+        certificate(namespace, "leaf", "server", "root", domain="a.example", duration="5m"),
+    )
+    wait_reissued(api, namespace, "root", serial(root))
+    wait_reissued(api, namespace, "leaf", serial(leaf))
+    wait_until("the chain is whole", lambda: secret(api, namespace, "leaf")["ca.crt"] == secret(api, namespace, "root")["cert.pem"])
+    verify(tmp_path, secret(api, namespace, "leaf"), "sslserver")
+
+
+# ---- clocks
+
+
+@pytest.fixture
+def at(operators):
+    """Starts the operator with a wall clock that is off by so many days (shifted_clock.c)."""
+    if operators.sanitized:
+        pytest.skip("a sanitizer must be the first library that is loaded, and so must the clock")
+
+    def start(days):
+        operators.stop()
+        library = operators.binary.with_name("libshifted_clock.so")
+        environment = {"LD_PRELOAD": str(library), "SHIFTED_CLOCK_SECONDS": str(days * 86400)}
+        return operators.start(environment=environment).wait_ready()
+
+    yield start
+    operators.stop()
+
+
+def later(days):
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)).timestamp()
+
+
+def test_after_a_long_stop_each_is_renewed_once(api, operators, at, namespace):
+    """Those that have ended at once; those that are overdue one after the other."""
+    operators.default()
+    ended = [certificate(namespace, f"ended-{number}", domain="a.example", durationDays=20) for number in range(10)]
+    overdue = [certificate(namespace, f"overdue-{number}", domain="a.example", durationDays=33) for number in range(30)]
+    fresh = [certificate(namespace, "fresh", domain="a.example", durationDays=365)]
+    before = {one["metadata"]["name"]: one for one in api.make(*ended, *overdue, *fresh)}
+    operator = at(30)
+    for one in ended:
+        found = wait_reissued(api, namespace, one["metadata"]["name"], serial(before[one["metadata"]["name"]]))
+        assert abs(seconds(found["status"]["notBefore"]) + 60 - later(30)) < 30
+    renewed = {name: serial(api.get(QC, namespace, name)) for name in before if name.startswith("ended")}
+    operator.settle()
+    changed = [one for one in overdue if serial(api.get(QC, namespace, one["metadata"]["name"])) != serial(before[one["metadata"]["name"]])]
+    assert len(changed) < len(overdue) / 2, "all that was overdue was renewed at once"
+    assert serial(api.get(QC, namespace, "fresh")) == serial(before["fresh"])
+    assert renewed == {name: serial(api.get(QC, namespace, name)) for name in renewed}, "renewed twice"
+    assert all(one["status"]["status"] == "Success" for one in (api.get(QC, namespace, name) for name in before))
+
+
+def test_a_clock_that_goes_back_changes_nothing(api, operators, at, namespace):
+    operators.default()
+    [before] = api.make(certificate(namespace, "one", domain="a.example", durationDays=30))
+    at(-400).settle()
+    after = api.get(QC, namespace, "one")
+    assert serial(after) == serial(before) and after["status"]["status"] == "Success"
+
+
+def test_an_expired_ca_is_waited_for(api, operators, at, namespace):
+    """What is below cannot be renewed before the CA is; then all are."""
+    operators.default()
+    root, leaf = api.make(
+        certificate(namespace, "root", "ca", commonName="Root", durationDays=10),
+        certificate(namespace, "leaf", "server", "root", domain="a.example", durationDays=10),
+    )
+    at(11)
+    wait_reissued(api, namespace, "root", serial(root))
+    found = wait_reissued(api, namespace, "leaf", serial(leaf))
+    assert seconds(found["status"]["notAfter"]) > later(20)
