@@ -88,6 +88,7 @@ toolbox_dir() {
 
 # Lays a Debian root as folder $1. Without root mmdebstrap unpacks in a user namespace and hands the result out as a
 # tar file, so that all files of the toolbox are the caller's own. (OpenJDK's packages link into man1 and fail without it.)
+# shellcheck disable=SC2016
 lay_root() {
     set -- "$1" --variant=minbase --include="$(packages | paste -sd,)" --dpkgopt=force-unsafe-io \
         --essential-hook='mkdir -p "$1/usr/share/man/man1"' \

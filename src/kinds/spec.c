@@ -293,26 +293,44 @@ static const char *member(struct spec_reader *reader, const char *field, yyjson_
     return text != nullptr && text[0] == '\0' ? nullptr : text;
 }
 
-static void check_kind(struct spec_reader *reader, const char *field, const struct reference *reference,
-                       const struct input_source *sources) {
-    cleanup_buffer struct buffer allowed = buffer_create(256);
-    struct error ignored;
-    bool found = false;
-    bool takes_key = false;
-    bool needs_key = false;
+// What the sources that a reference may mean have in common.
+struct meaning {
+    bool found;
+    bool takes_key;
+    bool needs_key;
+};
+
+static struct meaning find_meaning(const struct reference *reference, const struct input_source *sources) {
+    struct meaning meaning = {0};
     for (const struct input_source *source = sources; source->kind != nullptr; source++) {
         bool chosen =
             reference->kind == nullptr ? source->by_default : strcmp(reference->kind, source->kind) == 0;
-        found = found || chosen;
-        takes_key = takes_key || (chosen && source->data_key == nullptr);
-        needs_key = needs_key || (chosen && source->data_key == nullptr && source->usual_keys == nullptr);
+        bool takes_key = chosen && source->data_key == nullptr;
+        meaning.found = meaning.found || chosen;
+        meaning.takes_key = meaning.takes_key || takes_key;
+        meaning.needs_key = meaning.needs_key || (takes_key && source->usual_keys == nullptr);
+    }
+    return meaning;
+}
+
+static void refuse_kind(struct spec_reader *reader, const char *field, const char *kind,
+                        const struct input_source *sources) {
+    cleanup_buffer struct buffer allowed = buffer_create(256);
+    struct error ignored;
+    for (const struct input_source *source = sources; source->kind != nullptr; source++) {
         (void)buffer_append_format(&allowed, &ignored, "%s%s", source != sources ? ", " : "", source->kind);
     }
-    if (!found) {
-        spec_fault(reader, "%s.kind: %s is not one of %s", field, reference->kind, buffer_text(&allowed));
-    } else if (needs_key && reference->kind != nullptr && reference->key == nullptr) {
+    spec_fault(reader, "%s.kind: %s is not one of %s", field, kind, buffer_text(&allowed));
+}
+
+static void check_kind(struct spec_reader *reader, const char *field, const struct reference *reference,
+                       const struct input_source *sources) {
+    struct meaning meaning = find_meaning(reference, sources);
+    if (!meaning.found) {
+        refuse_kind(reader, field, reference->kind, sources);
+    } else if (meaning.needs_key && reference->kind != nullptr && reference->key == nullptr) {
         spec_fault(reader, "%s.key: is required with kind %s", field, reference->kind);
-    } else if (!takes_key && reference->key != nullptr) {
+    } else if (!meaning.takes_key && reference->key != nullptr) {
         spec_fault(reader, "%s.key: goes only with kind Secret or ConfigMap; remove it, or set kind", field);
     }
 }
