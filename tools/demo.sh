@@ -1,6 +1,7 @@
 #!/bin/sh
-# The demo: a control plane and the operator, the key exchange of config/samples/key-exchange.yaml, and the proof that
-# both parties hold the same key. All that it starts it stops. Run it through tools/toolbox.sh.
+# The demo: a control plane and the operator; the key exchange of config/samples/key-exchange.yaml, and the proof that
+# both parties hold the same key; then all nine resources of config/samples/complete-workflow.yaml, and a TLS connection to
+# an nginx that has the certificate. All that it starts it stops. Run it through tools/toolbox.sh.
 #
 #   tools/demo.sh QUBESEC   QUBESEC is the built program
 set -eu
@@ -13,12 +14,15 @@ checkout=$(dirname -- "$here")
 
 binary=$1
 sample=$checkout/config/samples/key-exchange.yaml
+workflow=$checkout/config/samples/complete-workflow.yaml
 cluster="$here/cluster.py --dir $work/demo"
+server= # the process of nginx
 
 finish() {
     status=$?
     trap '' INT TERM HUP
     trap - EXIT
+    [ -z "$server" ] || kill "$server" || :
     $cluster stop
     case $status in
     0) ;;
@@ -45,6 +49,44 @@ derived_keys() {
         done
 }
 
+wait_for_all() {
+    say "waiting until all are Ready"
+    kubectl wait --for=condition=Ready --timeout=120s --all --all-namespaces "$(echo "$kinds" | paste -sd,)" >/dev/null
+}
+
+# The certificate's Secret as files, as a Pod mounts it.
+mount_certificate() {
+    mkdir -p "$site"
+    for entry in tls.crt tls.key ca.crt; do
+        kubectl get secret workflow-certificate-secret -o "jsonpath={.data.$(echo $entry | sed 's/\./\\./')}" | base64 -d >"$site/$entry"
+    done
+}
+
+# Serves with the certificate on a free port, which is printed.
+start_nginx() {
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    cat >"$site/nginx.conf" <<CONF
+daemon off;
+pid $site/nginx.pid;
+error_log stderr;
+events {}
+http {
+    access_log off;
+    client_body_temp_path $site; proxy_temp_path $site; fastcgi_temp_path $site; uwsgi_temp_path $site; scgi_temp_path $site;
+    server {
+        listen 127.0.0.1:$port ssl;
+        ssl_certificate $site/tls.crt;
+        ssl_certificate_key $site/tls.key;
+        ssl_protocols TLSv1.3;
+        ssl_ecdh_curve X25519MLKEM768;
+        location / { return 200 "Hello, post-quantum world\n"; }
+    }
+}
+CONF
+    nginx -p "$site" -c "$site/nginx.conf" 2>"$site/nginx.log" &
+    server=$!
+}
+
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -59,8 +101,7 @@ export KUBECACHEDIR="$work/demo/cache"
 title "kubectl apply --filename config/samples/key-exchange.yaml"
 kubectl apply --filename "$sample"
 kinds=$(kubectl api-resources --api-group=qubesec.io --output=name)
-say "waiting until all are Ready"
-kubectl wait --for=condition=Ready --timeout=120s --all --all-namespaces "$(echo "$kinds" | paste -sd,)" >/dev/null
+wait_for_all
 
 for kind in $kinds; do
     table=$(kubectl get "$kind" --all-namespaces 2>/dev/null)
@@ -76,3 +117,21 @@ if [ "$parties" -lt 2 ] || [ "$different" -ne 1 ]; then
     fail "the parties do not hold the same key"
 fi
 title "Both sides hold the same key."
+
+title "kubectl apply --filename config/samples/complete-workflow.yaml"
+kubectl apply --filename "$workflow"
+wait_for_all
+for kind in quantumsignaturekeypairs quantumsignmessages quantumverifysignatures quantumcertificates; do
+    title "kubectl get $kind"
+    kubectl get "$kind"
+done
+[ "$(kubectl get qvs workflow-verified -o 'jsonpath={.status.status}')" = Valid ] || fail "the signature does not verify"
+
+site=$work/demo/site
+mount_certificate
+start_nginx
+title "curl --cacert ca.crt https://localhost:$port, from an nginx with tls.crt and tls.key of the certificate's Secret"
+curl --silent --show-error --noproxy '*' --retry 20 --retry-delay 1 --retry-connrefused --cacert "$site/ca.crt" "https://localhost:$port/"
+title "openssl s_client"
+openssl s_client -connect "127.0.0.1:$port" -CAfile "$site/ca.crt" -verify_hostname localhost -verify_return_error </dev/null 2>/dev/null |
+    grep -E '^(Peer signature type|Negotiated TLS1.3 group|Verif)' || fail "the TLS connection failed"

@@ -14,7 +14,6 @@ enum algorithm_family {
 
 // All sizes are in bytes, of the encodings that the standard defines; 0 where the family has no such thing.
 struct algorithm {
-    enum algorithm_family family;
     const char *name;         // canonical, as status.algorithm shows it
     const char *openssl_name; // what OpenSSL fetches it by
     const char *standard;     // "FIPS 203"
@@ -24,9 +23,10 @@ struct algorithm {
     size_t ciphertext_size;
     size_t shared_secret_size;
     size_t signature_size;
+    const char *instead; // what to use where OpenSSL lacks this one; NULL: OpenSSL itself has it
+    enum algorithm_family family;
     bool signature_varies;  // signature_size is the longest
     bool is_slow;           // signing takes seconds
-    const char *instead;    // what to use where OpenSSL lacks this one; NULL: OpenSSL itself has it
     const char *aliases[4]; // other accepted names, ending in NULL
 };
 

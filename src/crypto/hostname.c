@@ -20,7 +20,8 @@ static const struct {
 };
 
 static bool refuse(struct error *e, const char *why) {
-    return error_set(e, ERROR_INVALID_SPEC, "not a host name: %s", why);
+    (void)error_set(e, ERROR_INVALID_SPEC, "not a host name: %s", why);
+    return false;
 }
 
 static bool check_signs(const char *name, struct error *e) {
@@ -74,7 +75,8 @@ static bool convert(const char *name, char ret_name[HOSTNAME_SIZE], struct error
     int result =
         idn2_to_ascii_8z(name, &converted, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_ALABEL_ROUNDTRIP);
     if (result == IDN2_MALLOC) {
-        return error_no_memory(e, "a host name");
+        (void)error_no_memory(e, "a host name");
+        return false;
     }
     if (result != IDN2_OK) {
         return refuse(e, idn2_strerror(result));

@@ -48,10 +48,8 @@ bool pkey_generate(const struct algorithm *algorithm, struct pkey **ret_pkey, st
     return generate(algorithm, nullptr, ret_pkey, e);
 }
 
-// One name for all families.
+// OpenSSL's name for it in all families (OSSL_PKEY_PARAM_ML_DSA_SEED and so on).
 static const char seed_parameter[] = OSSL_PKEY_PARAM_ML_KEM_SEED;
-static_assert(sizeof(OSSL_PKEY_PARAM_ML_DSA_SEED) == sizeof(seed_parameter) &&
-              sizeof(OSSL_PKEY_PARAM_SLH_DSA_SEED) == sizeof(seed_parameter));
 
 bool pkey_from_seed(const struct algorithm *algorithm, const struct secret *seed, struct pkey **ret_pkey,
                     struct error *e) {

@@ -26,7 +26,7 @@ struct certificate_spec {
 
 extern const struct input_source certificate_parent_sources[];
 
-// As struct kind's functions.
-void certificate_spec_decode(struct spec_reader *reader, void *spec);
-void certificate_spec_free(void *spec);
-[[nodiscard]] bool certificate_spec_describe(const void *spec, struct buffer *recipe, struct error *e);
+// As struct kind's functions; memory is a struct certificate_spec.
+void certificate_spec_decode(struct spec_reader *reader, void *memory);
+void certificate_spec_free(void *memory);
+[[nodiscard]] bool certificate_spec_describe(const void *memory, struct buffer *recipe, struct error *e);
