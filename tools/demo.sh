@@ -85,6 +85,10 @@ http {
 CONF
     nginx -p "$site" -c "$site/nginx.conf" 2>"$site/nginx.log" &
     server=$!
+    until [ -s "$site/nginx.pid" ]; do
+        kill -0 "$server" 2>/dev/null || fail "nginx did not start: $(cat "$site/nginx.log")"
+        sleep 0.1
+    done
 }
 
 trap finish EXIT
@@ -131,7 +135,7 @@ site=$work/demo/site
 mount_certificate
 start_nginx
 title "curl --cacert ca.crt https://localhost:$port, from an nginx with tls.crt and tls.key of the certificate's Secret"
-curl --silent --show-error --noproxy '*' --retry 20 --retry-delay 1 --retry-connrefused --cacert "$site/ca.crt" "https://localhost:$port/"
+curl --silent --show-error --noproxy '*' --cacert "$site/ca.crt" "https://localhost:$port/"
 title "openssl s_client"
 openssl s_client -connect "127.0.0.1:$port" -CAfile "$site/ca.crt" -verify_hostname localhost -verify_return_error </dev/null 2>/dev/null |
     grep -E '^(Peer signature type|Negotiated TLS1.3 group|Verif)' || fail "the TLS connection failed"
