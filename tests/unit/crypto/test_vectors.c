@@ -1,12 +1,13 @@
-// Runs every vector of the public collections that this layer serves: Wycheproof's ML-KEM and HKDF-SHA256
-// files and the examples of RFC 9935. They are no part of the project: the environment variable
-// QUBESEC_VECTORS names their folder (default ../shared/vectors), and the tests are skipped where it is
-// absent.
+// Runs every vector of the public collections that this layer serves: Wycheproof's ML-KEM, ML-DSA and
+// HKDF-SHA256 files and the examples of RFC 9935 and RFC 9881. They are no part of the project: the
+// environment variable QUBESEC_VECTORS names their folder (default ../shared/vectors), and the tests are
+// skipped where it is absent.
 #include "support.h"
 
 #include "crypto/kdf.h"
 #include "crypto/kem.h"
 #include "crypto/keyform.h"
+#include "crypto/signature.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -193,15 +194,114 @@ static void test_wycheproof_hkdf(void **) {
     run_file("hkdf_sha256_test.json.gz", run_hkdf);
 }
 
+// ---- ML-DSA
+
+static const char *ml_dsa_name; // of the file's parameter set, which some files do not say
+
+static struct secret *get_optional(yyjson_val *test, const char *key) {
+    const char *digits = yyjson_get_str(yyjson_obj_get(test, key));
+    return from_hex(digits == nullptr ? "" : digits);
+}
+
+// Whether the signature is valid; what is no signature at all is as good as a wrong one.
+static bool verifies(const struct algorithm *algorithm, const struct secret *public_bytes,
+                     const struct signature_input *input, const struct secret *signature) {
+    struct error e;
+    cleanup_pkey struct pkey *pkey = nullptr;
+    bool valid = false;
+    if (!pkey_from_public(algorithm, secret_view(public_bytes), secret_length(public_bytes), &pkey, &e) ||
+        !signature_verify(pkey, input, secret_view(signature), secret_length(signature), &valid, &e)) {
+        assert_int_equal(e.class, ERROR_INVALID_SPEC);
+        return false;
+    }
+    return valid;
+}
+
+static void run_ml_dsa_verification(yyjson_val *group, yyjson_val *test, bool valid) {
+    cleanup_secret struct secret *public_bytes = get_bytes(group, "publicKey");
+    cleanup_secret struct secret *message = get_bytes(test, "msg");
+    cleanup_secret struct secret *context = get_optional(test, "ctx");
+    cleanup_secret struct secret *signature = get_bytes(test, "sig");
+    struct signature_input input = {secret_view(message), secret_length(message), secret_view(context),
+                                    secret_length(context)};
+    const struct algorithm *algorithm = algorithm_find(ALGORITHM_SIGNATURE, ml_dsa_name);
+    assert_int_equal(verifies(algorithm, public_bytes, &input, signature), valid);
+}
+
+// Signs what can be signed: a vector with randomness of its own, or with a message digest (mu) in place of a
+// message, is beyond what this layer takes; if it has a message, its signature is verified instead.
+static void run_ml_dsa_signing(yyjson_val *group, yyjson_val *test, bool valid) {
+    struct error e;
+    bool is_deterministic = yyjson_obj_get(test, "rnd") == nullptr;
+    if (yyjson_obj_get(test, "msg") == nullptr) {
+        return;
+    }
+    cleanup_secret struct secret *seed = get_bytes(group, "privateSeed");
+    cleanup_secret struct secret *message = get_bytes(test, "msg");
+    cleanup_secret struct secret *context = get_optional(test, "ctx");
+    cleanup_pkey struct pkey *pkey = nullptr;
+    cleanup_buffer struct buffer signature = buffer_create(SIGNATURE_MAX);
+    struct signature_input input = {secret_view(message), secret_length(message), secret_view(context),
+                                    secret_length(context)};
+    bool done = pkey_from_seed(algorithm_find(ALGORITHM_SIGNATURE, ml_dsa_name), seed, &pkey, &e) &&
+                signature_sign_deterministic(pkey, &input, &signature, &e);
+    assert_int_equal(done, valid);
+    if (!valid) {
+        assert_int_equal(e.class, ERROR_INVALID_SPEC);
+        return;
+    }
+    cleanup_secret struct secret *wanted = get_bytes(test, "sig");
+    cleanup_buffer struct buffer public_bytes = buffer_create(10000);
+    must(pkey_public(pkey, &public_bytes, &e), e);
+    bool verified;
+    must(signature_verify(pkey, &input, secret_view(wanted), secret_length(wanted), &verified, &e), e);
+    assert_true(verified);
+    assert_int_equal(secret_equals(wanted, signature.data, signature.length), is_deterministic);
+}
+
+static void run_ml_dsa_files(const char *size) {
+    char name[16];
+    char file[64];
+    snprintf(name, sizeof(name), "ML-DSA-%s", size);
+    ml_dsa_name = name;
+    snprintf(file, sizeof(file), "mldsa_%s_verify_test.json.gz", size);
+    run_file(file, run_ml_dsa_verification);
+    snprintf(file, sizeof(file), "mldsa_%s_sign_seed_test.json.gz", size);
+    run_file(file, run_ml_dsa_signing);
+}
+
+static void test_wycheproof_ml_dsa_44(void **) {
+    run_ml_dsa_files("44");
+}
+
+static void test_wycheproof_ml_dsa_65(void **) {
+    run_ml_dsa_files("65");
+}
+
+static void test_wycheproof_ml_dsa_87(void **) {
+    run_ml_dsa_files("87");
+}
+
+// ---- the RFCs' examples
+
+static const char *rfc_of(const struct algorithm *algorithm) {
+    return algorithm->family == ALGORITHM_KEM ? "rfc9935" : "rfc9881";
+}
+
+static bool check_pair(const struct pkey *pkey, struct error *e) {
+    return pkey_algorithm(pkey)->family == ALGORITHM_KEM ? kem_check_pair(pkey, e)
+                                                         : signature_check_pair(pkey, e);
+}
+
 static struct pkey *read_example(const struct algorithm *algorithm, const char *suffix, bool private_key) {
     struct error e;
     char name[100];
     struct pkey *pkey = nullptr;
     snprintf(name, sizeof(name), "%s%s", algorithm->name, suffix);
-    cleanup_buffer struct buffer content = read_file("rfc9935", name);
+    cleanup_buffer struct buffer content = read_file(rfc_of(algorithm), name);
     if (private_key) {
         must(keyform_read_private(algorithm, content.data, content.length, &pkey, &e), e);
-        must(kem_check_pair(pkey, &e), e);
+        must(check_pair(pkey, &e), e);
     } else {
         must(keyform_read_public(algorithm, content.data, content.length, &pkey, &e), e);
     }
@@ -223,9 +323,9 @@ static void run_examples(const struct algorithm *algorithm) {
 
     // What is written is what the RFC shows, to the byte.
     snprintf(name, sizeof(name), "%s-seed.priv", algorithm->name);
-    cleanup_buffer struct buffer seed_file = read_file("rfc9935", name);
+    cleanup_buffer struct buffer seed_file = read_file(rfc_of(algorithm), name);
     snprintf(name, sizeof(name), "%s.pub", algorithm->name);
-    cleanup_buffer struct buffer public_file = read_file("rfc9935", name);
+    cleanup_buffer struct buffer public_file = read_file(rfc_of(algorithm), name);
     cleanup_secret struct secret *private_pem = nullptr;
     cleanup_buffer struct buffer public_pem = buffer_create(10000);
     must(pkey_private_pem(both, &private_pem, &e), e);
@@ -241,44 +341,59 @@ static void test_rfc9935_examples(void **) {
     run_examples(algorithm_find(ALGORITHM_KEM, "ML-KEM-1024"));
 }
 
+static void test_rfc9881_examples(void **) {
+    (void)folder();
+    run_examples(algorithm_find(ALGORITHM_SIGNATURE, "ML-DSA-44"));
+    run_examples(algorithm_find(ALGORITHM_SIGNATURE, "ML-DSA-65"));
+    run_examples(algorithm_find(ALGORITHM_SIGNATURE, "ML-DSA-87"));
+}
+
 // The algorithm that a file name like bad-ML-KEM-512-1.priv speaks of; NULL: it is no such name.
-static const struct algorithm *bad_key_algorithm(const char *file) {
-    static const char *const names[] = {"ML-KEM-512", "ML-KEM-768", "ML-KEM-1024"};
-    for (size_t i = 0; i < 3; i++) {
+static const struct algorithm *bad_key_algorithm(enum algorithm_family family, const char *file) {
+    const struct algorithm *algorithm;
+    for (size_t i = 0; (algorithm = algorithm_at(family, i)) != nullptr; i++) {
         char prefix[40];
-        snprintf(prefix, sizeof(prefix), "bad-%s-", names[i]);
+        snprintf(prefix, sizeof(prefix), "bad-%s-", algorithm->name);
         if (strncmp(file, prefix, strlen(prefix)) == 0) {
-            return algorithm_find(ALGORITHM_KEM, names[i]);
+            return algorithm;
         }
     }
     return nullptr;
 }
 
-static void test_rfc9935_bad_keys(void **) {
+static size_t refuse_bad_keys(enum algorithm_family family, const char *subfolder) {
     char path[4096];
-    snprintf(path, sizeof(path), "%s/rfc9935", folder());
+    snprintf(path, sizeof(path), "%s/%s", folder(), subfolder);
     DIR *directory = opendir(path);
+    size_t refused = 0;
     if (directory == nullptr) {
         fail_msg("%s cannot be opened", path);
-        return;
+        return 0;
     }
-    size_t refused = 0;
     for (struct dirent *entry; (entry = readdir(directory)) != nullptr;) {
-        const struct algorithm *algorithm = bad_key_algorithm(entry->d_name);
+        const struct algorithm *algorithm = bad_key_algorithm(family, entry->d_name);
         if (algorithm == nullptr) {
             continue;
         }
         struct error e;
         struct pkey *none = nullptr;
-        cleanup_buffer struct buffer content = read_file("rfc9935", entry->d_name);
+        cleanup_buffer struct buffer content = read_file(subfolder, entry->d_name);
         must_fail(keyform_read_private(algorithm, content.data, content.length, &none, &e), e,
-                  ERROR_INVALID_SPEC, "private key of ML-KEM");
+                  ERROR_INVALID_SPEC, "private key of ML-");
         assert_null(none);
         print_message("%s: %s\n", entry->d_name, e.message);
         refused++;
     }
     closedir(directory);
-    assert_true(refused >= 4);
+    return refused;
+}
+
+static void test_rfc9935_bad_keys(void **) {
+    assert_true(refuse_bad_keys(ALGORITHM_KEM, "rfc9935") >= 4);
+}
+
+static void test_rfc9881_bad_keys(void **) {
+    assert_true(refuse_bad_keys(ALGORITHM_SIGNATURE, "rfc9881") >= 3);
 }
 
 int main(void) {
@@ -287,7 +402,9 @@ int main(void) {
         cmocka_unit_test(test_wycheproof_mlkem_512),  cmocka_unit_test(test_wycheproof_mlkem_768),
         cmocka_unit_test(test_wycheproof_mlkem_1024), cmocka_unit_test(test_wycheproof_mlkem_768_encaps),
         cmocka_unit_test(test_wycheproof_hkdf),       cmocka_unit_test(test_rfc9935_examples),
-        cmocka_unit_test(test_rfc9935_bad_keys),
+        cmocka_unit_test(test_rfc9935_bad_keys),      cmocka_unit_test(test_rfc9881_examples),
+        cmocka_unit_test(test_rfc9881_bad_keys),      cmocka_unit_test(test_wycheproof_ml_dsa_44),
+        cmocka_unit_test(test_wycheproof_ml_dsa_65),  cmocka_unit_test(test_wycheproof_ml_dsa_87),
     };
     return cmocka_run_group_tests_name("crypto/vectors", tests, nullptr, nullptr);
 }
