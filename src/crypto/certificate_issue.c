@@ -285,6 +285,20 @@ static bool check_template(const struct certificate_template *template, const st
     return certificate_check_subject(&template->subject, e);
 }
 
+// Gives out the certificate as others will read it. (What OpenSSL has noted of an unfinished one, such as
+// whether it is signed by itself, is not true of the finished one.)
+static bool reread(const X509 *x509, struct certificate **ret_certificate, struct error *e) {
+    unsigned char *der = nullptr;
+    int length = i2d_X509(x509, &der);
+    const unsigned char *end = der;
+    X509 *read = length < 0 ? nullptr : d2i_X509(nullptr, &end, length);
+    OPENSSL_free(der);
+    if (read == nullptr) {
+        return crypto_error(e, ERROR_CRYPTO, "reading a certificate that was made");
+    }
+    return certificate_wrap(read, ret_certificate, e);
+}
+
 bool certificate_issue(const struct certificate_template *template, const struct pkey *subject_key,
                        const struct certificate *issuer, const struct pkey *issuer_key,
                        struct certificate **ret_certificate, struct error *e) {
@@ -305,7 +319,5 @@ bool certificate_issue(const struct certificate_template *template, const struct
     if (X509_sign(x509, pkey_evp(signer), nullptr) <= 0) { // no digest: RFC 9881, RFC 9909
         return crypto_error(e, ERROR_CRYPTO, "signing a certificate with %s", pkey_algorithm(signer)->name);
     }
-    X509 *taken = x509;
-    x509 = nullptr;
-    return certificate_wrap(taken, ret_certificate, e);
+    return reread(x509, ret_certificate, e);
 }

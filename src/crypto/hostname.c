@@ -44,9 +44,6 @@ static bool check_label(const char *label, size_t length, struct error *e) {
     if (strspn(label, allowed) < length) {
         return refuse(e, "labels are of letters, digits and '-'");
     }
-    if (label[0] == '-' || label[length - 1] == '-') {
-        return refuse(e, "a label begins or ends with '-'");
-    }
     return true;
 }
 

@@ -168,7 +168,8 @@ def test_sample_is_accepted(api, space, sample):
 def examples():
     for page in sorted((CHECKOUT / "docs" / "resources").glob("quantum*.md")):
         for block in re.findall(r"^```yaml\n(apiVersion:.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
-            yield pytest.param(yaml.safe_load(block), id=page.stem)
+            for example in yaml.safe_load_all(block):
+                yield pytest.param(example, id=f"{page.stem}-{example['metadata']['name']}")
 
 
 @pytest.mark.parametrize("example", examples())
