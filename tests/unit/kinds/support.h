@@ -153,7 +153,10 @@ static inline bool subject_inspect(struct subject *s, struct error *e) {
 // Makes the output, checks it, and adds its metadata.
 static inline bool subject_try_make(struct subject *s, struct error *e) {
     secret_data_free(&s->data);
-    s->metadata = (struct metadata){.standard = s->kind->standard, .generator = "qubesec/test"};
+    s->metadata = (struct metadata){
+        .standard = s->kind->standard != nullptr ? s->kind->standard : "its algorithm's",
+        .generator = "qubesec/test",
+    };
     memcpy(s->metadata.created, some_time, sizeof(some_time));
     if (!kind_produce(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &s->metadata.algorithm, e)) {
         return false;
@@ -164,6 +167,14 @@ static inline bool subject_try_make(struct subject *s, struct error *e) {
     }
     memcpy(s->metadata.fingerprint, s->report.fingerprint, FINGERPRINT_SIZE);
     return metadata_store(&s->metadata, kind_metadata_entry(s->kind), &s->data, e);
+}
+
+// For a kind without an output Secret: its judgement, in report.
+static inline bool subject_try_verdict(struct subject *s, struct error *e) {
+    json_mut_free(s->report.status);
+    s->report = (struct report){0};
+    return json_create(&s->report.status, e) &&
+           kind_judge(s->kind, s->spec, s->inputs, &s->occasion, &s->report, &s->metadata.algorithm, e);
 }
 
 static inline void subject_make(struct subject *s) {
