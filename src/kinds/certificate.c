@@ -314,7 +314,7 @@ static int64_t choose_time(const struct stored *stored, int64_t now) {
         until = end < until ? end : until;
     }
     int64_t at = now < from ? from : now;
-    return at > until ? until : at;
+    return at >= until ? until - 1 : at; // OpenSSL counts the last second as past
 }
 
 static bool verify(const struct certificate_spec *spec, const struct stored *stored, int64_t now,
@@ -380,7 +380,7 @@ static void report_times(const struct certificate_spec *spec, const struct store
     int64_t end = certificate_not_after(leaf);
     bool ends_with_issuer = has_issuer && end >= certificate_not_after(above);
     report->expires_at = end;
-    report->renew_at = end - renew_before(spec, end - begin);
+    report->renew_at = end - renew_before(spec, end - begin - BACKDATED_SECONDS);
     report->renewal_waits = ends_with_issuer || now + spec->duration <= end;
     if (ends_with_issuer && end < begin + spec->duration) {
         report->warning =

@@ -96,6 +96,7 @@ def test_after_a_long_stop_each_is_renewed_once(api, operators, at, namespace):
     assert len(changed) < len(overdue) / 2, "all that was overdue was renewed at once"
     assert serial(api.get(QC, namespace, "fresh")) == serial(before["fresh"])
     assert renewed == {name: serial(api.get(QC, namespace, name)) for name in renewed}, "renewed twice"
+    assert not [name for name in before if api.events(namespace, name, "SecretDamaged")], "old is not damaged"
     assert all(one["status"]["status"] == "Success" for one in (api.get(QC, namespace, name) for name in before))
 
 
