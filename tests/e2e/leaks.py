@@ -57,21 +57,39 @@ def pieces(text, at, length):
 
 
 def secrets_in(api, namespace):
-    """All that is secret in our Secrets of a namespace, by name; for keys of ML-KEM-768."""
+    """All that is secret in our Secrets of a namespace, by name; for keys of ML-KEM-768 and ML-DSA-44."""
     found = {}
     for secret in api.list("Secret", namespace):
         data, name = data_of(secret), secret["metadata"]["name"]
         for entry in data.keys() & {"random", "shared_secret", "key"}:
             found[f"{name} {entry}"] = data[entry]
-        if "private_key" in data:
-            vector, rejection = secret_part("ML-KEM-768", data["private_key"])
-            seed = seed_of(data["private_key.pem"])[: SEED_SIZE // 2]
-            body = data["private_key.pem"].partition(b"\n")[2]
-            pem = body[30:116]  # after what is the same in all; found also in the base64 that the Secret has of it
-            found |= {
-                f"{name} vector": vector,
-                f"{name} rejection": rejection,
-                f"{name} seed": seed,
-                f"{name} pem": pem,
-            }
+        if len(data.get("private_key", b"")) == ML_DSA_44_PRIVATE:
+            found |= {f"{name} {part}": value for part, value in ml_dsa_parts(data["private_key"]).items()}
+            found |= {f"{name} {part}": value for part, value in pem_parts(data["private_key.pem"]).items()}
+        elif "private_key" in data:
+            found |= {f"{name} {part}": value for part, value in ml_kem_parts(data).items()}
+        if "tls.key" in data:
+            found |= {f"{name} {part}": value for part, value in pem_parts(data["tls.key"]).items()}
     return found
+
+
+ML_DSA_44_PRIVATE = 2560
+
+
+def ml_dsa_parts(private):
+    """FIPS 204 algorithm 24: rho, K, tr, s1 and s2, t0; rho and tr are no secrets."""
+    return {"K": private[32:64], "vectors": private[128:512]}
+
+
+def pem_parts(pem):
+    """Of a PKCS#8 of just a seed of 32 bytes: the seed, and its base64, which is also found in the Secret's base64 of it."""
+    lines = pem.strip().splitlines()[1:-1]
+    return {"seed": base64.b64decode(b"".join(lines))[-32:], "PEM": b"\n".join(lines)[32:]}
+
+
+def ml_kem_parts(data):
+    """The secret vector, the secret for implicit rejection, the seed, and its PEM, the same way."""
+    vector, rejection = secret_part("ML-KEM-768", data["private_key"])
+    seed = seed_of(data["private_key.pem"])[: SEED_SIZE // 2]
+    pem = data["private_key.pem"].partition(b"\n")[2][30:116]  # after what is the same in all
+    return {"vector": vector, "rejection": rejection, "seed": seed, "pem": pem}

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import pytest
-from api import QES, QRN, data_of, exchange, thing
+from api import QC, QES, QRN, QSKP, QSM, data_of, exchange, thing
 from leaks import Search, secrets_in
 
 NOBODY = 65534
@@ -38,13 +38,25 @@ def image(operators, tmp_path):
     file.unlink(missing_ok=True)
 
 
+def signed_things(namespace):
+    """Signature key pairs that sign, and certificates of which one signs the others."""
+    ca = {"algorithm": "ML-DSA-44", "certType": "ca", "commonName": "CA"}
+    yield thing(QC, namespace, "ca", ca)
+    for number in range(20):
+        name = f"signer-{number}"
+        yield thing(QSKP, namespace, name, {"algorithm": "ML-DSA-44"})
+        spec = {"privateKeyRef": {"name": name}, "messageRef": {"name": "numbers-0", "key": "random"}}
+        yield thing(QSM, namespace, name, spec)
+        yield thing(QC, namespace, name, {"certType": "client", "commonName": name, "parentCARef": {"name": "ca"}})
+
+
 def test_memory_image_holds_no_key(cluster, api, operators, namespace, image):
     if operators.sanitized:
         pytest.skip("AddressSanitizer keeps what was freed")
     operator = operators.start("--allow-memory-dump").wait_ready()
     things = [one for number in range(50) for one in exchange(namespace, f"x{number}-")]
     numbers = [thing(QRN, namespace, f"numbers-{number}", {"numBytes": 4096}) for number in range(10)]
-    api.make(*things, *numbers)
+    api.make(*things, *numbers, *signed_things(namespace))
     # Secrets are read again, too, and some are made anew.
     for number in range(10):
         api.patch("Secret", namespace, f"x{number}-pair", {"metadata": {"labels": {"a": "b"}}})
@@ -52,7 +64,7 @@ def test_memory_image_holds_no_key(cluster, api, operators, namespace, image):
     secrets = secrets_in(api, namespace)
     operator.settle()
     secrets = {**{f"{name} (before)": value for name, value in secrets.items()}, **secrets_in(api, namespace)}
-    assert len(secrets) >= 2 * (50 * 8 + 10)
+    assert len(secrets) >= 2 * (50 * 8 + 10 + 20 * 4 + 21 * 2)
     with image() as content:
         assert Search(secrets).find(content) == []
         token = (cluster.folder / "operator.token").read_bytes().strip()
