@@ -190,9 +190,11 @@ static void bad_signing_specs(void **) {
         sign_kind, "{'privateKeyRef':{'name':'a'},'messageRef':{'name':'m'},'signatureKey':'metadata'}",
         "spec.signatureKey: \"metadata\" is not allowed: letters, digits, '-', '_' and '.', and not "
         "metadata, which the Secret has besides");
-    char spec[500] = "{'privateKeyRef':{'name':'a'},'messageRef':{'name':'m'},'context':'";
-    memset(spec + strlen(spec), 'c', 256);
-    strcat(spec, "'}");
+    char context[257] = {0};
+    char spec[500];
+    memset(context, 'c', 256);
+    snprintf(spec, sizeof(spec), "{'privateKeyRef':{'name':'a'},'messageRef':{'name':'m'},'context':'%s'}",
+             context);
     assert_faults(sign_kind, spec,
                   "spec.context: must be a text of at most 255 bytes without NUL; it has 256");
     assert_good_spec(sign_kind,
