@@ -20,7 +20,7 @@ def test_renewal_on_time_with_the_key_kept(api, operator, namespace, tmp_path):
     assert seconds(status["notAfter"]) - seconds(status["renewalTime"]) == 9 * 60 + 56
     after = wait_reissued(api, namespace, "soon", serial(before))
     late = seconds(after["status"]["notBefore"]) + 60 - seconds(status["renewalTime"])
-    assert 0 <= late <= 2, f"{late} s late"
+    assert 0 <= late <= 10, f"{late} s late"  # a busy machine; without the timer it would be an hour
     content = secret(api, namespace, "soon")
     assert content["tls.key"] == key
     verify(tmp_path, content, "sslserver")
