@@ -6,6 +6,17 @@ cache=${QUBESEC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qubesec}
 # The one ignored folder of the checkout: everything else that is made.
 work=$checkout/.local
 
+# The Go that everything in Go is built with, fetched through the module proxy.
+toolchain=go1.27.3
+use_go() { export GOTOOLCHAIN="$toolchain" GOMODCACHE="$cache/go/mod" GOCACHE="$cache/go/build"; }
+
+# One run at a time does what $1 names, on file descriptor 9; $2: what the others are told that it does.
+lock() {
+    mkdir -p "$cache"
+    exec 9>"$cache/$1.lock"
+    flock -n 9 || { say "another run $2, waiting for it"; flock 9; }
+}
+
 # Progress goes to stderr: stdout belongs to what was asked for.
 say() { printf '%s\n' "qubesec: $*" >&2; }
 fail() { say "$*"; exit 1; }

@@ -13,7 +13,6 @@ checkout=$(dirname -- "$here")
 
 module=$here/controlplane
 programs='etcd kube-apiserver kube-controller-manager kubectl'
-toolchain=go1.27.3
 
 package_of() {
     case $1 in
@@ -53,9 +52,7 @@ build() {
         touch "$bin"
         return
     fi
-    mkdir -p "$cache"
-    exec 9>"$cache/controlplane.lock"
-    flock -n 9 || { say "another run builds the control plane, waiting for it"; flock 9; }
+    lock controlplane "builds the control plane"
     [ ! -d "$bin" ] || return 0
     command -v go >/dev/null || fail "Go is missing: run this through tools/toolbox.sh run"
     rm -rf "$cache"/controlplane-*.part
@@ -77,7 +74,7 @@ build() {
     drop_unused controlplane
 }
 
-export GOTOOLCHAIN=$toolchain GOMODCACHE="$cache/go/mod" GOCACHE="$cache/go/build"
+use_go
 # Another module, or another way of building it (then the number here goes up), is another control plane.
 key=$({ echo "1 $toolchain $(uname -m)"; cat "$module/go.mod" "$module/go.sum"; } | sha256sum | cut -c1-16)
 bin=$cache/controlplane-$key

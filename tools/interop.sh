@@ -12,7 +12,6 @@ checkout=$(dirname -- "$here")
 . "$here/common.sh"
 
 sources=$checkout/tests/interop/peers
-toolchain=go1.27.3
 
 build_go() {
     env CGO_ENABLED=0 go build -C "$sources/go" -mod=readonly -trimpath -buildvcs=false -o "$1/peer" .
@@ -38,9 +37,7 @@ build_python() {
 
 build() {
     [ ! -e "$peers/complete" ] || { touch "$peers"; return; }
-    mkdir -p "$cache"
-    exec 9>"$cache/interop.lock"
-    flock -n 9 || { say "another run sets up the peers, waiting for it"; flock 9; }
+    lock interop "sets up the peers"
     [ ! -e "$peers/complete" ] || return 0
     rm -rf "$peers"
     mkdir -p "$peers/go" "$peers/java"
@@ -57,7 +54,7 @@ build() {
     drop_unused interop
 }
 
-export GOTOOLCHAIN=$toolchain GOMODCACHE="$cache/go/mod" GOCACHE="$cache/go/build"
+use_go
 key=$({ echo "1 $toolchain $(uname -m)"; find "$sources" -type f | LC_ALL=C sort | xargs cat; } | sha256sum | cut -c1-16)
 peers=$cache/interop-$key
 case ${1:-} in

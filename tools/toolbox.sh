@@ -128,9 +128,7 @@ give_up() {
 lay() {
     [ ! -d "$toolbox" ] || return 0
     need_laying_tools
-    mkdir -p "$cache"
-    exec 9>"$cache/toolbox.lock"
-    flock -n 9 || { say "another run lays the toolbox, waiting for it"; flock 9; }
+    lock toolbox "lays the toolbox"
     if [ ! -d "$toolbox" ]; then
         rm -rf --one-file-system "$cache"/toolbox-*.part* # left by a run that was cut off: whoever makes one holds the lock
         say "laying the Debian 13 toolbox (once, half a minute to a few, by the mirror's speed)"

@@ -39,18 +39,24 @@ void certificate_free_chain(struct certificate **chain, size_t count) {
 
 // ---- reading
 
-static bool read_der(const unsigned char *der, size_t length, struct certificate **ret_certificate,
-                     struct error *e) {
+bool certificate_decode(const void *der, size_t length, X509 **ret_x509, struct error *e) {
     const unsigned char *end = der;
     X509 *x509 = d2i_X509(nullptr, &end, (long)length);
     if (x509 == nullptr) {
         return crypto_error(e, ERROR_INVALID_SPEC, "not a certificate");
     }
-    if (end != der + length) {
+    if (end != (const unsigned char *)der + length) {
         X509_free(x509);
         return error_set(e, ERROR_INVALID_SPEC, "bytes follow the certificate");
     }
-    return certificate_wrap(x509, ret_certificate, e);
+    *ret_x509 = x509;
+    return true;
+}
+
+static bool read_der(const unsigned char *der, size_t length, struct certificate **ret_certificate,
+                     struct error *e) {
+    X509 *x509;
+    return certificate_decode(der, length, &x509, e) && certificate_wrap(x509, ret_certificate, e);
 }
 
 // Reads the next block, whatever it is. *ret_certificate stays NULL where it is none; *ret_end: there was
@@ -128,11 +134,6 @@ bool certificate_equals(const struct certificate *one, const struct certificate 
     return X509_cmp(one->x509, other->x509) == 0;
 }
 
-bool certificate_is_self_issued(const struct certificate *certificate) {
-    return X509_NAME_cmp(X509_get_subject_name(certificate->x509), X509_get_issuer_name(certificate->x509)) ==
-           0;
-}
-
 bool certificate_is_ca(const struct certificate *certificate) {
     return (X509_get_extension_flags(certificate->x509) & EXFLAG_CA) != 0;
 }
@@ -140,22 +141,6 @@ bool certificate_is_ca(const struct certificate *certificate) {
 int certificate_path_length(const struct certificate *certificate) {
     long length = X509_get_pathlen(certificate->x509);
     return length < 0 || length > INT32_MAX ? CERTIFICATE_PATH_LENGTH_NONE : (int)length;
-}
-
-unsigned certificate_key_usage(const struct certificate *certificate) {
-    static const struct {
-        uint32_t openssl;
-        unsigned own;
-    } bits[] = {{KU_DIGITAL_SIGNATURE, CERTIFICATE_DIGITAL_SIGNATURE},
-                {KU_NON_REPUDIATION, CERTIFICATE_CONTENT_COMMITMENT},
-                {KU_KEY_CERT_SIGN, CERTIFICATE_CERT_SIGN},
-                {KU_CRL_SIGN, CERTIFICATE_CRL_SIGN}};
-    uint32_t usage = X509_get_key_usage(certificate->x509);
-    unsigned own = 0;
-    for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
-        own |= (usage & bits[i].openssl) != 0 ? bits[i].own : 0;
-    }
-    return own;
 }
 
 static int64_t seconds_of(const ASN1_TIME *time) {
@@ -169,18 +154,6 @@ int64_t certificate_not_before(const struct certificate *certificate) {
 
 int64_t certificate_not_after(const struct certificate *certificate) {
     return seconds_of(X509_get0_notAfter(certificate->x509));
-}
-
-const struct algorithm *certificate_algorithm(const struct certificate *certificate) {
-    EVP_PKEY *key = X509_get0_pubkey(certificate->x509);
-    const struct algorithm *algorithm;
-    for (size_t i = 0; key != nullptr && (algorithm = algorithm_at(ALGORITHM_SIGNATURE, i)) != nullptr; i++) {
-        if (EVP_PKEY_is_a(key, algorithm->openssl_name) == 1) {
-            return algorithm;
-        }
-    }
-    ERR_clear_error();
-    return nullptr;
 }
 
 // ---- as text

@@ -99,15 +99,10 @@ void certificate_free(struct certificate *certificate); // NULL is allowed
 // Whether both are the same, byte by byte.
 bool certificate_equals(const struct certificate *one, const struct certificate *other);
 
-// Whether its issuer is its subject.
-bool certificate_is_self_issued(const struct certificate *certificate);
 bool certificate_is_ca(const struct certificate *certificate);
 int certificate_path_length(const struct certificate *certificate); // CERTIFICATE_PATH_LENGTH_NONE: no limit
-unsigned certificate_key_usage(const struct certificate *certificate);
 int64_t certificate_not_before(const struct certificate *certificate); // seconds since 1970
 int64_t certificate_not_after(const struct certificate *certificate);
-const struct algorithm *
-certificate_algorithm(const struct certificate *certificate); // of its key; NULL: none of the table
 
 // Append text. Names as RFC 4514 writes them, in UTF-8 ("CN=example.com,O=Example"); the serial number as
 // lower-case hex digits; the certificate as PEM or DER. Errors: CRYPTO, NO_MEMORY, INTERNAL (the buffer's

@@ -9,5 +9,9 @@ struct certificate {
     X509 *x509; // owned
 };
 
+// Decodes DER that is a certificate from its first to its last byte; *ret_x509 is owned. Errors:
+// INVALID_SPEC, NO_MEMORY.
+[[nodiscard]] bool certificate_decode(const void *der, size_t length, X509 **ret_x509, struct error *e);
+
 // Wraps an OpenSSL certificate. Takes x509, also when it fails. Errors: NO_MEMORY.
 [[nodiscard]] bool certificate_wrap(X509 *x509, struct certificate **ret_certificate, struct error *e);

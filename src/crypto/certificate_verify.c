@@ -7,11 +7,6 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-CRYPTO_CLEANUP(x509_store, X509_STORE, X509_STORE_free)
-CRYPTO_CLEANUP(x509_store_ctx, X509_STORE_CTX, X509_STORE_CTX_free)
-#define cleanup_x509_store [[gnu::cleanup(x509_store_cleanup)]]
-#define cleanup_x509_store_ctx [[gnu::cleanup(x509_store_ctx_cleanup)]]
-
 static void cleanup_stack_of(STACK_OF(X509) * *stack) {
     sk_X509_free(*stack);
 }

@@ -22,8 +22,12 @@ CRYPTO_CLEANUP(evp_rand, EVP_RAND, EVP_RAND_free)
 CRYPTO_CLEANUP(evp_rand_ctx, EVP_RAND_CTX, EVP_RAND_CTX_free)
 CRYPTO_CLEANUP(bio, BIO, BIO_free_all)
 CRYPTO_CLEANUP(x509, X509, X509_free)
+CRYPTO_CLEANUP(x509_store, X509_STORE, X509_STORE_free)
+CRYPTO_CLEANUP(x509_store_ctx, X509_STORE_CTX, X509_STORE_CTX_free)
 CRYPTO_CLEANUP(x509_pubkey, X509_PUBKEY, X509_PUBKEY_free)
 CRYPTO_CLEANUP(pkcs8, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
+
+#undef CRYPTO_CLEANUP
 
 #define cleanup_evp_pkey [[gnu::cleanup(evp_pkey_cleanup)]]
 #define cleanup_evp_pkey_ctx [[gnu::cleanup(evp_pkey_ctx_cleanup)]]
@@ -34,5 +38,7 @@ CRYPTO_CLEANUP(pkcs8, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
 #define cleanup_evp_rand_ctx [[gnu::cleanup(evp_rand_ctx_cleanup)]]
 #define cleanup_bio [[gnu::cleanup(bio_cleanup)]]
 #define cleanup_x509 [[gnu::cleanup(x509_cleanup)]]
+#define cleanup_x509_store [[gnu::cleanup(x509_store_cleanup)]]
+#define cleanup_x509_store_ctx [[gnu::cleanup(x509_store_ctx_cleanup)]]
 #define cleanup_x509_pubkey [[gnu::cleanup(x509_pubkey_cleanup)]]
 #define cleanup_pkcs8 [[gnu::cleanup(pkcs8_cleanup)]]

@@ -1,5 +1,6 @@
 #include "crypto/keyform.h"
 
+#include "crypto/certificate_internal.h"
 #include "crypto/encoding.h"
 #include "crypto/handles.h"
 #include "crypto/openssl.h"
@@ -61,13 +62,9 @@ static bool read_public_der(const struct algorithm *wanted, const void *der, siz
 
 static bool read_certificate(const struct algorithm *wanted, const void *der, size_t length,
                              struct pkey **ret_pkey, struct error *e) {
-    const unsigned char *end = der;
-    cleanup_x509 X509 *certificate = d2i_X509(nullptr, &end, (long)length);
-    if (certificate == nullptr) {
-        return crypto_error(e, ERROR_INVALID_SPEC, "not a certificate");
-    }
-    if (end != (const unsigned char *)der + length) {
-        return error_set(e, ERROR_INVALID_SPEC, "bytes follow the certificate");
+    cleanup_x509 X509 *certificate = nullptr;
+    if (!certificate_decode(der, length, &certificate, e)) {
+        return false;
     }
     return take_spki(wanted, X509_get_X509_PUBKEY(certificate), ret_pkey, e);
 }

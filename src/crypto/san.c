@@ -1,7 +1,6 @@
 #include "crypto/san.h"
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "crypto/hostname.h"
 
 #include <arpa/inet.h>
@@ -10,8 +9,6 @@
 #include <strings.h>
 
 enum { LOCAL_PART_MAX = 64 }; // RFC 5321 section 4.5.3.1.1
-
-static const char *const type_names[] = {"DNS name", "IP address", "e-mail address", "URI"};
 
 static bool set_text(struct san *san, enum san_type type, const char *text, struct error *e) {
     san->type = type;
@@ -232,10 +229,6 @@ bool san_parse(const char *text, struct san *ret_san, struct error *e) {
     }
     reader *read = find_prefix(&text);
     return read != nullptr ? read(text, ret_san, e) : choose(text)(text, ret_san, e);
-}
-
-const char *san_type_name(enum san_type type) {
-    return type_names[type];
 }
 
 bool san_equals(const struct san *one, const struct san *other) {

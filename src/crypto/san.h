@@ -34,7 +34,4 @@ struct san {
 // Whether both are the same name.
 bool san_equals(const struct san *one, const struct san *other);
 
-// "DNS name", for messages; static.
-const char *san_type_name(enum san_type type);
-
 void san_free(struct san *san); // what is in it; it may be zeroed

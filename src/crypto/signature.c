@@ -5,7 +5,6 @@
 #include "crypto/pkey_internal.h"
 
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/params.h>
 #include <string.h>
 
@@ -100,16 +99,6 @@ static bool check_length(const struct algorithm *algorithm, size_t length, struc
                              algorithm->signature_size, length);
 }
 
-// OpenSSL says no in the same way when the signature is wrong and when memory was out on the way: only the
-// error queue tells.
-static bool is_out_of_memory(void) {
-    bool found = false;
-    for (unsigned long code; (code = ERR_get_error()) != 0;) {
-        found = found || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
-    }
-    return found;
-}
-
 bool signature_verify(const struct pkey *public_key, const struct signature_input *input,
                       const void *signature, size_t length, bool *ret_valid, struct error *e) {
     const struct algorithm *algorithm = pkey_algorithm(public_key);
@@ -120,11 +109,16 @@ bool signature_verify(const struct pkey *public_key, const struct signature_inpu
     if (context == nullptr) {
         return crypto_error(e, ERROR_CRYPTO, "verifying with %s", algorithm->name);
     }
-    int result = EVP_DigestVerify(context, signature, length, message_of(input), input->message_length);
-    if (is_out_of_memory()) {
-        return error_no_memory(e, "verifying a signature");
+    bool valid = EVP_DigestVerify(context, signature, length, message_of(input), input->message_length) == 1;
+    struct error reason = {0};
+    if (!valid) {
+        (void)crypto_error(&reason, ERROR_CRYPTO, "verifying with %s", algorithm->name);
     }
-    *ret_valid = result == 1;
+    if (reason.class == ERROR_NO_MEMORY) { // which OpenSSL takes for a wrong signature
+        *e = reason;
+        return false;
+    }
+    *ret_valid = valid;
     return true;
 }
 

@@ -1,10 +1,10 @@
 // QuantumCertificate: an X.509 certificate (RFC 5280) with an ML-DSA (RFC 9881) or SLH-DSA (RFC 9909) key,
 // signed by itself or by another QuantumCertificate.
 #include "base/clock.h"
-#include "base/memory.h"
 #include "crypto/keyform.h"
 #include "crypto/signature.h"
 #include "kinds/certificate_spec.h"
+#include "kinds/input_key.h"
 #include "kinds/table.h"
 
 #include <string.h>
@@ -63,8 +63,7 @@ static size_t issuer_intermediates(const struct issuer *issuer) {
 }
 
 static bool issuer_read(const struct input *parent, struct issuer *issuer, struct error *e) {
-    const struct algorithm *algorithm =
-        parent->algorithm == nullptr ? nullptr : algorithm_find(ALGORITHM_SIGNATURE, parent->algorithm);
+    const struct algorithm *algorithm = input_key_algorithm(parent);
     if (algorithm == nullptr) {
         (void)error_set(e, ERROR_INTERNAL, "the certificate of spec.parentCARef does not say its algorithm");
         return false;
@@ -173,7 +172,6 @@ static struct certificate_template make_template(const struct certificate_spec *
 static bool add_pem(const char *key, const struct certificate *first, struct certificate *const *others,
                     size_t count, struct secret_data *data, struct error *e) {
     cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);
-    struct secret *value;
     if (!certificate_append_pem(first, &pem, e)) {
         return false;
     }
@@ -182,19 +180,17 @@ static bool add_pem(const char *key, const struct certificate *first, struct cer
             return false;
         }
     }
-    return secret_copy(pem.data, pem.length, &value, e) && secret_data_add(data, key, value, e);
+    return secret_data_add_text(data, key, buffer_text(&pem), e);
 }
 
 static bool add_key(const struct pkey *pkey, struct secret_data *data, struct error *e) {
     cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);
     struct secret *private_pem;
     struct secret *copy;
-    struct secret *public_pem;
     return pkey_private_pem(pkey, &private_pem, e) && secret_data_add(data, "tls.key", private_pem, e) &&
            secret_copy(secret_view(private_pem), secret_length(private_pem), &copy, e) &&
            secret_data_add(data, "key.pem", copy, e) && pkey_public_pem(pkey, &pem, e) &&
-           secret_copy(pem.data, pem.length, &public_pem, e) &&
-           secret_data_add(data, "pub.pem", public_pem, e);
+           secret_data_add_text(data, "pub.pem", buffer_text(&pem), e);
 }
 
 static bool add_output(const struct certificate *leaf, const struct issuer *issuer, const struct pkey *pkey,
@@ -252,16 +248,11 @@ static void stored_free(struct stored *stored) {
 }
 #define cleanup_stored [[gnu::cleanup(stored_free)]]
 
-// What is no key or certificate when an entry is read is damage here, not a fault of the spec.
-static bool damaged(const char *key, struct error *e) {
-    e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class;
-    return error_wrap(e, "the Secret's entry %s", key);
-}
-
 static bool read_certificates(const struct secret_data *data, const char *key, struct chain *chain,
                               struct error *e) {
     const struct secret *entry;
-    return secret_data_require(data, key, &entry, e) && (chain_read(entry, chain, e) || damaged(key, e));
+    return secret_data_require(data, key, &entry, e) &&
+           (chain_read(entry, chain, e) || secret_data_damaged(key, e));
 }
 
 static bool read_keys(const struct certificate_spec *spec, const struct secret_data *data,
@@ -278,12 +269,12 @@ static bool read_keys(const struct certificate_spec *spec, const struct secret_d
         return error_set(e, ERROR_CRYPTO, "the Secret's entries tls.key and key.pem differ");
     }
     if (!keyform_read_private(spec->algorithm, secret_view(key), secret_length(key), &stored->pkey, e)) {
-        return damaged("tls.key", e);
+        return secret_data_damaged("tls.key", e);
     }
     return (keyform_read_public(spec->algorithm, secret_view(public_pem), secret_length(public_pem),
                                 &public_key, e) &&
             pkey_check_same(stored->pkey, public_key, e)) ||
-           damaged("pub.pem", e);
+           secret_data_damaged("pub.pem", e);
 }
 
 static bool read_stored(const struct certificate_spec *spec, const struct secret_data *data,
@@ -344,11 +335,6 @@ static bool report_written(struct report *report, const char *field, text_writer
 static bool report_leaf(const struct certificate *leaf, const struct secret *public_pem,
                         struct report *report, struct error *e) {
     cleanup_buffer struct buffer der = buffer_create(PEM_MAX);
-    cleanup_text char *text =
-        memory_copy_span((const char *)secret_view(public_pem), secret_length(public_pem));
-    if (text == nullptr) {
-        return error_no_memory(e, "a public key's PEM");
-    }
     if (!report_written(report, "subject", certificate_append_subject, leaf, e) ||
         !report_written(report, "issuer", certificate_append_issuer, leaf, e) ||
         !report_written(report, "serialNumber", certificate_append_serial, leaf, e) ||
@@ -357,7 +343,7 @@ static bool report_leaf(const struct certificate *leaf, const struct secret *pub
         !fingerprint_compute(der.data, der.length, report->fingerprint, e)) {
         return false;
     }
-    report_text(report, "publicKeyPEM", text);
+    report_span(report, "publicKeyPEM", public_pem);
     report_time(report, "notBefore", certificate_not_before(leaf));
     report_time(report, "notAfter", certificate_not_after(leaf));
     return true;
@@ -418,9 +404,7 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
 // Whose key signs: the parent's, or its own.
 static bool is_slow(const void *memory, const struct input *inputs) {
     const struct certificate_spec *spec = memory;
-    const struct algorithm *parent = spec->parent.name == nullptr || inputs[0].algorithm == nullptr
-                                         ? nullptr
-                                         : algorithm_find_by_name(inputs[0].algorithm);
+    const struct algorithm *parent = spec->parent.name == nullptr ? nullptr : input_key_algorithm(&inputs[0]);
     return parent != nullptr ? parent->is_slow : spec->algorithm->is_slow;
 }
 

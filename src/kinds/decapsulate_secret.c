@@ -4,6 +4,7 @@
 #include "crypto/kem.h"
 #include "crypto/keyform.h"
 #include "kinds/exchange.h"
+#include "kinds/input_key.h"
 #include "kinds/table.h"
 
 #include <stdio.h>
@@ -62,11 +63,8 @@ static bool read_ciphertext(const struct spec *spec, const struct algorithm *alg
         return hex_decode(spec->ciphertext, strlen(spec->ciphertext), ENCODING_ONE_LINE, ret_ciphertext, e) ||
                error_wrap(e, "spec.ciphertext");
     }
-    const struct algorithm *own =
-        input->algorithm == nullptr ? nullptr : algorithm_find(ALGORITHM_KEM, input->algorithm);
-    if (own != nullptr && own != algorithm) {
-        return error_set(e, ERROR_INVALID_SPEC, "spec.ciphertextRef is of %s, and spec.privateKeyRef of %s",
-                         own->name, algorithm->name);
+    if (!input_key_check_algorithm(input, algorithm, "privateKeyRef", e)) {
+        return false;
     }
     char what[64];
     snprintf(what, sizeof(what), "ciphertext of %s", algorithm->name);
@@ -75,28 +73,14 @@ static bool read_ciphertext(const struct spec *spec, const struct algorithm *alg
            error_wrap(e, "spec.ciphertextRef");
 }
 
-// The private key's algorithm.
-static bool choose_algorithm(const struct spec *spec, const struct input *private_key,
-                             const struct algorithm **ret_algorithm, struct error *e) {
-    const struct algorithm *algorithm = nullptr;
-    if (!kind_choose_algorithm(spec->algorithm, private_key, &algorithm, e)) {
-        return false;
-    }
-    if (algorithm == nullptr) {
-        error_set(e, ERROR_INTERNAL, "the key pair of spec.privateKeyRef does not say its algorithm");
-        return false;
-    }
-    *ret_algorithm = algorithm;
-    return true;
-}
-
 // A ciphertext as bytes.
 static bool normalize(const void *memory, const struct input *inputs, size_t index, struct secret **ret_bytes,
                       struct error *e) {
+    const struct spec *spec = memory;
     const struct algorithm *algorithm = nullptr;
     bool is_private_key = index == 0;
-    return is_private_key || (choose_algorithm(memory, &inputs[0], &algorithm, e) &&
-                              read_ciphertext(memory, algorithm, &inputs[index], ret_bytes, e));
+    return is_private_key || (input_key_require_algorithm(spec->algorithm, &inputs[0], &algorithm, e) &&
+                              read_ciphertext(spec, algorithm, &inputs[index], ret_bytes, e));
 }
 
 static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
@@ -106,7 +90,7 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     cleanup_secret struct secret *ciphertext = nullptr;
     cleanup_pkey struct pkey *pkey = nullptr;
     struct secret *shared_secret;
-    if (!choose_algorithm(spec, &inputs[0], &algorithm, e) ||
+    if (!input_key_require_algorithm(spec->algorithm, &inputs[0], &algorithm, e) ||
         !read_ciphertext(spec, algorithm, &inputs[1], &ciphertext, e)) {
         return false;
     }

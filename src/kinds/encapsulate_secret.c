@@ -2,8 +2,8 @@
 // key.
 #include "crypto/encoding.h"
 #include "crypto/kem.h"
-#include "crypto/keyform.h"
 #include "kinds/exchange.h"
+#include "kinds/input_key.h"
 #include "kinds/table.h"
 
 enum { CIPHERTEXT_MAX = 4096, PUBLIC_KEY_MAX = 4096 }; // bytes
@@ -32,21 +32,9 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return 1;
 }
 
-// Reads the public key; with no algorithm given, as whichever KEM's it is.
-static bool read_public_key(const struct algorithm *algorithm, const struct secret *bytes,
-                            struct pkey **ret_pkey, struct error *e) {
-    bool read =
-        algorithm == nullptr
-            ? keyform_read_any_public(ALGORITHM_KEM, secret_view(bytes), secret_length(bytes), ret_pkey, e)
-            : keyform_read_public(algorithm, secret_view(bytes), secret_length(bytes), ret_pkey, e);
-    return read || error_wrap(e, "spec.publicKeyRef");
-}
-
 static bool read_input(const struct spec *spec, const struct input *input, struct pkey **ret_pkey,
                        struct error *e) {
-    const struct algorithm *algorithm;
-    return kind_choose_algorithm(spec->algorithm, input, &algorithm, e) &&
-           read_public_key(algorithm, input->bytes, ret_pkey, e);
+    return input_key_read_public(ALGORITHM_KEM, spec->algorithm, input, ret_pkey, e);
 }
 
 // A public key in its raw form.

@@ -1,6 +1,5 @@
 #include "kinds/key_pair.h"
 
-#include "base/memory.h"
 #include "crypto/keyform.h"
 
 #include <string.h>
@@ -48,12 +47,6 @@ bool key_pair_produce(const struct key_pair_spec *spec, key_pair_checker *check,
     return true;
 }
 
-// What is no key when an entry is read is damage here, not a fault of the spec.
-static bool damaged(const char *key, struct error *e) {
-    e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class;
-    return error_wrap(e, "the Secret's entry %s", key);
-}
-
 // Reads one entry of the Secret as a key and checks that it is the same one as reference.
 static bool check_entry(const struct secret_data *data, const char *key, bool is_private,
                         const struct pkey *reference, struct error *e) {
@@ -66,7 +59,7 @@ static bool check_entry(const struct secret_data *data, const char *key, bool is
     bool read = is_private
                     ? keyform_read_private(algorithm, secret_view(entry), secret_length(entry), &pkey, e)
                     : keyform_read_public(algorithm, secret_view(entry), secret_length(entry), &pkey, e);
-    return (read && pkey_check_same(pkey, reference, e)) || damaged(key, e);
+    return (read && pkey_check_same(pkey, reference, e)) || secret_data_damaged(key, e);
 }
 
 bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
@@ -86,17 +79,13 @@ bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
         return false;
     }
     if (!pkey_from_private(spec->algorithm, secret_view(raw), secret_length(raw), &pkey, e)) {
-        return damaged("private_key", e);
+        return secret_data_damaged("private_key", e);
     }
     if (!check(pkey, e) || !check_entry(data, "public_key", false, pkey, e) ||
         !check_entry(data, "public_key.pem", false, pkey, e) ||
         !check_entry(data, "private_key.pem", true, pkey, e)) {
         return false;
     }
-    cleanup_text char *text = memory_copy_span((const char *)secret_view(pem), secret_length(pem));
-    if (text == nullptr) {
-        return error_no_memory(e, "a public key's PEM");
-    }
-    report_text(report, "publicKeyPEM", text);
+    report_span(report, "publicKeyPEM", pem);
     return report_fingerprint(report, public_key, e);
 }

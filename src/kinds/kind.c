@@ -54,15 +54,3 @@ bool kind_judge(const struct kind *kind, const void *spec, const struct input *i
     (void)memory_take_failure();
     return trust(kind->judge(spec, inputs, occasion, report, ret_algorithm, e), kind, e);
 }
-
-bool kind_choose_algorithm(const struct algorithm *wanted, const struct input *input,
-                           const struct algorithm **ret_algorithm, struct error *e) {
-    const struct algorithm *own =
-        input->algorithm == nullptr ? nullptr : algorithm_find_by_name(input->algorithm);
-    if (wanted != nullptr && own != nullptr && wanted != own) {
-        return error_set(e, ERROR_INVALID_SPEC, "spec.algorithm: %s does not match spec.%s, which is of %s",
-                         wanted->name, input->field, own->name);
-    }
-    *ret_algorithm = wanted != nullptr ? wanted : own;
-    return true;
-}

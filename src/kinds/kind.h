@@ -138,15 +138,10 @@ const char *kind_metadata_entry(const struct kind *kind);
                               const struct occasion *occasion, struct report *report,
                               const char **ret_algorithm, struct error *e);
 
-// The algorithm to use: that of the resource which input came from, which must be wanted where spec names one
-// (wanted NULL: it names none); *ret_algorithm becomes NULL when neither says. Errors: INVALID_SPEC (they
-// differ).
-[[nodiscard]] bool kind_choose_algorithm(const struct algorithm *wanted, const struct input *input,
-                                         const struct algorithm **ret_algorithm, struct error *e);
-
 // Adds a member to report's status; field is borrowed as long as it. Memory that is out shows when it is
 // written. A time is in seconds since 1970.
 void report_text(struct report *report, const char *field, const char *text);
+void report_span(struct report *report, const char *field, const struct secret *text);
 void report_integer(struct report *report, const char *field, int64_t number);
 void report_real(struct report *report, const char *field, double number);
 void report_bool(struct report *report, const char *field, bool value);

@@ -169,6 +169,15 @@ bool metadata_load(const struct secret_data *data, const char *key, struct metad
     return true;
 }
 
+const char *metadata_find_input(const struct metadata *metadata, const char *field) {
+    for (size_t i = 0; i < metadata->input_count; i++) {
+        if (strcmp(metadata->inputs[i].field, field) == 0) {
+            return metadata->inputs[i].fingerprint;
+        }
+    }
+    return "";
+}
+
 bool metadata_same_inputs(const struct metadata *a, const struct metadata *b) {
     if (a->input_count != b->input_count) {
         return false;

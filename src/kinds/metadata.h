@@ -38,5 +38,8 @@ struct metadata {
 [[nodiscard]] bool metadata_load(const struct secret_data *data, const char *key,
                                  struct metadata *ret_metadata, yyjson_doc **ret_document, struct error *e);
 
+// The fingerprint of the input of that field, borrowed from metadata; "": there is none.
+const char *metadata_find_input(const struct metadata *metadata, const char *field);
+
 // Whether both say that the output was made from the same inputs.
 bool metadata_same_inputs(const struct metadata *a, const struct metadata *b);

@@ -7,6 +7,12 @@ void report_text(struct report *report, const char *field, const char *text) {
     (void)yyjson_mut_obj_add_strcpy(report->status, root, field, text);
 }
 
+void report_span(struct report *report, const char *field, const struct secret *text) {
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
+    (void)yyjson_mut_obj_add_strncpy(report->status, root, field, (const char *)secret_view(text),
+                                     secret_length(text));
+}
+
 void report_integer(struct report *report, const char *field, int64_t number) {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
     (void)yyjson_mut_obj_add_sint(report->status, root, field, number);

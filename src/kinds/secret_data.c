@@ -49,6 +49,11 @@ bool secret_data_require_length(const struct secret_data *data, const char *key,
     return true;
 }
 
+bool secret_data_damaged(const char *key, struct error *e) {
+    e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class;
+    return error_wrap(e, "the Secret's entry %s", key);
+}
+
 void secret_data_free(struct secret_data *data) {
     for (size_t i = 0; i < data->count; i++) {
         secret_free(data->entries[i].value);

@@ -32,6 +32,10 @@ const struct secret *secret_data_get(const struct secret_data *data, const char 
 [[nodiscard]] bool secret_data_require_length(const struct secret_data *data, const char *key, size_t length,
                                               const struct secret **ret_value, struct error *e);
 
+// Makes of an error that was met in reading the entry of that key one of damage: what is no key or
+// certificate there is no fault of a spec. Always false.
+bool secret_data_damaged(const char *key, struct error *e);
+
 // Frees all entries; data is empty afterwards.
 void secret_data_free(struct secret_data *data);
 #define cleanup_secret_data [[gnu::cleanup(secret_data_free)]]

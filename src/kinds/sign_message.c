@@ -1,5 +1,6 @@
 // QuantumSignMessage: a signature over a message, with the private key of a QuantumSignatureKeyPair.
 #include "crypto/encoding.h"
+#include "kinds/input_key.h"
 #include "kinds/message.h"
 #include "kinds/table.h"
 
@@ -57,24 +58,12 @@ static bool describe_recipe(const void *memory, struct buffer *recipe, struct er
            hex_encode(context, strlen(context), recipe, e);
 }
 
-static bool choose_algorithm(const struct spec *spec, const struct input *private_key,
-                             const struct algorithm **ret_algorithm, struct error *e) {
-    const struct algorithm *algorithm = nullptr;
-    if (!kind_choose_algorithm(spec->algorithm, private_key, &algorithm, e)) {
-        return false;
-    }
-    if (algorithm == nullptr) {
-        (void)error_set(e, ERROR_INTERNAL, "the key pair of spec.privateKeyRef does not say its algorithm");
-        return false;
-    }
-    *ret_algorithm = algorithm;
-    return true;
-}
-
 static bool is_slow(const void *memory, const struct input *inputs) {
+    const struct spec *spec = memory;
     const struct algorithm *algorithm;
     struct error ignored;
-    return choose_algorithm(memory, &inputs[PRIVATE_KEY], &algorithm, &ignored) && algorithm->is_slow;
+    return input_key_require_algorithm(spec->algorithm, &inputs[PRIVATE_KEY], &algorithm, &ignored) &&
+           algorithm->is_slow;
 }
 
 static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
@@ -85,7 +74,7 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     cleanup_pkey struct pkey *pkey = nullptr;
     cleanup_buffer struct buffer signature = buffer_create(SIGNATURE_MAX);
     struct secret *value;
-    if (!choose_algorithm(spec, &inputs[PRIVATE_KEY], &algorithm, e)) {
+    if (!input_key_require_algorithm(spec->algorithm, &inputs[PRIVATE_KEY], &algorithm, e)) {
         return false;
     }
     if (!pkey_from_private(algorithm, secret_view(key), secret_length(key), &pkey, e)) {
@@ -109,15 +98,6 @@ static bool check_length(const struct algorithm *algorithm, const struct secret_
     return secret_data_require(data, key, ret_signature, e);
 }
 
-static const char *find_fingerprint(const struct metadata *metadata, const char *field) {
-    for (size_t i = 0; i < metadata->input_count; i++) {
-        if (strcmp(metadata->inputs[i].field, field) == 0) {
-            return metadata->inputs[i].fingerprint;
-        }
-    }
-    return "";
-}
-
 static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
                     const struct occasion *occasion, struct report *report, struct error *e) {
     const struct spec *spec = memory;
@@ -134,7 +114,7 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
         return false;
     }
     report_text(report, "signature", buffer_text(&text));
-    report_text(report, "messageFingerprint", find_fingerprint(metadata, "messageRef"));
+    report_text(report, "messageFingerprint", metadata_find_input(metadata, "messageRef"));
     yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
     yyjson_mut_val *reference = yyjson_mut_obj_add_obj(report->status, root, "signatureReference");
     (void)yyjson_mut_obj_add_strcpy(report->status, reference, "name", occasion->secret_name);

@@ -1,5 +1,6 @@
 // QuantumVerifySignature: whether a signature is that of a public key over a message. Makes no Secret.
 #include "crypto/keyform.h"
+#include "kinds/input_key.h"
 #include "kinds/message.h"
 #include "kinds/table.h"
 
@@ -50,32 +51,15 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return 3;
 }
 
-// Reads the public key, as what spec and the resource that it came from say, or as whatever algorithm's it
-// is.
 static bool read_public_key(const struct spec *spec, const struct input *input, struct pkey **ret_pkey,
                             struct error *e) {
-    const struct algorithm *algorithm;
-    const void *bytes = secret_view(input->bytes);
-    size_t length = secret_length(input->bytes);
-    if (!kind_choose_algorithm(spec->algorithm, input, &algorithm, e)) {
-        return false;
-    }
-    if (algorithm != nullptr && !algorithm_check_available(algorithm, e)) {
-        return error_wrap(e, "spec.algorithm");
-    }
-    bool read = algorithm == nullptr
-                    ? keyform_read_any_public(ALGORITHM_SIGNATURE, bytes, length, ret_pkey, e)
-                    : keyform_read_public(algorithm, bytes, length, ret_pkey, e);
-    return read || error_wrap(e, "spec.publicKeyRef");
+    return input_key_read_public(ALGORITHM_SIGNATURE, spec->algorithm, input, ret_pkey, e);
 }
 
 static bool read_signature(const struct algorithm *algorithm, const struct input *input,
                            struct secret **ret_signature, struct error *e) {
-    const struct algorithm *own =
-        input->algorithm == nullptr ? nullptr : algorithm_find_by_name(input->algorithm);
-    if (own != nullptr && own != algorithm) {
-        return error_set(e, ERROR_INVALID_SPEC, "spec.signatureRef is of %s, and spec.publicKeyRef of %s",
-                         own->name, algorithm->name);
+    if (!input_key_check_algorithm(input, algorithm, "publicKeyRef", e)) {
+        return false;
     }
     if (algorithm->signature_varies) {
         return secret_copy(secret_view(input->bytes), secret_length(input->bytes), ret_signature, e);

@@ -197,10 +197,14 @@ static void tell_added(const struct queue *queue, const struct item *item) {
     }
 }
 
+static struct list *lane_of(struct queue *queue, const struct item *item) {
+    return item->slow ? &queue->slow_lane : &queue->fast_lane;
+}
+
 static void append_ready(struct queue *queue, struct item *item) {
     item->ready = true;
     item->since = clock_monotonic_seconds();
-    list_append(item->slow ? &queue->slow_lane : &queue->fast_lane, item);
+    list_append(lane_of(queue, item), item);
     pthread_cond_signal(&queue->changed);
 }
 
@@ -239,6 +243,15 @@ static void delay(struct queue *queue, struct item *item, uint32_t delay_ms) {
     }
 }
 
+static void enter_now(struct queue *queue, struct item *item, uint32_t) {
+    make_ready(queue, item);
+}
+
+static void enter_slow_lane(struct queue *queue, struct item *item, uint32_t) {
+    item->slow = item->slow || !item->ready; // one that is in a lane stays there
+    make_ready(queue, item);
+}
+
 static void wait_for_change(struct queue *queue) {
     if (queue->heap_count == 0) {
         pthread_cond_wait(&queue->changed, &queue->lock);
@@ -261,7 +274,7 @@ static struct item *find_next(const struct queue *queue) {
 
 static char *start(struct queue *queue, struct item *item) {
     double now = clock_monotonic_seconds();
-    list_remove(item->slow ? &queue->slow_lane : &queue->fast_lane, item);
+    list_remove(lane_of(queue, item), item);
     item->ready = false;
     item->processing = true;
     item->in_slow_slot = item->slow;
@@ -302,33 +315,33 @@ static uint32_t count_failure(struct item *item) {
 
 // ---- public
 
-bool queue_add(struct queue *queue, const char *key, struct error *e) {
+// Lets key's item, made if it is missing, enter the queue in one of three ways.
+static bool enter(struct queue *queue, const char *key,
+                  void (*way)(struct queue *queue, struct item *item, uint32_t delay_ms), uint32_t delay_ms,
+                  struct error *e) {
     pthread_mutex_lock(&queue->lock);
     bool done = queue->is_shut_down;
     if (!done) {
         struct item *item = need_item(queue, key);
         done = item != nullptr;
         if (done) {
-            make_ready(queue, item);
+            way(queue, item, delay_ms);
         }
     }
     pthread_mutex_unlock(&queue->lock);
     return done || error_no_memory(e, "queueing a key");
 }
 
+bool queue_add(struct queue *queue, const char *key, struct error *e) {
+    return enter(queue, key, enter_now, 0, e);
+}
+
 bool queue_add_slow(struct queue *queue, const char *key, struct error *e) {
-    pthread_mutex_lock(&queue->lock);
-    bool done = queue->is_shut_down;
-    if (!done) {
-        struct item *item = need_item(queue, key);
-        done = item != nullptr;
-        if (done) {
-            item->slow = item->slow || !item->ready; // one that is in a lane stays there
-            make_ready(queue, item);
-        }
-    }
-    pthread_mutex_unlock(&queue->lock);
-    return done || error_no_memory(e, "queueing a key");
+    return enter(queue, key, enter_slow_lane, 0, e);
+}
+
+bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e) {
+    return enter(queue, key, delay, delay_ms, e);
 }
 
 void queue_set_slow_limit(struct queue *queue, unsigned count) {
@@ -336,20 +349,6 @@ void queue_set_slow_limit(struct queue *queue, unsigned count) {
     queue->slow_limit = count > 0 ? count : 1;
     pthread_cond_broadcast(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
-}
-
-bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e) {
-    pthread_mutex_lock(&queue->lock);
-    bool done = queue->is_shut_down;
-    if (!done) {
-        struct item *item = need_item(queue, key);
-        done = item != nullptr;
-        if (done) {
-            delay(queue, item, delay_ms);
-        }
-    }
-    pthread_mutex_unlock(&queue->lock);
-    return done || error_no_memory(e, "queueing a key");
 }
 
 bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t *ret_delay_ms,

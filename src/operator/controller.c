@@ -64,20 +64,26 @@ static bool make(struct reconcile *r, struct error *e) {
     return true;
 }
 
-// An output is made anew at once, and ever more slowly when that is needed again and again.
-static bool may_remake(struct reconcile *r, uint32_t *ret_wait_ms) {
+// An output is made anew at once, and ever more slowly when that is needed again and again: the error is of
+// class and says later then.
+static bool may_remake(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
     char key[KUBE_KEY_SIZE + 64];
+    uint32_t wait_ms;
     snprintf(key, sizeof(key), "%s/%s", r->kind->plural, r->object->key);
-    return remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), ret_wait_ms);
+    if (remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), &wait_ms)) {
+        return true;
+    }
+    error_set(e, class, "%s", later);
+    e->retry_after_ms = wait_ms;
+    return false;
 }
 
 static bool remake_damaged(struct reconcile *r, const struct error *damage, struct error *e) {
-    uint32_t wait_ms;
-    if (!may_remake(r, &wait_ms)) {
+    struct error later; // for its text
+    error_set(&later, ERROR_NONE, "Secret %s is damaged again and will be made anew later: %s",
+              r->decoded.secret_name, damage->message);
+    if (!may_remake(r, ERROR_CRYPTO, later.message, e)) {
         snprintf(r->reason, sizeof(r->reason), "SecretDamaged");
-        error_set(e, ERROR_CRYPTO, "Secret %s is damaged again and will be made anew later: %s",
-                  r->decoded.secret_name, damage->message);
-        e->retry_after_ms = wait_ms;
         return false;
     }
     warn(r, "SecretDamaged", "Remake", "was damaged and is made anew: ", damage->message);
@@ -85,10 +91,7 @@ static bool remake_damaged(struct reconcile *r, const struct error *damage, stru
 }
 
 static bool remake_stale(struct reconcile *r, struct error *e) {
-    uint32_t wait_ms;
-    if (!may_remake(r, &wait_ms)) {
-        error_set(e, ERROR_RETRYABLE, "an input has changed again and will be taken up later");
-        e->retry_after_ms = wait_ms;
+    if (!may_remake(r, ERROR_RETRYABLE, "an input has changed again and will be taken up later", e)) {
         return false;
     }
     log_object(r, LOG_INFO, "spec or an input has changed, making the output anew", nullptr);
@@ -96,13 +99,8 @@ static bool remake_stale(struct reconcile *r, struct error *e) {
 }
 
 static bool renew(struct reconcile *r, struct error *e) {
-    uint32_t wait_ms;
-    if (!may_remake(r, &wait_ms)) {
-        error_set(e, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later");
-        e->retry_after_ms = wait_ms;
-        return false;
-    }
-    if (!make(r, e)) {
+    if (!may_remake(r, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later", e) ||
+        !make(r, e)) {
         return false;
     }
     tell(r, LOG_INFO, "Renewed", "Renew", "the output Secret was renewed before it expires");

@@ -1,6 +1,6 @@
 #include "operator/expiry.h"
 
-#include "base/clock.h"
+#include "operator/reconcile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,29 +15,15 @@ struct measurement {
 
 static void set_time(struct metrics *metrics, enum metric metric, const char *labels, yyjson_val *status,
                      const char *field) {
-    const char *text = json_member_text(status, field);
-    int64_t seconds;
-    if (text != nullptr && clock_parse(text, &seconds)) {
+    int64_t seconds = status_time(status, field);
+    if (seconds != 0) {
         metrics_set(metrics, metric, labels, (double)seconds);
     }
 }
 
-// "True" or "False", of the Ready condition; "Unknown": there is none.
-static const char *ready_of(yyjson_val *status) {
-    size_t index;
-    size_t count;
-    yyjson_val *condition;
-    yyjson_arr_foreach(yyjson_obj_get(status, "conditions"), index, count, condition) {
-        const char *type = json_member_text(condition, "type");
-        const char *value = json_member_text(condition, "status");
-        if (type != nullptr && value != nullptr && strcmp(type, "Ready") == 0) {
-            return value;
-        }
-    }
-    return "Unknown";
-}
-
-static void set_ready(struct metrics *metrics, const char *labels, const char *ready) {
+static void set_ready(struct metrics *metrics, const char *labels, yyjson_val *status) {
+    const char *value = json_member_text(status_find_ready(status), "status");
+    const char *ready = value != nullptr ? value : "Unknown";
     static const char *const states[] = {"True", "False", "Unknown"};
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
         char with_state[LABELS_SIZE + 32];
@@ -58,12 +44,12 @@ static void measure(void *context, const char *key) {
     snprintf(labels, sizeof(labels), "name=\"%s\",namespace=\"%s\",issuer_name=\"%s\"", object->name,
              object->namespace, issuer == nullptr ? "" : issuer);
     set_time(measurement->metrics, METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS, labels, status,
-             "notAfter");
+             RENEWAL_EXPIRY_FIELD);
     set_time(measurement->metrics, METRIC_CERTIFICATE_NOT_BEFORE_TIMESTAMP_SECONDS, labels, status,
              "notBefore");
     set_time(measurement->metrics, METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS, labels, status,
-             "renewalTime");
-    set_ready(measurement->metrics, labels, ready_of(status));
+             RENEWAL_FIELD);
+    set_ready(measurement->metrics, labels, status);
 }
 
 static void measure_kind(void *context, const char *kind, size_t) {

@@ -417,15 +417,6 @@ bool inputs_load_urls(struct reconcile *r, struct error *e) {
     return true;
 }
 
-static void copy_known(const char *field, const struct metadata *known,
-                       char ret_fingerprint[FINGERPRINT_SIZE]) {
-    for (size_t i = 0; known != nullptr && i < known->input_count; i++) {
-        if (strcmp(known->inputs[i].field, field) == 0) {
-            memcpy(ret_fingerprint, known->inputs[i].fingerprint, FINGERPRINT_SIZE);
-        }
-    }
-}
-
 bool inputs_describe(const struct reconcile *r, const struct metadata *known, struct metadata *metadata,
                      struct error *e) {
     metadata->input_count = r->decoded.request_count;
@@ -434,7 +425,8 @@ bool inputs_describe(const struct reconcile *r, const struct metadata *known, st
         struct metadata_input *input = &metadata->inputs[i];
         *input = (struct metadata_input){.field = source->request->field};
         if (source->bytes == nullptr) {
-            copy_known(input->field, known, input->fingerprint);
+            const char *fingerprint = known == nullptr ? "" : metadata_find_input(known, input->field);
+            memcpy(input->fingerprint, fingerprint, strlen(fingerprint) + 1);
         } else if (!fingerprint_compute(secret_view(source->bytes), secret_length(source->bytes),
                                         input->fingerprint, e)) {
             return false;

@@ -130,6 +130,12 @@ enum phase { PHASE_PENDING, PHASE_SUCCESS, PHASE_FAILED };
 // Whether recorded, a part of a status with uid and resourceVersion, names exactly this version of object.
 bool status_names(yyjson_val *recorded, const struct kube_object *object);
 
+// The Ready condition of a status; NULL: there is none.
+yyjson_val *status_find_ready(yyjson_val *status);
+
+// A time that a status says, in seconds since 1970; 0: it says none.
+int64_t status_time(yyjson_val *status, const char *field);
+
 // Whether the status says that object's present generation was served, with exactly the output and inputs
 // that the watch now shows: nothing is to be done then, before the renewal that it announces.
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal);

@@ -3,6 +3,10 @@
 
 #include <stdint.h>
 
+// What a status calls these times, and by which an output that expires is known.
+#define RENEWAL_FIELD "renewalTime"
+#define RENEWAL_EXPIRY_FIELD "notAfter"
+
 // All times are seconds since 1970, by the wall clock.
 struct renewal {
     int64_t renew_at; // 0: never

@@ -13,10 +13,6 @@ static const char *const phase_names[] = {"Pending", "Success", "Failed"};
 // What status.status says of a finished object.
 static const char *const outcomes[] = {"Success", "Valid", "Invalid"};
 
-// Of an output that expires.
-static const char renewal_field[] = "renewalTime";
-static const char expiry_field[] = "notAfter";
-
 static yyjson_val *status_of(const struct reconcile *r) {
     return yyjson_obj_get(r->object->root, "status");
 }
@@ -67,7 +63,7 @@ static bool is_finished(yyjson_val *status) {
     return false;
 }
 
-static int64_t time_of(yyjson_val *status, const char *field) {
+int64_t status_time(yyjson_val *status, const char *field) {
     const char *text = json_member_text(status, field);
     int64_t seconds = 0;
     return text != nullptr && clock_parse(text, &seconds) ? seconds : 0;
@@ -89,7 +85,8 @@ bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
             return false;
         }
     }
-    *ret_renewal = (struct renewal){time_of(status, renewal_field), time_of(status, expiry_field)};
+    *ret_renewal =
+        (struct renewal){status_time(status, RENEWAL_FIELD), status_time(status, RENEWAL_EXPIRY_FIELD)};
     return true;
 }
 
@@ -114,7 +111,7 @@ static bool is_ready(yyjson_val *condition) {
     return same_text(condition, "type", "Ready");
 }
 
-static yyjson_val *find_ready(yyjson_val *status) {
+yyjson_val *status_find_ready(yyjson_val *status) {
     size_t index;
     size_t count;
     yyjson_val *condition;
@@ -131,7 +128,7 @@ static yyjson_val *find_ready(yyjson_val *status) {
 static void add_conditions(struct status_writer *w, enum phase phase, const char *reason,
                            const char *message) {
     yyjson_val *present = status_of(w->r);
-    yyjson_val *old = find_ready(present);
+    yyjson_val *old = status_find_ready(present);
     const char *ready = phase == PHASE_SUCCESS ? "True" : "False";
     bool same_status = same_text(old, "status", ready);
     w->transition = !same_status || !same_text(old, "reason", reason);
@@ -208,7 +205,7 @@ static void add_output(struct status_writer *w) {
     if (r->report.renew_at != 0) {
         char text[CLOCK_TEXT_SIZE];
         clock_format(r->report.renew_at, text);
-        add_text(w, w->status, renewal_field, text);
+        add_text(w, w->status, RENEWAL_FIELD, text);
     }
     add_inputs(w);
     yyjson_mut_obj_iter own = yyjson_mut_obj_iter_with(yyjson_mut_doc_get_root(r->report.status));
@@ -236,8 +233,9 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
 // What a status that is not written in full leaves as it is: when it was last written, and what it says of an
 // output that is still there: that of a finished object that waits, or one that is in use until it expires.
 static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
-    bool is_there = phase == PHASE_PENDING || (phase == PHASE_FAILED && !w->lost &&
-                                               json_member_text(status_of(w->r), expiry_field) != nullptr);
+    bool is_there =
+        phase == PHASE_PENDING || (phase == PHASE_FAILED && !w->lost &&
+                                   json_member_text(status_of(w->r), RENEWAL_EXPIRY_FIELD) != nullptr);
     return strcmp(field, "lastUpdateTime") == 0 || (is_there && strcmp(field, "error") != 0);
 }
 

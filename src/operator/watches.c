@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "operator/decode.h"
+#include "operator/renewal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +69,7 @@ static void index_object(void *context, const struct kube_object *object,
         snprintf(value, sizeof(value), claim_format, object->namespace, decoded.secret_name);
         add(sink, value);
     }
-    if (json_find(object->root, "status", "notAfter", nullptr) != nullptr) {
+    if (json_find(object->root, "status", RENEWAL_EXPIRY_FIELD, nullptr) != nullptr) {
         add(sink, WATCHES_EXPIRING);
     }
 }

@@ -1,0 +1,57 @@
+#include "kinds/input_key.h"
+
+#include "crypto/keyform.h"
+
+const struct algorithm *input_key_algorithm(const struct input *input) {
+    return input->algorithm == nullptr ? nullptr : algorithm_find_by_name(input->algorithm);
+}
+
+bool input_key_choose_algorithm(const struct algorithm *wanted, const struct input *input,
+                                const struct algorithm **ret_algorithm, struct error *e) {
+    const struct algorithm *own = input_key_algorithm(input);
+    if (wanted != nullptr && own != nullptr && wanted != own) {
+        return error_set(e, ERROR_INVALID_SPEC, "spec.algorithm: %s does not match spec.%s, which is of %s",
+                         wanted->name, input->field, own->name);
+    }
+    *ret_algorithm = wanted != nullptr ? wanted : own;
+    return true;
+}
+
+bool input_key_require_algorithm(const struct algorithm *wanted, const struct input *input,
+                                 const struct algorithm **ret_algorithm, struct error *e) {
+    const struct algorithm *algorithm = nullptr;
+    if (!input_key_choose_algorithm(wanted, input, &algorithm, e)) {
+        return false;
+    }
+    if (algorithm == nullptr) {
+        (void)error_set(e, ERROR_INTERNAL, "the key pair of spec.%s does not say its algorithm",
+                        input->field);
+        return false;
+    }
+    *ret_algorithm = algorithm;
+    return true;
+}
+
+bool input_key_check_algorithm(const struct input *input, const struct algorithm *algorithm,
+                               const char *of_field, struct error *e) {
+    const struct algorithm *own = input_key_algorithm(input);
+    return own == nullptr || own == algorithm ||
+           error_set(e, ERROR_INVALID_SPEC, "spec.%s is of %s, and spec.%s of %s", input->field, own->name,
+                     of_field, algorithm->name);
+}
+
+bool input_key_read_public(enum algorithm_family family, const struct algorithm *wanted,
+                           const struct input *input, struct pkey **ret_pkey, struct error *e) {
+    const struct algorithm *algorithm;
+    const void *bytes = secret_view(input->bytes);
+    size_t length = secret_length(input->bytes);
+    if (!input_key_choose_algorithm(wanted, input, &algorithm, e)) {
+        return false;
+    }
+    if (algorithm != nullptr && !algorithm_check_available(algorithm, e)) {
+        return error_wrap(e, "spec.algorithm");
+    }
+    bool read = algorithm == nullptr ? keyform_read_any_public(family, bytes, length, ret_pkey, e)
+                                     : keyform_read_public(algorithm, bytes, length, ret_pkey, e);
+    return read || error_wrap(e, "spec.%s", input->field);
+}
