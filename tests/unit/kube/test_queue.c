@@ -198,7 +198,7 @@ static void a_key_that_succeeded_takes_no_memory(void **) {
     memory_left = 0;
     must_fail(queue_add_after(queue, "a", 1, &e), e, ERROR_NO_MEMORY, "");
     uint32_t delay_ms = 77;
-    must_fail(queue_retry(queue, "a", 0, &delay_ms, &e), e, ERROR_NO_MEMORY, "");
+    must_fail(queue_retry(queue, "a", 0, 0, &delay_ms, &e), e, ERROR_NO_MEMORY, "");
     memory_left = -1;
     assert_int_equal(delay_ms, 77);
     queue_free(queue);
@@ -228,7 +228,7 @@ static void out_of_memory_leaves_the_queue_as_it_was(void **) {
         char *taken = take(queue, key);
         uint32_t delay_ms;
         must(queue_add_after(queue, key, 1000, &e), e);
-        must(queue_retry(queue, key, 0, &delay_ms, &e), e);
+        must(queue_retry(queue, key, 0, 0, &delay_ms, &e), e);
         must(queue_add(queue, key, &e), e);
         queue_done(queue, taken);
     }
