@@ -1,10 +1,10 @@
 """What a tenant may use of another tenant's: references into other namespaces, and which namespaces are served."""
 
 import json
+import re
 
 import pytest
 from api import (
-    KINDS,
     QC,
     QDK,
     QDS,
@@ -14,15 +14,14 @@ from api import (
     QSKP,
     QSM,
     QVS,
-    SIGNATURE_KINDS,
+    ApiError,
     config_map_thing,
     data_of,
-    reason_of,
     secret_thing,
     thing,
-    version_of,
     wait_until,
 )
+from conftest import CHECKOUT
 from test_operation import token, with_token
 
 RBAC = "rbac.authorization.k8s.io"
@@ -269,7 +268,7 @@ def test_service_account_that_the_spec_names(api, checking, namespace, provided)
 def test_name_that_is_none(api, checking, namespace):
     """What the schema lets through to the operator is only what can be a name."""
     for name in ("../default", "Default", "a" * 254):
-        with pytest.raises(Exception, match="serviceAccountName"):
+        with pytest.raises(ApiError, match="serviceAccountName"):
             api.create(thing(QES, namespace, "sealed", {"publicKeyRef": {"name": "x"}, "serviceAccountName": name}))
 
 
@@ -296,6 +295,48 @@ def test_the_operators_own_rights_are_not_lent(api, cluster, checking, namespace
     api.create(thing(QDK, namespace, "derived", {**spec, "serviceAccountName": "qubesec-operator"}))
     message = wait_denied(api, QDK, namespace, "derived")["status"]["error"]
     assert f"ServiceAccount qubesec-operator of namespace {namespace}" in message
+
+
+def test_an_output_stays_in_its_namespace(api, checking, namespace, there):
+    for name in (f"{there}/stolen", f"../{there}/secrets/stolen"):
+        with pytest.raises(ApiError, match="outputSecretName"):
+            api.create(thing(QRN, namespace, "numbers", {"outputSecretName": name}))
+    [made] = api.make(thing(QRN, namespace, "numbers", {"outputSecretName": "stolen"}))
+    output = api.output(made)
+    assert output["metadata"]["namespace"] == namespace
+    [owner] = output["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == (QRN, "numbers", made["metadata"]["uid"])
+    assert api.find("Secret", there, "stolen") is None
+
+
+def test_circle_of_certificates_through_two_namespaces(api, checking, namespace, there):
+    """Both have granted; neither is issued, and the end of the circle is the end of that."""
+
+    def authority(own, other):
+        parent = reference(other, "authority")
+        return thing(
+            QC, own, "authority", {"algorithm": "ML-DSA-44", "certType": "ca", "commonName": own, "parentCARef": parent}
+        )
+
+    for own, other in ((namespace, there), (there, namespace)):
+        api.create(role(own, "lend", [(QC, "authority"), ("Secret", "authority-secret")]))
+        api.create(binding(own, "lend", account(other)))
+        api.create(authority(own, other))
+    found = api.wait_status(QC, there, "authority", "Failed", "InvalidSpec")
+    assert "back to itself" in found["status"]["error"]
+    api.patch(QC, there, "authority", {"spec": {"parentCARef": None}})
+    api.wait_success(QC, there, "authority")
+    found = api.wait_success(QC, namespace, "authority")
+    assert found["status"]["issuer"] == f"CN={there}"
+
+
+def test_every_row_of_the_threat_model_has_its_test():
+    rows = [line for line in (CHECKOUT / "docs" / "security.md").read_text().splitlines() if line.startswith("| ")]
+    tests = {name for file in CHECKOUT.glob("tests/e2e/test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())}
+    for row in rows[1:]:
+        named = re.findall(r"`(test_\w+)`", row.rpartition("|")[0].rpartition("|")[2])
+        assert named and tests.issuperset(named), row
+    assert len(rows) > 10
 
 
 # Namespaces that are served

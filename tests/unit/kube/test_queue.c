@@ -141,6 +141,12 @@ static void failures_double_the_delay_up_to_a_limit(void **) {
     assert_int_equal(retry(queue, "b", 0), 5); // each key for itself
     assert_int_equal(retry(queue, "b", 7000), 7000);
     assert_int_equal(retry(queue, "b", 3), 20);
+    struct error e;
+    uint32_t delay_ms = 0;
+    must(queue_retry(queue, "b", 3, 30, &delay_ms, &e), e);
+    assert_int_equal(delay_ms, 30); // of 40: the ceiling
+    must(queue_retry(queue, "b", 50, 30, &delay_ms, &e), e);
+    assert_int_equal(delay_ms, 50); // the floor is higher
     queue_free(queue);
 }
 
