@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "kube/lease.h"
 
 enum { SEED_URL_PREFIXES_MAX = 16, WORKERS_MAX = 64 };
 
@@ -15,6 +16,9 @@ struct settings {
     const char *seed_url_prefixes[SEED_URL_PREFIXES_MAX + 1]; // NULL-terminated
     enum log_level log_level;
     unsigned workers;
+    bool leader_elect;
+    struct lease_timing leader_election;
+    const char *leader_election_lease; // its name
     bool allow_memory_dump;
     bool help;
 };
