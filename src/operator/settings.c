@@ -121,7 +121,7 @@ static const struct flag {
      "debug, info, warning or error. Default: info."},
     {"--workers", "QUBESEC_WORKERS", "N", 0, set_workers,
      "How many objects are reconciled at once, 1 to 64. Default: 4."},
-    {"--leader-elect", "QUBESEC_LEADER_ELECT", "BOOL", 0, set_leader_elect,
+    {"--leader-elect", "QUBESEC_LEADER_ELECT", nullptr, 0, set_leader_elect,
      "true: of several replicas the one that holds a Lease works, the others stand by. false: there is no "
      "other. Default: true."},
     {"--leader-election-lease", "QUBESEC_LEADER_ELECTION_LEASE", "NAME", TEXT(leader_election_lease), nullptr,
