@@ -1,5 +1,6 @@
 #include "kube/event_body.h"
 
+#include "base/chance.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -7,7 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum {
     NAME_MAX_LENGTH = 253, // of a DNS subdomain
@@ -30,15 +30,11 @@ size_t event_text_cut(const char *text, size_t max) {
 // letter or a digit.
 static char *make_name(const char *object_name) {
     char name[NAME_MAX_LENGTH + 1];
-    uint64_t chance;
-    if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance)) {
-        chance = (uint64_t)clock_wall_microseconds();
-    }
     size_t length = strnlen(object_name, NAME_MAX_LENGTH - SUFFIX_LENGTH);
     while (length > 0 && strchr(".-", object_name[length - 1]) != nullptr) {
         length--;
     }
-    (void)snprintf(name, sizeof(name), "%.*s.%016llx", (int)length, object_name, (unsigned long long)chance);
+    (void)snprintf(name, sizeof(name), "%.*s.%016llx", (int)length, object_name, (unsigned long long)chance_bits());
     return memory_copy_text(name);
 }
 

@@ -57,6 +57,10 @@ static const struct family {
     [METRIC_CERTIFICATE_READY_STATUS] = {"qubesec_certificate_ready_status",
                                          "1 for the status that the certificate's Ready condition has",
                                          GAUGE},
+    [METRIC_LEADER_STATUS] = {"leader_election_master_status",
+                              "1 on the replica that holds the lease, 0 on the others", GAUGE},
+    [METRIC_LEADER_SLOWPATH_TOTAL] = {"leader_election_slowpath_total",
+                                      "Renewals of the lease that needed a read before them", COUNTER},
     [METRIC_BUILD_INFO] = {"qubesec_build_info", "The program's version", GAUGE},
 };
 

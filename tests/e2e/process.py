@@ -150,6 +150,7 @@ class Operators:
             "--bind-address", "127.0.0.1:0",
             "--namespace", "qubesec-system",
             "--log-level", "debug",
+            "--leader-elect=false",
             *flags,
         ]  # fmt: skip
 

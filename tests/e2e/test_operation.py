@@ -21,6 +21,11 @@ FLAGS = {
     "--config-map": "QUBESEC_CONFIG_MAP",
     "--log-level": "QUBESEC_LOG_LEVEL",
     "--workers": "QUBESEC_WORKERS",
+    "--leader-elect": "QUBESEC_LEADER_ELECT",
+    "--leader-election-lease": "QUBESEC_LEADER_ELECTION_LEASE",
+    "--leader-election-lease-duration": "QUBESEC_LEADER_ELECTION_LEASE_DURATION",
+    "--leader-election-renew-deadline": "QUBESEC_LEADER_ELECTION_RENEW_DEADLINE",
+    "--leader-election-retry-period": "QUBESEC_LEADER_ELECTION_RETRY_PERIOD",
     "--seed-url-prefix": "QUBESEC_SEED_URL_PREFIX",
     "--allow-memory-dump": "QUBESEC_ALLOW_MEMORY_DUMP",
     "--help": None,
@@ -110,6 +115,7 @@ def test_variables_and_flags_that_win_over_them(api, operators, cluster, namespa
         "QUBESEC_BIND_ADDRESS": "127.0.0.1:0",
         "QUBESEC_LOG_LEVEL": "error",
         "QUBESEC_WORKERS": "2",
+        "QUBESEC_LEADER_ELECT": "false",
     }
     operator = operators.spawn([operators.binary, "operator", "--log-level=info"], environment=environment).wait_ready()
     assert operator.metrics()['controller_runtime_max_concurrent_reconciles{controller="quantumkemkeypair"}'] == 2
