@@ -34,7 +34,8 @@ static char *make_name(const char *object_name) {
     while (length > 0 && strchr(".-", object_name[length - 1]) != nullptr) {
         length--;
     }
-    (void)snprintf(name, sizeof(name), "%.*s.%016llx", (int)length, object_name, (unsigned long long)chance_bits());
+    (void)snprintf(name, sizeof(name), "%.*s.%016llx", (int)length, object_name,
+                   (unsigned long long)chance_bits());
     return memory_copy_text(name);
 }
 

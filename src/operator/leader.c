@@ -145,7 +145,8 @@ static void publish(struct leader *leader) {
 }
 
 static void show_status(struct leader *leader) {
-    metrics_set(leader->options.measure->metrics, METRIC_LEADER_STATUS, leader->labels, leader->leads ? 1 : 0);
+    metrics_set(leader->options.measure->metrics, METRIC_LEADER_STATUS, leader->labels,
+                leader->leads ? 1 : 0);
 }
 
 static void tell_holder(struct leader *leader) {

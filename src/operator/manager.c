@@ -298,7 +298,7 @@ static bool start_client(struct manager *m, struct error *e) {
            kube_client_create(m->config, m->http, measure_request, &m->measure, &m->writer, e) &&
            access_create(m->client, &m->access, e) &&
            event_recorder_create(m->writer, "qubesec.io/operator", m->name, &m->recorder, e) &&
-            create_leader(m, e);
+           create_leader(m, e);
 }
 
 static bool start_chores(struct manager *m, struct error *e) {

@@ -643,6 +643,7 @@ OPERATOR_RIGHTS = {
     ("events.k8s.io", "events"): {"create", "patch"},
     ("authorization.k8s.io", "localsubjectaccessreviews"): {"create"},
     ("authorization.k8s.io", "subjectaccessreviews"): set(),
+    ("coordination.k8s.io", "leases"): set(),
     ("", "events"): set(),
     ("", "pods"): set(),
     ("", "serviceaccounts/token"): set(),

@@ -173,6 +173,8 @@ static void the_names_are_the_known_ones(void **) {
         {METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS,
          "# TYPE qubesec_certificate_renewal_timestamp_seconds gauge"},
         {METRIC_CERTIFICATE_READY_STATUS, "# TYPE qubesec_certificate_ready_status gauge"},
+        {METRIC_LEADER_STATUS, "# TYPE leader_election_master_status gauge"},
+        {METRIC_LEADER_SLOWPATH_TOTAL, "# TYPE leader_election_slowpath_total counter"},
         {METRIC_BUILD_INFO, "# TYPE qubesec_build_info gauge"},
     };
     for (size_t i = 0; i < METRIC_COUNT; i++) {
