@@ -34,16 +34,21 @@ static const struct consequence {
     [ERROR_INTERNAL] = {"InternalError", PHASE_FAILED, true},
 };
 
-static void log_object(const struct reconcile *r, enum log_level level, const char *message,
-                       const char *detail) {
+void reconcile_log(const struct reconcile *r, enum log_level level, const char *message, const char *detail) {
     LOG(level, message, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
         {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
 }
 
+void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
+                      const char *note) {
+    const struct event_words words = {warning, reason, action, note, r->id};
+    event_record(r->controller->recorder, r->resource, r->object, &words);
+}
+
 static void tell(const struct reconcile *r, enum log_level level, const char *reason, const char *action,
                  const char *note) {
-    event_record(r->controller->recorder, r->resource, r->object, level == LOG_WARNING, reason, action, note);
-    log_object(r, level, reason, note);
+    reconcile_record(r, level == LOG_WARNING, reason, action, note);
+    reconcile_log(r, level, reason, note);
 }
 
 static void warn(const struct reconcile *r, const char *reason, const char *action, const char *what,
@@ -94,7 +99,7 @@ static bool remake_stale(struct reconcile *r, struct error *e) {
     if (!may_remake(r, ERROR_RETRYABLE, "an input has changed again and will be taken up later", e)) {
         return false;
     }
-    log_object(r, LOG_INFO, "spec or an input has changed, making the output anew", nullptr);
+    reconcile_log(r, LOG_INFO, "spec or an input has changed, making the output anew", nullptr);
     return make(r, e);
 }
 
@@ -214,13 +219,14 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
     const char *reason = r->reason[0] != '\0' ? r->reason : consequence->reason;
     verdict->kind = judge(consequence, e);
     if (consequence->reason == nullptr) {
-        log_object(r, LOG_INFO, "could not finish, trying again", e->message);
+        reconcile_log(r, LOG_INFO, "could not finish, trying again", e->message);
         return;
     }
     if (verdict->kind == VERDICT_RETRY && e->retry_after_ms < SHOWN_FAILURE_RETRY_MS) {
         e->retry_after_ms = SHOWN_FAILURE_RETRY_MS;
     }
-    log_object(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, reason, e->message);
+    reconcile_log(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, reason, e->message);
+    r->is_retried = verdict->kind == VERDICT_RETRY;
     struct error failure;
     if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
         verdict->kind = VERDICT_RETRY;

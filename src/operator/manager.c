@@ -6,6 +6,7 @@
 #include "net/http_server.h"
 #include "operator/controller.h"
 #include "operator/expiry.h"
+#include "operator/reconcile_id.h"
 #include "operator/workers.h"
 
 #include <ctype.h>
@@ -40,7 +41,6 @@ struct manager {
     char settings_key[KUBE_KEY_SIZE]; // of the ConfigMap
     char name[128];                   // of this process
     atomic_bool stopping;
-    atomic_uint_fast64_t reconciles;
 };
 
 // ---- metrics
@@ -219,14 +219,14 @@ static void work(void *context, const char *key, bool may_be_slow) {
     struct manager *m = context;
     char labels[LABELS_SIZE];
     char plural[64];
-    char id[24];
+    char id[RECONCILE_ID_SIZE];
     const struct kube_resource *resource;
     struct verdict verdict = {.kind = VERDICT_DONE};
     const char *slash = strchr(key, '/');
     snprintf(plural, sizeof(plural), "%.*s", (int)(slash - key), key);
     const struct kind *kind = watches_find_plural(m->watches, plural, &resource);
     if (kind != nullptr) {
-        snprintf(id, sizeof(id), "%016llx", (unsigned long long)atomic_fetch_add(&m->reconciles, 1));
+        reconcile_id_next(id);
         metrics_add(m->metrics, METRIC_ACTIVE_WORKERS, controller_label(kind->kind, labels), 1);
         double started = clock_monotonic_seconds();
         controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);

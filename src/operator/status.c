@@ -230,13 +230,15 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
 
 // ---- writing
 
-// What a status that is not written in full leaves as it is: when it was last written, and what it says of an
-// output that is still there: that of a finished object that waits, or one that is in use until it expires.
+// What a status that is not written in full leaves as it is: when and by which reconcile it was last written,
+// and what it says of an output that is still there: that of a finished object that waits, or one that is in
+// use until it expires.
 static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
     bool is_there =
         phase == PHASE_PENDING || (phase == PHASE_FAILED && !w->lost &&
                                    json_member_text(status_of(w->r), RENEWAL_EXPIRY_FIELD) != nullptr);
-    return strcmp(field, "lastUpdateTime") == 0 || (is_there && strcmp(field, "error") != 0);
+    bool is_of_writing = strcmp(field, "lastUpdateTime") == 0 || strcmp(field, "reconcileID") == 0;
+    return is_of_writing || (is_there && strcmp(field, "error") != 0);
 }
 
 // Adds null for each member that the present status has and the wanted one has not. Whether there is any
@@ -270,6 +272,7 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e
     cleanup_json yyjson_doc *answer = nullptr;
     struct kube_object *updated;
     add_text(w, w->status, "lastUpdateTime", w->now);
+    add_text(w, w->status, "reconcileID", r->id);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(w->document, root, "metadata");
     add_text(w, metadata, "resourceVersion", r->object->resource_version);
     if (!kube_resource_path(r->resource, r->object->namespace, r->object->name, "status", &path, e) ||
@@ -305,16 +308,15 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     w.lost = strcmp(reason, "SecretConflict") == 0;
     clock_format(clock_wall_seconds(), w.now);
     build(&w, phase, reason, message);
-    if (!differs(&w, phase)) {
-        return true;
-    }
-    if (!patch(&w, root, e)) {
+    if (differs(&w, phase) && !patch(&w, root, e)) {
         return false;
     }
-    if (w.transition) {
-        bool is_alarming = phase == PHASE_FAILED || (phase == PHASE_SUCCESS && r->report.is_alarming);
-        event_record(r->controller->recorder, r->resource, r->object, is_alarming, reason, "Reconcile",
-                     message);
+    bool is_alarming = phase == PHASE_FAILED || (phase == PHASE_SUCCESS && r->report.is_alarming);
+    if (w.transition || r->is_retried) {
+        reconcile_record(r, is_alarming, reason, "Reconcile", message);
+    }
+    if (w.transition && phase == PHASE_SUCCESS) {
+        reconcile_log(r, is_alarming ? LOG_WARNING : LOG_INFO, reason, message);
     }
     return true;
 }
