@@ -3,12 +3,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const char succeeded[] = "Succeeded";
 
 // A failure that is shown in the status seldom goes away in a few milliseconds.
 enum { SHOWN_FAILURE_RETRY_MS = 1000 };
@@ -21,17 +20,18 @@ static const struct consequence {
     bool retry;
 } consequences[ERROR_CLASS_COUNT] = {
     [ERROR_RETRYABLE] = {.retry = true},
-    [ERROR_CONFLICT] = {"SecretConflict", PHASE_FAILED, false},    // the Secret's end wakes the object
-    [ERROR_NOT_FOUND] = {"WaitingForInput", PHASE_PENDING, false}, // the input's coming wakes the object
+    [ERROR_CONFLICT] = {REASON_SECRET_CONFLICT, PHASE_FAILED, false}, // the Secret's end wakes the object
+    [ERROR_NOT_FOUND] = {REASON_WAITING_FOR_INPUT, PHASE_PENDING,
+                         false}, // the input's coming wakes the object
     [ERROR_GONE] = {.retry = true},
-    [ERROR_FORBIDDEN] = {"AccessDenied", PHASE_FAILED, true},
-    [ERROR_INVALID_SPEC] = {"InvalidSpec", PHASE_FAILED,
+    [ERROR_FORBIDDEN] = {REASON_ACCESS_DENIED, PHASE_FAILED, true},
+    [ERROR_INVALID_SPEC] = {REASON_INVALID_SPEC, PHASE_FAILED,
                             false}, // an edit, or another input, wakes the object
-    [ERROR_REFUSED] = {"RequestRefused", PHASE_FAILED, true},
-    [ERROR_CRYPTO] = {"CryptoError", PHASE_FAILED, true},
+    [ERROR_REFUSED] = {REASON_REQUEST_REFUSED, PHASE_FAILED, true},
+    [ERROR_CRYPTO] = {REASON_CRYPTO_ERROR, PHASE_FAILED, true},
     [ERROR_IO] = {.retry = true},
     [ERROR_NO_MEMORY] = {.retry = true},
-    [ERROR_INTERNAL] = {"InternalError", PHASE_FAILED, true},
+    [ERROR_INTERNAL] = {REASON_INTERNAL_ERROR, PHASE_FAILED, true},
 };
 
 void reconcile_log(const struct reconcile *r, enum log_level level, const char *message, const char *detail) {
@@ -88,10 +88,10 @@ static bool remake_damaged(struct reconcile *r, const struct error *damage, stru
     error_set(&later, ERROR_NONE, "Secret %s is damaged again and will be made anew later: %s",
               r->decoded.secret_name, damage->message);
     if (!may_remake(r, ERROR_CRYPTO, later.message, e)) {
-        snprintf(r->reason, sizeof(r->reason), "SecretDamaged");
+        snprintf(r->reason, sizeof(r->reason), REASON_SECRET_DAMAGED);
         return false;
     }
-    warn(r, "SecretDamaged", "Remake", "was damaged and is made anew: ", damage->message);
+    warn(r, REASON_SECRET_DAMAGED, "Remake", "was damaged and is made anew: ", damage->message);
     return make(r, e);
 }
 
@@ -108,7 +108,7 @@ static bool renew(struct reconcile *r, struct error *e) {
         !make(r, e)) {
         return false;
     }
-    tell(r, LOG_INFO, "Renewed", "Renew", "the output Secret was renewed before it expires");
+    tell(r, LOG_INFO, REASON_RENEWED, "Renew", "the output Secret was renewed before it expires");
     return true;
 }
 
@@ -148,7 +148,7 @@ static bool create(struct reconcile *r, struct error *e) {
     }
     if (make(r, e)) {
         if (json_find(r->object->root, "status", "secretRef", nullptr) != nullptr) {
-            warn(r, "SecretLost", "Remake", "was lost, and a new one was made", "");
+            warn(r, REASON_SECRET_LOST, "Remake", "was lost, and a new one was made", "");
         }
         return true;
     }
@@ -185,7 +185,7 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
     if (reconcile_is_due(r, &renewal, ret_again_ms)) {
         *ret_again_ms = RENEWAL_LOOK_MS; // it waits
     }
-    return status_publish(r, PHASE_SUCCESS, succeeded, "the output Secret is as specified", e);
+    return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e);
 }
 
 static bool take_steps(struct reconcile *r, uint32_t *ret_again_ms, struct error *e) {

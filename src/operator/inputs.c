@@ -1,6 +1,7 @@
 // Step 3 of a reconcile: an object's inputs, found in the stores and read live.
 #include "base/memory.h"
 #include "crypto/encoding.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@ void source_format_from(const char *kind, const char *name, char ret_from[SOURCE
 // "waiting for Kind name: why", with the reason WaitingForKind.
 static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
                      struct error *e) {
-    snprintf(r->reason, sizeof(r->reason), "WaitingFor%s", source->from->kind);
+    snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR, source->from->kind);
     return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s, which %s", source->request->field,
                      source->from->kind, name, why);
 }

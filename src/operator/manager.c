@@ -6,6 +6,7 @@
 #include "net/http_server.h"
 #include "operator/controller.h"
 #include "operator/expiry.h"
+#include "operator/reasons.h"
 #include "operator/reconcile_id.h"
 #include "operator/workers.h"
 
@@ -145,6 +146,16 @@ static bool apply_config_map(struct manager *m, yyjson_val *data, struct error *
     return true;
 }
 
+// People look at the object that they have edited.
+static void tell_of_fault(struct manager *m, yyjson_val *config_map, const char *fault) {
+    const struct event_words words = {true, REASON_INVALID_SETTINGS, "Reload", fault, nullptr};
+    cleanup_object struct kube_object *object = nullptr;
+    struct error ignored;
+    if (kube_object_create_metadata(config_map, &object, &ignored)) {
+        event_record(m->recorder, &kube_config_maps, object, &words);
+    }
+}
+
 static bool reload_settings(struct manager *m, struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(KUBE_KEY_SIZE * 4);
     cleanup_json yyjson_doc *document = nullptr;
@@ -160,8 +171,12 @@ static bool reload_settings(struct manager *m, struct error *e) {
     if (!kube_client_call(m->client, &request, &document, e) && e->class != ERROR_NOT_FOUND) {
         return false;
     }
-    yyjson_val *data = document == nullptr ? nullptr : yyjson_obj_get(yyjson_doc_get_root(document), "data");
-    return apply_config_map(m, data, e);
+    yyjson_val *root = yyjson_doc_get_root(document);
+    bool applied = apply_config_map(m, yyjson_obj_get(root, "data"), e);
+    if (!applied && e->class == ERROR_INVALID_SPEC) {
+        tell_of_fault(m, root, e->message);
+    }
+    return applied;
 }
 
 static const char *result_label(const struct verdict *verdict) {

@@ -1,5 +1,6 @@
 // Step 7 of a reconcile: the status, compared with what is there and patched where it differs.
 #include "base/clock.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
 #include "json/write.h"
@@ -305,7 +306,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     struct status_writer w = {.r = r, .document = document};
     w.status = yyjson_mut_obj_add_obj(document, root, "status");
-    w.lost = strcmp(reason, "SecretConflict") == 0;
+    w.lost = strcmp(reason, REASON_SECRET_CONFLICT) == 0;
     clock_format(clock_wall_seconds(), w.now);
     build(&w, phase, reason, message);
     if (differs(&w, phase) && !patch(&w, root, e)) {
