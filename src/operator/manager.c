@@ -5,7 +5,7 @@
 #include "crypto/openssl.h"
 #include "net/http_server.h"
 #include "operator/controller.h"
-#include "operator/expiry.h"
+#include "operator/gauges.h"
 #include "operator/reasons.h"
 #include "operator/reconcile_id.h"
 #include "operator/workers.h"
@@ -97,20 +97,13 @@ static void connection_opened(void *context, const char *group) {
     LOG(LOG_DEBUG, "TLS connection", {"group", group});
 }
 
-static void count_objects(void *context, const char *kind, size_t count) {
-    char labels[LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "kind=\"%s\"", kind);
-    metrics_set(((struct manager *)context)->metrics, METRIC_OBJECTS, labels, (double)count);
-}
-
 static void refresh_gauges(struct manager *m) {
     double unfinished;
     double longest = queue_longest_running(m->queue, &unfinished);
     metrics_set(m->metrics, METRIC_QUEUE_DEPTH, queue_label, (double)queue_depth(m->queue));
     metrics_set(m->metrics, METRIC_QUEUE_LONGEST_RUNNING_SECONDS, queue_label, longest);
     metrics_set(m->metrics, METRIC_QUEUE_UNFINISHED_WORK_SECONDS, queue_label, unfinished);
-    watches_count(m->watches, count_objects, m);
-    expiry_measure(m->watches, m->metrics);
+    gauges_measure(m->watches, m->controller.started, m->metrics);
 }
 
 // ---- work
