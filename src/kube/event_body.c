@@ -63,10 +63,12 @@ bool event_body_fill(struct event_body *body, const struct kube_resource *resour
     body->reason = memory_copy_text(words->reason);
     body->action = memory_copy_text(words->action);
     body->note = memory_copy_span(words->note, event_text_cut(words->note, EVENT_NOTE_MAX));
+    body->reconcile_id = words->reconcile_id == nullptr ? nullptr : memory_copy_text(words->reconcile_id);
     const char *const needed[] = {body->namespace,   body->name, body->api_version,      body->kind,
                                   body->object_name, body->uid,  body->resource_version, body->reason,
                                   body->action,      body->note};
-    bool whole = cluster_scoped || body->object_namespace != nullptr;
+    bool whole = (cluster_scoped || body->object_namespace != nullptr) &&
+                 (words->reconcile_id == nullptr || body->reconcile_id != nullptr);
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
         whole = whole && needed[i] != nullptr;
     }
@@ -88,6 +90,7 @@ void event_body_free(struct event_body *body) {
     memory_free(body->reason);
     memory_free(body->action);
     memory_free(body->note);
+    memory_free(body->reconcile_id);
     *body = (struct event_body){0};
 }
 
@@ -111,6 +114,10 @@ static bool add_series(yyjson_mut_doc *document, const struct event_body *body) 
 
 static bool add_metadata(yyjson_mut_doc *document, yyjson_mut_val *root, const struct event_body *body) {
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
+    if (body->reconcile_id != nullptr) {
+        yyjson_mut_val *annotations = yyjson_mut_obj_add_obj(document, metadata, "annotations");
+        (void)add_text(document, annotations, "qubesec.io/reconcile-id", body->reconcile_id);
+    }
     return add_text(document, metadata, "name", body->name) &&
            add_text(document, metadata, "namespace", body->namespace);
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "operator/reasons.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -162,9 +163,10 @@ static void record_event(struct leader *leader) {
     struct error e;
     struct kube_object *object;
     char note[IDENTITY_SIZE + 16];
+    const struct event_words words = {false, REASON_LEADER_ELECTION, "Lead", note, nullptr};
     if (kube_object_create(lease_object(leader->lease), &object, &e)) {
         snprintf(note, sizeof(note), "%s became leader", leader->identity);
-        event_record(leader->options.recorder, &kube_leases, object, false, "LeaderElection", "Lead", note);
+        event_record(leader->options.recorder, &kube_leases, object, &words);
         kube_object_release(object);
     }
 }

@@ -9,6 +9,7 @@
 #include "operator/leader.h"
 #include "operator/live_settings.h"
 #include "operator/measure.h"
+#include "operator/reconcile_id.h"
 #include "operator/workers.h"
 
 #include <pthread.h>
@@ -51,7 +52,6 @@ struct manager {
     atomic_bool stopping;
     atomic_bool synced;
     atomic_bool leading;
-    atomic_uint_fast64_t reconciles;
 };
 
 // ---- work
@@ -69,7 +69,7 @@ static void set_workers(struct manager *m, unsigned count) {
 static bool reload_settings(void *context, uint32_t *, struct error *e) {
     struct manager *m = context;
     struct live_settings live;
-    if (live_settings_read(m->client, m->settings_key, m->settings, &live, e)) {
+    if (live_settings_read(m->client, m->recorder, m->settings_key, m->settings, &live, e)) {
         char workers[16];
         snprintf(workers, sizeof(workers), "%u", live.workers);
         log_set_level(live.log_level);
@@ -105,13 +105,13 @@ static void follow_up(struct manager *m, const char *key, const struct verdict *
 static void work(void *context, const char *key, bool may_be_slow) {
     struct manager *m = context;
     char plural[64];
-    char id[24];
+    char id[RECONCILE_ID_SIZE];
     const struct kube_resource *resource;
     struct verdict verdict;
     const char *slash = strchr(key, '/');
     snprintf(plural, sizeof(plural), "%.*s", (int)(slash - key), key);
     const struct kind *kind = watches_find_plural(m->watches, plural, &resource);
-    snprintf(id, sizeof(id), "%016llx", (unsigned long long)atomic_fetch_add(&m->reconciles, 1));
+    reconcile_id_next(id);
     measure_start(&m->measure, kind);
     double started = clock_monotonic_seconds();
     controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);
@@ -187,7 +187,7 @@ static int answer(void *context, const char *path, struct buffer *body) {
         return answer_ready(m, body);
     }
     if (strcmp(path, "/metrics") == 0) {
-        measure_refresh(&m->measure, m->queue, m->watches);
+        measure_refresh(&m->measure, m->queue, m->watches, m->controller.started);
         return metrics_write(m->measure.metrics, body, &ignored) ? 200 : 500;
     }
     (void)buffer_append_text(body, "not found; there are /healthz, /readyz and /metrics\n", &ignored);

@@ -108,7 +108,7 @@ def test_every_rule_has_a_message_that_names_its_field(definitions, kind):
 
 def test_what_the_kinds_share_is_the_same_in_all(definitions):
     shared = ("outputSecretName", "secretName", "secretTemplate", "deletionPolicy")
-    same_status = ("status", "conditions", "observedGeneration", "secretRef", "inputs", "lastUpdateTime", "error", "warning")
+    same_status = ("status", "conditions", "observedGeneration", "secretRef", "inputs", "lastUpdateTime", "reconcileID", "error", "warning")
     first = schema_of(definitions[QRN])["properties"]
     for kind in (one for one in ALL_KINDS if one != QVS):  # which has no Secret, and other outcomes
         this = schema_of(definitions[kind])["properties"]
@@ -588,6 +588,7 @@ def full_status():
         "secretRef": {"name": "x", "uid": "0a56c1a4-4a6a-4c0b-9d4b-0d0d6f7a3a11", "resourceVersion": "12"},
         "inputs": [{"field": "f", "kind": "k", "name": "n", "namespace": "s", "uid": "u", "resourceVersion": "1"}],
         "lastUpdateTime": "2026-01-02T03:04:05Z",
+        "reconcileID": "0123456789abcdef",
         "error": "",
         "warning": "w",
     }

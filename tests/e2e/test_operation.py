@@ -277,6 +277,10 @@ def test_settings_are_picked_up_while_running(api, operators, namespace, setting
     [said] = wait_until("the fault is told", lambda: operator.said("settings were not applied"))
     assert said["level"] == "warning" and "workers: 0 is not a number from 1 to 64" in said["detail"]
     assert workers() == 2 and debug_lines(), "a bad value leaves all as it was"
+    [event] = wait_until(
+        "an Event tells it", lambda: api.events("qubesec-system", "qubesec-operator", "InvalidSettings")
+    )
+    assert event["type"] == "Warning" and event["note"] == said["detail"]
 
     settings(workers="5")
     wait_until("they are picked up", lambda: workers() == 5)
