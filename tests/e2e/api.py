@@ -139,6 +139,15 @@ class Api:
 
         return end
 
+    def allows(self, user, verb, resource, group, namespace, name=""):
+        """Whether user may do that, by the server's own roles; resource: PLURAL or PLURAL/SUBRESOURCE."""
+        plural, _, subresource = resource.partition("/")
+        attributes = {"verb": verb, "resource": plural, "subresource": subresource, "group": group}
+        attributes |= {"namespace": namespace, "name": name}
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
+        review["spec"] = {"user": user, "resourceAttributes": attributes}
+        return self.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
+
     # What tests wait for
 
     def wait_status(self, kind, namespace, name, status, reason=None):

@@ -626,14 +626,6 @@ def test_status_is_a_subresource_with_all_its_fields(api, space, kind):
 # Rights
 
 
-def is_allowed(api, user, verb, resource, group, namespace):
-    name, _, subresource = resource.partition("/")
-    attributes = {"verb": verb, "resource": name, "subresource": subresource, "group": group, "namespace": namespace}
-    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
-    review["spec"] = {"user": user, "resourceAttributes": attributes}
-    return api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
-
-
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 OPERATOR_RIGHTS = {
     **{(GROUP, plural): {"list", "watch"} for plural in PLURALS},
@@ -655,7 +647,7 @@ OPERATOR_RIGHTS = {
 
 def test_the_operator_may_do_what_it_needs_and_nothing_else(api):
     for (group, resource), verbs in OPERATOR_RIGHTS.items():
-        allowed = {verb for verb in VERBS if is_allowed(api, OPERATOR, verb, resource, group, "default")}
+        allowed = {verb for verb in VERBS if api.allows(OPERATOR, verb, resource, group, "default")}
         assert allowed == verbs, (group, resource)
 
 
@@ -678,7 +670,7 @@ def test_the_roles_of_kubernetes_include_our_resources(api, space, role):
     api.call("POST", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{space}/rolebindings", binding)
 
     def rights(resource):
-        return {verb for verb in VERBS if is_allowed(api, f"user-{role}", verb, resource, GROUP, space)}
+        return {verb for verb in VERBS if api.allows(f"user-{role}", verb, resource, GROUP, space)}
 
     for plural in PLURALS:  # a controller adds our rules to those roles, some time after they were made
         wait_until(lambda plural=plural: f"{role} has {rights(plural)}", lambda plural=plural: rights(plural) == USER_RIGHTS[role])
@@ -688,7 +680,7 @@ def test_the_roles_of_kubernetes_include_our_resources(api, space, role):
 # The kustomize bases
 
 
-@pytest.mark.parametrize("base", ["crd", "rbac", "manager", "default", "samples"])
+@pytest.mark.parametrize("base", ["crd", "rbac", "manager", "webhook", "default", "samples"])
 def test_kustomize_base_is_accepted(cluster, space, base):
     options = ["--namespace", space] if base == "samples" else []
     cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--kustomize", CONFIG / base, *options)
