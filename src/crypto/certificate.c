@@ -23,6 +23,11 @@ bool certificate_wrap(X509 *x509, struct certificate **ret_certificate, struct e
     return true;
 }
 
+bool certificate_copy(const struct certificate *certificate, struct certificate **ret_copy, struct error *e) {
+    X509_up_ref(certificate->x509);
+    return certificate_wrap(certificate->x509, ret_copy, e);
+}
+
 void certificate_free(struct certificate *certificate) {
     if (certificate != nullptr) {
         X509_free(certificate->x509);

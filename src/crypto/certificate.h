@@ -82,6 +82,10 @@ struct certificate_template {
                                           size_t *ret_count, struct error *e);
 void certificate_free_chain(struct certificate **chain, size_t count);
 
+// Another one of the same content; *ret_copy is owned. Errors: NO_MEMORY.
+[[nodiscard]] bool certificate_copy(const struct certificate *certificate, struct certificate **ret_copy,
+                                    struct error *e);
+
 void certificate_free(struct certificate *certificate); // NULL is allowed
 
 static inline void certificate_cleanup(struct certificate **certificate) {

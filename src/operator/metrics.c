@@ -57,6 +57,14 @@ static const struct family {
     [METRIC_CERTIFICATE_READY_STATUS] = {"qubesec_certificate_ready_status",
                                          "1 for the status that the certificate's Ready condition has",
                                          GAUGE},
+    [METRIC_CERTWATCHER_READS_TOTAL] = {"certwatcher_read_certificate_total",
+                                        "Times that the webhook's certificate was read", COUNTER},
+    [METRIC_CERTWATCHER_READ_ERRORS_TOTAL] = {"certwatcher_read_certificate_errors_total",
+                                              "Times that the webhook's certificate could not be read",
+                                              COUNTER},
+    [METRIC_WEBHOOK_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS] =
+        {"qubesec_webhook_certificate_expiration_timestamp_seconds",
+         "When the certificate that the webhook serves expires, in seconds since 1970", GAUGE},
     [METRIC_BUILD_INFO] = {"qubesec_build_info", "The program's version", GAUGE},
 };
 
