@@ -11,6 +11,10 @@ enum { LINE_MAX_BYTES = 16 * 1024, ESCAPE_MAX_BYTES = 6 };
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
+const char *log_level_name(enum log_level level) {
+    return level_names[level];
+}
+
 // The process has one standard error, hence one level for it.
 static _Atomic(enum log_level) current_level = LOG_INFO;
 

@@ -17,6 +17,8 @@ void log_set_level(enum log_level level);
 // Reads "debug", "info", "warning" or "error". False: text is none of them.
 [[nodiscard]] bool log_parse_level(const char *text, enum log_level *ret_level);
 
+const char *log_level_name(enum log_level level);
+
 // Writes {"time":...,"level":...,"message":...,fields...}; a line is cut at 16 KiB. Any thread; lines never
 // mix.
 void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count);

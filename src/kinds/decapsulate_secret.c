@@ -25,7 +25,7 @@ static const struct input_source private_key_sources[] = {
 };
 
 static const struct input_source ciphertext_sources[] = {
-    {.kind = "QuantumEncapsulateSecret", .data_key = "ciphertext", .by_default = true},
+    {.kind = "QuantumEncapsulateSecret", .data_key = "ciphertext", .by_default = true, .is_public = true},
     {.kind = "Secret"},
     {.kind = "ConfigMap"},
     {.kind = nullptr},

@@ -14,7 +14,7 @@ struct spec {
 };
 
 static const struct input_source public_key_sources[] = {
-    {.kind = "QuantumKEMKeyPair", .data_key = "public_key", .by_default = true},
+    {.kind = "QuantumKEMKeyPair", .data_key = "public_key", .by_default = true, .is_public = true},
     {.kind = "Secret"},
     {.kind = "ConfigMap"},
     {.kind = nullptr},

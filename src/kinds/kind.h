@@ -8,13 +8,14 @@
 #include "kinds/secret_data.h"
 #include "kinds/spec.h"
 
-enum { KIND_INPUTS_MAX = 4 };
+enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8 };
 
 // One place where an input may come from.
 struct input_source {
     const char *kind;     // a kind of ours, "Secret", "ConfigMap" or "URL"; NULL ends a list
     const char *data_key; // the entry of our kind's output Secret that is read; NULL: the reference's own key
     bool by_default;      // tried when the reference names no kind
+    bool is_public;       // that entry is no secret: whoever may see the resource may read it
 
     // Further entries of our kind's output Secret, which are put behind the first; NULL: none.
     const char *const *also;
@@ -27,7 +28,7 @@ struct input_source {
 struct input_request {
     const char *field; // "publicKeyRef"
     struct reference reference;
-    const struct input_source *sources; // allowed ones, in the order of search
+    const struct input_source *sources; // allowed ones, at most KIND_SOURCES_MAX, in the order of search
 };
 
 // One input, loaded.

@@ -469,6 +469,18 @@ static const char *output_secret_name(struct spec_reader *reader) {
     return name;
 }
 
+const char *spec_service_account(struct spec_reader *reader) {
+    const char *name = spec_text(reader, "serviceAccountName", NAME_MAX_BYTES);
+    if (name == nullptr || name[0] == '\0') {
+        return "default";
+    }
+    if (!is_dns_name(name)) {
+        spec_fault(reader, "serviceAccountName: \"%.*s\" is not the name of a ServiceAccount",
+                   shown_length(name), name);
+    }
+    return name;
+}
+
 struct common_spec spec_common(struct spec_reader *reader) {
     static const char *const policies[] = {"Delete", "Retain", nullptr};
     yyjson_val *template = field_value(reader, "secretTemplate");

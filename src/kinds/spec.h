@@ -88,6 +88,9 @@ enum { SPEC_DATA_KEY_MAX = 253 }; // bytes
 // Whether text can name an entry of a Secret or ConfigMap.
 bool spec_is_data_key(const char *text);
 
+// The name in serviceAccountName; "default" when absent.
+const char *spec_service_account(struct spec_reader *reader);
+
 // The fields that every kind has.
 struct common_spec spec_common(struct spec_reader *reader);
 

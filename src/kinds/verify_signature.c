@@ -20,15 +20,15 @@ enum { PUBLIC_KEY, MESSAGE, SIGNATURE }; // inputs
 static const char *const signature_keys[] = {"signature", nullptr};
 
 static const struct input_source public_key_sources[] = {
-    {.kind = "QuantumSignatureKeyPair", .data_key = "public_key.pem", .by_default = true},
-    {.kind = "QuantumCertificate", .data_key = "cert.pem"},
+    {.kind = "QuantumSignatureKeyPair", .data_key = "public_key.pem", .by_default = true, .is_public = true},
+    {.kind = "QuantumCertificate", .data_key = "cert.pem", .is_public = true},
     {.kind = "Secret"},
     {.kind = "ConfigMap"},
     {.kind = nullptr},
 };
 
 static const struct input_source signature_sources[] = {
-    {.kind = "QuantumSignMessage", .data_key = "signature", .by_default = true},
+    {.kind = "QuantumSignMessage", .data_key = "signature", .by_default = true, .is_public = true},
     {.kind = "Secret", .by_default = true, .usual_keys = signature_keys},
     {.kind = "ConfigMap", .usual_keys = signature_keys},
     {.kind = nullptr},

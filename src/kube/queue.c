@@ -351,8 +351,8 @@ void queue_set_slow_limit(struct queue *queue, unsigned count) {
     pthread_mutex_unlock(&queue->lock);
 }
 
-bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t *ret_delay_ms,
-                 struct error *e) {
+bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t ceiling_ms,
+                 uint32_t *ret_delay_ms, struct error *e) {
     pthread_mutex_lock(&queue->lock);
     struct item *item = need_item(queue, key);
     if (item == nullptr) {
@@ -360,6 +360,7 @@ bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32
         return error_no_memory(e, "queueing a key");
     }
     uint32_t delay_ms = count_failure(item);
+    delay_ms = ceiling_ms > 0 && delay_ms > ceiling_ms ? ceiling_ms : delay_ms;
     delay_ms = delay_ms < floor_ms ? floor_ms : delay_ms;
     if (!queue->is_shut_down) {
         delay(queue, item, delay_ms);

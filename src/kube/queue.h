@@ -33,8 +33,9 @@ void queue_free(struct queue *queue); // takes queue; NULL is allowed; no thread
 [[nodiscard]] bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e);
 
 // As queue_add_after, with a delay that doubles with each failure of this key: 5 ms, 10 ms, ... up to 1000 s;
-// at least floor_ms (a server's Retry-After). Returns the delay through ret_delay_ms.
-[[nodiscard]] bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms,
+// at most ceiling_ms (0: no further limit), at least floor_ms (a server's Retry-After). Returns the delay
+// through ret_delay_ms.
+[[nodiscard]] bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t ceiling_ms,
                                uint32_t *ret_delay_ms, struct error *e);
 
 // As queue_add, by the worker that is processing key and has seen that its work is slow: it goes to the end

@@ -14,6 +14,10 @@ const struct kube_resource kube_validating_webhooks = {
     .kind = "ValidatingWebhookConfiguration",
     .plural = "validatingwebhookconfigurations",
 };
+const struct kube_resource kube_access_reviews = {.group = "authorization.k8s.io",
+                                                  .version = "v1",
+                                                  .kind = "LocalSubjectAccessReview",
+                                                  .plural = "localsubjectaccessreviews"};
 
 // RFC 3986 section 2.3: letters, digits and these four stay as they are.
 static bool is_unreserved(char c) {

@@ -11,7 +11,7 @@
 static const char succeeded[] = "Succeeded";
 
 // A failure that is shown in the status seldom goes away in a few milliseconds.
-enum { SHOWN_FAILURE_RETRY_MS = 1000 };
+enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000 };
 
 // How a failure of each class is shown and followed up. No reason: the status is left alone and the object is
 // tried again, since nothing is known to be wrong with it.
@@ -19,12 +19,13 @@ static const struct consequence {
     const char *reason;
     enum phase phase;
     bool retry;
+    uint32_t retry_max_ms; // 0: as long as the queue has it
 } consequences[ERROR_CLASS_COUNT] = {
     [ERROR_RETRYABLE] = {.retry = true},
     [ERROR_CONFLICT] = {"SecretConflict", PHASE_FAILED, false},    // the Secret's end wakes the object
     [ERROR_NOT_FOUND] = {"WaitingForInput", PHASE_PENDING, false}, // the input's coming wakes the object
     [ERROR_GONE] = {.retry = true},
-    [ERROR_FORBIDDEN] = {"AccessDenied", PHASE_FAILED, true},
+    [ERROR_FORBIDDEN] = {"AccessDenied", PHASE_FAILED, true, GRANT_WAIT_MAX_MS}, // a grant wakes nobody
     [ERROR_INVALID_SPEC] = {"InvalidSpec", PHASE_FAILED,
                             false}, // an edit, or another input, wakes the object
     [ERROR_REFUSED] = {"RequestRefused", PHASE_FAILED, true},
@@ -213,6 +214,7 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
     const struct consequence *consequence = &consequences[e->class];
     const char *reason = r->reason[0] != '\0' ? r->reason : consequence->reason;
     verdict->kind = judge(consequence, e);
+    verdict->retry_max_ms = consequence->retry_max_ms;
     if (consequence->reason == nullptr) {
         log_object(r, LOG_INFO, "could not finish, trying again", e->message);
         return;
@@ -239,20 +241,36 @@ bool reconcile_request(const struct reconcile *r, const struct kube_request *req
     return false;
 }
 
-bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *name,
-                   yyjson_doc **ret_document, struct error *e) {
+bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *namespace,
+                   const char *name, yyjson_doc **ret_document, struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    if (!kube_resource_path(resource, r->object->namespace, name, nullptr, &path, e)) {
+    if (!kube_resource_path(resource, namespace, name, nullptr, &path, e)) {
         return false;
     }
     struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
     return reconcile_request(r, &request, ret_document, e);
 }
 
-struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *name) {
+struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *namespace,
+                                   const char *name) {
     char key[KUBE_KEY_SIZE];
-    struct store *store = watches_find_objects(r->controller->watches, kind);
-    kube_format_key(r->object->namespace, name, key);
+    struct store *store = watches_find_store(r->controller->watches, kind, namespace);
+    kube_format_key(namespace, name, key);
+    return store == nullptr ? nullptr : store_get(store, key);
+}
+
+// A grant may be taken back, which wakes nobody either.
+static void look_again_for_grants(const struct controller *controller, struct verdict *verdict) {
+    if (verdict->again_ms == 0 || verdict->again_ms > controller->grant_check_ms) {
+        verdict->again_ms = controller->grant_check_ms;
+    }
+}
+
+static struct kube_object *find_object(const struct watches *watches, const struct kind *kind,
+                                       const char *key) {
+    char namespace[KUBE_KEY_SIZE];
+    snprintf(namespace, sizeof(namespace), "%.*s", (int)strcspn(key, "/"), key);
+    struct store *store = watches_find_store(watches, kind->kind, namespace);
     return store == nullptr ? nullptr : store_get(store, key);
 }
 
@@ -268,13 +286,15 @@ void controller_reconcile(struct controller *controller, const struct kind *kind
         .occasion = {.now = clock_wall_seconds()},
     };
     *ret_verdict = (struct verdict){.kind = VERDICT_DONE};
-    r.object = store_get(watches_find_objects(controller->watches, kind->kind), key);
+    r.object = find_object(controller->watches, kind, key);
     if (r.object == nullptr || r.object->deleting) {
         kube_object_release(r.object);
         return;
     }
     if (!take_steps(&r, &ret_verdict->again_ms, &ret_verdict->error)) {
         conclude(&r, ret_verdict);
+    } else if (r.is_granted) {
+        look_again_for_grants(controller, ret_verdict);
     }
     inputs_free(&r);
     output_free(&r);

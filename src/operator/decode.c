@@ -28,6 +28,7 @@ bool decode_object(const struct kind *kind, const struct kube_object *object, st
     }
     kind->decode(&reader, decoded->spec);
     if (kind->list_inputs != nullptr) {
+        decoded->service_account = spec_service_account(&reader);
         decoded->request_count = kind->list_inputs(decoded->spec, decoded->requests);
     }
     return spec_finish(&reader, e);

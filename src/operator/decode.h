@@ -7,8 +7,9 @@
 struct decoded {
     const struct kind *kind;
     struct common_spec common;
-    void *spec;            // owned; what kind->decode filled
-    char secret_name[512]; // "": the kind has no output Secret
+    void *spec;                  // owned; what kind->decode filled
+    char secret_name[512];       // "": the kind has no output Secret
+    const char *service_account; // whose rights decide about references into other namespaces
     struct input_request requests[KIND_INPUTS_MAX];
     size_t request_count;
 };

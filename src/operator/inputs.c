@@ -18,9 +18,10 @@ void source_format_from(const char *kind, const char *name, char ret_from[SOURCE
 // "waiting for Kind name: why", with the reason WaitingForKind.
 static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
                      struct error *e) {
+    bool own = source_is_own(r, source);
     snprintf(r->reason, sizeof(r->reason), "WaitingFor%s", source->from->kind);
-    return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s, which %s", source->request->field,
-                     source->from->kind, name, why);
+    return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s%s%s, which %s", source->request->field,
+                     source->from->kind, own ? "" : source->namespace, own ? "" : "/", name, why);
 }
 
 // The upstream is about to be looked at again itself; its new status wakes this object before the time is
@@ -34,12 +35,13 @@ static bool come_back(const struct source *source, const char *why, struct error
 
 // Whether the watch shows nothing else than the very version of an object that a status names. (It may show
 // nothing at all of one that is read live then.)
-static bool is_as_recorded(const struct reconcile *r, const char *kind, yyjson_val *recorded) {
+static bool is_as_recorded(const struct reconcile *r, const char *kind, const char *namespace,
+                           yyjson_val *recorded) {
     const char *name = json_member_text(recorded, "name");
     if (kind == nullptr || name == nullptr) {
         return false;
     }
-    cleanup_object struct kube_object *seen = reconcile_find(r, kind, name);
+    cleanup_object struct kube_object *seen = reconcile_find(r, kind, namespace, name);
     return seen == nullptr || status_names(recorded, seen);
 }
 
@@ -50,11 +52,18 @@ static bool has_current_inputs(const struct reconcile *r, const struct kube_obje
     size_t count;
     yyjson_val *input;
     yyjson_arr_foreach(json_find(upstream->root, "status", "inputs", nullptr), index, count, input) {
-        if (!is_as_recorded(r, json_member_text(input, "kind"), input)) {
+        const char *namespace = json_member_text(input, "namespace");
+        if (!is_as_recorded(r, json_member_text(input, "kind"),
+                            namespace == nullptr ? upstream->namespace : namespace, input)) {
             return false;
         }
     }
     return true;
+}
+
+// A reference without a namespace points into that of the object which has it.
+static const char *namespace_of(const struct kube_object *object, const char *namespace) {
+    return namespace == nullptr || namespace[0] == '\0' ? object->namespace : namespace;
 }
 
 // Where a kind refers to its own kind: whether the same field, followed from object to object, ends without
@@ -63,13 +72,16 @@ static bool check_chain(struct reconcile *r, const struct source *source, struct
     const char *field = source->request->field;
     struct kube_object *at = kube_object_retain(source->upstream);
     for (unsigned i = 0; at != nullptr && i < UPSTREAM_CHAIN_MAX; i++) {
-        if (strcmp(at->name, r->object->name) == 0) {
+        if (strcmp(at->key, r->object->key) == 0) {
             kube_object_release(at);
             return error_set(e, ERROR_INVALID_SPEC, "spec.%s: leads from %s %s back to itself", field,
                              r->kind->kind, r->object->name);
         }
         const char *next = json_text(json_find(at->root, "spec", field, "name", nullptr));
-        struct kube_object *upstream = next == nullptr ? nullptr : reconcile_find(r, r->kind->kind, next);
+        const char *namespace =
+            namespace_of(at, json_text(json_find(at->root, "spec", field, "namespace", nullptr)));
+        struct kube_object *upstream =
+            next == nullptr ? nullptr : reconcile_find(r, r->kind->kind, namespace, next);
         kube_object_release(at);
         at = upstream;
     }
@@ -98,27 +110,27 @@ static bool resolve_upstream(struct reconcile *r, struct source *source, struct 
     if (json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != source->upstream->generation) {
         return come_back(source, "was edited", e);
     }
-    if (!is_as_recorded(r, kube_secrets.kind, secret)) {
+    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, secret)) {
         return come_back(source, "has not verified its changed Secret yet", e);
     }
     if (!has_current_inputs(r, source->upstream)) {
         return come_back(source, "has not taken up its changed input yet", e);
     }
-    source->seen = reconcile_find(r, kube_secrets.kind, source->name);
-    return true;
+    source->seen = reconcile_find(r, kube_secrets.kind, source->namespace, source->name);
+    return source->from->is_public || grants_check(r, source, kube_secrets.kind, source->name, e);
 }
 
 static bool resolve_foreign(struct reconcile *r, struct source *source, struct error *e) {
     const struct reference *reference = &source->request->reference;
     bool is_secret = strcmp(source->from->kind, kube_secrets.kind) == 0;
-    if (is_secret && strcmp(reference->name, r->decoded.secret_name) == 0) {
+    if (is_secret && source_is_own(r, source) && strcmp(reference->name, r->decoded.secret_name) == 0) {
         return error_set(e, ERROR_INVALID_SPEC, "spec.%s: Secret %s is this object's own output",
                          source->request->field, reference->name);
     }
     source->resource = is_secret ? &kube_secrets : &kube_config_maps;
     source->name = reference->name;
     source->data_key = reference->key;
-    source->seen = reconcile_find(r, source->resource->kind, reference->name);
+    source->seen = reconcile_find(r, source->resource->kind, source->namespace, reference->name);
     return true;
 }
 
@@ -163,24 +175,46 @@ static bool was_made_from(const struct reconcile *r, const struct source *source
     return recorded != nullptr && strcmp(recorded, from) == 0;
 }
 
-static bool is_candidate(const struct reference *reference, const struct input_source *from) {
-    return reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
+// What a reference may mean of all that its field allows: what is in another namespace and may not be read
+// does not exist for it.
+static bool find_candidates(struct reconcile *r, struct source *source, bool ret_candidates[KIND_SOURCES_MAX],
+                            struct error *e) {
+    const struct reference *reference = &source->request->reference;
+    const struct input_source *from = source->request->sources;
+    struct error denial = {0};
+    bool any = false;
+    for (size_t i = 0; from->kind != nullptr; i++, from++) {
+        bool meant = reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
+        struct error refusal = {0};
+        ret_candidates[i] = meant && grants_check(r, source, from->kind, reference->name, &refusal);
+        if (meant && !ret_candidates[i] && refusal.class != ERROR_FORBIDDEN) {
+            *e = refusal;
+            return false;
+        }
+        any = any || ret_candidates[i];
+        denial = denial.class == ERROR_NONE ? refusal : denial;
+    }
+    if (!any) {
+        *e = denial;
+    }
+    return any;
 }
 
 // Finds the first of our own kinds that has an object of the name, or the one that the output was made from
 // already. *ret_foreign: what else the reference may mean.
-static void find_upstream(struct reconcile *r, struct source *source,
+static void find_upstream(struct reconcile *r, struct source *source, const bool candidates[KIND_SOURCES_MAX],
                           const struct input_source **ret_foreign) {
     const struct reference *reference = &source->request->reference;
-    for (const struct input_source *from = source->request->sources; from->kind != nullptr; from++) {
-        if (!is_candidate(reference, from)) {
+    const struct input_source *from = source->request->sources;
+    for (size_t i = 0; from->kind != nullptr; i++, from++) {
+        if (!candidates[i]) {
             continue;
         }
         if (from->data_key == nullptr) {
             *ret_foreign = from;
             continue;
         }
-        struct kube_object *upstream = reconcile_find(r, from->kind, reference->name);
+        struct kube_object *upstream = reconcile_find(r, from->kind, source->namespace, reference->name);
         bool known = upstream != nullptr && was_made_from(r, source, from->kind);
         if (upstream != nullptr && (source->upstream == nullptr || known)) {
             kube_object_release(source->upstream);
@@ -195,30 +229,32 @@ static void find_upstream(struct reconcile *r, struct source *source,
 
 // Chooses where the input comes from: the kind that the reference names; else the one that it came from
 // before, so that another object of the name changes nothing; else the first one of which there is such an
-// object, and at last a Secret.
-static bool choose_source(struct reconcile *r, struct source *source) {
+// object, and at last a Secret. Errors: those of find_candidates; NOT_FOUND: there is no such object.
+static bool choose_source(struct reconcile *r, struct source *source, struct error *e) {
+    bool candidates[KIND_SOURCES_MAX];
     const struct input_source *foreign = nullptr;
     const char *recorded = made_from(r, source);
-    find_upstream(r, source, &foreign);
+    if (!find_candidates(r, source, candidates, e)) {
+        return false;
+    }
+    find_upstream(r, source, candidates, &foreign);
     bool was_foreign = recorded != nullptr && recorded[0] == '\0';
     if (foreign != nullptr && (source->upstream == nullptr || was_foreign)) {
         kube_object_release(source->upstream);
         source->upstream = nullptr;
         source->from = foreign;
     }
-    return source->upstream != nullptr || foreign != nullptr;
+    return source->upstream != nullptr || foreign != nullptr ||
+           wait_for(r, source, source->request->reference.name, "does not exist", e);
 }
 
 static bool resolve(struct reconcile *r, struct source *source, struct error *e) {
-    const struct reference *reference = &source->request->reference;
-    if (reference->namespace != nullptr && strcmp(reference->namespace, r->object->namespace) != 0) {
-        return error_set(e, ERROR_FORBIDDEN,
-                         "spec.%s.namespace: %s is another namespace; references must stay in %s",
-                         source->request->field, reference->namespace, r->object->namespace);
+    const char *namespace = source->request->reference.namespace;
+    source->namespace = namespace_of(r->object, namespace);
+    if (!choose_source(r, source, e)) {
+        return false;
     }
-    if (!choose_source(r, source)) {
-        return wait_for(r, source, reference->name, "does not exist", e);
-    }
+    r->is_granted = r->is_granted || !source_is_own(r, source);
     if (source->upstream != nullptr) {
         return resolve_upstream(r, source, e);
     }
@@ -329,10 +365,11 @@ static bool check_version(const struct source *source, struct error *e) {
 }
 
 static bool load(struct reconcile *r, struct source *source, struct error *e) {
-    struct store *store = watches_find_objects(r->controller->watches, source->resource->kind);
+    struct store *store =
+        watches_find_store(r->controller->watches, source->resource->kind, source->namespace);
     uint64_t removals = store_removals(store);
     cleanup_json yyjson_doc *document = nullptr;
-    if (!reconcile_get(r, source->resource, source->name, &document, e)) {
+    if (!reconcile_get(r, source->resource, source->namespace, source->name, &document, e)) {
         if (source->upstream == nullptr && source->request->reference.kind == nullptr) {
             source->from = source->request->sources; // what the reference means in the first place
         }

@@ -2,13 +2,14 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "crypto/openssl.h"
 #include "net/http_server.h"
-#include "operator/controller.h"
-#include "operator/expiry.h"
+#include "operator/chores.h"
+#include "operator/live_settings.h"
+#include "operator/measure.h"
 #include "operator/workers.h"
 
-#include <ctype.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,12 +19,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STOP_DEADLINE_MS = 8000, LABELS_SIZE = 256 };
+enum { STOP_DEADLINE_MS = 8000 };
+
+static const char chore_settings[] = "settings";
 
 struct manager {
     const struct settings *settings;
     const struct kind *const *kinds;
-    const char *host; // of the API server, for metrics
+    struct measure measure;
     struct loop *loop;
     struct kube_config *config;
     struct http_client *http;
@@ -32,8 +35,11 @@ struct manager {
     struct queue *queue;
     struct watches *watches;
     struct workers *workers;
-    struct metrics *metrics;
+    struct chores *chores;
     struct remakes *remakes;
+    struct access *access;
+    struct text_list namespaces;
+    struct text_list excluded;
     struct http_server *server;
     struct loop_timer *deadline;
     struct controller controller;
@@ -41,165 +47,48 @@ struct manager {
     char name[128];                   // of this process
     atomic_bool stopping;
     atomic_uint_fast64_t reconciles;
+    pthread_mutex_t workers_lock; // guards all below
+    unsigned wanted_workers;
+    bool has_synced;
 };
-
-// ---- metrics
-
-static const char *controller_label(const char *kind, char labels[LABELS_SIZE]) {
-    size_t used = (size_t)snprintf(labels, LABELS_SIZE, "controller=\"");
-    for (; *kind != '\0' && *kind != '/' && used < LABELS_SIZE - 2; kind++) {
-        labels[used++] = (char)tolower((unsigned char)*kind);
-    }
-    labels[used++] = '"';
-    labels[used] = '\0';
-    return labels;
-}
-
-// There is one queue for all controllers.
-static const char queue_label[] = "name=\"qubesec\"";
-
-static void key_added(void *context, const char *) {
-    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_ADDS_TOTAL, queue_label, 1);
-}
-
-static void key_retried(void *context, const char *) {
-    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_RETRIES_TOTAL, queue_label, 1);
-}
-
-static void key_started(void *context, const char *, double seconds) {
-    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS, queue_label,
-                    seconds);
-}
-
-static void key_finished(void *context, const char *, double seconds) {
-    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_WORK_DURATION_SECONDS, queue_label,
-                    seconds);
-}
-
-static void request_done(void *context, const char *method, int code, double seconds) {
-    struct manager *m = context;
-    char labels[LABELS_SIZE];
-    char code_text[16];
-    snprintf(code_text, sizeof(code_text), "%d", code);
-    snprintf(labels, sizeof(labels), "code=\"%s\",host=\"%.128s\",method=\"%s\"",
-             code == 0 ? "<error>" : code_text, m->host, method);
-    metrics_add(m->metrics, METRIC_REST_REQUESTS_TOTAL, labels, 1);
-    snprintf(labels, sizeof(labels), "host=\"%.128s\",verb=\"%s\"", m->host, method);
-    metrics_observe(m->metrics, METRIC_REST_REQUEST_DURATION_SECONDS, labels, seconds);
-}
-
-static void connection_opened(void *context, const char *group) {
-    struct manager *m = context;
-    char labels[LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "group=\"%s\"", group);
-    metrics_add(m->metrics, METRIC_TLS_CONNECTIONS_TOTAL, labels, 1);
-    LOG(LOG_DEBUG, "TLS connection", {"group", group});
-}
-
-static void count_objects(void *context, const char *kind, size_t count) {
-    char labels[LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "kind=\"%s\"", kind);
-    metrics_set(((struct manager *)context)->metrics, METRIC_OBJECTS, labels, (double)count);
-}
-
-static void refresh_gauges(struct manager *m) {
-    double unfinished;
-    double longest = queue_longest_running(m->queue, &unfinished);
-    metrics_set(m->metrics, METRIC_QUEUE_DEPTH, queue_label, (double)queue_depth(m->queue));
-    metrics_set(m->metrics, METRIC_QUEUE_LONGEST_RUNNING_SECONDS, queue_label, longest);
-    metrics_set(m->metrics, METRIC_QUEUE_UNFINISHED_WORK_SECONDS, queue_label, unfinished);
-    watches_count(m->watches, count_objects, m);
-    expiry_measure(m->watches, m->metrics);
-}
 
 // ---- work
 
+// As many workers as are wanted, once there is something to work on.
 static void set_workers(struct manager *m, unsigned count) {
     struct error e;
-    if (!workers_set_count(m->workers, count, &e)) {
+    pthread_mutex_lock(&m->workers_lock);
+    m->wanted_workers = count;
+    if (!workers_set_count(m->workers, m->has_synced ? count : 0, &e)) {
         LOG(LOG_ERROR, "could not start all workers", {"detail", e.message});
     }
+    pthread_mutex_unlock(&m->workers_lock);
     for (const struct kind *const *kind = m->kinds; *kind != nullptr; kind++) {
-        char labels[LABELS_SIZE];
-        metrics_set(m->metrics, METRIC_MAX_CONCURRENT_RECONCILES, controller_label((*kind)->kind, labels),
-                    count);
+        measure_workers(&m->measure, *kind, count);
     }
 }
 
-// What the ConfigMap does not say stays as the flags have it.
-static bool apply_config_map(struct manager *m, yyjson_val *data, struct error *e) {
-    const char *level_text = json_member_text(data, "log-level");
-    const char *workers_text = json_member_text(data, "workers");
-    enum log_level level = m->settings->log_level;
-    unsigned workers = m->settings->workers;
-    if (level_text != nullptr && !settings_parse_level("log-level", level_text, &level, e)) {
-        return false;
+static bool reload_settings(void *context, uint32_t *, struct error *e) {
+    struct manager *m = context;
+    struct live_settings live;
+    if (live_settings_read(m->client, m->settings_key, m->settings, &live, e)) {
+        char workers[16];
+        snprintf(workers, sizeof(workers), "%u", live.workers);
+        log_set_level(live.log_level);
+        set_workers(m, live.workers);
+        LOG(LOG_INFO, "settings applied", {"configMap", m->settings_key},
+            {"log-level", log_level_name(live.log_level)}, {"workers", workers});
+        return true;
     }
-    if (workers_text != nullptr && !settings_parse_workers("workers", workers_text, &workers, e)) {
-        return false;
-    }
-    log_set_level(level);
-    set_workers(m, workers);
-    LOG(LOG_INFO, "settings applied", {"configMap", m->settings_key}, {"log-level", level_text},
-        {"workers", workers_text});
-    return true;
-}
-
-static bool reload_settings(struct manager *m, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(KUBE_KEY_SIZE * 4);
-    cleanup_json yyjson_doc *document = nullptr;
-    char *name = strchr(m->settings_key, '/') + 1;
-    cleanup_text char *namespace = memory_copy_span(m->settings_key, (size_t)(name - m->settings_key - 1));
-    if (namespace == nullptr) {
-        return error_no_memory(e, "settings");
-    }
-    if (!kube_resource_path(&kube_config_maps, namespace, name, nullptr, &path, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
-    if (!kube_client_call(m->client, &request, &document, e) && e->class != ERROR_NOT_FOUND) {
-        return false;
-    }
-    yyjson_val *data = document == nullptr ? nullptr : yyjson_obj_get(yyjson_doc_get_root(document), "data");
-    return apply_config_map(m, data, e);
-}
-
-static const char *result_label(const struct verdict *verdict) {
-    if (verdict->kind == VERDICT_DONE) {
-        return verdict->again_ms > 0 ? "requeue_after" : "success";
-    }
-    if (verdict->kind == VERDICT_SLOW) {
-        return "requeue";
-    }
-    if (verdict->kind == VERDICT_TERMINAL) {
-        return "error";
-    }
-    return verdict->error.retry_after_ms > 0 ? "requeue_after" : "error";
-}
-
-static void count_reconcile(struct manager *m, const struct kind *kind, const struct verdict *verdict,
-                            double seconds) {
-    char labels[LABELS_SIZE];
-    char with_more[2 * LABELS_SIZE];
-    controller_label(kind->kind, labels);
-    metrics_observe(m->metrics, METRIC_RECONCILE_TIME_SECONDS, labels, seconds);
-    snprintf(with_more, sizeof(with_more), "%s,result=\"%s\"", labels, result_label(verdict));
-    metrics_add(m->metrics, METRIC_RECONCILE_TOTAL, with_more, 1);
-    if (verdict->kind == VERDICT_RETRY || verdict->kind == VERDICT_TERMINAL) {
-        snprintf(with_more, sizeof(with_more), "%s,class=\"%s\"", labels,
-                 error_class_name(verdict->error.class));
-        metrics_add(m->metrics, METRIC_RECONCILE_ERRORS_TOTAL, with_more, 1);
-    }
-    if (verdict->kind == VERDICT_TERMINAL) {
-        metrics_add(m->metrics, METRIC_TERMINAL_RECONCILE_ERRORS_TOTAL, labels, 1);
-    }
+    LOG(LOG_WARNING, "settings were not applied", {"configMap", m->settings_key}, {"detail", e->message});
+    return false;
 }
 
 static bool queue_next(struct manager *m, const char *key, const struct verdict *verdict, struct error *e) {
     uint32_t delay_ms;
     switch (verdict->kind) {
     case VERDICT_RETRY:
-        return queue_retry(m->queue, key, verdict->error.retry_after_ms, &delay_ms, e);
+        return queue_retry(m->queue, key, verdict->error.retry_after_ms, verdict->retry_max_ms, &delay_ms, e);
     case VERDICT_SLOW:
         return queue_add_slow(m->queue, key, e);
     default:
@@ -217,26 +106,18 @@ static void follow_up(struct manager *m, const char *key, const struct verdict *
 
 static void work(void *context, const char *key, bool may_be_slow) {
     struct manager *m = context;
-    char labels[LABELS_SIZE];
     char plural[64];
     char id[24];
     const struct kube_resource *resource;
-    struct verdict verdict = {.kind = VERDICT_DONE};
+    struct verdict verdict;
     const char *slash = strchr(key, '/');
     snprintf(plural, sizeof(plural), "%.*s", (int)(slash - key), key);
     const struct kind *kind = watches_find_plural(m->watches, plural, &resource);
-    if (kind != nullptr) {
-        snprintf(id, sizeof(id), "%016llx", (unsigned long long)atomic_fetch_add(&m->reconciles, 1));
-        metrics_add(m->metrics, METRIC_ACTIVE_WORKERS, controller_label(kind->kind, labels), 1);
-        double started = clock_monotonic_seconds();
-        controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);
-        count_reconcile(m, kind, &verdict, clock_monotonic_seconds() - started);
-        metrics_add(m->metrics, METRIC_ACTIVE_WORKERS, labels, -1);
-    } else if (!reload_settings(m, &verdict.error)) {
-        verdict.kind = verdict.error.class == ERROR_INVALID_SPEC ? VERDICT_TERMINAL : VERDICT_RETRY;
-        LOG(LOG_WARNING, "settings were not applied", {"configMap", slash + 1},
-            {"detail", verdict.error.message});
-    }
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)atomic_fetch_add(&m->reconciles, 1));
+    measure_start(&m->measure, kind);
+    double started = clock_monotonic_seconds();
+    controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);
+    measure_end(&m->measure, kind, &verdict, clock_monotonic_seconds() - started);
     follow_up(m, key, &verdict);
 }
 
@@ -244,10 +125,7 @@ static void work(void *context, const char *key, bool may_be_slow) {
 
 static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error) {
     struct manager *m = context;
-    char labels[LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "resource=\"%s\",class=\"%s\"", resource->plural,
-             error_class_name(error->class));
-    metrics_add(m->metrics, METRIC_WATCH_FAILURES_TOTAL, labels, 1);
+    measure_watch_failure(&m->measure, resource, error);
     LOG(LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural},
         {"detail", error->message});
 }
@@ -256,8 +134,16 @@ static void all_synced(void *context) {
     struct manager *m = context;
     if (!atomic_load(&m->stopping)) {
         LOG(LOG_INFO, "all resources listed, starting workers");
-        set_workers(m, m->settings->workers);
+        pthread_mutex_lock(&m->workers_lock);
+        m->has_synced = true;
+        unsigned wanted = m->wanted_workers;
+        pthread_mutex_unlock(&m->workers_lock);
+        set_workers(m, wanted);
     }
+}
+
+static void settings_changed(void *context) {
+    chores_ask(((struct manager *)context)->chores, chore_settings);
 }
 
 static int answer_ready(struct manager *m, struct buffer *body) {
@@ -286,8 +172,8 @@ static int answer(void *context, const char *path, struct buffer *body) {
         return answer_ready(m, body);
     }
     if (strcmp(path, "/metrics") == 0) {
-        refresh_gauges(m);
-        return metrics_write(m->metrics, body, &ignored) ? 200 : 500;
+        measure_refresh(&m->measure, m->queue, m->watches);
+        return metrics_write(m->measure.metrics, body, &ignored) ? 200 : 500;
     }
     (void)buffer_append_text(body, "not found; there are /healthz, /readyz and /metrics\n", &ignored);
     return 404;
@@ -314,6 +200,7 @@ static void stop_late(void *) {
 static void *stop(void *context) {
     struct manager *m = context;
     workers_join(m->workers);
+    chores_stop(m->chores);
     event_recorder_free(m->recorder);
     m->recorder = nullptr;
     loop_stop(m->loop);
@@ -337,12 +224,15 @@ static void stop_requested(void *context) {
 }
 
 static bool start_base(struct manager *m, struct error *e) {
-    struct queue_observer observer = {m, key_added, key_retried, key_started, key_finished};
+    struct queue_observer observer = measure_queue(&m->measure);
+    m->wanted_workers = m->settings->workers;
     m->remakes = remakes_create();
     if (m->remakes == nullptr) {
         return error_no_memory(e, "starting");
     }
-    return metrics_create(&m->metrics, e) && queue_create(&observer, &m->queue, e) &&
+    return text_split(m->settings->namespaces, &m->namespaces, e) &&
+           text_split(m->settings->excluded_namespaces, &m->excluded, e) &&
+           metrics_create(&m->measure.metrics, e) && queue_create(&observer, &m->queue, e) &&
            workers_create(m->queue, work, m, &m->workers, e) && loop_create(&m->loop, e) &&
            loop_timer_create(m->loop, stop_late, nullptr, &m->deadline, e) &&
            loop_on_signal(m->loop, SIGTERM, stop_requested, m, e) &&
@@ -356,10 +246,16 @@ static bool start_client(struct manager *m, struct error *e) {
     if (!kube_config_load(m->settings->kubeconfig, m->settings->context, &m->config, e)) {
         return false;
     }
-    m->host = strstr(kube_config_server(m->config), "://") + 3;
-    return http_client_create(m->loop, connection_opened, m, &m->http, e) &&
-           kube_client_create(m->config, m->http, request_done, m, &m->client, e) &&
+    m->measure.host = strstr(kube_config_server(m->config), "://") + 3;
+    return http_client_create(m->loop, measure_connection, &m->measure, &m->http, e) &&
+           kube_client_create(m->config, m->http, measure_request, &m->measure, &m->client, e) &&
+           access_create(m->client, &m->access, e) &&
            event_recorder_create(m->client, "qubesec.io/operator", m->name, &m->recorder, e);
+}
+
+static bool start_chores(struct manager *m, struct error *e) {
+    const struct chore list[] = {{chore_settings, reload_settings, m}};
+    return chores_create(list, sizeof(list) / sizeof(list[0]), &m->chores, e);
 }
 
 static bool start_watches(struct manager *m, struct error *e) {
@@ -368,12 +264,15 @@ static bool start_watches(struct manager *m, struct error *e) {
     kube_format_key(namespace, m->settings->config_map, m->settings_key);
     struct watches_options options = {
         .kinds = m->kinds,
+        .namespaces = m->namespaces.items,
+        .excluded = m->excluded.items,
         .loop = m->loop,
         .client = m->client,
         .queue = m->queue,
         .settings_key = m->settings_key,
         .failed = watch_failed,
         .synced = all_synced,
+        .settings_changed = settings_changed,
         .context = m,
     };
     if (!watches_create(&options, &m->watches, e)) {
@@ -384,8 +283,10 @@ static bool start_watches(struct manager *m, struct error *e) {
         .client = m->client,
         .http = m->http,
         .recorder = m->recorder,
-        .metrics = m->metrics,
+        .metrics = m->measure.metrics,
         .remakes = m->remakes,
+        .access = m->access,
+        .grant_check_ms = m->settings->grant_check_ms,
         .seed_url_prefixes = m->settings->seed_url_prefixes,
         .started = clock_wall_seconds(),
     };
@@ -395,7 +296,7 @@ static bool start_watches(struct manager *m, struct error *e) {
 static void log_start(const struct manager *m) {
     char port[8];
     snprintf(port, sizeof(port), "%u", (unsigned)http_server_port(m->server));
-    metrics_set(m->metrics, METRIC_BUILD_INFO, "version=\"" QUBESEC_VERSION "\"", 1);
+    metrics_set(m->measure.metrics, METRIC_BUILD_INFO, "version=\"" QUBESEC_VERSION "\"", 1);
     LOG(LOG_INFO, "started", {"version", QUBESEC_VERSION}, {"openssl", crypto_version()},
         {"server", kube_config_server(m->config)}, {"configMap", m->settings_key}, {"port", port});
 }
@@ -404,8 +305,10 @@ static void log_start(const struct manager *m) {
 static void release(struct manager *m) {
     http_server_free(m->server);
     watches_free(m->watches);
+    chores_free(m->chores);
     event_recorder_free(m->recorder);
     workers_free(m->workers);
+    access_free(m->access);
     kube_client_free(m->client);
     http_client_free(m->http);
     kube_config_free(m->config);
@@ -413,15 +316,17 @@ static void release(struct manager *m) {
     loop_free(m->loop);
     queue_free(m->queue);
     remakes_free(m->remakes);
-    metrics_free(m->metrics);
+    text_list_free(&m->namespaces);
+    text_list_free(&m->excluded);
+    metrics_free(m->measure.metrics);
 }
 
 bool manager_run(const struct settings *settings, const struct kind *const *kinds, struct error *e) {
-    struct manager m = {.settings = settings, .kinds = kinds};
+    struct manager m = {.settings = settings, .kinds = kinds, .workers_lock = PTHREAD_MUTEX_INITIALIZER};
     log_set_level(settings->log_level);
     signal(SIGPIPE, SIG_IGN);
     bool started = harden(settings, e) && crypto_start(e) && start_base(&m, e) && start_client(&m, e) &&
-                   start_watches(&m, e);
+                   start_chores(&m, e) && start_watches(&m, e);
     if (started) {
         log_start(&m);
         loop_run(m.loop);

@@ -14,7 +14,7 @@ enum {
 };
 
 static struct store *secret_store(const struct reconcile *r) {
-    return watches_find_objects(r->controller->watches, kube_secrets.kind);
+    return watches_find_store(r->controller->watches, kube_secrets.kind, r->object->namespace);
 }
 
 static yyjson_val *metadata_of(const struct kube_object *object) {
@@ -83,7 +83,8 @@ static void forget_output(struct reconcile *r) {
 static bool read_secret(struct reconcile *r, struct error *e) {
     uint64_t removals = store_removals(secret_store(r));
     forget_output(r);
-    if (!reconcile_get(r, &kube_secrets, r->decoded.secret_name, &r->secret_document, e)) {
+    if (!reconcile_get(r, &kube_secrets, r->object->namespace, r->decoded.secret_name, &r->secret_document,
+                       e)) {
         return false;
     }
     yyjson_val *root = yyjson_doc_get_root(r->secret_document);
@@ -186,7 +187,8 @@ bool output_examine_live(struct reconcile *r, enum output_state *ret_state, stru
 
 bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
                     struct error *e) {
-    cleanup_object struct kube_object *seen = reconcile_find(r, kube_secrets.kind, r->decoded.secret_name);
+    cleanup_object struct kube_object *seen =
+        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
     if (seen == nullptr) {
         *ret_state = OUTPUT_ABSENT;
         return true;

@@ -13,6 +13,7 @@ struct source {
     const struct input_request *request;
     const struct input_source *from;
     const struct kube_resource *resource; // Secrets or ConfigMaps; NULL: a URL
+    const char *namespace;                // where the reference points to
     const char *name;                     // of the Secret, ConfigMap, or URL
     const char *data_key;
     struct kube_object *upstream; // owned: the resource of ours that the Secret belongs to; NULL: none
@@ -34,6 +35,7 @@ struct reconcile {
     struct source sources[KIND_INPUTS_MAX];
     char reason[REASON_SIZE]; // the Ready condition's, where it is not that of the error's class
 
+    bool is_granted;  // some input is in another namespace, and may be read
     bool may_be_slow; // this worker may do work that takes seconds
     bool is_deferred; // there was such work, and it was not done
     struct occasion occasion;
@@ -51,13 +53,24 @@ struct reconcile {
 [[nodiscard]] bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
                                      yyjson_doc **ret_document, struct error *e);
 
-// Reads an object of r's namespace live; *ret_document is owned. Errors: as reconcile_request.
+// Reads an object live; *ret_document is owned. Errors: as reconcile_request.
 [[nodiscard]] bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource,
-                                 const char *name, yyjson_doc **ret_document, struct error *e);
+                                 const char *namespace, const char *name, yyjson_doc **ret_document,
+                                 struct error *e);
 
-// What the watch knows of the object of that kind and name in r's namespace: a count that is the caller's, or
-// NULL.
-struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *name);
+// What the watch knows of the object of that kind, namespace and name: a count that is the caller's, or NULL.
+struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *namespace,
+                                   const char *name);
+
+// grants.c: references into other namespaces.
+
+// Whether the source is in r's own namespace.
+bool source_is_own(const struct reconcile *r, const struct source *source);
+
+// Whether r's ServiceAccount may get the object of that kind that source's reference names. Always in r's own
+// namespace. Errors: FORBIDDEN (says which grant is missing), those of access_review.
+[[nodiscard]] bool grants_check(struct reconcile *r, const struct source *source, const char *kind,
+                                const char *name, struct error *e);
 
 // inputs.c: step 3.
 

@@ -1,9 +1,14 @@
 #include "operator/settings.h"
 
+#include "base/text.h"
+#include "kinds/spec.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { GRANT_CHECK_MAX_SECONDS = 24 * 3600 };
 
 static bool set_log_level(struct settings *settings, const char *name, const char *text, struct error *e) {
     return settings_parse_level(name, text, &settings->log_level, e);
@@ -31,6 +36,52 @@ static bool set_seed_url_prefix(struct settings *settings, const char *name, con
                          text);
     }
     settings->seed_url_prefixes[count] = text;
+    return true;
+}
+
+// RFC 1123: what can be the name of a namespace.
+static bool is_namespace(const char *text) {
+    size_t length = strlen(text);
+    return length > 0 && length <= 63 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == length &&
+           text[0] != '-' && text[length - 1] != '-';
+}
+
+static bool check_namespaces(const char *name, const char *text, struct error *e) {
+    struct text_list list;
+    if (!text_split(text, &list, e)) {
+        return false;
+    }
+    bool good = list.count <= NAMESPACES_MAX ||
+                error_set(e, ERROR_INVALID_SPEC, "%s: has %zu namespaces; at most %d are allowed", name,
+                          list.count, NAMESPACES_MAX);
+    for (size_t i = 0; good && i < list.count; i++) {
+        good = is_namespace(list.items[i]) ||
+               error_set(e, ERROR_INVALID_SPEC, "%s: \"%.64s\" is not the name of a namespace", name,
+                         list.items[i]);
+    }
+    text_list_free(&list);
+    return good;
+}
+
+static bool set_namespaces(struct settings *settings, const char *name, const char *text, struct error *e) {
+    settings->namespaces = text;
+    return check_namespaces(name, text, e);
+}
+
+static bool set_excluded_namespaces(struct settings *settings, const char *name, const char *text,
+                                    struct error *e) {
+    settings->excluded_namespaces = text;
+    return check_namespaces(name, text, e);
+}
+
+static bool set_grant_check_interval(struct settings *settings, const char *name, const char *text,
+                                     struct error *e) {
+    int64_t seconds = 0;
+    if (!spec_parse_duration(text, &seconds) || seconds < 1 || seconds > GRANT_CHECK_MAX_SECONDS) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: \"%.64s\" is not a length of time from 1s to 24h", name,
+                         text);
+    }
+    settings->grant_check_ms = (uint32_t)seconds * 1000;
     return true;
 }
 
@@ -66,6 +117,13 @@ static const struct flag {
      "Where /healthz, /readyz and /metrics are served, plain HTTP. Port 0: any free one. Default: :8080."},
     {"--namespace", "QUBESEC_NAMESPACE", "NAME", TEXT(namespace), nullptr,
      "The operator's own namespace. Default: $POD_NAMESPACE, else that of the context."},
+    {"--namespaces", "QUBESEC_NAMESPACES", "NAME,...", 0, set_namespaces,
+     "Serve only these namespaces (at most 64), with rights in no other one. Default: all."},
+    {"--exclude-namespaces", "QUBESEC_EXCLUDE_NAMESPACES", "NAME,...", 0, set_excluded_namespaces,
+     "Serve none of these namespaces. Default: none is excluded."},
+    {"--grant-check-interval", "QUBESEC_GRANT_CHECK_INTERVAL", "TIME", 0, set_grant_check_interval,
+     "How often it is checked whether a reference into another namespace is still granted: 30s, 5m. Default: "
+     "5m."},
     {"--config-map", "QUBESEC_CONFIG_MAP", "NAME", TEXT(config_map), nullptr,
      "ConfigMap of that namespace whose entries log-level and workers win over the flags, and are picked up "
      "while "
@@ -165,6 +223,7 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
         .config_map = "qubesec-operator",
         .log_level = LOG_INFO,
         .workers = 4,
+        .grant_check_ms = 300000,
     };
     bool given[FLAG_COUNT] = {0};
     if (settings.namespace != nullptr && settings.namespace[0] == '\0') {

@@ -4,17 +4,20 @@
 #include "base/buffer.h"
 #include "base/log.h"
 
-enum { SEED_URL_PREFIXES_MAX = 16, WORKERS_MAX = 64 };
+enum { SEED_URL_PREFIXES_MAX = 16, WORKERS_MAX = 64, NAMESPACES_MAX = 64 };
 
 struct settings {
     const char *kubeconfig; // all texts are borrowed from the arguments or the environment; NULL: not given
     const char *context;
     const char *bind_address;
     const char *namespace;  // of the operator itself
+    const char *namespaces; // comma list of those that are served; NULL: all
+    const char *excluded_namespaces;
     const char *config_map; // with the settings that can change while running
     const char *seed_url_prefixes[SEED_URL_PREFIXES_MAX + 1]; // NULL-terminated
     enum log_level log_level;
     unsigned workers;
+    uint32_t grant_check_ms; // how often a granted reference is checked again
     bool allow_memory_dump;
     bool help;
 };

@@ -41,14 +41,16 @@ static bool input_is_settled(const struct source *source, yyjson_val *recorded) 
     if (source->resource == nullptr) {
         return true; // what was fetched once from a URL is not fetched again
     }
-    return source->seen != nullptr && status_names(recorded, source->seen);
+    return same_text(recorded, "namespace", source->namespace) && source->seen != nullptr &&
+           status_names(recorded, source->seen);
 }
 
 static bool output_is_as_recorded(const struct reconcile *r, yyjson_val *recorded) {
     if (!same_text(recorded, "name", r->decoded.secret_name)) {
         return false;
     }
-    cleanup_object struct kube_object *seen = reconcile_find(r, kube_secrets.kind, r->decoded.secret_name);
+    cleanup_object struct kube_object *seen =
+        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
     return seen != nullptr && status_names(recorded, seen) &&
            secret_metadata_ownership(r->kind, r->object, yyjson_obj_get(seen->root, "metadata")) ==
                OWNERSHIP_OURS;
@@ -99,6 +101,7 @@ struct status_writer {
     char now[CLOCK_TEXT_SIZE];
     bool transition; // the Ready condition changed its status or reason
     bool lost;       // the output is another object's
+    bool denied;     // the inputs may not be read
 };
 
 static void add_text(struct status_writer *w, yyjson_mut_val *object, const char *field, const char *text) {
@@ -177,7 +180,7 @@ static void add_inputs(struct status_writer *w) {
         add_text(w, input, "kind", source_kind(source));
         add_text(w, input, "name", source->name);
         if (source->resource != nullptr) {
-            add_text(w, input, "namespace", r->object->namespace);
+            add_text(w, input, "namespace", source->namespace);
         }
         add_object_identity(w, input, source->read);
     }
@@ -231,11 +234,12 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
 // ---- writing
 
 // What a status that is not written in full leaves as it is: when it was last written, and what it says of an
-// output that is still there: that of a finished object that waits, or one that is in use until it expires.
+// output that is still there: that of a finished object that waits or may not read its inputs any more, or
+// one that is in use until it expires.
 static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
-    bool is_there =
-        phase == PHASE_PENDING || (phase == PHASE_FAILED && !w->lost &&
-                                   json_member_text(status_of(w->r), RENEWAL_EXPIRY_FIELD) != nullptr);
+    bool is_there = phase == PHASE_PENDING || w->denied ||
+                    (phase == PHASE_FAILED && !w->lost &&
+                     json_member_text(status_of(w->r), RENEWAL_EXPIRY_FIELD) != nullptr);
     return strcmp(field, "lastUpdateTime") == 0 || (is_there && strcmp(field, "error") != 0);
 }
 
@@ -290,7 +294,8 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e
         return error_wrap(e, "writing the status");
     }
     return kube_object_create(yyjson_doc_get_root(answer), &updated, e) &&
-           store_apply_own(watches_find_objects(r->controller->watches, r->kind->kind), updated, e);
+           store_apply_own(watches_find_store(r->controller->watches, r->kind->kind, r->object->namespace),
+                           updated, e);
 }
 
 bool status_publish(struct reconcile *r, enum phase phase, const char *reason, const char *message,
@@ -303,6 +308,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     struct status_writer w = {.r = r, .document = document};
     w.status = yyjson_mut_obj_add_obj(document, root, "status");
     w.lost = strcmp(reason, "SecretConflict") == 0;
+    w.denied = strcmp(reason, "AccessDenied") == 0;
     clock_format(clock_wall_seconds(), w.now);
     build(&w, phase, reason, message);
     if (!differs(&w, phase)) {

@@ -641,6 +641,8 @@ OPERATOR_RIGHTS = {
     ("", "secrets"): {"get", "list", "watch", "create", "patch"},
     ("", "configmaps"): {"get", "list", "watch"},
     ("events.k8s.io", "events"): {"create", "patch"},
+    ("authorization.k8s.io", "localsubjectaccessreviews"): {"create"},
+    ("authorization.k8s.io", "subjectaccessreviews"): set(),
     ("", "events"): set(),
     ("", "pods"): set(),
     ("", "serviceaccounts/token"): set(),

@@ -11,6 +11,9 @@ from api import QDK, QKKP, QRN, data_of, thing, wait_until
 from process import STOP_PATIENCE
 
 FLAGS = {
+    "--namespaces": "QUBESEC_NAMESPACES",
+    "--exclude-namespaces": "QUBESEC_EXCLUDE_NAMESPACES",
+    "--grant-check-interval": "QUBESEC_GRANT_CHECK_INTERVAL",
     "--kubeconfig": "QUBESEC_KUBECONFIG",
     "--context": "QUBESEC_CONTEXT",
     "--bind-address": "QUBESEC_BIND_ADDRESS",

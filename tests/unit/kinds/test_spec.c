@@ -484,6 +484,21 @@ static void names_in_a_reference_are_such(void **) {
     end_good(&r);
 }
 
+static void service_account_is(const char *json, const char *expected) {
+    struct reading r = begin(json);
+    assert_string_equal(spec_service_account(&r.reader), expected);
+    end_good(&r);
+}
+
+static void a_service_account_has_a_name(void **) {
+    service_account_is("{}", "default");
+    service_account_is("{'serviceAccountName':''}", "default");
+    service_account_is("{'serviceAccountName':'key-reader.v2'}", "key-reader.v2");
+    struct reading r = begin("{'serviceAccountName':'a:b'}");
+    (void)spec_service_account(&r.reader);
+    end_bad(&r, "spec.serviceAccountName: \"a:b\" is not the name of a ServiceAccount");
+}
+
 static void members_of_a_reference_have_bounds(void **) {
     static const struct {
         const char *member;
@@ -736,6 +751,7 @@ int main(void) {
         cmocka_unit_test(the_kind_of_a_reference_is_one_of_its_sources),
         cmocka_unit_test(a_key_goes_with_kinds_that_have_one),
         cmocka_unit_test(names_in_a_reference_are_such),
+        cmocka_unit_test(a_service_account_has_a_name),
         cmocka_unit_test(members_of_a_reference_have_bounds),
         cmocka_unit_test(all_of_it_may_be_left_out),
         cmocka_unit_test(the_output_secret_has_two_names),

@@ -141,6 +141,12 @@ static void failures_double_the_delay_up_to_a_limit(void **) {
     assert_int_equal(retry(queue, "b", 0), 5); // each key for itself
     assert_int_equal(retry(queue, "b", 7000), 7000);
     assert_int_equal(retry(queue, "b", 3), 20);
+    struct error e;
+    uint32_t delay_ms = 0;
+    must(queue_retry(queue, "b", 3, 30, &delay_ms, &e), e);
+    assert_int_equal(delay_ms, 30); // of 40: the ceiling
+    must(queue_retry(queue, "b", 50, 30, &delay_ms, &e), e);
+    assert_int_equal(delay_ms, 50); // the floor is higher
     queue_free(queue);
 }
 
@@ -198,7 +204,7 @@ static void a_key_that_succeeded_takes_no_memory(void **) {
     memory_left = 0;
     must_fail(queue_add_after(queue, "a", 1, &e), e, ERROR_NO_MEMORY, "");
     uint32_t delay_ms = 77;
-    must_fail(queue_retry(queue, "a", 0, &delay_ms, &e), e, ERROR_NO_MEMORY, "");
+    must_fail(queue_retry(queue, "a", 0, 0, &delay_ms, &e), e, ERROR_NO_MEMORY, "");
     memory_left = -1;
     assert_int_equal(delay_ms, 77);
     queue_free(queue);
@@ -228,7 +234,7 @@ static void out_of_memory_leaves_the_queue_as_it_was(void **) {
         char *taken = take(queue, key);
         uint32_t delay_ms;
         must(queue_add_after(queue, key, 1000, &e), e);
-        must(queue_retry(queue, key, 0, &delay_ms, &e), e);
+        must(queue_retry(queue, key, 0, 0, &delay_ms, &e), e);
         must(queue_add(queue, key, &e), e);
         queue_done(queue, taken);
     }

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 
 static const char *const variables[] = {
-    "QUBESEC_KUBECONFIG",        "QUBESEC_CONTEXT",   "QUBESEC_BIND_ADDRESS", "QUBESEC_NAMESPACE",
-    "QUBESEC_CONFIG_MAP",        "QUBESEC_LOG_LEVEL", "QUBESEC_WORKERS",      "QUBESEC_SEED_URL_PREFIX",
-    "QUBESEC_ALLOW_MEMORY_DUMP", "POD_NAMESPACE",
+    "QUBESEC_KUBECONFIG",           "QUBESEC_CONTEXT",   "QUBESEC_BIND_ADDRESS", "QUBESEC_NAMESPACE",
+    "QUBESEC_CONFIG_MAP",           "QUBESEC_LOG_LEVEL", "QUBESEC_WORKERS",      "QUBESEC_SEED_URL_PREFIX",
+    "QUBESEC_ALLOW_MEMORY_DUMP",    "POD_NAMESPACE",     "QUBESEC_NAMESPACES",   "QUBESEC_EXCLUDE_NAMESPACES",
+    "QUBESEC_GRANT_CHECK_INTERVAL",
 };
 enum { VARIABLE_COUNT = sizeof(variables) / sizeof(variables[0]) };
 
@@ -51,8 +52,40 @@ static void nothing_given_is_the_default(void **) {
     assert_null(settings.seed_url_prefixes[0]);
     assert_int_equal(settings.log_level, LOG_INFO);
     assert_int_equal(settings.workers, 4);
+    assert_null(settings.namespaces);
+    assert_null(settings.excluded_namespaces);
+    assert_int_equal(settings.grant_check_ms, 300000);
     assert_false(settings.allow_memory_dump);
     assert_false(settings.help);
+}
+
+static void namespaces_are_names(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--namespaces", "team-a, team-b", "--exclude-namespaces=kube-system"), e);
+    assert_string_equal(settings.namespaces, "team-a, team-b");
+    assert_string_equal(settings.excluded_namespaces, "kube-system");
+    REFUSE("--namespaces: \"Team\" is not the name of a namespace", "--namespaces", "a,Team");
+    REFUSE("--exclude-namespaces: \"a.b\" is not the name of a namespace", "--exclude-namespaces", "a.b");
+    REFUSE("--exclude-namespaces: \"-a\" is not the name of a namespace", "--exclude-namespaces", "-a");
+    char many[256] = "";
+    for (int i = 0; i < NAMESPACES_MAX + 1; i++) {
+        snprintf(many + strlen(many), sizeof(many) - strlen(many), "a,");
+    }
+    REFUSE("--namespaces: has 65 namespaces; at most 64 are allowed", "--namespaces", many);
+}
+
+static void the_grant_check_interval_is_a_length_of_time(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--grant-check-interval", "1h30m"), e);
+    assert_int_equal(settings.grant_check_ms, 5400000);
+    REFUSE("--grant-check-interval: \"0s\" is not a length of time from 1s to 24h", "--grant-check-interval",
+           "0s");
+    REFUSE("--grant-check-interval: \"25h\" is not a length of time from 1s to 24h", "--grant-check-interval",
+           "25h");
+    REFUSE("--grant-check-interval: \"5\" is not a length of time from 1s to 24h", "--grant-check-interval",
+           "5");
 }
 
 static void each_flag_is_read(void **) {
@@ -323,6 +356,8 @@ static void help_tells_of_every_flag_and_variable(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(namespaces_are_names, clear_environment),
+        cmocka_unit_test_setup(the_grant_check_interval_is_a_length_of_time, clear_environment),
         cmocka_unit_test_setup(nothing_given_is_the_default, clear_environment),
         cmocka_unit_test_setup(each_flag_is_read, clear_environment),
         cmocka_unit_test_setup(a_value_may_follow_an_equals_sign, clear_environment),
