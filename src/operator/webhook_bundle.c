@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { PATH_MAX_BYTES = 2048, BODY_MAX_BYTES = 256 * 1024, TRIES_MAX = 3, TIMEOUT_MS = 10000 };
+enum { PATH_MAX_BYTES = 2048, BODY_MAX_BYTES = 256 * 1024, TIMEOUT_MS = 10000 };
 
 // NULL: there is none of our name.
 static yyjson_val *find_webhook(yyjson_val *configuration) {
@@ -45,17 +45,18 @@ static bool write_body(yyjson_val *present, const char *bundle, struct buffer *b
     return json_write(document, body, e);
 }
 
-static bool apply(struct kube_client *client, const char *path, yyjson_val *present, const char *bundle,
-                  struct error *e) {
+static bool apply(struct kube_client *client, yyjson_val *present, const char *bundle, struct error *e) {
     cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
-    cleanup_buffer struct buffer query = buffer_create(PATH_MAX_BYTES);
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    const char *name = json_text(json_find(present, "metadata", "name", nullptr));
     if (!write_body(present, bundle, &body, e) ||
-        !buffer_append_format(&query, e, "%s?fieldManager=qubesec-webhook&force=true", path)) {
+        !kube_resource_path(&kube_validating_webhooks, nullptr, name, nullptr, &path, e) ||
+        !buffer_append_text(&path, "?fieldManager=qubesec-webhook&force=true", e)) {
         return false;
     }
     struct kube_request request = {
         .method = "PATCH",
-        .path = buffer_text(&query),
+        .path = buffer_text(&path),
         .content_type = KUBE_APPLY_PATCH,
         .body = buffer_text(&body),
         .body_length = body.length,
@@ -64,47 +65,40 @@ static bool apply(struct kube_client *client, const char *path, yyjson_val *pres
     return kube_client_call(client, &request, nullptr, e);
 }
 
-static bool try_once(struct kube_client *client, const char *path, const char *bundle,
-                     enum webhook_bundle *ret_bundle, struct error *e) {
-    cleanup_json yyjson_doc *document = nullptr;
-    struct kube_request request = {.method = "GET", .path = path, .timeout_ms = TIMEOUT_MS};
-    if (!kube_client_call(client, &request, &document, e) && e->class != ERROR_NOT_FOUND) {
+bool webhook_bundle_read(struct kube_client *client, const char *name, yyjson_doc **ret_configuration,
+                         struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    yyjson_doc *configuration = nullptr;
+    if (!kube_resource_path(&kube_validating_webhooks, nullptr, name, nullptr, &path, e)) {
         return false;
     }
-    yyjson_val *present = document == nullptr ? nullptr : yyjson_doc_get_root(document);
-    yyjson_val *webhook = find_webhook(present);
-    const char *published = json_text(json_find(webhook, "clientConfig", "caBundle", nullptr));
-    if (webhook == nullptr) {
-        *ret_bundle = WEBHOOK_BUNDLE_ABSENT;
-        return true;
-    }
-    if (published != nullptr && strcmp(published, bundle) == 0) {
-        *ret_bundle = WEBHOOK_BUNDLE_SAME;
-        return true;
-    }
-    if (!apply(client, path, present, bundle, e)) {
+    struct kube_request request = {.method = "GET", .path = buffer_text(&path), .timeout_ms = TIMEOUT_MS};
+    if (!kube_client_call(client, &request, &configuration, e) && e->class != ERROR_NOT_FOUND) {
         return false;
     }
-    *ret_bundle = WEBHOOK_BUNDLE_WRITTEN;
+    *ret_configuration = configuration;
     return true;
 }
 
-bool webhook_bundle_publish(struct kube_client *client, const char *configuration, const struct buffer *pem,
+bool webhook_bundle_publish(struct kube_client *client, yyjson_doc *configuration, const struct buffer *pem,
                             enum webhook_bundle *ret_bundle, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     cleanup_buffer struct buffer bundle = buffer_create(BODY_MAX_BYTES);
-    if (!kube_resource_path(&kube_validating_webhooks, nullptr, configuration, nullptr, &path, e) ||
-        !base64_encode(buffer_text(pem), pem->length, &bundle, e)) {
+    yyjson_val *present = yyjson_doc_get_root(configuration);
+    yyjson_val *webhook = find_webhook(present);
+    const char *published = json_text(json_find(webhook, "clientConfig", "caBundle", nullptr));
+    if (!base64_encode(buffer_text(pem), pem->length, &bundle, e)) {
         return false;
     }
-    for (int tries = 0; tries < TRIES_MAX; tries++) {
-        if (try_once(client, buffer_text(&path), buffer_text(&bundle), ret_bundle, e)) {
-            return true;
-        }
-        if (e->class != ERROR_CONFLICT && e->class != ERROR_NOT_FOUND) { // else it was changed meanwhile
-            return false;
-        }
+    if (webhook == nullptr) {
+        *ret_bundle = WEBHOOK_BUNDLE_ABSENT;
+    } else if (published != nullptr && strcmp(published, buffer_text(&bundle)) == 0) {
+        *ret_bundle = WEBHOOK_BUNDLE_SAME;
+    } else if (apply(client, present, buffer_text(&bundle), e)) {
+        *ret_bundle = WEBHOOK_BUNDLE_WRITTEN;
+    } else if (e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND) {
+        *ret_bundle = WEBHOOK_BUNDLE_LOST;
+    } else {
+        return false;
     }
-    e->class = ERROR_RETRYABLE;
-    return false;
+    return true;
 }

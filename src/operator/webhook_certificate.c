@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "crypto/fingerprint.h"
 #include "operator/webhook_bundle.h"
 #include "operator/webhook_secret.h"
@@ -59,18 +60,16 @@ static bool add_name(struct webhook_certificate *keeper, const char *text, struc
 }
 
 static bool add_hosts(struct webhook_certificate *keeper, const char *hosts, struct error *e) {
-    while (hosts != nullptr && *hosts != '\0') {
-        size_t length = strcspn(hosts, ",");
-        cleanup_text char *host = memory_copy_span(hosts, length);
-        if (host == nullptr) {
-            return error_no_memory(e, "a name");
-        }
-        if (length > 0 && !add_name(keeper, host, e)) {
-            return false;
-        }
-        hosts += length + (hosts[length] == ',' ? 1 : 0);
+    struct text_list list;
+    if (!text_split(hosts, &list, e)) {
+        return false;
     }
-    return true;
+    bool added = true;
+    for (size_t i = 0; added && i < list.count; i++) {
+        added = add_name(keeper, list.items[i], e);
+    }
+    text_list_free(&list);
+    return added;
 }
 
 static bool add_service(struct webhook_certificate *keeper, const char *suffix, struct error *e) {
@@ -244,63 +243,66 @@ static void tell_step(const struct webhook_certificate *keeper, enum webhook_ste
         {"secret", keeper->options.secret}, {"why", why});
 }
 
-// One look at the caBundle. What fails here must not keep a certificate from being renewed.
+// The caBundle, in all rounds of one look. What fails here must not keep a certificate from being renewed.
 struct publication {
-    bool written; // in this or an earlier round
+    yyjson_doc *configuration; // as it was read in this round, before the Secret; NULL: there is none
+    enum webhook_bundle bundle;
+    bool written; // in this round or an earlier one
     bool failed;
     struct error error;
 };
 
+static void publication_free(struct publication *publication) {
+    json_free(publication->configuration);
+}
+#define cleanup_publication [[gnu::cleanup(publication_free)]]
+
+static void read_configuration(const struct webhook_certificate *keeper, struct publication *publication) {
+    json_free(publication->configuration);
+    publication->configuration = nullptr;
+    publication->failed = !webhook_bundle_read(keeper->options.client, keeper->options.configuration,
+                                               &publication->configuration, &publication->error);
+}
+
 static void publish(struct webhook_certificate *keeper, const struct webhook_authority *authority,
-                    struct publication *publication, struct webhook_plan *plan) {
+                    struct publication *publication) {
     cleanup_buffer struct buffer pem = buffer_create(TEXT_MAX_BYTES);
-    enum webhook_bundle bundle = WEBHOOK_BUNDLE_ABSENT;
-    const char *configuration = keeper->options.configuration;
-    publication->failed =
-        !webhook_authority_append_bundle(authority, &pem, &publication->error) ||
-        !webhook_bundle_publish(keeper->options.client, configuration, &pem, &bundle, &publication->error);
-    plan->published = !publication->failed;
-    plan->just_published = bundle == WEBHOOK_BUNDLE_WRITTEN;
-    publication->written = publication->written || plan->just_published;
-    if (plan->just_published) {
-        LOG(LOG_INFO, "caBundle written", {"configuration", configuration});
+    publication->failed = publication->failed ||
+                          !webhook_authority_append_bundle(authority, &pem, &publication->error) ||
+                          !webhook_bundle_publish(keeper->options.client, publication->configuration, &pem,
+                                                  &publication->bundle, &publication->error);
+    if (publication->failed) {
+        return;
     }
-    if (!publication->failed && bundle == WEBHOOK_BUNDLE_ABSENT) {
+    if (publication->bundle == WEBHOOK_BUNDLE_WRITTEN) {
+        publication->written = true;
+        LOG(LOG_INFO, "caBundle written", {"configuration", keeper->options.configuration});
+    }
+    if (publication->bundle == WEBHOOK_BUNDLE_ABSENT) {
         warn(keeper, "nothing calls the webhook",
-             "there is no ValidatingWebhookConfiguration with " WEBHOOK_NAME " of the name that is set");
+             "there is no ValidatingWebhookConfiguration of the name that is set with a "
+             "webhook " WEBHOOK_NAME);
     } else {
         keeper->told[0] = '\0';
     }
 }
 
-// Reads, and does one step if there is one to do. *ret_settled: there was none.
-static bool do_round(struct webhook_certificate *keeper, struct snapshot *snapshot,
-                     struct publication *publication, bool *ret_settled, struct error *e) {
+// Decides what is due, and does it. *ret_settled: nothing was.
+static bool do_step(struct webhook_certificate *keeper, struct snapshot *snapshot,
+                    const struct webhook_plan *plan, bool *ret_settled, struct error *e) {
     enum webhook_step step;
     const char *why;
     bool written = false;
-    struct webhook_plan plan = {
-        .names = keeper->names,
-        .name_count = keeper->name_count,
-        .now = clock_wall_seconds(),
-        .overlap = keeper->options.overlap_seconds,
-    };
-    if (!read_secret(keeper, snapshot, e)) {
+    char reason[WEBHOOK_DAMAGE_SIZE]; // why goes with the step
+    if (!webhook_authority_decide(&snapshot->authority, plan, &step, &why, e)) {
         return false;
     }
-    if (snapshot->authority.ca != nullptr) {
-        publish(keeper, &snapshot->authority, publication, &plan);
-    }
-    if (!webhook_authority_decide(&snapshot->authority, &plan, &step, &why, e)) {
-        return false;
-    }
+    snprintf(reason, sizeof(reason), "%s", why);
     *ret_settled = step == WEBHOOK_NOTHING;
     if (*ret_settled) {
         return true;
     }
-    char reason[WEBHOOK_DAMAGE_SIZE]; // why goes with the step
-    snprintf(reason, sizeof(reason), "%s", why);
-    if (!webhook_authority_advance(&snapshot->authority, step, keeper->ca, &plan, e) ||
+    if (!webhook_authority_advance(&snapshot->authority, step, keeper->ca, plan, e) ||
         !write_secret(keeper, snapshot, &written, e)) {
         return false;
     }
@@ -308,6 +310,31 @@ static bool do_round(struct webhook_certificate *keeper, struct snapshot *snapsh
         tell_step(keeper, step, reason);
     }
     return true;
+}
+
+// Reads all, and does one step if there is one to do.
+static bool do_round(struct webhook_certificate *keeper, struct snapshot *snapshot,
+                     struct publication *publication, bool *ret_settled, struct error *e) {
+    read_configuration(keeper, publication);
+    if (!read_secret(keeper, snapshot, e)) {
+        return false;
+    }
+    publication->bundle = WEBHOOK_BUNDLE_ABSENT;
+    if (snapshot->authority.ca != nullptr) {
+        publish(keeper, &snapshot->authority, publication);
+    }
+    if (publication->bundle == WEBHOOK_BUNDLE_LOST) {
+        return true;
+    }
+    struct webhook_plan plan = {
+        .names = keeper->names,
+        .name_count = keeper->name_count,
+        .now = clock_wall_seconds(),
+        .overlap = keeper->options.overlap_seconds,
+        .published = !publication->failed,
+        .just_published = publication->bundle == WEBHOOK_BUNDLE_WRITTEN,
+    };
+    return do_step(keeper, snapshot, &plan, ret_settled, e);
 }
 
 static bool use_own(struct webhook_certificate *keeper, const struct webhook_authority *authority,
@@ -335,7 +362,7 @@ static bool use_own(struct webhook_certificate *keeper, const struct webhook_aut
 
 static bool keep_own(struct webhook_certificate *keeper, uint32_t *again_ms, struct error *e) {
     cleanup_snapshot struct snapshot snapshot = {0};
-    struct publication publication = {0};
+    cleanup_publication struct publication publication = {0};
     bool settled = false;
     for (int round = 0; round < ROUNDS_MAX && !settled; round++) {
         if (!do_round(keeper, &snapshot, &publication, &settled, e)) {
@@ -343,7 +370,7 @@ static bool keep_own(struct webhook_certificate *keeper, uint32_t *again_ms, str
         }
     }
     if (!settled) {
-        return error_set(e, ERROR_RETRYABLE, "Secret %s keeps changing", keeper->options.secret);
+        return error_set(e, ERROR_RETRYABLE, "the webhook's Secret or configuration keeps changing");
     }
     if (!use_own(keeper, &snapshot.authority, publication.written, again_ms, e)) {
         return false;

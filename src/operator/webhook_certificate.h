@@ -5,8 +5,6 @@
 #include "kube/client.h"
 #include "operator/metrics.h"
 
-enum { WEBHOOK_OVERLAP_SECONDS = 60, WEBHOOK_OVERLAP_MAX_SECONDS = 3600 };
-
 struct webhook_certificate;
 
 struct webhook_certificate_options {
@@ -18,7 +16,7 @@ struct webhook_certificate_options {
     const char *secret;        // name of the Secret
     const char *configuration; // name of the ValidatingWebhookConfiguration
     const char *directory;     // of somebody else's tls.crt and tls.key; NULL or "": our own certificate
-    unsigned overlap_seconds;  // how long old and new are trusted side by side, at each of the two steps
+    unsigned overlap_seconds;  // how long two CAs are trusted side by side, at each of the two steps; from 1
     // Has the webhook serve this certificate from now on. Texts are borrowed for the call.
     bool (*use)(void *context, const char *chain_pem, const char *key_pem, struct error *e);
     void *context;

@@ -61,7 +61,7 @@ static void a_leaf_from_the_future_is_renewed(void **) { // another replica's cl
 static void other_names_need_another_leaf(void **) {
     struct error e;
     cleanup_authority struct webhook_authority authority = made();
-    struct san other[2] = {names[0]};
+    struct san other[2] = {wanted_names[0]};
     must(san_parse("webhook.example.com", &other[1], &e), e);
     struct webhook_plan plan = plan_at(start);
     plan.names = other;

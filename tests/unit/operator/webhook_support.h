@@ -17,11 +17,11 @@ enum { TEXT_MAX = 1 << 18, DAY = 24 * 3600, OVERLAP = 60 };
 
 static const int64_t start = 1767323045; // 2026-01-02T03:04:05Z
 
-static struct san names[2];
+static struct san wanted_names[2];
 
 static inline struct webhook_plan plan_at(int64_t now) {
     return (struct webhook_plan){
-        .names = names, .name_count = 2, .now = now, .overlap = OVERLAP, .published = true};
+        .names = wanted_names, .name_count = 2, .now = now, .overlap = OVERLAP, .published = true};
 }
 
 static inline enum webhook_step decide(const struct webhook_authority *authority, struct webhook_plan plan) {
@@ -97,7 +97,7 @@ static inline bool is_accepted(const struct buffer *chain, const struct buffer *
     assert_int_equal(X509_STORE_CTX_init(context, store, sk_X509_INFO_value(shown, 0)->x509, nullptr), 1);
     X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
     X509_VERIFY_PARAM_set_time(parameters, now);
-    assert_int_equal(X509_VERIFY_PARAM_set1_host(parameters, names[0].text, 0), 1);
+    assert_int_equal(X509_VERIFY_PARAM_set1_host(parameters, wanted_names[0].text, 0), 1);
     assert_int_equal(X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER), 1);
     bool accepted = X509_verify_cert(context) == 1;
     X509_STORE_CTX_free(context);
@@ -111,8 +111,8 @@ static inline bool is_accepted(const struct buffer *chain, const struct buffer *
 // Starts OpenSSL as the program does, for main.
 static inline void start_webhook_tests(void) {
     struct error e;
-    if (!crypto_start(&e) || !san_parse("qubesec-webhook.qubesec-system.svc", &names[0], &e) ||
-        !san_parse("127.0.0.1", &names[1], &e)) {
+    if (!crypto_start(&e) || !san_parse("qubesec-webhook.qubesec-system.svc", &wanted_names[0], &e) ||
+        !san_parse("127.0.0.1", &wanted_names[1], &e)) {
         fprintf(stderr, "%s\n", e.message);
         _Exit(2);
     }
