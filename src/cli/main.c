@@ -10,6 +10,7 @@ static const struct verb {
     const char *help;
 } verbs[] = {
     {"operator", verb_operator, "serve the resources of qubesec.io in a cluster"},
+    {"check", verb_check, "tell what is missing in an installation, and what to do about it"},
     {"version", verb_version, "show the versions of this program and of OpenSSL"},
 };
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };

@@ -2,5 +2,6 @@
 // exit status: 0 done, 1 failed, 2 wrongly called.
 #pragma once
 
+int verb_check(char *const *arguments);
 int verb_operator(char *const *arguments);
 int verb_version(char *const *arguments);

@@ -2,8 +2,11 @@
 
 #include "base/memory.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,6 +73,40 @@ bool crypto_start(struct error *e) {
 
 const char *crypto_version(void) {
     return OpenSSL_version(OPENSSL_FULL_VERSION_STRING);
+}
+
+// What one round over the providers needs.
+struct description {
+    struct buffer *text;
+    struct error *error;
+    size_t count;
+};
+
+static int describe_provider(OSSL_PROVIDER *provider, void *memory) {
+    struct description *description = memory;
+    const char *version = "";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_ptr(OSSL_PROV_PARAM_VERSION, (char **)&version, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    bool known = OSSL_PROVIDER_get_params(provider, parameters) == 1 && version[0] != '\0';
+    return buffer_append_format(description->text, description->error, "%s%s%s%s",
+                                description->count++ > 0 ? ", " : "", OSSL_PROVIDER_get0_name(provider),
+                                known ? " " : "", known ? version : "")
+               ? 1
+               : 0;
+}
+
+bool crypto_describe_providers(struct buffer *text, struct error *e) {
+    struct description description = {.text = text, .error = e};
+    if (OSSL_PROVIDER_do_all(nullptr, describe_provider, &description) != 1) {
+        return false;
+    }
+    if (description.count == 0) {
+        return error_set(e, ERROR_CRYPTO, "OpenSSL has no provider");
+    }
+    return EVP_default_properties_is_fips_enabled(nullptr) != 1 ||
+           buffer_append_text(text, " (only FIPS)", e);
 }
 
 bool crypto_error(struct error *e, enum error_class class, const char *format, ...) {

@@ -2,6 +2,7 @@
 // written in the one form that every other implementation reads.
 #pragma once
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 // Must be the first use of OpenSSL in the process, on the first thread, before any library that calls OpenSSL
@@ -13,6 +14,11 @@
 
 // The version of the OpenSSL that is loaded, "3.5.9"; static.
 const char *crypto_version(void);
+
+// Appends the providers that are loaded and active, each with its version, divided by commas, and whether
+// only algorithms that are approved by FIPS 140 are fetched: "default 3.5.9, fips 3.1.2 (only FIPS)". Errors:
+// CRYPTO (there is none), as buffer_append.
+[[nodiscard]] bool crypto_describe_providers(struct buffer *text, struct error *e);
 
 // Empties this thread's OpenSSL error queue into *e: the given text, then the reason that OpenSSL noted
 // first. The class is the one given, or NO_MEMORY where OpenSSL ran out of memory. Always returns false, as

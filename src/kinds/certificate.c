@@ -5,6 +5,7 @@
 #include "crypto/signature.h"
 #include "kinds/certificate_spec.h"
 #include "kinds/input_key.h"
+#include "kinds/reasons.h"
 #include "kinds/table.h"
 
 #include <string.h>
@@ -366,7 +367,7 @@ static void report_times(const struct certificate_spec *spec, const struct store
     if (ends_with_issuer && end < begin + spec->duration) {
         report->warning =
             "the certificate ends together with its issuer's, which is earlier than its spec asks for";
-        report->warning_reason = "NotAfterClamped";
+        report->warning_reason = REASON_NOT_AFTER_CLAMPED;
     }
 }
 

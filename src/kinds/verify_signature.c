@@ -2,6 +2,7 @@
 #include "crypto/keyform.h"
 #include "kinds/input_key.h"
 #include "kinds/message.h"
+#include "kinds/reasons.h"
 #include "kinds/table.h"
 
 #include <stdio.h>
@@ -112,7 +113,7 @@ static bool report_inputs(const struct pkey *pkey, const struct input *inputs, s
 
 static void report_outcome(bool valid, int64_t now, struct report *report) {
     report->outcome = valid ? "Valid" : "Invalid";
-    report->reason = valid ? "SignatureValid" : "SignatureInvalid";
+    report->reason = valid ? REASON_SIGNATURE_VALID : REASON_SIGNATURE_INVALID;
     report->message = valid ? "the signature is the public key's over the message"
                             : "the signature is not the public key's over this message and context";
     report->is_alarming = !valid;

@@ -26,6 +26,12 @@ void kube_client_free(struct kube_client *client); // takes client; NULL is allo
 // error. Any thread.
 void kube_client_interrupt(struct kube_client *client);
 
+// From now on every request of this client that is no GET is sent only if may_write says so, which is asked
+// on the loop thread at the last moment, and again for each retry; otherwise the call fails with RETRYABLE.
+// For a contender that writes only while it leads. context is borrowed until kube_client_free. Before the
+// first call.
+void kube_client_set_fence(struct kube_client *client, bool (*may_write)(void *context), void *context);
+
 struct kube_request {
     const char *method;
     const char *path;         // from kube_resource_path, with a query if there is one

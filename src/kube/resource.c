@@ -18,6 +18,8 @@ const struct kube_resource kube_access_reviews = {.group = "authorization.k8s.io
                                                   .version = "v1",
                                                   .kind = "LocalSubjectAccessReview",
                                                   .plural = "localsubjectaccessreviews"};
+const struct kube_resource kube_leases = {
+    .group = "coordination.k8s.io", .version = "v1", .kind = "Lease", .plural = "leases"};
 
 // RFC 3986 section 2.3: letters, digits and these four stay as they are.
 static bool is_unreserved(char c) {

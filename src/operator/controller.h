@@ -37,7 +37,8 @@ struct verdict {
 };
 
 // Reconciles the object of kind under key ("namespace/name"). Blocks; worker threads only. id: the
-// reconcile's, for logs. may_be_slow: this worker may do work that takes seconds.
+// reconcile's, for logs, Events and the status that it writes. may_be_slow: this worker may do work that
+// takes seconds.
 void controller_reconcile(struct controller *controller, const struct kind *kind,
                           const struct kube_resource *resource, const char *key, const char *id,
                           bool may_be_slow, struct verdict *ret_verdict);

@@ -1,6 +1,7 @@
 // Step 3 of a reconcile: an object's inputs, found in the stores and read live.
 #include "base/memory.h"
 #include "crypto/encoding.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@ void source_format_from(const char *kind, const char *name, char ret_from[SOURCE
 static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
                      struct error *e) {
     bool own = source_is_own(r, source);
-    snprintf(r->reason, sizeof(r->reason), "WaitingFor%s", source->from->kind);
+    snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR, source->from->kind);
     return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s%s%s, which %s", source->request->field,
                      source->from->kind, own ? "" : source->namespace, own ? "" : "/", name, why);
 }

@@ -1,7 +1,7 @@
 #include "operator/live_settings.h"
 
 #include "base/memory.h"
-#include "kube/object.h"
+#include "operator/reasons.h"
 
 #include <string.h>
 
@@ -22,8 +22,18 @@ static bool find_path(const char *key, struct buffer *path, struct error *e) {
                : kube_resource_path(&kube_config_maps, namespace, slash + 1, nullptr, path, e);
 }
 
-bool live_settings_read(struct kube_client *client, const char *key, const struct settings *settings,
-                        struct live_settings *ret_live, struct error *e) {
+// People look at the object that they have edited.
+static void tell_of_fault(struct event_recorder *recorder, yyjson_val *config_map, const char *fault) {
+    const struct event_words words = {true, REASON_INVALID_SETTINGS, "Reload", fault, nullptr};
+    cleanup_object struct kube_object *object = nullptr;
+    struct error ignored;
+    if (kube_object_create_metadata(config_map, &object, &ignored)) {
+        event_record(recorder, &kube_config_maps, object, &words);
+    }
+}
+
+bool live_settings_read(struct kube_client *client, struct event_recorder *recorder, const char *key,
+                        const struct settings *settings, struct live_settings *ret_live, struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_SIZE);
     cleanup_json yyjson_doc *document = nullptr;
     struct live_settings live = {.log_level = settings->log_level, .workers = settings->workers};
@@ -36,6 +46,7 @@ bool live_settings_read(struct kube_client *client, const char *key, const struc
     }
     yyjson_val *root = document == nullptr ? nullptr : yyjson_doc_get_root(document);
     if (!apply(yyjson_obj_get(root, "data"), &live, e)) {
+        tell_of_fault(recorder, root, e->message);
         return false;
     }
     *ret_live = live;

@@ -6,8 +6,10 @@
 #include "crypto/openssl.h"
 #include "net/http_server.h"
 #include "operator/chores.h"
+#include "operator/leader.h"
 #include "operator/live_settings.h"
 #include "operator/measure.h"
+#include "operator/reconcile_id.h"
 #include "operator/workers.h"
 
 #include <pthread.h>
@@ -31,6 +33,8 @@ struct manager {
     struct kube_config *config;
     struct http_client *http;
     struct kube_client *client;
+    struct kube_client *writer; // what reconciles write with: only while we lead
+    struct leader *leader;
     struct event_recorder *recorder;
     struct queue *queue;
     struct watches *watches;
@@ -46,23 +50,17 @@ struct manager {
     char settings_key[KUBE_KEY_SIZE]; // of the ConfigMap
     char name[128];                   // of this process
     atomic_bool stopping;
-    atomic_uint_fast64_t reconciles;
-    pthread_mutex_t workers_lock; // guards all below
-    unsigned wanted_workers;
-    bool has_synced;
+    atomic_bool synced;
+    atomic_bool leading;
 };
 
 // ---- work
 
-// As many workers as are wanted, once there is something to work on.
 static void set_workers(struct manager *m, unsigned count) {
     struct error e;
-    pthread_mutex_lock(&m->workers_lock);
-    m->wanted_workers = count;
-    if (!workers_set_count(m->workers, m->has_synced ? count : 0, &e)) {
+    if (!workers_set_count(m->workers, count, &e)) {
         LOG(LOG_ERROR, "could not start all workers", {"detail", e.message});
     }
-    pthread_mutex_unlock(&m->workers_lock);
     for (const struct kind *const *kind = m->kinds; *kind != nullptr; kind++) {
         measure_workers(&m->measure, *kind, count);
     }
@@ -71,7 +69,7 @@ static void set_workers(struct manager *m, unsigned count) {
 static bool reload_settings(void *context, uint32_t *, struct error *e) {
     struct manager *m = context;
     struct live_settings live;
-    if (live_settings_read(m->client, m->settings_key, m->settings, &live, e)) {
+    if (live_settings_read(m->client, m->recorder, m->settings_key, m->settings, &live, e)) {
         char workers[16];
         snprintf(workers, sizeof(workers), "%u", live.workers);
         log_set_level(live.log_level);
@@ -107,13 +105,13 @@ static void follow_up(struct manager *m, const char *key, const struct verdict *
 static void work(void *context, const char *key, bool may_be_slow) {
     struct manager *m = context;
     char plural[64];
-    char id[24];
+    char id[RECONCILE_ID_SIZE];
     const struct kube_resource *resource;
     struct verdict verdict;
     const char *slash = strchr(key, '/');
     snprintf(plural, sizeof(plural), "%.*s", (int)(slash - key), key);
     const struct kind *kind = watches_find_plural(m->watches, plural, &resource);
-    snprintf(id, sizeof(id), "%016llx", (unsigned long long)atomic_fetch_add(&m->reconciles, 1));
+    reconcile_id_next(id);
     measure_start(&m->measure, kind);
     double started = clock_monotonic_seconds();
     controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);
@@ -130,16 +128,32 @@ static void watch_failed(void *context, const struct kube_resource *resource, co
         {"detail", error->message});
 }
 
+// Work begins when all is known and we lead, whichever comes last.
+static void meet_condition(struct manager *m, atomic_bool *condition) {
+    struct error e;
+    atomic_store(condition, true);
+    if (!atomic_load(&m->synced) || !atomic_load(&m->leading) || atomic_load(&m->stopping)) {
+        return;
+    }
+    LOG(LOG_INFO, "all resources listed, starting workers");
+    if (!workers_begin(m->workers, &e)) {
+        LOG(LOG_ERROR, "could not start all workers", {"detail", e.message});
+    }
+}
+
 static void all_synced(void *context) {
     struct manager *m = context;
-    if (!atomic_load(&m->stopping)) {
-        LOG(LOG_INFO, "all resources listed, starting workers");
-        pthread_mutex_lock(&m->workers_lock);
-        m->has_synced = true;
-        unsigned wanted = m->wanted_workers;
-        pthread_mutex_unlock(&m->workers_lock);
-        set_workers(m, wanted);
-    }
+    meet_condition(m, &m->synced);
+}
+
+static void leading_started(void *context) {
+    struct manager *m = context;
+    meet_condition(m, &m->leading);
+}
+
+// Another replica may be at work by now: not one step more, least of all an orderly stop.
+static void leading_lost(void *) {
+    _exit(1);
 }
 
 static void settings_changed(void *context) {
@@ -165,14 +179,15 @@ static int answer(void *context, const char *path, struct buffer *body) {
     struct manager *m = context;
     struct error ignored;
     if (strcmp(path, "/healthz") == 0) {
-        (void)buffer_append_text(body, "ok\n", &ignored);
-        return 200;
+        bool healthy = leader_is_healthy(m->leader);
+        (void)buffer_append_text(body, healthy ? "ok\n" : "the lease is overdue\n", &ignored);
+        return healthy ? 200 : 500;
     }
     if (strcmp(path, "/readyz") == 0 || strcmp(path, "/readyz/watches") == 0) {
         return answer_ready(m, body);
     }
     if (strcmp(path, "/metrics") == 0) {
-        measure_refresh(&m->measure, m->queue, m->watches);
+        measure_refresh(&m->measure, m->queue, m->watches, m->controller.started);
         return metrics_write(m->measure.metrics, body, &ignored) ? 200 : 500;
     }
     (void)buffer_append_text(body, "not found; there are /healthz, /readyz and /metrics\n", &ignored);
@@ -203,6 +218,7 @@ static void *stop(void *context) {
     chores_stop(m->chores);
     event_recorder_free(m->recorder);
     m->recorder = nullptr;
+    leader_release(m->leader); // nothing is written any more
     loop_stop(m->loop);
     return nullptr;
 }
@@ -215,8 +231,10 @@ static void stop_requested(void *context) {
     }
     LOG(LOG_INFO, "stopping");
     loop_timer_start(m->deadline, STOP_DEADLINE_MS);
+    leader_decline(m->leader);
     queue_shut_down(m->queue);
     kube_client_interrupt(m->client);
+    kube_client_interrupt(m->writer);
     if (pthread_create(&thread, nullptr, stop, m) != 0) {
         stop_late(nullptr);
     }
@@ -225,18 +243,46 @@ static void stop_requested(void *context) {
 
 static bool start_base(struct manager *m, struct error *e) {
     struct queue_observer observer = measure_queue(&m->measure);
-    m->wanted_workers = m->settings->workers;
     m->remakes = remakes_create();
     if (m->remakes == nullptr) {
         return error_no_memory(e, "starting");
     }
-    return text_split(m->settings->namespaces, &m->namespaces, e) &&
-           text_split(m->settings->excluded_namespaces, &m->excluded, e) &&
-           metrics_create(&m->measure.metrics, e) && queue_create(&observer, &m->queue, e) &&
-           workers_create(m->queue, work, m, &m->workers, e) && loop_create(&m->loop, e) &&
-           loop_timer_create(m->loop, stop_late, nullptr, &m->deadline, e) &&
+    if (!text_split(m->settings->namespaces, &m->namespaces, e) ||
+        !text_split(m->settings->excluded_namespaces, &m->excluded, e) ||
+        !metrics_create(&m->measure.metrics, e) || !queue_create(&observer, &m->queue, e) ||
+        !workers_create(m->queue, work, m, &m->workers, e)) {
+        return false;
+    }
+    workers_hold(m->workers);
+    return loop_create(&m->loop, e) && loop_timer_create(m->loop, stop_late, nullptr, &m->deadline, e) &&
            loop_on_signal(m->loop, SIGTERM, stop_requested, m, e) &&
            loop_on_signal(m->loop, SIGINT, stop_requested, m, e);
+}
+
+static const char *own_namespace(const struct manager *m) {
+    const char *namespace = m->settings->namespace;
+    return namespace == nullptr || namespace[0] == '\0' ? kube_config_namespace(m->config) : namespace;
+}
+
+static bool create_leader(struct manager *m, struct error *e) {
+    const struct leader_options options = {
+        .elect = m->settings->leader_elect,
+        .namespace = own_namespace(m),
+        .name = m->settings->leader_election_lease,
+        .timing = m->settings->leader_election,
+        .loop = m->loop,
+        .config = m->config,
+        .recorder = m->recorder,
+        .measure = &m->measure,
+        .started = leading_started,
+        .lost = leading_lost,
+        .context = m,
+    };
+    if (!leader_create(&options, &m->leader, e)) {
+        return false;
+    }
+    kube_client_set_fence(m->writer, leader_may_write, m->leader);
+    return true;
 }
 
 static bool start_client(struct manager *m, struct error *e) {
@@ -249,8 +295,10 @@ static bool start_client(struct manager *m, struct error *e) {
     m->measure.host = strstr(kube_config_server(m->config), "://") + 3;
     return http_client_create(m->loop, measure_connection, &m->measure, &m->http, e) &&
            kube_client_create(m->config, m->http, measure_request, &m->measure, &m->client, e) &&
+           kube_client_create(m->config, m->http, measure_request, &m->measure, &m->writer, e) &&
            access_create(m->client, &m->access, e) &&
-           event_recorder_create(m->client, "qubesec.io/operator", m->name, &m->recorder, e);
+           event_recorder_create(m->writer, "qubesec.io/operator", m->name, &m->recorder, e) &&
+           create_leader(m, e);
 }
 
 static bool start_chores(struct manager *m, struct error *e) {
@@ -259,8 +307,7 @@ static bool start_chores(struct manager *m, struct error *e) {
 }
 
 static bool start_watches(struct manager *m, struct error *e) {
-    const char *namespace = m->settings->namespace;
-    namespace = namespace == nullptr || namespace[0] == '\0' ? kube_config_namespace(m->config) : namespace;
+    const char *namespace = own_namespace(m);
     kube_format_key(namespace, m->settings->config_map, m->settings_key);
     struct watches_options options = {
         .kinds = m->kinds,
@@ -280,7 +327,7 @@ static bool start_watches(struct manager *m, struct error *e) {
     }
     m->controller = (struct controller){
         .watches = m->watches,
-        .client = m->client,
+        .client = m->writer,
         .http = m->http,
         .recorder = m->recorder,
         .metrics = m->measure.metrics,
@@ -309,6 +356,8 @@ static void release(struct manager *m) {
     event_recorder_free(m->recorder);
     workers_free(m->workers);
     access_free(m->access);
+    kube_client_free(m->writer);
+    leader_free(m->leader);
     kube_client_free(m->client);
     http_client_free(m->http);
     kube_config_free(m->config);
@@ -322,13 +371,17 @@ static void release(struct manager *m) {
 }
 
 bool manager_run(const struct settings *settings, const struct kind *const *kinds, struct error *e) {
-    struct manager m = {.settings = settings, .kinds = kinds, .workers_lock = PTHREAD_MUTEX_INITIALIZER};
+    struct manager m = {.settings = settings, .kinds = kinds};
     log_set_level(settings->log_level);
     signal(SIGPIPE, SIG_IGN);
     bool started = harden(settings, e) && crypto_start(e) && start_base(&m, e) && start_client(&m, e) &&
                    start_chores(&m, e) && start_watches(&m, e);
     if (started) {
         log_start(&m);
+        set_workers(&m, settings->workers);
+        started = leader_start(m.leader, e);
+    }
+    if (started) {
         loop_run(m.loop);
         LOG(LOG_INFO, "stopped");
     }

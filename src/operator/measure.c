@@ -1,7 +1,7 @@
 #include "operator/measure.h"
 
 #include "base/log.h"
-#include "operator/expiry.h"
+#include "operator/gauges.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -122,18 +122,12 @@ void measure_end(struct measure *measure, const struct kind *kind, const struct 
 
 // ---- gauges
 
-static void count_objects(void *context, const char *kind, size_t count) {
-    char labels[MEASURE_LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "kind=\"%s\"", kind);
-    metrics_set(((struct measure *)context)->metrics, METRIC_OBJECTS, labels, (double)count);
-}
-
-void measure_refresh(struct measure *measure, struct queue *queue, const struct watches *watches) {
+void measure_refresh(struct measure *measure, struct queue *queue, const struct watches *watches,
+                     int64_t started) {
     double unfinished;
     double longest = queue_longest_running(queue, &unfinished);
     metrics_set(measure->metrics, METRIC_QUEUE_DEPTH, queue_label, (double)queue_depth(queue));
     metrics_set(measure->metrics, METRIC_QUEUE_LONGEST_RUNNING_SECONDS, queue_label, longest);
     metrics_set(measure->metrics, METRIC_QUEUE_UNFINISHED_WORK_SECONDS, queue_label, unfinished);
-    watches_count(watches, count_objects, measure);
-    expiry_measure(watches, measure->metrics);
+    gauges_measure(watches, started, measure->metrics);
 }

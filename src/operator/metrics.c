@@ -44,7 +44,9 @@ static const struct family {
                                       COUNTER},
     [METRIC_WATCH_FAILURES_TOTAL] = {"qubesec_watch_failures_total",
                                      "Lists and watches that failed, by resource", COUNTER},
-    [METRIC_OBJECTS] = {"qubesec_objects", "Objects of each kind", GAUGE},
+    [METRIC_WATCH_SILENCE_SECONDS] = {"qubesec_watch_silence_seconds",
+                                      "Time since the API server was last heard of on a watch", GAUGE},
+    [METRIC_OBJECTS] = {"qubesec_objects", "Objects by kind and status", GAUGE},
     [METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS] =
         {"qubesec_certificate_expiration_timestamp_seconds",
          "When the certificate expires, in seconds since 1970", GAUGE},
@@ -65,7 +67,20 @@ static const struct family {
     [METRIC_WEBHOOK_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS] =
         {"qubesec_webhook_certificate_expiration_timestamp_seconds",
          "When the certificate that the webhook serves expires, in seconds since 1970", GAUGE},
+    [METRIC_LEADER_STATUS] = {"leader_election_master_status",
+                              "1 on the replica that holds the lease, 0 on the others", GAUGE},
+    [METRIC_LEADER_SLOWPATH_TOTAL] = {"leader_election_slowpath_total",
+                                      "Renewals of the lease that needed a read before them", COUNTER},
     [METRIC_BUILD_INFO] = {"qubesec_build_info", "The program's version", GAUGE},
+    [METRIC_PROCESS_CPU_SECONDS_TOTAL] = {"process_cpu_seconds_total", "CPU time used, of user and system",
+                                          COUNTER},
+    [METRIC_PROCESS_RESIDENT_MEMORY_BYTES] = {"process_resident_memory_bytes", "Memory that is in RAM",
+                                              GAUGE},
+    [METRIC_PROCESS_VIRTUAL_MEMORY_BYTES] = {"process_virtual_memory_bytes", "Memory that is mapped", GAUGE},
+    [METRIC_PROCESS_OPEN_FDS] = {"process_open_fds", "File descriptors that are open", GAUGE},
+    [METRIC_PROCESS_MAX_FDS] = {"process_max_fds", "File descriptors that may be open", GAUGE},
+    [METRIC_PROCESS_START_TIME_SECONDS] = {"process_start_time_seconds",
+                                           "When the process started, in seconds since 1970", GAUGE},
 };
 
 static const double bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "crypto/encoding.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
 
@@ -26,7 +27,7 @@ static bool check_ownership(struct reconcile *r, const struct kube_object *secre
                             enum ownership *ret_ownership, struct error *e) {
     *ret_ownership = secret_metadata_ownership(r->kind, r->object, metadata_of(secret));
     if (*ret_ownership == OWNERSHIP_LEFT) {
-        snprintf(r->reason, sizeof(r->reason), "WaitingForGarbageCollection");
+        snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_GARBAGE_COLLECTION);
         return error_set(
             e, ERROR_NOT_FOUND,
             "Secret %s belongs to a deleted object of this name; waiting for Kubernetes to collect it",

@@ -2,6 +2,7 @@
 // folder only.
 #pragma once
 
+#include "base/log.h"
 #include "operator/controller.h"
 #include "operator/decode.h"
 #include "operator/renewal.h"
@@ -38,6 +39,7 @@ struct reconcile {
     bool is_granted;  // some input is in another namespace, and may be read
     bool may_be_slow; // this worker may do work that takes seconds
     bool is_deferred; // there was such work, and it was not done
+    bool is_retried;  // it failed, and will be tried again
     struct occasion occasion;
 
     struct secret_data data;     // the output, made or read
@@ -47,6 +49,13 @@ struct reconcile {
     struct report report;        // what its kind says of it; report.status is owned
     struct kube_object *output;  // owned: the output Secret's metadata as last read or written
 };
+
+// Logs about r's object, with r's id; detail may be NULL.
+void reconcile_log(const struct reconcile *r, enum log_level level, const char *message, const char *detail);
+
+// Records an Event about r's object, with r's id.
+void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
+                      const char *note);
 
 // Sends a request of r's as kube_client_call does. What the API server refuses is no fault of the object's
 // spec and may be accepted later, so INVALID_SPEC and FORBIDDEN become REFUSED.
@@ -153,7 +162,7 @@ int64_t status_time(yyjson_val *status, const char *field);
 // that the watch now shows: nothing is to be done then, before the renewal that it announces.
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal);
 
-// Patches the status where it differs, and records an Event if its Ready condition changed. message: for
-// people; NULL: none.
+// Patches the status where it differs, and records an Event if its Ready condition changed, or if r is
+// retried: the same failure again continues the Event's series. message: for people.
 [[nodiscard]] bool status_publish(struct reconcile *r, enum phase phase, const char *reason,
                                   const char *message, struct error *e);

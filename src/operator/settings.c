@@ -100,13 +100,58 @@ static bool set_webhook_overlap(struct settings *settings, const char *name, con
     return true;
 }
 
-static bool set_allow_memory_dump(struct settings *settings, const char *name, const char *text,
-                                  struct error *e) {
+static bool parse_bool(const char *name, const char *text, bool *ret_value, struct error *e) {
     if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
         return error_set(e, ERROR_INVALID_SPEC, "%s: %s is neither true nor false", name, text);
     }
-    settings->allow_memory_dump = strcmp(text, "true") == 0;
+    *ret_value = strcmp(text, "true") == 0;
     return true;
+}
+
+static bool set_allow_memory_dump(struct settings *settings, const char *name, const char *text,
+                                  struct error *e) {
+    return parse_bool(name, text, &settings->allow_memory_dump, e);
+}
+
+static bool set_leader_elect(struct settings *settings, const char *name, const char *text, struct error *e) {
+    return parse_bool(name, text, &settings->leader_elect, e);
+}
+
+// Up to an hour: "15s", "500ms", "1m30s", or a bare number of seconds.
+static bool parse_time(const char *name, const char *text, uint32_t *ret_ms, struct error *e) {
+    enum { MS_MAX = 3600 * 1000 };
+    size_t digits = strspn(text, "0123456789");
+    bool plain = digits > 0 && digits < 10;
+    int64_t number = plain ? strtoll(text, nullptr, 10) : 0;
+    int64_t ms = -1;
+    int64_t seconds;
+    if (plain && text[digits] == '\0') {
+        ms = number * 1000;
+    } else if (plain && strcmp(text + digits, "ms") == 0) {
+        ms = number;
+    } else if (spec_parse_duration(text, &seconds) && seconds <= MS_MAX / 1000) {
+        ms = seconds * 1000;
+    }
+    if (ms < 1 || ms > MS_MAX) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not a time such as 15s or 500ms, up to 1h",
+                         name, text);
+    }
+    *ret_ms = (uint32_t)ms;
+    return true;
+}
+
+static bool set_lease_duration(struct settings *settings, const char *name, const char *text,
+                               struct error *e) {
+    return parse_time(name, text, &settings->leader_election.duration_ms, e);
+}
+
+static bool set_renew_deadline(struct settings *settings, const char *name, const char *text,
+                               struct error *e) {
+    return parse_time(name, text, &settings->leader_election.renew_deadline_ms, e);
+}
+
+static bool set_retry_period(struct settings *settings, const char *name, const char *text, struct error *e) {
+    return parse_time(name, text, &settings->leader_election.retry_period_ms, e);
 }
 
 static bool set_help(struct settings *settings, const char *, const char *, struct error *) {
@@ -147,6 +192,21 @@ static const struct flag {
      "debug, info, warning or error. Default: info."},
     {"--workers", "QUBESEC_WORKERS", "N", 0, set_workers,
      "How many objects are reconciled at once, 1 to 64. Default: 4."},
+    {"--leader-elect", "QUBESEC_LEADER_ELECT", nullptr, 0, set_leader_elect,
+     "true: of several replicas the one that holds a Lease works, the others stand by. false: there is no "
+     "other. Default: true."},
+    {"--leader-election-lease", "QUBESEC_LEADER_ELECTION_LEASE", "NAME", TEXT(leader_election_lease), nullptr,
+     "The Lease, in the operator's own namespace. Default: qubesec-operator."},
+    {"--leader-election-lease-duration", "QUBESEC_LEADER_ELECTION_LEASE_DURATION", "TIME", 0,
+     set_lease_duration,
+     "How long after the leader's last sign of life another takes its place; whole seconds. Default: 15s."},
+    {"--leader-election-renew-deadline", "QUBESEC_LEADER_ELECTION_RENEW_DEADLINE", "TIME", 0,
+     set_renew_deadline,
+     "How long the leader tries to renew the Lease before it ends itself; less than the duration. Default: "
+     "10s."},
+    {"--leader-election-retry-period", "QUBESEC_LEADER_ELECTION_RETRY_PERIOD", "TIME", 0, set_retry_period,
+     "How often the Lease is renewed, or looked at by others; less than the deadline by a fifth. Default: "
+     "2s."},
     {"--seed-url-prefix", "QUBESEC_SEED_URL_PREFIX", "URL", 0, set_seed_url_prefix,
      "Allow spec.seedURI of QuantumRandomNumber to point to URLs that start so; may be given up to 16 times. "
      "Default: "
@@ -262,13 +322,17 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
         .log_level = LOG_INFO,
         .workers = 4,
         .grant_check_ms = 300000,
+        .leader_elect = true,
+        .leader_election = {.duration_ms = 15000, .renew_deadline_ms = 10000, .retry_period_ms = 2000},
+        .leader_election_lease = "qubesec-operator",
     };
     bool given[FLAG_COUNT] = {0};
     if (settings.namespace != nullptr && settings.namespace[0] == '\0') {
         settings.namespace = nullptr;
     }
     if (!read_arguments(arguments, given, &settings, e) ||
-        (!settings.help && !read_variables(given, &settings, e))) {
+        (!settings.help && !read_variables(given, &settings, e)) ||
+        !lease_check_timing(&settings.leader_election, e)) {
         return false;
     }
     *ret_settings = settings;

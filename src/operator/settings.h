@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "kube/lease.h"
 
 enum { SEED_URL_PREFIXES_MAX = 16, WORKERS_MAX = 64, NAMESPACES_MAX = 64 };
 
@@ -24,6 +25,9 @@ struct settings {
     enum log_level log_level;
     unsigned workers;
     uint32_t grant_check_ms; // how often a granted reference is checked again
+    bool leader_elect;
+    struct lease_timing leader_election;
+    const char *leader_election_lease; // its name
     bool allow_memory_dump;
     bool help;
 };

@@ -28,9 +28,11 @@ struct watches {
     size_t count;
 };
 
-// Index values: what an object depends on, as "Kind/namespace/name", and what it claims as its output Secret.
+// Index values: what an object depends on, as "Kind/namespace/name", what it claims as its output Secret, and
+// what its status.status is.
 static const char claim_format[] = "claim/%s/%s";
 static const char dependency_format[] = "%s/%s/%s";
+static const char status_format[] = "status/%s";
 
 static void index_reference(const struct input_request *request, const char *own_namespace,
                             void (*add)(void *sink, const char *value), void *sink) {
@@ -44,6 +46,20 @@ static void index_reference(const struct input_request *request, const char *own
             snprintf(value, sizeof(value), dependency_format, source->kind, namespace, reference->name);
             add(sink, value);
         }
+    }
+}
+
+static void index_status(const struct kube_object *object, void (*add)(void *sink, const char *value),
+                         void *sink) {
+    yyjson_val *status = yyjson_obj_get(object->root, "status");
+    const char *phase = json_member_text(status, "status");
+    if (phase != nullptr) {
+        char value[KEY_MAX];
+        snprintf(value, sizeof(value), status_format, phase);
+        add(sink, value);
+    }
+    if (yyjson_obj_get(status, RENEWAL_EXPIRY_FIELD) != nullptr) {
+        add(sink, WATCHES_EXPIRING);
     }
 }
 
@@ -65,9 +81,7 @@ static void index_object(void *context, const struct kube_object *object,
         snprintf(value, sizeof(value), claim_format, object->namespace, decoded.secret_name);
         add(sink, value);
     }
-    if (json_find(object->root, "status", RENEWAL_EXPIRY_FIELD, nullptr) != nullptr) {
-        add(sink, WATCHES_EXPIRING);
-    }
+    index_status(object, add, sink);
 }
 
 static void enqueue(struct watches *watches, const char *plural, const char *key) {
@@ -319,6 +333,32 @@ bool watches_are_alive(const struct watches *watches, const char **ret_missing) 
         }
     }
     return true;
+}
+
+void watches_describe(const struct watches *watches,
+                      void (*visit)(void *context, const struct watch_state *state), void *context) {
+    for (size_t i = 0; i < watches->count; i++) {
+        const struct watched *watched = &watches->all[i];
+        struct watch_state state = {.resource = watched->resource.plural,
+                                    .namespace = watched->namespace,
+                                    .object_count = store_count(watched->store)};
+        if (watched->watch != nullptr) {
+            state.has_synced = watch_has_synced(watched->watch);
+            state.silence_ms = watch_silence_ms(watched->watch);
+        }
+        visit(context, &state);
+    }
+}
+
+size_t watches_count_status(const struct watches *watches, const char *kind, const char *status) {
+    char value[KEY_MAX];
+    snprintf(value, sizeof(value), status_format, status);
+    size_t total = 0;
+    for (size_t i = 0; i < watches->kind_count; i++) {
+        const struct watched *watched = &watches->all[i];
+        total += strcmp(watched->resource.kind, kind) == 0 ? store_count_under(watched->store, value) : 0;
+    }
+    return total;
 }
 
 void watches_count(const struct watches *watches,

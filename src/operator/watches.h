@@ -46,6 +46,22 @@ void watches_free(struct watches *watches); // stops and takes watches; NULL is 
 // minute or so). Any thread. *ret_missing: a resource of which that is not so.
 bool watches_are_alive(const struct watches *watches, const char **ret_missing);
 
+// What is known of one watch.
+struct watch_state {
+    const char *resource;  // plural
+    const char *namespace; // the only one that it is of; NULL: it is of all
+    bool has_synced;
+    int64_t silence_ms; // since the server was last heard of
+    size_t object_count;
+};
+
+// Calls visit with the state of each watch; loop thread, or when the loop does not run.
+void watches_describe(const struct watches *watches,
+                      void (*visit)(void *context, const struct watch_state *state), void *context);
+
+// How many objects of a kind have that text as their status.status. Any thread.
+size_t watches_count_status(const struct watches *watches, const char *kind, const char *status);
+
 // Calls visit with each kind's name and the number of its objects. Any thread.
 void watches_count(const struct watches *watches,
                    void (*visit)(void *context, const char *kind, size_t count), void *context);

@@ -165,6 +165,7 @@ static void the_names_are_the_known_ones(void **) {
         {METRIC_TLS_CONNECTIONS_TOTAL, "# TYPE qubesec_tls_connections_total counter"},
         {METRIC_SECRETS_WRITTEN_TOTAL, "# TYPE qubesec_secrets_written_total counter"},
         {METRIC_WATCH_FAILURES_TOTAL, "# TYPE qubesec_watch_failures_total counter"},
+        {METRIC_WATCH_SILENCE_SECONDS, "# TYPE qubesec_watch_silence_seconds gauge"},
         {METRIC_OBJECTS, "# TYPE qubesec_objects gauge"},
         {METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS,
          "# TYPE qubesec_certificate_expiration_timestamp_seconds gauge"},
@@ -173,7 +174,15 @@ static void the_names_are_the_known_ones(void **) {
         {METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS,
          "# TYPE qubesec_certificate_renewal_timestamp_seconds gauge"},
         {METRIC_CERTIFICATE_READY_STATUS, "# TYPE qubesec_certificate_ready_status gauge"},
+        {METRIC_LEADER_STATUS, "# TYPE leader_election_master_status gauge"},
+        {METRIC_LEADER_SLOWPATH_TOTAL, "# TYPE leader_election_slowpath_total counter"},
         {METRIC_BUILD_INFO, "# TYPE qubesec_build_info gauge"},
+        {METRIC_PROCESS_CPU_SECONDS_TOTAL, "# TYPE process_cpu_seconds_total counter"},
+        {METRIC_PROCESS_RESIDENT_MEMORY_BYTES, "# TYPE process_resident_memory_bytes gauge"},
+        {METRIC_PROCESS_VIRTUAL_MEMORY_BYTES, "# TYPE process_virtual_memory_bytes gauge"},
+        {METRIC_PROCESS_OPEN_FDS, "# TYPE process_open_fds gauge"},
+        {METRIC_PROCESS_MAX_FDS, "# TYPE process_max_fds gauge"},
+        {METRIC_PROCESS_START_TIME_SECONDS, "# TYPE process_start_time_seconds gauge"},
     };
     for (size_t i = 0; i < METRIC_COUNT; i++) {
         assert_non_null(names[i].line);

@@ -6,9 +6,23 @@
 #include <stdlib.h>
 
 static const char *const variables[] = {
-    "QUBESEC_KUBECONFIG",           "QUBESEC_CONTEXT",   "QUBESEC_BIND_ADDRESS", "QUBESEC_NAMESPACE",
-    "QUBESEC_CONFIG_MAP",           "QUBESEC_LOG_LEVEL", "QUBESEC_WORKERS",      "QUBESEC_SEED_URL_PREFIX",
-    "QUBESEC_ALLOW_MEMORY_DUMP",    "POD_NAMESPACE",     "QUBESEC_NAMESPACES",   "QUBESEC_EXCLUDE_NAMESPACES",
+    "QUBESEC_KUBECONFIG",
+    "QUBESEC_CONTEXT",
+    "QUBESEC_BIND_ADDRESS",
+    "QUBESEC_NAMESPACE",
+    "QUBESEC_CONFIG_MAP",
+    "QUBESEC_LOG_LEVEL",
+    "QUBESEC_WORKERS",
+    "QUBESEC_SEED_URL_PREFIX",
+    "QUBESEC_ALLOW_MEMORY_DUMP",
+    "POD_NAMESPACE",
+    "QUBESEC_LEADER_ELECT",
+    "QUBESEC_LEADER_ELECTION_LEASE",
+    "QUBESEC_LEADER_ELECTION_LEASE_DURATION",
+    "QUBESEC_LEADER_ELECTION_RENEW_DEADLINE",
+    "QUBESEC_LEADER_ELECTION_RETRY_PERIOD",
+    "QUBESEC_NAMESPACES",
+    "QUBESEC_EXCLUDE_NAMESPACES",
     "QUBESEC_GRANT_CHECK_INTERVAL",
 };
 enum { VARIABLE_COUNT = sizeof(variables) / sizeof(variables[0]) };
@@ -40,6 +54,13 @@ static void set(const char *variable, const char *value) {
         assert_int_equal(untouched.workers, 999);                                                            \
     } while (0)
 
+static void check_timing(const struct settings *settings, unsigned duration_ms, unsigned renew_deadline_ms,
+                         unsigned retry_period_ms) {
+    assert_int_equal(settings->leader_election.duration_ms, duration_ms);
+    assert_int_equal(settings->leader_election.renew_deadline_ms, renew_deadline_ms);
+    assert_int_equal(settings->leader_election.retry_period_ms, retry_period_ms);
+}
+
 static void nothing_given_is_the_default(void **) {
     struct error e;
     struct settings settings;
@@ -61,6 +82,9 @@ static void nothing_given_is_the_default(void **) {
     assert_string_equal(settings.webhook_certificate_secret, "qubesec-webhook-certificate");
     assert_null(settings.webhook_certificate_directory);
     assert_int_equal(settings.webhook_overlap_seconds, 60);
+    assert_true(settings.leader_elect);
+    assert_string_equal(settings.leader_election_lease, "qubesec-operator");
+    check_timing(&settings, 15000, 10000, 2000);
     assert_false(settings.allow_memory_dump);
     assert_false(settings.help);
 }
@@ -348,6 +372,51 @@ static void a_switch_is_true_or_false(void **) {
     REFUSE("QUBESEC_ALLOW_MEMORY_DUMP: 1 is neither true nor false");
 }
 
+static void leader_election_is_read(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--leader-elect=false", "--leader-election-lease", "other",
+              "--leader-election-lease-duration", "1m", "--leader-election-renew-deadline=40",
+              "--leader-election-retry-period=500ms"),
+         e);
+    assert_false(settings.leader_elect);
+    assert_string_equal(settings.leader_election_lease, "other");
+    check_timing(&settings, 60000, 40000, 500);
+    set("QUBESEC_LEADER_ELECT", "false");
+    set("QUBESEC_LEADER_ELECTION_LEASE", "third");
+    set("QUBESEC_LEADER_ELECTION_LEASE_DURATION", "3s");
+    set("QUBESEC_LEADER_ELECTION_RENEW_DEADLINE", "2");
+    set("QUBESEC_LEADER_ELECTION_RETRY_PERIOD", "1s");
+    must(READ(&settings, &e), e);
+    assert_false(settings.leader_elect);
+    assert_string_equal(settings.leader_election_lease, "third");
+    check_timing(&settings, 3000, 2000, 1000);
+    must(READ(&settings, &e, "--leader-elect"), e);
+    assert_true(settings.leader_elect);
+}
+
+static void times_of_leader_election_have_bounds(void **) {
+    static const char *const bad[] = {"",  "0",   "0s",   "0ms",       "-1s",  "1.5s",        "15 s",
+                                      "s", "61m", "3601", "3600001ms", "15us", "999999999999"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char message[200];
+        char argument[100];
+        snprintf(argument, sizeof(argument), "--leader-election-retry-period=%s", bad[i]);
+        snprintf(message, sizeof(message),
+                 "--leader-election-retry-period: %s is not a time such as 15s or 500ms, up to 1h", bad[i]);
+        REFUSE(message, argument);
+    }
+    REFUSE("the lease duration (10000 ms) must be greater than the renew deadline (10000 ms)",
+           "--leader-election-lease-duration=10s");
+    REFUSE("the renew deadline (10000 ms) must be greater than 1.2 retry periods (9000 ms each)",
+           "--leader-election-retry-period=9s");
+    REFUSE("--leader-elect: maybe is neither true nor false", "--leader-elect=maybe");
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--leader-election-lease-duration=1h"), e);
+    check_timing(&settings, 3600000, 10000, 2000);
+}
+
 static void help_tells_of_every_flag_and_variable(void **) {
     static const char *const flags[] = {"--kubeconfig FILE",
                                         "--context NAME",
@@ -357,6 +426,11 @@ static void help_tells_of_every_flag_and_variable(void **) {
                                         "--log-level LEVEL",
                                         "--workers N",
                                         "--seed-url-prefix URL",
+                                        "--leader-elect",
+                                        "--leader-election-lease NAME",
+                                        "--leader-election-lease-duration TIME",
+                                        "--leader-election-renew-deadline TIME",
+                                        "--leader-election-retry-period TIME",
                                         "--allow-memory-dump",
                                         "--help"};
     struct error e;
@@ -401,6 +475,8 @@ int main(void) {
         cmocka_unit_test_setup(a_prefix_is_of_a_whole_host, clear_environment),
         cmocka_unit_test_setup(there_are_16_prefixes_at_most, clear_environment),
         cmocka_unit_test_setup(a_switch_is_true_or_false, clear_environment),
+        cmocka_unit_test_setup(leader_election_is_read, clear_environment),
+        cmocka_unit_test_setup(times_of_leader_election_have_bounds, clear_environment),
         cmocka_unit_test_setup(help_tells_of_every_flag_and_variable, clear_environment),
     };
     return cmocka_run_group_tests_name("operator/settings", tests, nullptr, nullptr);
