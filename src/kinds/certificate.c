@@ -31,11 +31,6 @@ static bool chain_read(const struct secret *pem, struct chain *ret_chain, struct
                                   &ret_chain->count, e);
 }
 
-static void certificate_cleanup(struct certificate **certificate) {
-    certificate_free(*certificate);
-}
-#define cleanup_certificate [[gnu::cleanup(certificate_cleanup)]]
-
 // ---- the issuer, from the parent's Secret
 
 struct issuer {

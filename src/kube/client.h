@@ -8,6 +8,7 @@
 #define KUBE_METADATA_ONLY "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 #define KUBE_METADATA_LIST_ONLY "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 #define KUBE_MERGE_PATCH "application/merge-patch+json"
+#define KUBE_APPLY_PATCH "application/apply-patch+yaml" // server-side apply; JSON is YAML
 
 struct kube_client;
 

@@ -8,6 +8,12 @@ const struct kube_resource kube_config_maps = {
     .group = "", .version = "v1", .kind = "ConfigMap", .plural = "configmaps"};
 const struct kube_resource kube_events = {
     .group = "events.k8s.io", .version = "v1", .kind = "Event", .plural = "events"};
+const struct kube_resource kube_validating_webhooks = {
+    .group = "admissionregistration.k8s.io",
+    .version = "v1",
+    .kind = "ValidatingWebhookConfiguration",
+    .plural = "validatingwebhookconfigurations",
+};
 const struct kube_resource kube_access_reviews = {.group = "authorization.k8s.io",
                                                   .version = "v1",
                                                   .kind = "LocalSubjectAccessReview",

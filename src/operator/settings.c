@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRANT_CHECK_MAX_SECONDS = 24 * 3600 };
+enum {
+    GRANT_CHECK_MAX_SECONDS = 24 * 3600,
+    WEBHOOK_OVERLAP_SECONDS = 60,
+    WEBHOOK_OVERLAP_MAX_SECONDS = 3600,
+};
 
 static bool set_log_level(struct settings *settings, const char *name, const char *text, struct error *e) {
     return settings_parse_level(name, text, &settings->log_level, e);
@@ -82,6 +86,17 @@ static bool set_grant_check_interval(struct settings *settings, const char *name
                          text);
     }
     settings->grant_check_ms = (uint32_t)seconds * 1000;
+    return true;
+}
+
+static bool set_webhook_overlap(struct settings *settings, const char *name, const char *text,
+                                struct error *e) {
+    int64_t seconds = 0;
+    if (!spec_parse_duration(text, &seconds) || seconds < 1 || seconds > WEBHOOK_OVERLAP_MAX_SECONDS) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: \"%.64s\" is not a length of time from 1s to 1h", name,
+                         text);
+    }
+    settings->webhook_overlap_seconds = (unsigned)seconds;
     return true;
 }
 
@@ -196,6 +211,25 @@ static const struct flag {
      "Allow spec.seedURI of QuantumRandomNumber to point to URLs that start so; may be given up to 16 times. "
      "Default: "
      "none is allowed."},
+    {"--webhook-host", "QUBESEC_WEBHOOK_HOST", "HOST,...", TEXT(webhook_hosts), nullptr,
+     "Further host names and addresses in the webhook's certificate. Default: none."},
+    {"--webhook-service", "QUBESEC_WEBHOOK_SERVICE", "NAME", TEXT(webhook_service), nullptr,
+     "The webhook's Service, in the operator's own namespace; the certificate is made for it. Default: "
+     "qubesec-webhook."},
+    {"--webhook-configuration", "QUBESEC_WEBHOOK_CONFIGURATION", "NAME", TEXT(webhook_configuration), nullptr,
+     "ValidatingWebhookConfiguration whose caBundle is kept right. Default: qubesec."},
+    {"--webhook-certificate-secret", "QUBESEC_WEBHOOK_CERTIFICATE_SECRET", "NAME",
+     TEXT(webhook_certificate_secret), nullptr,
+     "Secret of the operator's own namespace that holds the webhook's CA and certificate. Default: "
+     "qubesec-webhook-certificate."},
+    {"--webhook-certificate-directory", "QUBESEC_WEBHOOK_CERTIFICATE_DIRECTORY", "DIRECTORY",
+     TEXT(webhook_certificate_directory), nullptr,
+     "Serve the tls.crt and tls.key in here, which somebody else keeps, as well as the caBundle. Default: "
+     "the "
+     "operator makes its own certificate."},
+    {"--webhook-rotation-overlap", "QUBESEC_WEBHOOK_ROTATION_OVERLAP", "TIME", 0, set_webhook_overlap,
+     "How long the old and the new CA of the webhook are trusted side by side, before the certificate is "
+     "changed and again after it, 1s to 1h. Default: 60s."},
     {"--allow-memory-dump", "QUBESEC_ALLOW_MEMORY_DUMP", nullptr, 0, set_allow_memory_dump,
      "For tests: let a debugger attach and core dumps be written."},
     {"--help", nullptr, nullptr, 0, set_help, "Show this."},
@@ -281,6 +315,10 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
         .bind_address = ":8080",
         .namespace = getenv("POD_NAMESPACE"),
         .config_map = "qubesec-operator",
+        .webhook_service = "qubesec-webhook",
+        .webhook_configuration = "qubesec",
+        .webhook_certificate_secret = "qubesec-webhook-certificate",
+        .webhook_overlap_seconds = WEBHOOK_OVERLAP_SECONDS,
         .log_level = LOG_INFO,
         .workers = 4,
         .grant_check_ms = 300000,

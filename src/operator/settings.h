@@ -16,6 +16,12 @@ struct settings {
     const char *excluded_namespaces;
     const char *config_map; // with the settings that can change while running
     const char *seed_url_prefixes[SEED_URL_PREFIXES_MAX + 1]; // NULL-terminated
+    const char *webhook_hosts; // comma list of further names and addresses in its certificate
+    const char *webhook_service;
+    const char *webhook_configuration;
+    const char *webhook_certificate_secret;
+    const char *webhook_certificate_directory; // NULL: our own certificate
+    unsigned webhook_overlap_seconds;          // of two CAs in a rotation
     enum log_level log_level;
     unsigned workers;
     uint32_t grant_check_ms; // how often a granted reference is checked again

@@ -76,11 +76,36 @@ static void nothing_given_is_the_default(void **) {
     assert_null(settings.namespaces);
     assert_null(settings.excluded_namespaces);
     assert_int_equal(settings.grant_check_ms, 300000);
+    assert_null(settings.webhook_hosts);
+    assert_string_equal(settings.webhook_service, "qubesec-webhook");
+    assert_string_equal(settings.webhook_configuration, "qubesec");
+    assert_string_equal(settings.webhook_certificate_secret, "qubesec-webhook-certificate");
+    assert_null(settings.webhook_certificate_directory);
+    assert_int_equal(settings.webhook_overlap_seconds, 60);
     assert_true(settings.leader_elect);
     assert_string_equal(settings.leader_election_lease, "qubesec-operator");
     check_timing(&settings, 15000, 10000, 2000);
     assert_false(settings.allow_memory_dump);
     assert_false(settings.help);
+}
+
+static void the_webhooks_certificate_has_its_flags(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--webhook-host", "127.0.0.1,a.example", "--webhook-service=s",
+              "--webhook-configuration=c", "--webhook-certificate-secret=n",
+              "--webhook-certificate-directory=/d", "--webhook-rotation-overlap=2m"),
+         e);
+    assert_string_equal(settings.webhook_hosts, "127.0.0.1,a.example");
+    assert_string_equal(settings.webhook_service, "s");
+    assert_string_equal(settings.webhook_configuration, "c");
+    assert_string_equal(settings.webhook_certificate_secret, "n");
+    assert_string_equal(settings.webhook_certificate_directory, "/d");
+    assert_int_equal(settings.webhook_overlap_seconds, 120);
+    REFUSE("--webhook-rotation-overlap: \"0s\" is not a length of time from 1s to 1h",
+           "--webhook-rotation-overlap", "0s");
+    REFUSE("--webhook-rotation-overlap: \"61m\" is not a length of time from 1s to 1h",
+           "--webhook-rotation-overlap", "61m");
 }
 
 static void namespaces_are_names(void **) {
@@ -433,6 +458,7 @@ int main(void) {
         cmocka_unit_test_setup(namespaces_are_names, clear_environment),
         cmocka_unit_test_setup(the_grant_check_interval_is_a_length_of_time, clear_environment),
         cmocka_unit_test_setup(nothing_given_is_the_default, clear_environment),
+        cmocka_unit_test_setup(the_webhooks_certificate_has_its_flags, clear_environment),
         cmocka_unit_test_setup(each_flag_is_read, clear_environment),
         cmocka_unit_test_setup(a_value_may_follow_an_equals_sign, clear_environment),
         cmocka_unit_test_setup(of_a_repeated_flag_the_last_counts, clear_environment),
