@@ -6,6 +6,7 @@
 #include "net/http_server.h"
 #include "operator/controller.h"
 #include "operator/expiry.h"
+#include "operator/webhook.h"
 #include "operator/workers.h"
 
 #include <ctype.h>
@@ -35,6 +36,7 @@ struct manager {
     struct metrics *metrics;
     struct remakes *remakes;
     struct http_server *server;
+    struct webhook *webhook; // NULL: there is none
     struct loop_timer *deadline;
     struct controller controller;
     char settings_key[KUBE_KEY_SIZE]; // of the ConfigMap
@@ -271,6 +273,10 @@ static int answer_ready(struct manager *m, struct buffer *body) {
         (void)buffer_append_format(body, &ignored, "%s: not listed yet, or not heard of lately\n", missing);
         return 503;
     }
+    if (!webhook_is_ready(m->webhook)) {
+        (void)buffer_append_text(body, "webhook: no certificate yet\n", &ignored);
+        return 503;
+    }
     (void)buffer_append_text(body, "ok\n", &ignored);
     return 200;
 }
@@ -316,6 +322,7 @@ static void *stop(void *context) {
     workers_join(m->workers);
     event_recorder_free(m->recorder);
     m->recorder = nullptr;
+    webhook_wait_drained(m->webhook);
     loop_stop(m->loop);
     return nullptr;
 }
@@ -328,6 +335,7 @@ static void stop_requested(void *context) {
     }
     LOG(LOG_INFO, "stopping");
     loop_timer_start(m->deadline, STOP_DEADLINE_MS);
+    webhook_drain(m->webhook);
     queue_shut_down(m->queue);
     kube_client_interrupt(m->client);
     if (pthread_create(&thread, nullptr, stop, m) != 0) {
@@ -392,16 +400,41 @@ static bool start_watches(struct manager *m, struct error *e) {
     return http_server_create(m->loop, m->settings->bind_address, answer, m, &m->server, e);
 }
 
+// A connection to the webhook costs a file.
+static void raise_file_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static bool start_webhook(struct manager *m, struct error *e) {
+    const char *address = m->settings->webhook_bind_address;
+    const char *directory = m->settings->webhook_certificate_directory;
+    if (address == nullptr || address[0] == '\0') {
+        return true;
+    }
+    raise_file_limit();
+    return webhook_create(m->loop, address, m->kinds, m->metrics, &m->webhook, e) &&
+           (directory == nullptr || directory[0] == '\0' || webhook_load_identity(m->webhook, directory, e));
+}
+
 static void log_start(const struct manager *m) {
     char port[8];
+    char webhook_port_text[8];
     snprintf(port, sizeof(port), "%u", (unsigned)http_server_port(m->server));
+    snprintf(webhook_port_text, sizeof(webhook_port_text), "%u",
+             m->webhook == nullptr ? 0U : (unsigned)webhook_port(m->webhook));
     metrics_set(m->metrics, METRIC_BUILD_INFO, "version=\"" QUBESEC_VERSION "\"", 1);
     LOG(LOG_INFO, "started", {"version", QUBESEC_VERSION}, {"openssl", crypto_version()},
-        {"server", kube_config_server(m->config)}, {"configMap", m->settings_key}, {"port", port});
+        {"server", kube_config_server(m->config)}, {"configMap", m->settings_key}, {"port", port},
+        {"webhookPort", m->webhook == nullptr ? nullptr : webhook_port_text});
 }
 
 // The loop does not run, and no other thread does.
 static void release(struct manager *m) {
+    webhook_free(m->webhook);
     http_server_free(m->server);
     watches_free(m->watches);
     event_recorder_free(m->recorder);
@@ -421,7 +454,7 @@ bool manager_run(const struct settings *settings, const struct kind *const *kind
     log_set_level(settings->log_level);
     signal(SIGPIPE, SIG_IGN);
     bool started = harden(settings, e) && crypto_start(e) && start_base(&m, e) && start_client(&m, e) &&
-                   start_watches(&m, e);
+                   start_watches(&m, e) && start_webhook(&m, e);
     if (started) {
         log_start(&m);
         loop_run(m.loop);

@@ -57,6 +57,13 @@ static const struct family {
     [METRIC_CERTIFICATE_READY_STATUS] = {"qubesec_certificate_ready_status",
                                          "1 for the status that the certificate's Ready condition has",
                                          GAUGE},
+    [METRIC_WEBHOOK_REQUESTS_TOTAL] = {"controller_runtime_webhook_requests_total",
+                                       "Admission requests by HTTP status code", COUNTER},
+    [METRIC_WEBHOOK_LATENCY_SECONDS] = {"controller_runtime_webhook_latency_seconds",
+                                        "How long an admission request took to answer", HISTOGRAM},
+    [METRIC_WEBHOOK_REQUESTS_IN_FLIGHT] = {"controller_runtime_webhook_requests_in_flight",
+                                           "Admission requests that are being answered", GAUGE},
+    [METRIC_ADMISSION_TOTAL] = {"qubesec_admission_total", "Admission reviews by kind and result", COUNTER},
     [METRIC_BUILD_INFO] = {"qubesec_build_info", "The program's version", GAUGE},
 };
 

@@ -10,8 +10,10 @@ struct settings {
     const char *kubeconfig; // all texts are borrowed from the arguments or the environment; NULL: not given
     const char *context;
     const char *bind_address;
-    const char *namespace;  // of the operator itself
-    const char *config_map; // with the settings that can change while running
+    const char *webhook_bind_address;          // NULL or "": there is no webhook
+    const char *webhook_certificate_directory; // NULL or "": nobody else's certificate
+    const char *namespace;                     // of the operator itself
+    const char *config_map;                    // with the settings that can change while running
     const char *seed_url_prefixes[SEED_URL_PREFIXES_MAX + 1]; // NULL-terminated
     enum log_level log_level;
     unsigned workers;

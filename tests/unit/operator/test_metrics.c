@@ -173,6 +173,10 @@ static void the_names_are_the_known_ones(void **) {
         {METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS,
          "# TYPE qubesec_certificate_renewal_timestamp_seconds gauge"},
         {METRIC_CERTIFICATE_READY_STATUS, "# TYPE qubesec_certificate_ready_status gauge"},
+        {METRIC_WEBHOOK_REQUESTS_TOTAL, "# TYPE controller_runtime_webhook_requests_total counter"},
+        {METRIC_WEBHOOK_LATENCY_SECONDS, "# TYPE controller_runtime_webhook_latency_seconds histogram"},
+        {METRIC_WEBHOOK_REQUESTS_IN_FLIGHT, "# TYPE controller_runtime_webhook_requests_in_flight gauge"},
+        {METRIC_ADMISSION_TOTAL, "# TYPE qubesec_admission_total counter"},
         {METRIC_BUILD_INFO, "# TYPE qubesec_build_info gauge"},
     };
     for (size_t i = 0; i < METRIC_COUNT; i++) {
