@@ -416,6 +416,7 @@ const struct kind kind_certificate = {
     .secret_suffix = "-secret",
     .spec_size = sizeof(struct certificate_spec),
     .decode = certificate_spec_decode,
+    .list_fixed = certificate_spec_list_fixed,
     .free_spec = certificate_spec_free,
     .list_inputs = list_inputs,
     .is_slow = is_slow,

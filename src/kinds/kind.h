@@ -8,7 +8,7 @@
 #include "kinds/secret_data.h"
 #include "kinds/spec.h"
 
-enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8 };
+enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_FIXED_MAX = 5 };
 
 // One place where an input may come from.
 struct input_source {
@@ -37,6 +37,21 @@ struct input {
     const char *algorithm; // status.algorithm of the resource that it came from; NULL: not from one of ours
     const struct secret *bytes;
 };
+
+// A field that stays as it was made, in its canonical form: another spelling of the same is no change.
+struct fixed_field {
+    const char *field; // "numBytes"
+    const char *alias; // its other name; NULL: none
+    const char *text;  // NULL is the same as ""
+    bool is_hex;       // text is, and its case says nothing
+    int64_t number;
+};
+
+// The algorithm of a spec; NULL: it names none.
+struct fixed_field fixed_algorithm(const struct algorithm *algorithm);
+
+// Whether both hold the same.
+bool fixed_equals(const struct fixed_field *one, const struct fixed_field *other);
 
 // What surrounds the making or checking of an output.
 struct occasion {
@@ -82,6 +97,10 @@ struct kind {
     // Every fault goes to the reader.
     size_t spec_size;
     void (*decode)(struct spec_reader *reader, void *spec);
+
+    // Fills fields with what cannot be changed once the object is there, besides the output Secret's name:
+    // the same fields in the same order for every spec; returns how many. NULL: there are none.
+    size_t (*list_fixed)(const void *spec, struct fixed_field fields[KIND_FIXED_MAX]);
 
     // Frees what decode has allocated within spec, which may be half filled; NULL: nothing.
     void (*free_spec)(void *spec);

@@ -19,5 +19,11 @@ struct decoded {
 // memory is out.
 [[nodiscard]] bool decode_object(const struct kind *kind, const struct kube_object *object,
                                  struct decoded *decoded, struct error *e);
+
+// The same of a spec (NULL: there is none) of an object of that name, which may not be stored yet; listener
+// (NULL: none) hears of each fault and warning.
+[[nodiscard]] bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec,
+                               spec_listener *listener, void *context, struct decoded *decoded,
+                               struct error *e);
 void decoded_free(struct decoded *decoded);
 #define cleanup_decoded [[gnu::cleanup(decoded_free)]]

@@ -10,6 +10,8 @@
 #include "operator/live_settings.h"
 #include "operator/measure.h"
 #include "operator/reconcile_id.h"
+#include "operator/webhook.h"
+#include "operator/webhook_certificate.h"
 #include "operator/workers.h"
 
 #include <pthread.h>
@@ -24,6 +26,7 @@
 enum { STOP_DEADLINE_MS = 8000 };
 
 static const char chore_settings[] = "settings";
+static const char chore_certificate[] = "webhook-certificate";
 
 struct manager {
     const struct settings *settings;
@@ -45,6 +48,8 @@ struct manager {
     struct text_list namespaces;
     struct text_list excluded;
     struct http_server *server;
+    struct webhook *webhook; // NULL: there is none
+    struct webhook_certificate *certificate;
     struct loop_timer *deadline;
     struct controller controller;
     char settings_key[KUBE_KEY_SIZE]; // of the ConfigMap
@@ -171,6 +176,10 @@ static int answer_ready(struct manager *m, struct buffer *body) {
         (void)buffer_append_format(body, &ignored, "%s: not listed yet, or not heard of lately\n", missing);
         return 503;
     }
+    if (!webhook_is_ready(m->webhook)) {
+        (void)buffer_append_text(body, "webhook: no certificate yet\n", &ignored);
+        return 503;
+    }
     (void)buffer_append_text(body, "ok\n", &ignored);
     return 200;
 }
@@ -218,6 +227,7 @@ static void *stop(void *context) {
     chores_stop(m->chores);
     event_recorder_free(m->recorder);
     m->recorder = nullptr;
+    webhook_wait_drained(m->webhook);
     leader_release(m->leader); // nothing is written any more
     loop_stop(m->loop);
     return nullptr;
@@ -232,6 +242,7 @@ static void stop_requested(void *context) {
     LOG(LOG_INFO, "stopping");
     loop_timer_start(m->deadline, STOP_DEADLINE_MS);
     leader_decline(m->leader);
+    webhook_drain(m->webhook);
     queue_shut_down(m->queue);
     kube_client_interrupt(m->client);
     kube_client_interrupt(m->writer);
@@ -301,9 +312,21 @@ static bool start_client(struct manager *m, struct error *e) {
            create_leader(m, e);
 }
 
+static bool keep_certificate(void *context, uint32_t *ret_again_ms, struct error *e) {
+    return webhook_certificate_keep(((struct manager *)context)->certificate, ret_again_ms, e);
+}
+
 static bool start_chores(struct manager *m, struct error *e) {
-    const struct chore list[] = {{chore_settings, reload_settings, m}};
-    return chores_create(list, sizeof(list) / sizeof(list[0]), &m->chores, e);
+    const struct chore list[] = {{chore_settings, reload_settings, m},
+                                 {chore_certificate, keep_certificate, m}};
+    size_t count = m->certificate == nullptr ? 1 : 2;
+    if (!chores_create(list, count, &m->chores, e)) {
+        return false;
+    }
+    if (m->certificate != nullptr) {
+        chores_ask(m->chores, chore_certificate);
+    }
+    return true;
 }
 
 static bool start_watches(struct manager *m, struct error *e) {
@@ -340,12 +363,53 @@ static bool start_watches(struct manager *m, struct error *e) {
     return http_server_create(m->loop, m->settings->bind_address, answer, m, &m->server, e);
 }
 
+// A connection to the webhook costs a file.
+static void raise_file_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static bool use_certificate(void *context, const char *chain_pem, const char *key_pem, struct error *e) {
+    return webhook_set_identity(((struct manager *)context)->webhook, chain_pem, key_pem, e);
+}
+
+static bool start_webhook(struct manager *m, struct error *e) {
+    const struct settings *settings = m->settings;
+    const struct webhook_certificate_options options = {
+        .client = m->client,
+        .metrics = m->measure.metrics,
+        .namespace = own_namespace(m),
+        .service = settings->webhook_service,
+        .hosts = settings->webhook_hosts,
+        .secret = settings->webhook_certificate_secret,
+        .configuration = settings->webhook_configuration,
+        .directory = settings->webhook_certificate_directory,
+        .overlap_seconds = settings->webhook_overlap_seconds,
+        .use = use_certificate,
+        .context = m,
+    };
+    const char *address = settings->webhook_bind_address;
+    if (address == nullptr || address[0] == '\0') {
+        return true;
+    }
+    raise_file_limit();
+    return webhook_create(m->loop, address, m->kinds, m->measure.metrics, &m->webhook, e) &&
+           webhook_certificate_create(&options, &m->certificate, e);
+}
+
 static void log_start(const struct manager *m) {
     char port[8];
+    char webhook_port_text[8];
     snprintf(port, sizeof(port), "%u", (unsigned)http_server_port(m->server));
+    snprintf(webhook_port_text, sizeof(webhook_port_text), "%u",
+             m->webhook == nullptr ? 0U : (unsigned)webhook_port(m->webhook));
     metrics_set(m->measure.metrics, METRIC_BUILD_INFO, "version=\"" QUBESEC_VERSION "\"", 1);
     LOG(LOG_INFO, "started", {"version", QUBESEC_VERSION}, {"openssl", crypto_version()},
-        {"server", kube_config_server(m->config)}, {"configMap", m->settings_key}, {"port", port});
+        {"server", kube_config_server(m->config)}, {"configMap", m->settings_key}, {"port", port},
+        {"webhookPort", m->webhook == nullptr ? nullptr : webhook_port_text});
 }
 
 // The loop does not run, and no other thread does.
@@ -353,6 +417,8 @@ static void release(struct manager *m) {
     http_server_free(m->server);
     watches_free(m->watches);
     chores_free(m->chores);
+    webhook_certificate_free(m->certificate);
+    webhook_free(m->webhook);
     event_recorder_free(m->recorder);
     workers_free(m->workers);
     access_free(m->access);
@@ -375,7 +441,7 @@ bool manager_run(const struct settings *settings, const struct kind *const *kind
     log_set_level(settings->log_level);
     signal(SIGPIPE, SIG_IGN);
     bool started = harden(settings, e) && crypto_start(e) && start_base(&m, e) && start_client(&m, e) &&
-                   start_chores(&m, e) && start_watches(&m, e);
+                   start_webhook(&m, e) && start_chores(&m, e) && start_watches(&m, e);
     if (started) {
         log_start(&m);
         set_workers(&m, settings->workers);

@@ -175,6 +175,8 @@ static const struct flag {
      "Context of the kubeconfig. Default: its current-context."},
     {"--bind-address", "QUBESEC_BIND_ADDRESS", "[HOST]:PORT", TEXT(bind_address), nullptr,
      "Where /healthz, /readyz and /metrics are served, plain HTTP. Port 0: any free one. Default: :8080."},
+    {"--webhook-bind-address", "QUBESEC_WEBHOOK_BIND_ADDRESS", "[HOST]:PORT", TEXT(webhook_bind_address),
+     nullptr, "Where the validating webhook is served, HTTPS. Port 0: any free one. Default: it is not."},
     {"--namespace", "QUBESEC_NAMESPACE", "NAME", TEXT(namespace), nullptr,
      "The operator's own namespace. Default: $POD_NAMESPACE, else that of the context."},
     {"--namespaces", "QUBESEC_NAMESPACES", "NAME,...", 0, set_namespaces,

@@ -14,7 +14,8 @@ struct settings {
     const char *namespace;  // of the operator itself
     const char *namespaces; // comma list of those that are served; NULL: all
     const char *excluded_namespaces;
-    const char *config_map; // with the settings that can change while running
+    const char *config_map;           // with the settings that can change while running
+    const char *webhook_bind_address; // NULL or "": there is no webhook
     const char *seed_url_prefixes[SEED_URL_PREFIXES_MAX + 1]; // NULL-terminated
     const char *webhook_hosts; // comma list of further names and addresses in its certificate
     const char *webhook_service;

@@ -165,7 +165,7 @@ static void a_seed_takes_the_place_of_a_provider(void **) {
     assert_faults(kind, "{'provider':'OpenSSL','seed':'" SEED "'}", message);
     assert_faults(kind, "{'provider':'OpenSSL','seedURI':'https://host/seed'}", message);
     assert_faults(kind, "{'seed':'" SEED "','seedURI':'https://host/seed'}",
-                  "spec.seed and spec.seedURI exclude each other; give one of them");
+                  "spec.seedURI: does not go with spec.seed; give one of them");
 }
 
 static struct subject read_seed_from_url(const char *content) {

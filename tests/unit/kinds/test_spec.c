@@ -309,7 +309,7 @@ static void wrong_hex_is_named_but_not_shown(void **) {
     hex_fails("{'field':'000 '}", "spec.field: must be hexadecimal; character 4 is not");
     hex_fails("{'field':'0x00'}", "spec.field: must be hexadecimal; character 2 is not");
     hex_fails("{'field':'00\\n00'}", "spec.field: must be hexadecimal; character 3 is not");
-    hex_fails("{'field':112233}", "spec.field: must be a text, not 112233");
+    hex_fails("{'field':112233}", "spec.field: must be a text of hexadecimal digits");
 }
 
 static void digits_have_one_spelling(void **) {
