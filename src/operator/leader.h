@@ -26,7 +26,7 @@ struct leader_options {
     struct metrics *metrics;
     http_connection_observer *connected; // of the leader's own connections and requests; may be NULL
     kube_request_observer *requested;
-    void (*started)(void *context); // we lead; on the leader's thread, must not wait
+    void (*started)(void *context); // we lead; on the leader's thread, must neither wait nor call back
     void (*lost)(void *context);    // we do not any more, and work may be under way: must end the process
     void *context;                  // of all four
 };
