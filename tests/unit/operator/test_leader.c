@@ -167,6 +167,7 @@ static int set_up(void **) {
     pthread_mutex_init(&bench.lock, nullptr);
     pthread_cond_init(&bench.changed, nullptr);
     api_start(&bench.api, serve_api, nullptr);
+    bench.measure.host = "api.example";
     must(metrics_create(&bench.measure.metrics, &e), e);
     must(event_recorder_create(bench.api.client, "c", "i", &bench.recorder, &e), e);
     return setenv("POD_NAME", "pod-7", 1);
