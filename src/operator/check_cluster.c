@@ -22,13 +22,15 @@ static void note_unreachable(struct check_context *context, struct check_report 
     context->api_is_unreachable = true;
     if (context->config == nullptr) {
         check_note(report, CHECK_FAIL, "kubeconfig", "%s", error->message);
-        check_advise(report, "Say with --kubeconfig and --context how to reach the cluster; nothing in it was "
-                             "checked.");
+        check_advise(report,
+                     "Say with --kubeconfig and --context how to reach the cluster; nothing in it was "
+                     "checked.");
     } else {
         check_note(report, CHECK_FAIL, "reachable", "%s does not answer: %s",
                    kube_config_server(context->config), error->message);
-        check_advise(report, "See that this is the right cluster and that it can be reached from here; nothing "
-                             "in it was checked.");
+        check_advise(report,
+                     "See that this is the right cluster and that it can be reached from here; nothing "
+                     "in it was checked.");
     }
 }
 
@@ -76,8 +78,8 @@ void check_api_server(struct check_context *context, struct check_report *report
 
 // ---- custom resources
 
-static const struct kube_resource definitions = {
-    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"};
+static const struct kube_resource definitions = {"apiextensions.k8s.io", "v1", "CustomResourceDefinition",
+                                                 "customresourcedefinitions"};
 
 static const char no_status[] = "has no status subresource in v1";
 

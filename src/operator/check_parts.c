@@ -163,10 +163,11 @@ static void judge_storage(struct check_report *report, const struct check_storag
         check_advise(report, "Write the older ones again: kubectl get secrets --all-namespaces --output json "
                              "| kubectl replace --filename -");
     } else {
-        check_note(report, CHECK_OK, encryption_subject,
-                   "since its start the API server that answered has written %.0f and read %.0f, all encrypted "
-                   "(%s)",
-                   storage->encrypted_writes, storage->encrypted_reads, storage->provider);
+        check_note(
+            report, CHECK_OK, encryption_subject,
+            "since its start the API server that answered has written %.0f and read %.0f, all encrypted "
+            "(%s)",
+            storage->encrypted_writes, storage->encrypted_reads, storage->provider);
     }
 }
 

@@ -118,8 +118,7 @@ static bool ask(const struct inquiry *inquiry, const struct question *question, 
     bool self = inquiry->about_oneself;
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     yyjson_mut_obj_add_str(document, root, "apiVersion", "authorization.k8s.io/v1");
-    yyjson_mut_obj_add_str(document, root, "kind",
-                           self ? "SelfSubjectAccessReview" : "SubjectAccessReview");
+    yyjson_mut_obj_add_str(document, root, "kind", self ? "SelfSubjectAccessReview" : "SubjectAccessReview");
     yyjson_mut_val *spec = yyjson_mut_obj_add_obj(document, root, "spec");
     yyjson_mut_val *attributes = yyjson_mut_obj_add_obj(document, spec, "resourceAttributes");
     yyjson_mut_obj_add_str(document, attributes, "verb", question->verb);
@@ -208,9 +207,14 @@ static bool ask_row(struct row *row, struct error *e) {
     return *namespace == nullptr;
 }
 
+static const char *subject_of(const struct right *right) {
+    const char *ours = right->subresource == nullptr ? "our resources" : "their status";
+    return right->resource == nullptr ? ours : right->resource;
+}
+
 static void note_row(struct check_report *report, const struct row *row, bool is_needed) {
     const struct outcome *wrong = is_needed ? &row->refused : &row->granted;
-    const char *subject = row->right->resource == nullptr ? "our resources" : row->right->resource;
+    const char *subject = subject_of(row->right);
     char more[32] = "";
     if (wrong->count > SHOWN_MAX) {
         snprintf(more, sizeof(more), " and %zu more", wrong->count - SHOWN_MAX);
@@ -227,9 +231,7 @@ static void note_row(struct check_report *report, const struct row *row, bool is
         check_advise(report, "Find the role or binding that gives the operator more than config/rbac does, "
                              "and remove it.");
     }
-    for (const char *line = buffer_text(&row->asked); *line != '\0'; line += strcspn(line, "\n") + 1) {
-        check_detail(report, "%.*s", (int)strcspn(line, "\n"), line);
-    }
+    check_details(report, buffer_text(&row->asked));
 }
 
 // False: there was no answer, and a finding says why.
@@ -271,7 +273,8 @@ void check_rights(struct check_context *context, struct check_report *report) {
         check_note_unseen(report, "user", &e);
         return;
     }
-    const char *user = json_text(json_find(yyjson_doc_get_root(answer), "status", "userInfo", "username", nullptr));
+    const char *user =
+        json_text(json_find(yyjson_doc_get_root(answer), "status", "userInfo", "username", nullptr));
     snprintf(inquiry.operator, sizeof(inquiry.operator), "system:serviceaccount:%.63s:%s",
              context->options->namespace, operator_name);
     inquiry.about_oneself = user != nullptr && strcmp(user, inquiry.operator) == 0;

@@ -66,8 +66,9 @@ static void judge_lifetime(struct check_report *report, const char *subject,
                    (after - now) / day);
     }
     if (level != CHECK_OK) {
-        check_advise(report, "The operator, or whoever else makes the certificate, should have renewed it: see "
-                             "whether it runs and what it says.");
+        check_advise(report,
+                     "The operator, or whoever else makes the certificate, should have renewed it: see "
+                     "whether it runs and what it says.");
     }
 }
 
@@ -75,7 +76,8 @@ static bool check_bundle(struct check_report *report, yyjson_val *webhook, struc
     const char *base64 = json_text(json_find(webhook, "clientConfig", "caBundle", nullptr));
     struct error e;
     if (base64 == nullptr || base64[0] == '\0') {
-        check_note(report, CHECK_FAIL, "caBundle", "is empty, and so the API server does not trust the webhook");
+        check_note(report, CHECK_FAIL, "caBundle",
+                   "is empty, and so the API server does not trust the webhook");
         check_advise(report, "The operator fills it when it runs with --webhook-bind-address: see whether it "
                              "runs, and what it says.");
         return false;
@@ -106,8 +108,9 @@ static void judge_leaf(struct check_report *report, yyjson_val *secret, const st
     cleanup_chain struct chain chain = {0};
     struct error e;
     if (base64 == nullptr || !read_chain(base64, &chain, &e)) {
-        check_note(report, CHECK_FAIL, subject, "the Secret's tls.crt %s%s",
-                   base64 == nullptr ? "is not there" : "cannot be read: ", base64 == nullptr ? "" : e.message);
+        check_note(
+            report, CHECK_FAIL, subject, "the Secret's tls.crt %s%s",
+            base64 == nullptr ? "is not there" : "cannot be read: ", base64 == nullptr ? "" : e.message);
         check_advise(report, "Delete the Secret; the operator makes it again.");
     } else if (!is_trusted(&chain, bundle, &e)) {
         check_note(report, CHECK_FAIL, subject, "is none that caBundle vouches for: %s", e.message);
@@ -165,21 +168,24 @@ static void note_refusal(struct check_report *report, const char *subject, enum 
     switch (refusal) {
     case CHECK_UNREACHABLE:
         check_note(report, CHECK_FAIL, subject, "the API server could not call it: %s", error->message);
-        check_advise(report, "See that the operator's Pods are ready, that the Service's endpoints are theirs, "
-                             "that no NetworkPolicy or firewall keeps the API server from their port, and "
-                             "that the certificate above is right.");
+        check_advise(report,
+                     "See that the operator's Pods are ready, that the Service's endpoints are theirs, "
+                     "that no NetworkPolicy or firewall keeps the API server from their port, and "
+                     "that the certificate above is right.");
         break;
     case CHECK_NOT_PERMITTED:
         check_note(report, CHECK_WARN, subject, "could not be tried: %s", error->message);
-        check_advise(report, "Run this check as a user who may create QuantumCertificates in namespace %s, or "
-                             "name another namespace with --probe-namespace; nothing is stored.",
+        check_advise(report,
+                     "Run this check as a user who may create QuantumCertificates in namespace %s, or "
+                     "name another namespace with --probe-namespace; nothing is stored.",
                      probe_namespace);
         break;
     default:
         check_note(report, CHECK_FAIL, subject, "a dry run in namespace %s was refused: %s", probe_namespace,
                    error->message);
-        check_advise(report, "Name another namespace with --probe-namespace, if a policy or quota of this one "
-                             "is meant to refuse it.");
+        check_advise(report,
+                     "Name another namespace with --probe-namespace, if a policy or quota of this one "
+                     "is meant to refuse it.");
     }
 }
 
@@ -188,8 +194,9 @@ static bool probe_faulty(struct check_context *context, struct check_report *rep
     const char *ns = context->options->probe_namespace;
     struct error e;
     if (create(context, check_faulty_spec, &e)) {
-        check_note(report, CHECK_FAIL, "refuses", "an object with a fault was accepted in a dry run: the "
-                                                  "webhook is not called for namespace %s",
+        check_note(report, CHECK_FAIL, "refuses",
+                   "an object with a fault was accepted in a dry run: the "
+                   "webhook is not called for namespace %s",
                    ns);
         check_advise(report, "See that its rules, selectors and matchConditions are those of config/webhook; "
                              "or name a namespace that they cover with --probe-namespace.");
@@ -221,8 +228,8 @@ static void check_policy(struct check_report *report, yyjson_val *webhook) {
     if (policy == nullptr || strcmp(policy, "Fail") == 0) {
         check_note(report, CHECK_OK, "failurePolicy", "Fail");
     } else {
-        check_note(report, CHECK_WARN, "failurePolicy", "%s: objects are not looked at while the webhook is away",
-                   policy);
+        check_note(report, CHECK_WARN, "failurePolicy",
+                   "%s: objects are not looked at while the webhook is away", policy);
         check_advise(report, "Set it to Fail, as config/webhook does.");
     }
 }
@@ -234,9 +241,10 @@ void check_webhook(struct check_context *context, struct check_report *report) {
     const char *name = context->options->webhook_configuration;
     if (!check_get(context, &configurations, nullptr, name, nullptr, &document, &e)) {
         if (e.class == ERROR_NOT_FOUND) {
-            check_note(report, CHECK_WARN, "configuration",
-                       "there is no ValidatingWebhookConfiguration %s: faults of a spec show only in its status",
-                       name);
+            check_note(
+                report, CHECK_WARN, "configuration",
+                "there is no ValidatingWebhookConfiguration %s: faults of a spec show only in its status",
+                name);
             check_advise(report, "Install config/webhook, and run the operator with --webhook-bind-address.");
         } else {
             check_note_unseen(report, "configuration", &e);
