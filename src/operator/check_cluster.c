@@ -26,11 +26,11 @@ static void note_unreachable(struct check_context *context, struct check_report 
                      "Say with --kubeconfig and --context how to reach the cluster; nothing in it was "
                      "checked.");
     } else {
-        check_note(report, CHECK_FAIL, "reachable", "%s does not answer: %s",
+        check_note(report, CHECK_FAIL, "reachable", "%s cannot be used: %s",
                    kube_config_server(context->config), error->message);
         check_advise(report,
-                     "See that this is the right cluster and that it can be reached from here; nothing "
-                     "in it was checked.");
+                     "See that this is the right cluster, that it can be reached from here, and that the "
+                     "credentials are good; nothing in it was checked.");
     }
 }
 
@@ -67,12 +67,17 @@ static void check_tls_group(struct check_context *context, struct check_report *
 void check_api_server(struct check_context *context, struct check_report *report) {
     cleanup_json yyjson_doc *document = nullptr;
     struct error e;
-    if (!read_version(context, &document, &e)) {
+    bool read = read_version(context, &document, &e);
+    if (!read && e.class != ERROR_FORBIDDEN) {
         note_unreachable(context, report, &e);
         return;
     }
     check_note(report, CHECK_OK, "reachable", "%s", kube_config_server(context->config));
-    check_server_version(report, yyjson_doc_get_root(document));
+    if (read) {
+        check_server_version(report, yyjson_doc_get_root(document));
+    } else {
+        check_note_unseen(report, "version", &e);
+    }
     check_tls_group(context, report);
 }
 

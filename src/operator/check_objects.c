@@ -62,14 +62,14 @@ static bool search(struct check_context *context, const struct kind *kind, const
 
 static bool search_all(struct check_context *context, const struct kind *kind, struct buffer *line,
                        struct error *e) {
-    const char *const *namespace = context->options->namespaces;
-    if (*namespace == nullptr) {
+    const char *const *ns = context->options->namespaces;
+    if (*ns == nullptr) {
         return search(context, kind, nullptr, line, e);
     }
-    while (*namespace != nullptr && search(context, kind, *namespace, line, e)) {
-        namespace ++;
+    while (*ns != nullptr && search(context, kind, *ns, line, e)) {
+        ns++;
     }
-    return *namespace == nullptr;
+    return *ns == nullptr;
 }
 
 void check_objects(struct check_context *context, struct check_report *report) {

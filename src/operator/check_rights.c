@@ -55,10 +55,10 @@ const struct right rights_needed[] = {
 };
 
 const struct right rights_in_excess[] = {
-    {.group = "", .resource = "secrets", .verbs = {"delete"}, .purpose = "deletes no Secret"},
+    {.group = "", .resource = "secrets", .verbs = {"delete"}, .purpose = "the operator deletes no Secret"},
     {.group = "qubesec.io",
      .verbs = {"update", "patch", "delete"},
-     .purpose = "neither changes nor deletes its users' resources"},
+     .purpose = "the operator neither changes nor deletes its users' resources"},
     {0},
 };
 
@@ -166,9 +166,9 @@ static void outcome_add(struct outcome *outcome, const char *text) {
     }
 }
 
-static bool ask_about(struct row *row, const char *namespace, const char *resource, struct error *e) {
+static bool ask_about(struct row *row, const char *ns, const char *resource, struct error *e) {
     const struct right *right = row->right;
-    struct question question = {.right = right, .resource = resource, .namespace = namespace};
+    struct question question = {.right = right, .resource = resource, .namespace = ns};
     question.name = right->name == nullptr ? nullptr : right->name(row->inquiry->context->options);
     for (size_t i = 0; right->verbs[i] != nullptr; i++) {
         char text[QUESTION_SIZE];
@@ -184,12 +184,12 @@ static bool ask_about(struct row *row, const char *namespace, const char *resour
     return true;
 }
 
-static bool ask_in(struct row *row, const char *namespace, struct error *e) {
+static bool ask_in(struct row *row, const char *ns, struct error *e) {
     if (row->right->resource != nullptr) {
-        return ask_about(row, namespace, row->right->resource, e);
+        return ask_about(row, ns, row->right->resource, e);
     }
     const struct kind *const *kind = row->inquiry->context->options->kinds;
-    while (*kind != nullptr && ask_about(row, namespace, (*kind)->plural, e)) {
+    while (*kind != nullptr && ask_about(row, ns, (*kind)->plural, e)) {
         kind++;
     }
     return *kind == nullptr;
@@ -197,14 +197,14 @@ static bool ask_in(struct row *row, const char *namespace, struct error *e) {
 
 static bool ask_row(struct row *row, struct error *e) {
     const struct check_options *options = row->inquiry->context->options;
-    const char *const *namespace = options->namespaces;
-    if (row->right->place != RIGHT_SERVED || *namespace == nullptr) {
+    const char *const *ns = options->namespaces;
+    if (row->right->place != RIGHT_SERVED || *ns == nullptr) {
         return ask_in(row, row->right->place == RIGHT_OWN ? options->namespace : nullptr, e);
     }
-    while (*namespace != nullptr && ask_in(row, *namespace, e)) {
-        namespace ++;
+    while (*ns != nullptr && ask_in(row, *ns, e)) {
+        ns++;
     }
-    return *namespace == nullptr;
+    return *ns == nullptr;
 }
 
 static const char *subject_of(const struct right *right) {

@@ -85,7 +85,7 @@ def test_as_an_administrator(admin, operator):
     expect_sound(report)
     report.expect("rights", "asked", "ok", f"about {OPERATOR}")
     report.expect("deployment", "Deployment", "warn", "there is no qubesec-system/qubesec-operator")
-    report.expect("encryption", "Secrets", "warn", "metrics tell of no encryption")
+    report.expect("encryption", "Secrets", "warn", "metrics tell of no Secret that was encrypted")
 
 
 def test_as_the_operator_itself(cluster, operator, operators):
@@ -391,6 +391,21 @@ def test_certificates_that_do_not_fit(admin, api, certificates, configure, names
     report.expect("webhook", "refuses", "fail", "certificate signed by unknown authority")
 
 
+def test_a_certificate_that_has_expired(admin, api, certificates, configure, namespace):
+    bundle = (certificates / "ca.pem").read_bytes()
+    api.create(secret_thing(namespace, "leaf", {"tls.crt": (certificates / "old.pem").read_bytes()}))
+    report = admin(*configure(1, bundle), "--namespace", namespace, "--webhook-certificate-secret", "leaf")
+    report.expect("webhook", "certificate", "fail", "has expired at 2021-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("data, said", [({}, "is not there"), ({"tls.crt": b"nonsense"}, "no PEM block")])
+def test_a_secret_without_a_certificate(admin, api, certificates, configure, namespace, data, said):
+    api.create(secret_thing(namespace, "leaf", data))
+    where = ("--namespace", namespace, "--webhook-certificate-secret", "leaf")
+    report = admin(*configure(1, (certificates / "ca.pem").read_bytes()), *where)
+    report.expect("webhook", "certificate", "fail", said)
+
+
 def test_a_bundle_that_has_expired(admin, certificates, configure):
     report = admin(*configure(1, (certificates / "old.pem").read_bytes()))
     report.expect("webhook", "caBundle", "fail", "has expired at 2021-01-01T00:00:00Z")
@@ -578,8 +593,14 @@ def test_an_api_server_that_is_not_there(cluster, operators, tmp_path):
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
     report = Report(operators, tmp_path / "kubeconfig")
-    report.expect("api-server", "reachable", "fail", "https://127.0.0.1:1 does not answer")
+    report.expect("api-server", "reachable", "fail", "https://127.0.0.1:1 cannot be used: ")
     assert {one["check"] for one in report.findings} == {"openssl", "api-server"}
+    assert report.failed() == report.of("api-server")
+
+
+def test_credentials_that_are_not_good(cluster, operators, tmp_path):
+    report = Report(operators, with_user(cluster, tmp_path, {"token": "nonsense"}))
+    report.expect("api-server", "reachable", "fail", "Unauthorized")
     assert report.failed() == report.of("api-server")
 
 
