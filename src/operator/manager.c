@@ -5,6 +5,7 @@
 #include "crypto/openssl.h"
 #include "net/http_server.h"
 #include "operator/controller.h"
+#include "operator/debug.h"
 #include "operator/gauges.h"
 #include "operator/reasons.h"
 #include "operator/reconcile_id.h"
@@ -286,6 +287,8 @@ static int answer_ready(struct manager *m, struct buffer *body) {
 static int answer(void *context, const char *path, struct buffer *body) {
     struct manager *m = context;
     struct error ignored;
+    const struct debug_view view = {m->watches, m->queue, m->workers, m->controller.started,
+                                    .is_leader = true};
     if (strcmp(path, "/healthz") == 0) {
         (void)buffer_append_text(body, "ok\n", &ignored);
         return 200;
@@ -296,6 +299,10 @@ static int answer(void *context, const char *path, struct buffer *body) {
     if (strcmp(path, "/metrics") == 0) {
         refresh_gauges(m);
         return metrics_write(m->metrics, body, &ignored) ? 200 : 500;
+    }
+    int status;
+    if (m->settings->debug_endpoints && debug_answer(&view, path, body, &status)) {
+        return status;
     }
     (void)buffer_append_text(body, "not found; there are /healthz, /readyz and /metrics\n", &ignored);
     return 404;

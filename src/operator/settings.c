@@ -34,13 +34,22 @@ static bool set_seed_url_prefix(struct settings *settings, const char *name, con
     return true;
 }
 
-static bool set_allow_memory_dump(struct settings *settings, const char *name, const char *text,
-                                  struct error *e) {
+static bool parse_bool(const char *name, const char *text, bool *ret_value, struct error *e) {
     if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
         return error_set(e, ERROR_INVALID_SPEC, "%s: %s is neither true nor false", name, text);
     }
-    settings->allow_memory_dump = strcmp(text, "true") == 0;
+    *ret_value = strcmp(text, "true") == 0;
     return true;
+}
+
+static bool set_allow_memory_dump(struct settings *settings, const char *name, const char *text,
+                                  struct error *e) {
+    return parse_bool(name, text, &settings->allow_memory_dump, e);
+}
+
+static bool set_debug_endpoints(struct settings *settings, const char *name, const char *text,
+                                struct error *e) {
+    return parse_bool(name, text, &settings->debug_endpoints, e);
 }
 
 static bool set_help(struct settings *settings, const char *, const char *, struct error *) {
@@ -78,6 +87,8 @@ static const struct flag {
      "Allow spec.seedURI of QuantumRandomNumber to point to URLs that start so; may be given up to 16 times. "
      "Default: "
      "none is allowed."},
+    {"--debug-endpoints", "QUBESEC_DEBUG_ENDPOINTS", nullptr, 0, set_debug_endpoints,
+     "Serve /debug/state and /debug/queue too, which name objects and hold nothing secret."},
     {"--allow-memory-dump", "QUBESEC_ALLOW_MEMORY_DUMP", nullptr, 0, set_allow_memory_dump,
      "For tests: let a debugger attach and core dumps be written."},
     {"--help", nullptr, nullptr, 0, set_help, "Show this."},

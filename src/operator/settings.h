@@ -16,6 +16,7 @@ struct settings {
     enum log_level log_level;
     unsigned workers;
     bool allow_memory_dump;
+    bool debug_endpoints;
     bool help;
 };
 

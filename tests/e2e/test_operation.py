@@ -19,6 +19,7 @@ FLAGS = {
     "--log-level": "QUBESEC_LOG_LEVEL",
     "--workers": "QUBESEC_WORKERS",
     "--seed-url-prefix": "QUBESEC_SEED_URL_PREFIX",
+    "--debug-endpoints": "QUBESEC_DEBUG_ENDPOINTS",
     "--allow-memory-dump": "QUBESEC_ALLOW_MEMORY_DUMP",
     "--help": None,
 }

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 static const char *const variables[] = {
-    "QUBESEC_KUBECONFIG",        "QUBESEC_CONTEXT",   "QUBESEC_BIND_ADDRESS", "QUBESEC_NAMESPACE",
-    "QUBESEC_CONFIG_MAP",        "QUBESEC_LOG_LEVEL", "QUBESEC_WORKERS",      "QUBESEC_SEED_URL_PREFIX",
-    "QUBESEC_ALLOW_MEMORY_DUMP", "POD_NAMESPACE",
+    "QUBESEC_KUBECONFIG",        "QUBESEC_CONTEXT",         "QUBESEC_BIND_ADDRESS", "QUBESEC_NAMESPACE",
+    "QUBESEC_CONFIG_MAP",        "QUBESEC_LOG_LEVEL",       "QUBESEC_WORKERS",      "QUBESEC_SEED_URL_PREFIX",
+    "QUBESEC_ALLOW_MEMORY_DUMP", "QUBESEC_DEBUG_ENDPOINTS", "POD_NAMESPACE",
 };
 enum { VARIABLE_COUNT = sizeof(variables) / sizeof(variables[0]) };
 
@@ -52,6 +52,7 @@ static void nothing_given_is_the_default(void **) {
     assert_int_equal(settings.log_level, LOG_INFO);
     assert_int_equal(settings.workers, 4);
     assert_false(settings.allow_memory_dump);
+    assert_false(settings.debug_endpoints);
     assert_false(settings.help);
 }
 
@@ -60,7 +61,7 @@ static void each_flag_is_read(void **) {
     struct settings settings;
     must(READ(&settings, &e, "--kubeconfig", "/etc/k", "--context", "c", "--bind-address", "127.0.0.1:0",
               "--namespace", "ns", "--config-map", "cm", "--log-level", "debug", "--workers", "64",
-              "--seed-url-prefix", "https://host/a/", "--allow-memory-dump", "--help"),
+              "--seed-url-prefix", "https://host/a/", "--allow-memory-dump", "--debug-endpoints", "--help"),
          e);
     assert_string_equal(settings.kubeconfig, "/etc/k");
     assert_string_equal(settings.context, "c");
@@ -72,6 +73,7 @@ static void each_flag_is_read(void **) {
     assert_string_equal(settings.seed_url_prefixes[0], "https://host/a/");
     assert_null(settings.seed_url_prefixes[1]);
     assert_true(settings.allow_memory_dump);
+    assert_true(settings.debug_endpoints);
     assert_true(settings.help);
 }
 
@@ -108,6 +110,7 @@ static void each_variable_is_read(void **) {
     set("QUBESEC_WORKERS", "1");
     set("QUBESEC_SEED_URL_PREFIX", "http://host/");
     set("QUBESEC_ALLOW_MEMORY_DUMP", "true");
+    set("QUBESEC_DEBUG_ENDPOINTS", "true");
     must(READ(&settings, &e), e);
     assert_string_equal(settings.kubeconfig, "/etc/k");
     assert_string_equal(settings.context, "c");
@@ -118,6 +121,7 @@ static void each_variable_is_read(void **) {
     assert_int_equal(settings.workers, 1);
     assert_string_equal(settings.seed_url_prefixes[0], "http://host/");
     assert_null(settings.seed_url_prefixes[1]);
+    assert_true(settings.debug_endpoints);
     assert_true(settings.allow_memory_dump);
     assert_false(settings.help);
 }
@@ -284,6 +288,7 @@ static void there_are_16_prefixes_at_most(void **) {
 }
 
 static void a_switch_is_true_or_false(void **) {
+    REFUSE("--debug-endpoints: on is neither true nor false", "--debug-endpoints=on");
     REFUSE("--allow-memory-dump: yes is neither true nor false", "--allow-memory-dump=yes");
     REFUSE("--allow-memory-dump:  is neither true nor false", "--allow-memory-dump=");
     set("QUBESEC_ALLOW_MEMORY_DUMP", "1");
@@ -299,6 +304,7 @@ static void help_tells_of_every_flag_and_variable(void **) {
                                         "--log-level LEVEL",
                                         "--workers N",
                                         "--seed-url-prefix URL",
+                                        "--debug-endpoints",
                                         "--allow-memory-dump",
                                         "--help"};
     struct error e;
