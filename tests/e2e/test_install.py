@@ -161,8 +161,12 @@ def test_the_chart_monitors_as_the_component_does(helm, scratch):
     assert find(labelled, "ServiceMonitor", "qubesec")["metadata"]["labels"]["release"] == "prometheus"
 
 
+def test_the_chart_has_the_policies(helm, default):
+    assert_same(helm.render(policies={"algorithms": True, "secrets": True, "seeds": True}), default + kustomize(CONFIG / "policies"))
+
+
 def test_another_namespace_reaches_every_object(helm):
-    text = json.dumps(helm.render(namespace="elsewhere"))
+    text = json.dumps(helm.render(namespace="elsewhere", **{"policies.secrets": True}))
     assert NAMESPACE not in text
     assert '"namespace": "elsewhere"' in text
 
