@@ -195,20 +195,20 @@ def test_the_chart_without_admission(helm, default):
     assert "9443" not in json.dumps(lacking)
 
 
-def test_the_chart_with_somebody_elses_certificate(helm, api):
-    values = {
-        "certificateSecret": "issued", "caBundle": "Q0E=", "failurePolicy": "Ignore", "timeoutSeconds": 9,
-        "annotations": {"cert-manager.io/inject-ca-from": "qubesec-system/issued"},
-    }  # fmt: skip
-    rendered = helm.render(webhook=values)
-    configuration = find(rendered, "ValidatingWebhookConfiguration", "qubesec")
+def test_the_chart_with_somebody_elses_certificate(helm, api, scratch):
+    rendered = helm.render(**{"webhook.certificateSecret": "qubesec-webhook-tls"})
+    assert_same(rendered, with_components(scratch, "webhook-certificate"))
+    assert try_pod(api, pod_of(rendered))
+
+
+def test_the_charts_webhook_configuration_follows_its_values(helm):
+    annotations = {"cert-manager.io/inject-ca-from": "qubesec-system/qubesec-webhook"}
+    values = {"caBundle": "Q0E=", "failurePolicy": "Ignore", "timeoutSeconds": 9, "annotations": annotations}
+    configuration = find(helm.render(webhook=values), "ValidatingWebhookConfiguration", "qubesec")
     (webhook,) = configuration["webhooks"]
-    assert configuration["metadata"]["annotations"] == values["annotations"]
+    assert configuration["metadata"]["annotations"] == annotations
     assert webhook["clientConfig"]["caBundle"] == "Q0E="
     assert (webhook["failurePolicy"], webhook["timeoutSeconds"]) == ("Ignore", 9)
-    (container,) = try_pod(api, pod_of(rendered))["spec"]["containers"]
-    assert "--webhook-certificate-directory=/etc/qubesec/webhook" in container["args"]
-    assert "/etc/qubesec/webhook" in [one["mountPath"] for one in container["volumeMounts"]]
 
 
 def test_the_pod_of_every_other_value_is_let_in(helm, api):
