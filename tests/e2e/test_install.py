@@ -301,6 +301,7 @@ def test_an_operator_of_listed_namespaces_has_no_rights_in_others(api, cluster, 
 
     assert api.allows(user, "watch", "configmaps", "", own)
     assert api.allows(user, "create", "secrets", "", own)
+    assert api.allows(user, "create", "events", "events.k8s.io", own)
     assert api.allows(user, "get", "secrets", "", own, "qubesec-webhook-certificate")
     assert not api.allows(user, "get", "secrets", "", own, "another")
     assert not api.allows(user, "list", "secrets", "", own)
