@@ -102,7 +102,7 @@ bool workers_begin(struct workers *workers, struct error *e) {
 
 unsigned workers_count(struct workers *workers) {
     pthread_mutex_lock(&workers->lock);
-    unsigned count = workers->wanted;
+    unsigned count = workers->count;
     pthread_mutex_unlock(&workers->lock);
     return count;
 }
