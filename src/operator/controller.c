@@ -35,8 +35,8 @@ static const struct consequence {
     [ERROR_INTERNAL] = {REASON_INTERNAL_ERROR, PHASE_FAILED, true},
 };
 
-void reconcile_log(const struct reconcile *r, enum log_level level, const char *message, const char *detail) {
-    LOG(level, message, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
+void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail) {
+    LOG(level, what, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
         {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
 }
 

@@ -51,7 +51,7 @@ struct reconcile {
 };
 
 // Logs about r's object, with r's id; detail may be NULL.
-void reconcile_log(const struct reconcile *r, enum log_level level, const char *message, const char *detail);
+void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail);
 
 // Records an Event about r's object, with r's id.
 void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
