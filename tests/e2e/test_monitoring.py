@@ -16,14 +16,6 @@ MONITORING = CHECKOUT / "config" / "monitoring"
 METRICS_PAGE = CHECKOUT / "docs" / "reference" / "metrics.md"
 OPERATIONS_PAGE = CHECKOUT / "docs" / "operations.md"
 
-# Named by pages and rules, and not exported yet.
-PLANNED = {
-    "leader_election_master_status": "gauge",
-    "controller_runtime_webhook_requests_total": "counter",
-    "controller_runtime_webhook_latency_seconds": "histogram",
-    "qubesec_webhook_certificate_expiration_timestamp_seconds": "gauge",
-}
-
 
 def exported():
     """Type by name, out of the one table of the source."""
@@ -62,9 +54,7 @@ def promtool(*arguments, given=None):
 
 
 def test_every_metric_is_documented():
-    names = exported()
-    assert not PLANNED.keys() & names.keys(), "what is exported is not planned any more"
-    assert {name: kind for name, (kind, _) in documented().items()} == {**names, **PLANNED}
+    assert {name: kind for name, (kind, _) in documented().items()} == exported()
 
 
 def test_metrics_are_as_documented(api, operator, namespace):
@@ -131,7 +121,7 @@ def metrics_in(query):
 
 @pytest.mark.parametrize("query", [*dashboard_queries(), *(rule["expr"] for rule in rules())])
 def test_what_is_queried_exists(query):
-    known = {**exported(), **PLANNED}
+    known = exported()
     parts = {f"{name}_{part}" for name, kind in known.items() if kind == "histogram" for part in ("bucket", "sum", "count")}
     names = metrics_in(query)
     assert names and names <= parts | {name for name, kind in known.items() if kind != "histogram"}
