@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The container image, for those who have Docker or podman; `make image` builds the same one without. In it are the
 # program, the libraries that it is linked with, and what docs/image.md lists: no shell, no package manager.
 
@@ -9,10 +8,11 @@ RUN apt-get update && \
     apt-get install --yes --no-install-recommends \
         $(tools/toolbox.sh packages build) $(tools/toolbox.sh packages runtime)
 COPY . .
-RUN cmake --log-level=NOTICE -G Ninja -S . -B .local/build/release -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBUILD_TESTING=OFF && \
+RUN cmake --log-level=NOTICE -G Ninja -S . -B .local/build/release \
+        -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBUILD_TESTING=OFF && \
     cmake --build .local/build/release --target qubesec
 ARG SOURCE_DATE_EPOCH=0
-RUN SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH tools/image/build.py root .local/build/release/qubesec /image
+RUN tools/image/build.py root .local/build/release/qubesec /image
 
 FROM scratch
 COPY --from=build /image/ /

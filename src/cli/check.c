@@ -1,8 +1,8 @@
 // qubesec check: tells what is missing in an installation.
+#include "operator/check.h"
 #include "base/memory.h"
 #include "cli/verbs.h"
 #include "kinds/table.h"
-#include "operator/check.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -50,8 +50,7 @@ static bool set_timeout(struct arguments *arguments, const char *name, const cha
     return true;
 }
 
-static bool set_namespaces(struct arguments *arguments, const char *name, const char *text,
-                           struct error *e) {
+static bool set_namespaces(struct arguments *arguments, const char *name, const char *text, struct error *e) {
     size_t count = 0;
     memory_free(arguments->namespace_list);
     arguments->namespace_list = memory_copy_text(text);
@@ -86,8 +85,7 @@ static const struct flag {
 } flags[] = {
     {"--kubeconfig", "FILE", TEXT(kubeconfig), nullptr,
      "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
-    {"--context", "NAME", TEXT(context), nullptr,
-     "Context of the kubeconfig. Default: its current-context."},
+    {"--context", "NAME", TEXT(context), nullptr, "Context of the kubeconfig. Default: its current-context."},
     {"--namespace", "NAME", TEXT(namespace), nullptr,
      "The operator's own namespace. Default: $POD_NAMESPACE, else qubesec-system."},
     {"--namespaces", "NAME,...", 0, set_namespaces,

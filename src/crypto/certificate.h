@@ -102,6 +102,14 @@ static inline void certificate_cleanup(struct certificate **certificate) {
                                       const struct certificate *root, unsigned purposes, int64_t now,
                                       struct error *e);
 
+// The same as TLS clients do it, Go's among them: without what RFC 5280 demands besides of certificates that
+// are well made, and root may be any that is trusted, also one that another has issued. Errors: as
+// certificate_verify.
+[[nodiscard]] bool certificate_verify_leniently(const struct certificate *leaf,
+                                                struct certificate *const *intermediates, size_t count,
+                                                const struct certificate *root, unsigned purposes,
+                                                int64_t now, struct error *e);
+
 // Whether certificate's public key is pkey's. Errors: CRYPTO (it is another), NO_MEMORY.
 [[nodiscard]] bool certificate_check_key(const struct certificate *certificate, const struct pkey *pkey,
                                          struct error *e);

@@ -31,7 +31,7 @@ static bool report_failure(X509_STORE_CTX *context, struct error *e) {
 
 // Verifies for one of OpenSSL's purposes; 0: for none.
 static bool verify_for(X509_STORE *store, const struct certificate *leaf, STACK_OF(X509) * intermediates,
-                       int purpose, int64_t now, struct error *e) {
+                       int purpose, unsigned long flags, int64_t now, struct error *e) {
     cleanup_x509_store_ctx X509_STORE_CTX *context = X509_STORE_CTX_new();
     if (context == nullptr || X509_STORE_CTX_init(context, store, leaf->x509, intermediates) != 1) {
         return crypto_error(e, ERROR_CRYPTO, "verifying a certificate");
@@ -39,7 +39,7 @@ static bool verify_for(X509_STORE *store, const struct certificate *leaf, STACK_
     X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
     X509_VERIFY_PARAM_set_time(parameters, now);
     X509_VERIFY_PARAM_set_depth(parameters, CERTIFICATE_CHAIN_MAX);
-    if (X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_X509_STRICT) != 1 ||
+    if (X509_VERIFY_PARAM_set_flags(parameters, flags) != 1 ||
         (purpose != 0 && X509_VERIFY_PARAM_set_purpose(parameters, purpose) != 1)) {
         return crypto_error(e, ERROR_CRYPTO, "verifying a certificate");
     }
@@ -64,9 +64,9 @@ static bool check_listed(const struct certificate *leaf, unsigned purposes, stru
     return true;
 }
 
-bool certificate_verify(const struct certificate *leaf, struct certificate *const *intermediates,
-                        size_t count, const struct certificate *root, unsigned purposes, int64_t now,
-                        struct error *e) {
+static bool verify(const struct certificate *leaf, struct certificate *const *intermediates, size_t count,
+                   const struct certificate *root, unsigned purposes, unsigned long flags, int64_t now,
+                   struct error *e) {
     cleanup_x509_store X509_STORE *store = X509_STORE_new();
     [[gnu::cleanup(cleanup_stack_of)]] STACK_OF(X509) *stack = sk_X509_new_null();
     bool ready = store != nullptr && stack != nullptr && X509_STORE_add_cert(store, root->x509) == 1;
@@ -78,10 +78,22 @@ bool certificate_verify(const struct certificate *leaf, struct certificate *cons
     }
     bool as_server = (purposes & CERTIFICATE_SERVER_AUTH) != 0;
     bool as_client = (purposes & CERTIFICATE_CLIENT_AUTH) != 0;
-    if (!as_server && !as_client && !verify_for(store, leaf, stack, 0, now, e)) {
+    if (!as_server && !as_client && !verify_for(store, leaf, stack, 0, flags, now, e)) {
         return false;
     }
-    return (!as_server || verify_for(store, leaf, stack, X509_PURPOSE_SSL_SERVER, now, e)) &&
-           (!as_client || verify_for(store, leaf, stack, X509_PURPOSE_SSL_CLIENT, now, e)) &&
+    return (!as_server || verify_for(store, leaf, stack, X509_PURPOSE_SSL_SERVER, flags, now, e)) &&
+           (!as_client || verify_for(store, leaf, stack, X509_PURPOSE_SSL_CLIENT, flags, now, e)) &&
            check_listed(leaf, purposes, e);
+}
+
+bool certificate_verify(const struct certificate *leaf, struct certificate *const *intermediates,
+                        size_t count, const struct certificate *root, unsigned purposes, int64_t now,
+                        struct error *e) {
+    return verify(leaf, intermediates, count, root, purposes, X509_V_FLAG_X509_STRICT, now, e);
+}
+
+bool certificate_verify_leniently(const struct certificate *leaf, struct certificate *const *intermediates,
+                                  size_t count, const struct certificate *root, unsigned purposes,
+                                  int64_t now, struct error *e) {
+    return verify(leaf, intermediates, count, root, purposes, X509_V_FLAG_PARTIAL_CHAIN, now, e);
 }

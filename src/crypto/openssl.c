@@ -75,7 +75,7 @@ const char *crypto_version(void) {
     return OpenSSL_version(OPENSSL_FULL_VERSION_STRING);
 }
 
-// What one round over the providers needs.
+// One round over the providers.
 struct description {
     struct buffer *text;
     struct error *error;
@@ -89,22 +89,24 @@ static int describe_provider(OSSL_PROVIDER *provider, void *memory) {
         OSSL_PARAM_construct_utf8_ptr(OSSL_PROV_PARAM_VERSION, (char **)&version, 0),
         OSSL_PARAM_construct_end(),
     };
-    bool known = OSSL_PROVIDER_get_params(provider, parameters) == 1 && version[0] != '\0';
-    return buffer_append_format(description->text, description->error, "%s%s%s%s",
-                                description->count++ > 0 ? ", " : "", OSSL_PROVIDER_get0_name(provider),
-                                known ? " " : "", known ? version : "")
-               ? 1
-               : 0;
+    (void)OSSL_PROVIDER_get_params(provider, parameters); // one may have no version
+    bool done = buffer_append_format(description->text, description->error, "%s%s%s%s",
+                                     description->count++ > 0 ? ", " : "", OSSL_PROVIDER_get0_name(provider),
+                                     version[0] == '\0' ? "" : " ", version);
+    return done ? 1 : 0;
 }
 
 bool crypto_describe_providers(struct buffer *text, struct error *e) {
     struct description description = {.text = text, .error = e};
-    if (OSSL_PROVIDER_do_all(nullptr, describe_provider, &description) != 1) {
+    e->class = ERROR_NONE;
+    int done = OSSL_PROVIDER_do_all(nullptr, describe_provider, &description);
+    if (done != 1 && e->class != ERROR_NONE) {
         return false;
     }
-    if (description.count == 0) {
-        return error_set(e, ERROR_CRYPTO, "OpenSSL has no provider");
+    if (done != 1 || description.count == 0) {
+        return crypto_error(e, ERROR_CRYPTO, "OpenSSL has no provider");
     }
+    ERR_clear_error();
     return EVP_default_properties_is_fips_enabled(nullptr) != 1 ||
            buffer_append_text(text, " (only FIPS)", e);
 }

@@ -4,7 +4,7 @@
 #include "kinds/kind.h"
 #include "operator/check_report.h"
 
-struct check_options { // all texts are borrowed
+struct check_options {      // all texts are borrowed
     const char *kubeconfig; // NULL: as kube_config_load
     const char *context;    // NULL: as kube_config_load
     const char *namespace;  // the operator's own

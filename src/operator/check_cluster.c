@@ -22,13 +22,15 @@ static void note_unreachable(struct check_context *context, struct check_report 
     context->api_is_unreachable = true;
     if (context->config == nullptr) {
         check_note(report, CHECK_FAIL, "kubeconfig", "%s", error->message);
-        check_advise(report, "Say with --kubeconfig and --context how to reach the cluster; nothing in it was "
-                             "checked.");
+        check_advise(report,
+                     "Say with --kubeconfig and --context how to reach the cluster; nothing in it was "
+                     "checked.");
     } else {
-        check_note(report, CHECK_FAIL, "reachable", "%s does not answer: %s",
+        check_note(report, CHECK_FAIL, "reachable", "%s cannot be used: %s",
                    kube_config_server(context->config), error->message);
-        check_advise(report, "See that this is the right cluster and that it can be reached from here; nothing "
-                             "in it was checked.");
+        check_advise(report,
+                     "See that this is the right cluster, that it can be reached from here, and that the "
+                     "credentials are good; nothing in it was checked.");
     }
 }
 
@@ -65,19 +67,24 @@ static void check_tls_group(struct check_context *context, struct check_report *
 void check_api_server(struct check_context *context, struct check_report *report) {
     cleanup_json yyjson_doc *document = nullptr;
     struct error e;
-    if (!read_version(context, &document, &e)) {
+    bool read = read_version(context, &document, &e);
+    if (!read && e.class != ERROR_FORBIDDEN) {
         note_unreachable(context, report, &e);
         return;
     }
     check_note(report, CHECK_OK, "reachable", "%s", kube_config_server(context->config));
-    check_server_version(report, yyjson_doc_get_root(document));
+    if (read) {
+        check_server_version(report, yyjson_doc_get_root(document));
+    } else {
+        check_note_unseen(report, "version", &e);
+    }
     check_tls_group(context, report);
 }
 
 // ---- custom resources
 
-static const struct kube_resource definitions = {
-    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"};
+static const struct kube_resource definitions = {"apiextensions.k8s.io", "v1", "CustomResourceDefinition",
+                                                 "customresourcedefinitions"};
 
 static const char no_status[] = "has no status subresource in v1";
 

@@ -2,9 +2,9 @@
 // check.c, and a file of its own.
 #pragma once
 
-#include "json/write.h"
 #include "kube/client.h"
 #include "operator/check.h"
+#include "json/write.h"
 
 #include <pthread.h>
 

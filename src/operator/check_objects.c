@@ -44,8 +44,8 @@ static bool describe(yyjson_val *list, const char *label, struct buffer *line, s
 }
 
 // Appends what is found in ns (NULL: all namespaces).
-static bool search(struct check_context *context, const struct kind *kind, const char *ns, struct buffer *line,
-                   struct error *e) {
+static bool search(struct check_context *context, const struct kind *kind, const char *ns,
+                   struct buffer *line, struct error *e) {
     struct kube_resource resource = {"qubesec.io", "v1", kind->kind, kind->plural};
     for (size_t i = 0; i < SEARCH_COUNT; i++) {
         cleanup_json yyjson_doc *document = nullptr;
@@ -62,14 +62,14 @@ static bool search(struct check_context *context, const struct kind *kind, const
 
 static bool search_all(struct check_context *context, const struct kind *kind, struct buffer *line,
                        struct error *e) {
-    const char *const *namespace = context->options->namespaces;
-    if (*namespace == nullptr) {
+    const char *const *ns = context->options->namespaces;
+    if (*ns == nullptr) {
         return search(context, kind, nullptr, line, e);
     }
-    while (*namespace != nullptr && search(context, kind, *namespace, line, e)) {
-        namespace ++;
+    while (*ns != nullptr && search(context, kind, *ns, line, e)) {
+        ns++;
     }
-    return *namespace == nullptr;
+    return *ns == nullptr;
 }
 
 void check_objects(struct check_context *context, struct check_report *report) {
@@ -83,7 +83,8 @@ void check_objects(struct check_context *context, struct check_report *report) {
             }
         } else if (line.length > 0) {
             check_note(report, CHECK_WARN, (*kind)->kind, "%s", buffer_text(&line));
-            check_advise(report, "See why: kubectl --namespace NAMESPACE describe %s NAME", (*kind)->plural);
+            check_advise(report, "See why: kubectl --namespace NAMESPACE describe %s.qubesec.io NAME",
+                         (*kind)->plural);
         } else {
             fine++;
         }

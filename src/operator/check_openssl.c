@@ -37,16 +37,18 @@ static void check_version(struct check_report *report) {
     }
 }
 
-// What works and what does not, as lists of names.
+// The algorithms of a family by how they fared.
 struct trial {
-    struct buffer works;
+    size_t count;
+    struct buffer works;  // a line each
     struct buffer broken; // each with its error
     struct buffer absent; // optional ones that no loaded provider has
 };
 
-static void add_to(struct buffer *list, const char *name, const char *why) {
-    struct error ignored; // a list that is full shows the first ones
-    (void)buffer_append_format(list, &ignored, "%s%s%s%s", list->length > 0 ? ", " : "", name,
+// A list that is full shows the first ones.
+static void add_to(struct buffer *list, const char *separator, const char *name, const char *why) {
+    struct error ignored;
+    (void)buffer_append_format(list, &ignored, "%s%s%s%s", list->length > 0 ? separator : "", name,
                                why[0] == '\0' ? "" : ": ", why);
 }
 
@@ -55,25 +57,29 @@ static void try_family(enum algorithm_family family, struct trial *trial) {
     for (size_t i = 0; (algorithm = algorithm_at(family, i)) != nullptr; i++) {
         struct error e;
         if (!algorithm_check_available(algorithm, &e)) {
-            add_to(&trial->absent, algorithm->name, "");
+            add_to(&trial->absent, ", ", algorithm->name, "");
         } else if (try_algorithm(algorithm, &e)) {
-            add_to(&trial->works, algorithm->name, "");
+            add_to(&trial->works, "\n", algorithm->name, "");
+            trial->count++;
         } else {
-            add_to(&trial->broken, algorithm->name, e.message);
+            add_to(&trial->broken, ", ", algorithm->name, e.message);
         }
     }
 }
 
 static void check_family(struct check_report *report, const char *subject, enum algorithm_family family) {
-    struct trial trial = {
-        .works = buffer_create(LIST_MAX), .broken = buffer_create(LIST_MAX), .absent = buffer_create(LIST_MAX)};
+    struct trial trial = {.works = buffer_create(LIST_MAX),
+                          .broken = buffer_create(LIST_MAX),
+                          .absent = buffer_create(LIST_MAX)};
     try_family(family, &trial);
     if (trial.broken.length > 0) {
         check_note(report, CHECK_FAIL, subject, "do not work: %s", buffer_text(&trial.broken));
         check_advise(report, "Repair the installation of OpenSSL: objects with these algorithms fail.");
     } else {
-        check_note(report, CHECK_OK, subject, "each made a key pair that works: %s",
-                   buffer_text(&trial.works));
+        check_note(report, CHECK_OK, subject, "%zu algorithms, each made a key pair that works", trial.count);
+    }
+    if (trial.works.length > 0) {
+        check_details(report, buffer_text(&trial.works));
     }
     if (trial.absent.length > 0) {
         check_note(report, CHECK_OK, "optional", "not served, since no provider that is loaded has them: %s",

@@ -38,8 +38,9 @@ static void judge_replicas(struct check_context *context, struct check_report *r
         check_advise(report, "Scale it up: kubectl --namespace %s scale deployment %s --replicas 2",
                      context->options->namespace, operator_name);
     } else if (level != CHECK_OK) {
-        check_advise(report, "Look at its Pods: kubectl --namespace %s describe pods; kubectl --namespace %s "
-                             "logs deployment/%s",
+        check_advise(report,
+                     "Look at its Pods: kubectl --namespace %s describe pods; kubectl --namespace %s "
+                     "logs deployment/%s",
                      context->options->namespace, context->options->namespace, operator_name);
     }
 }
@@ -86,9 +87,8 @@ static void check_pods(struct check_context *context, struct check_report *repor
     cleanup_buffer struct buffer query = buffer_create(4096);
     cleanup_json yyjson_doc *document = nullptr;
     struct error e;
-    if (!append_selector(deployment, &query, &e) ||
-        !check_get(context, &pods, context->options->namespace, nullptr, buffer_text(&query), &document,
-                   &e)) {
+    if (!append_selector(deployment, &query, &e) || !check_get(context, &pods, context->options->namespace,
+                                                               nullptr, buffer_text(&query), &document, &e)) {
         check_note_unseen(report, "Pods", &e);
         return;
     }
@@ -103,11 +103,12 @@ static void check_pods(struct check_context *context, struct check_report *repor
     }
     bool fine = restarts == 0 && reason == nullptr;
     check_note(report, fine ? CHECK_OK : CHECK_WARN, "Pods", "%zu, restarted %" PRId64 " times%s%s",
-               yyjson_arr_size(items), restarts, reason == nullptr ? "" : ", one waits: ",
-               reason == nullptr ? "" : reason);
+               yyjson_arr_size(items), restarts,
+               reason == nullptr ? "" : ", one waits: ", reason == nullptr ? "" : reason);
     if (!fine) {
-        check_advise(report, "See why: kubectl --namespace %s describe pods; the log of what ended last: "
-                             "kubectl --namespace %s logs deployment/%s --previous",
+        check_advise(report,
+                     "See why: kubectl --namespace %s describe pods; the log of what ended last: "
+                     "kubectl --namespace %s logs deployment/%s --previous",
                      context->options->namespace, context->options->namespace, operator_name);
     }
 }
@@ -130,7 +131,7 @@ void check_deployment(struct check_context *context, struct check_report *report
 
 // ---- leader
 
-static const struct kube_resource leases = {"coordination.k8s.io", "v1", "Lease", "leases"};
+
 
 enum { LEASE_SECONDS = 15, LEASE_SECONDS_MAX = 60, PAUSE_MS = 500 };
 
@@ -151,7 +152,7 @@ static bool watch_lease(struct check_context *context, yyjson_val *first, yyjson
     for (;;) {
         yyjson_doc *next = nullptr;
         nanosleep(&pause, nullptr);
-        if (!check_get(context, &leases, context->options->namespace, operator_name, nullptr, &next, e)) {
+        if (!check_get(context, &kube_leases, context->options->namespace, operator_name, nullptr, &next, e)) {
             return false;
         }
         yyjson_val *now = yyjson_obj_get(yyjson_doc_get_root(next), "spec");
@@ -180,8 +181,9 @@ static void judge_lease(struct check_context *context, struct check_report *repo
                    holder, transitions);
         return;
     }
-    check_advise(report, "No operator works: see whether its Pods run, and what they say of the Lease: "
-                         "kubectl --namespace %s logs deployment/%s",
+    check_advise(report,
+                 "No operator works: see whether its Pods run, and what they say of the Lease: "
+                 "kubectl --namespace %s logs deployment/%s",
                  ns, operator_name);
 }
 
@@ -191,7 +193,7 @@ void check_leader(struct check_context *context, struct check_report *report) {
     struct error e;
     const char *ns = context->options->namespace;
     bool changed;
-    if (check_get(context, &leases, ns, operator_name, nullptr, &first, &e) &&
+    if (check_get(context, &kube_leases, ns, operator_name, nullptr, &first, &e) &&
         watch_lease(context, yyjson_doc_get_root(first), &next, &changed, &e)) {
         judge_lease(context, report, yyjson_doc_get_root(next), changed);
     } else if (e.class == ERROR_NOT_FOUND) {

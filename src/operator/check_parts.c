@@ -98,15 +98,19 @@ static bool read_label(const char *line, size_t length, const char *name, char *
     return true;
 }
 
-// "k8s:enc:aescbc:v1:key1:" is of the provider aescbc; what has another form does not encrypt.
-static bool read_provider(const char *prefix, char ret_provider[CHECK_PROVIDER_SIZE]) {
-    static const char start[] = "k8s:enc:";
-    if (strncmp(prefix, start, strlen(start)) != 0) {
-        return false;
+// Where a sample with that prefix counts; NULL: nowhere. "k8s:enc:aescbc:v1:" is of the provider aescbc. What
+// has no prefix is stored as it is, which is called identity when it is read. Other prefixes are those of
+// single keys within a provider, which count the same operation again.
+static double *find_count(struct check_storage *storage, const char *prefix, bool is_write) {
+    static const char encrypted[] = "k8s:enc:";
+    if (strncmp(prefix, encrypted, strlen(encrypted)) == 0) {
+        const char *name = prefix + strlen(encrypted);
+        snprintf(storage->provider, CHECK_PROVIDER_SIZE, "%.*s", (int)strcspn(name, ":"), name);
+        return is_write ? &storage->encrypted_writes : &storage->encrypted_reads;
     }
-    const char *name = prefix + strlen(start);
-    snprintf(ret_provider, CHECK_PROVIDER_SIZE, "%.*s", (int)strcspn(name, ":"), name);
-    return true;
+    bool is_plain = prefix[0] == '\0' || strcmp(prefix, "identity") == 0;
+    double *plain = is_write ? &storage->plain_writes : &storage->plain_reads;
+    return is_plain ? plain : nullptr;
 }
 
 static void count_sample(struct check_storage *storage, const char *line, size_t length) {
@@ -122,11 +126,10 @@ static void count_sample(struct check_storage *storage, const char *line, size_t
         strcmp(status, "OK") != 0) {
         return;
     }
-    bool encrypted = read_provider(prefix, storage->provider);
-    bool written = strcmp(type, "to_storage") == 0;
-    double *count = written ? (encrypted ? &storage->encrypted_writes : &storage->plain_writes)
-                            : (encrypted ? &storage->encrypted_reads : &storage->plain_reads);
-    *count += strtod(value, nullptr);
+    double *count = find_count(storage, prefix, strcmp(type, "to_storage") == 0);
+    if (count != nullptr) {
+        *count += strtod(value, nullptr);
+    }
 }
 
 struct check_storage check_read_storage(const char *metrics) {
@@ -163,10 +166,11 @@ static void judge_storage(struct check_report *report, const struct check_storag
         check_advise(report, "Write the older ones again: kubectl get secrets --all-namespaces --output json "
                              "| kubectl replace --filename -");
     } else {
-        check_note(report, CHECK_OK, encryption_subject,
-                   "since its start the API server that answered has written %.0f and read %.0f, all encrypted "
-                   "(%s)",
-                   storage->encrypted_writes, storage->encrypted_reads, storage->provider);
+        check_note(
+            report, CHECK_OK, encryption_subject,
+            "since its start the API server that answered has written %.0f and read %.0f, all encrypted "
+            "(%s)",
+            storage->encrypted_writes, storage->encrypted_reads, storage->provider);
     }
 }
 
@@ -195,7 +199,7 @@ void check_judge_encryption(struct check_report *report, const struct check_encr
         judge_configuration(report, facts, unseen);
     } else {
         check_note(report, CHECK_WARN, encryption_subject, "%s%s%s",
-                   facts->metrics_read ? "the API server's metrics tell of no encryption"
+                   facts->metrics_read ? "the API server's metrics tell of no Secret that was encrypted"
                                        : "could not be seen",
                    unseen[0] == '\0' ? "" : ": ", unseen);
         check_advise(report,

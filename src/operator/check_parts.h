@@ -1,8 +1,8 @@
 // Parts of the checks that ask nobody: they judge what was read.
 #pragma once
 
-#include "json/read.h"
 #include "operator/check_report.h"
+#include "json/read.h"
 
 enum { CHECK_KUBERNETES_MINOR_MIN = 31 }; // of Kubernetes 1: the first that serves selectable fields
 
@@ -51,7 +51,7 @@ struct check_storage check_read_storage(const char *metrics);
 
 // What is known of the encryption of Secrets.
 struct check_encryption_facts {
-    size_t servers; // kube-apiserver Pods that were seen
+    size_t servers;    // kube-apiserver Pods that were seen
     size_t configured; // of them, those with --encryption-provider-config
     bool metrics_read;
     struct check_storage storage;

@@ -81,17 +81,13 @@ void check_advise(struct check_report *report, const char *format, ...) {
     yyjson_mut_obj_add_strcpy(report->document, report->last, "remedy", text);
 }
 
-void check_detail(struct check_report *report, const char *format, ...) {
-    char text[TEXT_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    format_text(text, format, arguments);
-    va_end(arguments);
-    yyjson_mut_val *details = yyjson_mut_obj_get(report->last, "details");
-    if (details == nullptr) {
-        details = yyjson_mut_obj_add_arr(report->document, report->last, "details");
+void check_details(struct check_report *report, const char *lines) {
+    yyjson_mut_val *details = yyjson_mut_obj_add_arr(report->document, report->last, "details");
+    while (*lines != '\0') {
+        size_t length = strcspn(lines, "\n");
+        yyjson_mut_arr_add_strncpy(report->document, details, lines, length);
+        lines += length + (lines[length] == '\n' ? 1 : 0);
     }
-    yyjson_mut_arr_add_strcpy(report->document, details, text);
 }
 
 size_t check_report_count(const struct check_report *report, enum check_level level) {
@@ -155,7 +151,7 @@ bool check_report_write_text(const struct check_report *report, struct buffer *t
             return false;
         }
     }
-    return buffer_append_format(text, e, "\n%zu OK, %zu to look at, %zu failed\n", report->counts[CHECK_OK],
+    return buffer_append_format(text, e, "\n%zu OK, %zu warnings, %zu failed\n", report->counts[CHECK_OK],
                                 report->counts[CHECK_WARN], report->counts[CHECK_FAIL]);
 }
 

@@ -30,8 +30,8 @@ void check_report_begin(struct check_report *report, const char *check, const ch
 // Says what to do about the last finding: a sentence. Every finding that is not OK has one.
 [[gnu::format(printf, 2, 3)]] void check_advise(struct check_report *report, const char *format, ...);
 
-// Adds one of the single things that the last finding is about. Only the JSON form shows them.
-[[gnu::format(printf, 2, 3)]] void check_detail(struct check_report *report, const char *format, ...);
+// Adds the single things that the last finding is about, a line each. Only the JSON form shows them.
+void check_details(struct check_report *report, const char *lines);
 
 size_t check_report_count(const struct check_report *report, enum check_level level);
 

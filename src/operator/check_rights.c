@@ -43,7 +43,7 @@ const struct right rights_needed[] = {
      .resource = "leases",
      .name = lease_name,
      .place = RIGHT_OWN,
-     .verbs = {"get", "update"},
+     .verbs = {"get", "patch"},
      .purpose = "elect a leader"},
     {.group = "admissionregistration.k8s.io",
      .resource = "validatingwebhookconfigurations",
@@ -55,10 +55,10 @@ const struct right rights_needed[] = {
 };
 
 const struct right rights_in_excess[] = {
-    {.group = "", .resource = "secrets", .verbs = {"delete"}, .purpose = "deletes no Secret"},
+    {.group = "", .resource = "secrets", .verbs = {"delete"}, .purpose = "the operator deletes no Secret"},
     {.group = "qubesec.io",
      .verbs = {"update", "patch", "delete"},
-     .purpose = "neither changes nor deletes its users' resources"},
+     .purpose = "the operator neither changes nor deletes its users' resources"},
     {0},
 };
 
@@ -118,8 +118,7 @@ static bool ask(const struct inquiry *inquiry, const struct question *question, 
     bool self = inquiry->about_oneself;
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     yyjson_mut_obj_add_str(document, root, "apiVersion", "authorization.k8s.io/v1");
-    yyjson_mut_obj_add_str(document, root, "kind",
-                           self ? "SelfSubjectAccessReview" : "SubjectAccessReview");
+    yyjson_mut_obj_add_str(document, root, "kind", self ? "SelfSubjectAccessReview" : "SubjectAccessReview");
     yyjson_mut_val *spec = yyjson_mut_obj_add_obj(document, root, "spec");
     yyjson_mut_val *attributes = yyjson_mut_obj_add_obj(document, spec, "resourceAttributes");
     yyjson_mut_obj_add_str(document, attributes, "verb", question->verb);
@@ -167,9 +166,9 @@ static void outcome_add(struct outcome *outcome, const char *text) {
     }
 }
 
-static bool ask_about(struct row *row, const char *namespace, const char *resource, struct error *e) {
+static bool ask_about(struct row *row, const char *ns, const char *resource, struct error *e) {
     const struct right *right = row->right;
-    struct question question = {.right = right, .resource = resource, .namespace = namespace};
+    struct question question = {.right = right, .resource = resource, .namespace = ns};
     question.name = right->name == nullptr ? nullptr : right->name(row->inquiry->context->options);
     for (size_t i = 0; right->verbs[i] != nullptr; i++) {
         char text[QUESTION_SIZE];
@@ -185,12 +184,12 @@ static bool ask_about(struct row *row, const char *namespace, const char *resour
     return true;
 }
 
-static bool ask_in(struct row *row, const char *namespace, struct error *e) {
+static bool ask_in(struct row *row, const char *ns, struct error *e) {
     if (row->right->resource != nullptr) {
-        return ask_about(row, namespace, row->right->resource, e);
+        return ask_about(row, ns, row->right->resource, e);
     }
     const struct kind *const *kind = row->inquiry->context->options->kinds;
-    while (*kind != nullptr && ask_about(row, namespace, (*kind)->plural, e)) {
+    while (*kind != nullptr && ask_about(row, ns, (*kind)->plural, e)) {
         kind++;
     }
     return *kind == nullptr;
@@ -198,19 +197,24 @@ static bool ask_in(struct row *row, const char *namespace, struct error *e) {
 
 static bool ask_row(struct row *row, struct error *e) {
     const struct check_options *options = row->inquiry->context->options;
-    const char *const *namespace = options->namespaces;
-    if (row->right->place != RIGHT_SERVED || *namespace == nullptr) {
+    const char *const *ns = options->namespaces;
+    if (row->right->place != RIGHT_SERVED || *ns == nullptr) {
         return ask_in(row, row->right->place == RIGHT_OWN ? options->namespace : nullptr, e);
     }
-    while (*namespace != nullptr && ask_in(row, *namespace, e)) {
-        namespace ++;
+    while (*ns != nullptr && ask_in(row, *ns, e)) {
+        ns++;
     }
-    return *namespace == nullptr;
+    return *ns == nullptr;
+}
+
+static const char *subject_of(const struct right *right) {
+    const char *ours = right->subresource == nullptr ? "our resources" : "their status";
+    return right->resource == nullptr ? ours : right->resource;
 }
 
 static void note_row(struct check_report *report, const struct row *row, bool is_needed) {
     const struct outcome *wrong = is_needed ? &row->refused : &row->granted;
-    const char *subject = row->right->resource == nullptr ? "our resources" : row->right->resource;
+    const char *subject = subject_of(row->right);
     char more[32] = "";
     if (wrong->count > SHOWN_MAX) {
         snprintf(more, sizeof(more), " and %zu more", wrong->count - SHOWN_MAX);
@@ -227,9 +231,7 @@ static void note_row(struct check_report *report, const struct row *row, bool is
         check_advise(report, "Find the role or binding that gives the operator more than config/rbac does, "
                              "and remove it.");
     }
-    for (const char *line = buffer_text(&row->asked); *line != '\0'; line += strcspn(line, "\n") + 1) {
-        check_detail(report, "%.*s", (int)strcspn(line, "\n"), line);
-    }
+    check_details(report, buffer_text(&row->asked));
 }
 
 // False: there was no answer, and a finding says why.
@@ -271,7 +273,8 @@ void check_rights(struct check_context *context, struct check_report *report) {
         check_note_unseen(report, "user", &e);
         return;
     }
-    const char *user = json_text(json_find(yyjson_doc_get_root(answer), "status", "userInfo", "username", nullptr));
+    const char *user =
+        json_text(json_find(yyjson_doc_get_root(answer), "status", "userInfo", "username", nullptr));
     snprintf(inquiry.operator, sizeof(inquiry.operator), "system:serviceaccount:%.63s:%s",
              context->options->namespace, operator_name);
     inquiry.about_oneself = user != nullptr && strcmp(user, inquiry.operator) == 0;

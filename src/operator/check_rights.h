@@ -13,12 +13,12 @@ enum right_place {
 
 struct right {
     const char *group;
-    const char *resource;    // NULL: each of our kinds
-    const char *subresource; // NULL: none
+    const char *resource;                                     // NULL: each of our kinds
+    const char *subresource;                                  // NULL: none
     const char *(*name)(const struct check_options *options); // of the one object; NULL: any
     enum right_place place;
     const char *verbs[RIGHT_VERBS_MAX]; // ending in NULL
-    const char *purpose; // what the operator does with it
+    const char *purpose;                // what the operator does with it
 };
 
 // Each ends with a row without verbs.

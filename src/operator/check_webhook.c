@@ -28,7 +28,7 @@ static void chain_free(struct chain *chain) {
 }
 #define cleanup_chain [[gnu::cleanup(chain_free)]]
 
-// Reads a chain out of PEM text in base64; both may be of a key's Secret, and so they are kept as secrets.
+// Reads a chain out of PEM text in base64.
 static bool read_chain(const char *base64, struct chain *chain, struct error *e) {
     cleanup_secret struct secret *pem = nullptr;
     return base64_decode(base64, strlen(base64), ENCODING_SKIP_SPACES, &pem, e) &&
@@ -66,8 +66,9 @@ static void judge_lifetime(struct check_report *report, const char *subject,
                    (after - now) / day);
     }
     if (level != CHECK_OK) {
-        check_advise(report, "The operator, or whoever else makes the certificate, should have renewed it: see "
-                             "whether it runs and what it says.");
+        check_advise(report,
+                     "The operator, or whoever else makes the certificate, should have renewed it: see "
+                     "whether it runs and what it says.");
     }
 }
 
@@ -75,7 +76,8 @@ static bool check_bundle(struct check_report *report, yyjson_val *webhook, struc
     const char *base64 = json_text(json_find(webhook, "clientConfig", "caBundle", nullptr));
     struct error e;
     if (base64 == nullptr || base64[0] == '\0') {
-        check_note(report, CHECK_FAIL, "caBundle", "is empty, and so the API server does not trust the webhook");
+        check_note(report, CHECK_FAIL, "caBundle",
+                   "is empty, and so the API server does not trust the webhook");
         check_advise(report, "The operator fills it when it runs with --webhook-bind-address: see whether it "
                              "runs, and what it says.");
         return false;
@@ -90,10 +92,10 @@ static bool check_bundle(struct check_report *report, yyjson_val *webhook, struc
 }
 
 // Whether the leaf stands under one of the bundle.
-static bool is_trusted(const struct chain *chain, const struct chain *bundle, struct error *e) {
+static bool is_trusted(const struct chain *chain, const struct chain *bundle, int64_t now, struct error *e) {
     for (size_t i = 0; i < bundle->count; i++) {
-        if (certificate_verify(chain->certificates[0], chain->certificates + 1, chain->count - 1,
-                               bundle->certificates[i], CERTIFICATE_SERVER_AUTH, clock_wall_seconds(), e)) {
+        if (certificate_verify_leniently(chain->certificates[0], chain->certificates + 1, chain->count - 1,
+                                         bundle->certificates[i], CERTIFICATE_SERVER_AUTH, now, e)) {
             return true;
         }
     }
@@ -104,17 +106,21 @@ static void judge_leaf(struct check_report *report, yyjson_val *secret, const st
     static const char subject[] = "certificate";
     const char *base64 = json_text(json_find(secret, "data", "tls.crt", nullptr));
     cleanup_chain struct chain chain = {0};
-    struct error e;
+    struct error e = {.message = "is not there"};
     if (base64 == nullptr || !read_chain(base64, &chain, &e)) {
-        check_note(report, CHECK_FAIL, subject, "the Secret's tls.crt %s%s",
-                   base64 == nullptr ? "is not there" : "cannot be read: ", base64 == nullptr ? "" : e.message);
+        check_note(report, CHECK_FAIL, subject, "the Secret's tls.crt: %s", e.message);
         check_advise(report, "Delete the Secret; the operator makes it again.");
-    } else if (!is_trusted(&chain, bundle, &e)) {
+        return;
+    }
+    const struct certificate *leaf = chain.certificates[0];
+    int64_t now = clock_wall_seconds();
+    bool is_current = now >= certificate_not_before(leaf) && now < certificate_not_after(leaf);
+    if (is_current && !is_trusted(&chain, bundle, now, &e)) {
         check_note(report, CHECK_FAIL, subject, "is none that caBundle vouches for: %s", e.message);
         check_advise(report, "The operator makes both fit within seconds: see whether it runs, and what it "
                              "says.");
     } else {
-        judge_lifetime(report, subject, chain.certificates[0]);
+        judge_lifetime(report, subject, leaf);
     }
 }
 
@@ -165,21 +171,24 @@ static void note_refusal(struct check_report *report, const char *subject, enum 
     switch (refusal) {
     case CHECK_UNREACHABLE:
         check_note(report, CHECK_FAIL, subject, "the API server could not call it: %s", error->message);
-        check_advise(report, "See that the operator's Pods are ready, that the Service's endpoints are theirs, "
-                             "that no NetworkPolicy or firewall keeps the API server from their port, and "
-                             "that the certificate above is right.");
+        check_advise(report,
+                     "See that the operator's Pods are ready, that the Service's endpoints are theirs, "
+                     "that no NetworkPolicy or firewall keeps the API server from their port, and "
+                     "that the certificate above is right.");
         break;
     case CHECK_NOT_PERMITTED:
         check_note(report, CHECK_WARN, subject, "could not be tried: %s", error->message);
-        check_advise(report, "Run this check as a user who may create QuantumCertificates in namespace %s, or "
-                             "name another namespace with --probe-namespace; nothing is stored.",
+        check_advise(report,
+                     "Run this check as a user who may create QuantumCertificates in namespace %s, or "
+                     "name another namespace with --probe-namespace; nothing is stored.",
                      probe_namespace);
         break;
     default:
         check_note(report, CHECK_FAIL, subject, "a dry run in namespace %s was refused: %s", probe_namespace,
                    error->message);
-        check_advise(report, "Name another namespace with --probe-namespace, if a policy or quota of this one "
-                             "is meant to refuse it.");
+        check_advise(report,
+                     "Name another namespace with --probe-namespace, if a policy or quota of this one "
+                     "is meant to refuse it.");
     }
 }
 
@@ -188,8 +197,9 @@ static bool probe_faulty(struct check_context *context, struct check_report *rep
     const char *ns = context->options->probe_namespace;
     struct error e;
     if (create(context, check_faulty_spec, &e)) {
-        check_note(report, CHECK_FAIL, "refuses", "an object with a fault was accepted in a dry run: the "
-                                                  "webhook is not called for namespace %s",
+        check_note(report, CHECK_FAIL, "refuses",
+                   "an object with a fault was accepted in a dry run: the "
+                   "webhook is not called for namespace %s",
                    ns);
         check_advise(report, "See that its rules, selectors and matchConditions are those of config/webhook; "
                              "or name a namespace that they cover with --probe-namespace.");
@@ -221,8 +231,8 @@ static void check_policy(struct check_report *report, yyjson_val *webhook) {
     if (policy == nullptr || strcmp(policy, "Fail") == 0) {
         check_note(report, CHECK_OK, "failurePolicy", "Fail");
     } else {
-        check_note(report, CHECK_WARN, "failurePolicy", "%s: objects are not looked at while the webhook is away",
-                   policy);
+        check_note(report, CHECK_WARN, "failurePolicy",
+                   "%s: objects are not looked at while the webhook is away", policy);
         check_advise(report, "Set it to Fail, as config/webhook does.");
     }
 }
@@ -234,9 +244,10 @@ void check_webhook(struct check_context *context, struct check_report *report) {
     const char *name = context->options->webhook_configuration;
     if (!check_get(context, &configurations, nullptr, name, nullptr, &document, &e)) {
         if (e.class == ERROR_NOT_FOUND) {
-            check_note(report, CHECK_WARN, "configuration",
-                       "there is no ValidatingWebhookConfiguration %s: faults of a spec show only in its status",
-                       name);
+            check_note(
+                report, CHECK_WARN, "configuration",
+                "there is no ValidatingWebhookConfiguration %s: faults of a spec show only in its status",
+                name);
             check_advise(report, "Install config/webhook, and run the operator with --webhook-bind-address.");
         } else {
             check_note_unseen(report, "configuration", &e);

@@ -49,7 +49,7 @@ static double draw(void *) {
 }
 
 // As client-go: who it is for people, and a UUID (RFC 9562 version 4), so that no two processes are the same.
-static void make_identity(char ret_identity[IDENTITY_SIZE]) {
+static void choose_identity(char ret_identity[IDENTITY_SIZE]) {
     char host[256] = "qubesec";
     const char *pod = getenv("POD_NAME");
     (void)gethostname(host, sizeof(host) - 1);
@@ -77,7 +77,7 @@ static bool create_parts(struct leader *leader, struct error *e) {
     if (leader->namespace == nullptr || leader->name == nullptr) {
         return error_no_memory(e, "leader election");
     }
-    make_identity(leader->identity);
+    choose_identity(leader->identity);
     snprintf(leader->labels, sizeof(leader->labels), "name=\"%.253s\"", leader->name);
     const struct lease_options lease = {
         .namespace = leader->namespace,

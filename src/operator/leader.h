@@ -24,7 +24,7 @@ struct leader_options {
     struct kube_config *config;
     struct event_recorder *recorder;
     struct measure *measure;
-    void (*started)(void *context); // we lead; on the leader's thread, must not wait
+    void (*started)(void *context); // we lead; on the leader's thread, must neither wait nor call back
     void (*lost)(void *context);    // we do not any more, and work may be under way: must end the process
     void *context;                  // of both
 };

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Builds the container image without a container engine. Run it through tools/toolbox.sh.
 
-  tools/image/build.py image PROGRAM FOLDER   make FOLDER: oci (an OCI layout), qubesec.tar (the same to load into Docker,
-                                              podman, containerd or kind) and sbom.spdx.json
-  tools/image/build.py root PROGRAM FOLDER    only the image's root, as a folder; what the Dockerfile uses
+  tools/image/build.py image PROGRAM FOLDER   make FOLDER: oci (an OCI layout), qubesec.tar (the same, to be loaded into
+                                              Docker, podman, containerd or kind) and sbom.spdx.json
+  tools/image/build.py root PROGRAM FOLDER    only the image's root, as a folder; what the Dockerfile does
 
-PROGRAM is the built program. What starts in the image, as whom, is what the last stage of the Dockerfile says. The same
-program and packages give the same image, to the byte; its time is $SOURCE_DATE_EPOCH, else that of the last commit.
+PROGRAM is the built program. What starts in the image, and as whom, is what the last stage of the Dockerfile says. The
+same program and packages give the same image, to the byte; its time is $SOURCE_DATE_EPOCH, else that of the last commit.
 """
 
 import datetime
@@ -18,18 +18,17 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tarfile
 
 import debian
+import oci
 import root as image_root
 import sbom
 
 CHECKOUT = image_root.CHECKOUT
-REPOSITORY = "docker.io/library/qubesec"  # what "qubesec" stands for in a Pod
 
 
 def git(*arguments):
-    """What git says of the checkout, or nothing where there is none."""
+    """What git says of the checkout, or nothing where it cannot."""
     command = ["git", "-c", f"safe.directory={CHECKOUT}", "-C", CHECKOUT, *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
@@ -46,121 +45,58 @@ def version_of(program):
     return re.match(r"qubesec (\S+)", text)[1]
 
 
-def instructions():
-    """Those of the Dockerfile's last stage: pairs of a word and its arguments."""
+def settings():
+    """What the Dockerfile's last stage says, as an image's config has it."""
     text = (CHECKOUT / "Dockerfile").read_text().replace("\\\n", " ")
     stage = re.split(r"^FROM ", text, flags=re.MULTILINE)[-1]
-    return [line.split(None, 1) for line in stage.splitlines()[1:] if line.strip() and not line.startswith("#")]
-
-
-def configuration():
-    """umoci's flags for what the Dockerfile says."""
-    for word, text in instructions():
+    found = {}
+    for word, _, value in (line.partition(" ") for line in stage.splitlines()[1:]):
         match word:
             case "USER":
-                yield f"--config.user={text}"
+                found["User"] = value
             case "EXPOSE":
-                yield from (f"--config.exposedports={port}/tcp" for port in text.split())
+                found["ExposedPorts"] = {f"{port}/tcp": {} for port in value.split()}
             case "LABEL":
-                yield from (f"--config.label={label}" for label in shlex.split(text))
+                found["Labels"] = dict(label.split("=", 1) for label in shlex.split(value))
             case "ENTRYPOINT" | "CMD":
-                yield from (f"--config.{word.lower()}={argument}" for argument in json.loads(text))
+                found[word.capitalize()] = json.loads(value)
             case "COPY":
                 pass  # the root
             case _:
-                raise debian.ImageError(f"the Dockerfile's last stage has {word}, which tools/image/build.py does not know")
+                raise debian.ImageError(f"tools/image/build.py does not know {word} in the Dockerfile's last stage")
+    return found
 
 
 def labels(version, created):
+    """What is not the same in every image."""
     revision = git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     named = {"version": version, "created": created, "revision": revision}
-    return [f"--config.label=org.opencontainers.image.{name}={value}" for name, value in named.items() if value]
-
-
-def umoci(*arguments):
-    done = subprocess.run(["umoci", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise debian.ImageError(f"umoci {arguments[0]}: {done.stdout}{done.stderr}")
-
-
-def pack(root, layout, version, epoch):
-    """Makes an OCI layout of the root, with the tags latest and version."""
-    created = datetime.datetime.fromtimestamp(epoch, datetime.UTC).isoformat()
-    image = f"--image={layout}:latest"
-    mapping = [] if os.geteuid() == 0 else ["--rootless"]
-    umoci("init", f"--layout={layout}")
-    umoci("new", image)
-    umoci("insert", image, *mapping, f"--history.created={created}", "--history.created_by=make image", root.folder, "/")
-    umoci("config", image, "--no-history", f"--created={created}", *configuration(), *labels(version, created))
-    umoci("tag", image, version)
-    umoci("gc", f"--layout={layout}")
-
-
-def read_blob(layout, descriptor):
-    return json.loads((layout / "blobs" / "sha256" / descriptor["digest"].removeprefix("sha256:")).read_text())
-
-
-def name_images(layout):
-    """Says under which names the images are to be loaded: containerd and kind read them in the index, Docker and podman
-    in the file that `docker save` writes, which is returned."""
-    index = json.loads((layout / "index.json").read_text())
-    for entry in index["manifests"]:
-        tag = entry["annotations"]["org.opencontainers.image.ref.name"]
-        entry["annotations"]["io.containerd.image.name"] = f"{REPOSITORY}:{tag}"
-    (layout / "index.json").write_text(json.dumps(index))
-    names = [entry["annotations"]["io.containerd.image.name"] for entry in index["manifests"]]
-    manifest = read_blob(layout, index["manifests"][0])
-    config, *layers = [
-        f"blobs/sha256/{one['digest'].removeprefix('sha256:')}" for one in (manifest["config"], *manifest["layers"])
-    ]
-    names = [name.removeprefix("docker.io/library/") for name in names]
-    return json.dumps([{"Config": config, "RepoTags": names, "Layers": layers}])
-
-
-def archive(layout, docker_manifest, file, epoch):
-    (layout.parent / "manifest.json").write_text(docker_manifest)
-
-    def same(member):
-        member.uid = member.gid = 0
-        member.uname = member.gname = ""
-        member.mtime = epoch
-        member.mode = 0o755 if member.isdir() else 0o644
-        return member
-
-    with tarfile.open(file, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for path in sorted(layout.rglob("*")):
-            tar.add(path, path.relative_to(layout), recursive=False, filter=same)
-        tar.add(layout.parent / "manifest.json", "manifest.json", filter=same)
-    (layout.parent / "manifest.json").unlink()
+    return {f"org.opencontainers.image.{name}": value for name, value in named.items() if value}
 
 
 def lay(program, folder):
     """The finished root with its bill of materials."""
-    version, epoch = version_of(program), source_epoch()
     root = image_root.lay(program, folder)
-    sbom.add(root, version, epoch)
-    image_root.finish(root, epoch)
-    return root, version, epoch
+    sbom.add(root, version_of(program), source_epoch())
+    image_root.finish(root, source_epoch())
+    return root
 
 
-def report(root, layout):
-    index = json.loads((layout / "index.json").read_text())
-    compressed = sum(layer["size"] for layer in read_blob(layout, index["manifests"][0])["layers"])
-    unpacked = sum(path.lstat().st_size for path in root.folder.rglob("*") if path.is_file() and not path.is_symlink())
+def build(program, folder):
+    root = lay(program, folder / "root")
+    version, epoch = version_of(program), source_epoch()
+    created = datetime.datetime.fromtimestamp(epoch, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    config = settings()
+    config["Labels"].update(labels(version, created))
+    layout = oci.Layout(folder / "oci")
+    layout.fill(root.folder, debian.go_architecture(), config, ["latest", version], created, epoch)
+    (folder / "qubesec.tar").write_bytes(oci.pack(layout.folder, epoch))
+    (folder / "sbom.spdx.json").write_bytes(root.inside(sbom.PATH).read_bytes())
     print(
-        f"qubesec: {layout.parent}: {compressed / 1e6:.1f} MB compressed, {unpacked / 1e6:.1f} MB unpacked, "
-        f"{len(root.packages())} Debian packages, {index['manifests'][0]['digest']}",
+        f"qubesec: {folder}: {layout.layer['size'] / 1e6:.1f} MB compressed, {root.size() / 1e6:.1f} MB unpacked, "
+        f"{len(root.packages())} Debian packages, {layout.manifest['digest']}",
         file=sys.stderr,
     )
-
-
-def build_image(program, folder):
-    root, version, epoch = lay(program, folder / "root")
-    layout = folder / "oci"
-    pack(root, layout, version, epoch)
-    archive(layout, name_images(layout), folder / "qubesec.tar", epoch)
-    shutil.copy(root.inside(pathlib.Path(sbom.PATH)), folder / "sbom.spdx.json")
-    report(root, layout)
     shutil.rmtree(root.folder)
 
 
@@ -172,10 +108,7 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        if sys.argv[1] == "root":
-            lay(program, folder)
-        else:
-            build_image(program, folder)
+        (lay if sys.argv[1] == "root" else build)(program, folder)
     except debian.ImageError as error:
         sys.exit(f"qubesec: {error}")
 

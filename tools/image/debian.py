@@ -83,3 +83,9 @@ def distribution():
     """ID, NAME and so on of /etc/os-release."""
     pairs = (line.partition("=") for line in pathlib.Path("/etc/os-release").read_text().splitlines())
     return {name: value.strip('"') for name, _, value in pairs}
+
+
+def go_architecture():
+    """This machine's architecture as OCI has it, which is Go's name; Debian's is the same for most."""
+    name = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    return {"i386": "386", "armhf": "arm", "ppc64el": "ppc64le"}.get(name, name)

@@ -33,7 +33,11 @@ class Root:
         self.direct = set()  # the packages of the libraries that the program itself names
 
     def inside(self, path):
-        return self.folder / path.relative_to("/")
+        return self.folder / pathlib.Path(path).relative_to("/")
+
+    def size(self):
+        """Bytes of all files."""
+        return sum(self.inside(path).stat().st_size for path in self.owners)
 
     def packages(self):
         return sorted({package for package in self.owners.values() if package})

@@ -14,8 +14,8 @@ UNKNOWN = "NOASSERTION"
 
 # Debian's names of licences that are SPDX's, in any case, and those that SPDX calls otherwise.
 SPDX_NAMES = (
-    "0BSD Apache-2.0 Beerware BSD-2-Clause BSD-3-Clause BSD-3-Clause-Attribution BSD-4-Clause-UC BSL-1.0 curl FSFAP FSFUL "
-    "FSFULLR ISC Latex2e MIT MPL-1.1 MPL-2.0 OLDAP-2.8 Unicode-DFS-2016 X11 Zlib"
+    "0BSD Apache-2.0 Beerware BSD-2-Clause BSD-3-Clause BSD-3-Clause-Attribution BSD-4-Clause-UC BSL-1.0 curl FSFAP "
+    "FSFUL FSFULLR ISC Latex2e MIT MPL-1.1 MPL-2.0 OLDAP-2.8 Unicode-DFS-2016 X11 Zlib"
 ).split()
 OTHER_NAMES = {"apache-2": "Apache-2.0", "bsd3": "BSD-3-Clause", "expat": "MIT", "openldap-2.8": "OLDAP-2.8"}
 KNOWN = {**{name.lower(): name for name in SPDX_NAMES}, **OTHER_NAMES}
@@ -29,14 +29,22 @@ def spdx_name(licence):
     return KNOWN.get(licence.lower())
 
 
-def expression(licence):
-    """One name of a copyright file, which may be several licences with "or" and "and", as an SPDX expression."""
-    words = re.split(r" (or|and) ", licence)
-    names = [spdx_name(word) for word in words[::2]]
-    if not all(names):
-        return "LicenseRef-" + re.sub(r"[^A-Za-z0-9.-]+", "-", licence).strip("-")
-    words[::2] = names
-    return f"({' '.join(words)})".replace(" or ", " OR ").replace(" and ", " AND ") if len(words) > 1 else names[0]
+def reference(licence):
+    """A name of the document's own, for a licence that SPDX has none for."""
+    return "LicenseRef-" + re.sub(r"[^A-Za-z0-9.]+", "-", licence.replace("+", "-or-later")).strip("-")
+
+
+def alternatives(package):
+    """What holds for a package all at once: lists of licences, of each of which one may be chosen."""
+    terms = [term for name in package.licences() for term in re.split(r",? and |, ", name)]
+    return sorted({tuple(term.split(" or ")) for term in terms})
+
+
+def declared(package):
+    """What its copyright file says, for all of its source."""
+    groups = [[spdx_name(name) or reference(name) for name in choice] for choice in alternatives(package)]
+    terms = sorted({f"({' OR '.join(names)})" if len(names) > 1 else names[0] for names in groups})
+    return " AND ".join(terms) or UNKNOWN
 
 
 def identifier(*words):
@@ -64,29 +72,32 @@ def package_entry(name, version, purpose, **more):
     }
 
 
+def package_url(kind, version, **more):
+    """https://github.com/package-url/purl-spec"""
+    locator = f"pkg:{kind}@{urllib.parse.quote(version, safe='~.')}{'?' if more else ''}{urllib.parse.urlencode(more)}"
+    return [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": locator}]
+
+
 def of_distribution(package):
     """The entry of a Debian package."""
     fields, system = package.fields, debian.distribution()
-    purl = "pkg:deb/{}/{}@{}?{}".format(
-        system["ID"],
-        package.name,
-        urllib.parse.quote(fields["Version"], safe="~."),
-        urllib.parse.urlencode({"arch": fields["Architecture"], "distro": f"{system['ID']}-{system['VERSION_ID']}"}),
-    )
+    distribution = f"{system['ID']}-{system['VERSION_ID']}"
     name, address = re.fullmatch(r"(.*?)\s*<(.*)>", fields["Maintainer"]).groups()
-    licences = [expression(licence) for licence in package.licences()]
     return package_entry(
         package.name,
         fields["Version"],
-        "LIBRARY" if fields.get("Section") == "libs" else "OPERATING-SYSTEM" if package.name == "base-files" else "OTHER",
+        "LIBRARY" if fields["Section"] == "libs" else "OTHER",
         supplier=f"Organization: {system['NAME']}",
         originator=f"Organization: {name} ({address})",
-        licenseDeclared=" AND ".join(sorted(set(licences))) or UNKNOWN,
+        licenseDeclared=declared(package),
         sourceInfo=f"source package {fields.get('Source', package.name)}, architecture {fields['Architecture']}",
         comment="Of the package only the files that are listed here are in the image.",
-        externalRefs=[
-            {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl},
-        ],
+        externalRefs=package_url(
+            f"deb/{system['ID']}/{package.name}",
+            fields["Version"],
+            arch=fields["Architecture"],
+            distro=distribution,
+        ),
         **({"homepage": fields["Homepage"]} if fields.get("Homepage") else {}),
     )
 
@@ -99,22 +110,15 @@ def of_program(version, content):
         supplier="Organization: QubeSec",
         licenseDeclared="Apache-2.0",
         checksums=checksums(content),
-        externalRefs=[
-            {
-                "referenceCategory": "PACKAGE-MANAGER",
-                "referenceType": "purl",
-                "referenceLocator": f"pkg:generic/qubesec@{version}",
-            }
-        ],
+        externalRefs=package_url("generic/qubesec", version),
     )
 
 
 def file_entry(path, content):
-    kinds = {b"\x7fELF": "BINARY"}
     return {
         "SPDXID": identifier("File", str(path).strip("/")),
         "fileName": f".{path}",
-        "fileTypes": [kinds.get(content[:4], "TEXT")],
+        "fileTypes": ["BINARY" if content.startswith(b"\x7fELF") else "TEXT"],
         "checksums": checksums(content),
         "licenseConcluded": UNKNOWN,
         "copyrightText": UNKNOWN,
@@ -132,19 +136,14 @@ def relation(one, kind, other):
 
 
 def own_licences(packages):
-    """The licences that SPDX has no name for."""
-    names = {}
+    """Where the licences are that SPDX has no name for."""
+    uses = {}
     for package in packages:
-        for licence in package.licences():
-            names.setdefault(expression(licence), []).append((licence, package.name))
+        for name in {name for choice in alternatives(package) for name in choice if not spdx_name(name)}:
+            uses.setdefault(reference(name), (name, []))[1].append(f"/usr/share/doc/{package.name}/copyright")
     return [
-        {
-            "licenseId": reference,
-            "name": uses[0][0],
-            "extractedText": "The text is in " + ", ".join(f"/usr/share/doc/{name}/copyright" for _, name in uses),
-        }
-        for reference, uses in sorted(names.items())
-        if reference.startswith("LicenseRef-")
+        {"licenseId": one, "name": name, "extractedText": f"The text is in {', '.join(files)}"}
+        for one, (name, files) in sorted(uses.items())
     ]
 
 
@@ -160,7 +159,8 @@ def document(root, version, epoch):
         entry.update(filesAnalyzed=True, packageVerificationCode=verification_code(own))
         relations.append(relation(image["SPDXID"], "CONTAINS", entry["SPDXID"]))
         relations += [relation(entry["SPDXID"], "CONTAINS", file["SPDXID"]) for file in own]
-    relations += [relation(program["SPDXID"], "DEPENDS_ON", entries[package]["SPDXID"]) for package in sorted(root.direct)]
+    direct = [entries[package] for package in sorted(root.direct)]
+    relations += [relation(program["SPDXID"], "DEPENDS_ON", entry["SPDXID"]) for entry in direct]
     content = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",

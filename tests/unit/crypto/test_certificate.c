@@ -365,6 +365,28 @@ static void rules_of_chains(void **) {
 
 // ---- reading
 
+static void lenient_clients_trust_any_root_but_no_other_chain(void **) {
+    struct error e;
+    struct family family = make_family("ML-DSA-87");
+    struct family other = make_family("ML-DSA-87");
+    must_fail(certificate_verify(family.all[LEAF], nullptr, 0, family.all[MIDDLE], 0, now, &e), e,
+              ERROR_CRYPTO, "does not verify");
+    must(certificate_verify_leniently(family.all[LEAF], nullptr, 0, family.all[MIDDLE],
+                                      CERTIFICATE_SERVER_AUTH, now, &e),
+         e);
+    must(certificate_verify_leniently(family.all[LEAF], &family.all[MIDDLE], 1, family.all[ROOT],
+                                      CERTIFICATE_SERVER_AUTH, now, &e),
+         e);
+    must_fail(
+        certificate_verify_leniently(family.all[LEAF], &family.all[MIDDLE], 1, other.all[ROOT], 0, now, &e),
+        e, ERROR_CRYPTO, "does not verify");
+    must_fail(certificate_verify_leniently(family.all[LEAF], nullptr, 0, family.all[MIDDLE], 0,
+                                           now + 100 * year, &e),
+              e, ERROR_CRYPTO, "expired");
+    free_family(&family);
+    free_family(&other);
+}
+
 static void append_pem(const struct certificate *certificate, struct buffer *pem) {
     struct error e;
     must(certificate_append_pem(certificate, pem, &e), e);
@@ -489,6 +511,7 @@ int main(void) {
         cmocka_unit_test(dates_of_all_times),
         cmocka_unit_test(good_chains_verify),
         cmocka_unit_test(bad_chains_do_not),
+        cmocka_unit_test(lenient_clients_trust_any_root_but_no_other_chain),
         cmocka_unit_test(rules_of_chains),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(what_is_no_chain),

@@ -57,6 +57,18 @@ static void test_version_is_the_loaded_one(void **) {
     assert_true(major > 3 || (major == 3 && minor >= 5));
 }
 
+static void test_loaded_providers_are_described(void **) {
+    struct error e;
+    char expected[64];
+    cleanup_buffer struct buffer text = buffer_create(1024);
+    must(crypto_describe_providers(&text, &e), e);
+    snprintf(expected, sizeof(expected), "default %s", crypto_version());
+    assert_non_null(strstr(buffer_text(&text), expected));
+    assert_null(strstr(buffer_text(&text), "FIPS"));
+    struct buffer small = buffer_create(3);
+    must_fail(crypto_describe_providers(&small, &e), e, ERROR_INTERNAL, "");
+}
+
 static size_t private_key_size(const char *name) {
     EVP_PKEY *pkey = EVP_PKEY_Q_keygen(nullptr, nullptr, name);
     assert_non_null(pkey);
@@ -108,6 +120,7 @@ int main(void) {
         cmocka_unit_test(test_start_again_does_nothing),
         cmocka_unit_test(test_openssl_allocates_from_our_heap),
         cmocka_unit_test(test_version_is_the_loaded_one),
+        cmocka_unit_test(test_loaded_providers_are_described),
         cmocka_unit_test(test_private_keys_are_written_as_seeds),
         cmocka_unit_test(test_error_tells_the_first_reason),
         cmocka_unit_test(test_error_without_a_reason),
