@@ -1,6 +1,5 @@
 #include "crypto/serving_certificate.h"
 
-#include "crypto/certificate_internal.h"
 #include "crypto/handles.h"
 #include "crypto/openssl.h"
 #include "crypto/pkey_internal.h"
@@ -36,18 +35,6 @@ static int refuse_password(char *, int, int, void *) {
     return -1;
 }
 
-// A private key of any algorithm; *ret_key is owned.
-static bool read_key(const void *pem, size_t length, EVP_PKEY **ret_key, struct error *e) {
-    cleanup_bio BIO *bio = length > INT_MAX ? nullptr : BIO_new_mem_buf(pem, (int)length);
-    EVP_PKEY *key =
-        bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio, nullptr, refuse_password, nullptr);
-    if (key == nullptr) {
-        return crypto_error(e, ERROR_INVALID_SPEC, "not an unencrypted PEM private key");
-    }
-    *ret_key = key;
-    return true;
-}
-
 static bool is_p256(const EVP_PKEY *key) {
     char group[32] = "";
     return EVP_PKEY_is_a(key, p256.openssl_name) == 1 &&
@@ -55,15 +42,17 @@ static bool is_p256(const EVP_PKEY *key) {
 }
 
 bool serving_key_read(const void *pem, size_t length, struct pkey **ret_key, struct error *e) {
-    EVP_PKEY *key;
-    if (!read_key(pem, length, &key, e)) {
-        return false;
+    cleanup_bio BIO *bio = length > INT_MAX ? nullptr : BIO_new_mem_buf(pem, (int)length);
+    EVP_PKEY *evp =
+        bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio, nullptr, refuse_password, nullptr);
+    if (evp == nullptr) {
+        return crypto_error(e, ERROR_INVALID_SPEC, "not an unencrypted PEM private key");
     }
-    if (!is_p256(key)) {
-        EVP_PKEY_free(key);
+    if (!is_p256(evp)) {
+        EVP_PKEY_free(evp);
         return crypto_error(e, ERROR_INVALID_SPEC, "not a private key of %s", p256.name);
     }
-    return pkey_wrap(&p256, key, true, ret_key, e);
+    return pkey_wrap(&p256, evp, true, ret_key, e);
 }
 
 // ---- certificates
@@ -104,33 +93,4 @@ bool serving_certificate_issue(const struct san *names, size_t name_count, const
 int64_t serving_certificate_renewal(const struct certificate *leaf) {
     int64_t until = certificate_not_after(leaf);
     return until - (until - certificate_not_before(leaf)) / 3;
-}
-
-// ---- what others made
-
-static bool read_leaf(const void *pem, size_t length, struct certificate **ret_leaf, struct error *e) {
-    struct certificate **chain;
-    size_t count;
-    if (!certificate_read_chain(pem, length, &chain, &count, e)) {
-        return error_wrap(e, "the chain of certificates");
-    }
-    *ret_leaf = chain[0];
-    chain[0] = nullptr;
-    certificate_free_chain(chain, count);
-    return true;
-}
-
-bool serving_certificate_read_pair(const void *chain_pem, size_t chain_length, const void *key_pem,
-                                   size_t key_length, struct certificate **ret_leaf, struct error *e) {
-    cleanup_evp_pkey EVP_PKEY *key = nullptr;
-    cleanup_certificate struct certificate *leaf = nullptr;
-    if (!read_leaf(chain_pem, chain_length, &leaf, e) || !read_key(key_pem, key_length, &key, e)) {
-        return false;
-    }
-    if (X509_check_private_key(leaf->x509, key) != 1) {
-        return crypto_error(e, ERROR_INVALID_SPEC, "the private key is not the certificate's");
-    }
-    *ret_leaf = leaf;
-    leaf = nullptr;
-    return true;
 }

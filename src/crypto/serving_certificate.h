@@ -38,10 +38,3 @@ enum {
 
 // When a leaf is to be replaced: at two thirds of its life. Seconds since 1970.
 int64_t serving_certificate_renewal(const struct certificate *leaf);
-
-// Reads what a server is to be started with: the PEM texts of a chain, leaf first, and of the leaf's private
-// key, of any algorithm. *ret_leaf is owned. Errors: INVALID_SPEC (one of them cannot be read, or they do not
-// belong together), NO_MEMORY.
-[[nodiscard]] bool serving_certificate_read_pair(const void *chain_pem, size_t chain_length,
-                                                 const void *key_pem, size_t key_length,
-                                                 struct certificate **ret_leaf, struct error *e);

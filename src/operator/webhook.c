@@ -1,7 +1,6 @@
 #include "operator/webhook.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/http_server.h"
@@ -11,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LABELS_SIZE = 160, PEM_MAX = 256 * 1024, DRAIN_MS = 3000, DRAIN_STEP_MS = 50 };
+enum { LABELS_SIZE = 160, DRAIN_MS = 3000, DRAIN_STEP_MS = 50 };
 
 static const char path[] = "/validate";
 static const char media_type[] = "application/json";
@@ -90,19 +89,6 @@ static int handle(void *context, const struct https_request *request, struct buf
 bool webhook_set_identity(struct webhook *webhook, const char *chain_pem, const char *key_pem,
                           struct error *e) {
     return server_identity_set(webhook->identity, chain_pem, key_pem, e);
-}
-
-static bool read_file(const char *directory, const char *name, struct buffer *text, struct error *e) {
-    cleanup_buffer struct buffer file = buffer_create(4096);
-    return buffer_append_format(&file, e, "%s/%s", directory, name) && file_read(buffer_text(&file), text, e);
-}
-
-bool webhook_load_identity(struct webhook *webhook, const char *directory, struct error *e) {
-    cleanup_buffer struct buffer chain = buffer_create(PEM_MAX);
-    cleanup_buffer struct buffer key = buffer_create(PEM_MAX);
-    return (read_file(directory, "tls.crt", &chain, e) && read_file(directory, "tls.key", &key, e) &&
-            webhook_set_identity(webhook, buffer_text(&chain), buffer_text(&key), e)) ||
-           error_wrap(e, "the webhook's certificate in %s", directory);
 }
 
 bool webhook_is_ready(struct webhook *webhook) {

@@ -18,9 +18,6 @@ struct webhook;
 [[nodiscard]] bool webhook_set_identity(struct webhook *webhook, const char *chain_pem, const char *key_pem,
                                         struct error *e);
 
-// The same with the files tls.crt and tls.key of directory. Errors: as webhook_set_identity, and IO.
-[[nodiscard]] bool webhook_load_identity(struct webhook *webhook, const char *directory, struct error *e);
-
 // Whether it has a certificate. Any thread. NULL (there is no webhook) is ready.
 bool webhook_is_ready(struct webhook *webhook);
 

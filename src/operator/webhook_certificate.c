@@ -391,16 +391,28 @@ static bool read_file(const struct webhook_certificate *keeper, const char *name
     return file_read(path, content, e);
 }
 
-// A key without its certificate is the half of a change: what is in use stays.
+static bool read_leaf(const struct buffer *chain_pem, struct certificate **ret_leaf, struct error *e) {
+    struct certificate **chain;
+    size_t count;
+    if (!certificate_read_chain(buffer_text(chain_pem), chain_pem->length, &chain, &count, e)) {
+        return error_wrap(e, "tls.crt");
+    }
+    *ret_leaf = chain[0];
+    chain[0] = nullptr;
+    certificate_free_chain(chain, count);
+    return true;
+}
+
+// Where the change of the two files is only half done, what is in use stays.
 static bool use_files(struct webhook_certificate *keeper, struct error *e) {
     cleanup_certificate struct certificate *leaf = nullptr;
     cleanup_buffer struct buffer chain = buffer_create(TEXT_MAX_BYTES);
     cleanup_buffer struct buffer key = buffer_create(TEXT_MAX_BYTES);
-    return read_file(keeper, "tls.crt", &chain, e) && read_file(keeper, "tls.key", &key, e) &&
-           (serving_certificate_read_pair(buffer_text(&chain), chain.length, buffer_text(&key), key.length,
-                                          &leaf, e) ||
-            error_wrap(e, "%s", keeper->options.directory)) &&
-           (is_in_use(keeper, &chain) || use(keeper, &chain, &key, leaf, nullptr, e));
+    if (!read_file(keeper, "tls.crt", &chain, e) || !read_leaf(&chain, &leaf, e)) {
+        return false;
+    }
+    return is_in_use(keeper, &chain) ||
+           (read_file(keeper, "tls.key", &key, e) && use(keeper, &chain, &key, leaf, nullptr, e));
 }
 
 // ---- both

@@ -17,7 +17,8 @@ struct webhook_certificate_options {
     const char *configuration; // name of the ValidatingWebhookConfiguration
     const char *directory;     // of somebody else's tls.crt and tls.key; NULL or "": our own certificate
     unsigned overlap_seconds;  // how long two CAs are trusted side by side, at each of the two steps; from 1
-    // Has the webhook serve this certificate from now on. Texts are borrowed for the call.
+    // Has the webhook serve this certificate from now on; refuses one whose key is another. Texts are
+    // borrowed for the call.
     bool (*use)(void *context, const char *chain_pem, const char *key_pem, struct error *e);
     void *context;
 };

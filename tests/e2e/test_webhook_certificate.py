@@ -385,7 +385,7 @@ def test_mounted_certificate_is_followed(api, webhooks, namespace):
             return shown_by(one, second_ca) == second
 
     wait_until("the other one is served", second_is_shown)
-    (mount.folder / "..2" / "tls.key").write_bytes((mount.folder / "..1" / "tls.key").read_bytes())
+    (mount.folder / "..2" / "tls.crt").write_bytes((mount.folder / "..1" / "tls.crt").read_bytes())
     wait_until("it says so", lambda: one.said("the mounted webhook certificate cannot be used"))
     assert shown_by(one, second_ca) == second
     assert webhooks.secret() is None

@@ -176,56 +176,6 @@ static void other_keys_are_refused(void **) {
     must_fail(serving_key_read("rubbish", 7, &read, &e), e, ERROR_INVALID_SPEC, "unencrypted");
 }
 
-static void a_pair_belongs_together(void **) {
-    struct error e;
-    cleanup_pair struct pair pair = make_pair();
-    cleanup_certificate struct certificate *leaf = nullptr;
-    cleanup_secret struct secret *key = nullptr;
-    cleanup_secret struct secret *ca_key = nullptr;
-    cleanup_buffer struct buffer chain = buffer_create(TEXT_MAX);
-    must(certificate_append_pem(pair.leaf, &chain, &e) && certificate_append_pem(pair.ca, &chain, &e), e);
-    must(pkey_private_pem(pair.key, &key, &e), e);
-    must(pkey_private_pem(pair.ca_key, &ca_key, &e), e);
-    must(serving_certificate_read_pair(chain.data, chain.length, secret_view(key), secret_length(key), &leaf,
-                                       &e),
-         e);
-    assert_true(certificate_equals(leaf, pair.leaf));
-    struct certificate *none = nullptr;
-    must_fail(serving_certificate_read_pair(chain.data, chain.length, secret_view(ca_key),
-                                            secret_length(ca_key), &none, &e),
-              e, ERROR_INVALID_SPEC, "is not the certificate's");
-    must_fail(serving_certificate_read_pair(chain.data, chain.length / 2, secret_view(key),
-                                            secret_length(key), &none, &e),
-              e, ERROR_INVALID_SPEC, "the chain");
-    must_fail(serving_certificate_read_pair("", 0, secret_view(key), secret_length(key), &none, &e), e,
-              ERROR_INVALID_SPEC, "the chain");
-    must_fail(serving_certificate_read_pair(chain.data, chain.length, "", 0, &none, &e), e,
-              ERROR_INVALID_SPEC, "unencrypted");
-}
-
-static void a_pair_may_be_of_any_algorithm(void **) {
-    struct error e;
-    struct pkey *key;
-    must(pkey_generate(algorithm_find(ALGORITHM_SIGNATURE, "ML-DSA-44"), &key, &e), e);
-    struct certificate_template template = {.subject = {.common_name = "a server"},
-                                            .not_before = now,
-                                            .not_after = now + 1,
-                                            .path_length = -1,
-                                            .key_usage = CERTIFICATE_DIGITAL_SIGNATURE};
-    struct certificate *certificate;
-    must(certificate_issue(&template, key, nullptr, nullptr, &certificate, &e), e);
-    cleanup_buffer struct buffer chain = buffer_create(TEXT_MAX);
-    cleanup_secret struct secret *pem = nullptr;
-    must(certificate_append_pem(certificate, &chain, &e) && pkey_private_pem(key, &pem, &e), e);
-    struct certificate *leaf;
-    must(serving_certificate_read_pair(chain.data, chain.length, secret_view(pem), secret_length(pem), &leaf,
-                                       &e),
-         e);
-    certificate_free(leaf);
-    certificate_free(certificate);
-    pkey_free(key);
-}
-
 static void memory_may_run_out(void **) {
     bool done = false;
     for (long allocations = 0; !done && allocations < 5000; allocations++) {
@@ -253,8 +203,6 @@ int main(void) {
         cmocka_unit_test(names_are_compared_as_a_set),
         cmocka_unit_test(a_key_goes_out_and_in),
         cmocka_unit_test(other_keys_are_refused),
-        cmocka_unit_test(a_pair_belongs_together),
-        cmocka_unit_test(a_pair_may_be_of_any_algorithm),
         cmocka_unit_test(memory_may_run_out),
     };
     start_or_fail();

@@ -169,14 +169,29 @@ struct replica {
     bool refuses;
 };
 
+static inline bool belong_together(const char *chain_pem, const char *key_pem) {
+    BIO *bio = BIO_new_mem_buf(chain_pem, -1);
+    X509 *leaf = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
+    BIO_free(bio);
+    bio = BIO_new_mem_buf(key_pem, -1);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, nullptr, nullptr, nullptr);
+    BIO_free(bio);
+    bool together = leaf != nullptr && key != nullptr && X509_check_private_key(leaf, key) == 1;
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return together;
+}
+
+// As the webhook does.
 static inline bool take_identity(void *context, const char *chain_pem, const char *key_pem, struct error *e) {
     struct replica *replica = context;
-    struct certificate *leaf;
     if (replica->refuses) {
         return error_set(e, ERROR_CRYPTO, "no room in the server");
     }
-    must(serving_certificate_read_pair(chain_pem, strlen(chain_pem), key_pem, strlen(key_pem), &leaf, e), *e);
-    certificate_free(leaf);
+    if (!belong_together(chain_pem, key_pem)) {
+        return error_set(e, ERROR_INVALID_SPEC, "the key is another");
+    }
     buffer_free(&replica->chain);
     must(buffer_append_text(&replica->chain, chain_pem, e), *e);
     replica->uses++;
