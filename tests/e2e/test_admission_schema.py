@@ -684,7 +684,7 @@ def test_the_roles_of_kubernetes_include_our_resources(api, space, role):
 # The kustomize bases
 
 
-@pytest.mark.parametrize("base", ["crd", "rbac", "manager", "default", "samples"])
+@pytest.mark.parametrize("base", ["crd", "rbac", "manager", "webhook", "default", "samples"])
 def test_kustomize_base_is_accepted(cluster, space, base):
     options = ["--namespace", space] if base == "samples" else []
     cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--kustomize", CONFIG / base, *options)

@@ -16,9 +16,10 @@ struct fixture {
     struct identity leaf;
     pthread_t thread;
     atomic_int handled;
-    atomic_size_t length;  // of the last body
-    atomic_size_t answer;  // bytes to answer with; 0: a short text
-    char content_type[64]; // of the last request
+    atomic_size_t length; // of the last body
+    atomic_size_t answer; // bytes to answer with; 0: a short text
+    pthread_mutex_t lock;
+    char content_type[64]; // of the last request; under lock
     struct error e;
 };
 
@@ -26,8 +27,10 @@ static int handle(void *context, const struct https_request *request, struct buf
                   const char **ret_content_type) {
     struct fixture *fixture = context;
     atomic_store(&fixture->length, request->body_length);
+    pthread_mutex_lock(&fixture->lock);
     snprintf(fixture->content_type, sizeof(fixture->content_type), "%s",
              request->content_type == nullptr ? "none" : request->content_type);
+    pthread_mutex_unlock(&fixture->lock);
     atomic_fetch_add(&fixture->handled, 1);
     size_t wanted = atomic_load(&fixture->answer);
     char *room;
@@ -74,6 +77,29 @@ static void halt(struct fixture *fixture) {
 
 static struct fixture shared;
 
+// ---- what the loop thread knows
+
+struct question {
+    const struct http_server *server;
+    atomic_int answer; // 0: none yet; 1: it is quiet; 2: it is not
+};
+
+static void look(void *context) {
+    struct question *question = context;
+    atomic_store(&question->answer, http_server_is_quiet(question->server) ? 1 : 2);
+}
+
+static void wait_until_quiet(struct fixture *fixture, bool quiet) {
+    struct question question = {.server = fixture->server};
+    while (atomic_load(&question.answer) != (quiet ? 1 : 2)) {
+        atomic_store(&question.answer, 0);
+        assert_true(loop_post(fixture->loop, look, &question, &fixture->e));
+        while (atomic_load(&question.answer) == 0) {
+            usleep(1000);
+        }
+    }
+}
+
 static int set_up_all(void **) {
     shared.ca = make_identity("CA", nullptr);
     shared.leaf = make_identity("first", &shared.ca);
@@ -87,7 +113,7 @@ static int tear_down_all(void **) {
 }
 
 static int set_up(void **state) {
-    shared = (struct fixture){.ca = shared.ca, .leaf = shared.leaf};
+    shared = (struct fixture){.ca = shared.ca, .leaf = shared.leaf, .lock = PTHREAD_MUTEX_INITIALIZER};
     start(&shared, &http_server_usual_limits);
     *state = &shared;
     return 0;
@@ -115,6 +141,12 @@ static struct http_server_limits quick(void) {
 
 // ---- requests
 
+static void content_type_was(struct fixture *fixture, const char *expected) {
+    pthread_mutex_lock(&fixture->lock);
+    assert_string_equal(fixture->content_type, expected);
+    pthread_mutex_unlock(&fixture->lock);
+}
+
 static void a_post_is_answered(void **state) {
     struct fixture *fixture = *state;
     struct tls_client client = tls_connect(http_server_port(fixture->server));
@@ -125,11 +157,11 @@ static void a_post_is_answered(void **state) {
     assert_non_null(strstr(answer, "Content-Type: application/json\r\n"));
     assert_non_null(strstr(answer, "Content-Length: 11\r\n"));
     assert_non_null(strstr(answer, "\r\n\r\n/a b hello\n"));
-    assert_string_equal(fixture->content_type, "text/x");
+    content_type_was(fixture, "text/x");
     // The connection stays.
     assert_true(tls_say(&client, POST("/bad", "Content-Length: 0\r\n")));
     assert_non_null(strstr(tls_read_until(&client, "/bad \n"), "HTTP/1.1 400 "));
-    assert_string_equal(fixture->content_type, "none");
+    content_type_was(fixture, "none");
     assert_true(
         tls_say(&client, POST("/c", "Transfer-Encoding: chunked\r\n") "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"));
     assert_non_null(strstr(tls_read_until(&client, "\n/c"), "HTTP/1.1 200 "));
@@ -247,9 +279,7 @@ static void all_bodies_together_have_a_limit(void **state) {
     struct tls_client first = tls_connect(port);
     struct tls_client second = tls_connect(port);
     assert_true(tls_say(&first, POST("/1", "Content-Length: 700000\r\n") "a"));
-    while (http_server_is_quiet(fixture->server)) {
-        usleep(1000);
-    }
+    wait_until_quiet(fixture, false);
     assert_true(tls_say(&second, POST("/2", "Content-Length: 1100000\r\n")));
     send_zeros(&second, 1100000);
     assert_true(tls_is_cut(&second));
@@ -366,9 +396,7 @@ static void where_all_are_at_work_a_new_one_is_refused(void **state) {
         assert_non_null(strstr(tls_read_until(&clients[i], "/ready"), " 200 "));
         assert_true(tls_say(&clients[i], POST("/x", "Content-Length: 4\r\n") "ab"));
     }
-    while (http_server_is_quiet(fixture->server)) {
-        usleep(1000);
-    }
+    wait_until_quiet(fixture, false);
     usleep(100000); // both have come in
     struct tls_client third = tls_connect(port);
     assert_true(third.ssl == nullptr || tls_is_cut(&third));
@@ -479,9 +507,7 @@ static void a_draining_server_ends_each_connection(void **state) {
     assert_true(tls_say(&busy, POST("/ready", "Content-Length: 0\r\n")));
     assert_null(strstr(tls_read_until(&busy, "/ready"), "Connection: close"));
     assert_true(tls_say(&busy, POST("/busy", "Content-Length: 2\r\n") "a"));
-    while (http_server_is_quiet(fixture->server)) {
-        usleep(1000);
-    }
+    wait_until_quiet(fixture, false);
     assert_true(loop_post(fixture->loop, drain, fixture->server, &fixture->e));
     struct tls_client late = tls_connect(port);
     assert_true(tls_say(&late, POST("/late", "Content-Length: 0\r\n")));
@@ -492,9 +518,7 @@ static void a_draining_server_ends_each_connection(void **state) {
     assert_non_null(strstr(answer, "/busy ab\n"));
     assert_true(tls_say(&idle, POST("/idle", "Content-Length: 0\r\n")));
     assert_non_null(strstr(tls_read_until(&idle, nullptr), "Connection: close\r\n"));
-    while (!http_server_is_quiet(fixture->server)) {
-        usleep(1000);
-    }
+    wait_until_quiet(fixture, true);
     tls_close(&idle);
     tls_close(&busy);
     tls_close(&late);
@@ -509,9 +533,7 @@ static void open_connections_do_not_keep_the_server(void **state) {
     assert_true(tls_say(&idle, POST("/x", "Content-Length: 0\r\n")));
     assert_non_null(strstr(tls_read_until(&idle, "/x"), " 200 "));
     assert_true(tls_say(&busy, POST("/x", "Content-Length: 10\r\n") "a"));
-    while (http_server_is_quiet(fixture->server)) {
-        usleep(1000);
-    }
+    wait_until_quiet(fixture, false);
     halt(fixture);
     assert_true(tls_is_cut(&idle) && tls_is_cut(&busy));
     tls_close(&idle);

@@ -4,7 +4,6 @@
 #include "scripted_server.h"
 
 struct tls_client {
-    SSL_CTX *context;
     SSL *ssl; // NULL: the handshake failed
     int fd;
 };
@@ -18,8 +17,9 @@ static int connect_loopback(uint16_t port) {
 }
 
 [[maybe_unused]] static struct tls_client tls_connect(uint16_t port) {
-    struct tls_client client = {.context = SSL_CTX_new(TLS_client_method()), .fd = connect_loopback(port)};
-    client.ssl = SSL_new(client.context);
+    static SSL_CTX *context; // making one takes long
+    context = context == nullptr ? SSL_CTX_new(TLS_client_method()) : context;
+    struct tls_client client = {.ssl = SSL_new(context), .fd = connect_loopback(port)};
     SSL_set_fd(client.ssl, client.fd);
     if (SSL_connect(client.ssl) != 1) {
         ERR_clear_error();
@@ -31,7 +31,6 @@ static int connect_loopback(uint16_t port) {
 
 [[maybe_unused]] static void tls_close(struct tls_client *client) {
     SSL_free(client->ssl);
-    SSL_CTX_free(client->context);
     close(client->fd);
     ERR_clear_error();
     *client = (struct tls_client){.fd = -1};
