@@ -45,7 +45,7 @@ bool input_key_check_algorithm(const struct input *input, const struct algorithm
 
 bool input_key_read_public(enum algorithm_family family, const struct algorithm *wanted,
                            const struct input *input, struct pkey **ret_pkey, struct error *e) {
-    const struct algorithm *algorithm;
+    const struct algorithm *algorithm = nullptr;
     const void *bytes = secret_view(input->bytes);
     size_t length = secret_length(input->bytes);
     if (!input_key_choose_algorithm(wanted, input, &algorithm, e)) {

@@ -14,8 +14,8 @@ struct http_guard;
                                      const struct http_server_limits *limits, struct http_guard **ret_guard,
                                      struct error *e);
 
-// For evhttp_set_bevcb, with the guard as its argument: the buffers of a connection that is accepted next.
-struct bufferevent *http_guard_accept(struct event_base *base, void *guard);
+// For evhttp_set_bevcb; context is the guard: the buffers of a connection that is accepted next.
+struct bufferevent *http_guard_accept(struct event_base *base, void *context);
 
 // The request has come in whole and is answered now. False: its connection is none that the guard knows.
 bool http_guard_answer(struct evhttp_request *request);

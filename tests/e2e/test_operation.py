@@ -17,6 +17,8 @@ FLAGS = {
     "--kubeconfig": "QUBESEC_KUBECONFIG",
     "--context": "QUBESEC_CONTEXT",
     "--bind-address": "QUBESEC_BIND_ADDRESS",
+    "--webhook-bind-address": "QUBESEC_WEBHOOK_BIND_ADDRESS",
+    "--webhook-certificate-directory": "QUBESEC_WEBHOOK_CERTIFICATE_DIRECTORY",
     "--namespace": "QUBESEC_NAMESPACE",
     "--config-map": "QUBESEC_CONFIG_MAP",
     "--log-level": "QUBESEC_LOG_LEVEL",

@@ -351,9 +351,14 @@ static void an_idle_connection_ends_at_last(void **state) {
     struct fixture *fixture = *state;
     struct http_server_limits limits = http_server_usual_limits;
     limits.idle_seconds = 1;
-    struct tls_client client = tls_connect(restart(fixture, limits));
-    assert_true(tls_is_cut(&client));
-    tls_close(&client);
+    uint16_t port = restart(fixture, limits);
+    struct tls_client unused = tls_connect(port);
+    struct tls_client used = tls_connect(port);
+    assert_true(tls_say(&used, POST("/x", "Content-Length: 0\r\n")));
+    assert_non_null(strstr(tls_read_until(&used, "/x"), " 200 "));
+    assert_true(tls_is_cut(&unused) && tls_is_cut(&used));
+    tls_close(&unused);
+    tls_close(&used);
 }
 
 // ---- numbers

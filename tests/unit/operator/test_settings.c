@@ -25,6 +25,8 @@ static const char *const variables[] = {
     "QUBESEC_EXCLUDE_NAMESPACES",
     "QUBESEC_GRANT_CHECK_INTERVAL",
     "QUBESEC_DEBUG_ENDPOINTS",
+    "QUBESEC_WEBHOOK_BIND_ADDRESS",
+    "QUBESEC_WEBHOOK_CERTIFICATE_DIRECTORY",
 };
 enum { VARIABLE_COUNT = sizeof(variables) / sizeof(variables[0]) };
 
@@ -69,6 +71,8 @@ static void nothing_given_is_the_default(void **) {
     assert_null(settings.kubeconfig);
     assert_null(settings.context);
     assert_string_equal(settings.bind_address, ":8080");
+    assert_null(settings.webhook_bind_address);
+    assert_null(settings.webhook_certificate_directory);
     assert_null(settings.namespace);
     assert_string_equal(settings.config_map, "qubesec-operator");
     assert_null(settings.seed_url_prefixes[0]);
@@ -144,11 +148,14 @@ static void each_flag_is_read(void **) {
     struct settings settings;
     must(READ(&settings, &e, "--kubeconfig", "/etc/k", "--context", "c", "--bind-address", "127.0.0.1:0",
               "--namespace", "ns", "--config-map", "cm", "--log-level", "debug", "--workers", "64",
-              "--seed-url-prefix", "https://host/a/", "--allow-memory-dump", "--debug-endpoints", "--help"),
+              "--seed-url-prefix", "https://host/a/", "--allow-memory-dump", "--debug-endpoints",
+              "--webhook-bind-address", ":9443", "--webhook-certificate-directory", "/tls", "--help"),
          e);
     assert_string_equal(settings.kubeconfig, "/etc/k");
     assert_string_equal(settings.context, "c");
     assert_string_equal(settings.bind_address, "127.0.0.1:0");
+    assert_string_equal(settings.webhook_bind_address, ":9443");
+    assert_string_equal(settings.webhook_certificate_directory, "/tls");
     assert_string_equal(settings.namespace, "ns");
     assert_string_equal(settings.config_map, "cm");
     assert_int_equal(settings.log_level, LOG_DEBUG);
@@ -427,6 +434,8 @@ static void help_tells_of_every_flag_and_variable(void **) {
     static const char *const flags[] = {"--kubeconfig FILE",
                                         "--context NAME",
                                         "--bind-address [HOST]:PORT",
+                                        "--webhook-bind-address [HOST]:PORT",
+                                        "--webhook-certificate-directory FOLDER",
                                         "--namespace NAME",
                                         "--config-map NAME",
                                         "--log-level LEVEL",

@@ -1,0 +1,139 @@
+#include "../base/check.h"
+#include "../base/short_memory.h"
+
+#include "kinds/table.h"
+#include "operator/webhook.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// How it answers is shown on a real API server, in tests/e2e/test_admission.py; here is what surrounds that.
+
+static struct metrics *metrics;
+
+static int set_up(void **) {
+    struct error e;
+    return metrics_create(&metrics, &e) ? 0 : -1;
+}
+
+static int tear_down(void **) {
+    metrics_free(metrics);
+    return 0;
+}
+
+static struct loop *make_loop(void) {
+    struct error e;
+    struct loop *loop = nullptr;
+    must(loop_create(&loop, &e), e);
+    return loop;
+}
+
+static struct webhook *make(struct loop *loop) {
+    struct error e;
+    struct webhook *webhook = nullptr;
+    must(webhook_create(loop, "127.0.0.1:0", kind_table, metrics, &webhook, &e), e);
+    return webhook;
+}
+
+static void it_is_ready_with_a_certificate(void **) {
+    struct error e;
+    struct loop *loop = make_loop();
+    struct webhook *webhook = make(loop);
+    assert_true(webhook_port(webhook) != 0);
+    assert_false(webhook_is_ready(webhook));
+    assert_true(webhook_is_ready(nullptr)); // which is none at all
+    must_fail(webhook_set_identity(webhook, "nonsense", "nonsense", &e), e, ERROR_INVALID_SPEC,
+              "not one or more PEM");
+    assert_false(webhook_is_ready(webhook));
+    webhook_free(webhook);
+    loop_free(loop);
+}
+
+static void a_folder_without_a_certificate_is_named(void **) {
+    struct error e;
+    char folder[] = "/tmp/qubesec-webhook-XXXXXX";
+    char file[64];
+    struct loop *loop = make_loop();
+    struct webhook *webhook = make(loop);
+    must_fail(webhook_load_identity(webhook, "/nowhere", &e), e, ERROR_IO,
+              "the webhook's certificate in /nowhere: ");
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof(file), "%s/tls.crt", folder);
+    FILE *stream = fopen(file, "w");
+    assert_non_null(stream);
+    fputs("nonsense", stream);
+    fclose(stream);
+    must_fail(webhook_load_identity(webhook, folder, &e), e, ERROR_IO, "tls.key");
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(folder), 0);
+    webhook_free(webhook);
+    loop_free(loop);
+}
+
+static void a_bad_address_is_told(void **) {
+    struct error e;
+    struct loop *loop = make_loop();
+    struct webhook *webhook = nullptr;
+    must_fail(webhook_create(loop, "nowhere", kind_table, metrics, &webhook, &e), e, ERROR_INVALID_SPEC,
+              "the webhook: \"nowhere\" is not host:port");
+    assert_null(webhook);
+    loop_free(loop);
+}
+
+static void *run(void *loop) {
+    loop_run(loop);
+    return nullptr;
+}
+
+static void begin_drain(void *webhook) {
+    webhook_drain(webhook);
+}
+
+// Nobody can have called it, so there is nobody to wait for.
+static void without_a_certificate_it_is_drained_at_once(void **) {
+    struct error e;
+    pthread_t thread;
+    struct loop *loop = make_loop();
+    struct webhook *webhook = make(loop);
+    pthread_create(&thread, nullptr, run, loop);
+    must(loop_post(loop, begin_drain, webhook, &e), e);
+    webhook_wait_drained(webhook);
+    loop_stop(loop);
+    pthread_join(thread, nullptr);
+    webhook_free(webhook);
+    loop_free(loop);
+    webhook_drain(nullptr);
+    webhook_wait_drained(nullptr);
+    webhook_free(nullptr);
+}
+
+static void without_memory_there_is_none(void **) {
+    struct loop *loop = make_loop();
+    bool made = false;
+    for (long left = 0; !made && left < 200; left++) {
+        struct error e = {0};
+        struct webhook *webhook = nullptr;
+        memory_left = left;
+        made = webhook_create(loop, "127.0.0.1:0", kind_table, metrics, &webhook, &e);
+        memory_left = -1;
+        assert_true(made || e.class == ERROR_NO_MEMORY);
+        webhook_free(webhook);
+    }
+    assert_true(made);
+    loop_free(loop);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_ready_with_a_certificate),
+        cmocka_unit_test(a_folder_without_a_certificate_is_named),
+        cmocka_unit_test(a_bad_address_is_told),
+        cmocka_unit_test(without_a_certificate_it_is_drained_at_once),
+        cmocka_unit_test(without_memory_there_is_none),
+    };
+    return cmocka_run_group_tests_name("operator/webhook", tests, set_up, tear_down);
+}
