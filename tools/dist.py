@@ -21,7 +21,10 @@ CHART = CHECKOUT / "charts" / "qubesec"
 COPIES = CHART / "files"
 INSTALL = CHECKOUT / "dist" / "install.yaml"
 # What the chart has templates of its own for, or leaves to `helm install --create-namespace`.
-COPIED = ("crd/*.yaml", "rbac/*.yaml", "webhook/*.yaml", "monitoring/*.yaml", "manager/metrics_service.yaml")
+COPIED = (
+    "crd/*.yaml", "rbac/*.yaml", "webhook/*.yaml", "policies/*/*.yaml", "manager/metrics_service.yaml",
+    "components/monitoring/*.yaml", "monitoring/*.yaml", "monitoring/dashboard.json",
+)  # fmt: skip
 NOT_COPIED = {"kustomization.yaml", "namespace.yaml"}
 
 HEADER = """\

@@ -22,6 +22,10 @@ void log_set_level(enum log_level level) {
     atomic_store(&current_level, level);
 }
 
+enum log_level log_get_level(void) {
+    return atomic_load(&current_level);
+}
+
 bool log_parse_level(const char *text, enum log_level *ret_level) {
     for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
         if (strcmp(text, level_names[i]) == 0) {

@@ -33,12 +33,20 @@ static const char *algorithm_of(const struct spec *spec) {
     return is_seeded(spec) ? seeded_algorithm : spec->provider;
 }
 
+// Other ones cannot be allowed.
+static bool is_web_address(const char *url) {
+    return strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0;
+}
+
 static void decode(struct spec_reader *reader, void *memory) {
     struct spec *spec = memory;
     spec->bytes = spec_integer(reader, "numBytes", "bytes", 1, BYTES_MAX, BYTES_DEFAULT);
     spec->provider = spec_choice(reader, "provider", providers);
     spec->seed = spec_hex(reader, "seed", CTR_DRBG_ENTROPY_SIZE, 2 * CTR_DRBG_ENTROPY_SIZE);
     spec->seed_url = (struct reference){.name = spec_text(reader, "seedURI", URL_MAX)};
+    if (spec->seed_url.name != nullptr && !is_web_address(spec->seed_url.name)) {
+        spec_fault(reader, "seedURI: must begin with https:// or http://");
+    }
     if (spec->seed != nullptr && spec->seed_url.name != nullptr) {
         spec_fault(reader, "seedURI: does not go with spec.seed; give one of them");
     }

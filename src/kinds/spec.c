@@ -20,7 +20,7 @@ enum {
 static void tell(struct spec_reader *reader, enum spec_note note, char *sentence) {
     static const char root[] = "spec";
     size_t length = strcspn(sentence, ":");
-    const char *message = sentence + length + strspn(sentence + length, ": ");
+    const char *message = sentence + length + (strncmp(sentence + length, ": ", 2) == 0 ? 2 : 0);
     char field[FIELD_SIZE];
     snprintf(field, sizeof(field), "%s%s%.*s", root, length == 0 ? "" : ".", (int)length, sentence);
     if (reader->listener != nullptr) {

@@ -66,6 +66,20 @@ void queue_shut_down(struct queue *queue);
 // Keys ready but not started (waiting retries are not counted).
 size_t queue_depth(struct queue *queue);
 
+// What the queue knows of one key.
+struct queue_key {
+    const char *key; // borrowed during the call
+    enum { QUEUE_KEY_RUNNING, QUEUE_KEY_READY, QUEUE_KEY_DELAYED } state;
+    bool slow;         // of the slow lane
+    unsigned failures; // in a row
+    double seconds;    // RUNNING and READY: for so long; DELAYED: until it is ready
+};
+
+// Calls visit with each key that is being processed, then with those that are ready, in their order, then
+// with those that are delayed, in no order, until it returns false. Under the queue's lock: do not call back.
+void queue_describe(struct queue *queue, bool (*visit)(void *context, const struct queue_key *key),
+                    void *context);
+
 // Seconds that the longest running key has been processed, and through ret_unfinished_sum (may be NULL) the
 // sum over all keys that are being processed.
 double queue_longest_running(struct queue *queue, double *ret_unfinished_sum);

@@ -54,8 +54,14 @@ static void take_out(struct http_guard *guard, struct guarded *one) {
     *(one->next == nullptr ? &guard->last : &one->next->previous) = one->previous;
 }
 
+static void forget_received(struct guarded *one) {
+    one->guard->received -= one->received;
+    one->received = 0;
+}
+
 // The socket's end reaches evhttp as any other, and evhttp then frees what it has.
 static void cut(struct guarded *one) {
+    forget_received(one);
     one->cut = true;
     (void)shutdown(SSL_get_fd(one->ssl), SHUT_RDWR);
 }
@@ -85,15 +91,14 @@ static void enter(struct guarded *one, enum phase phase) {
         (void)evtimer_add(one->deadline, &delay);
     }
     if (!is_busy(phase)) {
-        guard->received -= one->received;
-        one->received = 0;
+        forget_received(one);
     }
 }
 
 static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *context) {
     (void)input;
     struct guarded *one = context;
-    if (one->guard == nullptr || info->n_added == 0) {
+    if (one->guard == nullptr || one->cut || info->n_added == 0) {
         return;
     }
     if (one->phase == IDLE) {
@@ -116,8 +121,8 @@ static void release(void *ssl, void *pointer, CRYPTO_EX_DATA *data, int index, l
     struct guarded *one = pointer;
     if (one != nullptr && one->guard != nullptr) {
         struct http_guard *guard = one->guard;
+        forget_received(one);
         guard->busy -= is_busy(one->phase) ? 1 : 0;
-        guard->received -= one->received;
         guard->count--;
         take_out(guard, one);
         event_free(one->deadline);

@@ -131,8 +131,6 @@ void check_deployment(struct check_context *context, struct check_report *report
 
 // ---- leader
 
-
-
 enum { LEASE_SECONDS = 15, LEASE_SECONDS_MAX = 60, PAUSE_MS = 500 };
 
 static const char *holder_of(yyjson_val *spec) {
@@ -152,7 +150,8 @@ static bool watch_lease(struct check_context *context, yyjson_val *first, yyjson
     for (;;) {
         yyjson_doc *next = nullptr;
         nanosleep(&pause, nullptr);
-        if (!check_get(context, &kube_leases, context->options->namespace, operator_name, nullptr, &next, e)) {
+        if (!check_get(context, &kube_leases, context->options->namespace, operator_name, nullptr, &next,
+                       e)) {
             return false;
         }
         yyjson_val *now = yyjson_obj_get(yyjson_doc_get_root(next), "spec");

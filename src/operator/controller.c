@@ -35,8 +35,8 @@ static const struct consequence {
     [ERROR_INTERNAL] = {REASON_INTERNAL_ERROR, PHASE_FAILED, true},
 };
 
-void reconcile_log(const struct reconcile *r, enum log_level level, const char *message, const char *detail) {
-    LOG(level, message, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
+void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail) {
+    LOG(level, what, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
         {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
 }
 
@@ -86,8 +86,11 @@ static bool may_remake(struct reconcile *r, enum error_class class, const char *
 
 static bool remake_damaged(struct reconcile *r, const struct error *damage, struct error *e) {
     struct error later; // for its text
-    error_set(&later, ERROR_NONE, "Secret %s is damaged again and will be made anew later: %s",
-              r->decoded.secret_name, damage->message);
+    error_set(
+        &later, ERROR_NONE,
+        "Secret %s is damaged again and will be made anew later; its metadata.managedFields tell who writes "
+        "to it: %s",
+        r->decoded.secret_name, damage->message);
     if (!may_remake(r, ERROR_CRYPTO, later.message, e)) {
         snprintf(r->reason, sizeof(r->reason), REASON_SECRET_DAMAGED);
         return false;

@@ -67,6 +67,16 @@ static const char *namespace_of(const struct kube_object *object, const char *na
     return namespace == nullptr || namespace[0] == '\0' ? object->namespace : namespace;
 }
 
+static bool wait_for_upstream(struct reconcile *r, const struct source *source, yyjson_val *status,
+                              const char *phase, struct error *e) {
+    char why[REASON_SIZE * 2] = "is not finished";
+    const char *reason = json_member_text(status_find_ready(status), "reason");
+    if (phase != nullptr && strcmp(phase, "Failed") == 0 && reason != nullptr) {
+        snprintf(why, sizeof(why), "has failed (%.*s); its own status says why", REASON_SIZE, reason);
+    }
+    return wait_for(r, source, source->request->reference.name, why, e);
+}
+
 // Where a kind refers to its own kind: whether the same field, followed from object to object, ends without
 // coming back to this one. (A cycle would wait for itself.)
 static bool check_chain(struct reconcile *r, const struct source *source, struct error *e) {
@@ -75,7 +85,8 @@ static bool check_chain(struct reconcile *r, const struct source *source, struct
     for (unsigned i = 0; at != nullptr && i < UPSTREAM_CHAIN_MAX; i++) {
         if (strcmp(at->key, r->object->key) == 0) {
             kube_object_release(at);
-            return error_set(e, ERROR_INVALID_SPEC, "spec.%s: leads from %s %s back to itself", field,
+            return error_set(e, ERROR_INVALID_SPEC,
+                             "spec.%s: leads from %s %s back to itself; refer to another one", field,
                              r->kind->kind, r->object->name);
         }
         const char *next = json_text(json_find(at->root, "spec", field, "name", nullptr));
@@ -106,7 +117,7 @@ static bool resolve_upstream(struct reconcile *r, struct source *source, struct 
         return false;
     }
     if (phase == nullptr || strcmp(phase, "Success") != 0 || source->name == nullptr) {
-        return wait_for(r, source, source->request->reference.name, "is not finished", e);
+        return wait_for_upstream(r, source, status, phase, e);
     }
     if (json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != source->upstream->generation) {
         return come_back(source, "was edited", e);
@@ -125,8 +136,11 @@ static bool resolve_foreign(struct reconcile *r, struct source *source, struct e
     const struct reference *reference = &source->request->reference;
     bool is_secret = strcmp(source->from->kind, kube_secrets.kind) == 0;
     if (is_secret && source_is_own(r, source) && strcmp(reference->name, r->decoded.secret_name) == 0) {
-        return error_set(e, ERROR_INVALID_SPEC, "spec.%s: Secret %s is this object's own output",
-                         source->request->field, reference->name);
+        return error_set(
+            e, ERROR_INVALID_SPEC,
+            "spec.%s: Secret %s is this object's own output; refer to another one, or choose another "
+            "spec.outputSecretName",
+            source->request->field, reference->name);
     }
     source->resource = is_secret ? &kube_secrets : &kube_config_maps;
     source->name = reference->name;
@@ -246,7 +260,8 @@ static bool choose_source(struct reconcile *r, struct source *source, struct err
         source->from = foreign;
     }
     return source->upstream != nullptr || foreign != nullptr ||
-           wait_for(r, source, source->request->reference.name, "does not exist", e);
+           wait_for(r, source, source->request->reference.name,
+                    "does not exist; create it, or correct the reference", e);
 }
 
 static bool resolve(struct reconcile *r, struct source *source, struct error *e) {
@@ -289,7 +304,7 @@ static bool read_entry(const struct source *source, yyjson_val *root, const char
     if (source->resource == &kube_config_maps && yyjson_is_str(text)) {
         return secret_copy(yyjson_get_str(text), yyjson_get_len(text), ret_bytes, e);
     }
-    return error_set(e, ERROR_NOT_FOUND, "has no entry %s", key);
+    return error_set(e, ERROR_NOT_FOUND, "has no entry %s; add it, or correct the reference's key", key);
 }
 
 // The entry that a reference without a key means; NULL: none is the obvious one.
@@ -309,9 +324,10 @@ static bool choose_entry(const struct source *source, yyjson_val *root, const ch
                          struct error *e) {
     const char *key = source->data_key != nullptr ? source->data_key : find_usual_key(source, root);
     if (key == nullptr) {
-        (void)error_set(e, ERROR_NOT_FOUND,
-                        "has neither an entry %s nor exactly one entry; name the entry's key",
-                        source->from->usual_keys[0]);
+        (void)error_set(
+            e, ERROR_NOT_FOUND,
+            "has neither an entry %s nor exactly one entry; name the entry in the reference's key",
+            source->from->usual_keys[0]);
         return false;
     }
     *ret_key = key;
@@ -374,7 +390,10 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
         if (source->upstream == nullptr && source->request->reference.kind == nullptr) {
             source->from = source->request->sources; // what the reference means in the first place
         }
-        return e->class == ERROR_NOT_FOUND ? wait_for(r, source, source->name, "does not exist", e) : false;
+        return e->class == ERROR_NOT_FOUND
+                   ? wait_for(r, source, source->name, "does not exist; create it, or correct the reference",
+                              e)
+                   : false;
     }
     yyjson_val *root = yyjson_doc_get_root(document);
     if (!kube_object_create_metadata(root, &source->read, e) || !check_version(source, e) ||
@@ -382,6 +401,26 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
         return false;
     }
     return store_apply_read(store, kube_object_retain(source->read), removals, e);
+}
+
+void inputs_explain(const struct reconcile *r, struct error *e) {
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        const char *field = source->request->field;
+        char beginning[REASON_SIZE];
+        int length = snprintf(beginning, sizeof(beginning), "spec.%s: ", field);
+        if (source->from == nullptr || strncmp(e->message, beginning, (size_t)length) != 0) {
+            continue;
+        }
+        const struct error said = *e;
+        const char *entry = source->upstream == nullptr ? source->data_key : nullptr;
+        error_set(e, said.class, "%s%s %s%s%s: %s%s", beginning, source->from->kind,
+                  source->request->reference.name, entry == nullptr ? "" : ", entry ",
+                  entry == nullptr ? "" : entry, said.message + length,
+                  said.class == ERROR_INVALID_SPEC ? "; put it right there, or refer to another object" : "");
+        e->retry_after_ms = said.retry_after_ms;
+        return;
+    }
 }
 
 void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_MAX]) {
@@ -401,6 +440,7 @@ static bool normalize(struct reconcile *r, struct error *e) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         struct secret *normal = nullptr;
         if (!kind_normalize(r->kind, r->decoded.spec, inputs, i, &normal, e)) {
+            inputs_explain(r, e);
             return false;
         }
         if (normal != nullptr) {

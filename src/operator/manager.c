@@ -6,6 +6,7 @@
 #include "crypto/openssl.h"
 #include "net/http_server.h"
 #include "operator/chores.h"
+#include "operator/debug.h"
 #include "operator/leader.h"
 #include "operator/live_settings.h"
 #include "operator/measure.h"
@@ -187,6 +188,8 @@ static int answer_ready(struct manager *m, struct buffer *body) {
 static int answer(void *context, const char *path, struct buffer *body) {
     struct manager *m = context;
     struct error ignored;
+    const struct debug_view view = {m->watches, m->queue, m->workers, m->controller.started,
+                                    .is_leader = leader_may_write(m->leader)};
     if (strcmp(path, "/healthz") == 0) {
         bool healthy = leader_is_healthy(m->leader);
         (void)buffer_append_text(body, healthy ? "ok\n" : "the lease is overdue\n", &ignored);
@@ -198,6 +201,10 @@ static int answer(void *context, const char *path, struct buffer *body) {
     if (strcmp(path, "/metrics") == 0) {
         measure_refresh(&m->measure, m->queue, m->watches, m->controller.started);
         return metrics_write(m->measure.metrics, body, &ignored) ? 200 : 500;
+    }
+    int status;
+    if (m->settings->debug_endpoints && debug_answer(&view, path, body, &status)) {
+        return status;
     }
     (void)buffer_append_text(body, "not found; there are /healthz, /readyz and /metrics\n", &ignored);
     return 404;
@@ -387,7 +394,7 @@ static bool start_webhook(struct manager *m, struct error *e) {
         .secret = settings->webhook_certificate_secret,
         .configuration = settings->webhook_configuration,
         .directory = settings->webhook_certificate_directory,
-        .overlap_seconds = settings->webhook_overlap_seconds,
+        .overlap_seconds = settings->webhook_overlap_ms / 1000,
         .use = use_certificate,
         .context = m,
     };

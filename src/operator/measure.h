@@ -32,6 +32,7 @@ void measure_end(struct measure *measure, const struct kind *kind, const struct 
 void measure_watch_failure(struct measure *measure, const struct kube_resource *resource,
                            const struct error *error);
 
-// Sets the gauges that are looked up when somebody asks for them; started: when this program was, in seconds since
-// 1970. Loop thread.
-void measure_refresh(struct measure *measure, struct queue *queue, const struct watches *watches, int64_t started);
+// Sets the gauges that are looked up when somebody asks for them; started: when this program was, in seconds
+// since 1970. Loop thread.
+void measure_refresh(struct measure *measure, struct queue *queue, const struct watches *watches,
+                     int64_t started);

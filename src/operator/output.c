@@ -248,6 +248,9 @@ static bool produce(struct reconcile *r, struct error *e) {
     r->data = (struct secret_data){0};
     r->occasion.previous = previous.count > 0 ? &previous : nullptr;
     bool done = produce_entries(r, inputs, e);
+    if (!done) {
+        inputs_explain(r, e);
+    }
     r->occasion.previous = nullptr;
     return done;
 }
@@ -257,8 +260,12 @@ bool output_judge(struct reconcile *r, struct error *e) {
     inputs_list(r, inputs);
     json_mut_free(r->report.status);
     r->report = (struct report){0};
-    return json_create(&r->report.status, e) &&
-           kind_judge(r->kind, r->decoded.spec, inputs, &r->occasion, &r->report, &r->metadata.algorithm, e);
+    if (json_create(&r->report.status, e) &&
+        kind_judge(r->kind, r->decoded.spec, inputs, &r->occasion, &r->report, &r->metadata.algorithm, e)) {
+        return true;
+    }
+    inputs_explain(r, e);
+    return false;
 }
 
 static bool add_data(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *root,
@@ -300,7 +307,7 @@ static bool write_secret(struct reconcile *r, const char *method, const char *pa
         .body_length = body.length,
     };
     if (!reconcile_request(r, &request, &answer, e)) {
-        return false;
+        return error_wrap(e, "writing Secret %s", r->decoded.secret_name);
     }
     kube_object_release(r->output);
     r->output = nullptr;

@@ -20,4 +20,4 @@
 #define REASON_SECRET_LOST "SecretLost"
 #define REASON_RENEWED "Renewed"
 #define REASON_INVALID_SETTINGS "InvalidSettings" // about the operator's own ConfigMap
-#define REASON_LEADER_ELECTION "LeaderElection"    // about the Lease
+#define REASON_LEADER_ELECTION "LeaderElection"   // about the Lease

@@ -51,7 +51,7 @@ struct reconcile {
 };
 
 // Logs about r's object, with r's id; detail may be NULL.
-void reconcile_log(const struct reconcile *r, enum log_level level, const char *message, const char *detail);
+void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail);
 
 // Records an Event about r's object, with r's id.
 void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
@@ -97,6 +97,10 @@ bool source_is_own(const struct reconcile *r, const struct source *source);
 
 // The inputs as struct kind's functions take them, borrowed from r; one that is not loaded has no bytes.
 void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_MAX]);
+
+// Names the object in an error of a kind's about one of its inputs ("spec.publicKeyRef: not a public key"),
+// and what to do.
+void inputs_explain(const struct reconcile *r, struct error *e);
 
 // Notes the inputs' fingerprints in *metadata; an input that is not loaded counts as the one that known
 // names.

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    GRANT_CHECK_MAX_SECONDS = 24 * 3600,
-    WEBHOOK_OVERLAP_SECONDS = 60,
-    WEBHOOK_OVERLAP_MAX_SECONDS = 3600,
+enum { HOUR_MS = 3600 * 1000 };
+
+struct time_bounds {
+    int64_t min_ms;
+    int64_t max_ms;
+    const char *allowed; // the same for people
 };
 
 static bool set_log_level(struct settings *settings, const char *name, const char *text, struct error *e) {
@@ -78,28 +80,6 @@ static bool set_excluded_namespaces(struct settings *settings, const char *name,
     return check_namespaces(name, text, e);
 }
 
-static bool set_grant_check_interval(struct settings *settings, const char *name, const char *text,
-                                     struct error *e) {
-    int64_t seconds = 0;
-    if (!spec_parse_duration(text, &seconds) || seconds < 1 || seconds > GRANT_CHECK_MAX_SECONDS) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: \"%.64s\" is not a length of time from 1s to 24h", name,
-                         text);
-    }
-    settings->grant_check_ms = (uint32_t)seconds * 1000;
-    return true;
-}
-
-static bool set_webhook_overlap(struct settings *settings, const char *name, const char *text,
-                                struct error *e) {
-    int64_t seconds = 0;
-    if (!spec_parse_duration(text, &seconds) || seconds < 1 || seconds > WEBHOOK_OVERLAP_MAX_SECONDS) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: \"%.64s\" is not a length of time from 1s to 1h", name,
-                         text);
-    }
-    settings->webhook_overlap_seconds = (unsigned)seconds;
-    return true;
-}
-
 static bool parse_bool(const char *name, const char *text, bool *ret_value, struct error *e) {
     if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
         return error_set(e, ERROR_INVALID_SPEC, "%s: %s is neither true nor false", name, text);
@@ -117,9 +97,9 @@ static bool set_leader_elect(struct settings *settings, const char *name, const 
     return parse_bool(name, text, &settings->leader_elect, e);
 }
 
-// Up to an hour: "15s", "500ms", "1m30s", or a bare number of seconds.
-static bool parse_time(const char *name, const char *text, uint32_t *ret_ms, struct error *e) {
-    enum { MS_MAX = 3600 * 1000 };
+// "15s", "500ms", "1m30s", or a bare number of seconds; min_ms to max_ms, of which allowed tells people.
+static bool parse_time(const char *name, const char *text, const struct time_bounds *bounds, uint32_t *ret_ms,
+                       struct error *e) {
     size_t digits = strspn(text, "0123456789");
     bool plain = digits > 0 && digits < 10;
     int64_t number = plain ? strtoll(text, nullptr, 10) : 0;
@@ -129,29 +109,48 @@ static bool parse_time(const char *name, const char *text, uint32_t *ret_ms, str
         ms = number * 1000;
     } else if (plain && strcmp(text + digits, "ms") == 0) {
         ms = number;
-    } else if (spec_parse_duration(text, &seconds) && seconds <= MS_MAX / 1000) {
+    } else if (spec_parse_duration(text, &seconds) && seconds <= bounds->max_ms / 1000) {
         ms = seconds * 1000;
     }
-    if (ms < 1 || ms > MS_MAX) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not a time such as 15s or 500ms, up to 1h",
-                         name, text);
+    if (ms < bounds->min_ms || ms > bounds->max_ms) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not a time such as 15s or 500ms, %s", name,
+                         text, bounds->allowed);
     }
     *ret_ms = (uint32_t)ms;
     return true;
 }
 
+static bool set_grant_check_interval(struct settings *settings, const char *name, const char *text,
+                                     struct error *e) {
+    static const struct time_bounds bounds = {1000, 24 * HOUR_MS, "from 1s to 24h"};
+    return parse_time(name, text, &bounds, &settings->grant_check_ms, e);
+}
+
+static bool set_webhook_overlap(struct settings *settings, const char *name, const char *text,
+                                struct error *e) {
+    static const struct time_bounds bounds = {1000, HOUR_MS, "from 1s to 1h"};
+    return parse_time(name, text, &bounds, &settings->webhook_overlap_ms, e);
+}
+
+static const struct time_bounds election_bounds = {1, HOUR_MS, "up to 1h"};
+
 static bool set_lease_duration(struct settings *settings, const char *name, const char *text,
                                struct error *e) {
-    return parse_time(name, text, &settings->leader_election.duration_ms, e);
+    return parse_time(name, text, &election_bounds, &settings->leader_election.duration_ms, e);
 }
 
 static bool set_renew_deadline(struct settings *settings, const char *name, const char *text,
                                struct error *e) {
-    return parse_time(name, text, &settings->leader_election.renew_deadline_ms, e);
+    return parse_time(name, text, &election_bounds, &settings->leader_election.renew_deadline_ms, e);
 }
 
 static bool set_retry_period(struct settings *settings, const char *name, const char *text, struct error *e) {
-    return parse_time(name, text, &settings->leader_election.retry_period_ms, e);
+    return parse_time(name, text, &election_bounds, &settings->leader_election.retry_period_ms, e);
+}
+
+static bool set_debug_endpoints(struct settings *settings, const char *name, const char *text,
+                                struct error *e) {
+    return parse_bool(name, text, &settings->debug_endpoints, e);
 }
 
 static bool set_help(struct settings *settings, const char *, const char *, struct error *) {
@@ -232,6 +231,8 @@ static const struct flag {
     {"--webhook-rotation-overlap", "QUBESEC_WEBHOOK_ROTATION_OVERLAP", "TIME", 0, set_webhook_overlap,
      "How long the old and the new CA of the webhook are trusted side by side, before the certificate is "
      "changed and again after it, 1s to 1h. Default: 60s."},
+    {"--debug-endpoints", "QUBESEC_DEBUG_ENDPOINTS", nullptr, 0, set_debug_endpoints,
+     "Serve /debug/state and /debug/queue too, which name objects and hold nothing secret."},
     {"--allow-memory-dump", "QUBESEC_ALLOW_MEMORY_DUMP", nullptr, 0, set_allow_memory_dump,
      "For tests: let a debugger attach and core dumps be written."},
     {"--help", nullptr, nullptr, 0, set_help, "Show this."},
@@ -320,7 +321,7 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
         .webhook_service = "qubesec-webhook",
         .webhook_configuration = "qubesec",
         .webhook_certificate_secret = "qubesec-webhook-certificate",
-        .webhook_overlap_seconds = WEBHOOK_OVERLAP_SECONDS,
+        .webhook_overlap_ms = 60000,
         .log_level = LOG_INFO,
         .workers = 4,
         .grant_check_ms = 300000,

@@ -22,7 +22,7 @@ struct settings {
     const char *webhook_configuration;
     const char *webhook_certificate_secret;
     const char *webhook_certificate_directory; // NULL: our own certificate
-    unsigned webhook_overlap_seconds;          // of two CAs in a rotation
+    uint32_t webhook_overlap_ms;               // of two CAs in a rotation
     enum log_level log_level;
     unsigned workers;
     uint32_t grant_check_ms; // how often a granted reference is checked again
@@ -30,6 +30,7 @@ struct settings {
     struct lease_timing leader_election;
     const char *leader_election_lease; // its name
     bool allow_memory_dump;
+    bool debug_endpoints;
     bool help;
 };
 

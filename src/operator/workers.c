@@ -100,6 +100,13 @@ bool workers_begin(struct workers *workers, struct error *e) {
     return started;
 }
 
+unsigned workers_count(struct workers *workers) {
+    pthread_mutex_lock(&workers->lock);
+    unsigned count = workers->count;
+    pthread_mutex_unlock(&workers->lock);
+    return count;
+}
+
 void workers_join(struct workers *workers) {
     pthread_mutex_lock(&workers->lock);
     while (workers->running > 0) {

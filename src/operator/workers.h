@@ -20,6 +20,9 @@ void workers_hold(struct workers *workers);
 // most do slow work at once. Errors: INTERNAL (the system gives no thread; fewer run then).
 [[nodiscard]] bool workers_set_count(struct workers *workers, unsigned count, struct error *e);
 
+// How many workers there are to be, once they may begin.
+unsigned workers_count(struct workers *workers);
+
 // Waits until all have left; the queue must have been shut down.
 void workers_join(struct workers *workers);
 

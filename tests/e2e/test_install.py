@@ -161,8 +161,12 @@ def test_the_chart_monitors_as_the_component_does(helm, scratch):
     assert find(labelled, "ServiceMonitor", "qubesec")["metadata"]["labels"]["release"] == "prometheus"
 
 
+def test_the_chart_has_the_policies(helm, default):
+    assert_same(helm.render(policies={"algorithms": True, "secrets": True, "seeds": True}), default + kustomize(CONFIG / "policies"))
+
+
 def test_another_namespace_reaches_every_object(helm):
-    text = json.dumps(helm.render(namespace="elsewhere"))
+    text = json.dumps(helm.render(namespace="elsewhere", **{"policies.secrets": True}))
     assert NAMESPACE not in text
     assert '"namespace": "elsewhere"' in text
 
@@ -191,20 +195,20 @@ def test_the_chart_without_admission(helm, default):
     assert "9443" not in json.dumps(lacking)
 
 
-def test_the_chart_with_somebody_elses_certificate(helm, api):
-    values = {
-        "certificateSecret": "issued", "caBundle": "Q0E=", "failurePolicy": "Ignore", "timeoutSeconds": 9,
-        "annotations": {"cert-manager.io/inject-ca-from": "qubesec-system/issued"},
-    }  # fmt: skip
-    rendered = helm.render(webhook=values)
-    configuration = find(rendered, "ValidatingWebhookConfiguration", "qubesec")
+def test_the_chart_with_somebody_elses_certificate(helm, api, scratch):
+    rendered = helm.render(**{"webhook.certificateSecret": "qubesec-webhook-tls"})
+    assert_same(rendered, with_components(scratch, "webhook-certificate"))
+    assert try_pod(api, pod_of(rendered))
+
+
+def test_the_charts_webhook_configuration_follows_its_values(helm):
+    annotations = {"cert-manager.io/inject-ca-from": "qubesec-system/qubesec-webhook"}
+    values = {"caBundle": "Q0E=", "failurePolicy": "Ignore", "timeoutSeconds": 9, "annotations": annotations}
+    configuration = find(helm.render(webhook=values), "ValidatingWebhookConfiguration", "qubesec")
     (webhook,) = configuration["webhooks"]
-    assert configuration["metadata"]["annotations"] == values["annotations"]
+    assert configuration["metadata"]["annotations"] == annotations
     assert webhook["clientConfig"]["caBundle"] == "Q0E="
     assert (webhook["failurePolicy"], webhook["timeoutSeconds"]) == ("Ignore", 9)
-    (container,) = try_pod(api, pod_of(rendered))["spec"]["containers"]
-    assert "--webhook-certificate-directory=/etc/qubesec/webhook" in container["args"]
-    assert "/etc/qubesec/webhook" in [one["mountPath"] for one in container["volumeMounts"]]
 
 
 def test_the_pod_of_every_other_value_is_let_in(helm, api):
@@ -297,6 +301,7 @@ def test_an_operator_of_listed_namespaces_has_no_rights_in_others(api, cluster, 
 
     assert api.allows(user, "watch", "configmaps", "", own)
     assert api.allows(user, "create", "secrets", "", own)
+    assert api.allows(user, "create", "events", "events.k8s.io", own)
     assert api.allows(user, "get", "secrets", "", own, "qubesec-webhook-certificate")
     assert not api.allows(user, "get", "secrets", "", own, "another")
     assert not api.allows(user, "list", "secrets", "", own)

@@ -27,6 +27,7 @@ FLAGS = {
     "--leader-election-renew-deadline": "QUBESEC_LEADER_ELECTION_RENEW_DEADLINE",
     "--leader-election-retry-period": "QUBESEC_LEADER_ELECTION_RETRY_PERIOD",
     "--seed-url-prefix": "QUBESEC_SEED_URL_PREFIX",
+    "--debug-endpoints": "QUBESEC_DEBUG_ENDPOINTS",
     "--allow-memory-dump": "QUBESEC_ALLOW_MEMORY_DUMP",
     "--help": None,
 }

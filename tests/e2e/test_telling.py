@@ -51,5 +51,8 @@ def test_a_failure_that_lasts_is_one_event_and_one_status(cluster, api, operator
         tries = lines_about(operator, namespace, "RequestRefused")
         assert len({line["reconcileID"] for line in tries}) == len(tries) >= 4
     api.wait_success(QRN, namespace, "numbers")
-    told = [one for one in api.list("Event", namespace) if one["regarding"]["name"] == "numbers"]
-    assert sorted(one["reason"] for one in told) == ["RequestRefused", "Succeeded"]
+
+    def told():
+        return sorted(one["reason"] for one in api.list("Event", namespace) if one["regarding"]["name"] == "numbers")
+
+    wait_until(told, lambda: told() == ["RequestRefused", "Succeeded"])

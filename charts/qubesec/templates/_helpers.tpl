@@ -17,7 +17,7 @@ app.kubernetes.io/component: operator
 {{- define "qubesec.objects" -}}
 {{- $labels := include "qubesec.labels" .root | fromYaml }}
 {{- $more := .more | default dict }}
-{{- $text := .root.Files.Get .file | replace "namespace: qubesec-system" (printf "namespace: %s" .root.Release.Namespace) }}
+{{- $text := .root.Files.Get .file | replace "qubesec-system" .root.Release.Namespace }}
 {{- range regexSplit "(?m)^---$" $text -1 }}
 ---
 {{ mergeOverwrite (fromYaml .) (dict "metadata" (dict "labels" $labels)) (deepCopy $more) | toYaml }}

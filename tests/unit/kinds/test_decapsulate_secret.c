@@ -319,8 +319,9 @@ static void another_algorithm_than_the_key_pairs_is_named(void **) {
             snprintf(more, sizeof(more), ",'algorithm':'%s'", aliases[j]);
             cleanup_subject struct subject s = decapsulation(i, more);
             snprintf(message, sizeof(message),
-                     "spec.algorithm: %s does not match spec.privateKeyRef, which is of %s", algorithms[j],
-                     algorithms[i]);
+                     "spec.algorithm: %s does not match spec.privateKeyRef, which is of %s; leave "
+                     "spec.algorithm out, or refer to another key",
+                     algorithms[j], algorithms[i]);
             if (i != j) {
                 assert_unusable(&s, message);
             }

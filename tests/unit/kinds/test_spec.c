@@ -681,7 +681,7 @@ static void a_template_leaves_our_own_keys_alone(void **) {
     }
     struct reading r = begin(
         "{'secretTemplate':{'labels':{'app.kubernetes.io/name':'x','notqubesec.io/y':'','qubesec.io':'',"
-        "'qubesec.io.example/x':'','managed-by':'','a/qubesec.io':'','/x':'','ubesec.io/x':''}}}");
+        "'qubesec.io.example/x':'','managed-by':'','a/qubesec.io':'','x/y':'','ubesec.io/x':''}}}");
     assert_int_equal(yyjson_obj_size(common_is_good(&r).labels), 8);
     end_good(&r);
 }

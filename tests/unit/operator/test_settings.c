@@ -24,6 +24,7 @@ static const char *const variables[] = {
     "QUBESEC_NAMESPACES",
     "QUBESEC_EXCLUDE_NAMESPACES",
     "QUBESEC_GRANT_CHECK_INTERVAL",
+    "QUBESEC_DEBUG_ENDPOINTS",
 };
 enum { VARIABLE_COUNT = sizeof(variables) / sizeof(variables[0]) };
 
@@ -81,11 +82,12 @@ static void nothing_given_is_the_default(void **) {
     assert_string_equal(settings.webhook_configuration, "qubesec");
     assert_string_equal(settings.webhook_certificate_secret, "qubesec-webhook-certificate");
     assert_null(settings.webhook_certificate_directory);
-    assert_int_equal(settings.webhook_overlap_seconds, 60);
+    assert_int_equal(settings.webhook_overlap_ms, 60000);
     assert_true(settings.leader_elect);
     assert_string_equal(settings.leader_election_lease, "qubesec-operator");
     check_timing(&settings, 15000, 10000, 2000);
     assert_false(settings.allow_memory_dump);
+    assert_false(settings.debug_endpoints);
     assert_false(settings.help);
 }
 
@@ -101,10 +103,10 @@ static void the_webhooks_certificate_has_its_flags(void **) {
     assert_string_equal(settings.webhook_configuration, "c");
     assert_string_equal(settings.webhook_certificate_secret, "n");
     assert_string_equal(settings.webhook_certificate_directory, "/d");
-    assert_int_equal(settings.webhook_overlap_seconds, 120);
-    REFUSE("--webhook-rotation-overlap: \"0s\" is not a length of time from 1s to 1h",
+    assert_int_equal(settings.webhook_overlap_ms, 120000);
+    REFUSE("--webhook-rotation-overlap: 0s is not a time such as 15s or 500ms, from 1s to 1h",
            "--webhook-rotation-overlap", "0s");
-    REFUSE("--webhook-rotation-overlap: \"61m\" is not a length of time from 1s to 1h",
+    REFUSE("--webhook-rotation-overlap: 61m is not a time such as 15s or 500ms, from 1s to 1h",
            "--webhook-rotation-overlap", "61m");
 }
 
@@ -129,12 +131,12 @@ static void the_grant_check_interval_is_a_length_of_time(void **) {
     struct settings settings;
     must(READ(&settings, &e, "--grant-check-interval", "1h30m"), e);
     assert_int_equal(settings.grant_check_ms, 5400000);
-    REFUSE("--grant-check-interval: \"0s\" is not a length of time from 1s to 24h", "--grant-check-interval",
-           "0s");
-    REFUSE("--grant-check-interval: \"25h\" is not a length of time from 1s to 24h", "--grant-check-interval",
-           "25h");
-    REFUSE("--grant-check-interval: \"5\" is not a length of time from 1s to 24h", "--grant-check-interval",
-           "5");
+    REFUSE("--grant-check-interval: 0s is not a time such as 15s or 500ms, from 1s to 24h",
+           "--grant-check-interval", "0s");
+    REFUSE("--grant-check-interval: 25h is not a time such as 15s or 500ms, from 1s to 24h",
+           "--grant-check-interval", "25h");
+    REFUSE("--grant-check-interval: 5d is not a time such as 15s or 500ms, from 1s to 24h",
+           "--grant-check-interval", "5d");
 }
 
 static void each_flag_is_read(void **) {
@@ -142,7 +144,7 @@ static void each_flag_is_read(void **) {
     struct settings settings;
     must(READ(&settings, &e, "--kubeconfig", "/etc/k", "--context", "c", "--bind-address", "127.0.0.1:0",
               "--namespace", "ns", "--config-map", "cm", "--log-level", "debug", "--workers", "64",
-              "--seed-url-prefix", "https://host/a/", "--allow-memory-dump", "--help"),
+              "--seed-url-prefix", "https://host/a/", "--allow-memory-dump", "--debug-endpoints", "--help"),
          e);
     assert_string_equal(settings.kubeconfig, "/etc/k");
     assert_string_equal(settings.context, "c");
@@ -154,6 +156,7 @@ static void each_flag_is_read(void **) {
     assert_string_equal(settings.seed_url_prefixes[0], "https://host/a/");
     assert_null(settings.seed_url_prefixes[1]);
     assert_true(settings.allow_memory_dump);
+    assert_true(settings.debug_endpoints);
     assert_true(settings.help);
 }
 
@@ -190,6 +193,7 @@ static void each_variable_is_read(void **) {
     set("QUBESEC_WORKERS", "1");
     set("QUBESEC_SEED_URL_PREFIX", "http://host/");
     set("QUBESEC_ALLOW_MEMORY_DUMP", "true");
+    set("QUBESEC_DEBUG_ENDPOINTS", "true");
     must(READ(&settings, &e), e);
     assert_string_equal(settings.kubeconfig, "/etc/k");
     assert_string_equal(settings.context, "c");
@@ -200,6 +204,7 @@ static void each_variable_is_read(void **) {
     assert_int_equal(settings.workers, 1);
     assert_string_equal(settings.seed_url_prefixes[0], "http://host/");
     assert_null(settings.seed_url_prefixes[1]);
+    assert_true(settings.debug_endpoints);
     assert_true(settings.allow_memory_dump);
     assert_false(settings.help);
 }
@@ -366,6 +371,7 @@ static void there_are_16_prefixes_at_most(void **) {
 }
 
 static void a_switch_is_true_or_false(void **) {
+    REFUSE("--debug-endpoints: on is neither true nor false", "--debug-endpoints=on");
     REFUSE("--allow-memory-dump: yes is neither true nor false", "--allow-memory-dump=yes");
     REFUSE("--allow-memory-dump:  is neither true nor false", "--allow-memory-dump=");
     set("QUBESEC_ALLOW_MEMORY_DUMP", "1");
@@ -431,6 +437,7 @@ static void help_tells_of_every_flag_and_variable(void **) {
                                         "--leader-election-lease-duration TIME",
                                         "--leader-election-renew-deadline TIME",
                                         "--leader-election-retry-period TIME",
+                                        "--debug-endpoints",
                                         "--allow-memory-dump",
                                         "--help"};
     struct error e;

@@ -86,6 +86,7 @@ static int tear_down(void **) {
 static void set_count(unsigned count) {
     struct error e;
     must(workers_set_count(workers, count, &e), e);
+    assert_int_equal(workers_count(workers), count);
 }
 
 static void add_keys(unsigned from, unsigned to) {
