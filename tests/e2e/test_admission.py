@@ -186,8 +186,8 @@ def test_the_operator_starts_although_its_webhook_points_nowhere(api, operators,
     api.make(thing(QRN, namespace, "after", {"numBytes": 32}))
 
 
-def test_it_is_not_ready_without_a_certificate(operators, folder):
-    process = operators.start("--webhook-bind-address", "127.0.0.1:0").wait_started()
+def test_it_is_not_ready_without_a_certificate(operators, folder, tmp_path):
+    process = operators.start(*flags(tmp_path)).wait_started()
     wait_until("all else is ready", lambda: process.answer("/readyz") == (503, "webhook: no certificate yet\n"))
     with pytest.raises(OSError, match="(?i)ssl|handshake"):
         Direct(port_of(process), folder).post("{}")
@@ -197,11 +197,13 @@ def test_it_is_not_ready_without_a_certificate(operators, folder):
 def test_a_certificate_that_cannot_be_used_is_said(operators, folder, tmp_path):
     (tmp_path / "tls.crt").write_bytes((folder / "tls.crt").read_bytes())
     (tmp_path / "tls.key").write_bytes((folder / "ca.key").read_bytes())
-    process = operators.start(*flags(tmp_path))
-    wait_until("it ends", process.ended)
-    assert process.said("could not start")[0]["detail"].endswith("the server key does not belong to the server certificate")
-    assert process.process.returncode == 1
-    operators.all.remove(process)  # it was meant to fail
+    process = operators.start(*flags(tmp_path)).wait_started()
+    said = wait_until("it says so", lambda: process.said("the mounted webhook certificate cannot be used"))
+    assert said[0]["detail"].endswith("the server key does not belong to the server certificate")
+    assert process.answer("/readyz")[0] == 503
+    (tmp_path / "tls.key").write_bytes((folder / "tls.key").read_bytes())
+    process.wait_ready()
+    operators.stop()
 
 
 def test_a_stop_answers_what_still_comes(operators, folder):

@@ -109,9 +109,11 @@ class Webhooks:
         return ROTATE not in annotations and SINCE not in annotations and "ca-next.key" not in found["data"]
 
     def close(self):
-        for one in self.all:
-            if not one.ended():
-                one.stop()
+        running = [one for one in self.all if not one.ended()]
+        for one in running:
+            one.process.terminate()
+        for one in running:
+            one.stop()
         if self.service is not None:
             self.service.close()
         for one in self.api.call("GET", CONFIGURATIONS)["items"]:
