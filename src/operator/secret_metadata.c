@@ -66,6 +66,10 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
     return labelled ? OWNERSHIP_ADOPTABLE : OWNERSHIP_FOREIGN;
 }
 
+bool secret_metadata_is_marked(yyjson_val *metadata) {
+    return json_member_text(yyjson_obj_get(metadata, "annotations"), owner_annotation) != nullptr;
+}
+
 // Where a map of texts (labels or annotations) is being brought to what it must be.
 struct map_patch {
     yyjson_mut_doc *document;

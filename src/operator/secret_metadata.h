@@ -17,6 +17,9 @@ enum ownership {
 enum ownership secret_metadata_ownership(const struct kind *kind, const struct kube_object *object,
                                          yyjson_val *metadata);
 
+// Whether this metadata carries the mark that every output has, whoever its owner is.
+bool secret_metadata_is_marked(yyjson_val *metadata);
+
 // Adds to patch (an object of document) what metadata must become: labels, annotations and ownerReferences
 // where they differ from current (NULL: there is no Secret yet), as a JSON merge patch. Whatever other people
 // have put on the Secret stays. Whether anything was added. Memory that is out shows when document is

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "operator/decode.h"
 #include "operator/renewal.h"
+#include "operator/secret_metadata.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -137,11 +138,18 @@ static void object_changed(void *context, const struct kube_object *old, const s
     enqueue_dependents(watches, value);
 }
 
-// Of Secrets and ConfigMaps only those are kept that an object of ours refers to.
+// A Secret that was made for an object of ours, by another replica perhaps: then the watch may show it before
+// that object.
+static bool is_output(const struct watched *watched, const struct kube_object *object) {
+    return watched->resource.plural == kube_secrets.plural &&
+           secret_metadata_is_marked(yyjson_obj_get(object->root, "metadata"));
+}
+
+// Of Secrets and ConfigMaps only those are kept that an object of ours refers to, or was made for.
 static bool is_referred_to(void *context, const struct kube_object *object) {
     const struct watched *watched = context;
     const struct watches *watches = watched->watches;
-    if (is_settings(watched, object)) {
+    if (is_settings(watched, object) || is_output(watched, object)) {
         return true;
     }
     char value[KEY_MAX];

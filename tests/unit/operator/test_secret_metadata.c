@@ -107,6 +107,25 @@ static void what_names_us_without_our_uid_can_be_adopted(void **) {
                  "'QuantumToy/mine'},'ownerReferences':[{'uid':'uid-0'}]}");
 }
 
+static void every_output_is_marked(void **) {
+    static const struct {
+        const char *metadata;
+        bool marked;
+    } rows[] = {
+        {"{" MARKS ",'ownerReferences':[" OWN_REFERENCE "]}", true},
+        {"{'annotations':{'qubesec.io/owner':'QuantumOther/another'}}", true}, // the label was taken away
+        {"{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner-uid':'u'}}",
+         false},
+        {"{'annotations':{'qubesec.io/owner':7}}", false},
+        {"{'annotations':null}", false},
+        {"{}", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cleanup_json yyjson_doc *document = parse_quoted(rows[i].metadata);
+        assert_int_equal(secret_metadata_is_marked(yyjson_doc_get_root(document)), rows[i].marked);
+    }
+}
+
 static void what_names_us_only_in_part_is_foreign(void **) {
     static const char *const metadata[] = {
         "{}",
@@ -426,6 +445,7 @@ int main(void) {
         cmocka_unit_test(what_carries_our_uid_is_ours),
         cmocka_unit_test(what_carries_our_uid_needs_no_label),
         cmocka_unit_test(what_names_us_without_our_uid_can_be_adopted),
+        cmocka_unit_test(every_output_is_marked),
         cmocka_unit_test(what_names_us_only_in_part_is_foreign),
         cmocka_unit_test(a_new_secret_gets_marks_and_owner),
         cmocka_unit_test(a_new_secret_gets_what_its_template_says),
