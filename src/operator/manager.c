@@ -234,8 +234,8 @@ static void *stop(void *context) {
     chores_stop(m->chores);
     event_recorder_free(m->recorder);
     m->recorder = nullptr;
-    webhook_wait_drained(m->webhook);
     leader_release(m->leader); // nothing is written any more
+    webhook_wait_drained(m->webhook);
     loop_stop(m->loop);
     return nullptr;
 }

@@ -53,27 +53,6 @@ static void it_is_ready_with_a_certificate(void **) {
     loop_free(loop);
 }
 
-static void a_folder_without_a_certificate_is_named(void **) {
-    struct error e;
-    char folder[] = "/tmp/qubesec-webhook-XXXXXX";
-    char file[64];
-    struct loop *loop = make_loop();
-    struct webhook *webhook = make(loop);
-    must_fail(webhook_load_identity(webhook, "/nowhere", &e), e, ERROR_IO,
-              "the webhook's certificate in /nowhere: ");
-    assert_non_null(mkdtemp(folder));
-    snprintf(file, sizeof(file), "%s/tls.crt", folder);
-    FILE *stream = fopen(file, "w");
-    assert_non_null(stream);
-    fputs("nonsense", stream);
-    fclose(stream);
-    must_fail(webhook_load_identity(webhook, folder, &e), e, ERROR_IO, "tls.key");
-    assert_int_equal(unlink(file), 0);
-    assert_int_equal(rmdir(folder), 0);
-    webhook_free(webhook);
-    loop_free(loop);
-}
-
 static void a_bad_address_is_told(void **) {
     struct error e;
     struct loop *loop = make_loop();
@@ -130,7 +109,6 @@ static void without_memory_there_is_none(void **) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_ready_with_a_certificate),
-        cmocka_unit_test(a_folder_without_a_certificate_is_named),
         cmocka_unit_test(a_bad_address_is_told),
         cmocka_unit_test(without_a_certificate_it_is_drained_at_once),
         cmocka_unit_test(without_memory_there_is_none),
