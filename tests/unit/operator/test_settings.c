@@ -435,7 +435,7 @@ static void help_tells_of_every_flag_and_variable(void **) {
                                         "--context NAME",
                                         "--bind-address [HOST]:PORT",
                                         "--webhook-bind-address [HOST]:PORT",
-                                        "--webhook-certificate-directory FOLDER",
+                                        "--webhook-certificate-directory DIRECTORY",
                                         "--namespace NAME",
                                         "--config-map NAME",
                                         "--log-level LEVEL",
