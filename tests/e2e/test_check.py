@@ -631,6 +631,23 @@ def test_bad_flag(operators, arguments, message):
     assert message in done.stderr
 
 
+def test_variables_of_the_operator_and_flags_that_win_over_them(cluster, operators, tmp_path):
+    environment = {
+        "QUBESEC_KUBECONFIG": str(cluster.operator_config),
+        "QUBESEC_WEBHOOK_CONFIGURATION": "of-a-variable",
+        "QUBESEC_NAMESPACES": "default,kube-system",
+        "POD_NAMESPACE": "of-the-pod",
+    }
+    done = run(operators, "--output=json", "--webhook-configuration=of-a-flag", **environment)
+    assert done.stderr == ""
+    text = json.dumps([one for one in json.loads(done.stdout)["findings"] if one["check"] in ("rights", "webhook")])
+    assert "of-a-flag" in text and "of-a-variable" not in text
+    assert "system:serviceaccount:of-the-pod:qubesec-operator" in text
+    refused = run(operators, QUBESEC_NAMESPACES="a,,b")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "QUBESEC_NAMESPACES: a,,b is not a list" in refused.stderr
+
+
 def test_help_explains_every_flag(operators):
     done = run(operators, "--help")
     assert (done.returncode, done.stderr) == (0, "")
