@@ -11,7 +11,9 @@ export QUBESEC_VECTORS ?= $(abspath ../shared/vectors)
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build controlplane peers demo test test-interop asan tsan lint format up env down clean $(foreach kind,release asan tsan,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane peers helm dist demo image test test-interop asan tsan lint format up env down clean $(foreach kind,release asan tsan,configure-$(kind) build-$(kind))
+
+.NOTPARALLEL: # two targets may build in the same folder; each uses all cores by itself
 
 help: ## what there is to make (the default)
 	@awk -F ':.*## ' 'NF == 2 && /^[a-z]/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,10 +36,19 @@ controlplane: # minutes, the first time
 peers: # a minute, the first time
 	@$(RUN) tools/interop.sh build
 
+helm: # two minutes, the first time
+	@$(RUN) tools/helm.sh build
+
+dist: controlplane ## dist/install.yaml, and the chart's copies of what is in config
+	@$(RUN) tools/dist.py
+
 demo: build controlplane ## two parties agree on a key on a real control plane, which is started and stopped again
 	@$(RUN) tools/demo.sh $(BUILD)/release/qubesec
 
-test: build-release build-asan build-tsan controlplane peers ## all tests: unit, end to end, both under sanitizers too, and with peers
+image: build ## the container image, without a container engine, in .local/image
+	@$(RUN) tools/image/build.py image $(BUILD)/release/qubesec .local/image
+
+test: build-release build-asan build-tsan controlplane helm peers image ## all tests: unit, end to end, both under sanitizers too, and with peers
 	@$(RUN) tools/test.py
 
 test-interop: build-release controlplane peers ## what OpenSSL, nginx, curl, Go, Bouncy Castle and cryptography make of it

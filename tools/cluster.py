@@ -371,7 +371,10 @@ class Cluster:
         self.operator.stop(OPERATOR_GRACE)
         address = f"127.0.0.1:{free_ports(1)[0]}"
         self.add_facts(operator=f"http://{address}")
-        self.operator.start(binary, "operator", "--kubeconfig", self.operator_config, "--bind-address", address)
+        self.operator.start(
+            binary, "operator", "--kubeconfig", self.operator_config, "--bind-address", address,
+            "--namespace", NAMESPACE,
+        )  # fmt: skip
         self.operator.wait_for("the operator was ready", lambda: answers_ok(f"http://{address}/readyz"), 30.0)
 
     def stop(self):

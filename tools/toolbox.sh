@@ -5,7 +5,7 @@
 #   tools/toolbox.sh run CMD...   run CMD natively or in the toolbox, which is laid first if it is missing
 #   tools/toolbox.sh lay          lay the toolbox (or install the packages natively) and stop there
 #   tools/toolbox.sh where        print "native", or the folder of the toolbox
-#   tools/toolbox.sh packages [PURPOSE]   print the package list: runtime, build, test, lint or all of them
+#   tools/toolbox.sh packages [PURPOSE]   print the package list: runtime, build, image, test, lint or all of them
 set -eu
 
 suite=trixie
@@ -20,7 +20,7 @@ packages() {
 
 # What the host lacks to build and test natively, one word each; empty when it lacks nothing.
 missing_here() {
-    for tool in cmake ninja make gcc clang clang-format clang-tidy go openssl python3 pmccabe shellcheck gdb setsid; do
+    for tool in cmake ninja make gcc clang clang-format clang-tidy go openssl python3 pmccabe shellcheck gdb setsid umoci; do
         command -v "$tool" >/dev/null || echo "$tool"
     done
     for module in 'openssl 3.5' 'libcurl 8.0' 'libevent_openssl 2.1.12' 'yyjson 0.10' 'yaml-0.1 0.2' 'cmocka 1.1' 'zlib 1.2'; do
@@ -82,7 +82,7 @@ install them (on Debian and Ubuntu, as root: apt-get install mmdebstrap bubblewr
 
 # A new list, or a new way of laying (then the number here goes up), is a new toolbox.
 toolbox_dir() {
-    key=$({ echo "2 $suite"; packages; } | sha256sum | cut -c1-16)
+    key=$({ echo "3 $suite"; packages; } | sha256sum | cut -c1-16)
     echo "$cache/toolbox-$key"
 }
 
@@ -93,7 +93,8 @@ lay_root() {
     set -- "$1" --variant=minbase --include="$(packages | paste -sd,)" --dpkgopt=force-unsafe-io \
         --essential-hook='mkdir -p "$1/usr/share/man/man1"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Retries "3"' "$suite"
+        --dpkgopt='path-include=/usr/share/doc/*/copyright' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --aptopt='Acquire::Retries "3"' "$suite"
     part=$1
     shift
     if [ "$(id -u)" -eq 0 ]; then

@@ -12,9 +12,17 @@ static struct timespec now(clockid_t clock) {
     return time;
 }
 
-int64_t clock_monotonic_ms(void) {
-    struct timespec time = now(CLOCK_MONOTONIC);
+static int64_t milliseconds(clockid_t clock) {
+    struct timespec time = now(clock);
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+int64_t clock_monotonic_ms(void) {
+    return milliseconds(CLOCK_MONOTONIC);
+}
+
+int64_t clock_boot_ms(void) {
+    return milliseconds(CLOCK_BOOTTIME);
 }
 
 double clock_monotonic_seconds(void) {

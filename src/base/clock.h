@@ -7,6 +7,10 @@
 // Milliseconds on CLOCK_MONOTONIC; never goes back.
 int64_t clock_monotonic_ms(void);
 
+// Milliseconds on CLOCK_BOOTTIME: as clock_monotonic_ms, and it goes on while the machine sleeps. For what
+// others count on meanwhile.
+int64_t clock_boot_ms(void);
+
 // Seconds on CLOCK_MONOTONIC with nanosecond resolution, for measuring.
 double clock_monotonic_seconds(void);
 

@@ -11,11 +11,19 @@ enum { LINE_MAX_BYTES = 16 * 1024, ESCAPE_MAX_BYTES = 6 };
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
+const char *log_level_name(enum log_level level) {
+    return level_names[level];
+}
+
 // The process has one standard error, hence one level for it.
 static _Atomic(enum log_level) current_level = LOG_INFO;
 
 void log_set_level(enum log_level level) {
     atomic_store(&current_level, level);
+}
+
+enum log_level log_get_level(void) {
+    return atomic_load(&current_level);
 }
 
 bool log_parse_level(const char *text, enum log_level *ret_level) {

@@ -13,6 +13,10 @@ struct log_field {
 
 // Lines below level are dropped; any thread may change it at any time. The start is LOG_INFO.
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+
+// "debug", "info", "warning" or "error"; static.
+const char *log_level_name(enum log_level level);
 
 // Reads "debug", "info", "warning" or "error". False: text is none of them.
 [[nodiscard]] bool log_parse_level(const char *text, enum log_level *ret_level);

@@ -1,7 +1,10 @@
 #include "base/text.h"
 
+#include "base/memory.h"
+
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 // Length in bytes of the character that starts at bytes; 0: it is not valid.
 static size_t character_length(const uint8_t *bytes) {
@@ -33,4 +36,29 @@ void text_make_valid(char *text) {
         }
         text += length;
     }
+}
+
+// The items' texts stand behind the pointers, in the same block.
+bool text_split(const char *list, struct text_list *ret_list, struct error *e) {
+    size_t length = list == nullptr ? 0 : strlen(list);
+    size_t most = length / 2 + 1; // each item but the last has a comma behind it
+    const char **items = memory_allocate((most + 1) * sizeof(*items) + length + 1);
+    if (items == nullptr) {
+        return error_no_memory(e, "a list");
+    }
+    char *text = (char *)(items + most + 1);
+    memcpy(text, list == nullptr ? "" : list, length + 1);
+    size_t count = 0;
+    char *rest = text;
+    for (char *item; (item = strtok_r(rest, ", ", &rest)) != nullptr;) {
+        items[count++] = item;
+    }
+    items[count] = nullptr;
+    *ret_list = (struct text_list){items, count};
+    return true;
+}
+
+void text_list_free(struct text_list *list) {
+    memory_free(list->items);
+    *list = (struct text_list){0};
 }

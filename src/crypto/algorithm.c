@@ -33,6 +33,7 @@ static const struct algorithm algorithms[] = {
         .seed_size = 64,
         .ciphertext_size = 768,
         .shared_secret_size = 32,
+        .is_weak = true, // security category 1
         .aliases = {"Kyber512"},
     },
     {

@@ -27,6 +27,7 @@ struct algorithm {
     enum algorithm_family family;
     bool signature_varies;  // signature_size is the longest
     bool is_slow;           // signing takes seconds
+    bool is_weak;           // sound, but weaker than what is usually taken
     const char *aliases[4]; // other accepted names, ending in NULL
 };
 

@@ -23,6 +23,11 @@ bool certificate_wrap(X509 *x509, struct certificate **ret_certificate, struct e
     return true;
 }
 
+bool certificate_copy(const struct certificate *certificate, struct certificate **ret_copy, struct error *e) {
+    X509_up_ref(certificate->x509);
+    return certificate_wrap(certificate->x509, ret_copy, e);
+}
+
 void certificate_free(struct certificate *certificate) {
     if (certificate != nullptr) {
         X509_free(certificate->x509);
@@ -132,6 +137,38 @@ bool certificate_check_key(const struct certificate *certificate, const struct p
 
 bool certificate_equals(const struct certificate *one, const struct certificate *other) {
     return X509_cmp(one->x509, other->x509) == 0;
+}
+
+static bool is_name(const GENERAL_NAME *name, const struct san *san) {
+    int type;
+    const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &type);
+    if (type != certificate_name_type(san->type)) { // value may be something else then
+        return false;
+    }
+    size_t length;
+    const void *bytes = certificate_name_bytes(san, &length);
+    return (size_t)ASN1_STRING_length(value) == length &&
+           memcmp(ASN1_STRING_get0_data(value), bytes, length) == 0;
+}
+
+static bool has_name(const GENERAL_NAMES *names, const struct san *san) {
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        if (is_name(sk_GENERAL_NAME_value(names, i), san)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool certificate_has_names(const struct certificate *certificate, const struct san *names, size_t count) {
+    GENERAL_NAMES *own = X509_get_ext_d2i(certificate->x509, NID_subject_alt_name, nullptr, nullptr);
+    bool same = own == nullptr ? count == 0 : (size_t)sk_GENERAL_NAME_num(own) == count;
+    for (size_t i = 0; same && i < count; i++) {
+        same = has_name(own, &names[i]);
+    }
+    GENERAL_NAMES_free(own);
+    ERR_clear_error();
+    return same;
 }
 
 bool certificate_is_ca(const struct certificate *certificate) {

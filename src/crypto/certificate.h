@@ -1,4 +1,5 @@
-// X.509 certificates (RFC 5280) with ML-DSA (RFC 9881) and SLH-DSA (RFC 9909) keys: issued, read, verified.
+// X.509 certificates (RFC 5280) with ML-DSA (RFC 9881) and SLH-DSA (RFC 9909) keys, and those of
+// serving_certificate.h: issued, read, verified.
 #pragma once
 
 #include "base/buffer.h"
@@ -81,7 +82,16 @@ struct certificate_template {
                                           size_t *ret_count, struct error *e);
 void certificate_free_chain(struct certificate **chain, size_t count);
 
+// Another one of the same content; *ret_copy is owned. Errors: NO_MEMORY.
+[[nodiscard]] bool certificate_copy(const struct certificate *certificate, struct certificate **ret_copy,
+                                    struct error *e);
+
 void certificate_free(struct certificate *certificate); // NULL is allowed
+
+static inline void certificate_cleanup(struct certificate **certificate) {
+    certificate_free(*certificate);
+}
+#define cleanup_certificate [[gnu::cleanup(certificate_cleanup)]]
 
 // Verifies leaf at the time now: a path through the intermediates (in any order) to root, which is trusted:
 // every signature, date, name constraint, path length, and key usage, as strictly as OpenSSL does
@@ -106,6 +116,10 @@ void certificate_free(struct certificate *certificate); // NULL is allowed
 
 // Whether both are the same, byte by byte.
 bool certificate_equals(const struct certificate *one, const struct certificate *other);
+
+// Whether certificate's subject alternative names are exactly these, which differ from each other, in any
+// order.
+bool certificate_has_names(const struct certificate *certificate, const struct san *names, size_t count);
 
 bool certificate_is_ca(const struct certificate *certificate);
 int certificate_path_length(const struct certificate *certificate); // CERTIFICATE_PATH_LENGTH_NONE: no limit

@@ -15,3 +15,8 @@ struct certificate {
 
 // Wraps an OpenSSL certificate. Takes x509, also when it fails. Errors: NO_MEMORY.
 [[nodiscard]] bool certificate_wrap(X509 *x509, struct certificate **ret_certificate, struct error *e);
+
+// What a name is in a certificate: OpenSSL's type of it (GEN_DNS and so on), and its bytes, borrowed from
+// san.
+int certificate_name_type(enum san_type type);
+const void *certificate_name_bytes(const struct san *san, size_t *ret_length);

@@ -224,18 +224,27 @@ static bool add_authority_key_identifier(X509 *x509, X509 *issuer) {
     return done;
 }
 
-static bool set_general_name(GENERAL_NAME *name, const struct san *san) {
+int certificate_name_type(enum san_type type) {
     static const int types[] = {
         [SAN_DNS] = GEN_DNS, [SAN_IP] = GEN_IPADD, [SAN_EMAIL] = GEN_EMAIL, [SAN_URI] = GEN_URI};
+    return types[type];
+}
+
+const void *certificate_name_bytes(const struct san *san, size_t *ret_length) {
     bool is_address = san->type == SAN_IP;
-    ASN1_STRING *value = is_address ? ASN1_OCTET_STRING_new() : ASN1_IA5STRING_new();
-    const void *bytes = is_address ? (const void *)san->bytes : san->text;
-    size_t length = is_address ? san->bytes_length : strlen(san->text);
+    *ret_length = is_address ? san->bytes_length : strlen(san->text);
+    return is_address ? (const void *)san->bytes : san->text;
+}
+
+static bool set_general_name(GENERAL_NAME *name, const struct san *san) {
+    size_t length;
+    const void *bytes = certificate_name_bytes(san, &length);
+    ASN1_STRING *value = san->type == SAN_IP ? ASN1_OCTET_STRING_new() : ASN1_IA5STRING_new();
     if (value == nullptr || ASN1_STRING_set(value, bytes, (int)length) != 1) {
         ASN1_STRING_free(value);
         return false;
     }
-    GENERAL_NAME_set0_value(name, types[san->type], value); // takes it
+    GENERAL_NAME_set0_value(name, certificate_name_type(san->type), value); // takes it
     return true;
 }
 
@@ -316,7 +325,8 @@ bool certificate_issue(const struct certificate_template *template, const struct
     if (!set_basics(x509, template, subject_key, issuer, e) || !set_extensions(x509, template, issuer, e)) {
         return false;
     }
-    if (X509_sign(x509, pkey_evp(signer), nullptr) <= 0) { // no digest: RFC 9881, RFC 9909
+    // No digest but the algorithm's own: there is none in RFC 9881 and RFC 9909, and SHA-256 goes with P-256.
+    if (X509_sign(x509, pkey_evp(signer), nullptr) <= 0) {
         return crypto_error(e, ERROR_CRYPTO, "signing a certificate with %s", pkey_algorithm(signer)->name);
     }
     return reread(x509, ret_certificate, e);

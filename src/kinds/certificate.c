@@ -5,6 +5,7 @@
 #include "crypto/signature.h"
 #include "kinds/certificate_spec.h"
 #include "kinds/input_key.h"
+#include "kinds/reasons.h"
 #include "kinds/table.h"
 
 #include <string.h>
@@ -29,11 +30,6 @@ static bool chain_read(const struct secret *pem, struct chain *ret_chain, struct
     return certificate_read_chain(secret_view(pem), secret_length(pem), &ret_chain->certificates,
                                   &ret_chain->count, e);
 }
-
-static void certificate_cleanup(struct certificate **certificate) {
-    certificate_free(*certificate);
-}
-#define cleanup_certificate [[gnu::cleanup(certificate_cleanup)]]
 
 // ---- the issuer, from the parent's Secret
 
@@ -371,7 +367,7 @@ static void report_times(const struct certificate_spec *spec, const struct store
     if (ends_with_issuer && end < begin + spec->duration) {
         report->warning =
             "the certificate ends together with its issuer's, which is earlier than its spec asks for";
-        report->warning_reason = "NotAfterClamped";
+        report->warning_reason = REASON_NOT_AFTER_CLAMPED;
     }
 }
 
@@ -420,6 +416,7 @@ const struct kind kind_certificate = {
     .secret_suffix = "-secret",
     .spec_size = sizeof(struct certificate_spec),
     .decode = certificate_spec_decode,
+    .list_fixed = certificate_spec_list_fixed,
     .free_spec = certificate_spec_free,
     .list_inputs = list_inputs,
     .is_slow = is_slow,

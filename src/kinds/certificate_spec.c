@@ -11,6 +11,7 @@ enum { TEXT_MAX = 4 * 1024, SUBJECT_TEXT_MAX = 512, PATH_LENGTH_MAX = 30, DAYS_M
 
 static const int64_t day = 24 * 60 * 60;
 static const int64_t duration_min = 60;
+static const int64_t long_life = 3650 * day;
 
 static const char *const type_names[] = {"self-signed", "ca", "server", "client", nullptr};
 static const char *const parent_entries[] = {"tls.crt", "ca.crt", nullptr};
@@ -90,7 +91,11 @@ static void read_names(struct spec_reader *reader, struct certificate_spec *spec
         snprintf(path, sizeof(path), "subjectAltNames[%zu]", i);
         add_name(reader, spec, path, texts[i]);
     }
-    add_domains(reader, spec, spec_text(reader, "domain", TEXT_MAX));
+    const char *domain = spec_text(reader, "domain", TEXT_MAX);
+    if (domain != nullptr) {
+        spec_warning(reader, "domain: is another name of spec.subjectAltNames, which is the usual one");
+    }
+    add_domains(reader, spec, domain);
 }
 
 // ---- the subject
@@ -110,8 +115,25 @@ static const char *default_common_name(const struct certificate_spec *spec) {
     return nullptr;
 }
 
-static void read_subject(struct spec_reader *reader, struct certificate_spec *spec) {
+// Each part by itself, so that all that is wrong is told.
+static void check_subject(struct spec_reader *reader, const struct certificate_subject *subject) {
+    const struct certificate_subject parts[] = {
+        {.country = subject->country},
+        {.state = subject->state},
+        {.locality = subject->locality},
+        {.organization = subject->organization},
+        {.organizational_unit = subject->organizational_unit},
+        {.common_name = subject->common_name},
+    };
     struct error e;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (!certificate_check_subject(&parts[i], &e)) {
+            spec_fault(reader, "%s", e.message);
+        }
+    }
+}
+
+static void read_subject(struct spec_reader *reader, struct certificate_spec *spec) {
     spec->subject = (struct certificate_subject){
         .country = subject_text(reader, "country"),
         .state = subject_text(reader, "state"),
@@ -120,9 +142,7 @@ static void read_subject(struct spec_reader *reader, struct certificate_spec *sp
         .organizational_unit = subject_text(reader, "organizationalUnit"),
         .common_name = subject_text(reader, "commonName"),
     };
-    if (!certificate_check_subject(&spec->subject, &e)) {
-        spec_fault(reader, "%s", e.message);
-    }
+    check_subject(reader, &spec->subject);
     bool is_end_entity_of_hosts = spec->type == CERTIFICATE_SELF_SIGNED || spec->type == CERTIFICATE_SERVER;
     if (spec->subject.common_name == nullptr && is_end_entity_of_hosts) {
         spec->subject.common_name = default_common_name(spec);
@@ -179,6 +199,11 @@ static void read_duration(struct spec_reader *reader, struct certificate_spec *s
                    seconds, days);
     }
     spec->duration = seconds != 0 ? seconds : (days != 0 ? days : 365) * day;
+    if (spec->type == CERTIFICATE_SELF_SIGNED && spec->duration >= long_life) {
+        spec_warning(reader,
+                     "%s: a self-signed certificate of ten years or more cannot be revoked; renew it instead",
+                     seconds != 0 ? "duration" : "durationDays");
+    }
 }
 
 // "33%"; 0: text is no percentage, or not one between 1 and 99.
@@ -355,6 +380,12 @@ void certificate_spec_decode(struct spec_reader *reader, void *memory) {
     read_usages(reader, spec);
     read_issuer(reader, spec);
     spec->rotates_key = spec_member_choice(reader, "privateKey", "rotationPolicy", policies) == policies[1];
+}
+
+size_t certificate_spec_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+    const struct certificate_spec *spec = memory;
+    fields[0] = fixed_algorithm(spec->algorithm);
+    return 1;
 }
 
 void certificate_spec_free(void *memory) {

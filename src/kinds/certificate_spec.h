@@ -28,5 +28,6 @@ extern const struct input_source certificate_parent_sources[];
 
 // As struct kind's functions; memory is a struct certificate_spec.
 void certificate_spec_decode(struct spec_reader *reader, void *memory);
+size_t certificate_spec_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]);
 void certificate_spec_free(void *memory);
 [[nodiscard]] bool certificate_spec_describe(const void *memory, struct buffer *recipe, struct error *e);

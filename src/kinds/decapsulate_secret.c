@@ -25,11 +25,28 @@ static const struct input_source private_key_sources[] = {
 };
 
 static const struct input_source ciphertext_sources[] = {
-    {.kind = "QuantumEncapsulateSecret", .data_key = "ciphertext", .by_default = true},
+    {.kind = "QuantumEncapsulateSecret", .data_key = "ciphertext", .by_default = true, .is_public = true},
     {.kind = "Secret"},
     {.kind = "ConfigMap"},
     {.kind = nullptr},
 };
+
+// Only a ciphertext of the algorithm's length can be opened.
+static void check_ciphertext_length(struct spec_reader *reader, const struct spec *spec) {
+    size_t length = spec->ciphertext == nullptr ? 0 : strlen(spec->ciphertext) / 2;
+    const struct algorithm *algorithm;
+    bool fits = false;
+    for (size_t i = 0; (algorithm = algorithm_at(ALGORITHM_KEM, i)) != nullptr; i++) {
+        bool is_meant = spec->algorithm == nullptr || spec->algorithm == algorithm;
+        fits = fits || (is_meant && algorithm->ciphertext_size == length);
+    }
+    if (spec->ciphertext != nullptr && !fits) {
+        spec_fault(reader,
+                   "ciphertext: has %zu bytes; it is 768 of ML-KEM-512, 1088 of ML-KEM-768, 1568 of "
+                   "ML-KEM-1024",
+                   length);
+    }
+}
 
 static void decode(struct spec_reader *reader, void *memory) {
     struct spec *spec = memory;
@@ -38,11 +55,21 @@ static void decode(struct spec_reader *reader, void *memory) {
     size_t before = reader->fault_count;
     const char *ciphertext = spec_hex(reader, "ciphertext", 0, CIPHERTEXT_MAX);
     spec->ciphertext = ciphertext != nullptr && ciphertext[0] != '\0' ? ciphertext : nullptr;
+    check_ciphertext_length(reader, spec);
     spec->ciphertext_ref = spec_reference(reader, "ciphertextRef", ciphertext_sources, false);
     if (spec->ciphertext == nullptr && spec->ciphertext_ref.name == nullptr &&
         reader->fault_count == before) {
         spec_fault(reader, "ciphertextRef: is required, unless spec.ciphertext is given");
     }
+    if (spec->ciphertext != nullptr && spec->ciphertext_ref.name != nullptr) {
+        spec_warning(reader, "ciphertextRef: is not read, since spec.ciphertext is given");
+    }
+}
+
+static size_t list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+    const struct spec *spec = memory;
+    fields[0] = fixed_algorithm(spec->algorithm);
+    return 1;
 }
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -124,6 +151,7 @@ const struct kind kind_decapsulate_secret = {
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,
+    .list_fixed = list_fixed,
     .list_inputs = list_inputs,
     .normalize = normalize,
     .describe_recipe = describe_recipe,

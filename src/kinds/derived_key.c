@@ -43,12 +43,26 @@ static void decode(struct spec_reader *reader, void *memory) {
     spec->info_hex = spec_hex(reader, "infoHex", 0, INFO_MAX);
     spec->type = spec_choice(reader, "keyType", types);
     if (spec->info != nullptr && spec->info_hex != nullptr) {
-        spec_fault(reader, "info and spec.infoHex exclude each other; give one of them");
+        spec_fault(reader, "infoHex: does not go with spec.info; give one of them");
     }
     if ((spec->type == types[1] || spec->type == types[2]) && spec->length != KEY_MAX) {
         spec_fault(reader, "keyLength: %" PRId64 " does not fit keyType %s, which takes %d bytes",
                    spec->length, spec->type, KEY_MAX);
     }
+    if (spec->length < FINGERPRINTED_BYTES_MIN) {
+        spec_warning(reader, "keyLength: a key of fewer than %d bytes can be guessed",
+                     FINGERPRINTED_BYTES_MIN);
+    }
+}
+
+static size_t list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+    const struct spec *spec = memory;
+    fields[0] = (struct fixed_field){.field = "keyLength", .number = spec->length};
+    fields[1] = (struct fixed_field){.field = "keyType", .text = spec->type};
+    fields[2] = (struct fixed_field){.field = "salt", .text = spec->salt, .is_hex = true};
+    fields[3] = (struct fixed_field){.field = "info", .text = spec->info};
+    fields[4] = (struct fixed_field){.field = "infoHex", .text = spec->info_hex, .is_hex = true};
+    return 5;
 }
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -143,6 +157,7 @@ const struct kind kind_derived_key = {
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,
+    .list_fixed = list_fixed,
     .list_inputs = list_inputs,
     .describe_recipe = describe_recipe,
     .produce = produce,

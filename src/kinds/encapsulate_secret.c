@@ -14,7 +14,7 @@ struct spec {
 };
 
 static const struct input_source public_key_sources[] = {
-    {.kind = "QuantumKEMKeyPair", .data_key = "public_key", .by_default = true},
+    {.kind = "QuantumKEMKeyPair", .data_key = "public_key", .by_default = true, .is_public = true},
     {.kind = "Secret"},
     {.kind = "ConfigMap"},
     {.kind = nullptr},
@@ -24,6 +24,12 @@ static void decode(struct spec_reader *reader, void *memory) {
     struct spec *spec = memory;
     spec->algorithm = spec_algorithm(reader, ALGORITHM_KEM);
     spec->public_key = spec_reference(reader, "publicKeyRef", public_key_sources, true);
+}
+
+static size_t list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+    const struct spec *spec = memory;
+    fields[0] = fixed_algorithm(spec->algorithm);
+    return 1;
 }
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -89,6 +95,7 @@ const struct kind kind_encapsulate_secret = {
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,
+    .list_fixed = list_fixed,
     .list_inputs = list_inputs,
     .normalize = normalize,
     .produce = produce,

@@ -10,8 +10,11 @@ bool input_key_choose_algorithm(const struct algorithm *wanted, const struct inp
                                 const struct algorithm **ret_algorithm, struct error *e) {
     const struct algorithm *own = input_key_algorithm(input);
     if (wanted != nullptr && own != nullptr && wanted != own) {
-        return error_set(e, ERROR_INVALID_SPEC, "spec.algorithm: %s does not match spec.%s, which is of %s",
-                         wanted->name, input->field, own->name);
+        (void)error_set(e, ERROR_INVALID_SPEC,
+                        "spec.algorithm: %s does not match spec.%s, which is of %s; leave spec.algorithm "
+                        "out, or refer to another key",
+                        wanted->name, input->field, own->name);
+        return false;
     }
     *ret_algorithm = wanted != nullptr ? wanted : own;
     return true;

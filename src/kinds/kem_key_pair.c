@@ -26,6 +26,7 @@ const struct kind kind_kem_key_pair = {
     .secret_suffix = "",
     .spec_size = sizeof(struct key_pair_spec),
     .decode = decode,
+    .list_fixed = key_pair_list_fixed,
     .produce = produce,
     .inspect = inspect,
 };

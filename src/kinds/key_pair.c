@@ -17,6 +17,12 @@ void key_pair_decode(struct spec_reader *reader, enum algorithm_family family, c
     }
 }
 
+size_t key_pair_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+    const struct key_pair_spec *spec = memory;
+    fields[0] = fixed_algorithm(spec->algorithm);
+    return 1;
+}
+
 static bool add_public(const struct pkey *pkey, struct secret_data *data, struct error *e) {
     cleanup_buffer struct buffer raw = buffer_create(PEM_MAX);
     cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);

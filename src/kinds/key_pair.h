@@ -15,6 +15,9 @@ extern const char *const key_pair_entries[];
 void key_pair_decode(struct spec_reader *reader, enum algorithm_family family, const char *fallback,
                      struct key_pair_spec *spec);
 
+// As struct kind's list_fixed.
+size_t key_pair_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]);
+
 // Checks that private and public key belong together.
 typedef bool key_pair_checker(const struct pkey *pkey, struct error *e);
 

@@ -2,6 +2,9 @@
 
 #include "base/memory.h"
 
+#include <string.h>
+#include <strings.h>
+
 const char *kind_entry(const struct kind *kind, const void *spec, size_t index) {
     if (kind->name_entry != nullptr) {
         return index == 0 ? kind->name_entry(spec) : nullptr;
@@ -11,6 +14,17 @@ const char *kind_entry(const struct kind *kind, const void *spec, size_t index) 
 
 const char *kind_metadata_entry(const struct kind *kind) {
     return kind->metadata_entry != nullptr ? kind->metadata_entry : "metadata";
+}
+
+struct fixed_field fixed_algorithm(const struct algorithm *algorithm) {
+    return (struct fixed_field){.field = "algorithm", .text = algorithm == nullptr ? "" : algorithm->name};
+}
+
+bool fixed_equals(const struct fixed_field *one, const struct fixed_field *other) {
+    const char *text = one->text == nullptr ? "" : one->text;
+    const char *other_text = other->text == nullptr ? "" : other->text;
+    int order = one->is_hex ? strcasecmp(text, other_text) : strcmp(text, other_text);
+    return order == 0 && one->number == other->number;
 }
 
 static bool trust(bool done, const struct kind *kind, struct error *e) {

@@ -8,13 +8,14 @@
 #include "kinds/secret_data.h"
 #include "kinds/spec.h"
 
-enum { KIND_INPUTS_MAX = 4 };
+enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_FIXED_MAX = 5 };
 
 // One place where an input may come from.
 struct input_source {
     const char *kind;     // a kind of ours, "Secret", "ConfigMap" or "URL"; NULL ends a list
     const char *data_key; // the entry of our kind's output Secret that is read; NULL: the reference's own key
     bool by_default;      // tried when the reference names no kind
+    bool is_public;       // that entry is no secret: whoever may see the resource may read it
 
     // Further entries of our kind's output Secret, which are put behind the first; NULL: none.
     const char *const *also;
@@ -27,7 +28,7 @@ struct input_source {
 struct input_request {
     const char *field; // "publicKeyRef"
     struct reference reference;
-    const struct input_source *sources; // allowed ones, in the order of search
+    const struct input_source *sources; // allowed ones, at most KIND_SOURCES_MAX, in the order of search
 };
 
 // One input, loaded.
@@ -36,6 +37,21 @@ struct input {
     const char *algorithm; // status.algorithm of the resource that it came from; NULL: not from one of ours
     const struct secret *bytes;
 };
+
+// A field that stays as it was made, in its canonical form: another spelling of the same is no change.
+struct fixed_field {
+    const char *field; // "numBytes"
+    const char *alias; // its other name; NULL: none
+    const char *text;  // NULL is the same as ""
+    bool is_hex;       // text is, and its case says nothing
+    int64_t number;
+};
+
+// The algorithm of a spec; NULL: it names none.
+struct fixed_field fixed_algorithm(const struct algorithm *algorithm);
+
+// Whether both hold the same.
+bool fixed_equals(const struct fixed_field *one, const struct fixed_field *other);
 
 // What surrounds the making or checking of an output.
 struct occasion {
@@ -81,6 +97,10 @@ struct kind {
     // Every fault goes to the reader.
     size_t spec_size;
     void (*decode)(struct spec_reader *reader, void *spec);
+
+    // Fills fields with what cannot be changed once the object is there, besides the output Secret's name:
+    // the same fields in the same order for every spec; returns how many. NULL: there are none.
+    size_t (*list_fixed)(const void *spec, struct fixed_field fields[KIND_FIXED_MAX]);
 
     // Frees what decode has allocated within spec, which may be half filled; NULL: nothing.
     void (*free_spec)(void *spec);

@@ -33,19 +33,44 @@ static const char *algorithm_of(const struct spec *spec) {
     return is_seeded(spec) ? seeded_algorithm : spec->provider;
 }
 
+// Other ones cannot be allowed.
+static bool is_web_address(const char *url) {
+    return strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0;
+}
+
 static void decode(struct spec_reader *reader, void *memory) {
     struct spec *spec = memory;
     spec->bytes = spec_integer(reader, "numBytes", "bytes", 1, BYTES_MAX, BYTES_DEFAULT);
     spec->provider = spec_choice(reader, "provider", providers);
     spec->seed = spec_hex(reader, "seed", CTR_DRBG_ENTROPY_SIZE, 2 * CTR_DRBG_ENTROPY_SIZE);
     spec->seed_url = (struct reference){.name = spec_text(reader, "seedURI", URL_MAX)};
+    if (spec->seed_url.name != nullptr && !is_web_address(spec->seed_url.name)) {
+        spec_fault(reader, "seedURI: must begin with https:// or http://");
+    }
     if (spec->seed != nullptr && spec->seed_url.name != nullptr) {
-        spec_fault(reader, "seed and spec.seedURI exclude each other; give one of them");
+        spec_fault(reader, "seedURI: does not go with spec.seed; give one of them");
     }
     if (is_seeded(spec) && spec->provider != providers[0]) {
         spec_fault(reader, "provider: %s does not go with spec.seed and spec.seedURI; remove one of them",
                    spec->provider);
     }
+    if (is_seeded(spec)) {
+        spec_warning(reader, "%s: whoever knows the seed knows these bytes; use it for test vectors only",
+                     spec->seed != nullptr ? "seed" : "seedURI");
+    }
+    if (spec->bytes < FINGERPRINTED_BYTES_MIN) {
+        spec_warning(reader, "numBytes: fewer than %d bytes can be guessed; make no key of them",
+                     FINGERPRINTED_BYTES_MIN);
+    }
+}
+
+static size_t list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+    const struct spec *spec = memory;
+    fields[0] = (struct fixed_field){.field = "numBytes", .alias = "bytes", .number = spec->bytes};
+    fields[1] = (struct fixed_field){.field = "provider", .text = spec->provider};
+    fields[2] = (struct fixed_field){.field = "seed", .text = spec->seed, .is_hex = true};
+    fields[3] = (struct fixed_field){.field = "seedURI", .text = spec->seed_url.name};
+    return 4;
 }
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -139,6 +164,7 @@ const struct kind kind_random_number = {
     .secret_suffix = "",
     .spec_size = sizeof(struct spec),
     .decode = decode,
+    .list_fixed = list_fixed,
     .list_inputs = list_inputs,
     .describe_recipe = describe_recipe,
     .produce = produce,

@@ -32,6 +32,7 @@ const struct kind kind_signature_key_pair = {
     .secret_suffix = "",
     .spec_size = sizeof(struct key_pair_spec),
     .decode = decode,
+    .list_fixed = key_pair_list_fixed,
     .is_slow = is_slow,
     .produce = produce,
     .inspect = inspect,

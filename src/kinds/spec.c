@@ -1,5 +1,6 @@
-#include "kinds/spec.h"
+#include "kinds/spec_internal.h"
 
+#include "base/text.h"
 #include "kinds/kind.h"
 
 #include <ctype.h>
@@ -10,32 +11,57 @@
 #include <string.h>
 
 enum {
-    VALUE_SHOWN_MAX = 64, // bytes of a wrong value that a message repeats
-    DESCRIPTION_SIZE = VALUE_SHOWN_MAX + 32,
-    NAME_MAX_BYTES = 253,
-    LABEL_MAX_BYTES = 63,
-    TEMPLATE_ENTRIES_MAX = 64,
+    FIELD_SIZE = 128,
+    SENTENCE_SIZE = 1024,   // of a note; the longest lists all signature algorithms
+    JOINED_FAULT_MAX = 511, // what the joined text shows of one fault
 };
 
+// What is noted of a field, of a name and what there is to say of it: "seed: is too short".
+static void tell(struct spec_reader *reader, enum spec_note note, char *sentence) {
+    static const char root[] = "spec";
+    size_t length = strcspn(sentence, ":");
+    const char *message = sentence + length + (strncmp(sentence + length, ": ", 2) == 0 ? 2 : 0);
+    char field[FIELD_SIZE];
+    snprintf(field, sizeof(field), "%s%s%.*s", root, length == 0 ? "" : ".", (int)length, sentence);
+    if (reader->listener != nullptr) {
+        reader->listener(reader->context, note, field, message);
+    }
+}
+
+static void note_fault(struct spec_reader *reader, char *sentence) {
+    struct error ignored;
+    text_make_valid(sentence);
+    tell(reader, SPEC_FAULT, sentence);
+    // A spec with more faults than the buffer holds shows the first of them.
+    (void)buffer_append_format(&reader->faults, &ignored, "%sspec%s%.*s",
+                               reader->faults.length > 0 ? "; " : "", sentence[0] == ':' ? "" : ".",
+                               JOINED_FAULT_MAX, sentence);
+    reader->fault_count++;
+}
+
 void spec_fault(struct spec_reader *reader, const char *format, ...) {
-    char sentence[512];
+    char sentence[SENTENCE_SIZE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(sentence, sizeof(sentence), format, arguments);
     va_end(arguments);
-    // A spec with more faults than the buffer holds shows the first of them.
-    struct error ignored;
-    (void)buffer_append_format(&reader->faults, &ignored, "%sspec.%s", reader->faults.length > 0 ? "; " : "",
-                               sentence);
-    reader->fault_count++;
+    note_fault(reader, sentence);
 }
 
-// How many bytes of text a message shows: no more than VALUE_SHOWN_MAX, and never a part of a character,
-// which would make the message unfit for JSON.
-static int shown_length(const char *text) {
+void spec_warning(struct spec_reader *reader, const char *format, ...) {
+    char sentence[SENTENCE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof(sentence), format, arguments);
+    va_end(arguments);
+    text_make_valid(sentence);
+    tell(reader, SPEC_WARNING, sentence);
+}
+
+int spec_shown_length(const char *text) {
     size_t length = strlen(text);
-    if (length > VALUE_SHOWN_MAX) {
-        length = VALUE_SHOWN_MAX;
+    if (length > SPEC_VALUE_SHOWN_MAX) {
+        length = SPEC_VALUE_SHOWN_MAX;
         while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80) {
             length--;
         }
@@ -43,25 +69,33 @@ static int shown_length(const char *text) {
     return (int)length;
 }
 
-// Writes what value is, for people.
-static void describe_value(yyjson_val *value, char ret_text[DESCRIPTION_SIZE]) {
+void spec_describe_value(yyjson_val *value, char ret_text[SPEC_DESCRIPTION_SIZE]) {
     if (yyjson_is_uint(value)) {
-        snprintf(ret_text, DESCRIPTION_SIZE, "%" PRIu64, yyjson_get_uint(value));
+        snprintf(ret_text, SPEC_DESCRIPTION_SIZE, "%" PRIu64, yyjson_get_uint(value));
     } else if (yyjson_is_sint(value)) {
-        snprintf(ret_text, DESCRIPTION_SIZE, "%" PRId64, yyjson_get_sint(value));
+        snprintf(ret_text, SPEC_DESCRIPTION_SIZE, "%" PRId64, yyjson_get_sint(value));
     } else if (yyjson_is_real(value)) {
-        snprintf(ret_text, DESCRIPTION_SIZE, "the real number %g", yyjson_get_real(value));
+        snprintf(ret_text, SPEC_DESCRIPTION_SIZE, "the real number %g", yyjson_get_real(value));
     } else if (yyjson_is_str(value)) {
         const char *text = yyjson_get_str(value);
-        snprintf(ret_text, DESCRIPTION_SIZE, "the text \"%.*s\"", shown_length(text), text);
+        snprintf(ret_text, SPEC_DESCRIPTION_SIZE, "the text \"%.*s\"", spec_shown_length(text), text);
     } else {
         bool is_container = yyjson_is_ctn(value);
-        snprintf(ret_text, DESCRIPTION_SIZE, "%s%s", is_container ? "an " : "", yyjson_get_type_desc(value));
+        snprintf(ret_text, SPEC_DESCRIPTION_SIZE, "%s%s", is_container ? "an " : "",
+                 yyjson_get_type_desc(value));
     }
 }
 
-// The field's value, NULL when it is absent or null.
-static yyjson_val *field_value(struct spec_reader *reader, const char *field) {
+void spec_begin(struct spec_reader *reader, yyjson_val *spec) {
+    reader->spec = yyjson_is_null(spec) ? nullptr : spec;
+    if (reader->spec != nullptr && !yyjson_is_obj(spec)) {
+        char found[SPEC_DESCRIPTION_SIZE];
+        spec_describe_value(spec, found);
+        spec_fault(reader, ": must be an object, not %s", found);
+    }
+}
+
+yyjson_val *spec_value(struct spec_reader *reader, const char *field) {
     yyjson_val *value = yyjson_obj_get(reader->spec, field);
     return yyjson_is_null(value) ? nullptr : value;
 }
@@ -72,8 +106,8 @@ static const char *text_of(struct spec_reader *reader, const char *field, yyjson
     }
     const char *text = yyjson_get_str(value);
     if (text == nullptr) {
-        char found[DESCRIPTION_SIZE];
-        describe_value(value, found);
+        char found[SPEC_DESCRIPTION_SIZE];
+        spec_describe_value(value, found);
         spec_fault(reader, "%s: must be a text, not %s", field, found);
         return nullptr;
     }
@@ -86,7 +120,11 @@ static const char *text_of(struct spec_reader *reader, const char *field, yyjson
 }
 
 const char *spec_text(struct spec_reader *reader, const char *field, size_t max) {
-    return text_of(reader, field, field_value(reader, field), max);
+    return text_of(reader, field, spec_value(reader, field), max);
+}
+
+static void warn_of_alias(struct spec_reader *reader, const char *alias, const char *field) {
+    spec_warning(reader, "%s: is another name of spec.%s, which is the usual one", alias, field);
 }
 
 const char *spec_text_alias(struct spec_reader *reader, const char *field, const char *alias, size_t max) {
@@ -94,22 +132,28 @@ const char *spec_text_alias(struct spec_reader *reader, const char *field, const
     const char *other = spec_text(reader, alias, max);
     if (text != nullptr && other != nullptr && strcmp(text, other) != 0) {
         spec_fault(reader, "%s: %.*s and its other name %s: %.*s differ; give one of them", field,
-                   shown_length(text), text, alias, shown_length(other), other);
+                   spec_shown_length(text), text, alias, spec_shown_length(other), other);
+    }
+    if (other != nullptr) {
+        warn_of_alias(reader, alias, field);
     }
     return text != nullptr ? text : other;
 }
 
 int64_t spec_integer(struct spec_reader *reader, const char *field, const char *alias, int64_t min,
                      int64_t max, int64_t fallback) {
-    yyjson_val *value = field_value(reader, field);
-    yyjson_val *other = alias == nullptr ? nullptr : field_value(reader, alias);
-    char found[DESCRIPTION_SIZE];
+    yyjson_val *value = spec_value(reader, field);
+    yyjson_val *other = alias == nullptr ? nullptr : spec_value(reader, alias);
+    char found[SPEC_DESCRIPTION_SIZE];
     if (value != nullptr && other != nullptr && !yyjson_equals(value, other)) {
-        char other_found[DESCRIPTION_SIZE];
-        describe_value(value, found);
-        describe_value(other, other_found);
+        char other_found[SPEC_DESCRIPTION_SIZE];
+        spec_describe_value(value, found);
+        spec_describe_value(other, other_found);
         spec_fault(reader, "%s: %s and its other name %s: %s differ; give one of them", field, found, alias,
                    other_found);
+    }
+    if (other != nullptr) {
+        warn_of_alias(reader, alias, field);
     }
     if (value == nullptr && other != nullptr) {
         value = other;
@@ -119,7 +163,7 @@ int64_t spec_integer(struct spec_reader *reader, const char *field, const char *
         return fallback;
     }
     int64_t number = json_integer(value, min - 1);
-    describe_value(value, found);
+    spec_describe_value(value, found);
     if (!yyjson_is_int(value)) {
         spec_fault(reader, "%s: must be a whole number, not %s", field, found);
         return fallback;
@@ -144,32 +188,33 @@ static const char *choose(struct spec_reader *reader, const char *field, const c
         }
         (void)buffer_append_format(&allowed, &ignored, "%s%s", allowed.length > 0 ? ", " : "", choices[i]);
     }
-    spec_fault(reader, "%s: %.*s is not one of %s", field, shown_length(text), text, buffer_text(&allowed));
+    spec_fault(reader, "%s: %.*s is not one of %s", field, spec_shown_length(text), text,
+               buffer_text(&allowed));
     return choices[0];
 }
 
 const char *spec_choice(struct spec_reader *reader, const char *field, const char *const *choices) {
-    return choose(reader, field, spec_text(reader, field, NAME_MAX_BYTES), choices);
+    return choose(reader, field, spec_text(reader, field, SPEC_NAME_MAX), choices);
 }
 
 const char *spec_member_choice(struct spec_reader *reader, const char *field, const char *name,
                                const char *const *choices) {
     char path[64];
-    yyjson_val *object = field_value(reader, field);
+    yyjson_val *object = spec_value(reader, field);
     yyjson_val *value = yyjson_obj_getn(object, name, strlen(name));
     snprintf(path, sizeof(path), "%s.%s", field, name);
     if (object != nullptr && !yyjson_is_obj(object)) {
-        char found[DESCRIPTION_SIZE];
-        describe_value(object, found);
+        char found[SPEC_DESCRIPTION_SIZE];
+        spec_describe_value(object, found);
         spec_fault(reader, "%s: must be an object, not %s", field, found);
     }
-    return choose(reader, path,
-                  text_of(reader, path, yyjson_is_null(value) ? nullptr : value, NAME_MAX_BYTES), choices);
+    return choose(reader, path, text_of(reader, path, yyjson_is_null(value) ? nullptr : value, SPEC_NAME_MAX),
+                  choices);
 }
 
 size_t spec_text_list(struct spec_reader *reader, const char *field, size_t max_count, size_t max_bytes,
                       const char **ret_texts) {
-    yyjson_val *list = field_value(reader, field);
+    yyjson_val *list = spec_value(reader, field);
     size_t taken = 0;
     if (list != nullptr && (!yyjson_is_arr(list) || yyjson_arr_size(list) > max_count)) {
         spec_fault(reader, "%s: must be a list of at most %zu texts", field, max_count);
@@ -220,26 +265,31 @@ bool spec_parse_duration(const char *text, int64_t *ret_seconds) {
 }
 
 int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min, int64_t max) {
-    const char *text = spec_text(reader, field, LABEL_MAX_BYTES);
+    const char *text = spec_text(reader, field, SPEC_LABEL_MAX);
     int64_t seconds = 0;
     if (text == nullptr) {
         return 0;
     }
     if (!spec_parse_duration(text, &seconds)) {
         spec_fault(reader, "%s: \"%.*s\" is not a length of time such as 90m, 1h30m or 2160h", field,
-                   shown_length(text), text);
+                   spec_shown_length(text), text);
         return 0;
     }
     if (seconds < min || seconds > max) {
         spec_fault(reader, "%s: %.*s is not between %" PRId64 " s and %" PRId64 " s", field,
-                   shown_length(text), text, min, max);
+                   spec_shown_length(text), text, min, max);
         return 0;
     }
     return seconds;
 }
 
 const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, size_t max) {
-    const char *text = spec_text(reader, field, 2 * max);
+    yyjson_val *value = spec_value(reader, field);
+    if (value != nullptr && !yyjson_is_str(value)) { // which may be a key, and is not repeated
+        spec_fault(reader, "%s: must be a text of hexadecimal digits", field);
+        return nullptr;
+    }
+    const char *text = text_of(reader, field, value, 2 * max);
     if (text == nullptr) {
         return nullptr;
     }
@@ -269,8 +319,23 @@ bool spec_append_hex(const char *digits, struct buffer *text, struct error *e) {
     return true;
 }
 
+static void warn_of_algorithm(struct spec_reader *reader, const struct algorithm *algorithm,
+                              const char *name) {
+    if (strcmp(algorithm->name, name) != 0) {
+        spec_warning(reader, "algorithm: %s is another name of %s, which is the usual one", name,
+                     algorithm->name);
+    }
+    if (algorithm->is_weak) {
+        spec_warning(reader,
+                     "algorithm: %s has the lowest security category, 1; take a higher one unless sizes are "
+                     "pressing",
+                     algorithm->name);
+    }
+}
+
 const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorithm_family family) {
-    const char *name = spec_text(reader, "algorithm", LABEL_MAX_BYTES);
+    struct error e = {0};
+    const char *name = spec_text(reader, "algorithm", SPEC_LABEL_MAX);
     if (name == nullptr) {
         return nullptr;
     }
@@ -280,7 +345,13 @@ const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorith
         struct error ignored;
         (void)algorithm_describe_names(family, &names, &ignored);
         spec_fault(reader, "algorithm: %s is not one of %s", name, buffer_text(&names));
+        return nullptr;
     }
+    if (!algorithm_check_available(algorithm, &e)) {
+        reader->out_of_memory = reader->out_of_memory || e.class == ERROR_NO_MEMORY;
+        spec_fault(reader, "algorithm: %s", e.message);
+    }
+    warn_of_algorithm(reader, algorithm, name);
     return algorithm;
 }
 
@@ -323,6 +394,19 @@ static void refuse_kind(struct spec_reader *reader, const char *field, const cha
     spec_fault(reader, "%s.kind: %s is not one of %s", field, kind, buffer_text(&allowed));
 }
 
+static void refuse_key(struct spec_reader *reader, const char *field, const char *key) {
+    spec_fault(reader, "%s: \"%.*s\" is not the name of an entry: letters, digits, '-', '_' and '.'", field,
+               spec_shown_length(key), key);
+}
+
+static void check_key(struct spec_reader *reader, const char *field, const char *key) {
+    char path[64];
+    snprintf(path, sizeof(path), "%s.key", field);
+    if (key != nullptr && !spec_is_data_key(key)) {
+        refuse_key(reader, path, key);
+    }
+}
+
 static void check_kind(struct spec_reader *reader, const char *field, const struct reference *reference,
                        const struct input_source *sources) {
     struct meaning meaning = find_meaning(reference, sources);
@@ -335,8 +419,7 @@ static void check_kind(struct spec_reader *reader, const char *field, const stru
     }
 }
 
-// RFC 1123: labels of lower-case letters, digits and, within, '-', divided by dots.
-static bool is_dns_name(const char *text) {
+bool spec_is_dns_name(const char *text) {
     char previous = '.';
     for (; *text != '\0'; text++) {
         bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= '0' && *text <= '9');
@@ -354,20 +437,20 @@ static bool is_dns_name(const char *text) {
 static void check_names(struct spec_reader *reader, const char *field, const struct reference *reference) {
     if (reference->name == nullptr) {
         spec_fault(reader, "%s.name: is required", field);
-    } else if (!is_dns_name(reference->name)) {
+    } else if (!spec_is_dns_name(reference->name)) {
         spec_fault(reader, "%s.name: \"%.*s\" is not the name of an object", field,
-                   shown_length(reference->name), reference->name);
+                   spec_shown_length(reference->name), reference->name);
     }
     if (reference->namespace != nullptr &&
-        (!is_dns_name(reference->namespace) || strchr(reference->namespace, '.') != nullptr)) {
+        (!spec_is_dns_name(reference->namespace) || strchr(reference->namespace, '.') != nullptr)) {
         spec_fault(reader, "%s.namespace: \"%.*s\" is not the name of a namespace", field,
-                   shown_length(reference->namespace), reference->namespace);
+                   spec_shown_length(reference->namespace), reference->namespace);
     }
 }
 
 struct reference spec_reference(struct spec_reader *reader, const char *field,
                                 const struct input_source *sources, bool required) {
-    yyjson_val *value = field_value(reader, field);
+    yyjson_val *value = spec_value(reader, field);
     if (value == nullptr) {
         if (required) {
             spec_fault(reader, "%s: is required", field);
@@ -375,34 +458,34 @@ struct reference spec_reference(struct spec_reader *reader, const char *field,
         return (struct reference){0};
     }
     if (!yyjson_is_obj(value)) {
-        char found[DESCRIPTION_SIZE];
-        describe_value(value, found);
+        char found[SPEC_DESCRIPTION_SIZE];
+        spec_describe_value(value, found);
         spec_fault(reader, "%s: must be an object with a name, not %s", field, found);
         return (struct reference){0};
     }
     struct reference reference = {
-        .name = member(reader, field, value, "name", NAME_MAX_BYTES),
-        .namespace = member(reader, field, value, "namespace", LABEL_MAX_BYTES),
-        .kind = member(reader, field, value, "kind", LABEL_MAX_BYTES),
-        .key = member(reader, field, value, "key", NAME_MAX_BYTES),
+        .name = member(reader, field, value, "name", SPEC_NAME_MAX),
+        .namespace = member(reader, field, value, "namespace", SPEC_LABEL_MAX),
+        .kind = member(reader, field, value, "kind", SPEC_LABEL_MAX),
+        .key = member(reader, field, value, "key", SPEC_NAME_MAX),
     };
     check_names(reader, field, &reference);
     check_kind(reader, field, &reference, sources);
+    check_key(reader, field, reference.key);
     return reference;
 }
 
 void spec_reference_key(struct spec_reader *reader, const char *field, const char *key_field,
                         struct reference *reference) {
-    const char *key = spec_text(reader, key_field, NAME_MAX_BYTES);
+    const char *key = spec_text(reader, key_field, SPEC_NAME_MAX);
     if (key == nullptr || reference->name == nullptr) {
         return;
     }
     if (!spec_is_data_key(key)) {
-        spec_fault(reader, "%s: \"%.*s\" is not the name of an entry: letters, digits, '-', '_' and '.'",
-                   key_field, shown_length(key), key);
+        refuse_key(reader, key_field, key);
     } else if (reference->key != nullptr && strcmp(reference->key, key) != 0) {
         spec_fault(reader, "%s.key: %.*s and its other name %s: %.*s differ; give one of them", field,
-                   shown_length(reference->key), reference->key, key_field, shown_length(key), key);
+                   spec_shown_length(reference->key), reference->key, key_field, spec_shown_length(key), key);
     } else {
         reference->key = key;
     }
@@ -412,77 +495,6 @@ bool spec_is_data_key(const char *text) {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     return text[0] != '\0' && text[strspn(text, allowed)] == '\0' && strcmp(text, ".") != 0 &&
            strncmp(text, "..", 2) != 0;
-}
-
-static bool is_reserved(const char *key) {
-    const char *slash = strchr(key, '/');
-    static const char domain[] = "qubesec.io";
-    size_t prefix = slash == nullptr ? 0 : (size_t)(slash - key);
-    size_t length = sizeof(domain) - 1;
-    return strcmp(key, "app.kubernetes.io/managed-by") == 0 ||
-           (prefix >= length && strncmp(slash - length, domain, length) == 0 &&
-            (prefix == length || slash[-(ptrdiff_t)length - 1] == '.'));
-}
-
-// secretTemplate's labels or annotations; NULL when absent or at fault.
-static yyjson_val *template_part(struct spec_reader *reader, yyjson_val *template, const char *name) {
-    yyjson_val *part = yyjson_obj_get(template, name);
-    if (part == nullptr || yyjson_is_null(part)) {
-        return nullptr;
-    }
-    if (!yyjson_is_obj(part) || yyjson_obj_size(part) > TEMPLATE_ENTRIES_MAX) {
-        spec_fault(reader, "secretTemplate.%s: must be an object of at most %d texts", name,
-                   TEMPLATE_ENTRIES_MAX);
-        return nullptr;
-    }
-    size_t before = reader->fault_count;
-    size_t index;
-    size_t count;
-    yyjson_val *key;
-    yyjson_val *value;
-    yyjson_obj_foreach(part, index, count, key, value) {
-        const char *text = yyjson_get_str(key);
-        if (!yyjson_is_str(value)) {
-            char found[DESCRIPTION_SIZE];
-            describe_value(value, found);
-            spec_fault(reader, "secretTemplate.%s: the value of %.*s must be a text, not %s", name,
-                       shown_length(text), text, found);
-        }
-        if (is_reserved(text)) {
-            spec_fault(reader, "secretTemplate.%s: %.*s is set by the operator itself", name,
-                       shown_length(text), text);
-        }
-    }
-    return reader->fault_count == before ? part : nullptr;
-}
-
-static const char *output_secret_name(struct spec_reader *reader) {
-    const char *name = spec_text_alias(reader, "outputSecretName", "secretName", NAME_MAX_BYTES);
-    if (name != nullptr && !is_dns_name(name)) {
-        spec_fault(reader,
-                   "%s: \"%.*s\" is not a DNS name: lower-case letters, digits, '-' and '.', and a letter or "
-                   "digit at both ends",
-                   field_value(reader, "outputSecretName") != nullptr ? "outputSecretName" : "secretName",
-                   shown_length(name), name);
-        return nullptr;
-    }
-    return name;
-}
-
-struct common_spec spec_common(struct spec_reader *reader) {
-    static const char *const policies[] = {"Delete", "Retain", nullptr};
-    yyjson_val *template = field_value(reader, "secretTemplate");
-    if (template != nullptr && !yyjson_is_obj(template)) {
-        char found[DESCRIPTION_SIZE];
-        describe_value(template, found);
-        spec_fault(reader, "secretTemplate: must be an object with labels and annotations, not %s", found);
-    }
-    return (struct common_spec){
-        .output_secret_name = output_secret_name(reader),
-        .retain = spec_choice(reader, "deletionPolicy", policies) == policies[1],
-        .labels = template_part(reader, template, "labels"),
-        .annotations = template_part(reader, template, "annotations"),
-    };
 }
 
 bool spec_finish(struct spec_reader *reader, struct error *e) {

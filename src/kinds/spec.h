@@ -8,11 +8,22 @@
 
 struct input_source;
 
+enum spec_note {
+    SPEC_FAULT,   // it cannot be served as it is
+    SPEC_WARNING, // it can, but its author should know something
+};
+
+// Told of each fault and each warning in turn: field is "spec.seed", message goes on from there; both are
+// borrowed during the call.
+typedef void spec_listener(void *context, enum spec_note note, const char *field, const char *message);
+
 struct spec_reader {
-    yyjson_val *spec;     // NULL when the object has none
-    struct buffer faults; // one sentence after the other, divided by "; "
-    size_t fault_count;   // also of those that faults had no room for
-    bool out_of_memory;   // nothing is known of the spec then
+    yyjson_val *spec;        // NULL when the object has none
+    struct buffer faults;    // one sentence after the other, divided by "; "
+    size_t fault_count;      // also of those that faults had no room for
+    bool out_of_memory;      // nothing is known of the spec then
+    spec_listener *listener; // NULL: nobody hears of warnings, or of a fault in full
+    void *context;
 };
 
 // A reference to another object; texts are borrowed from the spec's document, NULL where the field is absent.
@@ -31,16 +42,23 @@ struct common_spec {
     yyjson_val *annotations;
 };
 
-// Notes a fault: "spec." + the formatted text.
+// Sets what is read, which may be NULL; anything but an object is a fault.
+void spec_begin(struct spec_reader *reader, yyjson_val *spec);
+
+// Notes a fault: "spec." + the formatted text, which begins with a field's name and ": ".
 [[gnu::format(printf, 2, 3)]] void spec_fault(struct spec_reader *reader, const char *format, ...);
+
+// Notes, in the same form, something that is allowed but seldom wise. It is shown to whoever writes the
+// object, and may be cut after 256 bytes; it must not repeat what could be a key.
+[[gnu::format(printf, 2, 3)]] void spec_warning(struct spec_reader *reader, const char *format, ...);
 
 // A text of at most max bytes; NULL when absent (or at fault).
 const char *spec_text(struct spec_reader *reader, const char *field, size_t max);
 
-// The same under one of two names; both are allowed only with the same value.
+// The same under one of two names; both are allowed only with the same value. The alias is warned of.
 const char *spec_text_alias(struct spec_reader *reader, const char *field, const char *alias, size_t max);
 
-// An integer under one of two names (alias may be NULL), min to max.
+// An integer under one of two names (alias may be NULL, and is warned of), min to max.
 int64_t spec_integer(struct spec_reader *reader, const char *field, const char *alias, int64_t min,
                      int64_t max, int64_t fallback);
 
@@ -70,7 +88,8 @@ int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min
 // Reads such a text. False: it is none, or more than 2^53 seconds.
 [[nodiscard]] bool spec_parse_duration(const char *text, int64_t *ret_seconds);
 
-// The algorithm that the field names, by any of its names; NULL when absent.
+// The algorithm that the field names, by any of its names; NULL when absent. One that the loaded OpenSSL
+// lacks is a fault; an alias, and what is below the usual strength, is warned of.
 const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorithm_family family);
 
 // A reference whose kind, when it is named, is one of sources, and whose key is there if such a source needs
@@ -87,6 +106,9 @@ enum { SPEC_DATA_KEY_MAX = 253 }; // bytes
 
 // Whether text can name an entry of a Secret or ConfigMap.
 bool spec_is_data_key(const char *text);
+
+// The name in serviceAccountName; "default" when absent.
+const char *spec_service_account(struct spec_reader *reader);
 
 // The fields that every kind has.
 struct common_spec spec_common(struct spec_reader *reader);

@@ -2,6 +2,7 @@
 #include "crypto/keyform.h"
 #include "kinds/input_key.h"
 #include "kinds/message.h"
+#include "kinds/reasons.h"
 #include "kinds/table.h"
 
 #include <stdio.h>
@@ -20,15 +21,15 @@ enum { PUBLIC_KEY, MESSAGE, SIGNATURE }; // inputs
 static const char *const signature_keys[] = {"signature", nullptr};
 
 static const struct input_source public_key_sources[] = {
-    {.kind = "QuantumSignatureKeyPair", .data_key = "public_key.pem", .by_default = true},
-    {.kind = "QuantumCertificate", .data_key = "cert.pem"},
+    {.kind = "QuantumSignatureKeyPair", .data_key = "public_key.pem", .by_default = true, .is_public = true},
+    {.kind = "QuantumCertificate", .data_key = "cert.pem", .is_public = true},
     {.kind = "Secret"},
     {.kind = "ConfigMap"},
     {.kind = nullptr},
 };
 
 static const struct input_source signature_sources[] = {
-    {.kind = "QuantumSignMessage", .data_key = "signature", .by_default = true},
+    {.kind = "QuantumSignMessage", .data_key = "signature", .by_default = true, .is_public = true},
     {.kind = "Secret", .by_default = true, .usual_keys = signature_keys},
     {.kind = "ConfigMap", .usual_keys = signature_keys},
     {.kind = nullptr},
@@ -112,7 +113,7 @@ static bool report_inputs(const struct pkey *pkey, const struct input *inputs, s
 
 static void report_outcome(bool valid, int64_t now, struct report *report) {
     report->outcome = valid ? "Valid" : "Invalid";
-    report->reason = valid ? "SignatureValid" : "SignatureInvalid";
+    report->reason = valid ? REASON_SIGNATURE_VALID : REASON_SIGNATURE_INVALID;
     report->message = valid ? "the signature is the public key's over the message"
                             : "the signature is not the public key's over this message and context";
     report->is_alarming = !valid;

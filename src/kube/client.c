@@ -22,6 +22,8 @@ struct kube_client {
     struct http_client *http;
     kube_request_observer *observer;
     void *observer_context;
+    bool (*may_write)(void *context); // NULL: always
+    void *may_write_context;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool interrupted; // guarded by lock
@@ -51,6 +53,11 @@ void kube_client_free(struct kube_client *client) {
         pthread_mutex_destroy(&client->lock);
         memory_free(client);
     }
+}
+
+void kube_client_set_fence(struct kube_client *client, bool (*may_write)(void *context), void *context) {
+    client->may_write = may_write;
+    client->may_write_context = context;
 }
 
 void kube_client_interrupt(struct kube_client *client) {
@@ -186,6 +193,10 @@ static bool send_once(struct kube_client *client, const struct kube_request *req
         return false;
     }
     struct http_request http = http_request(request, &exchange, timeout_ms);
+    if (strcmp(request->method, "GET") != 0) {
+        http.may_send = client->may_write;
+        http.may_send_context = client->may_write_context;
+    }
     bool answered = http_client_call(client->http, &http, ret_response, e);
     observe(client, request->method, answered ? ret_response->status : 0, exchange.started_ms);
     if (answered && ret_response->status == UNAUTHORIZED) {

@@ -8,6 +8,7 @@
 #define KUBE_METADATA_ONLY "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 #define KUBE_METADATA_LIST_ONLY "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 #define KUBE_MERGE_PATCH "application/merge-patch+json"
+#define KUBE_APPLY_PATCH "application/apply-patch+yaml" // server-side apply; JSON is YAML
 
 struct kube_client;
 
@@ -24,6 +25,12 @@ void kube_client_free(struct kube_client *client); // takes client; NULL is allo
 // For an orderly stop: from now on no call waits to be retried, and those that do return with their last
 // error. Any thread.
 void kube_client_interrupt(struct kube_client *client);
+
+// From now on every request of this client that is no GET is sent only if may_write says so, which is asked
+// on the loop thread at the last moment, and again for each retry; otherwise the call fails with RETRYABLE.
+// For a contender that writes only while it leads. context is borrowed until kube_client_free. Before the
+// first call.
+void kube_client_set_fence(struct kube_client *client, bool (*may_write)(void *context), void *context);
 
 struct kube_request {
     const char *method;

@@ -15,8 +15,8 @@
 // server without the lock.
 enum {
     ENTRIES_MAX = 1000,
-    SERIES_IDLE_MS = 6 * 60 * 1000, // a repetition after this long is a new Event
-    SEND_MS = 3000,                 // for one request
+    SERIES_IDLE_MS = 20 * 60 * 1000, // a repetition after this long is a new Event
+    SEND_MS = 3000,                  // for one request
     DRAIN_MS = 1000,
     BODY_MAX = 64 * 1024,
     PATH_MAX_LENGTH = 4096,
@@ -186,11 +186,10 @@ static void *run(void *context) {
 
 // ---- recording
 
-static bool write_key(const struct kube_object *object, bool warning, const char *reason, const char *note,
-                      struct buffer *key) {
+static bool write_key(const struct kube_object *object, const struct event_words *words, struct buffer *key) {
     struct error ignored;
-    return buffer_append_format(key, &ignored, "%s\n%s\n%d\n%s\n%s", object->uid, object->key, warning,
-                                reason, note);
+    return buffer_append_format(key, &ignored, "%s\n%s\n%d\n%s\n%s", object->uid, object->key, words->warning,
+                                words->reason, words->note);
 }
 
 // A new entry, linked and in the map; NULL: no room. With the lock held.
@@ -242,16 +241,14 @@ static struct entry *find_entry(struct event_recorder *recorder, const char *key
 }
 
 void event_record(struct event_recorder *recorder, const struct kube_resource *resource,
-                  const struct kube_object *object, bool warning, const char *reason, const char *action,
-                  const char *note) {
+                  const struct kube_object *object, const struct event_words *words) {
     cleanup_buffer struct buffer key = buffer_create(KEY_MAX);
-    const struct event_words words = {.warning = warning, .reason = reason, .action = action, .note = note};
-    if (!write_key(object, warning, reason, note, &key)) {
+    if (!write_key(object, words, &key)) {
         return;
     }
     pthread_mutex_lock(&recorder->lock);
     struct entry *entry =
-        recorder->closing ? nullptr : find_entry(recorder, buffer_text(&key), resource, object, &words);
+        recorder->closing ? nullptr : find_entry(recorder, buffer_text(&key), resource, object, words);
     if (entry != nullptr) {
         entry->used_ms = clock_monotonic_ms();
         entry->body.count++;

@@ -18,10 +18,18 @@ struct event_recorder;
 // recorder. NULL is allowed.
 void event_recorder_free(struct event_recorder *recorder);
 
-// Records an Event about object. warning: type Warning, else Normal; reason and action: UpperCamelCase words
-// of up to 128 bytes; note: a sentence, cut to 1024 bytes, never with key bytes in it. The same (object,
-// reason, note) again becomes a series (PATCH series.count, from 2 on) instead of a new Event, until it has
-// been quiet for six minutes. Any thread; never waits for the network.
+// What an Event says.
+struct event_words {
+    bool warning;             // type Warning, else Normal
+    const char *reason;       // UpperCamelCase words of up to 128 bytes
+    const char *action;       // the same
+    const char *note;         // a sentence, cut to 1024 bytes, never with key bytes in it
+    const char *reconcile_id; // for the annotation qubesec.io/reconcile-id; NULL: none
+};
+
+// Records an Event about object. The same (object, reason, note) again becomes a series (PATCH series.count,
+// from 2 on) instead of a new Event, with the reconcile id of the first, until it has been quiet for twenty
+// minutes, which is longer than the work queue ever waits to try again. Any thread; never waits for the
+// network.
 void event_record(struct event_recorder *recorder, const struct kube_resource *resource,
-                  const struct kube_object *object, bool warning, const char *reason, const char *action,
-                  const char *note);
+                  const struct kube_object *object, const struct event_words *words);

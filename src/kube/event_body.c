@@ -1,5 +1,6 @@
 #include "kube/event_body.h"
 
+#include "base/chance.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -7,7 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum {
     NAME_MAX_LENGTH = 253, // of a DNS subdomain
@@ -30,15 +30,12 @@ size_t event_text_cut(const char *text, size_t max) {
 // letter or a digit.
 static char *make_name(const char *object_name) {
     char name[NAME_MAX_LENGTH + 1];
-    uint64_t chance;
-    if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance)) {
-        chance = (uint64_t)clock_wall_microseconds();
-    }
     size_t length = strnlen(object_name, NAME_MAX_LENGTH - SUFFIX_LENGTH);
     while (length > 0 && strchr(".-", object_name[length - 1]) != nullptr) {
         length--;
     }
-    (void)snprintf(name, sizeof(name), "%.*s.%016llx", (int)length, object_name, (unsigned long long)chance);
+    (void)snprintf(name, sizeof(name), "%.*s.%016llx", (int)length, object_name,
+                   (unsigned long long)chance_bits());
     return memory_copy_text(name);
 }
 
@@ -66,10 +63,12 @@ bool event_body_fill(struct event_body *body, const struct kube_resource *resour
     body->reason = memory_copy_text(words->reason);
     body->action = memory_copy_text(words->action);
     body->note = memory_copy_span(words->note, event_text_cut(words->note, EVENT_NOTE_MAX));
+    body->reconcile_id = words->reconcile_id == nullptr ? nullptr : memory_copy_text(words->reconcile_id);
     const char *const needed[] = {body->namespace,   body->name, body->api_version,      body->kind,
                                   body->object_name, body->uid,  body->resource_version, body->reason,
                                   body->action,      body->note};
-    bool whole = cluster_scoped || body->object_namespace != nullptr;
+    bool whole = (cluster_scoped || body->object_namespace != nullptr) &&
+                 (words->reconcile_id == nullptr || body->reconcile_id != nullptr);
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
         whole = whole && needed[i] != nullptr;
     }
@@ -91,6 +90,7 @@ void event_body_free(struct event_body *body) {
     memory_free(body->reason);
     memory_free(body->action);
     memory_free(body->note);
+    memory_free(body->reconcile_id);
     *body = (struct event_body){0};
 }
 
@@ -114,6 +114,10 @@ static bool add_series(yyjson_mut_doc *document, const struct event_body *body) 
 
 static bool add_metadata(yyjson_mut_doc *document, yyjson_mut_val *root, const struct event_body *body) {
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
+    if (body->reconcile_id != nullptr) {
+        yyjson_mut_val *annotations = yyjson_mut_obj_add_obj(document, metadata, "annotations");
+        (void)add_text(document, annotations, "qubesec.io/reconcile-id", body->reconcile_id);
+    }
     return add_text(document, metadata, "name", body->name) &&
            add_text(document, metadata, "namespace", body->namespace);
 }

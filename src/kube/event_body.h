@@ -2,17 +2,9 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "kube/object.h"
-#include "kube/resource.h"
+#include "kube/event.h"
 
 enum { EVENT_NOTE_MAX = 1024, EVENT_INSTANCE_MAX = 128 }; // bytes, as the API server has it
-
-struct event_words {
-    bool warning;
-    const char *reason;
-    const char *action;
-    const char *note;
-};
 
 // All texts are owned.
 struct event_body {
@@ -27,6 +19,7 @@ struct event_body {
     char *reason;
     char *action;
     char *note;
+    char *reconcile_id; // NULL: none
     bool warning;
     uint64_t count;
     int64_t first_us; // microseconds since 1970

@@ -351,8 +351,8 @@ void queue_set_slow_limit(struct queue *queue, unsigned count) {
     pthread_mutex_unlock(&queue->lock);
 }
 
-bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t *ret_delay_ms,
-                 struct error *e) {
+bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t ceiling_ms,
+                 uint32_t *ret_delay_ms, struct error *e) {
     pthread_mutex_lock(&queue->lock);
     struct item *item = need_item(queue, key);
     if (item == nullptr) {
@@ -360,6 +360,7 @@ bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32
         return error_no_memory(e, "queueing a key");
     }
     uint32_t delay_ms = count_failure(item);
+    delay_ms = ceiling_ms > 0 && delay_ms > ceiling_ms ? ceiling_ms : delay_ms;
     delay_ms = delay_ms < floor_ms ? floor_ms : delay_ms;
     if (!queue->is_shut_down) {
         delay(queue, item, delay_ms);
@@ -444,6 +445,51 @@ size_t queue_depth(struct queue *queue) {
     size_t depth = queue->fast_lane.count + queue->slow_lane.count;
     pthread_mutex_unlock(&queue->lock);
     return depth;
+}
+
+// Whether visit wants more.
+static bool describe_list(const struct list *list, struct queue_key *key, double now,
+                          bool (*visit)(void *context, const struct queue_key *key), void *context) {
+    for (const struct item *item = list->first; item != nullptr; item = item->next) {
+        key->key = item->key;
+        key->slow = item->slow;
+        key->failures = item->failures;
+        key->seconds = now - item->since;
+        if (!visit(context, key)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void describe_delayed(const struct queue *queue,
+                             bool (*visit)(void *context, const struct queue_key *key), void *context) {
+    int64_t now = clock_monotonic_ms();
+    bool more = true;
+    for (size_t place = 1; place <= queue->heap_count && more; place++) {
+        const struct item *item = queue->heap[place];
+        struct queue_key key = {.key = item->key,
+                                .state = QUEUE_KEY_DELAYED,
+                                .slow = item->slow,
+                                .failures = item->failures,
+                                .seconds = (double)(item->ready_ms - now) / 1000};
+        more = visit(context, &key);
+    }
+}
+
+void queue_describe(struct queue *queue, bool (*visit)(void *context, const struct queue_key *key),
+                    void *context) {
+    struct queue_key running = {.state = QUEUE_KEY_RUNNING};
+    struct queue_key ready = {.state = QUEUE_KEY_READY};
+    pthread_mutex_lock(&queue->lock);
+    make_due_ready(queue);
+    double now = clock_monotonic_seconds();
+    if (describe_list(&queue->running, &running, now, visit, context) &&
+        describe_list(&queue->fast_lane, &ready, now, visit, context) &&
+        describe_list(&queue->slow_lane, &ready, now, visit, context)) {
+        describe_delayed(queue, visit, context);
+    }
+    pthread_mutex_unlock(&queue->lock);
 }
 
 double queue_longest_running(struct queue *queue, double *ret_unfinished_sum) {

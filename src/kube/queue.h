@@ -33,8 +33,9 @@ void queue_free(struct queue *queue); // takes queue; NULL is allowed; no thread
 [[nodiscard]] bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e);
 
 // As queue_add_after, with a delay that doubles with each failure of this key: 5 ms, 10 ms, ... up to 1000 s;
-// at least floor_ms (a server's Retry-After). Returns the delay through ret_delay_ms.
-[[nodiscard]] bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms,
+// at most ceiling_ms (0: no further limit), at least floor_ms (a server's Retry-After). Returns the delay
+// through ret_delay_ms.
+[[nodiscard]] bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t ceiling_ms,
                                uint32_t *ret_delay_ms, struct error *e);
 
 // As queue_add, by the worker that is processing key and has seen that its work is slow: it goes to the end
@@ -64,6 +65,20 @@ void queue_shut_down(struct queue *queue);
 
 // Keys ready but not started (waiting retries are not counted).
 size_t queue_depth(struct queue *queue);
+
+// What the queue knows of one key.
+struct queue_key {
+    const char *key; // borrowed during the call
+    enum { QUEUE_KEY_RUNNING, QUEUE_KEY_READY, QUEUE_KEY_DELAYED } state;
+    bool slow;         // of the slow lane
+    unsigned failures; // in a row
+    double seconds;    // RUNNING and READY: for so long; DELAYED: until it is ready
+};
+
+// Calls visit with each key that is being processed, then with those that are ready, in their order, then
+// with those that are delayed, in no order, until it returns false. Under the queue's lock: do not call back.
+void queue_describe(struct queue *queue, bool (*visit)(void *context, const struct queue_key *key),
+                    void *context);
 
 // Seconds that the longest running key has been processed, and through ret_unfinished_sum (may be NULL) the
 // sum over all keys that are being processed.

@@ -8,6 +8,18 @@ const struct kube_resource kube_config_maps = {
     .group = "", .version = "v1", .kind = "ConfigMap", .plural = "configmaps"};
 const struct kube_resource kube_events = {
     .group = "events.k8s.io", .version = "v1", .kind = "Event", .plural = "events"};
+const struct kube_resource kube_validating_webhooks = {
+    .group = "admissionregistration.k8s.io",
+    .version = "v1",
+    .kind = "ValidatingWebhookConfiguration",
+    .plural = "validatingwebhookconfigurations",
+};
+const struct kube_resource kube_access_reviews = {.group = "authorization.k8s.io",
+                                                  .version = "v1",
+                                                  .kind = "LocalSubjectAccessReview",
+                                                  .plural = "localsubjectaccessreviews"};
+const struct kube_resource kube_leases = {
+    .group = "coordination.k8s.io", .version = "v1", .kind = "Lease", .plural = "leases"};
 
 // RFC 3986 section 2.3: letters, digits and these four stay as they are.
 static bool is_unreserved(char c) {

@@ -12,7 +12,10 @@ struct kube_resource {
 
 extern const struct kube_resource kube_secrets;
 extern const struct kube_resource kube_config_maps;
-extern const struct kube_resource kube_events; // events.k8s.io/v1
+extern const struct kube_resource kube_events;         // events.k8s.io/v1
+extern const struct kube_resource kube_access_reviews; // authorization.k8s.io/v1, of one namespace
+extern const struct kube_resource kube_validating_webhooks;
+extern const struct kube_resource kube_leases; // coordination.k8s.io/v1
 
 // Appends the path of a collection (name NULL), an object, or its subresource (NULL: none); ns NULL: all
 // namespaces. Each part is percent-encoded. Errors: INVALID_SPEC (a name that is a path: "." or ".."),

@@ -63,11 +63,16 @@ size_t store_count(struct store *store) {
     return count;
 }
 
-bool store_has(struct store *store, const char *value) {
+size_t store_count_under(struct store *store, const char *value) {
     pthread_mutex_lock(&store->lock);
-    bool has = table_find(store->table, value) != nullptr;
+    const struct map *found = table_find(store->table, value);
+    size_t count = found == nullptr ? 0 : map_count(found);
     pthread_mutex_unlock(&store->lock);
-    return has;
+    return count;
+}
+
+bool store_has(struct store *store, const char *value) {
+    return store_count_under(store, value) > 0;
 }
 
 // ---- finding

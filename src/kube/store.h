@@ -40,8 +40,9 @@ size_t store_count(struct store *store);
 void store_find(struct store *store, const char *value, void (*visit)(void *context, const char *key),
                 void *context);
 
-// Whether the index has anything under value.
+// Whether the index has anything under value, and how many objects.
 bool store_has(struct store *store, const char *value);
+size_t store_count_under(struct store *store, const char *value);
 
 // From the watch. Takes object, also on failure. An older version than the stored one is dropped. Moves how
 // far the watch has come. Errors: NO_MEMORY (the store is as before: list again).

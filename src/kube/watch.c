@@ -1,5 +1,6 @@
 #include "kube/watch.h"
 
+#include "base/chance.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "kube/reflector.h"
@@ -7,7 +8,6 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum {
     PATH_CAP = 2 * 1024,        // bytes of the collection's path
@@ -40,12 +40,7 @@ struct watch {
 };
 
 static double draw(void *) {
-    uint64_t bits = 0;
-    if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits)) {
-        bits =
-            (uint64_t)clock_monotonic_ms() * 0x9e3779b97f4a7c15; // only spreads load, so a poor one will do
-    }
-    return (double)(bits >> 11) * 0x1p-53;
+    return chance_fraction();
 }
 
 // ---- the reflector's sink: the store

@@ -31,6 +31,10 @@ struct http_request {
     size_t response_cap;        // bytes; a longer response is an error
     uint32_t timeout_ms;        // for the whole exchange, connecting included; must not be 0
     struct http_tls *tls;       // NULL: the system's trust store
+    // Asked on the loop thread when the connection stands and the request's first byte goes out next, each
+    // time that it is sent; false: it is not sent, and ends with RETRYABLE. NULL: it is sent.
+    bool (*may_send)(void *context);
+    void *may_send_context;
 };
 
 struct http_response {

@@ -1,8 +1,10 @@
-// A small plain-HTTP server on the loop thread, for health checks and metrics.
+// Small HTTP/1.1 servers on the loop thread: a plain one, for health checks and metrics, and one over TLS
+// that takes bodies, for admission.
 #pragma once
 
 #include "base/buffer.h"
 #include "net/loop.h"
+#include "net/server_identity.h"
 
 struct http_server;
 
@@ -14,10 +16,52 @@ typedef int http_server_handler(void *context, const char *path, struct buffer *
 
 // Listens on address "host:port", "[v6]:port" or ":port" (all interfaces); port 0: any free one. On the loop
 // thread, or before the loop runs; loop and context are borrowed until http_server_free. Other methods are
-// answered with 405, and a request with large headers or with a body is refused; a connection that is idle
+// answered with 501, and a request with large headers or with a body is refused; a connection that is idle
 // for 15 s is closed. *ret_server is owned. Errors: INVALID_SPEC (address), IO (cannot bind), NO_MEMORY.
 [[nodiscard]] bool http_server_create(struct loop *loop, const char *address, http_server_handler *handler,
                                       void *context, struct http_server **ret_server, struct error *e);
+
+// What one client, or all of them together, may cost.
+struct http_server_limits {
+    size_t body_max;        // bytes; a longer one, chunked or not, is answered with 413
+    size_t bodies_max;      // bytes of all requests that are being received; who exceeds it is cut off
+    size_t connections_max; // one more ends the one that has been idle longest; if none is idle, the new one
+    // For a handshake; for a request, from its first byte to its last one; and for the answer to be taken.
+    // Who is slower is cut off.
+    uint32_t exchange_ms;
+    uint32_t idle_seconds; // between requests
+};
+
+// 7 MiB, 64 MiB, 2,000 connections, 10 s, 120 s. Go's clients close a connection after 90 s, so they never
+// write into one that is being closed here.
+extern const struct http_server_limits http_server_usual_limits;
+
+// A POST request; all is borrowed during the call. path is as above.
+struct https_request {
+    const char *path;
+    const char *content_type; // NULL: it does not say
+    const char *body;         // no NUL follows it
+    size_t body_length;
+};
+
+// Answers a request as http_server_handler does; *ret_content_type (static text) is text/plain unless it is
+// set.
+typedef int https_server_handler(void *context, const struct https_request *request, struct buffer *body,
+                                 const char **ret_content_type);
+
+// As http_server_create, over TLS 1.2 or later under identity, which is borrowed too. Takes POST only; other
+// methods are answered with 405. There are never more connections than half of the files that the process may
+// open. Further errors: INTERNAL.
+[[nodiscard]] bool https_server_create(struct loop *loop, const char *address,
+                                       struct server_identity *identity,
+                                       const struct http_server_limits *limits, https_server_handler *handler,
+                                       void *context, struct http_server **ret_server, struct error *e);
+
+// From now on every answer of a server over TLS ends its connection. Loop thread.
+void http_server_drain(struct http_server *server);
+
+// Whether no request of a server over TLS is being received or answered. Loop thread.
+bool http_server_is_quiet(const struct http_server *server);
 
 // The port that it listens on.
 uint16_t http_server_port(const struct http_server *server);

@@ -102,7 +102,7 @@ static int on_connected(void *context, char *to, char *from, int to_port, int fr
     (void)from;
     (void)to_port;
     (void)from_port;
-    const struct http_stream *stream = context;
+    struct http_stream *stream = context;
     long connects = 0;
     const struct curl_tlssessioninfo *session = nullptr;
     (void)curl_easy_getinfo(stream->easy, CURLINFO_NUM_CONNECTS, &connects);
@@ -112,7 +112,8 @@ static int on_connected(void *context, char *to, char *from, int to_port, int fr
         const char *group = SSL_get0_group_name(session->internals);
         stream->client->observer(stream->client->observer_context, group == nullptr ? "" : group);
     }
-    return CURL_PREREQFUNC_OK;
+    stream->withheld = stream->may_send != nullptr && !stream->may_send(stream->may_send_context);
+    return stream->withheld ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static bool add_header(struct http_stream *stream, const char *line) {
@@ -220,6 +221,8 @@ bool http_stream_prepare(struct http_client *client, const struct http_request *
     stream->client = client;
     stream->events = *events;
     stream->context = context;
+    stream->may_send = request->may_send;
+    stream->may_send_context = request->may_send_context;
     stream->capped = own_connection;
     stream->error_room = ERROR_BODY_MAX;
     stream->tls = http_tls_retain(request->tls);
@@ -320,6 +323,9 @@ static bool finish_next(struct http_client *client) {
     (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &stream);
     if (code == CURLE_OK) {
         http_stream_finish(stream, nullptr);
+    } else if (stream->withheld) {
+        stream->curl_text[0] = '\0';
+        finish_failed(stream, ERROR_RETRYABLE, "the request may not be sent any more");
     } else {
         finish_failed(stream, classify(code), curl_easy_strerror(code));
     }

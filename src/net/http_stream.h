@@ -48,9 +48,12 @@ struct http_stream {
     struct http_tls *tls;
     struct http_stream_events events;
     void *context;
+    bool (*may_send)(void *context); // see http_request; NULL: always
+    void *may_send_context;
     bool started; // once in client->streams
     bool added;   // in the multi handle
     bool status_told;
+    bool withheld;     // may_send said no
     bool capped;       // an error's body is cut short
     size_t error_room; // bytes of an error's body that may still come
     char curl_text[CURL_ERROR_SIZE];

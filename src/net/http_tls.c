@@ -1,12 +1,9 @@
 #include "net/http_tls.h"
 
 #include "base/memory.h"
+#include "net/pem.h"
 
-#include <limits.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -21,71 +18,24 @@ struct http_tls {
     char *key;
 };
 
-// An encrypted key must fail to load: OpenSSL's own callback would ask for the password on the terminal.
-static int refuse_password(char *buffer, int size, int writing, void *context) {
-    (void)buffer;
-    (void)size;
-    (void)writing;
-    (void)context;
-    return -1;
-}
-
-static BIO *open_text(const char *text) {
-    size_t length = strlen(text);
-    return length > INT_MAX ? nullptr : BIO_new_mem_buf(text, (int)length);
-}
-
-// Reads all certificates of text; *ret_first is owned. All must be readable, and there must be one.
-static bool read_certificates(const char *what, const char *text, X509 **ret_first, struct error *e) {
-    BIO *bio = open_text(text);
-    X509 *first = nullptr;
-    X509 *next;
-    while (bio != nullptr && (next = PEM_read_bio_X509(bio, nullptr, refuse_password, nullptr)) != nullptr) {
-        if (first == nullptr) {
-            first = next;
-        } else {
-            X509_free(next);
-        }
-    }
-    // Reading ends well where no further PEM header is found.
-    bool whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    ERR_clear_error();
-    BIO_free(bio);
-    if (first == nullptr || !whole) {
-        X509_free(first);
-        return error_set(e, ERROR_INVALID_SPEC, "%s is not one or more PEM certificates", what);
-    }
-    *ret_first = first;
-    return true;
-}
-
 static bool check_ca(const char *ca, struct error *e) {
-    X509 *certificate;
-    if (!read_certificates("the CA", ca, &certificate, e)) {
-        return false;
+    STACK_OF(X509) * certificates;
+    bool good = pem_read_certificates("the CA", ca, &certificates, e);
+    if (good) {
+        pem_free_certificates(certificates);
     }
-    X509_free(certificate);
-    return true;
+    return good;
 }
 
 static bool check_identity(const char *certificate_text, const char *key_text, struct error *e) {
-    X509 *certificate;
-    if (!read_certificates("the client certificate", certificate_text, &certificate, e)) {
-        return false;
+    STACK_OF(X509) * certificates;
+    EVP_PKEY *key;
+    bool good = pem_read_identity("client", certificate_text, key_text, &certificates, &key, e);
+    if (good) {
+        pem_free_certificates(certificates);
+        EVP_PKEY_free(key);
     }
-    BIO *bio = open_text(key_text);
-    EVP_PKEY *key =
-        bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio, nullptr, refuse_password, nullptr);
-    bool matches = key != nullptr && X509_check_private_key(certificate, key) == 1;
-    ERR_clear_error();
-    BIO_free(bio);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-    if (key == nullptr) {
-        return error_set(e, ERROR_INVALID_SPEC, "the client key is not an unencrypted PEM private key");
-    }
-    return matches ||
-           error_set(e, ERROR_INVALID_SPEC, "the client key does not belong to the client certificate");
+    return good;
 }
 
 static bool copy_text(const char *text, char **ret_copy) {

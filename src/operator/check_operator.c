@@ -131,8 +131,6 @@ void check_deployment(struct check_context *context, struct check_report *report
 
 // ---- leader
 
-static const struct kube_resource leases = {"coordination.k8s.io", "v1", "Lease", "leases"};
-
 enum { LEASE_SECONDS = 15, LEASE_SECONDS_MAX = 60, PAUSE_MS = 500 };
 
 static const char *holder_of(yyjson_val *spec) {
@@ -152,7 +150,8 @@ static bool watch_lease(struct check_context *context, yyjson_val *first, yyjson
     for (;;) {
         yyjson_doc *next = nullptr;
         nanosleep(&pause, nullptr);
-        if (!check_get(context, &leases, context->options->namespace, operator_name, nullptr, &next, e)) {
+        if (!check_get(context, &kube_leases, context->options->namespace, operator_name, nullptr, &next,
+                       e)) {
             return false;
         }
         yyjson_val *now = yyjson_obj_get(yyjson_doc_get_root(next), "spec");
@@ -193,7 +192,7 @@ void check_leader(struct check_context *context, struct check_report *report) {
     struct error e;
     const char *ns = context->options->namespace;
     bool changed;
-    if (check_get(context, &leases, ns, operator_name, nullptr, &first, &e) &&
+    if (check_get(context, &kube_leases, ns, operator_name, nullptr, &first, &e) &&
         watch_lease(context, yyjson_doc_get_root(first), &next, &changed, &e)) {
         judge_lease(context, report, yyjson_doc_get_root(next), changed);
     } else if (e.class == ERROR_NOT_FOUND) {

@@ -3,15 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char succeeded[] = "Succeeded";
-
 // A failure that is shown in the status seldom goes away in a few milliseconds.
-enum { SHOWN_FAILURE_RETRY_MS = 1000 };
+enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000 };
 
 // How a failure of each class is shown and followed up. No reason: the status is left alone and the object is
 // tried again, since nothing is known to be wrong with it.
@@ -19,31 +18,38 @@ static const struct consequence {
     const char *reason;
     enum phase phase;
     bool retry;
+    uint32_t retry_max_ms; // 0: as long as the queue has it
 } consequences[ERROR_CLASS_COUNT] = {
     [ERROR_RETRYABLE] = {.retry = true},
-    [ERROR_CONFLICT] = {"SecretConflict", PHASE_FAILED, false},    // the Secret's end wakes the object
-    [ERROR_NOT_FOUND] = {"WaitingForInput", PHASE_PENDING, false}, // the input's coming wakes the object
+    [ERROR_CONFLICT] = {REASON_SECRET_CONFLICT, PHASE_FAILED, false}, // the Secret's end wakes the object
+    [ERROR_NOT_FOUND] = {REASON_WAITING_FOR_INPUT, PHASE_PENDING,
+                         false}, // the input's coming wakes the object
     [ERROR_GONE] = {.retry = true},
-    [ERROR_FORBIDDEN] = {"AccessDenied", PHASE_FAILED, true},
-    [ERROR_INVALID_SPEC] = {"InvalidSpec", PHASE_FAILED,
+    [ERROR_FORBIDDEN] = {REASON_ACCESS_DENIED, PHASE_FAILED, true, GRANT_WAIT_MAX_MS}, // a grant wakes nobody
+    [ERROR_INVALID_SPEC] = {REASON_INVALID_SPEC, PHASE_FAILED,
                             false}, // an edit, or another input, wakes the object
-    [ERROR_REFUSED] = {"RequestRefused", PHASE_FAILED, true},
-    [ERROR_CRYPTO] = {"CryptoError", PHASE_FAILED, true},
+    [ERROR_REFUSED] = {REASON_REQUEST_REFUSED, PHASE_FAILED, true},
+    [ERROR_CRYPTO] = {REASON_CRYPTO_ERROR, PHASE_FAILED, true},
     [ERROR_IO] = {.retry = true},
     [ERROR_NO_MEMORY] = {.retry = true},
-    [ERROR_INTERNAL] = {"InternalError", PHASE_FAILED, true},
+    [ERROR_INTERNAL] = {REASON_INTERNAL_ERROR, PHASE_FAILED, true},
 };
 
-static void log_object(const struct reconcile *r, enum log_level level, const char *message,
-                       const char *detail) {
-    LOG(level, message, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
+void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail) {
+    LOG(level, what, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
         {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
+}
+
+void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
+                      const char *note) {
+    const struct event_words words = {warning, reason, action, note, r->id};
+    event_record(r->controller->recorder, r->resource, r->object, &words);
 }
 
 static void tell(const struct reconcile *r, enum log_level level, const char *reason, const char *action,
                  const char *note) {
-    event_record(r->controller->recorder, r->resource, r->object, level == LOG_WARNING, reason, action, note);
-    log_object(r, level, reason, note);
+    reconcile_record(r, level == LOG_WARNING, reason, action, note);
+    reconcile_log(r, level, reason, note);
 }
 
 static void warn(const struct reconcile *r, const char *reason, const char *action, const char *what,
@@ -80,13 +86,16 @@ static bool may_remake(struct reconcile *r, enum error_class class, const char *
 
 static bool remake_damaged(struct reconcile *r, const struct error *damage, struct error *e) {
     struct error later; // for its text
-    error_set(&later, ERROR_NONE, "Secret %s is damaged again and will be made anew later: %s",
-              r->decoded.secret_name, damage->message);
+    error_set(
+        &later, ERROR_NONE,
+        "Secret %s is damaged again and will be made anew later; its metadata.managedFields tell who writes "
+        "to it: %s",
+        r->decoded.secret_name, damage->message);
     if (!may_remake(r, ERROR_CRYPTO, later.message, e)) {
-        snprintf(r->reason, sizeof(r->reason), "SecretDamaged");
+        snprintf(r->reason, sizeof(r->reason), REASON_SECRET_DAMAGED);
         return false;
     }
-    warn(r, "SecretDamaged", "Remake", "was damaged and is made anew: ", damage->message);
+    warn(r, REASON_SECRET_DAMAGED, "Remake", "was damaged and is made anew: ", damage->message);
     return make(r, e);
 }
 
@@ -94,7 +103,7 @@ static bool remake_stale(struct reconcile *r, struct error *e) {
     if (!may_remake(r, ERROR_RETRYABLE, "an input has changed again and will be taken up later", e)) {
         return false;
     }
-    log_object(r, LOG_INFO, "spec or an input has changed, making the output anew", nullptr);
+    reconcile_log(r, LOG_INFO, "spec or an input has changed, making the output anew", nullptr);
     return make(r, e);
 }
 
@@ -103,7 +112,7 @@ static bool renew(struct reconcile *r, struct error *e) {
         !make(r, e)) {
         return false;
     }
-    tell(r, LOG_INFO, "Renewed", "Renew", "the output Secret was renewed before it expires");
+    tell(r, LOG_INFO, REASON_RENEWED, "Renew", "the output Secret was renewed before it expires");
     return true;
 }
 
@@ -143,7 +152,7 @@ static bool create(struct reconcile *r, struct error *e) {
     }
     if (make(r, e)) {
         if (json_find(r->object->root, "status", "secretRef", nullptr) != nullptr) {
-            warn(r, "SecretLost", "Remake", "was lost, and a new one was made", "");
+            warn(r, REASON_SECRET_LOST, "Remake", "was lost, and a new one was made", "");
         }
         return true;
     }
@@ -180,7 +189,7 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
     if (reconcile_is_due(r, &renewal, ret_again_ms)) {
         *ret_again_ms = RENEWAL_LOOK_MS; // it waits
     }
-    return status_publish(r, PHASE_SUCCESS, succeeded, "the output Secret is as specified", e);
+    return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e);
 }
 
 static bool take_steps(struct reconcile *r, uint32_t *ret_again_ms, struct error *e) {
@@ -213,14 +222,16 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
     const struct consequence *consequence = &consequences[e->class];
     const char *reason = r->reason[0] != '\0' ? r->reason : consequence->reason;
     verdict->kind = judge(consequence, e);
+    verdict->retry_max_ms = consequence->retry_max_ms;
     if (consequence->reason == nullptr) {
-        log_object(r, LOG_INFO, "could not finish, trying again", e->message);
+        reconcile_log(r, LOG_INFO, "could not finish, trying again", e->message);
         return;
     }
     if (verdict->kind == VERDICT_RETRY && e->retry_after_ms < SHOWN_FAILURE_RETRY_MS) {
         e->retry_after_ms = SHOWN_FAILURE_RETRY_MS;
     }
-    log_object(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, reason, e->message);
+    reconcile_log(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, reason, e->message);
+    r->is_retried = verdict->kind == VERDICT_RETRY;
     struct error failure;
     if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
         verdict->kind = VERDICT_RETRY;
@@ -239,20 +250,36 @@ bool reconcile_request(const struct reconcile *r, const struct kube_request *req
     return false;
 }
 
-bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *name,
-                   yyjson_doc **ret_document, struct error *e) {
+bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *namespace,
+                   const char *name, yyjson_doc **ret_document, struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    if (!kube_resource_path(resource, r->object->namespace, name, nullptr, &path, e)) {
+    if (!kube_resource_path(resource, namespace, name, nullptr, &path, e)) {
         return false;
     }
     struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
     return reconcile_request(r, &request, ret_document, e);
 }
 
-struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *name) {
+struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *namespace,
+                                   const char *name) {
     char key[KUBE_KEY_SIZE];
-    struct store *store = watches_find_objects(r->controller->watches, kind);
-    kube_format_key(r->object->namespace, name, key);
+    struct store *store = watches_find_store(r->controller->watches, kind, namespace);
+    kube_format_key(namespace, name, key);
+    return store == nullptr ? nullptr : store_get(store, key);
+}
+
+// A grant may be taken back, which wakes nobody either.
+static void look_again_for_grants(const struct controller *controller, struct verdict *verdict) {
+    if (verdict->again_ms == 0 || verdict->again_ms > controller->grant_check_ms) {
+        verdict->again_ms = controller->grant_check_ms;
+    }
+}
+
+static struct kube_object *find_object(const struct watches *watches, const struct kind *kind,
+                                       const char *key) {
+    char namespace[KUBE_KEY_SIZE];
+    snprintf(namespace, sizeof(namespace), "%.*s", (int)strcspn(key, "/"), key);
+    struct store *store = watches_find_store(watches, kind->kind, namespace);
     return store == nullptr ? nullptr : store_get(store, key);
 }
 
@@ -268,13 +295,15 @@ void controller_reconcile(struct controller *controller, const struct kind *kind
         .occasion = {.now = clock_wall_seconds()},
     };
     *ret_verdict = (struct verdict){.kind = VERDICT_DONE};
-    r.object = store_get(watches_find_objects(controller->watches, kind->kind), key);
+    r.object = find_object(controller->watches, kind, key);
     if (r.object == nullptr || r.object->deleting) {
         kube_object_release(r.object);
         return;
     }
     if (!take_steps(&r, &ret_verdict->again_ms, &ret_verdict->error)) {
         conclude(&r, ret_verdict);
+    } else if (r.is_granted) {
+        look_again_for_grants(controller, ret_verdict);
     }
     inputs_free(&r);
     output_free(&r);

@@ -1,6 +1,7 @@
 // The generic controller: one reconcile for every kind, in the seven steps of docs/architecture.md.
 #pragma once
 
+#include "kube/access.h"
 #include "kube/event.h"
 #include "net/http_client.h"
 #include "operator/metrics.h"
@@ -15,6 +16,8 @@ struct controller {
     struct event_recorder *recorder;
     struct metrics *metrics;
     struct remakes *remakes;
+    struct access *access;
+    uint32_t grant_check_ms;              // how often it is asked whether a granted reference still is
     const char *const *seed_url_prefixes; // NULL-terminated: where spec.seedURI may point to
     int64_t started;                      // seconds since 1970: when this program began to work
 };
@@ -28,12 +31,14 @@ enum verdict_kind {
 
 struct verdict {
     enum verdict_kind kind;
-    struct error error; // why, unless DONE
-    uint32_t again_ms;  // DONE: when the object is to be looked at again; 0: when something changes
+    struct error error;    // why, unless DONE
+    uint32_t retry_max_ms; // RETRY: the longest time to wait for it; 0: as long as usual
+    uint32_t again_ms;     // DONE: when the object is to be looked at again; 0: when something changes
 };
 
 // Reconciles the object of kind under key ("namespace/name"). Blocks; worker threads only. id: the
-// reconcile's, for logs. may_be_slow: this worker may do work that takes seconds.
+// reconcile's, for logs, Events and the status that it writes. may_be_slow: this worker may do work that
+// takes seconds.
 void controller_reconcile(struct controller *controller, const struct kind *kind,
                           const struct kube_resource *resource, const char *key, const char *id,
                           bool may_be_slow, struct verdict *ret_verdict);

@@ -6,31 +6,40 @@
 
 enum { FAULTS_MAX = 900 }; // fits an error's message
 
-static void name_secret(const struct kind *kind, const struct kube_object *object, struct decoded *decoded) {
+static void name_secret(const struct kind *kind, const char *name, struct decoded *decoded) {
     const char *given = decoded->common.output_secret_name;
-    snprintf(decoded->secret_name, sizeof(decoded->secret_name), "%s%s",
-             given != nullptr ? given : object->name, given != nullptr ? "" : kind->secret_suffix);
+    snprintf(decoded->secret_name, sizeof(decoded->secret_name), "%s%s", given != nullptr ? given : name,
+             given != nullptr ? "" : kind->secret_suffix);
 }
 
-bool decode_object(const struct kind *kind, const struct kube_object *object, struct decoded *decoded,
-                   struct error *e) {
+bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec, spec_listener *listener,
+                 void *context, struct decoded *decoded, struct error *e) {
     *decoded = (struct decoded){.kind = kind, .spec = memory_allocate_zeroed(1, kind->spec_size)};
     if (decoded->spec == nullptr) {
         return error_no_memory(e, "decoding a spec");
     }
     struct spec_reader reader = {
-        .spec = yyjson_obj_get(object->root, "spec"),
         .faults = buffer_create(FAULTS_MAX),
+        .listener = listener,
+        .context = context,
     };
+    spec_begin(&reader, spec);
     if (kind->entries != nullptr) {
         decoded->common = spec_common(&reader);
-        name_secret(kind, object, decoded);
+        name_secret(kind, name, decoded);
     }
     kind->decode(&reader, decoded->spec);
     if (kind->list_inputs != nullptr) {
+        decoded->service_account = spec_service_account(&reader);
         decoded->request_count = kind->list_inputs(decoded->spec, decoded->requests);
     }
     return spec_finish(&reader, e);
+}
+
+bool decode_object(const struct kind *kind, const struct kube_object *object, struct decoded *decoded,
+                   struct error *e) {
+    return decode_spec(kind, object->name, yyjson_obj_get(object->root, "spec"), nullptr, nullptr, decoded,
+                       e);
 }
 
 void decoded_free(struct decoded *decoded) {

@@ -7,12 +7,6 @@
 
 enum { LABELS_SIZE = 1024 };
 
-struct measurement {
-    const struct watches *watches;
-    struct metrics *metrics;
-    struct store *store; // of the kind that is being measured
-};
-
 static void set_time(struct metrics *metrics, enum metric metric, const char *labels, yyjson_val *status,
                      const char *field) {
     int64_t seconds = status_time(status, field);
@@ -32,30 +26,17 @@ static void set_ready(struct metrics *metrics, const char *labels, yyjson_val *s
     }
 }
 
-static void measure(void *context, const char *key) {
-    const struct measurement *measurement = context;
-    cleanup_object struct kube_object *object = store_get(measurement->store, key);
-    if (object == nullptr) {
-        return;
-    }
+static void measure(void *context, const struct kind *, const struct kube_object *object) {
+    struct metrics *metrics = context;
     char labels[LABELS_SIZE];
     yyjson_val *status = yyjson_obj_get(object->root, "status");
     const char *issuer = json_text(json_find(object->root, "spec", "parentCARef", "name", nullptr));
     snprintf(labels, sizeof(labels), "name=\"%s\",namespace=\"%s\",issuer_name=\"%s\"", object->name,
              object->namespace, issuer == nullptr ? "" : issuer);
-    set_time(measurement->metrics, METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS, labels, status,
-             RENEWAL_EXPIRY_FIELD);
-    set_time(measurement->metrics, METRIC_CERTIFICATE_NOT_BEFORE_TIMESTAMP_SECONDS, labels, status,
-             "notBefore");
-    set_time(measurement->metrics, METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS, labels, status,
-             RENEWAL_FIELD);
-    set_ready(measurement->metrics, labels, status);
-}
-
-static void measure_kind(void *context, const char *kind, size_t) {
-    struct measurement *measurement = context;
-    measurement->store = watches_find_objects(measurement->watches, kind);
-    store_find(measurement->store, WATCHES_EXPIRING, measure, measurement);
+    set_time(metrics, METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS, labels, status, RENEWAL_EXPIRY_FIELD);
+    set_time(metrics, METRIC_CERTIFICATE_NOT_BEFORE_TIMESTAMP_SECONDS, labels, status, "notBefore");
+    set_time(metrics, METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS, labels, status, RENEWAL_FIELD);
+    set_ready(metrics, labels, status);
 }
 
 void expiry_measure(const struct watches *watches, struct metrics *metrics) {
@@ -65,9 +46,8 @@ void expiry_measure(const struct watches *watches, struct metrics *metrics) {
         METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS,
         METRIC_CERTIFICATE_READY_STATUS,
     };
-    struct measurement measurement = {.watches = watches, .metrics = metrics};
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
         metrics_clear(metrics, gauges[i]);
     }
-    watches_count(watches, measure_kind, &measurement);
+    watches_visit(watches, WATCHES_EXPIRING, measure, metrics);
 }

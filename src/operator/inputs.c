@@ -1,6 +1,7 @@
 // Step 3 of a reconcile: an object's inputs, found in the stores and read live.
 #include "base/memory.h"
 #include "crypto/encoding.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 
 #include <stdio.h>
@@ -18,9 +19,10 @@ void source_format_from(const char *kind, const char *name, char ret_from[SOURCE
 // "waiting for Kind name: why", with the reason WaitingForKind.
 static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
                      struct error *e) {
-    snprintf(r->reason, sizeof(r->reason), "WaitingFor%s", source->from->kind);
-    return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s, which %s", source->request->field,
-                     source->from->kind, name, why);
+    bool own = source_is_own(r, source);
+    snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR, source->from->kind);
+    return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s%s%s, which %s", source->request->field,
+                     source->from->kind, own ? "" : source->namespace, own ? "" : "/", name, why);
 }
 
 // The upstream is about to be looked at again itself; its new status wakes this object before the time is
@@ -34,12 +36,13 @@ static bool come_back(const struct source *source, const char *why, struct error
 
 // Whether the watch shows nothing else than the very version of an object that a status names. (It may show
 // nothing at all of one that is read live then.)
-static bool is_as_recorded(const struct reconcile *r, const char *kind, yyjson_val *recorded) {
+static bool is_as_recorded(const struct reconcile *r, const char *kind, const char *namespace,
+                           yyjson_val *recorded) {
     const char *name = json_member_text(recorded, "name");
     if (kind == nullptr || name == nullptr) {
         return false;
     }
-    cleanup_object struct kube_object *seen = reconcile_find(r, kind, name);
+    cleanup_object struct kube_object *seen = reconcile_find(r, kind, namespace, name);
     return seen == nullptr || status_names(recorded, seen);
 }
 
@@ -50,11 +53,28 @@ static bool has_current_inputs(const struct reconcile *r, const struct kube_obje
     size_t count;
     yyjson_val *input;
     yyjson_arr_foreach(json_find(upstream->root, "status", "inputs", nullptr), index, count, input) {
-        if (!is_as_recorded(r, json_member_text(input, "kind"), input)) {
+        const char *namespace = json_member_text(input, "namespace");
+        if (!is_as_recorded(r, json_member_text(input, "kind"),
+                            namespace == nullptr ? upstream->namespace : namespace, input)) {
             return false;
         }
     }
     return true;
+}
+
+// A reference without a namespace points into that of the object which has it.
+static const char *namespace_of(const struct kube_object *object, const char *namespace) {
+    return namespace == nullptr || namespace[0] == '\0' ? object->namespace : namespace;
+}
+
+static bool wait_for_upstream(struct reconcile *r, const struct source *source, yyjson_val *status,
+                              const char *phase, struct error *e) {
+    char why[REASON_SIZE * 2] = "is not finished";
+    const char *reason = json_member_text(status_find_ready(status), "reason");
+    if (phase != nullptr && strcmp(phase, "Failed") == 0 && reason != nullptr) {
+        snprintf(why, sizeof(why), "has failed (%.*s); its own status says why", REASON_SIZE, reason);
+    }
+    return wait_for(r, source, source->request->reference.name, why, e);
 }
 
 // Where a kind refers to its own kind: whether the same field, followed from object to object, ends without
@@ -63,13 +83,17 @@ static bool check_chain(struct reconcile *r, const struct source *source, struct
     const char *field = source->request->field;
     struct kube_object *at = kube_object_retain(source->upstream);
     for (unsigned i = 0; at != nullptr && i < UPSTREAM_CHAIN_MAX; i++) {
-        if (strcmp(at->name, r->object->name) == 0) {
+        if (strcmp(at->key, r->object->key) == 0) {
             kube_object_release(at);
-            return error_set(e, ERROR_INVALID_SPEC, "spec.%s: leads from %s %s back to itself", field,
+            return error_set(e, ERROR_INVALID_SPEC,
+                             "spec.%s: leads from %s %s back to itself; refer to another one", field,
                              r->kind->kind, r->object->name);
         }
         const char *next = json_text(json_find(at->root, "spec", field, "name", nullptr));
-        struct kube_object *upstream = next == nullptr ? nullptr : reconcile_find(r, r->kind->kind, next);
+        const char *namespace =
+            namespace_of(at, json_text(json_find(at->root, "spec", field, "namespace", nullptr)));
+        struct kube_object *upstream =
+            next == nullptr ? nullptr : reconcile_find(r, r->kind->kind, namespace, next);
         kube_object_release(at);
         at = upstream;
     }
@@ -93,32 +117,35 @@ static bool resolve_upstream(struct reconcile *r, struct source *source, struct 
         return false;
     }
     if (phase == nullptr || strcmp(phase, "Success") != 0 || source->name == nullptr) {
-        return wait_for(r, source, source->request->reference.name, "is not finished", e);
+        return wait_for_upstream(r, source, status, phase, e);
     }
     if (json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != source->upstream->generation) {
         return come_back(source, "was edited", e);
     }
-    if (!is_as_recorded(r, kube_secrets.kind, secret)) {
+    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, secret)) {
         return come_back(source, "has not verified its changed Secret yet", e);
     }
     if (!has_current_inputs(r, source->upstream)) {
         return come_back(source, "has not taken up its changed input yet", e);
     }
-    source->seen = reconcile_find(r, kube_secrets.kind, source->name);
-    return true;
+    source->seen = reconcile_find(r, kube_secrets.kind, source->namespace, source->name);
+    return source->from->is_public || grants_check(r, source, kube_secrets.kind, source->name, e);
 }
 
 static bool resolve_foreign(struct reconcile *r, struct source *source, struct error *e) {
     const struct reference *reference = &source->request->reference;
     bool is_secret = strcmp(source->from->kind, kube_secrets.kind) == 0;
-    if (is_secret && strcmp(reference->name, r->decoded.secret_name) == 0) {
-        return error_set(e, ERROR_INVALID_SPEC, "spec.%s: Secret %s is this object's own output",
-                         source->request->field, reference->name);
+    if (is_secret && source_is_own(r, source) && strcmp(reference->name, r->decoded.secret_name) == 0) {
+        return error_set(
+            e, ERROR_INVALID_SPEC,
+            "spec.%s: Secret %s is this object's own output; refer to another one, or choose another "
+            "spec.outputSecretName",
+            source->request->field, reference->name);
     }
     source->resource = is_secret ? &kube_secrets : &kube_config_maps;
     source->name = reference->name;
     source->data_key = reference->key;
-    source->seen = reconcile_find(r, source->resource->kind, reference->name);
+    source->seen = reconcile_find(r, source->resource->kind, source->namespace, reference->name);
     return true;
 }
 
@@ -163,24 +190,46 @@ static bool was_made_from(const struct reconcile *r, const struct source *source
     return recorded != nullptr && strcmp(recorded, from) == 0;
 }
 
-static bool is_candidate(const struct reference *reference, const struct input_source *from) {
-    return reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
+// What a reference may mean of all that its field allows: what is in another namespace and may not be read
+// does not exist for it.
+static bool find_candidates(struct reconcile *r, struct source *source, bool ret_candidates[KIND_SOURCES_MAX],
+                            struct error *e) {
+    const struct reference *reference = &source->request->reference;
+    const struct input_source *from = source->request->sources;
+    struct error denial = {0};
+    bool any = false;
+    for (size_t i = 0; from->kind != nullptr; i++, from++) {
+        bool meant = reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
+        struct error refusal = {0};
+        ret_candidates[i] = meant && grants_check(r, source, from->kind, reference->name, &refusal);
+        if (meant && !ret_candidates[i] && refusal.class != ERROR_FORBIDDEN) {
+            *e = refusal;
+            return false;
+        }
+        any = any || ret_candidates[i];
+        denial = denial.class == ERROR_NONE ? refusal : denial;
+    }
+    if (!any) {
+        *e = denial;
+    }
+    return any;
 }
 
 // Finds the first of our own kinds that has an object of the name, or the one that the output was made from
 // already. *ret_foreign: what else the reference may mean.
-static void find_upstream(struct reconcile *r, struct source *source,
+static void find_upstream(struct reconcile *r, struct source *source, const bool candidates[KIND_SOURCES_MAX],
                           const struct input_source **ret_foreign) {
     const struct reference *reference = &source->request->reference;
-    for (const struct input_source *from = source->request->sources; from->kind != nullptr; from++) {
-        if (!is_candidate(reference, from)) {
+    const struct input_source *from = source->request->sources;
+    for (size_t i = 0; from->kind != nullptr; i++, from++) {
+        if (!candidates[i]) {
             continue;
         }
         if (from->data_key == nullptr) {
             *ret_foreign = from;
             continue;
         }
-        struct kube_object *upstream = reconcile_find(r, from->kind, reference->name);
+        struct kube_object *upstream = reconcile_find(r, from->kind, source->namespace, reference->name);
         bool known = upstream != nullptr && was_made_from(r, source, from->kind);
         if (upstream != nullptr && (source->upstream == nullptr || known)) {
             kube_object_release(source->upstream);
@@ -195,30 +244,33 @@ static void find_upstream(struct reconcile *r, struct source *source,
 
 // Chooses where the input comes from: the kind that the reference names; else the one that it came from
 // before, so that another object of the name changes nothing; else the first one of which there is such an
-// object, and at last a Secret.
-static bool choose_source(struct reconcile *r, struct source *source) {
+// object, and at last a Secret. Errors: those of find_candidates; NOT_FOUND: there is no such object.
+static bool choose_source(struct reconcile *r, struct source *source, struct error *e) {
+    bool candidates[KIND_SOURCES_MAX];
     const struct input_source *foreign = nullptr;
     const char *recorded = made_from(r, source);
-    find_upstream(r, source, &foreign);
+    if (!find_candidates(r, source, candidates, e)) {
+        return false;
+    }
+    find_upstream(r, source, candidates, &foreign);
     bool was_foreign = recorded != nullptr && recorded[0] == '\0';
     if (foreign != nullptr && (source->upstream == nullptr || was_foreign)) {
         kube_object_release(source->upstream);
         source->upstream = nullptr;
         source->from = foreign;
     }
-    return source->upstream != nullptr || foreign != nullptr;
+    return source->upstream != nullptr || foreign != nullptr ||
+           wait_for(r, source, source->request->reference.name,
+                    "does not exist; create it, or correct the reference", e);
 }
 
 static bool resolve(struct reconcile *r, struct source *source, struct error *e) {
-    const struct reference *reference = &source->request->reference;
-    if (reference->namespace != nullptr && strcmp(reference->namespace, r->object->namespace) != 0) {
-        return error_set(e, ERROR_FORBIDDEN,
-                         "spec.%s.namespace: %s is another namespace; references must stay in %s",
-                         source->request->field, reference->namespace, r->object->namespace);
+    const char *namespace = source->request->reference.namespace;
+    source->namespace = namespace_of(r->object, namespace);
+    if (!choose_source(r, source, e)) {
+        return false;
     }
-    if (!choose_source(r, source)) {
-        return wait_for(r, source, reference->name, "does not exist", e);
-    }
+    r->is_granted = r->is_granted || !source_is_own(r, source);
     if (source->upstream != nullptr) {
         return resolve_upstream(r, source, e);
     }
@@ -252,7 +304,7 @@ static bool read_entry(const struct source *source, yyjson_val *root, const char
     if (source->resource == &kube_config_maps && yyjson_is_str(text)) {
         return secret_copy(yyjson_get_str(text), yyjson_get_len(text), ret_bytes, e);
     }
-    return error_set(e, ERROR_NOT_FOUND, "has no entry %s", key);
+    return error_set(e, ERROR_NOT_FOUND, "has no entry %s; add it, or correct the reference's key", key);
 }
 
 // The entry that a reference without a key means; NULL: none is the obvious one.
@@ -272,9 +324,10 @@ static bool choose_entry(const struct source *source, yyjson_val *root, const ch
                          struct error *e) {
     const char *key = source->data_key != nullptr ? source->data_key : find_usual_key(source, root);
     if (key == nullptr) {
-        (void)error_set(e, ERROR_NOT_FOUND,
-                        "has neither an entry %s nor exactly one entry; name the entry's key",
-                        source->from->usual_keys[0]);
+        (void)error_set(
+            e, ERROR_NOT_FOUND,
+            "has neither an entry %s nor exactly one entry; name the entry in the reference's key",
+            source->from->usual_keys[0]);
         return false;
     }
     *ret_key = key;
@@ -329,14 +382,18 @@ static bool check_version(const struct source *source, struct error *e) {
 }
 
 static bool load(struct reconcile *r, struct source *source, struct error *e) {
-    struct store *store = watches_find_objects(r->controller->watches, source->resource->kind);
+    struct store *store =
+        watches_find_store(r->controller->watches, source->resource->kind, source->namespace);
     uint64_t removals = store_removals(store);
     cleanup_json yyjson_doc *document = nullptr;
-    if (!reconcile_get(r, source->resource, source->name, &document, e)) {
+    if (!reconcile_get(r, source->resource, source->namespace, source->name, &document, e)) {
         if (source->upstream == nullptr && source->request->reference.kind == nullptr) {
             source->from = source->request->sources; // what the reference means in the first place
         }
-        return e->class == ERROR_NOT_FOUND ? wait_for(r, source, source->name, "does not exist", e) : false;
+        return e->class == ERROR_NOT_FOUND
+                   ? wait_for(r, source, source->name, "does not exist; create it, or correct the reference",
+                              e)
+                   : false;
     }
     yyjson_val *root = yyjson_doc_get_root(document);
     if (!kube_object_create_metadata(root, &source->read, e) || !check_version(source, e) ||
@@ -344,6 +401,26 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
         return false;
     }
     return store_apply_read(store, kube_object_retain(source->read), removals, e);
+}
+
+void inputs_explain(const struct reconcile *r, struct error *e) {
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        const char *field = source->request->field;
+        char beginning[REASON_SIZE];
+        int length = snprintf(beginning, sizeof(beginning), "spec.%s: ", field);
+        if (source->from == nullptr || strncmp(e->message, beginning, (size_t)length) != 0) {
+            continue;
+        }
+        const struct error said = *e;
+        const char *entry = source->upstream == nullptr ? source->data_key : nullptr;
+        error_set(e, said.class, "%s%s %s%s%s: %s%s", beginning, source->from->kind,
+                  source->request->reference.name, entry == nullptr ? "" : ", entry ",
+                  entry == nullptr ? "" : entry, said.message + length,
+                  said.class == ERROR_INVALID_SPEC ? "; put it right there, or refer to another object" : "");
+        e->retry_after_ms = said.retry_after_ms;
+        return;
+    }
 }
 
 void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_MAX]) {
@@ -363,6 +440,7 @@ static bool normalize(struct reconcile *r, struct error *e) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         struct secret *normal = nullptr;
         if (!kind_normalize(r->kind, r->decoded.spec, inputs, i, &normal, e)) {
+            inputs_explain(r, e);
             return false;
         }
         if (normal != nullptr) {

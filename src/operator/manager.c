@@ -2,13 +2,19 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "crypto/openssl.h"
 #include "net/http_server.h"
-#include "operator/controller.h"
-#include "operator/expiry.h"
+#include "operator/chores.h"
+#include "operator/debug.h"
+#include "operator/leader.h"
+#include "operator/live_settings.h"
+#include "operator/measure.h"
+#include "operator/reconcile_id.h"
+#include "operator/webhook.h"
+#include "operator/webhook_certificate.h"
 #include "operator/workers.h"
 
-#include <ctype.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,99 +24,41 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STOP_DEADLINE_MS = 8000, LABELS_SIZE = 256 };
+enum { STOP_DEADLINE_MS = 8000 };
+
+static const char chore_settings[] = "settings";
+static const char chore_certificate[] = "webhook-certificate";
 
 struct manager {
     const struct settings *settings;
     const struct kind *const *kinds;
-    const char *host; // of the API server, for metrics
+    struct measure measure;
     struct loop *loop;
     struct kube_config *config;
     struct http_client *http;
     struct kube_client *client;
+    struct kube_client *writer; // what reconciles write with: only while we lead
+    struct leader *leader;
     struct event_recorder *recorder;
     struct queue *queue;
     struct watches *watches;
     struct workers *workers;
-    struct metrics *metrics;
+    struct chores *chores;
     struct remakes *remakes;
+    struct access *access;
+    struct text_list namespaces;
+    struct text_list excluded;
     struct http_server *server;
+    struct webhook *webhook; // NULL: there is none
+    struct webhook_certificate *certificate;
     struct loop_timer *deadline;
     struct controller controller;
     char settings_key[KUBE_KEY_SIZE]; // of the ConfigMap
     char name[128];                   // of this process
     atomic_bool stopping;
-    atomic_uint_fast64_t reconciles;
+    atomic_bool synced;
+    atomic_bool leading;
 };
-
-// ---- metrics
-
-static const char *controller_label(const char *kind, char labels[LABELS_SIZE]) {
-    size_t used = (size_t)snprintf(labels, LABELS_SIZE, "controller=\"");
-    for (; *kind != '\0' && *kind != '/' && used < LABELS_SIZE - 2; kind++) {
-        labels[used++] = (char)tolower((unsigned char)*kind);
-    }
-    labels[used++] = '"';
-    labels[used] = '\0';
-    return labels;
-}
-
-// There is one queue for all controllers.
-static const char queue_label[] = "name=\"qubesec\"";
-
-static void key_added(void *context, const char *) {
-    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_ADDS_TOTAL, queue_label, 1);
-}
-
-static void key_retried(void *context, const char *) {
-    metrics_add(((struct manager *)context)->metrics, METRIC_QUEUE_RETRIES_TOTAL, queue_label, 1);
-}
-
-static void key_started(void *context, const char *, double seconds) {
-    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS, queue_label,
-                    seconds);
-}
-
-static void key_finished(void *context, const char *, double seconds) {
-    metrics_observe(((struct manager *)context)->metrics, METRIC_QUEUE_WORK_DURATION_SECONDS, queue_label,
-                    seconds);
-}
-
-static void request_done(void *context, const char *method, int code, double seconds) {
-    struct manager *m = context;
-    char labels[LABELS_SIZE];
-    char code_text[16];
-    snprintf(code_text, sizeof(code_text), "%d", code);
-    snprintf(labels, sizeof(labels), "code=\"%s\",host=\"%.128s\",method=\"%s\"",
-             code == 0 ? "<error>" : code_text, m->host, method);
-    metrics_add(m->metrics, METRIC_REST_REQUESTS_TOTAL, labels, 1);
-    snprintf(labels, sizeof(labels), "host=\"%.128s\",verb=\"%s\"", m->host, method);
-    metrics_observe(m->metrics, METRIC_REST_REQUEST_DURATION_SECONDS, labels, seconds);
-}
-
-static void connection_opened(void *context, const char *group) {
-    struct manager *m = context;
-    char labels[LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "group=\"%s\"", group);
-    metrics_add(m->metrics, METRIC_TLS_CONNECTIONS_TOTAL, labels, 1);
-    LOG(LOG_DEBUG, "TLS connection", {"group", group});
-}
-
-static void count_objects(void *context, const char *kind, size_t count) {
-    char labels[LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "kind=\"%s\"", kind);
-    metrics_set(((struct manager *)context)->metrics, METRIC_OBJECTS, labels, (double)count);
-}
-
-static void refresh_gauges(struct manager *m) {
-    double unfinished;
-    double longest = queue_longest_running(m->queue, &unfinished);
-    metrics_set(m->metrics, METRIC_QUEUE_DEPTH, queue_label, (double)queue_depth(m->queue));
-    metrics_set(m->metrics, METRIC_QUEUE_LONGEST_RUNNING_SECONDS, queue_label, longest);
-    metrics_set(m->metrics, METRIC_QUEUE_UNFINISHED_WORK_SECONDS, queue_label, unfinished);
-    watches_count(m->watches, count_objects, m);
-    expiry_measure(m->watches, m->metrics);
-}
 
 // ---- work
 
@@ -120,86 +68,31 @@ static void set_workers(struct manager *m, unsigned count) {
         LOG(LOG_ERROR, "could not start all workers", {"detail", e.message});
     }
     for (const struct kind *const *kind = m->kinds; *kind != nullptr; kind++) {
-        char labels[LABELS_SIZE];
-        metrics_set(m->metrics, METRIC_MAX_CONCURRENT_RECONCILES, controller_label((*kind)->kind, labels),
-                    count);
+        measure_workers(&m->measure, *kind, count);
     }
 }
 
-// What the ConfigMap does not say stays as the flags have it.
-static bool apply_config_map(struct manager *m, yyjson_val *data, struct error *e) {
-    const char *level_text = json_member_text(data, "log-level");
-    const char *workers_text = json_member_text(data, "workers");
-    enum log_level level = m->settings->log_level;
-    unsigned workers = m->settings->workers;
-    if (level_text != nullptr && !settings_parse_level("log-level", level_text, &level, e)) {
-        return false;
+static bool reload_settings(void *context, uint32_t *, struct error *e) {
+    struct manager *m = context;
+    struct live_settings live;
+    if (live_settings_read(m->client, m->recorder, m->settings_key, m->settings, &live, e)) {
+        char workers[16];
+        snprintf(workers, sizeof(workers), "%u", live.workers);
+        log_set_level(live.log_level);
+        set_workers(m, live.workers);
+        LOG(LOG_INFO, "settings applied", {"configMap", m->settings_key},
+            {"log-level", log_level_name(live.log_level)}, {"workers", workers});
+        return true;
     }
-    if (workers_text != nullptr && !settings_parse_workers("workers", workers_text, &workers, e)) {
-        return false;
-    }
-    log_set_level(level);
-    set_workers(m, workers);
-    LOG(LOG_INFO, "settings applied", {"configMap", m->settings_key}, {"log-level", level_text},
-        {"workers", workers_text});
-    return true;
-}
-
-static bool reload_settings(struct manager *m, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(KUBE_KEY_SIZE * 4);
-    cleanup_json yyjson_doc *document = nullptr;
-    char *name = strchr(m->settings_key, '/') + 1;
-    cleanup_text char *namespace = memory_copy_span(m->settings_key, (size_t)(name - m->settings_key - 1));
-    if (namespace == nullptr) {
-        return error_no_memory(e, "settings");
-    }
-    if (!kube_resource_path(&kube_config_maps, namespace, name, nullptr, &path, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
-    if (!kube_client_call(m->client, &request, &document, e) && e->class != ERROR_NOT_FOUND) {
-        return false;
-    }
-    yyjson_val *data = document == nullptr ? nullptr : yyjson_obj_get(yyjson_doc_get_root(document), "data");
-    return apply_config_map(m, data, e);
-}
-
-static const char *result_label(const struct verdict *verdict) {
-    if (verdict->kind == VERDICT_DONE) {
-        return verdict->again_ms > 0 ? "requeue_after" : "success";
-    }
-    if (verdict->kind == VERDICT_SLOW) {
-        return "requeue";
-    }
-    if (verdict->kind == VERDICT_TERMINAL) {
-        return "error";
-    }
-    return verdict->error.retry_after_ms > 0 ? "requeue_after" : "error";
-}
-
-static void count_reconcile(struct manager *m, const struct kind *kind, const struct verdict *verdict,
-                            double seconds) {
-    char labels[LABELS_SIZE];
-    char with_more[2 * LABELS_SIZE];
-    controller_label(kind->kind, labels);
-    metrics_observe(m->metrics, METRIC_RECONCILE_TIME_SECONDS, labels, seconds);
-    snprintf(with_more, sizeof(with_more), "%s,result=\"%s\"", labels, result_label(verdict));
-    metrics_add(m->metrics, METRIC_RECONCILE_TOTAL, with_more, 1);
-    if (verdict->kind == VERDICT_RETRY || verdict->kind == VERDICT_TERMINAL) {
-        snprintf(with_more, sizeof(with_more), "%s,class=\"%s\"", labels,
-                 error_class_name(verdict->error.class));
-        metrics_add(m->metrics, METRIC_RECONCILE_ERRORS_TOTAL, with_more, 1);
-    }
-    if (verdict->kind == VERDICT_TERMINAL) {
-        metrics_add(m->metrics, METRIC_TERMINAL_RECONCILE_ERRORS_TOTAL, labels, 1);
-    }
+    LOG(LOG_WARNING, "settings were not applied", {"configMap", m->settings_key}, {"detail", e->message});
+    return false;
 }
 
 static bool queue_next(struct manager *m, const char *key, const struct verdict *verdict, struct error *e) {
     uint32_t delay_ms;
     switch (verdict->kind) {
     case VERDICT_RETRY:
-        return queue_retry(m->queue, key, verdict->error.retry_after_ms, &delay_ms, e);
+        return queue_retry(m->queue, key, verdict->error.retry_after_ms, verdict->retry_max_ms, &delay_ms, e);
     case VERDICT_SLOW:
         return queue_add_slow(m->queue, key, e);
     default:
@@ -217,26 +110,18 @@ static void follow_up(struct manager *m, const char *key, const struct verdict *
 
 static void work(void *context, const char *key, bool may_be_slow) {
     struct manager *m = context;
-    char labels[LABELS_SIZE];
     char plural[64];
-    char id[24];
+    char id[RECONCILE_ID_SIZE];
     const struct kube_resource *resource;
-    struct verdict verdict = {.kind = VERDICT_DONE};
+    struct verdict verdict;
     const char *slash = strchr(key, '/');
     snprintf(plural, sizeof(plural), "%.*s", (int)(slash - key), key);
     const struct kind *kind = watches_find_plural(m->watches, plural, &resource);
-    if (kind != nullptr) {
-        snprintf(id, sizeof(id), "%016llx", (unsigned long long)atomic_fetch_add(&m->reconciles, 1));
-        metrics_add(m->metrics, METRIC_ACTIVE_WORKERS, controller_label(kind->kind, labels), 1);
-        double started = clock_monotonic_seconds();
-        controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);
-        count_reconcile(m, kind, &verdict, clock_monotonic_seconds() - started);
-        metrics_add(m->metrics, METRIC_ACTIVE_WORKERS, labels, -1);
-    } else if (!reload_settings(m, &verdict.error)) {
-        verdict.kind = verdict.error.class == ERROR_INVALID_SPEC ? VERDICT_TERMINAL : VERDICT_RETRY;
-        LOG(LOG_WARNING, "settings were not applied", {"configMap", slash + 1},
-            {"detail", verdict.error.message});
-    }
+    reconcile_id_next(id);
+    measure_start(&m->measure, kind);
+    double started = clock_monotonic_seconds();
+    controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);
+    measure_end(&m->measure, kind, &verdict, clock_monotonic_seconds() - started);
     follow_up(m, key, &verdict);
 }
 
@@ -244,20 +129,41 @@ static void work(void *context, const char *key, bool may_be_slow) {
 
 static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error) {
     struct manager *m = context;
-    char labels[LABELS_SIZE];
-    snprintf(labels, sizeof(labels), "resource=\"%s\",class=\"%s\"", resource->plural,
-             error_class_name(error->class));
-    metrics_add(m->metrics, METRIC_WATCH_FAILURES_TOTAL, labels, 1);
+    measure_watch_failure(&m->measure, resource, error);
     LOG(LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural},
         {"detail", error->message});
 }
 
+// Work begins when all is known and we lead, whichever comes last.
+static void meet_condition(struct manager *m, atomic_bool *condition) {
+    struct error e;
+    atomic_store(condition, true);
+    if (!atomic_load(&m->synced) || !atomic_load(&m->leading) || atomic_load(&m->stopping)) {
+        return;
+    }
+    LOG(LOG_INFO, "all resources listed, starting workers");
+    if (!workers_begin(m->workers, &e)) {
+        LOG(LOG_ERROR, "could not start all workers", {"detail", e.message});
+    }
+}
+
 static void all_synced(void *context) {
     struct manager *m = context;
-    if (!atomic_load(&m->stopping)) {
-        LOG(LOG_INFO, "all resources listed, starting workers");
-        set_workers(m, m->settings->workers);
-    }
+    meet_condition(m, &m->synced);
+}
+
+static void leading_started(void *context) {
+    struct manager *m = context;
+    meet_condition(m, &m->leading);
+}
+
+// Another replica may be at work by now: not one step more, least of all an orderly stop.
+static void leading_lost(void *) {
+    _exit(1);
+}
+
+static void settings_changed(void *context) {
+    chores_ask(((struct manager *)context)->chores, chore_settings);
 }
 
 static int answer_ready(struct manager *m, struct buffer *body) {
@@ -271,6 +177,10 @@ static int answer_ready(struct manager *m, struct buffer *body) {
         (void)buffer_append_format(body, &ignored, "%s: not listed yet, or not heard of lately\n", missing);
         return 503;
     }
+    if (!webhook_is_ready(m->webhook)) {
+        (void)buffer_append_text(body, "webhook: no certificate yet\n", &ignored);
+        return 503;
+    }
     (void)buffer_append_text(body, "ok\n", &ignored);
     return 200;
 }
@@ -278,16 +188,23 @@ static int answer_ready(struct manager *m, struct buffer *body) {
 static int answer(void *context, const char *path, struct buffer *body) {
     struct manager *m = context;
     struct error ignored;
+    const struct debug_view view = {m->watches, m->queue, m->workers, m->controller.started,
+                                    .is_leader = leader_may_write(m->leader)};
     if (strcmp(path, "/healthz") == 0) {
-        (void)buffer_append_text(body, "ok\n", &ignored);
-        return 200;
+        bool healthy = leader_is_healthy(m->leader);
+        (void)buffer_append_text(body, healthy ? "ok\n" : "the lease is overdue\n", &ignored);
+        return healthy ? 200 : 500;
     }
     if (strcmp(path, "/readyz") == 0 || strcmp(path, "/readyz/watches") == 0) {
         return answer_ready(m, body);
     }
     if (strcmp(path, "/metrics") == 0) {
-        refresh_gauges(m);
-        return metrics_write(m->metrics, body, &ignored) ? 200 : 500;
+        measure_refresh(&m->measure, m->queue, m->watches, m->controller.started);
+        return metrics_write(m->measure.metrics, body, &ignored) ? 200 : 500;
+    }
+    int status;
+    if (m->settings->debug_endpoints && debug_answer(&view, path, body, &status)) {
+        return status;
     }
     (void)buffer_append_text(body, "not found; there are /healthz, /readyz and /metrics\n", &ignored);
     return 404;
@@ -314,8 +231,11 @@ static void stop_late(void *) {
 static void *stop(void *context) {
     struct manager *m = context;
     workers_join(m->workers);
+    chores_stop(m->chores);
     event_recorder_free(m->recorder);
     m->recorder = nullptr;
+    webhook_wait_drained(m->webhook);
+    leader_release(m->leader); // nothing is written any more
     loop_stop(m->loop);
     return nullptr;
 }
@@ -328,8 +248,11 @@ static void stop_requested(void *context) {
     }
     LOG(LOG_INFO, "stopping");
     loop_timer_start(m->deadline, STOP_DEADLINE_MS);
+    leader_decline(m->leader);
+    webhook_drain(m->webhook);
     queue_shut_down(m->queue);
     kube_client_interrupt(m->client);
+    kube_client_interrupt(m->writer);
     if (pthread_create(&thread, nullptr, stop, m) != 0) {
         stop_late(nullptr);
     }
@@ -337,16 +260,47 @@ static void stop_requested(void *context) {
 }
 
 static bool start_base(struct manager *m, struct error *e) {
-    struct queue_observer observer = {m, key_added, key_retried, key_started, key_finished};
+    struct queue_observer observer = measure_queue(&m->measure);
     m->remakes = remakes_create();
     if (m->remakes == nullptr) {
         return error_no_memory(e, "starting");
     }
-    return metrics_create(&m->metrics, e) && queue_create(&observer, &m->queue, e) &&
-           workers_create(m->queue, work, m, &m->workers, e) && loop_create(&m->loop, e) &&
-           loop_timer_create(m->loop, stop_late, nullptr, &m->deadline, e) &&
+    if (!text_split(m->settings->namespaces, &m->namespaces, e) ||
+        !text_split(m->settings->excluded_namespaces, &m->excluded, e) ||
+        !metrics_create(&m->measure.metrics, e) || !queue_create(&observer, &m->queue, e) ||
+        !workers_create(m->queue, work, m, &m->workers, e)) {
+        return false;
+    }
+    workers_hold(m->workers);
+    return loop_create(&m->loop, e) && loop_timer_create(m->loop, stop_late, nullptr, &m->deadline, e) &&
            loop_on_signal(m->loop, SIGTERM, stop_requested, m, e) &&
            loop_on_signal(m->loop, SIGINT, stop_requested, m, e);
+}
+
+static const char *own_namespace(const struct manager *m) {
+    const char *namespace = m->settings->namespace;
+    return namespace == nullptr || namespace[0] == '\0' ? kube_config_namespace(m->config) : namespace;
+}
+
+static bool create_leader(struct manager *m, struct error *e) {
+    const struct leader_options options = {
+        .elect = m->settings->leader_elect,
+        .namespace = own_namespace(m),
+        .name = m->settings->leader_election_lease,
+        .timing = m->settings->leader_election,
+        .loop = m->loop,
+        .config = m->config,
+        .recorder = m->recorder,
+        .measure = &m->measure,
+        .started = leading_started,
+        .lost = leading_lost,
+        .context = m,
+    };
+    if (!leader_create(&options, &m->leader, e)) {
+        return false;
+    }
+    kube_client_set_fence(m->writer, leader_may_write, m->leader);
+    return true;
 }
 
 static bool start_client(struct manager *m, struct error *e) {
@@ -356,24 +310,46 @@ static bool start_client(struct manager *m, struct error *e) {
     if (!kube_config_load(m->settings->kubeconfig, m->settings->context, &m->config, e)) {
         return false;
     }
-    m->host = strstr(kube_config_server(m->config), "://") + 3;
-    return http_client_create(m->loop, connection_opened, m, &m->http, e) &&
-           kube_client_create(m->config, m->http, request_done, m, &m->client, e) &&
-           event_recorder_create(m->client, "qubesec.io/operator", m->name, &m->recorder, e);
+    m->measure.host = strstr(kube_config_server(m->config), "://") + 3;
+    return http_client_create(m->loop, measure_connection, &m->measure, &m->http, e) &&
+           kube_client_create(m->config, m->http, measure_request, &m->measure, &m->client, e) &&
+           kube_client_create(m->config, m->http, measure_request, &m->measure, &m->writer, e) &&
+           access_create(m->client, &m->access, e) &&
+           event_recorder_create(m->writer, "qubesec.io/operator", m->name, &m->recorder, e) &&
+           create_leader(m, e);
+}
+
+static bool keep_certificate(void *context, uint32_t *ret_again_ms, struct error *e) {
+    return webhook_certificate_keep(((struct manager *)context)->certificate, ret_again_ms, e);
+}
+
+static bool start_chores(struct manager *m, struct error *e) {
+    const struct chore list[] = {{chore_settings, reload_settings, m},
+                                 {chore_certificate, keep_certificate, m}};
+    size_t count = m->certificate == nullptr ? 1 : 2;
+    if (!chores_create(list, count, &m->chores, e)) {
+        return false;
+    }
+    if (m->certificate != nullptr) {
+        chores_ask(m->chores, chore_certificate);
+    }
+    return true;
 }
 
 static bool start_watches(struct manager *m, struct error *e) {
-    const char *namespace = m->settings->namespace;
-    namespace = namespace == nullptr || namespace[0] == '\0' ? kube_config_namespace(m->config) : namespace;
+    const char *namespace = own_namespace(m);
     kube_format_key(namespace, m->settings->config_map, m->settings_key);
     struct watches_options options = {
         .kinds = m->kinds,
+        .namespaces = m->namespaces.items,
+        .excluded = m->excluded.items,
         .loop = m->loop,
         .client = m->client,
         .queue = m->queue,
         .settings_key = m->settings_key,
         .failed = watch_failed,
         .synced = all_synced,
+        .settings_changed = settings_changed,
         .context = m,
     };
     if (!watches_create(&options, &m->watches, e)) {
@@ -381,31 +357,80 @@ static bool start_watches(struct manager *m, struct error *e) {
     }
     m->controller = (struct controller){
         .watches = m->watches,
-        .client = m->client,
+        .client = m->writer,
         .http = m->http,
         .recorder = m->recorder,
-        .metrics = m->metrics,
+        .metrics = m->measure.metrics,
         .remakes = m->remakes,
+        .access = m->access,
+        .grant_check_ms = m->settings->grant_check_ms,
         .seed_url_prefixes = m->settings->seed_url_prefixes,
         .started = clock_wall_seconds(),
     };
     return http_server_create(m->loop, m->settings->bind_address, answer, m, &m->server, e);
 }
 
+// A connection to the webhook costs a file.
+static void raise_file_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static bool use_certificate(void *context, const char *chain_pem, const char *key_pem, struct error *e) {
+    return webhook_set_identity(((struct manager *)context)->webhook, chain_pem, key_pem, e);
+}
+
+static bool start_webhook(struct manager *m, struct error *e) {
+    const struct settings *settings = m->settings;
+    const struct webhook_certificate_options options = {
+        .client = m->client,
+        .metrics = m->measure.metrics,
+        .namespace = own_namespace(m),
+        .service = settings->webhook_service,
+        .hosts = settings->webhook_hosts,
+        .secret = settings->webhook_certificate_secret,
+        .configuration = settings->webhook_configuration,
+        .directory = settings->webhook_certificate_directory,
+        .overlap_seconds = settings->webhook_overlap_ms / 1000,
+        .use = use_certificate,
+        .context = m,
+    };
+    const char *address = settings->webhook_bind_address;
+    if (address == nullptr || address[0] == '\0') {
+        return true;
+    }
+    raise_file_limit();
+    return webhook_create(m->loop, address, m->kinds, m->measure.metrics, &m->webhook, e) &&
+           webhook_certificate_create(&options, &m->certificate, e);
+}
+
 static void log_start(const struct manager *m) {
     char port[8];
+    char webhook_port_text[8];
     snprintf(port, sizeof(port), "%u", (unsigned)http_server_port(m->server));
-    metrics_set(m->metrics, METRIC_BUILD_INFO, "version=\"" QUBESEC_VERSION "\"", 1);
+    snprintf(webhook_port_text, sizeof(webhook_port_text), "%u",
+             m->webhook == nullptr ? 0U : (unsigned)webhook_port(m->webhook));
+    metrics_set(m->measure.metrics, METRIC_BUILD_INFO, "version=\"" QUBESEC_VERSION "\"", 1);
     LOG(LOG_INFO, "started", {"version", QUBESEC_VERSION}, {"openssl", crypto_version()},
-        {"server", kube_config_server(m->config)}, {"configMap", m->settings_key}, {"port", port});
+        {"server", kube_config_server(m->config)}, {"configMap", m->settings_key}, {"port", port},
+        {"webhookPort", m->webhook == nullptr ? nullptr : webhook_port_text});
 }
 
 // The loop does not run, and no other thread does.
 static void release(struct manager *m) {
     http_server_free(m->server);
     watches_free(m->watches);
+    chores_free(m->chores);
+    webhook_certificate_free(m->certificate);
+    webhook_free(m->webhook);
     event_recorder_free(m->recorder);
     workers_free(m->workers);
+    access_free(m->access);
+    kube_client_free(m->writer);
+    leader_free(m->leader);
     kube_client_free(m->client);
     http_client_free(m->http);
     kube_config_free(m->config);
@@ -413,7 +438,9 @@ static void release(struct manager *m) {
     loop_free(m->loop);
     queue_free(m->queue);
     remakes_free(m->remakes);
-    metrics_free(m->metrics);
+    text_list_free(&m->namespaces);
+    text_list_free(&m->excluded);
+    metrics_free(m->measure.metrics);
 }
 
 bool manager_run(const struct settings *settings, const struct kind *const *kinds, struct error *e) {
@@ -421,9 +448,13 @@ bool manager_run(const struct settings *settings, const struct kind *const *kind
     log_set_level(settings->log_level);
     signal(SIGPIPE, SIG_IGN);
     bool started = harden(settings, e) && crypto_start(e) && start_base(&m, e) && start_client(&m, e) &&
-                   start_watches(&m, e);
+                   start_webhook(&m, e) && start_chores(&m, e) && start_watches(&m, e);
     if (started) {
         log_start(&m);
+        set_workers(&m, settings->workers);
+        started = leader_start(m.leader, e);
+    }
+    if (started) {
         loop_run(m.loop);
         LOG(LOG_INFO, "stopped");
     }

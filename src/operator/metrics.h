@@ -24,12 +24,28 @@ enum metric {
     METRIC_TLS_CONNECTIONS_TOTAL,
     METRIC_SECRETS_WRITTEN_TOTAL,
     METRIC_WATCH_FAILURES_TOTAL,
+    METRIC_WATCH_SILENCE_SECONDS,
     METRIC_OBJECTS,
     METRIC_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS,
     METRIC_CERTIFICATE_NOT_BEFORE_TIMESTAMP_SECONDS,
     METRIC_CERTIFICATE_RENEWAL_TIMESTAMP_SECONDS,
     METRIC_CERTIFICATE_READY_STATUS,
+    METRIC_CERTWATCHER_READS_TOTAL,
+    METRIC_CERTWATCHER_READ_ERRORS_TOTAL,
+    METRIC_WEBHOOK_CERTIFICATE_EXPIRATION_TIMESTAMP_SECONDS,
+    METRIC_LEADER_STATUS,
+    METRIC_LEADER_SLOWPATH_TOTAL,
+    METRIC_WEBHOOK_REQUESTS_TOTAL,
+    METRIC_WEBHOOK_LATENCY_SECONDS,
+    METRIC_WEBHOOK_REQUESTS_IN_FLIGHT,
+    METRIC_ADMISSION_TOTAL,
     METRIC_BUILD_INFO,
+    METRIC_PROCESS_CPU_SECONDS_TOTAL,
+    METRIC_PROCESS_RESIDENT_MEMORY_BYTES,
+    METRIC_PROCESS_VIRTUAL_MEMORY_BYTES,
+    METRIC_PROCESS_OPEN_FDS,
+    METRIC_PROCESS_MAX_FDS,
+    METRIC_PROCESS_START_TIME_SECONDS,
     METRIC_COUNT,
 };
 
@@ -41,7 +57,8 @@ void metrics_free(struct metrics *metrics); // takes metrics; NULL is allowed
 // set that memory has no room for is not counted.
 void metrics_add(struct metrics *metrics, enum metric metric, const char *labels,
                  double amount); // counter, gauge
-void metrics_set(struct metrics *metrics, enum metric metric, const char *labels, double value); // gauge
+void metrics_set(struct metrics *metrics, enum metric metric, const char *labels,
+                 double value); // gauge, or a counter that is counted elsewhere
 void metrics_observe(struct metrics *metrics, enum metric metric, const char *labels,
                      double seconds); // histogram
 

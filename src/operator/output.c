@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "crypto/encoding.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
 
@@ -14,7 +15,7 @@ enum {
 };
 
 static struct store *secret_store(const struct reconcile *r) {
-    return watches_find_objects(r->controller->watches, kube_secrets.kind);
+    return watches_find_store(r->controller->watches, kube_secrets.kind, r->object->namespace);
 }
 
 static yyjson_val *metadata_of(const struct kube_object *object) {
@@ -26,7 +27,7 @@ static bool check_ownership(struct reconcile *r, const struct kube_object *secre
                             enum ownership *ret_ownership, struct error *e) {
     *ret_ownership = secret_metadata_ownership(r->kind, r->object, metadata_of(secret));
     if (*ret_ownership == OWNERSHIP_LEFT) {
-        snprintf(r->reason, sizeof(r->reason), "WaitingForGarbageCollection");
+        snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_GARBAGE_COLLECTION);
         return error_set(
             e, ERROR_NOT_FOUND,
             "Secret %s belongs to a deleted object of this name; waiting for Kubernetes to collect it",
@@ -83,7 +84,8 @@ static void forget_output(struct reconcile *r) {
 static bool read_secret(struct reconcile *r, struct error *e) {
     uint64_t removals = store_removals(secret_store(r));
     forget_output(r);
-    if (!reconcile_get(r, &kube_secrets, r->decoded.secret_name, &r->secret_document, e)) {
+    if (!reconcile_get(r, &kube_secrets, r->object->namespace, r->decoded.secret_name, &r->secret_document,
+                       e)) {
         return false;
     }
     yyjson_val *root = yyjson_doc_get_root(r->secret_document);
@@ -186,7 +188,8 @@ bool output_examine_live(struct reconcile *r, enum output_state *ret_state, stru
 
 bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
                     struct error *e) {
-    cleanup_object struct kube_object *seen = reconcile_find(r, kube_secrets.kind, r->decoded.secret_name);
+    cleanup_object struct kube_object *seen =
+        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
     if (seen == nullptr) {
         *ret_state = OUTPUT_ABSENT;
         return true;
@@ -245,6 +248,9 @@ static bool produce(struct reconcile *r, struct error *e) {
     r->data = (struct secret_data){0};
     r->occasion.previous = previous.count > 0 ? &previous : nullptr;
     bool done = produce_entries(r, inputs, e);
+    if (!done) {
+        inputs_explain(r, e);
+    }
     r->occasion.previous = nullptr;
     return done;
 }
@@ -254,8 +260,12 @@ bool output_judge(struct reconcile *r, struct error *e) {
     inputs_list(r, inputs);
     json_mut_free(r->report.status);
     r->report = (struct report){0};
-    return json_create(&r->report.status, e) &&
-           kind_judge(r->kind, r->decoded.spec, inputs, &r->occasion, &r->report, &r->metadata.algorithm, e);
+    if (json_create(&r->report.status, e) &&
+        kind_judge(r->kind, r->decoded.spec, inputs, &r->occasion, &r->report, &r->metadata.algorithm, e)) {
+        return true;
+    }
+    inputs_explain(r, e);
+    return false;
 }
 
 static bool add_data(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *root,
@@ -297,7 +307,7 @@ static bool write_secret(struct reconcile *r, const char *method, const char *pa
         .body_length = body.length,
     };
     if (!reconcile_request(r, &request, &answer, e)) {
-        return false;
+        return error_wrap(e, "writing Secret %s", r->decoded.secret_name);
     }
     kube_object_release(r->output);
     r->output = nullptr;

@@ -2,6 +2,7 @@
 // folder only.
 #pragma once
 
+#include "base/log.h"
 #include "operator/controller.h"
 #include "operator/decode.h"
 #include "operator/renewal.h"
@@ -13,6 +14,7 @@ struct source {
     const struct input_request *request;
     const struct input_source *from;
     const struct kube_resource *resource; // Secrets or ConfigMaps; NULL: a URL
+    const char *namespace;                // where the reference points to
     const char *name;                     // of the Secret, ConfigMap, or URL
     const char *data_key;
     struct kube_object *upstream; // owned: the resource of ours that the Secret belongs to; NULL: none
@@ -34,8 +36,10 @@ struct reconcile {
     struct source sources[KIND_INPUTS_MAX];
     char reason[REASON_SIZE]; // the Ready condition's, where it is not that of the error's class
 
+    bool is_granted;  // some input is in another namespace, and may be read
     bool may_be_slow; // this worker may do work that takes seconds
     bool is_deferred; // there was such work, and it was not done
+    bool is_retried;  // it failed, and will be tried again
     struct occasion occasion;
 
     struct secret_data data;     // the output, made or read
@@ -46,18 +50,36 @@ struct reconcile {
     struct kube_object *output;  // owned: the output Secret's metadata as last read or written
 };
 
+// Logs about r's object, with r's id; detail may be NULL.
+void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail);
+
+// Records an Event about r's object, with r's id.
+void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
+                      const char *note);
+
 // Sends a request of r's as kube_client_call does. What the API server refuses is no fault of the object's
 // spec and may be accepted later, so INVALID_SPEC and FORBIDDEN become REFUSED.
 [[nodiscard]] bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
                                      yyjson_doc **ret_document, struct error *e);
 
-// Reads an object of r's namespace live; *ret_document is owned. Errors: as reconcile_request.
+// Reads an object live; *ret_document is owned. Errors: as reconcile_request.
 [[nodiscard]] bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource,
-                                 const char *name, yyjson_doc **ret_document, struct error *e);
+                                 const char *namespace, const char *name, yyjson_doc **ret_document,
+                                 struct error *e);
 
-// What the watch knows of the object of that kind and name in r's namespace: a count that is the caller's, or
-// NULL.
-struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *name);
+// What the watch knows of the object of that kind, namespace and name: a count that is the caller's, or NULL.
+struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *namespace,
+                                   const char *name);
+
+// grants.c: references into other namespaces.
+
+// Whether the source is in r's own namespace.
+bool source_is_own(const struct reconcile *r, const struct source *source);
+
+// Whether r's ServiceAccount may get the object of that kind that source's reference names. Always in r's own
+// namespace. Errors: FORBIDDEN (says which grant is missing), those of access_review.
+[[nodiscard]] bool grants_check(struct reconcile *r, const struct source *source, const char *kind,
+                                const char *name, struct error *e);
 
 // inputs.c: step 3.
 
@@ -75,6 +97,10 @@ struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, 
 
 // The inputs as struct kind's functions take them, borrowed from r; one that is not loaded has no bytes.
 void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_MAX]);
+
+// Names the object in an error of a kind's about one of its inputs ("spec.publicKeyRef: not a public key"),
+// and what to do.
+void inputs_explain(const struct reconcile *r, struct error *e);
 
 // Notes the inputs' fingerprints in *metadata; an input that is not loaded counts as the one that known
 // names.
@@ -140,7 +166,7 @@ int64_t status_time(yyjson_val *status, const char *field);
 // that the watch now shows: nothing is to be done then, before the renewal that it announces.
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal);
 
-// Patches the status where it differs, and records an Event if its Ready condition changed. message: for
-// people; NULL: none.
+// Patches the status where it differs, and records an Event if its Ready condition changed, or if r is
+// retried: the same failure again continues the Event's series. message: for people.
 [[nodiscard]] bool status_publish(struct reconcile *r, enum phase phase, const char *reason,
                                   const char *message, struct error *e);

@@ -3,19 +3,34 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "kube/lease.h"
 
-enum { SEED_URL_PREFIXES_MAX = 16, WORKERS_MAX = 64 };
+enum { SEED_URL_PREFIXES_MAX = 16, WORKERS_MAX = 64, NAMESPACES_MAX = 64 };
 
 struct settings {
     const char *kubeconfig; // all texts are borrowed from the arguments or the environment; NULL: not given
     const char *context;
     const char *bind_address;
     const char *namespace;  // of the operator itself
-    const char *config_map; // with the settings that can change while running
+    const char *namespaces; // comma list of those that are served; NULL: all
+    const char *excluded_namespaces;
+    const char *config_map;           // with the settings that can change while running
+    const char *webhook_bind_address; // NULL or "": there is no webhook
     const char *seed_url_prefixes[SEED_URL_PREFIXES_MAX + 1]; // NULL-terminated
+    const char *webhook_hosts; // comma list of further names and addresses in its certificate
+    const char *webhook_service;
+    const char *webhook_configuration;
+    const char *webhook_certificate_secret;
+    const char *webhook_certificate_directory; // NULL: our own certificate
+    uint32_t webhook_overlap_ms;               // of two CAs in a rotation
     enum log_level log_level;
     unsigned workers;
+    uint32_t grant_check_ms; // how often a granted reference is checked again
+    bool leader_elect;
+    struct lease_timing leader_election;
+    const char *leader_election_lease; // its name
     bool allow_memory_dump;
+    bool debug_endpoints;
     bool help;
 };
 

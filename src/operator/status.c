@@ -1,5 +1,6 @@
 // Step 7 of a reconcile: the status, compared with what is there and patched where it differs.
 #include "base/clock.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
 #include "json/write.h"
@@ -41,14 +42,16 @@ static bool input_is_settled(const struct source *source, yyjson_val *recorded) 
     if (source->resource == nullptr) {
         return true; // what was fetched once from a URL is not fetched again
     }
-    return source->seen != nullptr && status_names(recorded, source->seen);
+    return same_text(recorded, "namespace", source->namespace) && source->seen != nullptr &&
+           status_names(recorded, source->seen);
 }
 
 static bool output_is_as_recorded(const struct reconcile *r, yyjson_val *recorded) {
     if (!same_text(recorded, "name", r->decoded.secret_name)) {
         return false;
     }
-    cleanup_object struct kube_object *seen = reconcile_find(r, kube_secrets.kind, r->decoded.secret_name);
+    cleanup_object struct kube_object *seen =
+        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
     return seen != nullptr && status_names(recorded, seen) &&
            secret_metadata_ownership(r->kind, r->object, yyjson_obj_get(seen->root, "metadata")) ==
                OWNERSHIP_OURS;
@@ -99,6 +102,7 @@ struct status_writer {
     char now[CLOCK_TEXT_SIZE];
     bool transition; // the Ready condition changed its status or reason
     bool lost;       // the output is another object's
+    bool denied;     // the inputs may not be read
 };
 
 static void add_text(struct status_writer *w, yyjson_mut_val *object, const char *field, const char *text) {
@@ -177,7 +181,7 @@ static void add_inputs(struct status_writer *w) {
         add_text(w, input, "kind", source_kind(source));
         add_text(w, input, "name", source->name);
         if (source->resource != nullptr) {
-            add_text(w, input, "namespace", r->object->namespace);
+            add_text(w, input, "namespace", source->namespace);
         }
         add_object_identity(w, input, source->read);
     }
@@ -230,13 +234,15 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
 
 // ---- writing
 
-// What a status that is not written in full leaves as it is: when it was last written, and what it says of an
-// output that is still there: that of a finished object that waits, or one that is in use until it expires.
+// What a status that is not written in full leaves as it is: when and by which reconcile it was last written,
+// and what it says of an output that is still there: that of a finished object that waits or may not read its
+// inputs any more, or one that is in use until it expires.
 static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
-    bool is_there =
-        phase == PHASE_PENDING || (phase == PHASE_FAILED && !w->lost &&
-                                   json_member_text(status_of(w->r), RENEWAL_EXPIRY_FIELD) != nullptr);
-    return strcmp(field, "lastUpdateTime") == 0 || (is_there && strcmp(field, "error") != 0);
+    bool is_there = phase == PHASE_PENDING || w->denied ||
+                    (phase == PHASE_FAILED && !w->lost &&
+                     json_member_text(status_of(w->r), RENEWAL_EXPIRY_FIELD) != nullptr);
+    bool is_of_writing = strcmp(field, "lastUpdateTime") == 0 || strcmp(field, "reconcileID") == 0;
+    return is_of_writing || (is_there && strcmp(field, "error") != 0);
 }
 
 // Adds null for each member that the present status has and the wanted one has not. Whether there is any
@@ -270,6 +276,7 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e
     cleanup_json yyjson_doc *answer = nullptr;
     struct kube_object *updated;
     add_text(w, w->status, "lastUpdateTime", w->now);
+    add_text(w, w->status, "reconcileID", r->id);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(w->document, root, "metadata");
     add_text(w, metadata, "resourceVersion", r->object->resource_version);
     if (!kube_resource_path(r->resource, r->object->namespace, r->object->name, "status", &path, e) ||
@@ -290,7 +297,8 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e
         return error_wrap(e, "writing the status");
     }
     return kube_object_create(yyjson_doc_get_root(answer), &updated, e) &&
-           store_apply_own(watches_find_objects(r->controller->watches, r->kind->kind), updated, e);
+           store_apply_own(watches_find_store(r->controller->watches, r->kind->kind, r->object->namespace),
+                           updated, e);
 }
 
 bool status_publish(struct reconcile *r, enum phase phase, const char *reason, const char *message,
@@ -302,19 +310,19 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     struct status_writer w = {.r = r, .document = document};
     w.status = yyjson_mut_obj_add_obj(document, root, "status");
-    w.lost = strcmp(reason, "SecretConflict") == 0;
+    w.lost = strcmp(reason, REASON_SECRET_CONFLICT) == 0;
+    w.denied = strcmp(reason, REASON_ACCESS_DENIED) == 0;
     clock_format(clock_wall_seconds(), w.now);
     build(&w, phase, reason, message);
-    if (!differs(&w, phase)) {
-        return true;
-    }
-    if (!patch(&w, root, e)) {
+    if (differs(&w, phase) && !patch(&w, root, e)) {
         return false;
     }
-    if (w.transition) {
-        bool is_alarming = phase == PHASE_FAILED || (phase == PHASE_SUCCESS && r->report.is_alarming);
-        event_record(r->controller->recorder, r->resource, r->object, is_alarming, reason, "Reconcile",
-                     message);
+    bool is_alarming = phase == PHASE_FAILED || (phase == PHASE_SUCCESS && r->report.is_alarming);
+    if (w.transition || r->is_retried) {
+        reconcile_record(r, is_alarming, reason, "Reconcile", message);
+    }
+    if (w.transition && phase == PHASE_SUCCESS) {
+        reconcile_log(r, is_alarming ? LOG_WARNING : LOG_INFO, reason, message);
     }
     return true;
 }

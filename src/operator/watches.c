@@ -8,18 +8,13 @@
 #include <string.h>
 #include <time.h>
 
-enum {
-    KINDS_MAX = 16,
-    KEY_MAX = 1024,
-    OWN_RESOURCES = 2,
-    ENQUEUE_PAUSE_NS = 1000000,
-    SILENCE_MAX_MS = 300000
-};
+enum { KEY_MAX = 1024, ENQUEUE_PAUSE_NS = 1000000, SILENCE_MAX_MS = 300000 };
 
 struct watched {
     struct watches *watches;
     const struct kind *kind; // NULL: Secrets or ConfigMaps
     struct kube_resource resource;
+    const char *namespace; // NULL: all; borrowed from options or settings_namespace
     struct store *store;
     struct watch *watch;
 };
@@ -27,14 +22,17 @@ struct watched {
 struct watches {
     struct watches_options options;
     char *settings_key;
-    struct watched all[KINDS_MAX + OWN_RESOURCES]; // the kinds first
-    size_t kind_count;
+    char *settings_namespace;
+    struct watched *all; // those of the kinds first
+    size_t kind_count;   // how many are of the kinds
     size_t count;
 };
 
-// Index values: what an object depends on, as "Kind/namespace/name", and what it claims as its output Secret.
+// Index values: what an object depends on, as "Kind/namespace/name", what it claims as its output Secret, and
+// what its status.status is.
 static const char claim_format[] = "claim/%s/%s";
 static const char dependency_format[] = "%s/%s/%s";
+static const char status_format[] = "status/%s";
 
 static void index_reference(const struct input_request *request, const char *own_namespace,
                             void (*add)(void *sink, const char *value), void *sink) {
@@ -48,6 +46,20 @@ static void index_reference(const struct input_request *request, const char *own
             snprintf(value, sizeof(value), dependency_format, source->kind, namespace, reference->name);
             add(sink, value);
         }
+    }
+}
+
+static void index_status(const struct kube_object *object, void (*add)(void *sink, const char *value),
+                         void *sink) {
+    yyjson_val *status = yyjson_obj_get(object->root, "status");
+    const char *phase = json_member_text(status, "status");
+    if (phase != nullptr) {
+        char value[KEY_MAX];
+        snprintf(value, sizeof(value), status_format, phase);
+        add(sink, value);
+    }
+    if (yyjson_obj_get(status, RENEWAL_EXPIRY_FIELD) != nullptr) {
+        add(sink, WATCHES_EXPIRING);
     }
 }
 
@@ -69,9 +81,7 @@ static void index_object(void *context, const struct kube_object *object,
         snprintf(value, sizeof(value), claim_format, object->namespace, decoded.secret_name);
         add(sink, value);
     }
-    if (json_find(object->root, "status", RENEWAL_EXPIRY_FIELD, nullptr) != nullptr) {
-        add(sink, WATCHES_EXPIRING);
-    }
+    index_status(object, add, sink);
 }
 
 static void enqueue(struct watches *watches, const char *plural, const char *key) {
@@ -104,6 +114,11 @@ static void enqueue_other_claimants(struct watched *watched, const struct kube_o
     enqueue_dependents(watched->watches, value);
 }
 
+static bool is_settings(const struct watched *watched, const struct kube_object *object) {
+    return watched->resource.plural == kube_config_maps.plural &&
+           strcmp(object->key, watched->watches->settings_key) == 0;
+}
+
 static void object_changed(void *context, const struct kube_object *old, const struct kube_object *object) {
     struct watched *watched = context;
     struct watches *watches = watched->watches;
@@ -115,8 +130,8 @@ static void object_changed(void *context, const struct kube_object *old, const s
     if (watched->kind != nullptr && object == nullptr) {
         enqueue_other_claimants(watched, old);
     }
-    if (watched->resource.plural == kube_config_maps.plural && strcmp(any->key, watches->settings_key) == 0) {
-        enqueue(watches, WATCHES_SETTINGS_PLURAL, any->key);
+    if (is_settings(watched, any)) {
+        watches->options.settings_changed(watches->options.context);
     }
     snprintf(value, sizeof(value), "%s/%s", watched->resource.kind, any->key);
     enqueue_dependents(watches, value);
@@ -126,8 +141,7 @@ static void object_changed(void *context, const struct kube_object *old, const s
 static bool is_referred_to(void *context, const struct kube_object *object) {
     const struct watched *watched = context;
     const struct watches *watches = watched->watches;
-    if (watched->resource.plural == kube_config_maps.plural &&
-        strcmp(object->key, watches->settings_key) == 0) {
+    if (is_settings(watched, object)) {
         return true;
     }
     char value[KEY_MAX];
@@ -138,6 +152,11 @@ static bool is_referred_to(void *context, const struct kube_object *object) {
         }
     }
     return false;
+}
+
+static bool is_served(void *context, const struct kube_object *object) {
+    const struct watched *watched = context;
+    return watches_serve(watched->watches, object->namespace);
 }
 
 static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error) {
@@ -164,6 +183,7 @@ static bool start_range(struct watches *watches, size_t from, size_t to, struct 
         struct watched *watched = &watches->all[i];
         struct watch_options options = {
             .resource = &watched->resource,
+            .namespace = watched->namespace,
             .metadata_only = watched->kind == nullptr,
             .failed = watch_failed,
             .synced = watch_synced,
@@ -192,20 +212,32 @@ static void watch_synced(void *context, const struct kube_resource *) {
     }
 }
 
-static bool add_resource(struct watches *watches, const struct kind *kind,
-                         const struct kube_resource *resource, struct error *e) {
-    if (watches->count == KINDS_MAX + OWN_RESOURCES) {
-        return error_set(e, ERROR_INTERNAL, "more than %d kinds", KINDS_MAX);
-    }
+static bool add_watched(struct watches *watches, const struct kind *kind,
+                        const struct kube_resource *resource, const char *namespace, struct error *e) {
     struct watched *watched = &watches->all[watches->count++];
-    *watched = (struct watched){.watches = watches, .kind = kind, .resource = *resource};
+    *watched =
+        (struct watched){.watches = watches, .kind = kind, .resource = *resource, .namespace = namespace};
     struct store_hooks hooks = {
         .context = watched,
-        .keep = kind == nullptr ? is_referred_to : nullptr,
+        .keep = kind == nullptr ? is_referred_to : is_served,
         .changed = object_changed,
         .index = kind == nullptr ? nullptr : index_object,
     };
     return store_create(&hooks, &watched->store, e);
+}
+
+// Once for all namespaces, or once for each that is served: rights may end there.
+static bool add_resource(struct watches *watches, const struct kind *kind,
+                         const struct kube_resource *resource, struct error *e) {
+    const char *const *namespace = watches->options.namespaces;
+    bool added = true;
+    if (namespace[0] == nullptr) {
+        return add_watched(watches, kind, resource, nullptr, e);
+    }
+    for (; added && *namespace != nullptr; namespace ++) {
+        added = add_watched(watches, kind, resource, *namespace, e);
+    }
+    return added;
 }
 
 static bool add_all(struct watches *watches, struct error *e) {
@@ -216,8 +248,41 @@ static bool add_all(struct watches *watches, struct error *e) {
         }
     }
     watches->kind_count = watches->count;
-    return add_resource(watches, nullptr, &kube_secrets, e) &&
-           add_resource(watches, nullptr, &kube_config_maps, e);
+    if (!add_resource(watches, nullptr, &kube_secrets, e) ||
+        !add_resource(watches, nullptr, &kube_config_maps, e)) {
+        return false;
+    }
+    return watches_find_store(watches, kube_config_maps.kind, watches->settings_namespace) != nullptr ||
+           add_watched(watches, nullptr, &kube_config_maps, watches->settings_namespace, e);
+}
+
+static size_t count_list(const void *const *list) {
+    size_t count = 0;
+    while (list[count] != nullptr) {
+        count++;
+    }
+    return count;
+}
+
+static bool prepare(struct watches *watches, const struct watches_options *options) {
+    static const char *const none[] = {nullptr};
+    watches->options = *options;
+    if (options->namespaces == nullptr) {
+        watches->options.namespaces = none;
+    }
+    if (options->excluded == nullptr) {
+        watches->options.excluded = none;
+    }
+    const char *slash = strchr(options->settings_key, '/');
+    size_t resources = count_list((const void *const *)options->kinds) + 2; // Secrets and ConfigMaps
+    size_t namespaces = count_list((const void *const *)watches->options.namespaces);
+    watches->settings_key = memory_copy_text(options->settings_key);
+    watches->settings_namespace =
+        memory_copy_span(options->settings_key, (size_t)(slash - options->settings_key));
+    watches->all =
+        memory_allocate_zeroed(resources * (namespaces > 0 ? namespaces : 1) + 1, sizeof(*watches->all));
+    return watches->settings_key != nullptr && watches->settings_namespace != nullptr &&
+           watches->all != nullptr;
 }
 
 bool watches_create(const struct watches_options *options, struct watches **ret_watches, struct error *e) {
@@ -225,9 +290,7 @@ bool watches_create(const struct watches_options *options, struct watches **ret_
     if (watches == nullptr) {
         return error_no_memory(e, "watches");
     }
-    watches->options = *options;
-    watches->settings_key = memory_copy_text(options->settings_key);
-    if (watches->settings_key == nullptr) {
+    if (!prepare(watches, options)) {
         watches_free(watches);
         return error_no_memory(e, "watches");
     }
@@ -252,7 +315,9 @@ void watches_free(struct watches *watches) {
         for (size_t i = 0; i < watches->count; i++) {
             store_free(watches->all[i].store);
         }
+        memory_free(watches->all);
         memory_free(watches->settings_key);
+        memory_free(watches->settings_namespace);
         memory_free(watches);
     }
 }
@@ -270,10 +335,63 @@ bool watches_are_alive(const struct watches *watches, const char **ret_missing) 
     return true;
 }
 
+void watches_describe(const struct watches *watches,
+                      void (*visit)(void *context, const struct watch_state *state), void *context) {
+    for (size_t i = 0; i < watches->count; i++) {
+        const struct watched *watched = &watches->all[i];
+        struct watch_state state = {.resource = watched->resource.plural,
+                                    .namespace = watched->namespace,
+                                    .object_count = store_count(watched->store)};
+        if (watched->watch != nullptr) {
+            state.has_synced = watch_has_synced(watched->watch);
+            state.silence_ms = watch_silence_ms(watched->watch);
+        }
+        visit(context, &state);
+    }
+}
+
+size_t watches_count_status(const struct watches *watches, const char *kind, const char *status) {
+    char value[KEY_MAX];
+    snprintf(value, sizeof(value), status_format, status);
+    size_t total = 0;
+    for (size_t i = 0; i < watches->kind_count; i++) {
+        const struct watched *watched = &watches->all[i];
+        total += strcmp(watched->resource.kind, kind) == 0 ? store_count_under(watched->store, value) : 0;
+    }
+    return total;
+}
+
 void watches_count(const struct watches *watches,
                    void (*visit)(void *context, const char *kind, size_t count), void *context) {
+    for (const struct kind *const *kind = watches->options.kinds; *kind != nullptr; kind++) {
+        size_t count = 0;
+        for (size_t i = 0; i < watches->kind_count; i++) {
+            count += watches->all[i].kind == *kind ? store_count(watches->all[i].store) : 0;
+        }
+        visit(context, (*kind)->kind, count);
+    }
+}
+
+struct visit {
+    const struct watched *watched;
+    void (*function)(void *context, const struct kind *kind, const struct kube_object *object);
+    void *context;
+};
+
+static void visit_key(void *context, const char *key) {
+    const struct visit *visit = context;
+    cleanup_object struct kube_object *object = store_get(visit->watched->store, key);
+    if (object != nullptr) {
+        visit->function(visit->context, visit->watched->kind, object);
+    }
+}
+
+void watches_visit(const struct watches *watches, const char *value,
+                   void (*function)(void *context, const struct kind *kind, const struct kube_object *object),
+                   void *context) {
     for (size_t i = 0; i < watches->kind_count; i++) {
-        visit(context, watches->all[i].resource.kind, store_count(watches->all[i].store));
+        struct visit visit = {&watches->all[i], function, context};
+        store_find(watches->all[i].store, value, visit_key, &visit);
     }
 }
 
@@ -288,17 +406,42 @@ const struct kind *watches_find_plural(const struct watches *watches, const char
     return nullptr;
 }
 
-struct store *watches_find_objects(const struct watches *watches, const char *kind) {
-    for (size_t i = 0; i < watches->count; i++) {
+const struct kind *watches_find_kind(const struct watches *watches, const char *kind,
+                                     const struct kube_resource **ret_resource) {
+    for (size_t i = 0; i < watches->kind_count; i++) {
         if (strcmp(watches->all[i].resource.kind, kind) == 0) {
-            return watches->all[i].store;
+            *ret_resource = &watches->all[i].resource;
+            return watches->all[i].kind;
+        }
+    }
+    return nullptr;
+}
+
+static bool lists(const char *const *names, const char *name) {
+    while (*names != nullptr && strcmp(*names, name) != 0) {
+        names++;
+    }
+    return *names != nullptr;
+}
+
+bool watches_serve(const struct watches *watches, const char *namespace) {
+    const struct watches_options *options = &watches->options;
+    return (options->namespaces[0] == nullptr || lists(options->namespaces, namespace)) &&
+           !lists(options->excluded, namespace);
+}
+
+struct store *watches_find_store(const struct watches *watches, const char *kind, const char *namespace) {
+    for (size_t i = 0; i < watches->count; i++) {
+        const struct watched *watched = &watches->all[i];
+        if (strcmp(watched->resource.kind, kind) == 0 &&
+            (watched->namespace == nullptr || strcmp(watched->namespace, namespace) == 0)) {
+            return watched->store;
         }
     }
     return nullptr;
 }
 
 struct claim_search {
-    const struct watched *watched; // whose objects are being looked at
     const struct kind *kind;
     const struct kube_object *object;
     char *owner; // "Kind name" of an older one
@@ -314,16 +457,14 @@ static bool is_older(const struct kind *kind, const struct kube_object *object, 
     return order != 0 ? order < 0 : strcmp(object->name, other->name) < 0;
 }
 
-static void look_at_claimant(void *context, const char *key) {
+static void look_at_claimant(void *context, const struct kind *kind, const struct kube_object *other) {
     struct claim_search *search = context;
-    cleanup_object struct kube_object *other = store_get(search->watched->store, key);
-    if (other == nullptr || other->deleting || search->owner != nullptr ||
-        strcmp(other->uid, search->object->uid) == 0 ||
-        !is_older(search->watched->kind, other, search->kind, search->object)) {
+    if (other->deleting || search->owner != nullptr || strcmp(other->uid, search->object->uid) == 0 ||
+        !is_older(kind, other, search->kind, search->object)) {
         return;
     }
     char owner[KEY_MAX];
-    snprintf(owner, sizeof(owner), "%s %s", search->watched->kind->kind, other->name);
+    snprintf(owner, sizeof(owner), "%s %s", kind->kind, other->name);
     search->owner = memory_copy_text(owner);
 }
 
@@ -332,9 +473,6 @@ char *watches_find_older_claim(const struct watches *watches, const struct kind 
     char value[KEY_MAX];
     snprintf(value, sizeof(value), claim_format, object->namespace, secret_name);
     struct claim_search search = {.kind = kind, .object = object};
-    for (size_t i = 0; i < watches->kind_count && search.owner == nullptr; i++) {
-        search.watched = &watches->all[i];
-        store_find(watches->all[i].store, value, look_at_claimant, &search);
-    }
+    watches_visit(watches, value, look_at_claimant, &search);
     return search.owner;
 }

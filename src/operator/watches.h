@@ -14,15 +14,20 @@ struct watches_options {
     struct loop *loop;
     struct kube_client *client;
     struct queue *queue;
+    // NULL-terminated, borrowed as kinds. The namespaces that are served: all, if there is none (or NULL),
+    // but those that are excluded.
+    const char *const *namespaces;
+    const char *const *excluded;
     const char *settings_key; // "namespace/name" of the ConfigMap with the operator's own settings; copied
-    // Told on the loop thread; failed: a list or watch failed; synced: all have listed for the first time.
+    // Told on the loop thread. failed: a list or watch failed; synced: all have listed for the first time;
+    // settings_changed: that ConfigMap is, or is not, what it was.
     void (*failed)(void *context, const struct kube_resource *resource, const struct error *error);
     void (*synced)(void *context);
+    void (*settings_changed)(void *context);
     void *context;
 };
 
-// Queue keys are "plural/namespace/name"; the plural of the settings' key is that of ConfigMaps.
-#define WATCHES_SETTINGS_PLURAL "configmaps"
+// Queue keys are "plural/namespace/name".
 
 // What objects of a kind's store are indexed under whose status says when their output expires.
 #define WATCHES_EXPIRING "expiring"
@@ -41,6 +46,22 @@ void watches_free(struct watches *watches); // stops and takes watches; NULL is 
 // minute or so). Any thread. *ret_missing: a resource of which that is not so.
 bool watches_are_alive(const struct watches *watches, const char **ret_missing);
 
+// What is known of one watch.
+struct watch_state {
+    const char *resource;  // plural
+    const char *namespace; // the only one that it is of; NULL: it is of all
+    bool has_synced;
+    int64_t silence_ms; // since the server was last heard of
+    size_t object_count;
+};
+
+// Calls visit with the state of each watch; loop thread, or when the loop does not run.
+void watches_describe(const struct watches *watches,
+                      void (*visit)(void *context, const struct watch_state *state), void *context);
+
+// How many objects of a kind have that text as their status.status. Any thread.
+size_t watches_count_status(const struct watches *watches, const char *kind, const char *status);
+
 // Calls visit with each kind's name and the number of its objects. Any thread.
 void watches_count(const struct watches *watches,
                    void (*visit)(void *context, const char *kind, size_t count), void *context);
@@ -49,8 +70,20 @@ void watches_count(const struct watches *watches,
 // calls it.
 const struct kind *watches_find_plural(const struct watches *watches, const char *plural,
                                        const struct kube_resource **ret_resource);
-struct store *watches_find_objects(const struct watches *watches,
-                                   const char *kind); // by kind, or "Secret", "ConfigMap"
+const struct kind *watches_find_kind(const struct watches *watches, const char *kind,
+                                     const struct kube_resource **ret_resource);
+
+// The store that has the objects of a kind, or of "Secret" or "ConfigMap", of a namespace; NULL: that
+// namespace is not watched.
+struct store *watches_find_store(const struct watches *watches, const char *kind, const char *namespace);
+
+// Whether objects of that namespace are served, and may be referred to.
+bool watches_serve(const struct watches *watches, const char *namespace);
+
+// Calls visit for each of the kinds' objects that the index has under value, as store_find does.
+void watches_visit(const struct watches *watches, const char *value,
+                   void (*visit)(void *context, const struct kind *kind, const struct kube_object *object),
+                   void *context);
 
 // An object that claims the same output Secret and is older than object: created earlier, or in the same
 // second and first by kind and name. "Kind name", owned; NULL: there is none (or memory is out; the API

@@ -11,6 +11,8 @@ struct workers {
     void *context;
     pthread_mutex_t lock;
     pthread_cond_t left;
+    unsigned count; // as set
+    bool held;
     unsigned wanted;
     unsigned running; // threads that have not left yet, those asked to leave included
 };
@@ -61,10 +63,10 @@ static bool start_one(struct workers *workers, struct error *e) {
     return true;
 }
 
-bool workers_set_count(struct workers *workers, unsigned count, struct error *e) {
+// With the lock held.
+static bool adjust(struct workers *workers, struct error *e) {
+    unsigned count = workers->held ? 0 : workers->count;
     bool started = true;
-    queue_set_slow_limit(workers->queue, count / 2);
-    pthread_mutex_lock(&workers->lock);
     while (started && workers->wanted < count) {
         started = start_one(workers, e);
     }
@@ -72,8 +74,37 @@ bool workers_set_count(struct workers *workers, unsigned count, struct error *e)
         workers->wanted--;
         queue_release_worker(workers->queue);
     }
+    return started;
+}
+
+bool workers_set_count(struct workers *workers, unsigned count, struct error *e) {
+    queue_set_slow_limit(workers->queue, count / 2);
+    pthread_mutex_lock(&workers->lock);
+    workers->count = count;
+    bool started = adjust(workers, e);
     pthread_mutex_unlock(&workers->lock);
     return started;
+}
+
+void workers_hold(struct workers *workers) {
+    pthread_mutex_lock(&workers->lock);
+    workers->held = true;
+    pthread_mutex_unlock(&workers->lock);
+}
+
+bool workers_begin(struct workers *workers, struct error *e) {
+    pthread_mutex_lock(&workers->lock);
+    workers->held = false;
+    bool started = adjust(workers, e);
+    pthread_mutex_unlock(&workers->lock);
+    return started;
+}
+
+unsigned workers_count(struct workers *workers) {
+    pthread_mutex_lock(&workers->lock);
+    unsigned count = workers->count;
+    pthread_mutex_unlock(&workers->lock);
+    return count;
 }
 
 void workers_join(struct workers *workers) {

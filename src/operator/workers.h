@@ -12,9 +12,16 @@ struct workers;
                                   void (*work)(void *context, const char *key, bool may_be_slow),
                                   void *context, struct workers **ret_workers, struct error *e);
 
+// None is to run before workers_begin: workers_set_count only remembers until then.
+void workers_hold(struct workers *workers);
+[[nodiscard]] bool workers_begin(struct workers *workers, struct error *e); // errors: as workers_set_count
+
 // Starts workers, or lets the superfluous ones leave when they have finished what they do; half of them at
 // most do slow work at once. Errors: INTERNAL (the system gives no thread; fewer run then).
 [[nodiscard]] bool workers_set_count(struct workers *workers, unsigned count, struct error *e);
+
+// How many workers there are to be, once they may begin.
+unsigned workers_count(struct workers *workers);
 
 // Waits until all have left; the queue must have been shut down.
 void workers_join(struct workers *workers);

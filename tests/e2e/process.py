@@ -29,7 +29,7 @@ class Operator:
                 env={**os.environ, **(environment or {})},
             )  # fmt: skip
         self.pid = self.process.pid
-        self.killed = False
+        self.expected = 0  # the status that it is to end with
 
     # Life
 
@@ -58,14 +58,13 @@ class Operator:
         return time.monotonic() - started
 
     def kill(self):
-        self.killed = True
+        self.expected = -signal.SIGKILL
         self.process.kill()
         self.process.wait()
 
     def faults(self):
         """What was wrong with a process that has ended."""
-        expected = -signal.SIGKILL if self.killed else 0
-        if self.process.returncode != expected:
+        if self.process.returncode != self.expected:
             yield f"{self.log}: the operator ended with status {self.process.returncode}:\n{self.tail()}"
         text = self.log.read_text(errors="replace")
         for word in SANITIZER_WORDS:
@@ -150,6 +149,7 @@ class Operators:
             "--bind-address", "127.0.0.1:0",
             "--namespace", "qubesec-system",
             "--log-level", "debug",
+            "--leader-elect=false",
             *flags,
         ]  # fmt: skip
 

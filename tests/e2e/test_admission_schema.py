@@ -108,7 +108,7 @@ def test_every_rule_has_a_message_that_names_its_field(definitions, kind):
 
 def test_what_the_kinds_share_is_the_same_in_all(definitions):
     shared = ("outputSecretName", "secretName", "secretTemplate", "deletionPolicy")
-    same_status = ("status", "conditions", "observedGeneration", "secretRef", "inputs", "lastUpdateTime", "error", "warning")
+    same_status = ("status", "conditions", "observedGeneration", "secretRef", "inputs", "lastUpdateTime", "reconcileID", "error", "warning")
     first = schema_of(definitions[QRN])["properties"]
     for kind in (one for one in ALL_KINDS if one != QVS):  # which has no Secret, and other outcomes
         this = schema_of(definitions[kind])["properties"]
@@ -588,6 +588,7 @@ def full_status():
         "secretRef": {"name": "x", "uid": "0a56c1a4-4a6a-4c0b-9d4b-0d0d6f7a3a11", "resourceVersion": "12"},
         "inputs": [{"field": "f", "kind": "k", "name": "n", "namespace": "s", "uid": "u", "resourceVersion": "1"}],
         "lastUpdateTime": "2026-01-02T03:04:05Z",
+        "reconcileID": "0123456789abcdef",
         "error": "",
         "warning": "w",
     }
@@ -625,14 +626,6 @@ def test_status_is_a_subresource_with_all_its_fields(api, space, kind):
 # Rights
 
 
-def is_allowed(api, user, verb, resource, group, namespace):
-    name, _, subresource = resource.partition("/")
-    attributes = {"verb": verb, "resource": name, "subresource": subresource, "group": group, "namespace": namespace}
-    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
-    review["spec"] = {"user": user, "resourceAttributes": attributes}
-    return api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
-
-
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 OPERATOR_RIGHTS = {
     **{(GROUP, plural): {"list", "watch"} for plural in PLURALS},
@@ -641,6 +634,9 @@ OPERATOR_RIGHTS = {
     ("", "secrets"): {"get", "list", "watch", "create", "patch"},
     ("", "configmaps"): {"get", "list", "watch"},
     ("events.k8s.io", "events"): {"create", "patch"},
+    ("authorization.k8s.io", "localsubjectaccessreviews"): {"create"},
+    ("authorization.k8s.io", "subjectaccessreviews"): set(),
+    ("coordination.k8s.io", "leases"): set(),
     ("", "events"): set(),
     ("", "pods"): set(),
     ("", "serviceaccounts/token"): set(),
@@ -651,7 +647,7 @@ OPERATOR_RIGHTS = {
 
 def test_the_operator_may_do_what_it_needs_and_nothing_else(api):
     for (group, resource), verbs in OPERATOR_RIGHTS.items():
-        allowed = {verb for verb in VERBS if is_allowed(api, OPERATOR, verb, resource, group, "default")}
+        allowed = {verb for verb in VERBS if api.allows(OPERATOR, verb, resource, group, "default")}
         assert allowed == verbs, (group, resource)
 
 
@@ -674,7 +670,7 @@ def test_the_roles_of_kubernetes_include_our_resources(api, space, role):
     api.call("POST", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{space}/rolebindings", binding)
 
     def rights(resource):
-        return {verb for verb in VERBS if is_allowed(api, f"user-{role}", verb, resource, GROUP, space)}
+        return {verb for verb in VERBS if api.allows(f"user-{role}", verb, resource, GROUP, space)}
 
     for plural in PLURALS:  # a controller adds our rules to those roles, some time after they were made
         wait_until(lambda plural=plural: f"{role} has {rights(plural)}", lambda plural=plural: rights(plural) == USER_RIGHTS[role])
@@ -684,7 +680,7 @@ def test_the_roles_of_kubernetes_include_our_resources(api, space, role):
 # The kustomize bases
 
 
-@pytest.mark.parametrize("base", ["crd", "rbac", "manager", "default", "samples"])
+@pytest.mark.parametrize("base", ["crd", "rbac", "manager", "webhook", "default", "samples"])
 def test_kustomize_base_is_accepted(cluster, space, base):
     options = ["--namespace", space] if base == "samples" else []
     cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--kustomize", CONFIG / base, *options)

@@ -11,6 +11,9 @@ from api import QDK, QKKP, QRN, data_of, thing, wait_until
 from process import STOP_PATIENCE
 
 FLAGS = {
+    "--namespaces": "QUBESEC_NAMESPACES",
+    "--exclude-namespaces": "QUBESEC_EXCLUDE_NAMESPACES",
+    "--grant-check-interval": "QUBESEC_GRANT_CHECK_INTERVAL",
     "--kubeconfig": "QUBESEC_KUBECONFIG",
     "--context": "QUBESEC_CONTEXT",
     "--bind-address": "QUBESEC_BIND_ADDRESS",
@@ -18,7 +21,13 @@ FLAGS = {
     "--config-map": "QUBESEC_CONFIG_MAP",
     "--log-level": "QUBESEC_LOG_LEVEL",
     "--workers": "QUBESEC_WORKERS",
+    "--leader-elect": "QUBESEC_LEADER_ELECT",
+    "--leader-election-lease": "QUBESEC_LEADER_ELECTION_LEASE",
+    "--leader-election-lease-duration": "QUBESEC_LEADER_ELECTION_LEASE_DURATION",
+    "--leader-election-renew-deadline": "QUBESEC_LEADER_ELECTION_RENEW_DEADLINE",
+    "--leader-election-retry-period": "QUBESEC_LEADER_ELECTION_RETRY_PERIOD",
     "--seed-url-prefix": "QUBESEC_SEED_URL_PREFIX",
+    "--debug-endpoints": "QUBESEC_DEBUG_ENDPOINTS",
     "--allow-memory-dump": "QUBESEC_ALLOW_MEMORY_DUMP",
     "--help": None,
 }
@@ -107,6 +116,7 @@ def test_variables_and_flags_that_win_over_them(api, operators, cluster, namespa
         "QUBESEC_BIND_ADDRESS": "127.0.0.1:0",
         "QUBESEC_LOG_LEVEL": "error",
         "QUBESEC_WORKERS": "2",
+        "QUBESEC_LEADER_ELECT": "false",
     }
     operator = operators.spawn([operators.binary, "operator", "--log-level=info"], environment=environment).wait_ready()
     assert operator.metrics()['controller_runtime_max_concurrent_reconciles{controller="quantumkemkeypair"}'] == 2
@@ -268,6 +278,10 @@ def test_settings_are_picked_up_while_running(api, operators, namespace, setting
     [said] = wait_until("the fault is told", lambda: operator.said("settings were not applied"))
     assert said["level"] == "warning" and "workers: 0 is not a number from 1 to 64" in said["detail"]
     assert workers() == 2 and debug_lines(), "a bad value leaves all as it was"
+    [event] = wait_until(
+        "an Event tells it", lambda: api.events("qubesec-system", "qubesec-operator", "InvalidSettings")
+    )
+    assert event["type"] == "Warning" and event["note"] == said["detail"]
 
     settings(workers="5")
     wait_until("they are picked up", lambda: workers() == 5)

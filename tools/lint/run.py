@@ -18,6 +18,7 @@ import time
 import banned
 import layers
 import portable
+import reasons
 import selftest
 import sizes
 import source
@@ -85,6 +86,7 @@ CHECKS = {
     "banned": banned.faults,
     "sizes": sizes.faults,
     "portable": portable.faults,
+    "reasons": reasons.faults,
     "shellcheck": shell_scripts,
     "clang-tidy": clang_tidy,
 }

@@ -11,6 +11,7 @@ import tempfile
 import banned
 import layers
 import portable
+import reasons
 import sizes
 
 LONG = "int f(void) {\n" + "    g();\n" * sizes.FUNCTION_LINES + "}\n"
@@ -34,6 +35,11 @@ CASES = [
     (sizes, "src/base/a.c", "int f(int x) {\n    return x;\n}\n", False),
     (portable, "README.md", "cd /" + "home/me\n", True),
     (portable, "Dockerfile", "deb http://deb." + "debian.org/debian\n", True),
+    (reasons, "src/kinds/reasons.h", '#define REASON_USED_BY_NOBODY "UsedByNobody"\n', True),
+    (reasons, reasons.DOCUMENT, "| `GivenByNobody` | x |\n", True),
+    (reasons, "src/kinds/a.c", 'void f(void) { report->reason = valid ? "SignatureValid" : other; }\n', True),
+    (reasons, "src/operator/a.c", 'const struct event_words words = {true, "SecretLost", "Make", note, id};\n', True),
+    (reasons, "src/operator/a.c", 'bool f(void) { return reason == "A" && {.action = "Make"}; }\n', False),
     (portable, "README.md", "FROM debian:13, /usr/bin/env, ./" + "work/x\n", False),
 ]
 

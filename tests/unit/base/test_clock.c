@@ -2,15 +2,19 @@
 
 #include "base/clock.h"
 
-static void the_monotonic_clock_never_goes_back(void **) {
+static void a_monotonic_clock_never_goes_back(void **) {
     int64_t last_ms = clock_monotonic_ms();
+    int64_t last_boot_ms = clock_boot_ms();
     double last = clock_monotonic_seconds();
     for (int i = 0; i < 10000; i++) {
         int64_t ms = clock_monotonic_ms();
+        int64_t boot_ms = clock_boot_ms();
         double seconds = clock_monotonic_seconds();
         assert_true(ms >= last_ms);
+        assert_true(boot_ms >= last_boot_ms);
         assert_true(seconds >= last);
         last_ms = ms;
+        last_boot_ms = boot_ms;
         last = seconds;
     }
 }
@@ -86,7 +90,7 @@ static void what_is_no_time_is_refused(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_monotonic_clock_never_goes_back),
+        cmocka_unit_test(a_monotonic_clock_never_goes_back),
         cmocka_unit_test(both_units_are_of_one_clock),
         cmocka_unit_test(times_are_written_as_kubernetes_writes_them),
         cmocka_unit_test(what_is_no_time_is_refused),

@@ -47,6 +47,7 @@ static void a_line_is_one_json_object(void **) {
 static void lines_below_the_level_are_dropped(void **) {
     LOG(LOG_DEBUG, "too detailed");
     log_set_level(LOG_ERROR);
+    assert_int_equal(log_get_level(), LOG_ERROR);
     LOG(LOG_WARNING, "not bad enough");
     LOG(LOG_ERROR, "bad enough");
     const char *text = end_capture();
@@ -70,6 +71,7 @@ static void level_names_are_read(void **) {
     (void)end_capture();
     assert_true(log_parse_level("warning", &level));
     assert_int_equal(level, LOG_WARNING);
+    assert_string_equal(log_level_name(level), "warning");
     assert_false(log_parse_level("loud", &level));
     assert_false(log_parse_level("", &level));
     assert_int_equal(level, LOG_WARNING);

@@ -287,26 +287,22 @@ static void another_key_pair_gives_another_secret(void **) {
 }
 
 static void a_wrong_length_is_named(void **) {
-    static const char *const messages[2][2] = {
-        {"spec.ciphertext: a ciphertext of ML-KEM-768 has 1088 bytes, this one has 1087",
-         "spec.ciphertext: a ciphertext of ML-KEM-768 has 1088 bytes, this one has 1"},
-        {"spec.ciphertextRef: a ciphertext of ML-KEM-768 has 1088 bytes, this one has 1087 as raw bytes",
-         "spec.ciphertextRef: a ciphertext of ML-KEM-768 has 1088 bytes, this one has 1 as raw bytes"},
-    };
+    static const char *const messages[] = {
+        "spec.ciphertextRef: a ciphertext of ML-KEM-768 has 1088 bytes, this one has 1087 as raw bytes",
+        "spec.ciphertextRef: a ciphertext of ML-KEM-768 has 1088 bytes, this one has 1 as raw bytes"};
     static const size_t lengths[] = {1087, 1};
+    cleanup_text char *spec = inline_spec("", 1, 768); // which one of ML-KEM-512 would have
+    cleanup_subject struct subject s = subject_read(kind, spec);
+    give_private(&s, 1);
+    assert_unusable(&s, "spec.ciphertext: a ciphertext of ML-KEM-768 has 1088 bytes, this one has 768");
     for (size_t i = 0; i < 2; i++) {
-        cleanup_text char *spec = inline_spec("", 1, lengths[i]);
-        cleanup_subject struct subject s = subject_read(kind, spec);
-        give_private(&s, 1);
-        assert_unusable(&s, messages[0][i]);
         cleanup_subject struct subject by_reference = decapsulation(1, "");
-        subject_give(&by_reference, 1, nullptr, "\xff", 1);
         cleanup_secret struct secret *cut = nullptr;
         struct error e;
         must(secret_copy(secret_view(ciphertext_of(1)), lengths[i], &cut, &e), e);
         secret_bytes(cut)[0] = 0xff; // neither hex nor base64
         subject_give_secret(&by_reference, 1, nullptr, cut);
-        assert_unusable(&by_reference, messages[1][i]);
+        assert_unusable(&by_reference, messages[i]);
     }
     cleanup_subject struct subject empty = decapsulation(1, "");
     subject_give(&empty, 1, nullptr, "", 0);
@@ -323,8 +319,9 @@ static void another_algorithm_than_the_key_pairs_is_named(void **) {
             snprintf(more, sizeof(more), ",'algorithm':'%s'", aliases[j]);
             cleanup_subject struct subject s = decapsulation(i, more);
             snprintf(message, sizeof(message),
-                     "spec.algorithm: %s does not match spec.privateKeyRef, which is of %s", algorithms[j],
-                     algorithms[i]);
+                     "spec.algorithm: %s does not match spec.privateKeyRef, which is of %s; leave "
+                     "spec.algorithm out, or refer to another key",
+                     algorithms[j], algorithms[i]);
             if (i != j) {
                 assert_unusable(&s, message);
             }
@@ -380,17 +377,49 @@ static void a_key_pair_that_does_not_say_its_algorithm_is_a_fault_of_ours(void *
     assert_agrees(&named, 1);
 }
 
+// A spec whose ciphertext is so many times the two digits.
+static char *repeated_spec(const char *before, const char *digits, size_t times) {
+    struct error e;
+    struct buffer spec = buffer_create(10000);
+    must(buffer_append_format(&spec, &e, "{'privateKeyRef':{'name':'a'},%s'ciphertext':'", before), e);
+    for (size_t i = 0; i < times; i++) {
+        must(buffer_append_text(&spec, digits, &e), e);
+    }
+    must(buffer_append_text(&spec, "'}", &e), e);
+    return spec.data;
+}
+
 static void the_recipe_is_of_an_inline_ciphertext(void **) {
-    assert_same_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'}}",
+    static const char by_reference[] = "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'}}";
+    cleanup_text char *one = repeated_spec("", "0a", 768);
+    cleanup_text char *besides = repeated_spec("'ciphertextRef':{'name':'b'},", "0a", 768);
+    cleanup_text char *large = repeated_spec("", "0A", 768);
+    cleanup_text char *other = repeated_spec("", "0b", 768);
+    assert_same_recipe(kind, by_reference,
                        "{'privateKeyRef':{'name':'c'},'ciphertextRef':{'name':'d'},'secretName':'e'}");
-    assert_same_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':'0a'}",
-                       "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'},'ciphertext':'0a'}");
-    assert_same_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':'0a'}",
-                       "{'privateKeyRef':{'name':'a'},'ciphertext':'0A'}");
-    assert_different_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':'0a'}",
-                            "{'privateKeyRef':{'name':'a'},'ciphertext':'0b'}");
-    assert_different_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':'0a'}",
-                            "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'}}");
+    assert_same_recipe(kind, one, besides);
+    assert_same_recipe(kind, one, large);
+    assert_different_recipe(kind, one, other);
+    assert_different_recipe(kind, one, by_reference);
+}
+
+static void an_inline_ciphertext_has_a_length_of_the_algorithm(void **) {
+    static const size_t bad[] = {1, 767, 769, 1087, 1089, 1567};
+    char message[256];
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        cleanup_text char *spec = repeated_spec("", "00", bad[i]);
+        snprintf(message, sizeof(message),
+                 "spec.ciphertext: has %zu bytes; it is 768 of ML-KEM-512, 1088 of ML-KEM-768, 1568 of "
+                 "ML-KEM-1024",
+                 bad[i]);
+        assert_faults(kind, spec, message);
+    }
+    cleanup_text char *own = repeated_spec("'algorithm':'Kyber512',", "00", 768);
+    assert_good_spec(kind, own);
+    cleanup_text char *of_another = repeated_spec("'algorithm':'Kyber512',", "00", 1088);
+    assert_faults(kind, of_another,
+                  "spec.ciphertext: has 1088 bytes; it is 768 of ML-KEM-512, 1088 of ML-KEM-768, 1568 of "
+                  "ML-KEM-1024");
 }
 
 // ---- damage
@@ -458,6 +487,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_private_key_is_named),
         cmocka_unit_test(a_key_pair_that_does_not_say_its_algorithm_is_a_fault_of_ours),
         cmocka_unit_test(the_recipe_is_of_an_inline_ciphertext),
+        cmocka_unit_test(an_inline_ciphertext_has_a_length_of_the_algorithm),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(missing_entries_and_wrong_lengths_are_found),
         cmocka_unit_test(another_algorithm_is_found),

@@ -153,7 +153,7 @@ static void faults_are_told(void **) {
     assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'keyType':'DES'}",
                   "spec.keyType: DES is not one of AES-256, ChaCha20, HMAC-SHA256");
     assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'info':'a','infoHex':'61'}",
-                  "spec.info and spec.infoHex exclude each other; give one of them");
+                  "spec.infoHex: does not go with spec.info; give one of them");
     assert_faults(
         kind,
         "{'secretName':'a','outputSecretName':'b','keyLength':33,'algorithm':5,'salt':'0','infoHex':'x',"

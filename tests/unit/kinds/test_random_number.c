@@ -165,7 +165,7 @@ static void a_seed_takes_the_place_of_a_provider(void **) {
     assert_faults(kind, "{'provider':'OpenSSL','seed':'" SEED "'}", message);
     assert_faults(kind, "{'provider':'OpenSSL','seedURI':'https://host/seed'}", message);
     assert_faults(kind, "{'seed':'" SEED "','seedURI':'https://host/seed'}",
-                  "spec.seed and spec.seedURI exclude each other; give one of them");
+                  "spec.seedURI: does not go with spec.seed; give one of them");
 }
 
 static struct subject read_seed_from_url(const char *content) {
@@ -210,9 +210,11 @@ static void what_comes_from_a_url_may_be_no_seed(void **) {
 
 static void a_url_has_bounds(void **) {
     for (size_t length = 2048; length <= 2049; length++) {
+        static const char start[] = "https://";
         char spec[2100] = "{'seedURI':'";
         size_t used = strlen(spec);
         memset(spec + used, 'u', length);
+        memcpy(spec + used, start, sizeof(start) - 1);
         memcpy(spec + used + length, "'}", 3);
         if (length == 2048) {
             assert_good_spec(kind, spec);
@@ -221,6 +223,16 @@ static void a_url_has_bounds(void **) {
                           "spec.seedURI: must be a text of at most 2048 bytes without NUL; it has 2049");
         }
     }
+}
+
+static void only_web_addresses_are_taken(void **) {
+    static const char *const bad[] = {"", "seed", "ftp://host/seed", "HTTPS://host/seed", "https:/host"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char spec[100];
+        snprintf(spec, sizeof(spec), "{'seedURI':'%s'}", bad[i]);
+        assert_faults(kind, spec, "spec.seedURI: must begin with https:// or http://");
+    }
+    assert_good_spec(kind, "{'seedURI':'http://host/seed'}");
 }
 
 static void all_faults_are_told_at_once(void **) {
@@ -342,6 +354,7 @@ int main(void) {
         cmocka_unit_test(a_seed_may_come_from_a_url),
         cmocka_unit_test(what_comes_from_a_url_may_be_no_seed),
         cmocka_unit_test(a_url_has_bounds),
+        cmocka_unit_test(only_web_addresses_are_taken),
         cmocka_unit_test(all_faults_are_told_at_once),
         cmocka_unit_test(a_fault_does_not_show_the_seed),
         cmocka_unit_test(the_recipe_is_of_all_that_decides),

@@ -61,8 +61,8 @@ static void damaged_pairs_are_found(void **) {
 
 static void falcon_is_refused(void **) {
     struct error e;
-    cleanup_subject struct subject s = subject_read(pair_kind, "{'algorithm':'Falcon512'}");
-    must_fail(subject_try_make(&s, &e), e, ERROR_INVALID_SPEC,
+    cleanup_subject struct subject s = {0};
+    must_fail(subject_try_read(pair_kind, "{'algorithm':'Falcon512'}", &s, &e), e, ERROR_INVALID_SPEC,
               "spec.algorithm: Falcon512 needs an OpenSSL provider");
 }
 

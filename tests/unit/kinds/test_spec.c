@@ -309,7 +309,7 @@ static void wrong_hex_is_named_but_not_shown(void **) {
     hex_fails("{'field':'000 '}", "spec.field: must be hexadecimal; character 4 is not");
     hex_fails("{'field':'0x00'}", "spec.field: must be hexadecimal; character 2 is not");
     hex_fails("{'field':'00\\n00'}", "spec.field: must be hexadecimal; character 3 is not");
-    hex_fails("{'field':112233}", "spec.field: must be a text, not 112233");
+    hex_fails("{'field':112233}", "spec.field: must be a text of hexadecimal digits");
 }
 
 static void digits_have_one_spelling(void **) {
@@ -482,6 +482,21 @@ static void names_in_a_reference_are_such(void **) {
     struct reading r = begin("{'ref':{'name':'a-0.b','namespace':'a-0'}}");
     assert_string_equal(read_reference(&r).name, "a-0.b");
     end_good(&r);
+}
+
+static void service_account_is(const char *json, const char *expected) {
+    struct reading r = begin(json);
+    assert_string_equal(spec_service_account(&r.reader), expected);
+    end_good(&r);
+}
+
+static void a_service_account_has_a_name(void **) {
+    service_account_is("{}", "default");
+    service_account_is("{'serviceAccountName':''}", "default");
+    service_account_is("{'serviceAccountName':'key-reader.v2'}", "key-reader.v2");
+    struct reading r = begin("{'serviceAccountName':'a:b'}");
+    (void)spec_service_account(&r.reader);
+    end_bad(&r, "spec.serviceAccountName: \"a:b\" is not the name of a ServiceAccount");
 }
 
 static void members_of_a_reference_have_bounds(void **) {
@@ -666,7 +681,7 @@ static void a_template_leaves_our_own_keys_alone(void **) {
     }
     struct reading r = begin(
         "{'secretTemplate':{'labels':{'app.kubernetes.io/name':'x','notqubesec.io/y':'','qubesec.io':'',"
-        "'qubesec.io.example/x':'','managed-by':'','a/qubesec.io':'','/x':'','ubesec.io/x':''}}}");
+        "'qubesec.io.example/x':'','managed-by':'','a/qubesec.io':'','x/y':'','ubesec.io/x':''}}}");
     assert_int_equal(yyjson_obj_size(common_is_good(&r).labels), 8);
     end_good(&r);
 }
@@ -736,6 +751,7 @@ int main(void) {
         cmocka_unit_test(the_kind_of_a_reference_is_one_of_its_sources),
         cmocka_unit_test(a_key_goes_with_kinds_that_have_one),
         cmocka_unit_test(names_in_a_reference_are_such),
+        cmocka_unit_test(a_service_account_has_a_name),
         cmocka_unit_test(members_of_a_reference_have_bounds),
         cmocka_unit_test(all_of_it_may_be_left_out),
         cmocka_unit_test(the_output_secret_has_two_names),

@@ -49,7 +49,7 @@ int64_t clock_monotonic_ms(void) {
 [[maybe_unused]] static uint32_t retry(struct queue *queue, const char *key, uint32_t floor_ms) {
     struct error e;
     uint32_t delay_ms = 0;
-    must(queue_retry(queue, key, floor_ms, &delay_ms, &e), e);
+    must(queue_retry(queue, key, floor_ms, 0, &delay_ms, &e), e);
     return delay_ms;
 }
 

@@ -263,6 +263,56 @@ static void a_refused_token_is_read_again_once(void **state) {
     assert_int_equal(script->calls, 2);
 }
 
+// A fence that lets so many requests through.
+static atomic_int may_write_times;
+static atomic_bool asked_on_the_loop;
+
+static bool may_write(void *context) {
+    struct script *script = context;
+    atomic_store(&asked_on_the_loop, loop_is_current(script->api.net.loop));
+    return atomic_fetch_sub(&may_write_times, 1) > 0;
+}
+
+static const char *const writing_methods[] = {"POST", "PUT", "PATCH", "DELETE"};
+
+static void behind_the_fence_nothing_is_written(void **state) {
+    struct script *script = *state;
+    struct error e;
+    play(script, (const struct answer[]){{200, "", "{}"}, {0}});
+    kube_client_set_fence(script->api.client, may_write, script);
+    for (size_t i = 0; i < 4; i++) {
+        struct kube_request request = {
+            .method = writing_methods[i], .path = "/x", .body = "{}", .body_length = 2};
+        atomic_store(&may_write_times, 0);
+        must_fail(kube_client_call(script->api.client, &request, nullptr, &e), e, ERROR_RETRYABLE,
+                  "may not be sent any more");
+        assert_true(atomic_load(&asked_on_the_loop));
+        must(kube_client_call(script->api.client, &get, nullptr, &e), e); // reads are free
+        assert_int_equal(script->calls, (int)(2 * i + 1));
+        atomic_store(&may_write_times, 1);
+        must(kube_client_call(script->api.client, &request, nullptr, &e), e);
+        assert_string_equal(script->last.method, writing_methods[i]);
+        assert_int_equal(script->calls, (int)(2 * i + 2));
+    }
+}
+
+static void the_fence_is_asked_for_each_try(void **state) {
+    struct script *script = *state;
+    struct error e;
+    struct kube_request request = {.method = "POST", .path = "/x", .body = "{}", .body_length = 2};
+    kube_client_set_fence(script->api.client, may_write, script);
+    play(script, (const struct answer[]){{429, "Retry-After: 1\r\n", "busy"}, {200, "", "{}"}, {0}});
+    atomic_store(&may_write_times, 1);
+    must_fail(kube_client_call(script->api.client, &request, nullptr, &e), e, ERROR_RETRYABLE,
+              "may not be sent any more");
+    assert_int_equal(script->calls, 1);
+    play(script, (const struct answer[]){{401, "", "Unauthorized"}, {200, "", "{}"}, {0}});
+    atomic_store(&may_write_times, 1);
+    must_fail(kube_client_call(script->api.client, &request, nullptr, &e), e, ERROR_RETRYABLE,
+              "may not be sent any more");
+    assert_int_equal(script->calls, 1);
+}
+
 static void no_answer_is_observed_as_code_0(void **state) {
     struct script *script = *state;
     struct error e;
@@ -372,6 +422,8 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_interrupted_client_waits_no_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_token_is_read_again_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(behind_the_fence_nothing_is_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_fence_is_asked_for_each_try, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_answer_is_observed_as_code_0, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_carries_our_credentials, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_that_is_refused_renews_the_token, set_up, tear_down),

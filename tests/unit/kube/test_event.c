@@ -96,7 +96,8 @@ static struct kube_object *make_object(const char *namespace, const char *name, 
 
 static void record(struct desk *desk, const struct kube_object *object, const char *reason,
                    const char *note) {
-    event_record(desk->recorder, &widgets, object, false, reason, "Make", note);
+    const struct event_words words = {.reason = reason, .action = "Make", .note = note};
+    event_record(desk->recorder, &widgets, object, &words);
 }
 
 static const char *text_at(const struct desk *desk, int i, const char *first, const char *second) {
@@ -120,7 +121,8 @@ static void check_time(const char *text) {
 static void an_event_has_all_its_fields(void **state) {
     struct desk *desk = *state;
     cleanup_object struct kube_object *object = make_object("team-a", "key-1", "uid-1");
-    event_record(desk->recorder, &widgets, object, true, "SecretDamaged", "Remake", "a note");
+    const struct event_words words = {true, "SecretDamaged", "Remake", "a note", "0123"};
+    event_record(desk->recorder, &widgets, object, &words);
     wait_for(desk, 1);
     assert_string_equal(desk->method[0], "POST");
     assert_string_equal(desk->path[0], "/apis/events.k8s.io/v1/namespaces/team-a/events");
@@ -144,6 +146,9 @@ static void an_event_has_all_its_fields(void **state) {
     assert_string_equal(text_at(desk, 0, "regarding", "name"), "key-1");
     assert_string_equal(text_at(desk, 0, "regarding", "uid"), "uid-1");
     assert_string_equal(text_at(desk, 0, "regarding", "resourceVersion"), "12");
+    const char *id = json_text(json_find(yyjson_doc_get_root(desk->body[0]), "metadata", "annotations",
+                                         "qubesec.io/reconcile-id", nullptr));
+    assert_string_equal(id, "0123");
     assert_null(json_find(yyjson_doc_get_root(desk->body[0]), "series", nullptr));
     assert_int_equal(yyjson_obj_size(yyjson_doc_get_root(desk->body[0])), 11);
 }
@@ -151,13 +156,15 @@ static void an_event_has_all_its_fields(void **state) {
 static void cluster_scoped_objects_are_in_default(void **state) {
     struct desk *desk = *state;
     cleanup_object struct kube_object *object = make_object(nullptr, "key", "uid");
-    event_record(desk->recorder, &kube_secrets, object, false, "Made", "Make", "a note");
+    const struct event_words words = {.reason = "Made", .action = "Make", .note = "a note"};
+    event_record(desk->recorder, &kube_secrets, object, &words);
     wait_for(desk, 1);
     assert_string_equal(desk->path[0], "/apis/events.k8s.io/v1/namespaces/default/events");
     assert_string_equal(text_at(desk, 0, "metadata", "namespace"), "default");
     assert_string_equal(text_at(desk, 0, "regarding", "apiVersion"), "v1");
     assert_string_equal(text_at(desk, 0, "type", nullptr), "Normal");
     assert_null(json_find(yyjson_doc_get_root(desk->body[0]), "regarding", "namespace", nullptr));
+    assert_null(json_find(yyjson_doc_get_root(desk->body[0]), "metadata", "annotations", nullptr));
 }
 
 static int64_t series_count(const struct desk *desk, int i) {
@@ -194,7 +201,8 @@ static void different_objects_reasons_and_notes_are_different_events(void **stat
     record(desk, again, "Made", "note");
     record(desk, one, "Failed", "note");
     record(desk, one, "Made", "other");
-    event_record(desk->recorder, &widgets, one, true, "Made", "Make", "note");
+    const struct event_words warning = {.warning = true, .reason = "Made", .action = "Make", .note = "note"};
+    event_record(desk->recorder, &widgets, one, &warning);
     wait_for(desk, 5);
     for (int i = 0; i < 5; i++) {
         assert_string_equal(desk->method[i], "POST");
@@ -302,7 +310,8 @@ static void long_texts_are_cut(void **state) {
     note[1499] = '\0';
     cleanup_object struct kube_object *object = make_object("ns", name, "uid");
     struct event_body body = {0};
-    assert_true(event_body_fill(&body, &widgets, object, &(struct event_words){false, "R", "A", note}));
+    assert_true(event_body_fill(&body, &widgets, object,
+                                &(struct event_words){.reason = "R", .action = "A", .note = note}));
     assert_int_equal(strlen(body.note), 1023);
     assert_int_equal(body.note[500], '?');
     assert_int_equal(strlen(body.name), 234 + 17);

@@ -141,6 +141,12 @@ static void failures_double_the_delay_up_to_a_limit(void **) {
     assert_int_equal(retry(queue, "b", 0), 5); // each key for itself
     assert_int_equal(retry(queue, "b", 7000), 7000);
     assert_int_equal(retry(queue, "b", 3), 20);
+    struct error e;
+    uint32_t delay_ms = 0;
+    must(queue_retry(queue, "b", 3, 30, &delay_ms, &e), e);
+    assert_int_equal(delay_ms, 30); // of 40: the ceiling
+    must(queue_retry(queue, "b", 50, 30, &delay_ms, &e), e);
+    assert_int_equal(delay_ms, 50); // the floor is higher
     queue_free(queue);
 }
 
@@ -198,7 +204,7 @@ static void a_key_that_succeeded_takes_no_memory(void **) {
     memory_left = 0;
     must_fail(queue_add_after(queue, "a", 1, &e), e, ERROR_NO_MEMORY, "");
     uint32_t delay_ms = 77;
-    must_fail(queue_retry(queue, "a", 0, &delay_ms, &e), e, ERROR_NO_MEMORY, "");
+    must_fail(queue_retry(queue, "a", 0, 0, &delay_ms, &e), e, ERROR_NO_MEMORY, "");
     memory_left = -1;
     assert_int_equal(delay_ms, 77);
     queue_free(queue);
@@ -228,7 +234,7 @@ static void out_of_memory_leaves_the_queue_as_it_was(void **) {
         char *taken = take(queue, key);
         uint32_t delay_ms;
         must(queue_add_after(queue, key, 1000, &e), e);
-        must(queue_retry(queue, key, 0, &delay_ms, &e), e);
+        must(queue_retry(queue, key, 0, 0, &delay_ms, &e), e);
         must(queue_add(queue, key, &e), e);
         queue_done(queue, taken);
     }
@@ -324,6 +330,56 @@ static void running_keys_are_measured(void **) {
     queue_free(queue);
 }
 
+struct description {
+    char text[400];
+    size_t used;
+    size_t most; // keys
+};
+
+static bool describe(void *context, const struct queue_key *key) {
+    static const char *const states[] = {"running", "ready", "delayed"};
+    struct description *description = context;
+    assert_true(key->seconds >= 0);
+    description->used += (size_t)snprintf(
+        description->text + description->used, sizeof(description->text) - description->used, "%s %s%s %u; ",
+        key->key, states[key->state], key->slow ? " slow" : "", key->failures);
+    return --description->most > 0;
+}
+
+static void every_key_can_be_seen(void **) {
+    struct queue *queue = make();
+    struct error e;
+    struct description description = {.most = 100};
+    stopped_ms = 1000000;
+    queue_describe(queue, describe, &description);
+    assert_string_equal(description.text, "");
+    add(queue, "running");
+    add(queue, "failing");
+    char *running = take(queue, "running");
+    char *failing = take(queue, "failing");
+    (void)retry(queue, "failing", 0);
+    queue_done(queue, failing);
+    add(queue, "ready 1");
+    add(queue, "ready 2");
+    must(queue_add_slow(queue, "slow", &e), e);
+    queue_describe(queue, describe, &description);
+    assert_string_equal(description.text,
+                        "running running 0; ready 1 ready 0; ready 2 ready 0; slow ready slow 0; "
+                        "failing delayed 1; ");
+    for (size_t most = 1; most <= 5; most++) {
+        struct description some = {.most = most};
+        queue_describe(queue, describe, &some);
+        assert_int_equal(some.most, 0);
+        assert_memory_equal(some.text, description.text, some.used);
+    }
+    stopped_ms += 1000; // the failing one is due
+    description = (struct description){.most = 100};
+    queue_describe(queue, describe, &description);
+    assert_non_null(strstr(description.text, "failing ready 1; "));
+    queue_done(queue, running);
+    queue_free(queue);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_come_out_in_the_order_they_came_in),
@@ -342,6 +398,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_given_out_after_shutting_down),
         cmocka_unit_test(the_observer_is_told),
         cmocka_unit_test(running_keys_are_measured),
+        cmocka_unit_test(every_key_can_be_seen),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

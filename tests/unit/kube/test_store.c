@@ -194,6 +194,8 @@ static void the_index_follows_the_objects(void **state) {
     apply(fixture, make_as("b", "u", "2", ",\"refs\":[\"y\",\"y\"]"));
     expect_found(fixture, "x", "d/a ");
     expect_found(fixture, "y", "d/a d/b ");
+    assert_int_equal(store_count_under(fixture->store, "y"), 2);
+    assert_int_equal(store_count_under(fixture->store, "z"), 0);
     apply(fixture, make_as("a", "u", "3", ",\"refs\":[\"y\",\"z\"]"));
     expect_found(fixture, "x", "");
     expect_found(fixture, "y", "d/a d/b ");

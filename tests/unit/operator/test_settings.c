@@ -6,9 +6,25 @@
 #include <stdlib.h>
 
 static const char *const variables[] = {
-    "QUBESEC_KUBECONFIG",        "QUBESEC_CONTEXT",   "QUBESEC_BIND_ADDRESS", "QUBESEC_NAMESPACE",
-    "QUBESEC_CONFIG_MAP",        "QUBESEC_LOG_LEVEL", "QUBESEC_WORKERS",      "QUBESEC_SEED_URL_PREFIX",
-    "QUBESEC_ALLOW_MEMORY_DUMP", "POD_NAMESPACE",
+    "QUBESEC_KUBECONFIG",
+    "QUBESEC_CONTEXT",
+    "QUBESEC_BIND_ADDRESS",
+    "QUBESEC_NAMESPACE",
+    "QUBESEC_CONFIG_MAP",
+    "QUBESEC_LOG_LEVEL",
+    "QUBESEC_WORKERS",
+    "QUBESEC_SEED_URL_PREFIX",
+    "QUBESEC_ALLOW_MEMORY_DUMP",
+    "POD_NAMESPACE",
+    "QUBESEC_LEADER_ELECT",
+    "QUBESEC_LEADER_ELECTION_LEASE",
+    "QUBESEC_LEADER_ELECTION_LEASE_DURATION",
+    "QUBESEC_LEADER_ELECTION_RENEW_DEADLINE",
+    "QUBESEC_LEADER_ELECTION_RETRY_PERIOD",
+    "QUBESEC_NAMESPACES",
+    "QUBESEC_EXCLUDE_NAMESPACES",
+    "QUBESEC_GRANT_CHECK_INTERVAL",
+    "QUBESEC_DEBUG_ENDPOINTS",
 };
 enum { VARIABLE_COUNT = sizeof(variables) / sizeof(variables[0]) };
 
@@ -39,6 +55,13 @@ static void set(const char *variable, const char *value) {
         assert_int_equal(untouched.workers, 999);                                                            \
     } while (0)
 
+static void check_timing(const struct settings *settings, unsigned duration_ms, unsigned renew_deadline_ms,
+                         unsigned retry_period_ms) {
+    assert_int_equal(settings->leader_election.duration_ms, duration_ms);
+    assert_int_equal(settings->leader_election.renew_deadline_ms, renew_deadline_ms);
+    assert_int_equal(settings->leader_election.retry_period_ms, retry_period_ms);
+}
+
 static void nothing_given_is_the_default(void **) {
     struct error e;
     struct settings settings;
@@ -51,8 +74,69 @@ static void nothing_given_is_the_default(void **) {
     assert_null(settings.seed_url_prefixes[0]);
     assert_int_equal(settings.log_level, LOG_INFO);
     assert_int_equal(settings.workers, 4);
+    assert_null(settings.namespaces);
+    assert_null(settings.excluded_namespaces);
+    assert_int_equal(settings.grant_check_ms, 300000);
+    assert_null(settings.webhook_hosts);
+    assert_string_equal(settings.webhook_service, "qubesec-webhook");
+    assert_string_equal(settings.webhook_configuration, "qubesec");
+    assert_string_equal(settings.webhook_certificate_secret, "qubesec-webhook-certificate");
+    assert_null(settings.webhook_certificate_directory);
+    assert_int_equal(settings.webhook_overlap_ms, 60000);
+    assert_true(settings.leader_elect);
+    assert_string_equal(settings.leader_election_lease, "qubesec-operator");
+    check_timing(&settings, 15000, 10000, 2000);
     assert_false(settings.allow_memory_dump);
+    assert_false(settings.debug_endpoints);
     assert_false(settings.help);
+}
+
+static void the_webhooks_certificate_has_its_flags(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--webhook-host", "127.0.0.1,a.example", "--webhook-service=s",
+              "--webhook-configuration=c", "--webhook-certificate-secret=n",
+              "--webhook-certificate-directory=/d", "--webhook-rotation-overlap=2m"),
+         e);
+    assert_string_equal(settings.webhook_hosts, "127.0.0.1,a.example");
+    assert_string_equal(settings.webhook_service, "s");
+    assert_string_equal(settings.webhook_configuration, "c");
+    assert_string_equal(settings.webhook_certificate_secret, "n");
+    assert_string_equal(settings.webhook_certificate_directory, "/d");
+    assert_int_equal(settings.webhook_overlap_ms, 120000);
+    REFUSE("--webhook-rotation-overlap: 0s is not a time such as 15s or 500ms, from 1s to 1h",
+           "--webhook-rotation-overlap", "0s");
+    REFUSE("--webhook-rotation-overlap: 61m is not a time such as 15s or 500ms, from 1s to 1h",
+           "--webhook-rotation-overlap", "61m");
+}
+
+static void namespaces_are_names(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--namespaces", "team-a, team-b", "--exclude-namespaces=kube-system"), e);
+    assert_string_equal(settings.namespaces, "team-a, team-b");
+    assert_string_equal(settings.excluded_namespaces, "kube-system");
+    REFUSE("--namespaces: \"Team\" is not the name of a namespace", "--namespaces", "a,Team");
+    REFUSE("--exclude-namespaces: \"a.b\" is not the name of a namespace", "--exclude-namespaces", "a.b");
+    REFUSE("--exclude-namespaces: \"-a\" is not the name of a namespace", "--exclude-namespaces", "-a");
+    char many[256] = "";
+    for (int i = 0; i < NAMESPACES_MAX + 1; i++) {
+        snprintf(many + strlen(many), sizeof(many) - strlen(many), "a,");
+    }
+    REFUSE("--namespaces: has 65 namespaces; at most 64 are allowed", "--namespaces", many);
+}
+
+static void the_grant_check_interval_is_a_length_of_time(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--grant-check-interval", "1h30m"), e);
+    assert_int_equal(settings.grant_check_ms, 5400000);
+    REFUSE("--grant-check-interval: 0s is not a time such as 15s or 500ms, from 1s to 24h",
+           "--grant-check-interval", "0s");
+    REFUSE("--grant-check-interval: 25h is not a time such as 15s or 500ms, from 1s to 24h",
+           "--grant-check-interval", "25h");
+    REFUSE("--grant-check-interval: 5d is not a time such as 15s or 500ms, from 1s to 24h",
+           "--grant-check-interval", "5d");
 }
 
 static void each_flag_is_read(void **) {
@@ -60,7 +144,7 @@ static void each_flag_is_read(void **) {
     struct settings settings;
     must(READ(&settings, &e, "--kubeconfig", "/etc/k", "--context", "c", "--bind-address", "127.0.0.1:0",
               "--namespace", "ns", "--config-map", "cm", "--log-level", "debug", "--workers", "64",
-              "--seed-url-prefix", "https://host/a/", "--allow-memory-dump", "--help"),
+              "--seed-url-prefix", "https://host/a/", "--allow-memory-dump", "--debug-endpoints", "--help"),
          e);
     assert_string_equal(settings.kubeconfig, "/etc/k");
     assert_string_equal(settings.context, "c");
@@ -72,6 +156,7 @@ static void each_flag_is_read(void **) {
     assert_string_equal(settings.seed_url_prefixes[0], "https://host/a/");
     assert_null(settings.seed_url_prefixes[1]);
     assert_true(settings.allow_memory_dump);
+    assert_true(settings.debug_endpoints);
     assert_true(settings.help);
 }
 
@@ -108,6 +193,7 @@ static void each_variable_is_read(void **) {
     set("QUBESEC_WORKERS", "1");
     set("QUBESEC_SEED_URL_PREFIX", "http://host/");
     set("QUBESEC_ALLOW_MEMORY_DUMP", "true");
+    set("QUBESEC_DEBUG_ENDPOINTS", "true");
     must(READ(&settings, &e), e);
     assert_string_equal(settings.kubeconfig, "/etc/k");
     assert_string_equal(settings.context, "c");
@@ -118,6 +204,7 @@ static void each_variable_is_read(void **) {
     assert_int_equal(settings.workers, 1);
     assert_string_equal(settings.seed_url_prefixes[0], "http://host/");
     assert_null(settings.seed_url_prefixes[1]);
+    assert_true(settings.debug_endpoints);
     assert_true(settings.allow_memory_dump);
     assert_false(settings.help);
 }
@@ -284,10 +371,56 @@ static void there_are_16_prefixes_at_most(void **) {
 }
 
 static void a_switch_is_true_or_false(void **) {
+    REFUSE("--debug-endpoints: on is neither true nor false", "--debug-endpoints=on");
     REFUSE("--allow-memory-dump: yes is neither true nor false", "--allow-memory-dump=yes");
     REFUSE("--allow-memory-dump:  is neither true nor false", "--allow-memory-dump=");
     set("QUBESEC_ALLOW_MEMORY_DUMP", "1");
     REFUSE("QUBESEC_ALLOW_MEMORY_DUMP: 1 is neither true nor false");
+}
+
+static void leader_election_is_read(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--leader-elect=false", "--leader-election-lease", "other",
+              "--leader-election-lease-duration", "1m", "--leader-election-renew-deadline=40",
+              "--leader-election-retry-period=500ms"),
+         e);
+    assert_false(settings.leader_elect);
+    assert_string_equal(settings.leader_election_lease, "other");
+    check_timing(&settings, 60000, 40000, 500);
+    set("QUBESEC_LEADER_ELECT", "false");
+    set("QUBESEC_LEADER_ELECTION_LEASE", "third");
+    set("QUBESEC_LEADER_ELECTION_LEASE_DURATION", "3s");
+    set("QUBESEC_LEADER_ELECTION_RENEW_DEADLINE", "2");
+    set("QUBESEC_LEADER_ELECTION_RETRY_PERIOD", "1s");
+    must(READ(&settings, &e), e);
+    assert_false(settings.leader_elect);
+    assert_string_equal(settings.leader_election_lease, "third");
+    check_timing(&settings, 3000, 2000, 1000);
+    must(READ(&settings, &e, "--leader-elect"), e);
+    assert_true(settings.leader_elect);
+}
+
+static void times_of_leader_election_have_bounds(void **) {
+    static const char *const bad[] = {"",  "0",   "0s",   "0ms",       "-1s",  "1.5s",        "15 s",
+                                      "s", "61m", "3601", "3600001ms", "15us", "999999999999"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char message[200];
+        char argument[100];
+        snprintf(argument, sizeof(argument), "--leader-election-retry-period=%s", bad[i]);
+        snprintf(message, sizeof(message),
+                 "--leader-election-retry-period: %s is not a time such as 15s or 500ms, up to 1h", bad[i]);
+        REFUSE(message, argument);
+    }
+    REFUSE("the lease duration (10000 ms) must be greater than the renew deadline (10000 ms)",
+           "--leader-election-lease-duration=10s");
+    REFUSE("the renew deadline (10000 ms) must be greater than 1.2 retry periods (9000 ms each)",
+           "--leader-election-retry-period=9s");
+    REFUSE("--leader-elect: maybe is neither true nor false", "--leader-elect=maybe");
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--leader-election-lease-duration=1h"), e);
+    check_timing(&settings, 3600000, 10000, 2000);
 }
 
 static void help_tells_of_every_flag_and_variable(void **) {
@@ -299,6 +432,12 @@ static void help_tells_of_every_flag_and_variable(void **) {
                                         "--log-level LEVEL",
                                         "--workers N",
                                         "--seed-url-prefix URL",
+                                        "--leader-elect",
+                                        "--leader-election-lease NAME",
+                                        "--leader-election-lease-duration TIME",
+                                        "--leader-election-renew-deadline TIME",
+                                        "--leader-election-retry-period TIME",
+                                        "--debug-endpoints",
                                         "--allow-memory-dump",
                                         "--help"};
     struct error e;
@@ -323,7 +462,10 @@ static void help_tells_of_every_flag_and_variable(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(namespaces_are_names, clear_environment),
+        cmocka_unit_test_setup(the_grant_check_interval_is_a_length_of_time, clear_environment),
         cmocka_unit_test_setup(nothing_given_is_the_default, clear_environment),
+        cmocka_unit_test_setup(the_webhooks_certificate_has_its_flags, clear_environment),
         cmocka_unit_test_setup(each_flag_is_read, clear_environment),
         cmocka_unit_test_setup(a_value_may_follow_an_equals_sign, clear_environment),
         cmocka_unit_test_setup(of_a_repeated_flag_the_last_counts, clear_environment),
@@ -340,6 +482,8 @@ int main(void) {
         cmocka_unit_test_setup(a_prefix_is_of_a_whole_host, clear_environment),
         cmocka_unit_test_setup(there_are_16_prefixes_at_most, clear_environment),
         cmocka_unit_test_setup(a_switch_is_true_or_false, clear_environment),
+        cmocka_unit_test_setup(leader_election_is_read, clear_environment),
+        cmocka_unit_test_setup(times_of_leader_election_have_bounds, clear_environment),
         cmocka_unit_test_setup(help_tells_of_every_flag_and_variable, clear_environment),
     };
     return cmocka_run_group_tests_name("operator/settings", tests, nullptr, nullptr);

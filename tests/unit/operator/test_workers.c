@@ -86,6 +86,7 @@ static int tear_down(void **) {
 static void set_count(unsigned count) {
     struct error e;
     must(workers_set_count(workers, count, &e), e);
+    assert_int_equal(workers_count(workers), count);
 }
 
 static void add_keys(unsigned from, unsigned to) {
@@ -127,6 +128,25 @@ static void nobody_works_at_first(void **) {
     assert_int_equal(work.started, 0);
     set_count(0);
     workers_join(workers);
+}
+
+static void held_workers_begin_when_they_may(void **) {
+    struct error e;
+    workers_hold(workers);
+    add_keys(0, 10);
+    set_count(2);
+    set_count(3);
+    workers_join(workers); // nobody is there to be waited for
+    assert_int_equal(work.started, 0);
+    let_go(0);
+    must(workers_begin(workers, &e), e);
+    wait_until_started(3);
+    must(workers_begin(workers, &e), e); // no change
+    assert_int_equal(queue_depth(queue), 7);
+    set_count(4);
+    let_go(1000);
+    wait_until_finished(10);
+    assert_in_range(work.most, 3, 4);
 }
 
 static void one_worker_takes_one_key_after_the_other(void **) {
@@ -267,6 +287,7 @@ static void no_memory_is_an_error(void **) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nobody_works_at_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(held_workers_begin_when_they_may, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_worker_takes_one_key_after_the_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(there_are_as_many_as_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_key_is_never_in_two_workers, set_up, tear_down),

@@ -1,0 +1,28 @@
+// Access reviews: whether a ServiceAccount may get an object, as the API server's own authorizer says
+// (authorization.k8s.io/v1). The local form is asked, which names one namespace, so that the operator can do
+// with rights in that namespace. An answer is kept for ACCESS_KEPT_MS.
+#pragma once
+
+#include "kube/client.h"
+
+struct access;
+
+enum { ACCESS_KEPT_MS = 10000 };
+
+// client is borrowed until access_free. *ret_access is owned; safe to use from many threads. Errors:
+// NO_MEMORY.
+[[nodiscard]] bool access_create(struct kube_client *client, struct access **ret_access, struct error *e);
+void access_free(struct access *access); // takes access; NULL is allowed
+
+struct access_question {
+    const char *service_account_namespace;
+    const char *service_account;
+    const struct kube_resource *resource;
+    const char *namespace; // where the object is
+    const char *name;
+};
+
+// Whether the ServiceAccount may get the object. Blocks; not on the loop thread. Errors: those of
+// kube_client_call.
+[[nodiscard]] bool access_review(struct access *access, const struct access_question *question,
+                                 bool *ret_allowed, struct error *e);

@@ -1,0 +1,133 @@
+#include "operator/measure.h"
+
+#include "base/log.h"
+#include "operator/gauges.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+enum { RECONCILE_LABELS_SIZE = 2 * MEASURE_LABELS_SIZE };
+
+// There is one queue for all controllers.
+static const char queue_label[] = "name=\"qubesec\"";
+
+const char *measure_controller_label(const char *kind, char ret_labels[MEASURE_LABELS_SIZE]) {
+    size_t used = (size_t)snprintf(ret_labels, MEASURE_LABELS_SIZE, "controller=\"");
+    for (; *kind != '\0' && *kind != '/' && used < MEASURE_LABELS_SIZE - 2; kind++) {
+        ret_labels[used++] = (char)tolower((unsigned char)*kind);
+    }
+    ret_labels[used++] = '"';
+    ret_labels[used] = '\0';
+    return ret_labels;
+}
+
+// ---- the queue
+
+static void key_added(void *context, const char *) {
+    metrics_add(((struct measure *)context)->metrics, METRIC_QUEUE_ADDS_TOTAL, queue_label, 1);
+}
+
+static void key_retried(void *context, const char *) {
+    metrics_add(((struct measure *)context)->metrics, METRIC_QUEUE_RETRIES_TOTAL, queue_label, 1);
+}
+
+static void key_started(void *context, const char *, double seconds) {
+    metrics_observe(((struct measure *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS, queue_label,
+                    seconds);
+}
+
+static void key_finished(void *context, const char *, double seconds) {
+    metrics_observe(((struct measure *)context)->metrics, METRIC_QUEUE_WORK_DURATION_SECONDS, queue_label,
+                    seconds);
+}
+
+struct queue_observer measure_queue(struct measure *measure) {
+    return (struct queue_observer){measure, key_added, key_retried, key_started, key_finished};
+}
+
+// ---- requests
+
+void measure_request(void *context, const char *method, int code, double seconds) {
+    struct measure *measure = context;
+    char labels[MEASURE_LABELS_SIZE];
+    char code_text[16];
+    snprintf(code_text, sizeof(code_text), "%d", code);
+    snprintf(labels, sizeof(labels), "code=\"%s\",host=\"%.128s\",method=\"%s\"",
+             code == 0 ? "<error>" : code_text, measure->host, method);
+    metrics_add(measure->metrics, METRIC_REST_REQUESTS_TOTAL, labels, 1);
+    snprintf(labels, sizeof(labels), "host=\"%.128s\",verb=\"%s\"", measure->host, method);
+    metrics_observe(measure->metrics, METRIC_REST_REQUEST_DURATION_SECONDS, labels, seconds);
+}
+
+void measure_connection(void *context, const char *group) {
+    struct measure *measure = context;
+    char labels[MEASURE_LABELS_SIZE];
+    snprintf(labels, sizeof(labels), "group=\"%s\"", group);
+    metrics_add(measure->metrics, METRIC_TLS_CONNECTIONS_TOTAL, labels, 1);
+    LOG(LOG_DEBUG, "TLS connection", {"group", group});
+}
+
+void measure_watch_failure(struct measure *measure, const struct kube_resource *resource,
+                           const struct error *error) {
+    char labels[MEASURE_LABELS_SIZE];
+    snprintf(labels, sizeof(labels), "resource=\"%s\",class=\"%s\"", resource->plural,
+             error_class_name(error->class));
+    metrics_add(measure->metrics, METRIC_WATCH_FAILURES_TOTAL, labels, 1);
+}
+
+// ---- reconciles
+
+void measure_workers(struct measure *measure, const struct kind *kind, unsigned count) {
+    char labels[MEASURE_LABELS_SIZE];
+    metrics_set(measure->metrics, METRIC_MAX_CONCURRENT_RECONCILES,
+                measure_controller_label(kind->kind, labels), count);
+}
+
+void measure_start(struct measure *measure, const struct kind *kind) {
+    char labels[MEASURE_LABELS_SIZE];
+    metrics_add(measure->metrics, METRIC_ACTIVE_WORKERS, measure_controller_label(kind->kind, labels), 1);
+}
+
+static const char *result_label(const struct verdict *verdict) {
+    if (verdict->kind == VERDICT_DONE) {
+        return verdict->again_ms > 0 ? "requeue_after" : "success";
+    }
+    if (verdict->kind == VERDICT_SLOW) {
+        return "requeue";
+    }
+    if (verdict->kind == VERDICT_TERMINAL) {
+        return "error";
+    }
+    return verdict->error.retry_after_ms > 0 ? "requeue_after" : "error";
+}
+
+void measure_end(struct measure *measure, const struct kind *kind, const struct verdict *verdict,
+                 double seconds) {
+    char labels[MEASURE_LABELS_SIZE];
+    char with_more[RECONCILE_LABELS_SIZE];
+    measure_controller_label(kind->kind, labels);
+    metrics_add(measure->metrics, METRIC_ACTIVE_WORKERS, labels, -1);
+    metrics_observe(measure->metrics, METRIC_RECONCILE_TIME_SECONDS, labels, seconds);
+    snprintf(with_more, sizeof(with_more), "%s,result=\"%s\"", labels, result_label(verdict));
+    metrics_add(measure->metrics, METRIC_RECONCILE_TOTAL, with_more, 1);
+    if (verdict->kind == VERDICT_RETRY || verdict->kind == VERDICT_TERMINAL) {
+        snprintf(with_more, sizeof(with_more), "%s,class=\"%s\"", labels,
+                 error_class_name(verdict->error.class));
+        metrics_add(measure->metrics, METRIC_RECONCILE_ERRORS_TOTAL, with_more, 1);
+    }
+    if (verdict->kind == VERDICT_TERMINAL) {
+        metrics_add(measure->metrics, METRIC_TERMINAL_RECONCILE_ERRORS_TOTAL, labels, 1);
+    }
+}
+
+// ---- gauges
+
+void measure_refresh(struct measure *measure, struct queue *queue, const struct watches *watches,
+                     int64_t started) {
+    double unfinished;
+    double longest = queue_longest_running(queue, &unfinished);
+    metrics_set(measure->metrics, METRIC_QUEUE_DEPTH, queue_label, (double)queue_depth(queue));
+    metrics_set(measure->metrics, METRIC_QUEUE_LONGEST_RUNNING_SECONDS, queue_label, longest);
+    metrics_set(measure->metrics, METRIC_QUEUE_UNFINISHED_WORK_SECONDS, queue_label, unfinished);
+    gauges_measure(watches, started, measure->metrics);
+}

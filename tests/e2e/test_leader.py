@@ -1,0 +1,267 @@
+"""Several replicas: one of them works, by a Lease; the others stand by, and take over when it goes or is gone."""
+
+import base64
+import contextlib
+import json
+import re
+import signal
+import time
+
+import pytest
+from api import QKKP, QRN, data_of, thing, version_of, wait_until
+from audit import WRITES
+from process import Operator
+from test_operation import token, with_token
+
+NAMESPACE, NAME = "qubesec-system", "qubesec-operator"
+QUICK = (
+    "--leader-election-lease-duration=6s",
+    "--leader-election-renew-deadline=4s",
+    "--leader-election-retry-period=500ms",
+)
+# Nobody takes such a lease before it is given back.
+HOLDING = ("--leader-election-lease-duration=1h", "--leader-election-retry-period=500ms")
+MICRO_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+
+
+class Replica(Operator):
+    """One with a token of its own, so that the audit log tells its requests from those of the others."""
+
+    def __init__(self, command, log, credential):
+        super().__init__(command, log)
+        self.credential = credential
+
+    def identity(self):
+        return self.said("waiting to lead")[0]["identity"]
+
+    def leads(self):
+        return not self.ended() and self.total("leader_election_master_status") == 1
+
+
+class Replicas:
+    def __init__(self, api, cluster, operators, folder):
+        self.api, self.cluster, self.operators, self.folder = api, cluster, operators, folder
+        self.all = []
+
+    def start(self, *flags):
+        number = len(self.all)
+        text = token(self.api, NAMESPACE, NAME)
+        folder = self.folder / f"replica-{number}"
+        folder.mkdir()
+        claims = text.split(".")[1]
+        identity = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["jti"]
+        command = self.operators.command(
+            "--leader-elect", *flags, kubeconfig=with_token(self.cluster, folder, text)
+        )
+        self.all.append(Replica(command, folder / "log", f"JTI={identity}"))
+        return self.all[-1].wait_ready()
+
+    def pair(self, *flags):
+        """Two, and the leader first."""
+        first = self.start(*flags)
+        wait_until(lambda: f"it leads:\n{first.tail()}", first.leads)
+        return first, self.start(*flags)
+
+    def writes(self, replica, since, namespace=None):
+        """What it wrote, its Lease and Events excepted; to ask for a review is to write nothing."""
+        unwritten = ("leases", "localsubjectaccessreviews")
+        return [
+            request
+            for request in self.cluster.audit.requests(since, namespace)
+            if request.credential == replica.credential and request.verb in WRITES and request.resource not in unwritten
+        ]
+
+    def close(self):
+        for replica in self.all:
+            if not replica.ended():
+                replica.process.send_signal(signal.SIGCONT)
+                replica.stop()
+        found = [fault for one in self.all for fault in one.faults()]
+        assert not found, "\n\n".join(found)
+
+
+@pytest.fixture
+def replicas(api, cluster, operators, tmp_path):
+    operators.stop()
+    with contextlib.suppress(Exception):
+        api.delete("Lease", NAMESPACE, NAME)
+    started = Replicas(api, cluster, operators, tmp_path)
+    yield started
+    started.close()
+
+
+def lease_of(api):
+    return api.get("Lease", NAMESPACE, NAME)
+
+
+def wait_leads(replica):
+    wait_until(lambda: f"it leads:\n{replica.tail()}", replica.leads)
+
+
+def pairs(api, namespace, prefix, count):
+    names = [f"{prefix}-{number}" for number in range(count)]
+    for name in names:
+        api.create(thing(QKKP, namespace, name))
+    return names
+
+
+def test_one_works_and_all_are_ready(api, cluster, replicas, namespace):
+    mark = cluster.audit.mark()
+    leader, standby = replicas.pair(*QUICK)
+    api.make(thing(QKKP, namespace, "pair"), thing(QRN, namespace, "numbers"))
+    leader.settle()
+    assert leader.leads() and not standby.leads()
+    assert leader.answer("/readyz")[0] == standby.answer("/readyz")[0] == 200
+    assert leader.answer("/healthz")[0] == standby.answer("/healthz")[0] == 200
+    assert standby.total("qubesec_objects", QKKP) >= 1, "it knows what there is"
+    assert {one.resource for one in replicas.writes(leader, mark, namespace)} >= {"secrets", f"{QKKP.lower()}s/status"}
+    assert replicas.writes(standby, mark) == []
+    sent = [one for one in cluster.audit.requests(mark) if one.credential == standby.credential]
+    assert {one.verb for one in sent if one.resource == "leases"} == {"get"}
+
+    lease = lease_of(api)
+    spec = lease["spec"]
+    assert spec["holderIdentity"] == leader.identity() != standby.identity()
+    assert re.fullmatch(r".+_[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", leader.identity())
+    assert (spec["leaseDurationSeconds"], spec["leaseTransitions"]) == (6, 0)
+    assert re.fullmatch(MICRO_TIME, spec["renewTime"]) and re.fullmatch(MICRO_TIME, spec["acquireTime"])
+    wait_until("it is renewed", lambda: version_of(lease_of(api)) != version_of(lease))
+    renewed = lease_of(api)["spec"]
+    assert renewed["renewTime"] > spec["renewTime"]
+    assert {**renewed, "renewTime": spec["renewTime"]} == spec, "nothing else changes"
+    told = wait_until("an Event tells of it", lambda: api.events(NAMESPACE, NAME, "LeaderElection"))
+    assert f"{leader.identity()} became leader" in [one["note"] for one in told]
+
+
+def test_sigterm_hands_over_when_the_work_is_done(api, cluster, replicas, namespace):
+    """The lease would last an hour, so it is the release that lets the other one in."""
+    mark = cluster.audit.mark()
+    leader, standby = replicas.pair(*HOLDING)
+    names = pairs(api, namespace, "pair", 150)
+    records = []
+    end = api.watch("Lease", NAMESPACE, lambda _, lease: records.append(lease["spec"]))
+    try:
+        leader.stop()
+        assert leader.process.returncode == 0
+        assert leader.lines()[-1]["message"] == "stopped"
+        wait_leads(standby)
+        wait_until("it is seen", lambda: records[-1]["holderIdentity"] == standby.identity())
+    finally:
+        end()
+    [released] = [one for one in records if one["holderIdentity"] == ""]
+    assert (released["leaseDurationSeconds"], released["leaseTransitions"]) == (1, 0)
+    assert (records[-1]["leaseDurationSeconds"], records[-1]["leaseTransitions"]) == (3600, 1)
+    for name in names:
+        api.wait_success(QKKP, namespace, name)
+
+    sent = [one for one in cluster.audit.requests(mark) if one.credential == leader.credential]
+    written = [one.resource for one in sent if one.verb in WRITES]
+    assert "secrets" in written and written[-1] == "leases", "it has written before it gave the lease back, not after"
+    own = {one.name for one in replicas.writes(leader, mark, namespace) if one.code == 201}
+    other = {one.name for one in replicas.writes(standby, mark, namespace) if one.code == 201}
+    assert not own & other, "a Secret was made twice"
+
+
+def test_a_standby_that_stops_changes_nothing(api, cluster, replicas):
+    leader, standby = replicas.pair(*HOLDING)
+    mark = cluster.audit.mark()
+    standby.stop()
+    sent = [one for one in cluster.audit.requests(mark) if one.credential == standby.credential]
+    assert [one for one in sent if one.verb in WRITES] == []
+    assert leader.leads() and lease_of(api)["spec"]["holderIdentity"] == leader.identity()
+
+
+def test_a_killed_leader_is_replaced_and_what_is_finished_is_left_alone(api, cluster, replicas, namespace):
+    leader, standby = replicas.pair(*QUICK)
+    api.make(*(thing(QKKP, namespace, f"pair-{number}") for number in range(20)))
+    leader.settle()
+    before = {one["metadata"]["name"]: version_of(one) for one in api.list("Secret", namespace)}
+    mark = cluster.audit.mark()
+    leader.kill()
+    wait_leads(standby)
+    standby.settle()
+    assert standby.total("controller_runtime_reconcile_total") >= 20
+    assert replicas.writes(standby, mark) == []
+    assert {one["metadata"]["name"]: version_of(one) for one in api.list("Secret", namespace)} == before
+    assert lease_of(api)["spec"]["leaseTransitions"] == 1
+    api.make(thing(QKKP, namespace, "another"))
+
+
+def test_a_leader_that_was_asleep_writes_nothing_when_it_wakes(api, cluster, replicas, namespace):
+    leader, standby = replicas.pair(*QUICK)
+    names = pairs(api, namespace, "pair", 100)
+    leader.process.send_signal(signal.SIGSTOP)
+    names += pairs(api, namespace, "later", 20)
+    wait_leads(standby)
+    for name in names:
+        api.wait_success(QKKP, namespace, name)
+    standby.settle()
+    keys = {one["metadata"]["name"]: data_of(one)["public_key"] for one in api.list("Secret", namespace)}
+    mark = cluster.audit.mark()
+    leader.expected = 1
+    leader.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: f"it ends:\n{leader.tail()}", leader.ended)
+    assert leader.said("leadership is lost, ending at once")
+    assert replicas.writes(leader, mark) == []
+    assert standby.leads()
+    assert {one["metadata"]["name"]: data_of(one)["public_key"] for one in api.list("Secret", namespace)} == keys
+
+
+def test_a_leader_that_cannot_renew_ends_itself(api, cluster, replicas, namespace):
+    leader = replicas.start(*QUICK)
+    wait_leads(leader)
+    binding = json.loads(cluster.kubectl("get", "rolebinding", "qubesec-leader-election", "-n", NAMESPACE, "-o", "json"))
+    binding["metadata"] = {key: binding["metadata"][key] for key in ("name", "namespace", "labels")}
+    cluster.kubectl("delete", "rolebinding", "qubesec-leader-election", "-n", NAMESPACE)
+    try:
+        leader.expected = 1
+        wait_until(lambda: f"it ends:\n{leader.tail()}", leader.ended)
+        assert leader.said("leadership is lost, ending at once")
+        said = leader.said("a request for the lease failed, trying again")[-1]
+        assert "forbidden" in said["detail"] and said["level"] == "warning"
+        standby = replicas.start(*QUICK)
+        wait_until("it is refused", lambda: standby.said("a request for the lease failed, trying again"))
+        api.create(thing(QKKP, namespace, "pair"))
+        time.sleep(1)
+        assert not standby.leads() and "status" not in api.get(QKKP, namespace, "pair")
+    finally:
+        cluster.kubectl("create", "--filename", "-", given=json.dumps(binding))
+    wait_leads(standby)
+    api.wait_success(QKKP, namespace, "pair")
+
+
+def test_a_holder_with_a_wrong_clock_is_respected_as_long_as_it_renews(api, replicas, namespace):
+    metadata = {"namespace": NAMESPACE, "name": NAME, "labels": {"kept": "label"}, "annotations": {"kept": "note"}}
+    spec = {"holderIdentity": "stranger", "leaseDurationSeconds": 2, "leaseTransitions": 4}
+    api.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
+    replica = replicas.start(*QUICK)
+    for second in range(24):
+        time.sleep(0.25)
+        api.patch("Lease", NAMESPACE, NAME, {"spec": {"renewTime": f"1999-01-01T00:00:{second:02}.000000Z"}})
+        assert lease_of(api)["spec"]["holderIdentity"] == "stranger"
+    assert not replica.leads()
+    wait_leads(replica)
+    lease = lease_of(api)
+    assert lease["spec"]["leaseTransitions"] == 5
+    assert lease["metadata"]["labels"] == metadata["labels"]
+    assert lease["metadata"]["annotations"] == metadata["annotations"]
+
+
+def test_a_deleted_lease_is_made_again(api, replicas):
+    leader, standby = replicas.pair(*QUICK)
+    api.delete("Lease", NAMESPACE, NAME)
+    wait_until("it is there again", lambda: api.find("Lease", NAMESPACE, NAME))
+    leads = [one for one in (leader, standby) if lease_of(api)["spec"]["holderIdentity"] == one.identity()]
+    assert len(leads) == 1
+    if leads == [standby]:  # it was faster
+        leader.expected = 1
+        wait_until("the other one ends", leader.ended)
+
+
+def test_without_election_there_is_no_lease(api, cluster, operators, replicas, namespace):
+    mark = cluster.audit.mark()
+    operator = operators.start("--leader-elect=false").wait_ready()
+    api.make(thing(QKKP, namespace, "pair"))
+    assert operator.total("leader_election_master_status") == 0
+    assert [one for one in cluster.audit.requests(mark) if one.resource == "leases"] == []
+    assert api.find("Lease", NAMESPACE, NAME) is None

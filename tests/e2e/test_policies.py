@@ -1,0 +1,238 @@
+"""config/policies on a real API server: what each refuses and with what words, what it lets pass, and that the operator and
+Kubernetes' own controllers go on working under it."""
+
+import contextlib
+import pathlib
+import subprocess
+
+import pytest
+import yaml
+from api import (
+    QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, ApiError, exchange, secret_thing, thing, wait_until,
+)  # fmt: skip
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+POLICIES = CHECKOUT / "config" / "policies"
+LABEL = {"app.kubernetes.io/managed-by": "qubesec"}
+SEED = "00" * 48
+
+
+def attempt(api, thing_, query="dryRun=All"):
+    """The words with which creating it is refused; empty: it is not."""
+    try:
+        api.call("POST", f"{api.path(thing_['kind'], thing_['metadata']['namespace'])}?{query}", thing_)
+    except ApiError as error:
+        assert error.status in (403, 422), error
+        return str(error)
+    return ""
+
+
+@contextlib.contextmanager
+def in_force(cluster, name, refused):
+    """The policy, for a while; refused: says whether it is in force."""
+    try:
+        cluster.kubectl("apply", "--kustomize", str(POLICIES / name))
+        wait_until(f"{name} is in force", refused)
+        yield
+    finally:
+        cluster.kubectl("delete", "--kustomize", str(POLICIES / name))
+    wait_until(f"{name} is no longer in force", lambda: not refused())
+
+
+# Algorithms
+
+
+@pytest.fixture(scope="class")
+def space(api):
+    return api.create({"kind": "Namespace", "metadata": {"generateName": "policies-"}})["metadata"]["name"]
+
+
+WEAK = ("512", "44", "Dilithium2", "128")  # in the names of what is below category 3, and in no other
+MINIMAL = {
+    QKKP: {},
+    QSKP: {},
+    QC: {"commonName": "a"},
+    QES: {"publicKeyRef": {"name": "a"}},
+    QDS: {"privateKeyRef": {"name": "a"}, "ciphertextRef": {"name": "b"}},
+    QSM: {"privateKeyRef": {"name": "a"}, "messageRef": {"name": "b"}},
+    QVS: {"publicKeyRef": {"name": "a"}, "messageRef": {"name": "b"}, "signatureRef": {"name": "c"}},
+}
+
+
+def algorithms_of(kind):
+    definition = yaml.safe_load((CHECKOUT / "config" / "crd" / f"{kind.lower()}s.yaml").read_text())
+    spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return spec["properties"]["algorithm"]["enum"]
+
+
+class TestAlgorithms:
+    @pytest.fixture(scope="class", autouse=True)
+    def policy(self, api, cluster, operators, space):
+        operators.stop()
+        api.create(thing(QKKP, space, "before", {"algorithm": "ML-KEM-512"}))
+        with in_force(cluster, "algorithms", lambda: attempt(api, thing(QKKP, space, "a", {"algorithm": "ML-KEM-512"}))):
+            yield
+
+    @pytest.mark.parametrize("kind", MINIMAL)
+    def test_every_name_of_every_algorithm(self, api, space, kind):
+        names = algorithms_of(kind)
+        answers = {name: attempt(api, thing(kind, space, "a", {**MINIMAL[kind], "algorithm": name})) for name in names}
+        refused = {name: said for name, said in answers.items() if said}
+        assert refused.keys() == {name for name in names if any(part in name for part in WEAK)}
+        for name, said in refused.items():
+            assert f"spec.algorithm: {name} is not of security category 3" in said
+            assert "use ML-KEM-768" in said
+
+    @pytest.mark.parametrize("kind", MINIMAL)
+    def test_the_default_passes(self, api, space, kind):
+        assert attempt(api, thing(kind, space, "a", MINIMAL[kind])) == ""
+
+    @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+    def test_a_key_that_somebody_brought_needs_an_algorithm(self, api, space, kind):
+        reference = {"kind": kind, "name": "a", "key": "b"}
+        verify = {**MINIMAL[QVS], "publicKeyRef": reference}
+        for wanted, algorithm in ((thing(QES, space, "a", {"publicKeyRef": reference}), "ML-KEM-768"),
+                                  (thing(QVS, space, "a", verify), "ML-DSA-65")):  # fmt: skip
+            assert "say which algorithm the key in spec.publicKeyRef is for" in attempt(api, wanted)
+            wanted["spec"]["algorithm"] = algorithm
+            assert attempt(api, wanted) == ""
+
+    def test_kinds_without_a_category_pass(self, api, space):
+        assert attempt(api, thing(QRN, space, "a", {})) == ""
+        assert attempt(api, thing(QDK, space, "a", {"sharedSecretRef": {"name": "a"}, "algorithm": "HKDF-SHA256"})) == ""
+
+    def test_what_was_there_before_can_be_labelled_and_deleted_but_not_edited(self, api, space):
+        api.patch(QKKP, space, "before", {"metadata": {"labels": {"a": "b"}, "finalizers": ["qubesec.io/test"]}})
+        with pytest.raises(ApiError, match="security category 3"):
+            api.patch(QKKP, space, "before", {"spec": {"deletionPolicy": "Retain"}})
+        api.delete(QKKP, space, "before")
+        api.patch(QKKP, space, "before", {"metadata": {"finalizers": None}})
+        api.wait_gone(QKKP, space, "before")
+
+
+# Secrets
+
+
+class TestSecrets:
+    @pytest.fixture(scope="class", autouse=True)
+    def policy(self, api, cluster, space):
+        with in_force(cluster, "secrets", lambda: attempt(api, secret_thing(space, "a", {}, labels=LABEL))):
+            yield
+
+    def test_nobody_else_makes_one(self, api, space):
+        said = attempt(api, secret_thing(space, "a", {"key": b"mine"}, labels=LABEL))
+        assert "only the QubeSec operator writes Secrets with the label" in said
+        assert "delete the resource or the Secret" in said
+
+    @pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/managed-by": "Helm"}, {"a": "b"}])
+    def test_others_secrets_are_left_alone(self, api, namespace, labels):
+        api.create(secret_thing(namespace, "others", {"key": b"theirs"}, labels=labels))
+        api.patch("Secret", namespace, "others", {"data": {"key": "AAAA"}})
+        with pytest.raises(ApiError, match="only the QubeSec operator"):
+            api.patch("Secret", namespace, "others", {"metadata": {"labels": LABEL}})
+        api.delete("Secret", namespace, "others")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"data": {"private_key": "AAAA"}},
+            {"data": {"more": "AAAA"}},
+            {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}},
+            {"metadata": {"labels": {"more": "a"}}},
+            {"metadata": {"annotations": {"qubesec.io/owner": "QuantumKEMKeyPair/other"}}},
+            {"metadata": {"ownerReferences": None}},
+            {"immutable": True},
+        ],
+    )
+    def test_nobody_else_changes_one(self, api, operator, namespace, change):
+        (made,) = api.make(thing(QKKP, namespace, "pair"))
+        before = api.output(made)
+        with pytest.raises(ApiError, match="only the QubeSec operator") as caught:
+            api.patch("Secret", namespace, "pair", change)
+        assert caught.value.status == 403
+        assert api.output(made) == before
+
+    def test_the_operator_makes_repairs_and_labels_its_secrets(self, api, operator, namespace):
+        made = api.make(*exchange(namespace))
+        assert len(made) == 5
+        api.patch(QKKP, namespace, "pair", {"spec": {"secretTemplate": {"labels": {"team": "a"}}}})
+
+        def labels():
+            return api.get("Secret", namespace, "pair")["metadata"]["labels"]
+
+        wait_until("the Secret has the label", lambda: labels() == {**LABEL, "team": "a"})
+        before = api.get("Secret", namespace, "bob")["metadata"]["uid"]
+        api.delete("Secret", namespace, "bob")  # everybody who has the right to may
+
+        def made_anew():
+            found = api.find("Secret", namespace, "bob")
+            return found and found["metadata"]["uid"] != before
+
+        wait_until("it is made anew", made_anew)
+        api.wait_success(QDK, namespace, "bob")
+
+    @pytest.mark.parametrize("propagation", ["Background", "Foreground"])
+    def test_a_secret_goes_with_its_resource(self, api, operator, namespace, propagation):
+        api.make(thing(QKKP, namespace, "pair"))
+        api.delete(QKKP, namespace, "pair", propagation)
+        api.wait_gone(QKKP, namespace, "pair")
+        api.wait_gone("Secret", namespace, "pair")
+
+    def test_the_garbage_collector_can_part_a_secret_from_its_resource(self, api, operator, namespace):
+        api.make(thing(QKKP, namespace, "pair"))
+        api.delete(QKKP, namespace, "pair", "Orphan")
+        api.wait_gone(QKKP, namespace, "pair")
+        assert "ownerReferences" not in api.get("Secret", namespace, "pair")["metadata"]
+
+    def test_a_namespace_goes_with_all_its_secrets(self, api, operator, namespace):
+        api.make(thing(QKKP, namespace, "pair"))
+        api.call("DELETE", api.path("Namespace", None, namespace))
+        wait_until("the namespace is gone", lambda: api.find("Namespace", None, namespace) is None)
+
+    def test_kubernetes_own_controllers_may_not_change_what_a_secret_holds(self, api, cluster, operator, namespace):
+        """Even with every right that roles can give."""
+        api.make(thing(QKKP, namespace, "pair"))
+        collector = "--as=system:serviceaccount:kube-system:generic-garbage-collector"
+        groups = "--as-group=system:masters"
+        patch = ("patch", "secret", "pair", "--namespace", namespace, collector, groups, "--type=merge", "--patch")
+        cluster.kubectl(*patch, '{"metadata": {"finalizers": ["qubesec.io/test"]}}')
+        cluster.kubectl(*patch, '{"metadata": {"finalizers": null}}')
+        with pytest.raises(subprocess.CalledProcessError) as caught:
+            cluster.kubectl(*patch, '{"data": {"private_key": "AAAA"}}')
+        assert "only the QubeSec operator" in caught.value.stderr
+
+
+# Seeds
+
+
+class TestSeeds:
+    @pytest.fixture(scope="class", autouse=True)
+    def policy(self, api, cluster, space):
+        with in_force(cluster, "seeds", lambda: attempt(api, thing(QRN, space, "a", {"seed": SEED}))):
+            yield
+
+    @pytest.mark.parametrize(("field", "value"), [("seed", SEED), ("seedURI", "https://example.com/seed")], ids=["seed", "seedURI"])
+    def test_a_seed_needs_a_namespace_for_tests(self, api, space, field, value):
+        said = attempt(api, thing(QRN, space, "a", {field: value}))
+        assert f"spec.{field}: whoever knows a seed" in said and "qubesec.io/test=true" in said
+
+    def test_numbers_without_a_seed_and_other_kinds_pass(self, api, space):
+        assert attempt(api, thing(QRN, space, "a", {"numBytes": 16})) == ""
+        assert attempt(api, thing(QRN, space, "a")) == ""
+        assert attempt(api, thing(QKKP, space, "a")) == ""
+
+    @pytest.mark.parametrize(("value", "passes"), [("true", True), ("false", False)])
+    def test_the_label_decides(self, api, value, passes):
+        labels = {"qubesec.io/test": value}
+        made = api.create({"kind": "Namespace", "metadata": {"generateName": "policies-", "labels": labels}})
+        assert (attempt(api, thing(QRN, made["metadata"]["name"], "a", {"seed": SEED})) == "") == passes
+
+    def test_the_operator_serves_it_there(self, api, operator):
+        labels = {"qubesec.io/test": "true"}
+        made = api.create({"kind": "Namespace", "metadata": {"generateName": "policies-", "labels": labels}})
+        (number,) = api.make(thing(QRN, made["metadata"]["name"], "a", {"seed": SEED}))
+        assert number["status"]["warning"]
+
+
+def test_all_of_them_are_one_kustomization(cluster):
+    cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--kustomize", str(POLICIES))

@@ -1,0 +1,399 @@
+"""What a tenant may use of another tenant's: references into other namespaces, and which namespaces are served."""
+
+import json
+import re
+
+import pytest
+from api import (
+    QC,
+    QDK,
+    QDS,
+    QES,
+    QKKP,
+    QRN,
+    QSKP,
+    QSM,
+    QVS,
+    ApiError,
+    config_map_thing,
+    data_of,
+    secret_thing,
+    thing,
+    wait_until,
+)
+from conftest import CHECKOUT
+from test_operation import token, with_token
+
+RBAC = "rbac.authorization.k8s.io"
+CHECKS = ("--grant-check-interval", "1s")
+
+
+def plural(kind):
+    return f"{kind.lower()}s"
+
+
+def reference(there, name, kind=None, key=None):
+    given = {"name": name, "namespace": there, "kind": kind, "key": key}
+    return {field: value for field, value in given.items() if value is not None}
+
+
+def provisions(there):
+    """What the other tenant has, in the order in which it can be made."""
+    signing = {"privateKeyRef": {"name": "signer"}, "messageRef": {"kind": "ConfigMap", "name": "message"}}
+    return [
+        thing(QKKP, there, "pair"),
+        thing(QES, there, "sealed", {"publicKeyRef": {"name": "pair"}}),
+        thing(QDS, there, "opened", {"privateKeyRef": {"name": "pair"}, "ciphertextRef": {"name": "sealed"}}),
+        thing(QRN, there, "numbers"),
+        thing(QSKP, there, "signer", {"algorithm": "ML-DSA-44"}),
+        thing(QSM, there, "signed", signing),
+        thing(QC, there, "root", {"algorithm": "ML-DSA-44", "certType": "ca", "commonName": "Root"}),
+    ]
+
+
+def cases(there):
+    """Every kind of reference: the resource that has it, its spec, and what it needs a grant for."""
+    sealed = reference(there, "sealed", QES)
+    message = reference(there, "message", "ConfigMap")
+    open_with = {"privateKeyRef": reference(there, "pair"), "ciphertextRef": sealed}
+    verify = {
+        "publicKeyRef": reference(there, "signer"),
+        "messageRef": message,
+        "signatureRef": reference(there, "signed"),
+    }
+    pair = [(QKKP, "pair"), ("Secret", "pair")]
+    judged = [(QSKP, "signer"), ("ConfigMap", "message"), (QSM, "signed")]
+    return {
+        "public-key": (QES, {"publicKeyRef": reference(there, "pair")}, [(QKKP, "pair")]),
+        "public-key-secret": (QES, {"publicKeyRef": reference(there, "peer", "Secret", "pem")}, [("Secret", "peer")]),
+        "public-key-map": (QES, {"publicKeyRef": reference(there, "peer", "ConfigMap", "pem")}, [("ConfigMap", "peer")]),
+        "private-key": (QDS, open_with, [*pair, (QES, "sealed")]),
+        "ciphertext-secret": (
+            QDS,
+            {**open_with, "ciphertextRef": reference(there, "sealed", "Secret", "ciphertext")},
+            [*pair, ("Secret", "sealed")],
+        ),
+        "ciphertext-map": (
+            QDS,
+            {**open_with, "ciphertextRef": reference(there, "peer", "ConfigMap", "ciphertext")},
+            [*pair, ("ConfigMap", "peer")],
+        ),
+        "derived-any": (QDK, {"sharedSecretRef": reference(there, "numbers")}, [(QRN, "numbers"), ("Secret", "numbers")]),
+        "derived-sealed": (QDK, {"sharedSecretRef": sealed}, [(QES, "sealed"), ("Secret", "sealed")]),
+        "derived-opened": (
+            QDK,
+            {"sharedSecretRef": reference(there, "opened", QDS)},
+            [(QDS, "opened"), ("Secret", "opened")],
+        ),
+        "derived-secret": (
+            QDK,
+            {"sharedSecretRef": reference(there, "numbers", "Secret", "random")},
+            [("Secret", "numbers")],
+        ),
+        "signed": (
+            QSM,
+            {"privateKeyRef": reference(there, "signer"), "messageRef": message},
+            [(QSKP, "signer"), ("Secret", "signer"), ("ConfigMap", "message")],
+        ),
+        "signed-secret": (
+            QSM,
+            {"privateKeyRef": reference(there, "signer"), "messageRef": reference(there, "peer", "Secret", "pem")},
+            [(QSKP, "signer"), ("Secret", "signer"), ("Secret", "peer")],
+        ),
+        "verified": (QVS, verify, judged),
+        "verified-by-certificate": (
+            QVS,
+            {**verify, "publicKeyRef": reference(there, "root", QC)},
+            [(QC, "root"), *judged[1:]],
+        ),
+        "verified-secret": (
+            QVS,
+            {**verify, "signatureRef": reference(there, "signed-signature", "Secret")},
+            [*judged[:2], ("Secret", "signed-signature")],
+        ),
+        "issued": (
+            QC,
+            {
+                "algorithm": "ML-DSA-44",
+                "certType": "server",
+                "commonName": "a.example",
+                "parentCARef": reference(there, "root"),
+            },
+            [(QC, "root"), ("Secret", "root-secret")],
+        ),
+    }
+
+
+def group_of(kind):
+    return "" if kind in ("Secret", "ConfigMap") else "qubesec.io"
+
+
+def role(there, name, needs):
+    rules = [
+        {"apiGroups": [group_of(kind)], "resources": [plural(kind)], "resourceNames": [one], "verbs": ["get"]}
+        for kind, one in needs
+    ]
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "Role",
+        "metadata": {"namespace": there, "name": name},
+        "rules": rules,
+    }
+
+
+def binding(there, name, subject):
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"namespace": there, "name": name},
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
+        "subjects": [subject],
+    }
+
+
+def account(here, name="default"):
+    return {"kind": "ServiceAccount", "namespace": here, "name": name}
+
+
+def finished(found):
+    return found.get("status", {}).get("status") in ("Success", "Valid", "Invalid")
+
+
+def wait_finished(api, kind, here, name):
+    return wait_until(lambda: api.get(kind, here, name).get("status"), lambda: finished(api.get(kind, here, name)))
+
+
+def wait_denied(api, kind, here, name):
+    return api.wait_status(kind, here, name, "Failed", "AccessDenied")
+
+
+@pytest.fixture
+def there(api):
+    """The other tenant's namespace."""
+    return api.create({"kind": "Namespace", "metadata": {"generateName": "there-"}})["metadata"]["name"]
+
+
+@pytest.fixture
+def checking(operators):
+    """The operator, checking grants every second."""
+    return operators.start(*CHECKS).wait_ready()
+
+
+@pytest.fixture
+def provided(api, checking, there):
+    api.create(config_map_thing(there, "message", {"message": "a message"}))
+    made = api.make(*provisions(there))
+    pem = made[0]["status"]["publicKeyPEM"]
+    sealed = bytes.fromhex(made[1]["status"]["ciphertext"])
+    api.create(secret_thing(there, "peer", {"pem": pem.encode()}))
+    api.create(config_map_thing(there, "peer", {"pem": pem}, {"ciphertext": sealed}))
+    return there
+
+
+def test_every_reference_is_refused_granted_revoked_and_granted_again(cluster, api, checking, namespace, provided):
+    there, table = provided, cases(provided)
+    checking.settle()
+    mark = cluster.audit.mark()
+    for name, (kind, spec, _) in table.items():
+        api.create(thing(kind, namespace, name, spec))
+
+    # Refused: named, and nothing over there is read.
+    for name, (kind, _, needs) in table.items():
+        message = wait_denied(api, kind, namespace, name)["status"]["error"]
+        assert f"ServiceAccount default of namespace {namespace}" in message and f"in namespace {there}" in message
+        # A reference that names no kind is refused in the name of the first that it may mean.
+        wanted = [(QES, "numbers")] if name == "derived-any" else needs
+        assert any(f"{plural(need)}{'.qubesec.io' if group_of(need) else ''} {one}" in message for need, one in wanted)
+    asked = {str(request) for request in cluster.audit.requests(mark, there)}
+    assert asked == {"create localsubjectaccessreviews"}
+
+    # Granted: works without touching the resource.
+    api.create(role(there, "lend", [need for _, _, needs in table.values() for need in needs]))
+    api.create(binding(there, "lend", account(namespace)))
+    before = {name: wait_finished(api, kind, namespace, name) and api.get(kind, namespace, name)
+              for name, (kind, _, _) in table.items()}  # fmt: skip
+    assert {found["metadata"]["generation"] for found in before.values()} == {1}
+    assert before["verified"]["status"]["status"] == before["verified-secret"]["status"]["status"] == "Valid"
+    assert data_of(api.output(before["derived-any"]))["key"]
+    outputs = {name: api.output(found) for name, found in before.items() if "secretRef" in found["status"]}
+    recorded = {one["namespace"] for found in before.values() for one in found["status"]["inputs"]}
+    assert recorded == {there}
+
+    # Revoked: said, and nothing is taken away.
+    api.delete("RoleBinding", there, "lend")
+    for name, (kind, _, _) in table.items():
+        denied = wait_denied(api, kind, namespace, name)["status"]
+        assert denied.get("fingerprint") == before[name]["status"].get("fingerprint")
+    for name, output in outputs.items():
+        assert api.output(before[name]) == output
+
+    # Granted again: the same outputs.
+    api.create(binding(there, "lend", account(namespace)))
+    for name, (kind, _, _) in table.items():
+        wait_finished(api, kind, namespace, name)
+    for name, output in outputs.items():
+        assert data_of(api.output(before[name])) == data_of(output)
+        assert api.output(before[name])["metadata"]["uid"] == output["metadata"]["uid"]
+
+
+def test_seeing_a_resource_is_not_seeing_its_secret(api, checking, namespace, provided):
+    """The right to get a key pair does not lend its private key."""
+    api.create(role(provided, "half", [(QKKP, "pair"), (QES, "sealed")]))
+    api.create(binding(provided, "half", account(namespace)))
+    kind, spec, _ = cases(provided)["private-key"]
+    api.create(thing(kind, namespace, "opened", spec))
+    message = wait_denied(api, kind, namespace, "opened")["status"]["error"]
+    assert "secrets pair" in message
+    [made] = api.make(thing(QES, namespace, "sealed", {"publicKeyRef": reference(provided, "pair")}))
+    assert made["status"]["secretRef"]["name"] == "sealed"
+
+
+def test_service_account_that_the_spec_names(api, checking, namespace, provided):
+    kind, spec, needs = cases(provided)["derived-any"]
+    api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": "keys"}})
+    api.create(role(provided, "keys", needs))
+    api.create(binding(provided, "keys", account(namespace, "keys")))
+    api.create(thing(kind, namespace, "by-default", spec))
+    api.make(thing(kind, namespace, "by-name", {**spec, "serviceAccountName": "keys"}))
+    wait_denied(api, kind, namespace, "by-default")
+    # An edit of the name counts at once, and makes nothing anew.
+    api.patch(kind, namespace, "by-default", {"spec": {"serviceAccountName": "keys"}})
+    api.wait_success(kind, namespace, "by-default")
+    before = api.get("Secret", namespace, "by-name")
+    api.patch(kind, namespace, "by-name", {"spec": {"serviceAccountName": None}})
+    wait_denied(api, kind, namespace, "by-name")
+    assert api.get("Secret", namespace, "by-name") == before
+
+
+def test_name_that_is_none(api, checking, namespace):
+    """What the schema lets through to the operator is only what can be a name."""
+    for name in ("../default", "Default", "a" * 254):
+        with pytest.raises(ApiError, match="serviceAccountName"):
+            api.create(thing(QES, namespace, "sealed", {"publicKeyRef": {"name": "x"}, "serviceAccountName": name}))
+
+
+def test_grant_to_a_group_of_service_accounts(api, checking, namespace, provided):
+    kind, spec, needs = cases(provided)["derived-sealed"]
+    group = {"apiGroup": RBAC, "kind": "Group", "name": f"system:serviceaccounts:{namespace}"}
+    api.create(role(provided, "group", needs))
+    api.create(binding(provided, "group", group))
+    api.make(thing(kind, namespace, "derived", spec))
+
+
+def test_refusal_does_not_tell_what_exists(api, checking, namespace, provided):
+    """The same words for a name that is there and for one that is not."""
+    said = {}
+    for name in ("numbers", "nothing"):
+        api.create(thing(QDK, namespace, name, {"sharedSecretRef": reference(provided, name)}))
+        said[name] = wait_denied(api, QDK, namespace, name)["status"]["error"].replace(name, "NAME")
+    assert said["numbers"] == said["nothing"]
+
+
+def test_the_operators_own_rights_are_not_lent(api, cluster, checking, namespace):
+    """Its namespace is as foreign as any other; its own ServiceAccount cannot be named from elsewhere."""
+    spec = {"sharedSecretRef": reference("qubesec-system", "anything", "Secret", "key")}
+    api.create(thing(QDK, namespace, "derived", {**spec, "serviceAccountName": "qubesec-operator"}))
+    message = wait_denied(api, QDK, namespace, "derived")["status"]["error"]
+    assert f"ServiceAccount qubesec-operator of namespace {namespace}" in message
+
+
+def test_an_output_stays_in_its_namespace(api, checking, namespace, there):
+    for name in (f"{there}/stolen", f"../{there}/secrets/stolen"):
+        with pytest.raises(ApiError, match="outputSecretName"):
+            api.create(thing(QRN, namespace, "numbers", {"outputSecretName": name}))
+    [made] = api.make(thing(QRN, namespace, "numbers", {"outputSecretName": "stolen"}))
+    output = api.output(made)
+    assert output["metadata"]["namespace"] == namespace
+    [owner] = output["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == (QRN, "numbers", made["metadata"]["uid"])
+    assert api.find("Secret", there, "stolen") is None
+
+
+def test_circle_of_certificates_through_two_namespaces(api, checking, namespace, there):
+    """Both have granted; neither is issued, and the end of the circle is the end of that."""
+
+    def authority(own, other):
+        parent = reference(other, "authority")
+        return thing(
+            QC, own, "authority", {"algorithm": "ML-DSA-44", "certType": "ca", "commonName": own, "parentCARef": parent}
+        )
+
+    for own, other in ((namespace, there), (there, namespace)):
+        api.create(role(own, "lend", [(QC, "authority"), ("Secret", "authority-secret")]))
+        api.create(binding(own, "lend", account(other)))
+        api.create(authority(own, other))
+    found = api.wait_status(QC, there, "authority", "Failed", "InvalidSpec")
+    assert "back to itself" in found["status"]["error"]
+    api.patch(QC, there, "authority", {"spec": {"parentCARef": None}})
+    api.wait_success(QC, there, "authority")
+    found = api.wait_success(QC, namespace, "authority")
+    assert found["status"]["issuer"] == f"CN={there}"
+
+
+def test_every_row_of_the_threat_model_has_its_test():
+    rows = [line for line in (CHECKOUT / "docs" / "security.md").read_text().splitlines() if line.startswith("| ")]
+    tests = {name for file in CHECKOUT.glob("tests/e2e/test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())}
+    for row in rows[1:]:
+        named = re.findall(r"`(test_\w+)`", row.rpartition("|")[0].rpartition("|")[2])
+        assert named and tests.issuperset(named), row
+    assert len(rows) > 10
+
+
+# Namespaces that are served
+
+
+def served_by(cluster, api, tmp_path, namespaces):
+    """A kubeconfig of a ServiceAccount that has the operator's rights in these namespaces only, by Roles."""
+    [rules] = [json.loads(cluster.kubectl("get", "clusterrole", "qubesec-operator", "--output=json"))["rules"]]
+    home = namespaces[0]
+    api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": home, "name": "narrow"}})
+    for one in namespaces:
+        api.create({**role(one, "narrow", []), "rules": rules})
+        api.create(binding(one, "narrow", account(home, "narrow")))
+    own = {**role("qubesec-system", f"narrow-{home}", []), "rules": [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]},
+    ]}  # fmt: skip
+    api.create(own)
+    api.create(binding("qubesec-system", f"narrow-{home}", account(home, "narrow")))
+    return with_token(cluster, tmp_path, token(api, home, "narrow"))
+
+
+def test_only_these_namespaces_by_roles(cluster, api, operators, namespace, there, tmp_path):
+    elsewhere = api.create({"kind": "Namespace", "metadata": {"generateName": "else-"}})["metadata"]["name"]
+    kubeconfig = served_by(cluster, api, tmp_path, [namespace, there])
+    operator = operators.start("--namespaces", f"{namespace}, {there}", kubeconfig=kubeconfig).wait_ready()
+    api.create(thing(QKKP, elsewhere, "pair"))
+    pairs = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, there, "pair"))
+    assert len({pair["status"]["fingerprint"] for pair in pairs}) == 2
+
+    # Between the two a grant counts as ever; a third one is not served, whatever is granted.
+    api.create(role(there, "lend", [(QKKP, "pair")]))
+    api.create(binding(there, "lend", account(namespace)))
+    api.make(thing(QES, namespace, "granted", {"publicKeyRef": reference(there, "pair")}))
+    api.create(thing(QES, namespace, "unserved", {"publicKeyRef": reference(elsewhere, "pair")}))
+    message = wait_denied(api, QES, namespace, "unserved")["status"]["error"]
+    assert f"does not serve namespace {elsewhere}" in message
+
+    # A deleted Secret is noticed, in each of them.
+    for one in (namespace, there):
+        before = api.get("Secret", one, "pair")["metadata"]["uid"]
+        api.delete("Secret", one, "pair")
+        wait_until("a new one", lambda one=one, before=before: (
+            (found := api.find("Secret", one, "pair")) and found["metadata"]["uid"] != before))  # fmt: skip
+    operator.settle()
+    assert "status" not in api.get(QKKP, elsewhere, "pair")
+    assert operator.total("qubesec_objects", f'kind="{QKKP}"') == 2
+
+
+def test_all_but_these_namespaces(api, operators, namespace, there):
+    operator = operators.start("--exclude-namespaces", there).wait_ready()
+    api.create(thing(QKKP, there, "pair"))
+    api.create(role(there, "lend", [(QKKP, "pair"), ("Secret", "pair")]))
+    api.create(binding(there, "lend", account(namespace)))
+    api.make(thing(QKKP, namespace, "pair"))
+    api.create(thing(QES, namespace, "sealed", {"publicKeyRef": reference(there, "pair")}))
+    assert "does not serve" in wait_denied(api, QES, namespace, "sealed")["status"]["error"]
+    operator.settle()
+    assert "status" not in api.get(QKKP, there, "pair") and api.find("Secret", there, "pair") is None
+    operators.default().settle()
+    assert api.wait_success(QKKP, there, "pair")

@@ -1,0 +1,35 @@
+"""The reasons of conditions and Events: those of src/*/reasons.h are used, explained, and the only ones.
+
+docs/reference/conditions.md has a row for each, and for no other. Code names them by their macros.
+"""
+
+import re
+
+import source
+
+DOCUMENT = "docs/reference/conditions.md"
+DEFINED = re.compile(r'^#define (REASON_\w+) "([^"]*)"', re.MULTILINE)
+EXPLAINED = re.compile(r"^\| `([A-Z][\w<>]*)` \|", re.MULTILINE)
+# A literal in place of a macro: x->reason = "A", .reason = c ? "A" : "B", {true, "A", ...} of struct event_words.
+LITERAL = re.compile(r'(?:reason\s*=(?!=)[^;,]*?|event_words\s*\w*\)?\s*=?\s*\{[^,".]+,\s*)"([A-Z]\w+)"')
+
+
+def faults(root):
+    reasons, code = {}, ""
+    for path in source.c_files(root, "src"):
+        text = path.read_text(encoding="utf-8")
+        if path.name == "reasons.h":
+            reasons |= {macro: value.replace("%s", "<Kind>") for macro, value in DEFINED.findall(text)}
+            continue
+        code += text
+        for match in LITERAL.finditer(text):
+            line = text[: match.end()].count("\n") + 1
+            yield f'{path.relative_to(root)}:{line}: "{match.group(1)}": name it in reasons.h'
+    for macro in sorted(set(reasons) - set(re.findall(r"\bREASON_\w+", code))):
+        yield f"reasons.h: {macro} is not used"
+    document = root / DOCUMENT
+    explained = set(EXPLAINED.findall(document.read_text(encoding="utf-8"))) if document.exists() else set()
+    for value in sorted(set(reasons.values()) - explained):
+        yield f"{DOCUMENT}: {value} is missing"
+    for value in sorted(explained - set(reasons.values())):
+        yield f"{DOCUMENT}: {value} is given by nobody"
