@@ -98,6 +98,8 @@ static const struct flag {
      "The ValidatingWebhookConfiguration. Default: qubesec."},
     {"--webhook-certificate-secret", "QUBESEC_WEBHOOK_CERTIFICATE_SECRET", "NAME", TEXT(webhook_secret),
      nullptr, "The Secret of the webhook's certificate. Default: qubesec-webhook-certificate."},
+    {"--leader-election-lease", "QUBESEC_LEADER_ELECTION_LEASE", "NAME", TEXT(lease), nullptr,
+     "The Lease of the operator's replicas. Default: qubesec-operator."},
     {"--timeout", nullptr, "SECONDS", 0, set_timeout, "How long one request may take. Default: 10s."},
     {"--output", nullptr, "FORMAT", 0, set_output, "text or json. Default: text."},
     {"--help", nullptr, nullptr, 0, set_help, "Show this."},
@@ -163,6 +165,7 @@ static bool read_arguments(char *const *words, struct arguments *arguments, stru
         .options =
             {
                 .namespace = namespace == nullptr || namespace[0] == '\0' ? "qubesec-system" : namespace,
+                .lease = "qubesec-operator",
                 .probe_namespace = "default",
                 .webhook_configuration = "qubesec",
                 .webhook_secret = "qubesec-webhook-certificate",
