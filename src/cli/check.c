@@ -78,27 +78,31 @@ static bool set_help(struct arguments *arguments, const char *, const char *, st
 
 static const struct flag {
     const char *name;
-    const char *value; // what help calls it; NULL: the flag stands alone
-    size_t text;       // where in struct arguments the text goes, if set is NULL
+    const char *variable; // the operator's for the same, so that both agree within its Pod; NULL: none
+    const char *value;    // what help calls it; NULL: the flag stands alone
+    size_t text;          // where in struct arguments the text goes, if set is NULL
     bool (*set)(struct arguments *arguments, const char *name, const char *text, struct error *e);
     const char *help;
 } flags[] = {
-    {"--kubeconfig", "FILE", TEXT(kubeconfig), nullptr,
+    {"--kubeconfig", "QUBESEC_KUBECONFIG", "FILE", TEXT(kubeconfig), nullptr,
      "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
-    {"--context", "NAME", TEXT(context), nullptr, "Context of the kubeconfig. Default: its current-context."},
-    {"--namespace", "NAME", TEXT(namespace), nullptr,
+    {"--context", "QUBESEC_CONTEXT", "NAME", TEXT(context), nullptr,
+     "Context of the kubeconfig. Default: its current-context."},
+    {"--namespace", "QUBESEC_NAMESPACE", "NAME", TEXT(namespace), nullptr,
      "The operator's own namespace. Default: $POD_NAMESPACE, else qubesec-system."},
-    {"--namespaces", "NAME,...", 0, set_namespaces,
+    {"--namespaces", "QUBESEC_NAMESPACES", "NAME,...", 0, set_namespaces,
      "The namespaces that the operator serves, if not all: rights and objects are checked there only."},
-    {"--probe-namespace", "NAME", TEXT(probe_namespace), nullptr,
+    {"--probe-namespace", nullptr, "NAME", TEXT(probe_namespace), nullptr,
      "Where the webhook is tried with dry runs, which store nothing. Default: default."},
-    {"--webhook-configuration", "NAME", TEXT(webhook_configuration), nullptr,
+    {"--webhook-configuration", "QUBESEC_WEBHOOK_CONFIGURATION", "NAME", TEXT(webhook_configuration), nullptr,
      "The ValidatingWebhookConfiguration. Default: qubesec."},
-    {"--webhook-certificate-secret", "NAME", TEXT(webhook_secret), nullptr,
-     "The Secret of the webhook's certificate. Default: qubesec-webhook-certificate."},
-    {"--timeout", "SECONDS", 0, set_timeout, "How long one request may take. Default: 10s."},
-    {"--output", "FORMAT", 0, set_output, "text or json. Default: text."},
-    {"--help", nullptr, 0, set_help, "Show this."},
+    {"--webhook-certificate-secret", "QUBESEC_WEBHOOK_CERTIFICATE_SECRET", "NAME", TEXT(webhook_secret),
+     nullptr, "The Secret of the webhook's certificate. Default: qubesec-webhook-certificate."},
+    {"--leader-election-lease", "QUBESEC_LEADER_ELECTION_LEASE", "NAME", TEXT(lease), nullptr,
+     "The Lease of the operator's replicas. Default: qubesec-operator."},
+    {"--timeout", nullptr, "SECONDS", 0, set_timeout, "How long one request may take. Default: 10s."},
+    {"--output", nullptr, "FORMAT", 0, set_output, "text or json. Default: text."},
+    {"--help", nullptr, nullptr, 0, set_help, "Show this."},
 };
 enum { FLAG_COUNT = sizeof(flags) / sizeof(flags[0]) };
 
@@ -113,6 +117,26 @@ static const struct flag *find_flag(const char *argument, const char **ret_value
         }
     }
     return nullptr;
+}
+
+static bool set(const struct flag *flag, const char *name, const char *value, struct arguments *arguments,
+                struct error *e) {
+    if (flag->set != nullptr) {
+        return flag->set(arguments, name, value, e);
+    }
+    memcpy((char *)arguments + flag->text, &value, sizeof(value));
+    return true;
+}
+
+static bool read_variables(struct arguments *arguments, struct error *e) {
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        const char *name = flags[i].variable;
+        const char *value = name == nullptr ? nullptr : getenv(name);
+        if (value != nullptr && value[0] != '\0' && !set(&flags[i], name, value, arguments, e)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool read_flag(char *const **words, struct arguments *arguments, struct error *e) {
@@ -132,11 +156,7 @@ static bool read_flag(char *const **words, struct arguments *arguments, struct e
         }
         (*words)++;
     }
-    if (flag->set != nullptr) {
-        return flag->set(arguments, flag->name, value, e);
-    }
-    memcpy((char *)arguments + flag->text, &value, sizeof(value));
-    return true;
+    return set(flag, flag->name, value, arguments, e);
 }
 
 static bool read_arguments(char *const *words, struct arguments *arguments, struct error *e) {
@@ -145,6 +165,7 @@ static bool read_arguments(char *const *words, struct arguments *arguments, stru
         .options =
             {
                 .namespace = namespace == nullptr || namespace[0] == '\0' ? "qubesec-system" : namespace,
+                .lease = "qubesec-operator",
                 .probe_namespace = "default",
                 .webhook_configuration = "qubesec",
                 .webhook_secret = "qubesec-webhook-certificate",
@@ -154,21 +175,24 @@ static bool read_arguments(char *const *words, struct arguments *arguments, stru
             },
         .write = check_report_write_text,
     };
-    while (*words != nullptr) {
-        if (!read_flag(&words, arguments, e)) {
-            return false;
-        }
+    bool read = read_variables(arguments, e); // and then the flags, which win
+    while (read && *words != nullptr) {
+        read = read_flag(&words, arguments, e);
     }
-    return true;
+    return read;
 }
 
 static int show_help(void) {
     printf("Usage: qubesec check [FLAG...]\n\n"
            "Looks at an installation, changes nothing in it, and tells what is missing and what to do about "
-           "it.\nExit status: 0, nothing failed; 1, something failed; 2, wrongly called.\n\n");
+           "it.\nExit status: 0, nothing failed; 1, something failed; 2, wrongly called.\n\n"
+           "Some flags can also be set by the environment variable after them, which is the operator's own; "
+           "the flag wins.\n\n");
     for (size_t i = 0; i < FLAG_COUNT; i++) {
-        printf("  %s%s%s\n      %s\n", flags[i].name, flags[i].value == nullptr ? "" : " ",
-               flags[i].value == nullptr ? "" : flags[i].value, flags[i].help);
+        const struct flag *flag = &flags[i];
+        printf("  %s%s%s%s%s\n      %s\n", flag->name, flag->value == nullptr ? "" : " ",
+               flag->value == nullptr ? "" : flag->value, flag->variable == nullptr ? "" : "   $",
+               flag->variable == nullptr ? "" : flag->variable, flag->help);
     }
     return 0;
 }
@@ -195,15 +219,15 @@ static int run(const struct arguments *arguments) {
     return status;
 }
 
-int verb_check(char *const *words) {
-    struct arguments arguments;
+int verb_check(char *const *arguments) {
+    struct arguments read;
     struct error e;
     int status = 2;
-    if (!read_arguments(words, &arguments, &e)) {
+    if (!read_arguments(arguments, &read, &e)) {
         fprintf(stderr, "qubesec check: %s\n", e.message);
     } else {
-        status = arguments.help ? show_help() : run(&arguments);
+        status = read.help ? show_help() : run(&read);
     }
-    memory_free(arguments.namespace_list);
+    memory_free(read.namespace_list);
     return status;
 }

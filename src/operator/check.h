@@ -8,6 +8,7 @@ struct check_options {      // all texts are borrowed
     const char *kubeconfig; // NULL: as kube_config_load
     const char *context;    // NULL: as kube_config_load
     const char *namespace;  // the operator's own
+    const char *lease;      // by which its replicas agree on a leader
     const char *webhook_configuration;
     const char *webhook_secret;    // with the webhook's certificate, in the operator's own namespace
     const char *probe_namespace;   // where objects are created, in dry runs only

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-static const char operator_name[] = "qubesec-operator"; // of the Deployment and of the Lease
+static const char operator_name[] = "qubesec-operator"; // of the Deployment
 
 // ---- Deployment
 
@@ -150,8 +150,8 @@ static bool watch_lease(struct check_context *context, yyjson_val *first, yyjson
     for (;;) {
         yyjson_doc *next = nullptr;
         nanosleep(&pause, nullptr);
-        if (!check_get(context, &kube_leases, context->options->namespace, operator_name, nullptr, &next,
-                       e)) {
+        if (!check_get(context, &kube_leases, context->options->namespace, context->options->lease, nullptr,
+                       &next, e)) {
             return false;
         }
         yyjson_val *now = yyjson_obj_get(yyjson_doc_get_root(next), "spec");
@@ -164,17 +164,17 @@ static bool watch_lease(struct check_context *context, yyjson_val *first, yyjson
     }
 }
 
-static void judge_lease(struct check_context *context, struct check_report *report, yyjson_val *lease,
+static void judge_lease(struct check_context *context, struct check_report *report, yyjson_val *object,
                         bool changed) {
-    yyjson_val *spec = yyjson_obj_get(lease, "spec");
+    yyjson_val *spec = yyjson_obj_get(object, "spec");
     const char *holder = holder_of(spec);
     int64_t transitions = json_integer(yyjson_obj_get(spec, "leaseTransitions"), 0);
     const char *ns = context->options->namespace;
+    const char *lease = context->options->lease;
     if (holder[0] == '\0') {
-        check_note(report, CHECK_FAIL, "leader", "nobody holds the Lease %s/%s", ns, operator_name);
+        check_note(report, CHECK_FAIL, "leader", "nobody holds the Lease %s/%s", ns, lease);
     } else if (!changed) {
-        check_note(report, CHECK_FAIL, "leader", "%s does not renew the Lease %s/%s", holder, ns,
-                   operator_name);
+        check_note(report, CHECK_FAIL, "leader", "%s does not renew the Lease %s/%s", holder, ns, lease);
     } else {
         check_note(report, CHECK_OK, "leader", "%s renews its Lease; leaders have changed %" PRId64 " times",
                    holder, transitions);
@@ -191,12 +191,13 @@ void check_leader(struct check_context *context, struct check_report *report) {
     cleanup_json yyjson_doc *next = nullptr;
     struct error e;
     const char *ns = context->options->namespace;
+    const char *lease = context->options->lease;
     bool changed;
-    if (check_get(context, &kube_leases, ns, operator_name, nullptr, &first, &e) &&
+    if (check_get(context, &kube_leases, ns, lease, nullptr, &first, &e) &&
         watch_lease(context, yyjson_doc_get_root(first), &next, &changed, &e)) {
         judge_lease(context, report, yyjson_doc_get_root(next), changed);
     } else if (e.class == ERROR_NOT_FOUND) {
-        check_note(report, CHECK_WARN, "leader", "there is no Lease %s/%s", ns, operator_name);
+        check_note(report, CHECK_WARN, "leader", "there is no Lease %s/%s", ns, lease);
         check_advise(report, "No operator has led yet, unless one runs with --leader-elect false.");
     } else {
         check_note_unseen(report, "leader", &e);

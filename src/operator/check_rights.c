@@ -5,14 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char operator_name[] = "qubesec-operator"; // of its ServiceAccount, and of its Lease
+static const char service_account[] = "qubesec-operator";
 
-static const char *lease_name(const struct check_options *) {
-    return operator_name;
+static const char *lease_name(const struct check_options *options) {
+    return options->lease;
 }
 
 static const char *webhook_name(const struct check_options *options) {
     return options->webhook_configuration;
+}
+
+static const char *webhook_secret_name(const struct check_options *options) {
+    return options->webhook_secret;
 }
 
 const struct right rights_needed[] = {
@@ -22,10 +26,7 @@ const struct right rights_needed[] = {
      .resource = "secrets",
      .verbs = {"get", "list", "watch", "create", "patch"},
      .purpose = "read inputs and keep outputs"},
-    {.group = "",
-     .resource = "configmaps",
-     .verbs = {"get", "list", "watch"},
-     .purpose = "read inputs and its settings"},
+    {.group = "", .resource = "configmaps", .verbs = {"get", "list", "watch"}, .purpose = "read inputs"},
     {.group = "events.k8s.io",
      .resource = "events",
      .verbs = {"create", "patch"},
@@ -34,6 +35,27 @@ const struct right rights_needed[] = {
      .resource = "localsubjectaccessreviews",
      .verbs = {"create"},
      .purpose = "decide on references into other namespaces"},
+    {.group = "",
+     .resource = "configmaps",
+     .place = RIGHT_OWN,
+     .verbs = {"get", "list", "watch"},
+     .purpose = "read its settings"},
+    {.group = "",
+     .resource = "secrets",
+     .place = RIGHT_OWN,
+     .verbs = {"create"},
+     .purpose = "make the webhook's certificate"},
+    {.group = "",
+     .resource = "secrets",
+     .name = webhook_secret_name,
+     .place = RIGHT_OWN,
+     .verbs = {"get", "patch"},
+     .purpose = "keep the webhook's certificate"},
+    {.group = "events.k8s.io",
+     .resource = "events",
+     .place = RIGHT_OWN,
+     .verbs = {"create", "patch"},
+     .purpose = "report what concerns itself"},
     {.group = "coordination.k8s.io",
      .resource = "leases",
      .place = RIGHT_OWN,
@@ -49,6 +71,7 @@ const struct right rights_needed[] = {
      .resource = "validatingwebhookconfigurations",
      .name = webhook_name,
      .place = RIGHT_CLUSTER,
+     .is_of_webhook = true,
      .verbs = {"get", "patch"},
      .purpose = "tell the API server whom to trust as its webhook"},
     {0},
@@ -212,6 +235,15 @@ static const char *subject_of(const struct right *right) {
     return right->resource == nullptr ? ours : right->resource;
 }
 
+static void note_lack(struct check_report *report, const struct right *right, const char *lacking,
+                      const char *more) {
+    const char *base = right->is_of_webhook ? "config/webhook" : "config/rbac";
+    check_note(report, right->is_of_webhook ? CHECK_WARN : CHECK_FAIL, subject_of(right),
+               "cannot %s: may not %s%s", right->purpose, lacking, more);
+    check_advise(report, "Apply the operator's roles of this version%s: kubectl apply --kustomize %s",
+                 right->is_of_webhook ? ", if it is to have a webhook" : "", base);
+}
+
 static void note_row(struct check_report *report, const struct row *row, bool is_needed) {
     const struct outcome *wrong = is_needed ? &row->refused : &row->granted;
     const char *subject = subject_of(row->right);
@@ -222,10 +254,7 @@ static void note_row(struct check_report *report, const struct row *row, bool is
     if (wrong->count == 0) {
         check_note(report, CHECK_OK, subject, is_needed ? "may %s" : "%s, and may not", row->right->purpose);
     } else if (is_needed) {
-        check_note(report, CHECK_FAIL, subject, "cannot %s: may not %s%s", row->right->purpose, wrong->shown,
-                   more);
-        check_advise(report, "Apply the operator's roles of this version: kubectl apply --kustomize "
-                             "config/rbac");
+        note_lack(report, row->right, wrong->shown, more);
     } else {
         check_note(report, CHECK_WARN, subject, "%s, but may %s%s", row->right->purpose, wrong->shown, more);
         check_advise(report, "Find the role or binding that gives the operator more than config/rbac does, "
@@ -276,7 +305,7 @@ void check_rights(struct check_context *context, struct check_report *report) {
     const char *user =
         json_text(json_find(yyjson_doc_get_root(answer), "status", "userInfo", "username", nullptr));
     snprintf(inquiry.operator, sizeof(inquiry.operator), "system:serviceaccount:%.63s:%s",
-             context->options->namespace, operator_name);
+             context->options->namespace, service_account);
     inquiry.about_oneself = user != nullptr && strcmp(user, inquiry.operator) == 0;
     check_note(report, CHECK_OK, "asked", "%s about %s", user == nullptr ? "somebody" : user,
                inquiry.about_oneself ? "itself" : inquiry.operator);

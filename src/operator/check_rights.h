@@ -17,6 +17,7 @@ struct right {
     const char *subresource;                                  // NULL: none
     const char *(*name)(const struct check_options *options); // of the one object; NULL: any
     enum right_place place;
+    bool is_of_webhook;                 // given by config/webhook, which not everybody installs
     const char *verbs[RIGHT_VERBS_MAX]; // ending in NULL
     const char *purpose;                // what the operator does with it
 };

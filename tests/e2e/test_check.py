@@ -11,13 +11,11 @@ import threading
 
 import pytest
 from api import QC, QES, QRN, ApiError, secret_thing, thing, wait_until
-from conftest import CHECKOUT
-from crypto import openssl
+from webhook import CHECKOUT, CONFIGURATIONS, Configuration, flags, make_certificates, port_of, request_certificate
 
 KINDS_COUNT = 9
 OPERATOR = "system:serviceaccount:qubesec-system:qubesec-operator"
 WEBHOOK = "e2e.qubesec.io"
-CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1"
 
 
@@ -69,15 +67,16 @@ def admin(cluster, operators):
 
 
 def expect_sound(report):
-    """All of it, but for what other tests have to do with: a webhook and what is left of their objects."""
-    assert [one for one in report.failed() if one["check"] != "webhook"] == []
+    """All of it, but for what other tests have to do with: a webhook, a Lease, and what is left of their objects."""
+    assert [one for one in report.failed() if one["check"] not in ("webhook", "leader")] == []
     assert {one["level"] for one in report.of("openssl")} == {"ok"}
     assert len(report.the("openssl", "key encapsulation")["details"]) == 3
     assert len(report.the("openssl", "signatures")["details"]) >= 15
     report.expect("api-server", "version", "ok", "v1.")
     report.expect("api-server", "TLS", "ok", "X25519MLKEM768")
     assert [one["level"] for one in report.of("definitions")] == ["ok"] * KINDS_COUNT
-    assert {one["level"] for one in report.of("rights")} == {"ok"}
+    unneeded = [one["subject"] for one in report.of("rights") if one["level"] != "ok"]
+    assert unneeded in ([], ["validatingwebhookconfigurations"])  # whether config/webhook is applied
 
 
 def test_as_an_administrator(admin, operator):
@@ -117,11 +116,11 @@ def test_text_and_json_tell_the_same(admin, cluster, operator, operators, namesp
 
 
 def rights_of_roles(cluster):
-    """Each verb and resource of config/rbac that the operator is bound to."""
-    text = cluster.kubectl(
-        "apply", "--dry-run=client", "--output=json", "--kustomize", CHECKOUT / "config" / "rbac"
-    )
-    items = json.loads(text)["items"]
+    """Each verb and resource of config/rbac and config/webhook that the operator is bound to."""
+    items = []
+    for base in ("rbac", "webhook"):
+        text = cluster.kubectl("apply", "--dry-run=client", "--output=json", "--kustomize", CHECKOUT / "config" / base)
+        items += json.loads(text)["items"]
     bound = {
         (one["roleRef"]["kind"], one["roleRef"]["name"])
         for one in items
@@ -163,10 +162,12 @@ def test_rights_that_are_missing(admin, namespace):
     report = admin("--namespace", namespace)
     report.expect("rights", "asked", "ok", f"about system:serviceaccount:{namespace}:qubesec-operator")
     needed = [one for one in report.failed() if one["check"] == "rights"]
-    assert len(needed) == len([one for one in report.of("rights") if one["level"] == "fail"]) == 9
-    said = {one["subject"]: one["message"] for one in needed}
-    assert "may not get secrets, list secrets, watch secrets, create secrets and 1 more" in said["secrets"]
-    assert f"leases.coordination.k8s.io qubesec-operator in {namespace}" in said["leases"]
+    assert len(needed) == 12
+    said = [one["message"] for one in needed]
+    assert "cannot read inputs and keep outputs: may not get secrets, list secrets, watch secrets, create secrets and 1 more" in said
+    assert f"patch leases.coordination.k8s.io qubesec-operator in {namespace}" in said[-1]
+    webhook = report.the("rights", "validatingwebhookconfigurations")
+    assert webhook["level"] == "warn" and "config/webhook" in webhook["remedy"]  # not everybody has one
 
 
 def test_rights_in_excess(admin, api, namespace):
@@ -186,12 +187,15 @@ def test_rights_in_excess(admin, api, namespace):
 def test_only_the_namespaces_that_are_served(admin, api, namespace):
     other = api.create({"kind": "Namespace", "metadata": {"generateName": "e2e-"}})["metadata"]["name"]
     bind(api, namespace, "qubesec-operator", namespace)
+
+    def secrets_of(report):
+        return next(one for one in report.of("rights") if one["subject"] == "secrets")
+
     wait_until(
         "the rights are known",
-        lambda: admin("--namespace", namespace, "--namespaces", namespace).of("rights")[3]["level"] == "ok",
+        lambda: secrets_of(admin("--namespace", namespace, "--namespaces", namespace))["level"] == "ok",
     )
-    report = admin("--namespace", namespace, "--namespaces", f"{namespace},{other}")
-    secrets = [one for one in report.of("rights") if one["subject"] == "secrets"][0]
+    secrets = secrets_of(admin("--namespace", namespace, "--namespaces", f"{namespace},{other}"))
     assert secrets["level"] == "fail" and f"get secrets in {other}" in secrets["message"]
     assert namespace not in secrets["message"]
     assert f"get secrets in {namespace}" in secrets["details"]
@@ -244,11 +248,11 @@ class Hook(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serve(folder, refuses):
-    """A webhook on a port of its own with the certificate leaf.pem of folder; gives the port."""
+    """A webhook on a port of its own with the certificate leaf of folder; gives the port."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
     server.refuses = refuses
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "leaf.pem", folder / "leaf.key")
+    context.load_cert_chain(folder / "leaf.crt", folder / "leaf.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -260,18 +264,9 @@ def serve(folder, refuses):
         server.server_close()
 
 
-def make_certificate(folder, name, *options):
-    (folder / "openssl.cnf").write_text("[req]\ndistinguished_name = dn\n[dn]\n")
-    openssl(
-        folder, "req", "-x509", "-config", "openssl.cnf", "-subj", f"/CN={name}", "-nodes", "-newkey", "ec",
-        "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", f"{name}.key", "-out", f"{name}.pem", *options,
-    )  # fmt: skip
-    return (folder / f"{name}.pem").read_bytes()
-
-
 CA = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
 LEAF = (
-    "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "300",
+    "-days", "300",
     "-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=IP:127.0.0.1",
     "-addext", "keyUsage=critical,digitalSignature", "-addext", "extendedKeyUsage=serverAuth",
 )  # fmt: skip
@@ -281,13 +276,10 @@ EXPIRED = ("-not_before", "20200101000000Z", "-not_after", "20210101000000Z")
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     folder = tmp_path_factory.mktemp("webhook")
-    for name, options in {
-        "ca": (*CA, "-days", "3000"),
-        "other": (*CA, "-days", "3000"),
-        "old": (*CA, *EXPIRED),
-        "leaf": LEAF,
-    }.items():
-        make_certificate(folder, name, *options)
+    request_certificate(folder, "ca", *CA, "-days", "3000")
+    request_certificate(folder, "other", *CA, "-days", "3000")
+    request_certificate(folder, "old", *CA, *EXPIRED)
+    request_certificate(folder, "leaf", "-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", *LEAF)
     return folder
 
 
@@ -342,13 +334,13 @@ def refuses_faults(spec):
 
 
 def store_leaf(api, namespace, folder):
-    data = {"tls.crt": (folder / "leaf.pem").read_bytes(), "tls.key": (folder / "leaf.key").read_bytes()}
+    data = {"tls.crt": (folder / "leaf.crt").read_bytes(), "tls.key": (folder / "leaf.key").read_bytes()}
     api.create(secret_thing(namespace, "leaf", data))
     return ("--namespace", namespace, "--webhook-certificate-secret", "leaf")
 
 
 def test_a_webhook_that_works(admin, api, certificates, configure, namespace):
-    bundle = (certificates / "old.pem").read_bytes() + (certificates / "ca.pem").read_bytes()
+    bundle = (certificates / "old.crt").read_bytes() + (certificates / "ca.crt").read_bytes()
     where = store_leaf(api, namespace, certificates)
     with serve(certificates, refuses_faults) as port:
         report = admin(*configure(port, bundle), *where)
@@ -361,22 +353,37 @@ def test_a_webhook_that_works(admin, api, certificates, configure, namespace):
     assert api.list(QC, namespace) == []  # dry runs
 
 
+def test_the_webhook_of_the_operator(admin, api, operators, namespace, tmp_path):
+    folder = make_certificates(tmp_path / "certificates")
+    running = operators.start(*flags(folder)).wait_ready()
+    configuration = Configuration(api, folder)
+    configuration.enforce(port_of(running), namespace)
+    try:
+        report = admin("--probe-namespace", namespace)
+    finally:
+        configuration.remove()
+    report.expect("webhook", "configuration", "ok", "validate.qubesec.io")
+    report.expect("webhook", "caBundle", "ok", "1 days more")
+    report.expect("webhook", "refuses", "ok", "an object with a fault")
+    report.expect("webhook", "accepts", "ok", "an object without one")
+
+
 def test_a_webhook_that_refuses_everything(admin, certificates, configure):
     with serve(certificates, lambda _: True) as port:
-        report = admin(*configure(port, (certificates / "ca.pem").read_bytes()))
+        report = admin(*configure(port, (certificates / "ca.crt").read_bytes()))
     report.expect("webhook", "refuses", "ok", "an object with a fault")
     report.expect("webhook", "accepts", "fail", "spec.subjectAltNames[0] is no name")
 
 
 def test_a_webhook_that_is_not_called(admin, certificates, configure):
     nowhere = {"namespaceSelector": {"matchLabels": {"e2e": "nowhere"}}, "failurePolicy": "Ignore"}
-    report = admin(*configure(1, (certificates / "ca.pem").read_bytes(), is_called=False, **nowhere))
+    report = admin(*configure(1, (certificates / "ca.crt").read_bytes(), is_called=False, **nowhere))
     report.expect("webhook", "refuses", "fail", "the webhook is not called for namespace")
     report.expect("webhook", "failurePolicy", "warn", "Ignore")
 
 
 def test_a_webhook_behind_a_closed_port(admin, certificates, configure):
-    report = admin(*configure(1, (certificates / "ca.pem").read_bytes()))
+    report = admin(*configure(1, (certificates / "ca.crt").read_bytes()))
     report.expect("webhook", "refuses", "fail", "connection refused")
     report.expect("webhook", "certificate", "warn", "there is no Secret qubesec-system/qubesec-webhook-certificate")
     assert not [one for one in report.of("webhook") if one["subject"] == "accepts"]
@@ -385,15 +392,15 @@ def test_a_webhook_behind_a_closed_port(admin, certificates, configure):
 def test_certificates_that_do_not_fit(admin, api, certificates, configure, namespace):
     where = store_leaf(api, namespace, certificates)
     with serve(certificates, refuses_faults) as port:
-        report = admin(*configure(port, (certificates / "other.pem").read_bytes()), *where)
+        report = admin(*configure(port, (certificates / "other.crt").read_bytes()), *where)
     report.expect("webhook", "caBundle", "ok", "2999 days more")
     report.expect("webhook", "certificate", "fail", "is none that caBundle vouches for")
     report.expect("webhook", "refuses", "fail", "certificate signed by unknown authority")
 
 
 def test_a_certificate_that_has_expired(admin, api, certificates, configure, namespace):
-    bundle = (certificates / "ca.pem").read_bytes()
-    api.create(secret_thing(namespace, "leaf", {"tls.crt": (certificates / "old.pem").read_bytes()}))
+    bundle = (certificates / "ca.crt").read_bytes()
+    api.create(secret_thing(namespace, "leaf", {"tls.crt": (certificates / "old.crt").read_bytes()}))
     report = admin(*configure(1, bundle), "--namespace", namespace, "--webhook-certificate-secret", "leaf")
     report.expect("webhook", "certificate", "fail", "has expired at 2021-01-01T00:00:00Z")
 
@@ -402,12 +409,12 @@ def test_a_certificate_that_has_expired(admin, api, certificates, configure, nam
 def test_a_secret_without_a_certificate(admin, api, certificates, configure, namespace, data, said):
     api.create(secret_thing(namespace, "leaf", data))
     where = ("--namespace", namespace, "--webhook-certificate-secret", "leaf")
-    report = admin(*configure(1, (certificates / "ca.pem").read_bytes()), *where)
+    report = admin(*configure(1, (certificates / "ca.crt").read_bytes()), *where)
     report.expect("webhook", "certificate", "fail", said)
 
 
 def test_a_bundle_that_has_expired(admin, certificates, configure):
-    report = admin(*configure(1, (certificates / "old.pem").read_bytes()))
+    report = admin(*configure(1, (certificates / "old.crt").read_bytes()))
     report.expect("webhook", "caBundle", "fail", "has expired at 2021-01-01T00:00:00Z")
 
 
@@ -471,6 +478,20 @@ def test_a_leader_that_renews_its_lease(admin, api, namespace):
     with renewing(api, namespace):
         report = admin("--namespace", namespace)
     report.expect("leader", "leader", "ok", "pod-1 renews its Lease; leaders have changed 3 times")
+
+
+def test_an_operator_that_leads(admin, operators):
+    running = operators.start("--leader-elect=true").wait_ready()
+    report = admin()
+    running.stop()
+    report.expect("leader", "leader", "ok", "renews its Lease")
+
+
+def test_a_lease_of_another_name(admin, api, namespace):
+    make_lease(api, namespace, "pod-1")
+    report = admin("--namespace", namespace, "--leader-election-lease", "other")
+    report.expect("leader", "leader", "warn", f"there is no Lease {namespace}/other")
+    assert f"get leases.coordination.k8s.io other in {namespace}" in json.dumps(report.of("rights"))
 
 
 @pytest.mark.parametrize("holder, said", [("pod-1", "pod-1 does not renew"), ("", "nobody holds")])
@@ -631,13 +652,31 @@ def test_bad_flag(operators, arguments, message):
     assert message in done.stderr
 
 
+def test_variables_of_the_operator_and_flags_that_win_over_them(cluster, operators, tmp_path):
+    environment = {
+        "QUBESEC_KUBECONFIG": str(cluster.operator_config),
+        "QUBESEC_WEBHOOK_CONFIGURATION": "of-a-variable",
+        "QUBESEC_NAMESPACES": "default,kube-system",
+        "POD_NAMESPACE": "of-the-pod",
+    }
+    done = run(operators, "--output=json", "--webhook-configuration=of-a-flag", **environment)
+    assert done.stderr == ""
+    text = json.dumps([one for one in json.loads(done.stdout)["findings"] if one["check"] in ("rights", "webhook")])
+    assert "of-a-flag" in text and "of-a-variable" not in text
+    assert "system:serviceaccount:of-the-pod:qubesec-operator" in text
+    refused = run(operators, QUBESEC_NAMESPACES="a,,b")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "QUBESEC_NAMESPACES: a,,b is not a list" in refused.stderr
+
+
 def test_help_explains_every_flag(operators):
     done = run(operators, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     flags = re.findall(r"^  (--[a-z-]+).*\n      .+\n", done.stdout, re.MULTILINE)
     assert flags == [
         "--kubeconfig", "--context", "--namespace", "--namespaces", "--probe-namespace",
-        "--webhook-configuration", "--webhook-certificate-secret", "--timeout", "--output", "--help",
+        "--webhook-configuration", "--webhook-certificate-secret", "--leader-election-lease", "--timeout", "--output",
+        "--help",
     ]  # fmt: skip
 
 
