@@ -380,26 +380,26 @@ void watches_count(const struct watches *watches,
     }
 }
 
-struct visit {
+struct visiting {
     const struct watched *watched;
-    void (*function)(void *context, const struct kind *kind, const struct kube_object *object);
+    void (*visit)(void *context, const struct kind *kind, const struct kube_object *object);
     void *context;
 };
 
 static void visit_key(void *context, const char *key) {
-    const struct visit *visit = context;
-    cleanup_object struct kube_object *object = store_get(visit->watched->store, key);
+    const struct visiting *visiting = context;
+    cleanup_object struct kube_object *object = store_get(visiting->watched->store, key);
     if (object != nullptr) {
-        visit->function(visit->context, visit->watched->kind, object);
+        visiting->visit(visiting->context, visiting->watched->kind, object);
     }
 }
 
 void watches_visit(const struct watches *watches, const char *value,
-                   void (*function)(void *context, const struct kind *kind, const struct kube_object *object),
+                   void (*visit)(void *context, const struct kind *kind, const struct kube_object *object),
                    void *context) {
     for (size_t i = 0; i < watches->kind_count; i++) {
-        struct visit visit = {&watches->all[i], function, context};
-        store_find(watches->all[i].store, value, visit_key, &visit);
+        struct visiting visiting = {&watches->all[i], visit, context};
+        store_find(watches->all[i].store, value, visit_key, &visiting);
     }
 }
 
