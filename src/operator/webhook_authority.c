@@ -142,16 +142,15 @@ static bool make_leaf(const struct webhook_plan *plan, const struct certificate 
 
 static bool make_all(struct webhook_authority *authority, const struct certificate *previous_ca,
                      const struct webhook_plan *plan, struct error *e) {
-    cleanup_authority struct webhook_authority made = {0};
+    struct webhook_authority made = {.overlap_since = previous_ca == nullptr ? 0 : plan->now};
     if ((previous_ca != nullptr && !certificate_copy(previous_ca, &made.former_ca, e)) ||
         !make_ca(plan, &made.ca, &made.ca_key, e) ||
         !make_leaf(plan, made.ca, made.ca_key, &made.leaf, &made.leaf_key, e)) {
+        webhook_authority_free(&made);
         return false;
     }
-    made.overlap_since = made.former_ca == nullptr ? 0 : plan->now;
     webhook_authority_free(authority);
     *authority = made;
-    made = (struct webhook_authority){0};
     return true;
 }
 

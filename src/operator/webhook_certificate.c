@@ -237,7 +237,7 @@ static void tell_step(const struct webhook_certificate *keeper, enum webhook_ste
         [WEBHOOK_START_OVERLAP] = "webhook CA rotation: both CAs published",
         [WEBHOOK_SWITCH_LEAF] = "webhook CA rotation: certificate of the next CA made",
         [WEBHOOK_DROP_CA] = "webhook CA rotation: former CA dropped",
-        [WEBHOOK_REFUSE_REQUEST] = "annotation " WEBHOOK_ROTATE_ANNOTATION " removed",
+        [WEBHOOK_REFUSE_REQUEST] = "webhook rotation request refused",
     };
     LOG(step == WEBHOOK_REFUSE_REQUEST ? LOG_WARNING : LOG_INFO, messages[step],
         {"secret", keeper->options.secret}, {"why", why});
