@@ -1,6 +1,7 @@
 // qubesec check: tells what is missing in an installation.
 #include "operator/check.h"
-#include "base/memory.h"
+#include "base/flags.h"
+#include "base/text.h"
 #include "cli/verbs.h"
 #include "kinds/table.h"
 
@@ -12,6 +13,7 @@
 
 enum {
     NAMESPACES_MAX = 64,
+    HELP_MAX = 16 * 1024,
     TEXT_MAX = 16 * 1024 * 1024,
     TIMEOUT_MAX = 600, // seconds
 };
@@ -20,15 +22,15 @@ typedef bool report_writer(const struct check_report *report, struct buffer *tex
 
 struct arguments {
     struct check_options options;
-    const char *namespaces[NAMESPACES_MAX + 1]; // borrowed from namespace_list, NULL-terminated
-    char *namespace_list;                       // owned
+    struct text_list namespaces; // owned
     report_writer *write;
     bool help;
 };
 
 // ---- flags
 
-static bool set_output(struct arguments *arguments, const char *name, const char *text, struct error *e) {
+static bool set_output(void *target, const char *name, const char *text, struct error *e) {
+    struct arguments *arguments = target;
     bool is_json = strcmp(text, "json") == 0;
     if (!is_json && strcmp(text, "text") != 0) {
         return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is neither text nor json", name, text);
@@ -38,7 +40,8 @@ static bool set_output(struct arguments *arguments, const char *name, const char
 }
 
 // In seconds; a unit behind them may say so.
-static bool set_timeout(struct arguments *arguments, const char *name, const char *text, struct error *e) {
+static bool set_timeout(void *target, const char *name, const char *text, struct error *e) {
+    struct arguments *arguments = target;
     char *end = nullptr;
     errno = 0;
     unsigned long seconds = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
@@ -50,40 +53,27 @@ static bool set_timeout(struct arguments *arguments, const char *name, const cha
     return true;
 }
 
-static bool set_namespaces(struct arguments *arguments, const char *name, const char *text, struct error *e) {
-    size_t count = 0;
-    memory_free(arguments->namespace_list);
-    arguments->namespace_list = memory_copy_text(text);
-    if (arguments->namespace_list == nullptr) {
-        return error_no_memory(e, name);
+static bool set_namespaces(void *target, const char *name, const char *text, struct error *e) {
+    struct arguments *arguments = target;
+    text_list_free(&arguments->namespaces);
+    if (!text_split(text, &arguments->namespaces, e)) {
+        return false;
     }
-    char *rest = arguments->namespace_list;
-    for (char *one = strsep(&rest, ","); one != nullptr; one = strsep(&rest, ",")) {
-        if (one[0] == '\0' || count == NAMESPACES_MAX) {
-            return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not a list of 1 to %d names with commas",
-                             name, text, NAMESPACES_MAX);
-        }
-        arguments->namespaces[count++] = one;
-    }
-    arguments->namespaces[count] = nullptr;
-    return true;
+    arguments->options.namespaces = arguments->namespaces.items;
+    return (arguments->namespaces.count > 0 && arguments->namespaces.count <= NAMESPACES_MAX) ||
+           error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not a list of 1 to %d names with commas", name,
+                     text, NAMESPACES_MAX);
 }
 
-static bool set_help(struct arguments *arguments, const char *, const char *, struct error *) {
-    arguments->help = true;
+static bool set_help(void *target, const char *, const char *, struct error *) {
+    ((struct arguments *)target)->help = true;
     return true;
 }
 
 #define TEXT(member) offsetof(struct arguments, options.member)
 
-static const struct flag {
-    const char *name;
-    const char *variable; // the operator's for the same, so that both agree within its Pod; NULL: none
-    const char *value;    // what help calls it; NULL: the flag stands alone
-    size_t text;          // where in struct arguments the text goes, if set is NULL
-    bool (*set)(struct arguments *arguments, const char *name, const char *text, struct error *e);
-    const char *help;
-} flags[] = {
+// A variable is the operator's for the same, so that both agree within its Pod.
+static const struct flag flag_list[] = {
     {"--kubeconfig", "QUBESEC_KUBECONFIG", "FILE", TEXT(kubeconfig), nullptr,
      "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
     {"--context", "QUBESEC_CONTEXT", "NAME", TEXT(context), nullptr,
@@ -104,60 +94,10 @@ static const struct flag {
     {"--output", nullptr, "FORMAT", 0, set_output, "text or json. Default: text."},
     {"--help", nullptr, nullptr, 0, set_help, "Show this."},
 };
-enum { FLAG_COUNT = sizeof(flags) / sizeof(flags[0]) };
+static const struct flags flags = {"check", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
+static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
 
-#undef TEXT
-
-static const struct flag *find_flag(const char *argument, const char **ret_value) {
-    size_t length = strcspn(argument, "=");
-    for (size_t i = 0; i < FLAG_COUNT; i++) {
-        if (strlen(flags[i].name) == length && strncmp(flags[i].name, argument, length) == 0) {
-            *ret_value = argument[length] == '=' ? argument + length + 1 : nullptr;
-            return &flags[i];
-        }
-    }
-    return nullptr;
-}
-
-static bool set(const struct flag *flag, const char *name, const char *value, struct arguments *arguments,
-                struct error *e) {
-    if (flag->set != nullptr) {
-        return flag->set(arguments, name, value, e);
-    }
-    memcpy((char *)arguments + flag->text, &value, sizeof(value));
-    return true;
-}
-
-static bool read_variables(struct arguments *arguments, struct error *e) {
-    for (size_t i = 0; i < FLAG_COUNT; i++) {
-        const char *name = flags[i].variable;
-        const char *value = name == nullptr ? nullptr : getenv(name);
-        if (value != nullptr && value[0] != '\0' && !set(&flags[i], name, value, arguments, e)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_flag(char *const **words, struct arguments *arguments, struct error *e) {
-    const char *value = nullptr;
-    const char *word = *(*words)++;
-    const struct flag *flag = find_flag(word, &value);
-    if (flag == nullptr) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: no such flag; see qubesec check --help", word);
-    }
-    if (flag->value == nullptr && value != nullptr) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", flag->name);
-    }
-    if (flag->value != nullptr && value == nullptr) {
-        value = **words;
-        if (value == nullptr) {
-            return error_set(e, ERROR_INVALID_SPEC, "%s: needs a value, %s", flag->name, flag->value);
-        }
-        (*words)++;
-    }
-    return set(flag, flag->name, value, arguments, e);
-}
+static const char *const no_namespaces[] = {nullptr};
 
 static bool read_arguments(char *const *words, struct arguments *arguments, struct error *e) {
     const char *namespace = getenv("POD_NAMESPACE");
@@ -169,31 +109,28 @@ static bool read_arguments(char *const *words, struct arguments *arguments, stru
                 .probe_namespace = "default",
                 .webhook_configuration = "qubesec",
                 .webhook_secret = "qubesec-webhook-certificate",
-                .namespaces = arguments->namespaces,
+                .namespaces = no_namespaces,
                 .kinds = kind_table,
                 .timeout_ms = 10 * 1000,
             },
         .write = check_report_write_text,
     };
-    bool read = read_variables(arguments, e); // and then the flags, which win
-    while (read && *words != nullptr) {
-        read = read_flag(&words, arguments, e);
-    }
-    return read;
+    return flags_read(&flags, words, arguments, &arguments->help, e);
 }
 
 static int show_help(void) {
+    cleanup_buffer struct buffer text = buffer_create(HELP_MAX);
+    struct error e;
+    if (!flags_describe(&flags, &text, &e)) {
+        fprintf(stderr, "qubesec check: %s\n", e.message);
+        return 1;
+    }
     printf("Usage: qubesec check [FLAG...]\n\n"
            "Looks at an installation, changes nothing in it, and tells what is missing and what to do about "
            "it.\nExit status: 0, nothing failed; 1, something failed; 2, wrongly called.\n\n"
            "Some flags can also be set by the environment variable after them, which is the operator's own; "
-           "the flag wins.\n\n");
-    for (size_t i = 0; i < FLAG_COUNT; i++) {
-        const struct flag *flag = &flags[i];
-        printf("  %s%s%s%s%s\n      %s\n", flag->name, flag->value == nullptr ? "" : " ",
-               flag->value == nullptr ? "" : flag->value, flag->variable == nullptr ? "" : "   $",
-               flag->variable == nullptr ? "" : flag->variable, flag->help);
-    }
+           "the flag wins.\n\n%s",
+           buffer_text(&text));
     return 0;
 }
 
@@ -228,6 +165,6 @@ int verb_check(char *const *arguments) {
     } else {
         status = read.help ? show_help() : run(&read);
     }
-    memory_free(read.namespace_list);
+    text_list_free(&read.namespaces);
     return status;
 }

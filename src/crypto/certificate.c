@@ -127,6 +127,16 @@ bool certificate_read_chain(const void *pem, size_t length, struct certificate *
     return true;
 }
 
+bool certificate_chain_read(const struct secret *pem, struct certificate_chain *ret_chain, struct error *e) {
+    return certificate_read_chain(secret_view(pem), secret_length(pem), &ret_chain->certificates,
+                                  &ret_chain->count, e);
+}
+
+void certificate_chain_free(struct certificate_chain *chain) {
+    certificate_free_chain(chain->certificates, chain->count);
+    *chain = (struct certificate_chain){0};
+}
+
 // ---- what is in it
 
 bool certificate_check_key(const struct certificate *certificate, const struct pkey *pkey, struct error *e) {

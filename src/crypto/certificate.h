@@ -82,6 +82,18 @@ struct certificate_template {
                                           size_t *ret_count, struct error *e);
 void certificate_free_chain(struct certificate **chain, size_t count);
 
+// The same as one thing.
+struct certificate_chain {
+    struct certificate **certificates; // owned
+    size_t count;
+};
+
+// As certificate_read_chain; ret_chain is to be freed by the caller.
+[[nodiscard]] bool certificate_chain_read(const struct secret *pem, struct certificate_chain *ret_chain,
+                                          struct error *e);
+void certificate_chain_free(struct certificate_chain *chain); // what is in it
+#define cleanup_certificate_chain [[gnu::cleanup(certificate_chain_free)]]
+
 // Another one of the same content; *ret_copy is owned. Errors: NO_MEMORY.
 [[nodiscard]] bool certificate_copy(const struct certificate *certificate, struct certificate **ret_copy,
                                     struct error *e);

@@ -15,32 +15,16 @@ enum {
     PEM_MAX = 4 * 1024 * 1024,
 };
 
-// Certificates read from PEM: the subject's own first, a root last.
-struct chain {
-    struct certificate **certificates; // owned
-    size_t count;
-};
-
-static void chain_free(struct chain *chain) {
-    certificate_free_chain(chain->certificates, chain->count);
-}
-#define cleanup_chain [[gnu::cleanup(chain_free)]]
-
-static bool chain_read(const struct secret *pem, struct chain *ret_chain, struct error *e) {
-    return certificate_read_chain(secret_view(pem), secret_length(pem), &ret_chain->certificates,
-                                  &ret_chain->count, e);
-}
-
 // ---- the issuer, from the parent's Secret
 
 struct issuer {
-    struct pkey *key;   // owned
-    struct chain chain; // the issuer, those above it, and the root (of a root, itself twice)
+    struct pkey *key;               // owned
+    struct certificate_chain chain; // the issuer, those above it, and the root (of a root, itself twice)
 };
 
 static void issuer_free(struct issuer *issuer) {
     pkey_free(issuer->key);
-    chain_free(&issuer->chain);
+    certificate_chain_free(&issuer->chain);
 }
 #define cleanup_issuer [[gnu::cleanup(issuer_free)]]
 
@@ -66,7 +50,7 @@ static bool issuer_read(const struct input *parent, struct issuer *issuer, struc
     }
     return (keyform_read_private(algorithm, secret_view(parent->bytes), secret_length(parent->bytes),
                                  &issuer->key, e) &&
-            chain_read(parent->bytes, &issuer->chain, e)) ||
+            certificate_chain_read(parent->bytes, &issuer->chain, e)) ||
            error_wrap(e, "spec.parentCARef");
 }
 
@@ -230,25 +214,25 @@ static bool produce(const void *memory, const struct input *inputs, const struct
 
 // What the output's entries hold.
 struct stored {
-    struct pkey *pkey;  // owned
-    struct chain chain; // tls.crt
-    struct chain leaf;  // cert.pem
-    struct chain root;  // ca.crt
+    struct pkey *pkey;              // owned
+    struct certificate_chain chain; // tls.crt
+    struct certificate_chain leaf;  // cert.pem
+    struct certificate_chain root;  // ca.crt
 };
 
 static void stored_free(struct stored *stored) {
     pkey_free(stored->pkey);
-    chain_free(&stored->chain);
-    chain_free(&stored->leaf);
-    chain_free(&stored->root);
+    certificate_chain_free(&stored->chain);
+    certificate_chain_free(&stored->leaf);
+    certificate_chain_free(&stored->root);
 }
 #define cleanup_stored [[gnu::cleanup(stored_free)]]
 
-static bool read_certificates(const struct secret_data *data, const char *key, struct chain *chain,
-                              struct error *e) {
+static bool read_certificates(const struct secret_data *data, const char *key,
+                              struct certificate_chain *chain, struct error *e) {
     const struct secret *entry;
     return secret_data_require(data, key, &entry, e) &&
-           (chain_read(entry, chain, e) || secret_data_damaged(key, e));
+           (certificate_chain_read(entry, chain, e) || secret_data_damaged(key, e));
 }
 
 static bool read_keys(const struct certificate_spec *spec, const struct secret_data *data,

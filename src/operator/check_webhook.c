@@ -10,34 +10,19 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct kube_resource configurations = {"admissionregistration.k8s.io", "v1",
-                                                    "ValidatingWebhookConfiguration",
-                                                    "validatingwebhookconfigurations"};
-
 static const int64_t day = 24 * 60 * 60;
 
 // ---- certificates
 
-struct chain {
-    struct certificate **certificates;
-    size_t count;
-};
-
-static void chain_free(struct chain *chain) {
-    certificate_free_chain(chain->certificates, chain->count);
-}
-#define cleanup_chain [[gnu::cleanup(chain_free)]]
-
 // Reads a chain out of PEM text in base64.
-static bool read_chain(const char *base64, struct chain *chain, struct error *e) {
+static bool read_chain(const char *base64, struct certificate_chain *chain, struct error *e) {
     cleanup_secret struct secret *pem = nullptr;
     return base64_decode(base64, strlen(base64), ENCODING_SKIP_SPACES, &pem, e) &&
-           certificate_read_chain(secret_view(pem), secret_length(pem), &chain->certificates, &chain->count,
-                                  e);
+           certificate_chain_read(pem, chain, e);
 }
 
 // The one that is good for longest.
-static const struct certificate *find_latest(const struct chain *chain) {
+static const struct certificate *find_latest(const struct certificate_chain *chain) {
     const struct certificate *latest = chain->certificates[0];
     for (size_t i = 1; i < chain->count; i++) {
         if (certificate_not_after(chain->certificates[i]) > certificate_not_after(latest)) {
@@ -72,7 +57,7 @@ static void judge_lifetime(struct check_report *report, const char *subject,
     }
 }
 
-static bool check_bundle(struct check_report *report, yyjson_val *webhook, struct chain *bundle) {
+static bool check_bundle(struct check_report *report, yyjson_val *webhook, struct certificate_chain *bundle) {
     const char *base64 = json_text(json_find(webhook, "clientConfig", "caBundle", nullptr));
     struct error e;
     if (base64 == nullptr || base64[0] == '\0') {
@@ -92,7 +77,8 @@ static bool check_bundle(struct check_report *report, yyjson_val *webhook, struc
 }
 
 // Whether the leaf stands under one of the bundle.
-static bool is_trusted(const struct chain *chain, const struct chain *bundle, int64_t now, struct error *e) {
+static bool is_trusted(const struct certificate_chain *chain, const struct certificate_chain *bundle,
+                       int64_t now, struct error *e) {
     for (size_t i = 0; i < bundle->count; i++) {
         if (certificate_verify_leniently(chain->certificates[0], chain->certificates + 1, chain->count - 1,
                                          bundle->certificates[i], CERTIFICATE_SERVER_AUTH, now, e)) {
@@ -102,10 +88,11 @@ static bool is_trusted(const struct chain *chain, const struct chain *bundle, in
     return false;
 }
 
-static void judge_leaf(struct check_report *report, yyjson_val *secret, const struct chain *bundle) {
+static void judge_leaf(struct check_report *report, yyjson_val *secret,
+                       const struct certificate_chain *bundle) {
     static const char subject[] = "certificate";
     const char *base64 = json_text(json_find(secret, "data", "tls.crt", nullptr));
-    cleanup_chain struct chain chain = {0};
+    cleanup_certificate_chain struct certificate_chain chain = {0};
     struct error e = {.message = "is not there"};
     if (base64 == nullptr || !read_chain(base64, &chain, &e)) {
         check_note(report, CHECK_FAIL, subject, "the Secret's tls.crt: %s", e.message);
@@ -125,7 +112,7 @@ static void judge_leaf(struct check_report *report, yyjson_val *secret, const st
 }
 
 static void check_leaf(struct check_context *context, struct check_report *report,
-                       const struct chain *bundle) {
+                       const struct certificate_chain *bundle) {
     cleanup_json yyjson_doc *document = nullptr;
     struct error e;
     const struct check_options *options = context->options;
@@ -239,10 +226,10 @@ static void check_policy(struct check_report *report, yyjson_val *webhook) {
 
 void check_webhook(struct check_context *context, struct check_report *report) {
     cleanup_json yyjson_doc *document = nullptr;
-    cleanup_chain struct chain bundle = {0};
+    cleanup_certificate_chain struct certificate_chain bundle = {0};
     struct error e;
     const char *name = context->options->webhook_configuration;
-    if (!check_get(context, &configurations, nullptr, name, nullptr, &document, &e)) {
+    if (!check_get(context, &kube_validating_webhooks, nullptr, name, nullptr, &document, &e)) {
         if (e.class == ERROR_NOT_FOUND) {
             check_note(
                 report, CHECK_WARN, "configuration",

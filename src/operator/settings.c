@@ -1,5 +1,6 @@
 #include "operator/settings.h"
 
+#include "base/flags.h"
 #include "base/text.h"
 #include "kinds/spec.h"
 
@@ -16,17 +17,19 @@ struct time_bounds {
     const char *allowed; // the same for people
 };
 
-static bool set_log_level(struct settings *settings, const char *name, const char *text, struct error *e) {
+static bool set_log_level(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     return settings_parse_level(name, text, &settings->log_level, e);
 }
 
-static bool set_workers(struct settings *settings, const char *name, const char *text, struct error *e) {
+static bool set_workers(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     return settings_parse_workers(name, text, &settings->workers, e);
 }
 
 // May be given many times.
-static bool set_seed_url_prefix(struct settings *settings, const char *name, const char *text,
-                                struct error *e) {
+static bool set_seed_url_prefix(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     size_t count = 0;
     while (settings->seed_url_prefixes[count] != nullptr) {
         count++;
@@ -69,13 +72,14 @@ static bool check_namespaces(const char *name, const char *text, struct error *e
     return good;
 }
 
-static bool set_namespaces(struct settings *settings, const char *name, const char *text, struct error *e) {
+static bool set_namespaces(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     settings->namespaces = text;
     return check_namespaces(name, text, e);
 }
 
-static bool set_excluded_namespaces(struct settings *settings, const char *name, const char *text,
-                                    struct error *e) {
+static bool set_excluded_namespaces(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     settings->excluded_namespaces = text;
     return check_namespaces(name, text, e);
 }
@@ -88,12 +92,13 @@ static bool parse_bool(const char *name, const char *text, bool *ret_value, stru
     return true;
 }
 
-static bool set_allow_memory_dump(struct settings *settings, const char *name, const char *text,
-                                  struct error *e) {
+static bool set_allow_memory_dump(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     return parse_bool(name, text, &settings->allow_memory_dump, e);
 }
 
-static bool set_leader_elect(struct settings *settings, const char *name, const char *text, struct error *e) {
+static bool set_leader_elect(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     return parse_bool(name, text, &settings->leader_elect, e);
 }
 
@@ -120,54 +125,48 @@ static bool parse_time(const char *name, const char *text, const struct time_bou
     return true;
 }
 
-static bool set_grant_check_interval(struct settings *settings, const char *name, const char *text,
-                                     struct error *e) {
+static bool set_grant_check_interval(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     static const struct time_bounds bounds = {1000, 24 * HOUR_MS, "from 1s to 24h"};
     return parse_time(name, text, &bounds, &settings->grant_check_ms, e);
 }
 
-static bool set_webhook_overlap(struct settings *settings, const char *name, const char *text,
-                                struct error *e) {
+static bool set_webhook_overlap(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     static const struct time_bounds bounds = {1000, HOUR_MS, "from 1s to 1h"};
     return parse_time(name, text, &bounds, &settings->webhook_overlap_ms, e);
 }
 
 static const struct time_bounds election_bounds = {1, HOUR_MS, "up to 1h"};
 
-static bool set_lease_duration(struct settings *settings, const char *name, const char *text,
-                               struct error *e) {
+static bool set_lease_duration(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     return parse_time(name, text, &election_bounds, &settings->leader_election.duration_ms, e);
 }
 
-static bool set_renew_deadline(struct settings *settings, const char *name, const char *text,
-                               struct error *e) {
+static bool set_renew_deadline(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     return parse_time(name, text, &election_bounds, &settings->leader_election.renew_deadline_ms, e);
 }
 
-static bool set_retry_period(struct settings *settings, const char *name, const char *text, struct error *e) {
+static bool set_retry_period(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     return parse_time(name, text, &election_bounds, &settings->leader_election.retry_period_ms, e);
 }
 
-static bool set_debug_endpoints(struct settings *settings, const char *name, const char *text,
-                                struct error *e) {
+static bool set_debug_endpoints(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
     return parse_bool(name, text, &settings->debug_endpoints, e);
 }
 
-static bool set_help(struct settings *settings, const char *, const char *, struct error *) {
-    settings->help = true;
+static bool set_help(void *target, const char *, const char *, struct error *) {
+    ((struct settings *)target)->help = true;
     return true;
 }
 
 #define TEXT(member) offsetof(struct settings, member)
 
-static const struct flag {
-    const char *name;
-    const char *variable; // NULL: none
-    const char *value;    // what help calls it; NULL: the flag stands alone and means "true"
-    size_t text;          // where in struct settings the text goes, if set is NULL
-    bool (*set)(struct settings *settings, const char *name, const char *text, struct error *e);
-    const char *help;
-} flags[] = {
+static const struct flag flag_list[] = {
     {"--kubeconfig", "QUBESEC_KUBECONFIG", "FILE", TEXT(kubeconfig), nullptr,
      "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
     {"--context", "QUBESEC_CONTEXT", "NAME", TEXT(context), nullptr,
@@ -237,7 +236,8 @@ static const struct flag {
      "For tests: let a debugger attach and core dumps be written."},
     {"--help", nullptr, nullptr, 0, set_help, "Show this."},
 };
-enum { FLAG_COUNT = sizeof(flags) / sizeof(flags[0]) };
+static const struct flags flags = {"operator", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
+static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
 
 bool settings_parse_workers(const char *name, const char *text, unsigned *ret_workers, struct error *e) {
     char *end;
@@ -257,62 +257,6 @@ bool settings_parse_level(const char *name, const char *text, enum log_level *re
                      text);
 }
 
-static bool set(const struct flag *flag, const char *name, const char *text, struct settings *settings,
-                struct error *e) {
-    if (flag->set != nullptr) {
-        return flag->set(settings, name, text, e);
-    }
-    memcpy((char *)settings + flag->text, &text, sizeof(text));
-    return true;
-}
-
-// The flag that argument is, as "--name" or "--name=value" (*ret_value: NULL or the value); NULL: none.
-static const struct flag *find_flag(const char *argument, const char **ret_value) {
-    size_t length = strcspn(argument, "=");
-    for (size_t i = 0; i < FLAG_COUNT; i++) {
-        if (strlen(flags[i].name) == length && strncmp(flags[i].name, argument, length) == 0) {
-            *ret_value = argument[length] == '=' ? argument + length + 1 : nullptr;
-            return &flags[i];
-        }
-    }
-    return nullptr;
-}
-
-// Of the flags that were not given.
-static bool read_variables(const bool given[FLAG_COUNT], struct settings *settings, struct error *e) {
-    for (size_t i = 0; i < FLAG_COUNT; i++) {
-        const char *text = given[i] || flags[i].variable == nullptr ? nullptr : getenv(flags[i].variable);
-        if (text != nullptr && text[0] != '\0' && !set(&flags[i], flags[i].variable, text, settings, e)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_arguments(char *const *arguments, bool given[FLAG_COUNT], struct settings *settings,
-                           struct error *e) {
-    while (*arguments != nullptr) {
-        const char *value = nullptr;
-        const struct flag *flag = find_flag(*arguments, &value);
-        if (flag == nullptr) {
-            return error_set(e, ERROR_INVALID_SPEC, "%s: no such flag; see qubesec operator --help",
-                             *arguments);
-        }
-        arguments++;
-        given[flag - flags] = true;
-        if (value == nullptr && flag->value != nullptr) {
-            if (*arguments == nullptr) {
-                return error_set(e, ERROR_INVALID_SPEC, "%s: needs a value, %s", flag->name, flag->value);
-            }
-            value = *arguments++;
-        }
-        if (!set(flag, flag->name, value == nullptr ? "true" : value, settings, e)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool settings_read(char *const *arguments, struct settings *ret_settings, struct error *e) {
     struct settings settings = {
         .bind_address = ":8080",
@@ -329,12 +273,10 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
         .leader_election = {.duration_ms = 15000, .renew_deadline_ms = 10000, .retry_period_ms = 2000},
         .leader_election_lease = "qubesec-operator",
     };
-    bool given[FLAG_COUNT] = {0};
     if (settings.namespace != nullptr && settings.namespace[0] == '\0') {
         settings.namespace = nullptr;
     }
-    if (!read_arguments(arguments, given, &settings, e) ||
-        (!settings.help && !read_variables(given, &settings, e)) ||
+    if (!flags_read(&flags, arguments, &settings, &settings.help, e) ||
         !lease_check_timing(&settings.leader_election, e)) {
         return false;
     }
@@ -343,22 +285,11 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
 }
 
 bool settings_describe(struct buffer *text, struct error *e) {
-    if (!buffer_append_text(
-            text,
-            "Usage: qubesec operator [FLAG...]\n\n"
-            "Serves the resources of the group qubesec.io until it gets SIGTERM or SIGINT.\n\n"
-            "Each flag can also be set by the environment variable after it; the flag wins.\n\n",
-            e)) {
-        return false;
-    }
-    for (size_t i = 0; i < FLAG_COUNT; i++) {
-        const struct flag *flag = &flags[i];
-        if (!buffer_append_format(
-                text, e, "  %s%s%s%s%s\n      %s\n", flag->name, flag->value == nullptr ? "" : " ",
-                flag->value == nullptr ? "" : flag->value, flag->variable == nullptr ? "" : "   $",
-                flag->variable == nullptr ? "" : flag->variable, flag->help)) {
-            return false;
-        }
-    }
-    return true;
+    return buffer_append_text(
+               text,
+               "Usage: qubesec operator [FLAG...]\n\n"
+               "Serves the resources of the group qubesec.io until it gets SIGTERM or SIGINT.\n\n"
+               "Each flag can also be set by the environment variable after it; the flag wins.\n\n",
+               e) &&
+           flags_describe(&flags, text, e);
 }

@@ -51,26 +51,15 @@ static bool read_key(yyjson_val *secret, const char *key, struct pkey **ret_key,
            (serving_key_read(secret_view(pem), secret_length(pem), ret_key, e) || error_wrap(e, "%s", key));
 }
 
-struct chain {
-    struct certificate **certificates;
-    size_t count;
-};
-
-static void chain_free(struct chain *chain) {
-    certificate_free_chain(chain->certificates, chain->count);
-}
-#define cleanup_chain [[gnu::cleanup(chain_free)]]
-
-static bool read_chain(yyjson_val *secret, const char *key, struct chain *ret_chain, struct error *e) {
+static bool read_chain(yyjson_val *secret, const char *key, struct certificate_chain *ret_chain,
+                       struct error *e) {
     cleanup_secret struct secret *pem = nullptr;
     return read_entry(secret, key, &pem, e) &&
-           (certificate_read_chain(secret_view(pem), secret_length(pem), &ret_chain->certificates,
-                                   &ret_chain->count, e) ||
-            error_wrap(e, "%s", key));
+           (certificate_chain_read(pem, ret_chain, e) || error_wrap(e, "%s", key));
 }
 
 // Takes the certificate of that key out of the chain, if it is in there.
-static struct certificate *take_of_key(struct chain *chain, const struct pkey *key) {
+static struct certificate *take_of_key(struct certificate_chain *chain, const struct pkey *key) {
     struct error ignored;
     for (size_t i = 0; i < chain->count; i++) {
         struct certificate *certificate = chain->certificates[i];
@@ -82,7 +71,7 @@ static struct certificate *take_of_key(struct chain *chain, const struct pkey *k
     return nullptr;
 }
 
-static struct certificate *take_any(struct chain *chain) {
+static struct certificate *take_any(struct certificate_chain *chain) {
     struct certificate *taken = nullptr;
     for (size_t i = 0; i < chain->count && taken == nullptr; i++) {
         taken = chain->certificates[i];
@@ -93,7 +82,7 @@ static struct certificate *take_any(struct chain *chain) {
 
 // Which of the trusted CAs is which: their keys tell.
 static bool read_cas(yyjson_val *secret, struct webhook_authority *authority, struct error *e) {
-    cleanup_chain struct chain trusted = {0};
+    cleanup_certificate_chain struct certificate_chain trusted = {0};
     bool introducing = json_find(secret, "data", WEBHOOK_NEXT_CA_KEY_ENTRY, nullptr) != nullptr;
     if (!read_chain(secret, "ca.crt", &trusted, e) ||
         !read_key(secret, WEBHOOK_CA_KEY_ENTRY, &authority->ca_key, e) ||
@@ -111,7 +100,7 @@ static bool read_cas(yyjson_val *secret, struct webhook_authority *authority, st
 }
 
 static bool read_leaf(yyjson_val *secret, struct webhook_authority *authority, struct error *e) {
-    cleanup_chain struct chain chain = {0};
+    cleanup_certificate_chain struct certificate_chain chain = {0};
     if (!read_chain(secret, "tls.crt", &chain, e) || !read_key(secret, "tls.key", &authority->leaf_key, e)) {
         return false;
     }
