@@ -65,9 +65,9 @@ static bool set_namespaces(void *target, const char *name, const char *text, str
                      text, NAMESPACES_MAX);
 }
 
-static bool set_help(void *target, const char *, const char *, struct error *) {
+static bool set_help(void *target, const char *name, const char *text, struct error *e) {
     ((struct arguments *)target)->help = true;
-    return true;
+    return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
 }
 
 #define TEXT(member) offsetof(struct arguments, options.member)

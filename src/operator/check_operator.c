@@ -198,7 +198,7 @@ void check_leader(struct check_context *context, struct check_report *report) {
         judge_lease(context, report, yyjson_doc_get_root(next), changed);
     } else if (e.class == ERROR_NOT_FOUND) {
         check_note(report, CHECK_WARN, "leader", "there is no Lease %s/%s", ns, lease);
-        check_advise(report, "No operator has led yet, unless one runs with --leader-elect false.");
+        check_advise(report, "No operator has led yet, unless one runs with --leader-elect=false.");
     } else {
         check_note_unseen(report, "leader", &e);
     }

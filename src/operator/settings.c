@@ -159,9 +159,9 @@ static bool set_debug_endpoints(void *target, const char *name, const char *text
     return parse_bool(name, text, &settings->debug_endpoints, e);
 }
 
-static bool set_help(void *target, const char *, const char *, struct error *) {
+static bool set_help(void *target, const char *name, const char *text, struct error *e) {
     ((struct settings *)target)->help = true;
-    return true;
+    return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
 }
 
 #define TEXT(member) offsetof(struct settings, member)
@@ -193,7 +193,8 @@ static const struct flag flag_list[] = {
     {"--workers", "QUBESEC_WORKERS", "N", 0, set_workers,
      "How many objects are reconciled at once, 1 to 64. Default: 4."},
     {"--leader-elect", "QUBESEC_LEADER_ELECT", nullptr, 0, set_leader_elect,
-     "true: of several replicas the one that holds a Lease works, the others stand by. false: there is no "
+     "Of several replicas the one that holds a Lease works, the others stand by. --leader-elect=false: there "
+     "is no "
      "other. Default: true."},
     {"--leader-election-lease", "QUBESEC_LEADER_ELECTION_LEASE", "NAME", TEXT(leader_election_lease), nullptr,
      "The Lease, in the operator's own namespace. Default: qubesec-operator."},

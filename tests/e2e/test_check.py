@@ -640,7 +640,7 @@ BAD_FLAGS = {
     "timeout-0": (["--timeout", "0"], "--timeout: 0 is not from 1s to 600s"),
     "timeout-601": (["--timeout=601s"], "--timeout: 601s is not from 1s to 600s"),
     "timeout-unit": (["--timeout", "5m"], "--timeout: 5m is not"),
-    "namespaces": (["--namespaces", "a,,b"], "--namespaces: a,,b is not a list"),
+    "namespaces": (["--namespaces", " , "], "--namespaces:  ,  is not a list"),
     "namespaces-many": (["--namespaces", ",".join("x" * 65)], "is not a list of 1 to 64 names"),
 }
 
@@ -664,9 +664,9 @@ def test_variables_of_the_operator_and_flags_that_win_over_them(cluster, operato
     text = json.dumps([one for one in json.loads(done.stdout)["findings"] if one["check"] in ("rights", "webhook")])
     assert "of-a-flag" in text and "of-a-variable" not in text
     assert "system:serviceaccount:of-the-pod:qubesec-operator" in text
-    refused = run(operators, QUBESEC_NAMESPACES="a,,b")
+    refused = run(operators, QUBESEC_NAMESPACES=",")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "QUBESEC_NAMESPACES: a,,b is not a list" in refused.stderr
+    assert "QUBESEC_NAMESPACES: , is not a list" in refused.stderr
 
 
 def test_help_explains_every_flag(operators):

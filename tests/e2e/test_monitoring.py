@@ -139,8 +139,8 @@ def test_every_alert_says_what_to_do():
     headings = re.findall(r"^#+ (.+)$", OPERATIONS_PAGE.read_text(), re.MULTILINE)
     for rule in rules():
         assert rule["labels"]["severity"] in ("warning", "critical")
-        assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
-        assert rule["annotations"]["runbook_url"] == f"docs/operations.md#{rule['alert'].lower()}"
+        assert rule["annotations"].keys() == {"summary", "description", "runbook"}
+        assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
         assert rule["alert"] in headings, "the runbook has it"
 
 

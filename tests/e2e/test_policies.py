@@ -13,6 +13,7 @@ from api import (
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 POLICIES = CHECKOUT / "config" / "policies"
+SYSTEM = "qubesec-system"
 LABEL = {"app.kubernetes.io/managed-by": "qubesec"}
 SEED = "00" * 48
 
@@ -200,6 +201,29 @@ class TestSecrets:
         with pytest.raises(subprocess.CalledProcessError) as caught:
             cluster.kubectl(*patch, '{"data": {"private_key": "AAAA"}}')
         assert "only the QubeSec operator" in caught.value.stderr
+
+
+    def test_a_secret_may_be_written_again_as_it_is(self, api, operator, namespace):
+        """As one does to have all Secrets encrypted after that was switched on."""
+        api.make(thing(QKKP, namespace, "pair"))
+        path = api.path("Secret", namespace, "pair")
+        api.call("PUT", path, api.get("Secret", namespace, "pair"))
+        changed = api.get("Secret", namespace, "pair")
+        changed["metadata"]["annotations"]["team"] = "a"
+        with pytest.raises(ApiError, match="only the QubeSec operator"):
+            api.call("PUT", path, changed)
+
+    def test_a_new_webhook_certificate_may_be_asked_for(self, api, cluster):
+        secret = secret_thing(SYSTEM, "qubesec-webhook-certificate", {"ca.key": b"x"}, labels=LABEL)
+        as_operator = f"--as=system:serviceaccount:{SYSTEM}:qubesec-operator"
+        cluster.kubectl("create", as_operator, "--filename=-", given=[secret])
+        try:
+            annotate = ("annotate", "secret", "qubesec-webhook-certificate", "--namespace", SYSTEM)
+            cluster.kubectl(*annotate, "qubesec.io/rotate=ca")
+            with pytest.raises(ApiError, match="only the QubeSec operator"):
+                api.patch("Secret", SYSTEM, "qubesec-webhook-certificate", {"data": {"ca.key": "AAAA"}})
+        finally:
+            api.delete("Secret", SYSTEM, "qubesec-webhook-certificate")
 
 
 # Seeds

@@ -1,5 +1,4 @@
-// The traps are those of public reports on watches: see docs/develop.md. Each test plays the API server by
-// hand.
+// The traps are those of public reports on watches. Each test plays the API server by hand.
 #include "../base/check.h"
 #include "../base/short_memory.h"
 
