@@ -166,6 +166,33 @@ const char *json_member_text(yyjson_val *object, const char *key) {
     return json_text(yyjson_obj_get(object, key));
 }
 
+static bool is_alike(yyjson_val *one, yyjson_val *other) {
+    size_t length = unsafe_yyjson_get_len(one); // of a container, how many it holds; of a number, nothing
+    if (unsafe_yyjson_get_type(one) != unsafe_yyjson_get_type(other) ||
+        length != unsafe_yyjson_get_len(other)) {
+        return false;
+    }
+    if (unsafe_yyjson_is_str(one)) { // whose subtype is no part of its value
+        return memcmp(unsafe_yyjson_get_str(one), unsafe_yyjson_get_str(other), length) == 0;
+    }
+    bool is_number = unsafe_yyjson_is_num(one);
+    return unsafe_yyjson_get_subtype(one) == unsafe_yyjson_get_subtype(other) &&
+           (!is_number || one->uni.u64 == other->uni.u64);
+}
+
+bool json_equals(yyjson_val *one, yyjson_val *other) {
+    if (one == nullptr || other == nullptr) {
+        return one == other;
+    }
+    // All that a value holds follows it in the array of its document.
+    ptrdiff_t count = unsafe_yyjson_get_next(one) - one;
+    bool alike = unsafe_yyjson_get_next(other) - other == count;
+    for (ptrdiff_t i = 0; alike && i < count; i++) {
+        alike = is_alike(one + i, other + i);
+    }
+    return alike || (count <= JSON_UNORDERED_MAX && yyjson_equals(one, other));
+}
+
 int64_t json_integer(yyjson_val *value, int64_t fallback) {
     if (yyjson_is_sint(value)) {
         return yyjson_get_sint(value);

@@ -28,6 +28,12 @@ const char *json_text(yyjson_val *value);
 // Member key's text, as json_text.
 const char *json_member_text(yyjson_val *object, const char *key);
 
+// Whether two values are equal (NULL: absent). Objects of which one has its members in another order are
+// equal too, unless the values have more than JSON_UNORDERED_MAX parts: to find that out takes a time that
+// grows with the square of their size.
+enum { JSON_UNORDERED_MAX = 1024 };
+bool json_equals(yyjson_val *one, yyjson_val *other);
+
 // value as an integer; fallback when it is absent, no integer or out of range.
 int64_t json_integer(yyjson_val *value, int64_t fallback);
 

@@ -145,7 +145,7 @@ int64_t spec_integer(struct spec_reader *reader, const char *field, const char *
     yyjson_val *value = spec_value(reader, field);
     yyjson_val *other = alias == nullptr ? nullptr : spec_value(reader, alias);
     char found[SPEC_DESCRIPTION_SIZE];
-    if (value != nullptr && other != nullptr && !yyjson_equals(value, other)) {
+    if (value != nullptr && other != nullptr && !json_equals(value, other)) {
         char other_found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(value, found);
         spec_describe_value(other, other_found);

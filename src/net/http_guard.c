@@ -72,6 +72,29 @@ static void on_deadline(evutil_socket_t fd, short what, void *context) {
     cut(context);
 }
 
+// The one that has sent most, when all together have sent too much.
+static void cut_largest(struct http_guard *guard) {
+    struct guarded *largest = nullptr;
+    for (struct guarded *one = guard->first; one != nullptr; one = one->next) {
+        largest = !one->cut && (largest == nullptr || one->received > largest->received) ? one : largest;
+    }
+    if (largest != nullptr) {
+        cut(largest);
+    }
+}
+
+static void count_received(struct guarded *one, size_t bytes) {
+    struct http_guard *guard = one->guard;
+    one->received += bytes;
+    guard->received += bytes;
+    // Somewhat more than the limit, so that who sends too much can be told, and not just be cut off.
+    if (one->received > guard->limits.body_max * 2) {
+        cut(one);
+    } else if (guard->received > guard->limits.bodies_max) {
+        cut_largest(guard);
+    }
+}
+
 static bool is_busy(enum phase phase) {
     return phase == RECEIVING || phase == ANSWERING;
 }
@@ -104,11 +127,7 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
     if (one->phase == IDLE) {
         enter(one, RECEIVING);
     }
-    one->received += info->n_added;
-    one->guard->received += info->n_added;
-    if (one->guard->received > one->guard->limits.bodies_max) {
-        cut(one);
-    }
+    count_received(one, info->n_added);
 }
 
 // Called when an SSL is freed.
@@ -150,15 +169,22 @@ static void on_handshake(const SSL *ssl, int where, int result) {
 
 // ---- all of them
 
+// The one that has been in phase for longest; NULL: there is none.
+static struct guarded *find_oldest(const struct http_guard *guard, enum phase phase) {
+    struct guarded *one = guard->first;
+    while (one != nullptr && (one->cut || one->phase != phase)) {
+        one = one->next;
+    }
+    return one;
+}
+
 // Makes room for one more; false: there is none, since all are at work.
 static bool make_room(struct http_guard *guard) {
     if (guard->count < guard->limits.connections_max) {
         return true;
     }
-    struct guarded *one = guard->first;
-    while (one != nullptr && (one->cut || one->phase != IDLE)) {
-        one = one->next;
-    }
+    struct guarded *one = find_oldest(guard, HANDSHAKE); // nobody's loss yet
+    one = one == nullptr ? find_oldest(guard, IDLE) : one;
     if (one != nullptr) {
         cut(one);
     }
@@ -212,8 +238,10 @@ static void on_answered(struct evhttp_request *request, void *context) {
     struct guarded *one = context;
     if (one->guard != nullptr) {
         enter(one, IDLE);
-        if (evbuffer_get_length(one->input) > 0) { // the next request is here already
+        size_t waiting = evbuffer_get_length(one->input);
+        if (waiting > 0 && !one->cut) { // the next request is here already
             enter(one, RECEIVING);
+            count_received(one, waiting);
         }
     }
 }

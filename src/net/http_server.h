@@ -23,9 +23,11 @@ typedef int http_server_handler(void *context, const char *path, struct buffer *
 
 // What one client, or all of them together, may cost.
 struct http_server_limits {
-    size_t body_max;        // bytes; a longer one, chunked or not, is answered with 413
-    size_t bodies_max;      // bytes of all requests that are being received; who exceeds it is cut off
-    size_t connections_max; // one more ends the one that has been idle longest; if none is idle, the new one
+    size_t body_max; // bytes; a longer one, chunked or not, is answered with 413; who sends twice is cut off
+    size_t bodies_max; // bytes of all requests that are being received; beyond it the largest is cut off
+    // One more ends the one that has been in its handshake for longest, or else the one that has been idle
+    // for longest; if there is none, the new one.
+    size_t connections_max;
     // For a handshake; for a request, from its first byte to its last one; and for the answer to be taken.
     // Who is slower is cut off.
     uint32_t exchange_ms;

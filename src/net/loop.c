@@ -114,6 +114,7 @@ static struct event_base *create_base(void) {
 bool loop_create(struct loop **ret_loop, struct error *e) {
     static once_flag once = ONCE_FLAG_INIT;
     call_once(&once, prepare_process);
+    (void)memory_take_failure();
     struct loop *loop = memory_allocate_zeroed(1, sizeof(*loop));
     if (loop == nullptr) {
         return error_no_memory(e, "an event loop");
@@ -126,7 +127,8 @@ bool loop_create(struct loop **ret_loop, struct error *e) {
     }
     if (loop->wake == nullptr || event_add(loop->wake, nullptr) != 0) {
         loop_free(loop);
-        return error_set(e, ERROR_INTERNAL, "the event loop could not be made");
+        return memory_take_failure() ? error_no_memory(e, "an event loop")
+                                     : error_set(e, ERROR_INTERNAL, "the event loop could not be made");
     }
     *ret_loop = loop;
     return true;

@@ -11,6 +11,7 @@ enum {
     WARNINGS_MAX = 32,
     WARNING_MAX = 256, // the API server cuts there
     FIELD_MAX = 160,
+    IDENTITY_MAX = 253, // bytes of what is said again in the answer
 };
 
 static const char group[] = "qubesec.io";
@@ -155,9 +156,7 @@ static bool check_object(struct review *r, const struct kind *kind, struct error
 }
 
 static bool same_spec(const struct review *r) {
-    yyjson_val *spec = yyjson_obj_get(r->object, "spec");
-    yyjson_val *old = yyjson_obj_get(r->old_object, "spec");
-    return (spec == nullptr && old == nullptr) || yyjson_equals(spec, old);
+    return json_equals(yyjson_obj_get(r->object, "spec"), yyjson_obj_get(r->old_object, "spec"));
 }
 
 static bool needs_check(const struct review *r) {
@@ -222,6 +221,10 @@ static bool read_review(yyjson_val *root, struct review *r, struct error *e) {
     if (json_member_text(request, "uid") == nullptr || json_member_text(request, "operation") == nullptr ||
         kind == nullptr) {
         return error_set(e, ERROR_INVALID_SPEC, "the AdmissionReview's request lacks uid, operation or kind");
+    }
+    if (strlen(json_member_text(request, "uid")) > IDENTITY_MAX || strlen(kind) > IDENTITY_MAX) {
+        return error_set(e, ERROR_INVALID_SPEC, "the AdmissionReview's uid or kind has more than %d bytes",
+                         IDENTITY_MAX);
     }
     if (!is_object_or_null(object) || !is_object_or_null(old_object)) {
         return error_set(e, ERROR_INVALID_SPEC, "the AdmissionReview's object or oldObject is no object");

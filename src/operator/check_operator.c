@@ -155,7 +155,7 @@ static bool watch_lease(struct check_context *context, yyjson_val *first, yyjson
             return false;
         }
         yyjson_val *now = yyjson_obj_get(yyjson_doc_get_root(next), "spec");
-        *ret_changed = !yyjson_equals(spec, now);
+        *ret_changed = !json_equals(spec, now);
         if ((*ret_changed && holder_of(now)[0] != '\0') || clock_monotonic_ms() > deadline) {
             *ret_next = next;
             return true;

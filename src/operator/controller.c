@@ -231,7 +231,8 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
         e->retry_after_ms = SHOWN_FAILURE_RETRY_MS;
     }
     reconcile_log(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, reason, e->message);
-    r->is_retried = verdict->kind == VERDICT_RETRY;
+    // Who may not read something must not see in an Event's count when it changes.
+    r->is_retried = verdict->kind == VERDICT_RETRY && e->class != ERROR_FORBIDDEN;
     struct error failure;
     if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
         verdict->kind = VERDICT_RETRY;

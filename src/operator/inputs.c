@@ -190,39 +190,54 @@ static bool was_made_from(const struct reconcile *r, const struct source *source
     return recorded != nullptr && strcmp(recorded, from) == 0;
 }
 
-// What a reference may mean of all that its field allows: what is in another namespace and may not be read
-// does not exist for it.
-static bool find_candidates(struct reconcile *r, struct source *source, bool ret_candidates[KIND_SOURCES_MAX],
+// Whether the output was made from what a reference means by from.
+static bool is_recorded(const struct reconcile *r, const struct source *source,
+                        const struct input_source *from) {
+    const char *recorded = made_from(r, source);
+    bool was_foreign = recorded != nullptr && recorded[0] == '\0';
+    return from->data_key == nullptr ? was_foreign : was_made_from(r, source, from->kind);
+}
+
+// What a reference may mean, of all that its field allows. What is in another namespace and may not be read
+// does not exist for it, except that it is told of it when the output was made from that, or when nothing
+// else is there: a grant would help.
+struct candidates {
+    bool may_be[KIND_SOURCES_MAX];
+    struct error denial; // the first; class NONE: all may be read
+};
+
+static bool find_candidates(struct reconcile *r, struct source *source, struct candidates *candidates,
                             struct error *e) {
     const struct reference *reference = &source->request->reference;
     const struct input_source *from = source->request->sources;
-    struct error denial = {0};
     bool any = false;
+    *candidates = (struct candidates){0};
     for (size_t i = 0; from->kind != nullptr; i++, from++) {
         bool meant = reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
         struct error refusal = {0};
-        ret_candidates[i] = meant && grants_check(r, source, from->kind, reference->name, &refusal);
-        if (meant && !ret_candidates[i] && refusal.class != ERROR_FORBIDDEN) {
+        candidates->may_be[i] = meant && grants_check(r, source, from->kind, reference->name, &refusal);
+        if (refusal.class != ERROR_NONE &&
+            (refusal.class != ERROR_FORBIDDEN || is_recorded(r, source, from))) {
             *e = refusal;
             return false;
         }
-        any = any || ret_candidates[i];
-        denial = denial.class == ERROR_NONE ? refusal : denial;
+        any = any || candidates->may_be[i];
+        candidates->denial = candidates->denial.class == ERROR_NONE ? refusal : candidates->denial;
     }
     if (!any) {
-        *e = denial;
+        *e = candidates->denial;
     }
     return any;
 }
 
 // Finds the first of our own kinds that has an object of the name, or the one that the output was made from
 // already. *ret_foreign: what else the reference may mean.
-static void find_upstream(struct reconcile *r, struct source *source, const bool candidates[KIND_SOURCES_MAX],
+static void find_upstream(struct reconcile *r, struct source *source, const struct candidates *candidates,
                           const struct input_source **ret_foreign) {
     const struct reference *reference = &source->request->reference;
     const struct input_source *from = source->request->sources;
     for (size_t i = 0; from->kind != nullptr; i++, from++) {
-        if (!candidates[i]) {
+        if (!candidates->may_be[i]) {
             continue;
         }
         if (from->data_key == nullptr) {
@@ -246,21 +261,25 @@ static void find_upstream(struct reconcile *r, struct source *source, const bool
 // before, so that another object of the name changes nothing; else the first one of which there is such an
 // object, and at last a Secret. Errors: those of find_candidates; NOT_FOUND: there is no such object.
 static bool choose_source(struct reconcile *r, struct source *source, struct error *e) {
-    bool candidates[KIND_SOURCES_MAX];
+    struct candidates candidates;
     const struct input_source *foreign = nullptr;
-    const char *recorded = made_from(r, source);
-    if (!find_candidates(r, source, candidates, e)) {
+    if (!find_candidates(r, source, &candidates, e)) {
         return false;
     }
-    find_upstream(r, source, candidates, &foreign);
-    bool was_foreign = recorded != nullptr && recorded[0] == '\0';
-    if (foreign != nullptr && (source->upstream == nullptr || was_foreign)) {
+    find_upstream(r, source, &candidates, &foreign);
+    if (foreign != nullptr && (source->upstream == nullptr || is_recorded(r, source, foreign))) {
         kube_object_release(source->upstream);
         source->upstream = nullptr;
         source->from = foreign;
     }
-    return source->upstream != nullptr || foreign != nullptr ||
-           wait_for(r, source, source->request->reference.name,
+    if (source->upstream != nullptr || foreign != nullptr) {
+        return true;
+    }
+    if (candidates.denial.class != ERROR_NONE) {
+        *e = candidates.denial;
+        return false;
+    }
+    return wait_for(r, source, source->request->reference.name,
                     "does not exist; create it, or correct the reference", e);
 }
 

@@ -230,8 +230,8 @@ static void stop_late(void *) {
 // Waits where the loop thread must not: workers in the middle of a request still need the loop.
 static void *stop(void *context) {
     struct manager *m = context;
+    chores_stop(m->chores); // which may start workers
     workers_join(m->workers);
-    chores_stop(m->chores);
     event_recorder_free(m->recorder);
     m->recorder = nullptr;
     leader_release(m->leader); // nothing is written any more
@@ -327,13 +327,7 @@ static bool start_chores(struct manager *m, struct error *e) {
     const struct chore list[] = {{chore_settings, reload_settings, m},
                                  {chore_certificate, keep_certificate, m}};
     size_t count = m->certificate == nullptr ? 1 : 2;
-    if (!chores_create(list, count, &m->chores, e)) {
-        return false;
-    }
-    if (m->certificate != nullptr) {
-        chores_ask(m->chores, chore_certificate);
-    }
-    return true;
+    return chores_create(list, count, &m->chores, e);
 }
 
 static bool start_watches(struct manager *m, struct error *e) {
@@ -403,7 +397,7 @@ static bool start_webhook(struct manager *m, struct error *e) {
         return true;
     }
     raise_file_limit();
-    return webhook_create(m->loop, address, m->kinds, m->measure.metrics, &m->webhook, e) &&
+    return webhook_create(address, m->kinds, m->measure.metrics, &m->webhook, e) &&
            webhook_certificate_create(&options, &m->certificate, e);
 }
 
@@ -453,6 +447,9 @@ bool manager_run(const struct settings *settings, const struct kind *const *kind
         log_start(&m);
         set_workers(&m, settings->workers);
         started = leader_start(m.leader, e);
+    }
+    if (started && m.certificate != nullptr) {
+        chores_ask(m.chores, chore_certificate);
     }
     if (started) {
         loop_run(m.loop);

@@ -39,7 +39,7 @@ struct reconcile {
     bool is_granted;  // some input is in another namespace, and may be read
     bool may_be_slow; // this worker may do work that takes seconds
     bool is_deferred; // there was such work, and it was not done
-    bool is_retried;  // it failed, and will be tried again
+    bool is_retried;  // it failed, and will be tried again, and each time is counted in the Event
     struct occasion occasion;
 
     struct secret_data data;     // the output, made or read

@@ -60,8 +60,8 @@ static bool check_namespaces(const char *name, const char *text, struct error *e
     if (!text_split(text, &list, e)) {
         return false;
     }
-    bool good = list.count <= NAMESPACES_MAX ||
-                error_set(e, ERROR_INVALID_SPEC, "%s: has %zu namespaces; at most %d are allowed", name,
+    bool good = (list.count > 0 && list.count <= NAMESPACES_MAX) ||
+                error_set(e, ERROR_INVALID_SPEC, "%s: has %zu namespaces; 1 to %d are allowed", name,
                           list.count, NAMESPACES_MAX);
     for (size_t i = 0; good && i < list.count; i++) {
         good = is_namespace(list.items[i]) ||

@@ -20,6 +20,9 @@ struct webhook {
     const struct kind *const *kinds;
     struct metrics *metrics;
     struct server_identity *identity;
+    struct loop *loop;
+    pthread_t thread; // runs the loop
+    bool is_running;
     struct http_server *server;
     struct loop_timer *drain_timer;
     int64_t drained_at; // not before; monotonic, in milliseconds
@@ -61,7 +64,9 @@ static int answer(struct webhook *webhook, const struct https_request *request, 
         return refuse(415, "the Content-Type must be application/json", body);
     }
     if (!admission_review(webhook->kinds, request->body, request->body_length, body, &outcome, &e)) {
-        LOG(LOG_WARNING, "an admission review was not answered", {"detail", e.message});
+        // What anybody can send is no warning.
+        LOG(e.class == ERROR_INVALID_SPEC ? LOG_DEBUG : LOG_WARNING, "an admission review was not answered",
+            {"detail", e.message});
         return refuse(e.class == ERROR_INVALID_SPEC ? 400 : 500, e.message, body);
     }
     count_review(webhook, &outcome);
@@ -101,23 +106,34 @@ uint16_t webhook_port(const struct webhook *webhook) {
 
 // ---- the end
 
-static void look_whether_drained(void *context) {
-    struct webhook *webhook = context;
-    if (clock_monotonic_ms() < webhook->drained_at || !http_server_is_quiet(webhook->server)) {
-        loop_timer_start(webhook->drain_timer, DRAIN_STEP_MS);
-        return;
-    }
+static void tell_drained(struct webhook *webhook) {
     pthread_mutex_lock(&webhook->lock);
     webhook->drained = true;
     pthread_cond_broadcast(&webhook->changed);
     pthread_mutex_unlock(&webhook->lock);
 }
 
+static void look_whether_drained(void *context) {
+    struct webhook *webhook = context;
+    if (clock_monotonic_ms() < webhook->drained_at || !http_server_is_quiet(webhook->server)) {
+        loop_timer_start(webhook->drain_timer, DRAIN_STEP_MS);
+        return;
+    }
+    tell_drained(webhook);
+}
+
+static void drain(void *context) {
+    struct webhook *webhook = context;
+    http_server_drain(webhook->server);
+    webhook->drained_at = clock_monotonic_ms() + (webhook_is_ready(webhook) ? DRAIN_MS : 0);
+    look_whether_drained(webhook);
+}
+
 void webhook_drain(struct webhook *webhook) {
-    if (webhook != nullptr) {
-        http_server_drain(webhook->server);
-        webhook->drained_at = clock_monotonic_ms() + (webhook_is_ready(webhook) ? DRAIN_MS : 0);
-        look_whether_drained(webhook);
+    struct error e;
+    if (webhook != nullptr && !loop_post(webhook->loop, drain, webhook, &e)) {
+        LOG(LOG_WARNING, "the webhook ends without a warning to its callers", {"detail", e.message});
+        tell_drained(webhook);
     }
 }
 
@@ -132,8 +148,25 @@ void webhook_wait_drained(struct webhook *webhook) {
     pthread_mutex_unlock(&webhook->lock);
 }
 
-bool webhook_create(struct loop *loop, const char *address, const struct kind *const *kinds,
-                    struct metrics *metrics, struct webhook **ret_webhook, struct error *e) {
+static void *run(void *context) {
+    loop_run(((struct webhook *)context)->loop);
+    return nullptr;
+}
+
+static bool start(struct webhook *webhook, const char *address, struct error *e) {
+    if (!server_identity_create(&webhook->identity, e) || !loop_create(&webhook->loop, e) ||
+        !loop_timer_create(webhook->loop, look_whether_drained, webhook, &webhook->drain_timer, e) ||
+        !https_server_create(webhook->loop, address, webhook->identity, &http_server_usual_limits, handle,
+                             webhook, &webhook->server, e)) {
+        return false;
+    }
+    int failure = pthread_create(&webhook->thread, nullptr, run, webhook);
+    webhook->is_running = failure == 0;
+    return webhook->is_running || error_set(e, ERROR_INTERNAL, "starting its thread: %s", strerror(failure));
+}
+
+bool webhook_create(const char *address, const struct kind *const *kinds, struct metrics *metrics,
+                    struct webhook **ret_webhook, struct error *e) {
     struct webhook *webhook = memory_allocate_zeroed(1, sizeof(*webhook));
     if (webhook == nullptr) {
         return error_no_memory(e, "the webhook");
@@ -142,10 +175,7 @@ bool webhook_create(struct loop *loop, const char *address, const struct kind *c
     webhook->metrics = metrics;
     pthread_mutex_init(&webhook->lock, nullptr);
     pthread_cond_init(&webhook->changed, nullptr);
-    if (!server_identity_create(&webhook->identity, e) ||
-        !loop_timer_create(loop, look_whether_drained, webhook, &webhook->drain_timer, e) ||
-        !https_server_create(loop, address, webhook->identity, &http_server_usual_limits, handle, webhook,
-                             &webhook->server, e)) {
+    if (!start(webhook, address, e)) {
         webhook_free(webhook);
         return error_wrap(e, "the webhook");
     }
@@ -154,12 +184,18 @@ bool webhook_create(struct loop *loop, const char *address, const struct kind *c
 }
 
 void webhook_free(struct webhook *webhook) {
-    if (webhook != nullptr) {
-        http_server_free(webhook->server);
-        loop_timer_free(webhook->drain_timer);
-        server_identity_free(webhook->identity);
-        pthread_cond_destroy(&webhook->changed);
-        pthread_mutex_destroy(&webhook->lock);
-        memory_free(webhook);
+    if (webhook == nullptr) {
+        return;
     }
+    if (webhook->is_running) {
+        loop_stop(webhook->loop);
+        pthread_join(webhook->thread, nullptr);
+    }
+    http_server_free(webhook->server);
+    loop_timer_free(webhook->drain_timer);
+    loop_free(webhook->loop);
+    server_identity_free(webhook->identity);
+    pthread_cond_destroy(&webhook->changed);
+    pthread_mutex_destroy(&webhook->lock);
+    memory_free(webhook);
 }

@@ -318,3 +318,28 @@ def test_every_kind_of_the_group_is_asked_about(api, configuration, served, name
         }  # fmt: skip
         api.call("POST", f"{api.path(kind, namespace)}?dryRun=All", thing(kind, namespace, "x", spec))
     assert served.total("qubesec_admission_total") == before + 9
+
+
+def test_reviews_do_not_hold_up_the_operator(served, direct, folder):
+    """As large as they may be, and made to be slow to compare: its own pages and the lease are served meanwhile."""
+    members = [f'"{number}":0' for number in range(300000)]
+    spec = "{" + ",".join(members) + "}"
+    old = "{" + ",".join(reversed(members)) + "}"
+    body = json.dumps(review("UPDATE", thing(QKKP, "default", "pair", "NEW"), thing(QKKP, "default", "pair", "OLD")))
+    body = body.replace('"NEW"', spec).replace('"OLD"', old)
+    assert 6_000_000 < len(body) < 7 * 1024 * 1024
+    answer, said = direct.post(body)
+    assert answer.status == 200 and json.loads(said)["response"]["allowed"]  # unknown fields are the schema's affair
+    assert served.answer("/healthz")[0] == 200
+
+    # A review that is still being sent, and answers elsewhere all the while.
+    slow = Direct(port_of(served), folder)
+    slow.connection.putrequest("POST", "/validate")
+    slow.connection.putheader("Content-Type", "application/json")
+    slow.connection.putheader("Content-Length", str(len(body)))
+    slow.connection.endheaders()
+    slow.connection.send(body[:100000].encode())
+    for _ in range(20):
+        assert direct.ask("CREATE", thing(QKKP, "default", "pair"))["allowed"]
+        assert served.answer("/readyz")[0] == 200
+    slow.close()

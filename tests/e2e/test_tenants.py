@@ -280,6 +280,50 @@ def test_grant_to_a_group_of_service_accounts(api, checking, namespace, provided
     api.make(thing(kind, namespace, "derived", spec))
 
 
+def test_grant_of_another_kind_is_no_grant_and_the_right_one_is_found(api, checking, namespace, provided):
+    """A reference that names no kind: what it means is another kind than the one that may be read."""
+    api.create(role(provided, "other", [(QES, "opened")]))  # of which there is none
+    api.create(binding(provided, "other", account(namespace)))
+    api.create(thing(QDK, namespace, "derived", {"sharedSecretRef": reference(provided, "opened")}))
+    assert plural(QDS) in wait_denied(api, QDK, namespace, "derived")["status"]["error"]
+    api.create(role(provided, "right", [(QDS, "opened"), ("Secret", "opened")]))
+    api.create(binding(provided, "right", account(namespace)))
+    api.wait_success(QDK, namespace, "derived")
+
+
+def test_what_an_output_was_made_from_is_not_replaced_by_what_may_still_be_read(api, checking, namespace, provided):
+    [numbers] = api.make(thing(QRN, provided, "sealed", {"outputSecretName": "sealed-numbers"}))
+    api.create(role(provided, "first", [(QRN, "sealed"), ("Secret", "sealed-numbers")]))
+    api.create(binding(provided, "first", account(namespace)))
+    [made] = api.make(thing(QDK, namespace, "derived", {"sharedSecretRef": reference(provided, "sealed")}))
+    assert made["status"]["inputs"][0]["from"] == f"{QRN}/sealed"
+    before = api.output(made)
+    # Another kind of that name, which comes first where nothing was made yet, may be read now; the first one no more.
+    api.create(role(provided, "second", [(QES, "sealed"), ("Secret", "sealed")]))
+    api.create(binding(provided, "second", account(namespace)))
+    api.delete("RoleBinding", provided, "first")
+    assert plural(QRN) in wait_denied(api, QDK, namespace, "derived")["status"]["error"]
+    assert api.output(made) == before
+    assert numbers["status"]["status"] == "Success"
+
+
+def test_refusal_is_one_event_whatever_happens_over_there(api, checking, namespace, provided):
+    """Or its count would tell when something over there changes."""
+    spec = {"sharedSecretRef": reference(provided, "peer", "Secret", "pem")}
+    api.create(thing(QDK, namespace, "derived", spec))
+    wait_denied(api, QDK, namespace, "derived")
+
+    def refusals():
+        return [line for line in checking.said("AccessDenied") if line["namespace"] == namespace]
+
+    for value in ("AA==", "AQ==", "Ag=="):
+        seen = len(refusals())
+        api.patch("Secret", provided, "peer", {"data": {"pem": value}})
+        wait_until("it is looked at again", lambda seen=seen: len(refusals()) > seen)
+    [event] = wait_until("the Event", lambda: api.events(namespace, "derived", "AccessDenied"))
+    assert event.get("series") is None
+
+
 def test_refusal_does_not_tell_what_exists(api, checking, namespace, provided):
     """The same words for a name that is there and for one that is not."""
     said = {}

@@ -317,8 +317,69 @@ static void damaged_texts_do_no_harm(void **) {
     }
 }
 
+static bool equal(const char *one_text, const char *other_text) {
+    struct error e;
+    cleanup_json yyjson_doc *one = nullptr;
+    cleanup_json yyjson_doc *other = nullptr;
+    must(json_parse(one_text, strlen(one_text), &one, &e), e);
+    must(json_parse(other_text, strlen(other_text), &other, &e), e);
+    bool there = json_equals(yyjson_doc_get_root(one), yyjson_doc_get_root(other));
+    assert_int_equal(json_equals(yyjson_doc_get_root(other), yyjson_doc_get_root(one)), there);
+    return there;
+}
+
+static void equal_values_are_such(void **) {
+    static const char *const values[] = {
+        "null",       "true",
+        "false",      "1",
+        "-1",         "1.5",
+        "\"\"",       "\"a\"",
+        "\"ab\"",     "[]",
+        "{}",         "[1]",
+        "[[1]]",      "[1,2]",
+        "[2,1]",      "{\"a\":1}",
+        "{\"a\":2}",  "{\"b\":1}",
+        "[{}]",       "{\"a\":[]}",
+        "{\"a\":{}}", "{\"a\":[1,{\"b\":\"c\"}]}",
+    };
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        for (size_t j = 0; j < sizeof(values) / sizeof(values[0]); j++) {
+            assert_int_equal(equal(values[i], values[j]), i == j);
+        }
+    }
+    assert_true(equal("{\"a\":1,\"b\":{\"c\":2,\"d\":3}}", "{\"b\":{\"d\":3,\"c\":2},\"a\":1}"));
+    assert_true(equal("\"a\\u0062\"", "\"ab\"")); // however it is written
+    assert_true(json_equals(nullptr, nullptr));
+}
+
+// Members of an object, upwards or downwards; owned.
+static char *many_members(int count, bool downwards) {
+    struct error e;
+    struct buffer text = buffer_create(8 * 1024 * 1024);
+    must(buffer_append_text(&text, "{", &e), e);
+    for (int i = 0; i < count; i++) {
+        must(buffer_append_format(&text, &e, "%s\"%d\":0", i == 0 ? "" : ",", downwards ? count - 1 - i : i),
+             e);
+    }
+    must(buffer_append_text(&text, "}", &e), e);
+    return text.data;
+}
+
+// With the order of members left free it would take the square of their number: minutes, here.
+static void a_large_object_in_another_order_is_another_one(void **) {
+    cleanup_text char *upwards = many_members(300000, false);
+    cleanup_text char *downwards = many_members(300000, true);
+    assert_true(equal(upwards, upwards));
+    assert_false(equal(upwards, downwards));
+    cleanup_text char *few = many_members(500, false);
+    cleanup_text char *few_downwards = many_members(500, true);
+    assert_true(equal(few, few_downwards));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_values_are_such),
+        cmocka_unit_test(a_large_object_in_another_order_is_another_one),
         cmocka_unit_test(good_texts_are_read),
         cmocka_unit_test(bad_texts_are_refused),
         cmocka_unit_test(text_after_the_length_is_not_looked_at),

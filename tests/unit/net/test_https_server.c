@@ -295,6 +295,44 @@ static void all_bodies_together_have_a_limit(void **state) {
     tls_close(&first);
 }
 
+static void it_is_the_largest_body_that_makes_room(void **state) {
+    struct fixture *fixture = *state;
+    struct http_server_limits limits = http_server_usual_limits;
+    limits.bodies_max = 1000000;
+    uint16_t port = restart(fixture, limits);
+    struct tls_client hog = tls_connect(port);
+    struct tls_client honest = tls_connect(port);
+    assert_true(tls_say(&hog, POST("/1", "Content-Length: 1000000\r\n")));
+    send_zeros(&hog, 900000); // and no more
+    wait_until_quiet(fixture, false);
+    assert_true(tls_say(&honest, POST("/2", "Content-Length: 200000\r\n")));
+    send_zeros(&honest, 200000);
+    assert_non_null(strstr(tls_read_until(&honest, "/2"), "HTTP/1.1 200 "));
+    assert_true(tls_is_cut(&hog));
+    tls_close(&hog);
+    tls_close(&honest);
+}
+
+// While an answer is not taken, the requests behind it are held back: no more of them than two of the
+// largest.
+static void requests_that_are_sent_ahead_have_a_limit(void **state) {
+    struct fixture *fixture = *state;
+    struct http_server_limits limits = http_server_usual_limits;
+    limits.body_max = 100000;
+    uint16_t port = restart(fixture, limits);
+    atomic_store(&fixture->answer, 15 * 1024 * 1024); // more than sockets hold
+    struct tls_client client = tls_connect(port);
+    assert_true(tls_say(&client, POST("/1", "Content-Length: 0\r\n")));
+    static const char more[1000] = "x";
+    int sent = 0;
+    while (sent < 30000 && tls_send(&client, more, sizeof(more))) { // up to 30 MB
+        sent++;
+    }
+    assert_true(sent < 30000);
+    tls_close(&client);
+    assert_int_equal(fixture->handled, 1);
+}
+
 // ---- time
 
 static void a_slow_handshake_is_cut_off(void **state) {
@@ -577,6 +615,8 @@ int main(void) {
         TEST(a_body_in_chunks_has_the_same_limit),
         TEST(headers_have_a_limit),
         TEST(all_bodies_together_have_a_limit),
+        TEST(it_is_the_largest_body_that_makes_room),
+        TEST(requests_that_are_sent_ahead_have_a_limit),
         TEST(a_slow_handshake_is_cut_off),
         TEST(a_dripping_request_is_cut_off),
         TEST(who_does_not_take_the_answer_is_cut_off),

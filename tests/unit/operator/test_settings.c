@@ -127,7 +127,8 @@ static void namespaces_are_names(void **) {
     for (int i = 0; i < NAMESPACES_MAX + 1; i++) {
         snprintf(many + strlen(many), sizeof(many) - strlen(many), "a,");
     }
-    REFUSE("--namespaces: has 65 namespaces; at most 64 are allowed", "--namespaces", many);
+    REFUSE("--namespaces: has 65 namespaces; 1 to 64 are allowed", "--namespaces", many);
+    REFUSE("--namespaces: has 0 namespaces; 1 to 64 are allowed", "--namespaces", " , "); // not all of them
 }
 
 static void the_grant_check_interval_is_a_length_of_time(void **) {

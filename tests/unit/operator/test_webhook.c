@@ -4,7 +4,6 @@
 #include "kinds/table.h"
 #include "operator/webhook.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,24 +24,16 @@ static int tear_down(void **) {
     return 0;
 }
 
-static struct loop *make_loop(void) {
-    struct error e;
-    struct loop *loop = nullptr;
-    must(loop_create(&loop, &e), e);
-    return loop;
-}
-
-static struct webhook *make(struct loop *loop) {
+static struct webhook *make(void) {
     struct error e;
     struct webhook *webhook = nullptr;
-    must(webhook_create(loop, "127.0.0.1:0", kind_table, metrics, &webhook, &e), e);
+    must(webhook_create("127.0.0.1:0", kind_table, metrics, &webhook, &e), e);
     return webhook;
 }
 
 static void it_is_ready_with_a_certificate(void **) {
     struct error e;
-    struct loop *loop = make_loop();
-    struct webhook *webhook = make(loop);
+    struct webhook *webhook = make();
     assert_true(webhook_port(webhook) != 0);
     assert_false(webhook_is_ready(webhook));
     assert_true(webhook_is_ready(nullptr)); // which is none at all
@@ -50,60 +41,39 @@ static void it_is_ready_with_a_certificate(void **) {
               "not one or more PEM");
     assert_false(webhook_is_ready(webhook));
     webhook_free(webhook);
-    loop_free(loop);
 }
 
 static void a_bad_address_is_told(void **) {
     struct error e;
-    struct loop *loop = make_loop();
     struct webhook *webhook = nullptr;
-    must_fail(webhook_create(loop, "nowhere", kind_table, metrics, &webhook, &e), e, ERROR_INVALID_SPEC,
+    must_fail(webhook_create("nowhere", kind_table, metrics, &webhook, &e), e, ERROR_INVALID_SPEC,
               "the webhook: \"nowhere\" is not host:port");
     assert_null(webhook);
-    loop_free(loop);
-}
-
-static void *run(void *loop) {
-    loop_run(loop);
-    return nullptr;
-}
-
-static void begin_drain(void *webhook) {
-    webhook_drain(webhook);
 }
 
 // Nobody can have called it, so there is nobody to wait for.
 static void without_a_certificate_it_is_drained_at_once(void **) {
-    struct error e;
-    pthread_t thread;
-    struct loop *loop = make_loop();
-    struct webhook *webhook = make(loop);
-    pthread_create(&thread, nullptr, run, loop);
-    must(loop_post(loop, begin_drain, webhook, &e), e);
+    struct webhook *webhook = make();
+    webhook_drain(webhook);
     webhook_wait_drained(webhook);
-    loop_stop(loop);
-    pthread_join(thread, nullptr);
     webhook_free(webhook);
-    loop_free(loop);
     webhook_drain(nullptr);
     webhook_wait_drained(nullptr);
     webhook_free(nullptr);
 }
 
 static void without_memory_there_is_none(void **) {
-    struct loop *loop = make_loop();
     bool made = false;
     for (long left = 0; !made && left < 200; left++) {
         struct error e = {0};
         struct webhook *webhook = nullptr;
         memory_left = left;
-        made = webhook_create(loop, "127.0.0.1:0", kind_table, metrics, &webhook, &e);
+        made = webhook_create("127.0.0.1:0", kind_table, metrics, &webhook, &e);
         memory_left = -1;
         assert_true(made || e.class == ERROR_NO_MEMORY);
         webhook_free(webhook);
     }
     assert_true(made);
-    loop_free(loop);
 }
 
 int main(void) {
