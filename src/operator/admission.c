@@ -209,38 +209,48 @@ static bool is_object_or_null(yyjson_val *value) {
     return value == nullptr || yyjson_is_null(value) || yyjson_is_obj(value);
 }
 
-static bool read_review(yyjson_val *root, struct review *r, struct error *e) {
-    yyjson_val *request = yyjson_obj_get(root, "request");
-    yyjson_val *object = yyjson_obj_get(request, "object");
-    yyjson_val *old_object = yyjson_obj_get(request, "oldObject");
-    const char *kind = json_text(json_find(request, "kind", "kind", nullptr));
+// What the answer repeats must be there, and short.
+static bool check_identity(yyjson_val *root, yyjson_val *request, const char *kind, struct error *e) {
+    const char *uid = json_member_text(request, "uid");
     if (!same_text(json_member_text(root, "apiVersion"), "admission.k8s.io/v1") ||
         !same_text(json_member_text(root, "kind"), "AdmissionReview")) {
         return error_set(e, ERROR_INVALID_SPEC, "not an AdmissionReview of admission.k8s.io/v1");
     }
-    if (json_member_text(request, "uid") == nullptr || json_member_text(request, "operation") == nullptr ||
-        kind == nullptr) {
+    if (uid == nullptr || json_member_text(request, "operation") == nullptr || kind == nullptr) {
         return error_set(e, ERROR_INVALID_SPEC, "the AdmissionReview's request lacks uid, operation or kind");
     }
-    if (strlen(json_member_text(request, "uid")) > IDENTITY_MAX || strlen(kind) > IDENTITY_MAX) {
-        return error_set(e, ERROR_INVALID_SPEC, "the AdmissionReview's uid or kind has more than %d bytes",
-                         IDENTITY_MAX);
-    }
+    return (strlen(uid) <= IDENTITY_MAX && strlen(kind) <= IDENTITY_MAX) ||
+           error_set(e, ERROR_INVALID_SPEC, "the AdmissionReview's uid or kind has more than %d bytes",
+                     IDENTITY_MAX);
+}
+
+static bool check_objects(yyjson_val *request, struct error *e) {
+    yyjson_val *object = yyjson_obj_get(request, "object");
+    yyjson_val *old_object = yyjson_obj_get(request, "oldObject");
+    const char *operation = json_member_text(request, "operation");
+    bool is_update = same_text(operation, "UPDATE");
     if (!is_object_or_null(object) || !is_object_or_null(old_object)) {
         return error_set(e, ERROR_INVALID_SPEC, "the AdmissionReview's object or oldObject is no object");
     }
-    const char *operation = json_member_text(request, "operation");
-    bool changes = same_text(operation, "CREATE") || same_text(operation, "UPDATE");
-    if (changes &&
-        (!yyjson_is_obj(object) || (same_text(operation, "UPDATE") && !yyjson_is_obj(old_object)))) {
-        return error_set(e, ERROR_INVALID_SPEC, "the AdmissionReview of %s lacks its object or oldObject",
-                         operation);
+    bool changes = is_update || same_text(operation, "CREATE");
+    bool lacks = !yyjson_is_obj(object) || (is_update && !yyjson_is_obj(old_object));
+    return !changes || !lacks ||
+           error_set(e, ERROR_INVALID_SPEC, "the AdmissionReview of %s lacks its object or oldObject",
+                     operation);
+}
+
+static bool read_review(yyjson_val *root, struct review *r, struct error *e) {
+    yyjson_val *request = yyjson_obj_get(root, "request");
+    yyjson_val *old_object = yyjson_obj_get(request, "oldObject");
+    const char *kind = json_text(json_find(request, "kind", "kind", nullptr));
+    if (!check_identity(root, request, kind, e) || !check_objects(request, e)) {
+        return false;
     }
     r->request = request;
     r->kind_name = kind;
-    r->object = object;
+    r->object = yyjson_obj_get(request, "object");
     r->old_object = yyjson_is_obj(old_object) ? old_object : nullptr;
-    r->name = name_of(request, object);
+    r->name = name_of(request, r->object);
     return true;
 }
 

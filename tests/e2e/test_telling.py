@@ -5,7 +5,12 @@ from test_consistency import refusing_secrets
 
 
 def lines_about(operator, namespace, message):
-    return [line for line in operator.said(message) if line.get("namespace") == namespace]
+    """Some lines come after what they tell of was written."""
+
+    def found():
+        return [line for line in operator.said(message) if line.get("namespace") == namespace]
+
+    return wait_until(f"the log says {message}", found)
 
 
 def test_a_reconcile_is_found_in_log_event_and_status(api, operator, namespace):

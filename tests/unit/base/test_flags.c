@@ -14,7 +14,7 @@ struct target {
 };
 
 static bool set_count(void *target, const char *name, const char *text, struct error *e) {
-    ((struct target *)target)->count = atoi(text);
+    ((struct target *)target)->count = (int)strtol(text, nullptr, 10);
     return text[0] >= '0' && text[0] <= '9'
                ? true
                : error_set(e, ERROR_INVALID_SPEC, "%s: %s is no number", name, text);

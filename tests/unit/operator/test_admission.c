@@ -378,6 +378,10 @@ static void what_is_no_review_is_an_error(void **) {
     is_no_review(REVIEW "'request':{'uid':'u','operation':'UPDATE','kind':{'kind':'a'},'object':{}}}",
                  "or oldObject");
     is_no_review(REVIEW "'request':{'uid':'u','uid':'v'}}", "the key \"uid\" twice");
+    char long_uid[500];
+    snprintf(long_uid, sizeof(long_uid),
+             REVIEW "'request':{'uid':'%0300d','operation':'DELETE','kind':{'kind':'a'}}}", 0);
+    is_no_review(long_uid, "uid or kind has more than 253 bytes");
 }
 
 static void nesting_has_an_end(void **) {
