@@ -19,7 +19,7 @@ import urllib.parse
 import pytest
 import yaml
 from api import QVS
-from conftest import CHECKOUT
+from fixtures import CHECKOUT
 
 FOLDER = CHECKOUT / ".local" / "image"
 LAYOUT = FOLDER / "oci"

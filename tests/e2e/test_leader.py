@@ -9,8 +9,8 @@ import time
 import pytest
 from api import QKKP, QRN, data_of, thing, version_of, wait_until
 from audit import WRITES
+from credentials import token, with_token
 from process import Operator
-from test_operation import token, with_token
 
 NAMESPACE, NAME = "qubesec-system", "qubesec-operator"
 QUICK = (

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from alert_cases import CASES
 from api import QC, QKKP, QRN, thing
-from conftest import CHECKOUT
+from fixtures import CHECKOUT
 
 MONITORING = CHECKOUT / "config" / "monitoring"
 METRICS_PAGE = CHECKOUT / "docs" / "reference" / "metrics.md"

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from api import QDK, QKKP, QRN, data_of, thing, wait_until
+from credentials import token, with_token
 from process import STOP_PATIENCE
 
 FLAGS = {
@@ -155,27 +156,6 @@ def test_not_ready_without_an_api_server(cluster, operators, tmp_path):
     assert status == 503 and "not listed yet" in text
     assert operator.total("qubesec_watch_failures_total") > 0
     assert operator.stop() < STOP_PATIENCE
-
-
-def token(api, namespace, name, bound_to=None):
-    """A new token of a ServiceAccount, good as long as the Secret it is bound to is there."""
-    spec = {"audiences": [], "expirationSeconds": 3600}
-    if bound_to is not None:
-        spec["boundObjectRef"] = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            **{key: bound_to["metadata"][key] for key in ("name", "uid")},
-        }
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-    return api.call("POST", api.path("ServiceAccount", namespace, name, "token"), request)["status"]["token"]
-
-
-def with_token(cluster, folder, text):
-    config = json.loads(cluster.operator_config.read_text())
-    config["users"][0]["user"] = {"tokenFile": str(folder / "token")}
-    (folder / "token").write_text(text)
-    (folder / "kubeconfig").write_text(json.dumps(config))
-    return folder / "kubeconfig"
 
 
 def test_not_ready_without_rights_and_ready_once_they_are_given(api, cluster, operators, namespace, tmp_path):
