@@ -21,8 +21,8 @@ from api import (
     thing,
     wait_until,
 )
-from fixtures import CHECKOUT
 from credentials import token, with_token
+from fixtures import CHECKOUT
 
 RBAC = "rbac.authorization.k8s.io"
 CHECKS = ("--grant-check-interval", "1s")
