@@ -59,6 +59,11 @@ def test_each_write_that_the_roles_allow_is_in_the_table():
     assert {what for _, what in all_points()} >= set(WRITES)
 
 
+def test_each_kind_is_in_the_table():
+    resources = [yaml.safe_load(path.read_text()) for path in (CHECKOUT / "config/crd").glob("quantum*.yaml")]
+    assert {one["spec"]["names"]["kind"] for one in resources} == set(SPECS)
+
+
 # ---- each kind
 
 
