@@ -1,6 +1,7 @@
 #include "kube/client.h"
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -272,8 +273,10 @@ static bool call(struct kube_client *client, const struct kube_request *request,
 
 bool kube_client_call(struct kube_client *client, const struct kube_request *request,
                       yyjson_doc **ret_document, struct error *e) {
-    return call(client, request, ret_document, e) ||
-           error_wrap(e, "%s %.500s", request->method, request->path);
+    crash_point(BEFORE_REQUEST, "%s %s", request->method, request->path);
+    bool done = call(client, request, ret_document, e);
+    crash_point(AFTER_REQUEST, "%s %s", request->method, request->path);
+    return done || error_wrap(e, "%s %.500s", request->method, request->path);
 }
 
 // ---- streams

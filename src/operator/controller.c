@@ -1,6 +1,7 @@
 #include "operator/controller.h"
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "operator/reasons.h"
@@ -108,10 +109,14 @@ static bool remake_stale(struct reconcile *r, struct error *e) {
 }
 
 static bool renew(struct reconcile *r, struct error *e) {
-    if (!may_remake(r, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later", e) ||
-        !make(r, e)) {
+    if (!may_remake(r, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later", e)) {
         return false;
     }
+    crash_point(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
+    if (!make(r, e)) {
+        return false;
+    }
+    crash_point(AFTER_RENEWAL, "%s %s", r->kind->kind, r->object->key);
     tell(r, LOG_INFO, REASON_RENEWED, "Renew", "the output Secret was renewed before it expires");
     return true;
 }
@@ -189,6 +194,7 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
     if (reconcile_is_due(r, &renewal, ret_again_ms)) {
         *ret_again_ms = RENEWAL_LOOK_MS; // it waits
     }
+    crash_point(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
     return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e);
 }
 

@@ -64,9 +64,9 @@ class Webhooks:
         self.all = []
         self.service = None
 
-    def launch(self, *flags):
+    def launch(self, *flags, environment=None):
         log = self.folder / f"replica-{len(self.all)}.log"
-        self.all.append(Operator(self.operators.command(*flags), log))
+        self.all.append(Operator(self.operators.command(*flags), log, environment))
         return self.all[-1]
 
     def start(self, *flags):
