@@ -2,7 +2,7 @@
 
 import collections
 
-from api import QKKP, data_of
+from api import QC, QKKP, QSKP, data_of
 
 
 class Seen:
@@ -11,7 +11,8 @@ class Seen:
     def __init__(self, api, namespace):
         self.keys = collections.defaultdict(set)
         self.secrets = collections.defaultdict(set)
-        self.ends = [api.watch(QKKP, namespace, self.see_pair), api.watch("Secret", namespace, self.see_secret)]
+        self.ends = [api.watch(kind, namespace, self.see_pair) for kind in (QKKP, QSKP, QC)]
+        self.ends.append(api.watch("Secret", namespace, self.see_secret))
 
     def see_pair(self, _, pair):
         if "publicKeyPEM" in pair.get("status", {}):
@@ -22,6 +23,10 @@ class Seen:
         self.secrets[name].add((secret["metadata"]["uid"], *sorted(data.items())))
         if "public_key.pem" in data:
             self.keys[name].add(data["public_key.pem"])
+
+    def changed(self):
+        """The names of those that were ever to be seen in more than one form; there should be none."""
+        return [name for found in (self.keys, self.secrets) for name, forms in found.items() if len(forms) != 1]
 
     def end(self):
         for end in self.ends:
