@@ -15,6 +15,7 @@ enum {
     ERROR_BODY_MAX = 64 * 1024, // bytes of an error answer
     STATUS_OK = 200,
     STATUS_FAILED_MIN = 400,
+    STATUS_NOT_FOUND = 404,
     STATUS_GONE = 410,
     STATUS_TOO_MANY_REQUESTS = 429,
     REFUSALS_MAX = 5, // a few come while a server starts
@@ -93,6 +94,11 @@ static void finish(struct watch *watch) {
 }
 
 static void tell_failed(struct watch *watch, struct error *e) {
+    if (watch->status == STATUS_NOT_FOUND) {
+        error_set(
+            e, ERROR_NOT_FOUND,
+            "the API server has no such resource (HTTP status 404): is its CustomResourceDefinition gone?");
+    }
     error_wrap(e, "%s %s", is_streaming(watch) ? "watching" : "listing", watch->options.resource->plural);
     if (watch->options.failed != nullptr) {
         watch->options.failed(watch->options.context, watch->options.resource, e);

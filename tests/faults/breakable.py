@@ -75,9 +75,12 @@ class Etcd:
     def revision(self):
         return int(self.call("maintenance/status")["header"]["revision"])
 
-    def size(self):
-        """Bytes that its database has on disk."""
-        return int(self.call("maintenance/status")["dbSize"])
+    def size_on_disk(self):
+        """Bytes of its database, also while it does not run."""
+        return (self.data / "member" / "snap" / "db").stat().st_size
+
+    def alarms(self):
+        return self.call("maintenance/alarm", {"action": "GET"}).get("alarms", [])
 
     def compact(self):
         """Forgets all revisions but the newest one."""
@@ -87,7 +90,8 @@ class Etcd:
         """What its manual has one do when it is full."""
         self.compact()
         self.call("maintenance/defragment")
-        self.call("maintenance/alarm", {"action": "DEACTIVATE", "alarm": "NOSPACE"})
+        for alarm in self.alarms():
+            self.call("maintenance/alarm", {"action": "DEACTIVATE", **alarm})
 
     def take_snapshot(self):
         """A copy of its data, as of a moment when it does not run."""
