@@ -6,6 +6,7 @@ import time
 import pytest
 from api import QDK, QDS, QES, QKKP, QRN, ApiError, config_map_thing, exchange, reason_of, secret_thing, thing, wait_until
 from crypto import fingerprint, generate
+from policies import refusing_secrets
 
 QUIET = 3.0  # seconds in which nothing more may happen
 
@@ -152,44 +153,6 @@ def test_a_reference_is_a_name_and_no_path(api, operator, namespace, name):
     reference = {"kind": "Secret", "name": name, "key": "key"}
     with pytest.raises(ApiError, match="sharedSecretRef.name"):
         api.create(thing(QDK, namespace, "derived", {"sharedSecretRef": reference}))
-
-
-POLICY_PATH = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
-
-
-@contextlib.contextmanager
-def refusing_secrets(api, namespace):
-    """The API server refuses all Secrets of the namespace meanwhile, with 422."""
-    policy = {
-        "metadata": {"name": namespace},
-        "spec": {
-            "matchConstraints": {
-                "resourceRules": [
-                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}
-                ],
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-            },
-            "validations": [{"expression": "false", "message": "no Secrets today"}],
-        },
-    }
-    binding = {"metadata": {"name": namespace}, "spec": {"policyName": namespace, "validationActions": ["Deny"]}}
-    api.call("POST", POLICY_PATH, policy)
-    api.call("POST", f"{POLICY_PATH.removesuffix('ies')}ybindings", binding)
-
-    def refused():
-        probe = secret_thing(namespace, f"probe-{time.monotonic_ns()}", {})
-        try:
-            api.create(probe)
-        except ApiError:
-            return True
-        return False
-
-    try:
-        wait_until("the policy is in force", refused)
-        yield
-    finally:
-        api.call("DELETE", f"{POLICY_PATH.removesuffix('ies')}ybindings/{namespace}")
-        api.call("DELETE", f"{POLICY_PATH}/{namespace}")
 
 
 def test_what_the_api_server_refuses_is_tried_again(api, operator, namespace):

@@ -201,6 +201,19 @@ static void a_status_is_decoded_leniently(void **state) {
     }
 }
 
+static void an_ending_namespace_is_as_good_as_gone(void **) {
+    struct error e;
+    static const char body[] =
+        "{\"kind\":\"Status\",\"message\":\"being "
+        "terminated\",\"reason\":\"Forbidden\",\"details\":{\"causes\":"
+        "[{},{\"reason\":\"NamespaceTerminating\",\"field\":\"metadata.namespace\"}]}}";
+    kube_status_error(403, 0, body, strlen(body), &e);
+    assert_int_equal(e.class, ERROR_NOT_FOUND);
+    static const char other[] = "{\"kind\":\"Status\",\"details\":{\"causes\":[{\"reason\":\"Other\"},7]}}";
+    kube_status_error(403, 0, other, strlen(other), &e);
+    assert_int_equal(e.class, ERROR_FORBIDDEN);
+}
+
 static void a_busy_server_is_asked_again(void **state) {
     struct script *script = *state;
     struct error e;
@@ -417,6 +430,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_answer_that_is_no_json_is_an_io_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(statuses_become_classes, set_up, tear_down),
         cmocka_unit_test(a_status_is_decoded_leniently),
+        cmocka_unit_test(an_ending_namespace_is_as_good_as_gone),
         cmocka_unit_test_setup_teardown(a_busy_server_is_asked_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_longer_wait_than_the_timeout_is_left_to_the_caller, set_up,
                                         tear_down),
