@@ -60,7 +60,7 @@ def test_an_output_is_not_its_own_input(api, operator, namespace):
     assert "own output" in failed["status"]["error"]
 
 
-def test_outputs_that_are_made_from_each_other_slow_down(api, operator, namespace):
+def test_trap_33_outputs_that_are_made_from_each_other_slow_down(api, operator, namespace):
     api.create(secret_thing(namespace, "start", {"key": b"0123456789abcdef"}))
     for name, other in (("one", "start"), ("two", "one")):
         api.make(thing(QDK, namespace, name, {"sharedSecretRef": {"kind": "Secret", "name": other, "key": "key"}}))
@@ -113,7 +113,7 @@ def test_a_key_written_differently_is_the_same_key(api, operator, namespace, tmp
     assert shown_fingerprint(api.wait_success(QES, namespace, "sealed")) == shown_fingerprint(before)
 
 
-def test_a_replaced_object_gets_a_status_of_its_own(api, operator, namespace):
+def test_trap_35_a_replaced_object_gets_a_status_of_its_own(api, operator, namespace):
     for _ in range(10):
         api.create(thing(QKKP, namespace, "pair"))
         api.delete(QKKP, namespace, "pair")

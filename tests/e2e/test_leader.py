@@ -54,7 +54,7 @@ def test_one_works_and_all_are_ready(api, cluster, replicas, namespace):
     assert f"{leader.identity()} became leader" in [one["note"] for one in told]
 
 
-def test_sigterm_hands_over_when_the_work_is_done(api, cluster, replicas, namespace):
+def test_trap_41_sigterm_hands_over_when_the_work_is_done(api, cluster, replicas, namespace):
     """The lease would last an hour, so it is the release that lets the other one in."""
     mark = cluster.audit.mark()
     leader, standby = replicas.pair(*HOLDING)
@@ -108,7 +108,7 @@ def test_a_killed_leader_is_replaced_and_what_is_finished_is_left_alone(api, clu
     api.make(thing(QKKP, namespace, "another"))
 
 
-def test_a_leader_that_was_asleep_writes_nothing_when_it_wakes(api, cluster, replicas, namespace):
+def test_trap_41_a_leader_that_was_asleep_writes_nothing_when_it_wakes(api, cluster, replicas, namespace):
     leader, standby = replicas.pair(*QUICK)
     names = pairs(api, namespace, "pair", 100)
     leader.process.send_signal(signal.SIGSTOP)
@@ -128,7 +128,7 @@ def test_a_leader_that_was_asleep_writes_nothing_when_it_wakes(api, cluster, rep
     assert {one["metadata"]["name"]: data_of(one)["public_key"] for one in api.list("Secret", namespace)} == keys
 
 
-def test_a_leader_that_cannot_renew_ends_itself(api, cluster, replicas, namespace):
+def test_trap_41_a_leader_that_cannot_renew_ends_itself(api, cluster, replicas, namespace):
     leader = replicas.start(*QUICK)
     wait_leads(leader)
     binding = json.loads(cluster.kubectl("get", "rolebinding", "qubesec-leader-election", "-n", NAMESPACE, "-o", "json"))
@@ -151,7 +151,7 @@ def test_a_leader_that_cannot_renew_ends_itself(api, cluster, replicas, namespac
     api.wait_success(QKKP, namespace, "pair")
 
 
-def test_a_holder_with_a_wrong_clock_is_respected_as_long_as_it_renews(api, replicas, namespace):
+def test_trap_40_a_holder_with_a_wrong_clock_is_respected_as_long_as_it_renews(api, replicas, namespace):
     metadata = {"namespace": NAMESPACE, "name": NAME, "labels": {"kept": "label"}, "annotations": {"kept": "note"}}
     spec = {"holderIdentity": "stranger", "leaseDurationSeconds": 2, "leaseTransitions": 4}
     api.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})

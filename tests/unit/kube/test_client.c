@@ -262,7 +262,7 @@ static void an_interrupted_client_waits_no_more(void **state) {
     must(kube_client_call(script->api.client, &request, nullptr, &e), e);
 }
 
-static void a_refused_token_is_read_again_once(void **state) {
+static void test_trap_21_a_refused_token_is_read_again_once(void **state) {
     struct script *script = *state;
     struct error e;
     write_file(script->api.token_file, "second-token");
@@ -288,7 +288,7 @@ static bool may_write(void *context) {
 
 static const char *const writing_methods[] = {"POST", "PUT", "PATCH", "DELETE"};
 
-static void behind_the_fence_nothing_is_written(void **state) {
+static void test_trap_41_behind_the_fence_nothing_is_written(void **state) {
     struct script *script = *state;
     struct error e;
     play(script, (const struct answer[]){{200, "", "{}"}, {0}});
@@ -405,7 +405,7 @@ static void a_stream_carries_our_credentials(void **state) {
     check_observed(script, 1, (int[]){200});
 }
 
-static void a_stream_that_is_refused_renews_the_token(void **state) {
+static void test_trap_21_a_stream_that_is_refused_renews_the_token(void **state) {
     struct script *script = *state;
     struct error e;
     play(script, (const struct answer[]){{200, "", "{}"}, {0}});
@@ -435,12 +435,13 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_longer_wait_than_the_timeout_is_left_to_the_caller, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_interrupted_client_waits_no_more, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_refused_token_is_read_again_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(behind_the_fence_nothing_is_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_21_a_refused_token_is_read_again_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_41_behind_the_fence_nothing_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_fence_is_asked_for_each_try, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_answer_is_observed_as_code_0, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_carries_our_credentials, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_stream_that_is_refused_renews_the_token, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_21_a_stream_that_is_refused_renews_the_token, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

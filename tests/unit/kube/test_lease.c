@@ -175,7 +175,7 @@ static void a_lease_without_a_record_is_free(void **state) {
 }
 
 // Whatever the clocks of those say who wrote it: only how long it has been seen to stay the same counts.
-static void a_record_that_stays_the_same_runs_out(void **state) {
+static void test_trap_40_a_record_that_stays_the_same_runs_out(void **state) {
     static const char *const records[] = {
         OTHERS("1", "1970-01-01T00:00:00.000000Z"),
         OTHERS("1", "2099-01-01T00:00:00.000000Z"),
@@ -222,7 +222,7 @@ static void the_time_that_an_answer_takes_does_not_count(void **state) {
     next(f, LEASE_WAIT);
 }
 
-static void every_change_of_the_record_counts_as_life(void **state) {
+static void test_trap_40_every_change_of_the_record_counts_as_life(void **state) {
     static const char *const records[] = {
         OTHERS("1", "a"),
         OTHERS("2", "b"),
@@ -254,7 +254,7 @@ static void a_change_of_anything_else_does_not(void **state) {
     expect(f, LEASE_UPDATE, TAKE("3", "8"));
 }
 
-static void the_duration_is_the_records_own(void **state) {
+static void test_trap_40_the_duration_is_the_records_own(void **state) {
     struct fixture *f = *state;
     next(f, LEASE_GET);
     answer(f, LEASE("1", "other", "60", "a"));
@@ -506,7 +506,7 @@ static void an_answer_after_the_deadline_is_none(void **state) {
     next(f, LEASE_LOST);
 }
 
-static void requests_are_given_less_than_half_of_the_deadline(void **state) {
+static void test_trap_41_requests_are_given_less_than_half_of_the_deadline(void **state) {
     struct fixture *f = *state;
     next(f, LEASE_GET);
     assert_in_range(f->step.timeout_ms, 1000, 4999);
@@ -730,12 +730,12 @@ int main(void) {
         scripted(a_create_that_comes_second_looks_again),
         scripted(an_empty_holder_is_followed_at_once),
         scripted(a_lease_without_a_record_is_free),
-        scripted(a_record_that_stays_the_same_runs_out),
+        scripted(test_trap_40_a_record_that_stays_the_same_runs_out),
         scripted(exactly_the_duration_is_enough),
         scripted(the_time_that_an_answer_takes_does_not_count),
-        scripted(every_change_of_the_record_counts_as_life),
+        scripted(test_trap_40_every_change_of_the_record_counts_as_life),
         scripted(a_change_of_anything_else_does_not),
-        scripted(the_duration_is_the_records_own),
+        scripted(test_trap_40_the_duration_is_the_records_own),
         scripted(without_a_duration_it_is_as_ours),
         scripted(an_update_that_comes_second_starts_anew),
         scripted(an_unanswered_update_is_found_to_be_ours),
@@ -751,7 +751,7 @@ int main(void) {
         scripted(leadership_is_lost_after_the_deadline),
         scripted(one_success_in_time_is_enough),
         scripted(an_answer_after_the_deadline_is_none),
-        scripted(requests_are_given_less_than_half_of_the_deadline),
+        scripted(test_trap_41_requests_are_given_less_than_half_of_the_deadline),
         scripted(a_leader_gives_the_lease_back),
         scripted(who_never_led_has_nothing_to_give_back),
         scripted(what_became_another_s_is_not_given_back),
