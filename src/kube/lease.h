@@ -24,8 +24,8 @@
 //   the last request that succeeded, or if the record names another, leadership is lost for good.
 //
 // - Contenders look after a random half to whole of a retry period, so that they do not come all at once, and
-//   at the moment at which the record would have run out. (client-go's wait 1 to 2.2 of them, also then.) So a
-//   leader that is gone is replaced within one lease duration and one retry period of its last renewal.
+//   at the moment at which the record would have run out. (client-go's wait 1 to 2.2 of them, also then.) So
+//   a leader that is gone is replaced within one lease duration and one retry period of its last renewal.
 #pragma once
 
 #include "json/read.h"

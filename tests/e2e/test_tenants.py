@@ -350,6 +350,7 @@ def test_trap_36_an_output_stays_in_its_namespace(api, checking, namespace, ther
     assert output["metadata"]["namespace"] == namespace
     [owner] = output["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == (QRN, "numbers", made["metadata"]["uid"])
+    assert "blockOwnerDeletion" not in owner, "that would take rights to the owner's finalizers"
     assert api.find("Secret", there, "stolen") is None
 
 

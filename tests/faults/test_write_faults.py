@@ -1,6 +1,7 @@
 """What was written and is not seen yet, what was written and not answered, and what is seen and not so any more."""
 
 import contextlib
+import time
 
 import pytest
 import webhook
@@ -64,6 +65,26 @@ def test_trap_29_a_write_whose_answer_is_lost_is_found_again(api, operators, pro
     assert [one.status for one in proxy.of(SECRETS, method="POST")][-1] == 409, "it tried, and looked at what is there"
     assert api.output(made)["metadata"]["uid"] == made["status"]["secretRef"]["uid"]
     assert len(seen.secrets["pair"]) == len(seen.keys["pair"]) == 1
+
+
+# ---- what cannot succeed
+
+
+def test_trap_27_a_bad_spec_is_not_tried_again_until_it_is_edited(api, operators, namespace):
+    operator = operators.start().wait_ready()
+    bad = {"secretTemplate": {"labels": {"a..b/c": "v"}}}  # which the schema lets through
+    api.create(thing(QKKP, namespace, "pair", bad))
+    api.wait_status(QKKP, namespace, "pair", "Failed", "InvalidSpec")
+    operator.settle()
+
+    def looks():
+        return len([one for one in operator.said("InvalidSpec") if one["namespace"] == namespace])
+
+    looked = looks()
+    time.sleep(3)  # what is tried again is so after a second, and then two
+    assert looks() == looked <= 2, "at most the object, and its new status"
+    api.patch(QKKP, namespace, "pair", {"spec": {"secretTemplate": {"labels": {"a..b/c": None}}}})
+    api.wait_success(QKKP, namespace, "pair")
 
 
 # ---- the status

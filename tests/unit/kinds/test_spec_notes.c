@@ -218,14 +218,16 @@ static void test_trap_50_what_tls_cannot_serve_is_warned_of(void **) {
     static const char warning[] = "warning spec.algorithm: TLS cannot use a certificate with a key of "
                                   "SLH-DSA-SHA2-128f; take ML-DSA\n";
 #define WITH(type)                                                                                           \
-    "{'algorithm':'SLH-DSA-SHA2-128f','domain':'a.example','certType':'" type "','parentCARef':{'name':'a'}" \
-                                                                              "}"
+    "{'algorithm':'SLH-DSA-SHA2-128f','subjectAltNames':['a.example'],'certType':'" type                     \
+    "','parentCARef':{'name':'a'}"                                                                           \
+    "}"
     warns(&kind_certificate, WITH("server"), warning);
     warns(&kind_certificate, WITH("client"), warning);
-    warns(&kind_certificate, WITH("ca"), "");
+    warns(&kind_certificate, "{'algorithm':'SLH-DSA-SHA2-128f','commonName':'a','certType':'ca'}", "");
     warns(&kind_certificate, "{'algorithm':'SLH-DSA-SHA2-128f','commonName':'a'}", "");
     warns(&kind_certificate,
-          "{'algorithm':'ML-DSA-87','domain':'a.example','certType':'server','parentCARef':{'name':'a'}}",
+          "{'algorithm':'ML-DSA-87','subjectAltNames':['a.example'],'certType':'server','parentCARef':{'name'"
+          ":'a'}}",
           "");
 }
 
