@@ -26,6 +26,7 @@ struct watch {
     struct loop_timer *timer; // while no exchange runs: when to go on; while one runs: idle deadline
     atomic_bool has_synced;
     atomic_int_least64_t answered_ms; // when the server last said something of use (monotonic)
+    bool failing;                     // the last that was told is a failure
     // The exchange under way; NULL: none.
     struct http_stream *stream;
     bool streaming; // it is a watch, not a list
@@ -86,9 +87,19 @@ static void finish(struct watch *watch) {
 
 static void tell_failed(struct watch *watch, struct error *e) {
     error_wrap(e, "%s %s", watch->streaming ? "watching" : "listing", watch->options.resource->plural);
+    watch->failing = true;
     if (watch->options.failed != nullptr) {
         watch->options.failed(watch->options.context, watch->options.resource, e);
     }
+}
+
+// A page, an event or a bookmark came.
+static void tell_use(struct watch *watch) {
+    atomic_store(&watch->answered_ms, watch->heard_ms);
+    if (watch->failing && watch->options.recovered != nullptr) {
+        watch->options.recovered(watch->options.context, watch->options.resource);
+    }
+    watch->failing = false;
 }
 
 // Tells the reflector, too.
@@ -113,7 +124,7 @@ static bool on_line(void *context, const char *text, size_t length, struct error
         watch->refused = true;
         return false;
     }
-    atomic_store(&watch->answered_ms, watch->heard_ms);
+    tell_use(watch);
     return true;
 }
 
@@ -143,7 +154,7 @@ static void take_page(struct watch *watch) {
         e.class = e.class == ERROR_INVALID_SPEC ? ERROR_IO : e.class; // the fault is no user's
         fail(watch, &e);
     } else if (reflector_page(watch->reflector, clock_monotonic_ms(), yyjson_doc_get_root(page), &e)) {
-        atomic_store(&watch->answered_ms, watch->heard_ms);
+        tell_use(watch);
     } else {
         tell_failed(watch, &e);
     }
@@ -241,7 +252,7 @@ static bool prepare(struct watch *watch, struct loop *loop, struct error *e) {
                                         .apply = sink_apply,
                                         .remove = sink_remove,
                                         .advance = sink_advance};
-    return reflector_create(&sink, draw, nullptr, &watch->reflector, e) &&
+    return reflector_create(&sink, watch->options.watch_seconds, draw, nullptr, &watch->reflector, e) &&
            loop_timer_create(loop, on_timer, watch, &watch->timer, e) &&
            kube_resource_path(watch->options.resource, watch->options.namespace, nullptr, nullptr,
                               &watch->path, e);

@@ -3,7 +3,7 @@
 #include "reflector_fixture.h"
 
 // kubernetes/client-go#374, kube-rs PR 1945: nobody notices a dead connection.
-static void trap_1_a_dead_watch_has_deadlines_of_our_own(void **state) {
+static void trap_01_a_dead_watch_has_deadlines_of_our_own(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     for (int i = 0; i < 3; i++) {
@@ -30,6 +30,23 @@ static void trap_1_a_dead_watch_has_deadlines_of_our_own(void **state) {
     expect_watch(fixture, "100");
 }
 
+static void trap_01_watches_can_be_shorter_than_a_load_balancer_allows(void **state) {
+    struct fixture *fixture = *state;
+    struct error e;
+    const struct reflector_sink sink = {fixture, sink_replace, sink_apply, sink_remove, sink_advance};
+    reflector_free(fixture->reflector);
+    must(reflector_create(&sink, 45, draw, fixture, &fixture->reflector, &e), e);
+    fixture->random = 0;
+    begin_watch(fixture);
+    assert_non_null(strstr(fixture->step.query, "timeoutSeconds=22&"));
+    fixture->now_ms += 22 * SECOND;
+    end(fixture);
+    fixture->random = 0.999999;
+    expect_watch(fixture, "100");
+    assert_non_null(strstr(fixture->step.query, "timeoutSeconds=44&"));
+    assert_int_equal(fixture->step.deadline_ms, (44 + 10) * SECOND);
+}
+
 static void a_list_has_a_deadline(void **state) {
     struct fixture *fixture = *state;
     expect_list(fixture, FIRST_LIST);
@@ -37,7 +54,7 @@ static void a_list_has_a_deadline(void **state) {
 }
 
 // kopf PR 8, python-base#57: 410 comes as an event of a 200 answer.
-static void trap_3_gone_within_a_watch_lists_the_newest_at_once(void **state) {
+static void trap_03_gone_within_a_watch_lists_the_newest_at_once(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -49,7 +66,7 @@ static void trap_3_gone_within_a_watch_lists_the_newest_at_once(void **state) {
 }
 
 // dotnet-operator-sdk#724: 410 comes as the HTTP status.
-static void trap_4_gone_as_an_answer_lists_the_newest_at_once(void **state) {
+static void trap_04_gone_as_an_answer_lists_the_newest_at_once(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     fail_as(fixture, 410, ERROR_GONE, 0, "too old resource version");
@@ -58,7 +75,7 @@ static void trap_4_gone_as_an_answer_lists_the_newest_at_once(void **state) {
     expect_watch(fixture, "200");
 }
 
-static void trap_4_gone_by_reason_alone_is_gone(void **state) {
+static void trap_04_gone_by_reason_alone_is_gone(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     fail_as(fixture, 500, ERROR_GONE, 0, "Expired");
@@ -66,7 +83,7 @@ static void trap_4_gone_by_reason_alone_is_gone(void **state) {
 }
 
 // fluent-bit#9309, kubernetes PR 67284: 410 on a page of a list.
-static void trap_5_an_expired_page_lists_anew_in_one_piece(void **state) {
+static void trap_05_an_expired_page_lists_anew_in_one_piece(void **state) {
     struct fixture *fixture = *state;
     expect_list(fixture, FIRST_LIST);
     page(fixture, LIST_PAGE("100", "t", ITEM("a", "1")));
@@ -82,7 +99,7 @@ static void trap_5_an_expired_page_lists_anew_in_one_piece(void **state) {
 }
 
 // client-go's reflector.go: ERROR events other than 410.
-static void trap_6_error_events_retry_the_version_then_list(void **state) {
+static void trap_06_error_events_retry_the_version_then_list(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -101,7 +118,7 @@ static void trap_6_error_events_retry_the_version_then_list(void **state) {
     expect_watch(fixture, "120");
 }
 
-static void trap_6_an_event_between_errors_counts_as_progress(void **state) {
+static void trap_06_an_event_between_errors_counts_as_progress(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -118,7 +135,7 @@ static void trap_6_an_event_between_errors_counts_as_progress(void **state) {
     }
 }
 
-static void trap_6_an_error_event_without_sense_is_an_error(void **state) {
+static void trap_06_an_error_event_without_sense_is_an_error(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     static const char *const lines[] = {
@@ -136,7 +153,7 @@ static void trap_6_an_error_event_without_sense_is_an_error(void **state) {
 }
 
 // kopf (zalando)#42: the version of the last item instead of the list's own.
-static void trap_7_the_version_is_the_lists_own(void **state) {
+static void trap_07_the_version_is_the_lists_own(void **state) {
     struct fixture *fixture = *state;
     expect_list(fixture, FIRST_LIST);
     page(fixture, LIST("100", ITEM("a", "900") "," ITEM("z", "3"))); // neither of the items'
@@ -144,7 +161,7 @@ static void trap_7_the_version_is_the_lists_own(void **state) {
 }
 
 // kube-rs#1615: on a quiet resource the version grows too old.
-static void trap_8_bookmarks_move_the_version(void **state) {
+static void trap_08_bookmarks_move_the_version(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     line(fixture, BOOKMARK("150"));
@@ -156,7 +173,7 @@ static void trap_8_bookmarks_move_the_version(void **state) {
 }
 
 // kubernetes#107133: after a restored backup the version is of the future.
-static void trap_9_a_too_large_version_lists_the_newest_at_once(void **state) {
+static void trap_09_a_too_large_version_lists_the_newest_at_once(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -170,7 +187,7 @@ static void trap_9_a_too_large_version_lists_the_newest_at_once(void **state) {
     expect_watch(fixture, "9");
 }
 
-static void trap_9_a_watch_from_a_too_large_version_lists_too(void **state) {
+static void trap_09_a_watch_from_a_too_large_version_lists_too(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -240,7 +257,7 @@ static void trap_12_a_list_replaces_all_at_once(void **state) {
 }
 
 // kubernetes PR 115402, cozystack PR 2786: streaming lists that are asked for wrongly, or never end.
-static void traps_13_and_14_no_streaming_list_is_asked_for(void **state) {
+static void trap_13_and_14_no_streaming_list_is_asked_for(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     assert_null(strstr(fixture->step.query, "sendInitialEvents"));
@@ -330,24 +347,25 @@ static void trap_18_waits_are_random_and_double(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        scripted(trap_1_a_dead_watch_has_deadlines_of_our_own),
+        scripted(trap_01_a_dead_watch_has_deadlines_of_our_own),
+        scripted(trap_01_watches_can_be_shorter_than_a_load_balancer_allows),
         scripted(a_list_has_a_deadline),
-        scripted(trap_3_gone_within_a_watch_lists_the_newest_at_once),
-        scripted(trap_4_gone_as_an_answer_lists_the_newest_at_once),
-        scripted(trap_4_gone_by_reason_alone_is_gone),
-        scripted(trap_5_an_expired_page_lists_anew_in_one_piece),
-        scripted(trap_6_error_events_retry_the_version_then_list),
-        scripted(trap_6_an_event_between_errors_counts_as_progress),
-        scripted(trap_6_an_error_event_without_sense_is_an_error),
-        scripted(trap_7_the_version_is_the_lists_own),
-        scripted(trap_8_bookmarks_move_the_version),
-        scripted(trap_9_a_too_large_version_lists_the_newest_at_once),
-        scripted(trap_9_a_watch_from_a_too_large_version_lists_too),
+        scripted(trap_03_gone_within_a_watch_lists_the_newest_at_once),
+        scripted(trap_04_gone_as_an_answer_lists_the_newest_at_once),
+        scripted(trap_04_gone_by_reason_alone_is_gone),
+        scripted(trap_05_an_expired_page_lists_anew_in_one_piece),
+        scripted(trap_06_error_events_retry_the_version_then_list),
+        scripted(trap_06_an_event_between_errors_counts_as_progress),
+        scripted(trap_06_an_error_event_without_sense_is_an_error),
+        scripted(trap_07_the_version_is_the_lists_own),
+        scripted(trap_08_bookmarks_move_the_version),
+        scripted(trap_09_a_too_large_version_lists_the_newest_at_once),
+        scripted(trap_09_a_watch_from_a_too_large_version_lists_too),
         scripted(trap_10_it_lists_the_newest_every_ten_hours),
         scripted(trap_11_a_watch_that_ends_at_once_is_a_failure),
         scripted(trap_11_a_short_watch_with_an_event_is_none),
         scripted(trap_12_a_list_replaces_all_at_once),
-        scripted(traps_13_and_14_no_streaming_list_is_asked_for),
+        scripted(trap_13_and_14_no_streaming_list_is_asked_for),
         scripted(trap_16_too_many_requests_is_waited_out),
         scripted(trap_16_retry_after_is_a_floor_only),
         scripted(trap_16_too_many_requests_within_a_watch),

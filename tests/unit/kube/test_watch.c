@@ -127,6 +127,11 @@ static void failed(void *context, const struct kube_resource *resource, const st
     note(context, "!", error->message);
 }
 
+static void recovered(void *context, const struct kube_resource *resource) {
+    assert_ptr_equal(resource, &widgets);
+    note(context, "works again", "");
+}
+
 static void synced(void *context, const struct kube_resource *resource) {
     assert_ptr_equal(resource, &widgets);
     note(context, "synced", "");
@@ -207,7 +212,9 @@ static void watch_until(struct fixture *fixture, const struct exchange *script, 
     fixture->stop_after = stop_after;
     const struct watch_options options = {.resource = &widgets,
                                           .metadata_only = metadata_only,
+                                          .watch_seconds = 600,
                                           .failed = failed,
+                                          .recovered = recovered,
                                           .synced = synced,
                                           .context = fixture};
     must(watch_create(fixture->loop, fixture->client, fixture->store, &options, &fixture->watch, &e), e);
@@ -321,11 +328,11 @@ static void failures_are_told_and_retried(void **state) {
         "!listing widgets: forbidden: no list",
         "!listing widgets: not JSON",
         "!listing widgets: an answer with the HTTP",
-        "+a synced",
+        "+a synced works again",
         "!watching widgets: ",
         "!watching widgets: the server ended the watch at once",
         "!watching widgets: ",
-        "+b",
+        "+b works again",
     };
     for (size_t i = 0; i < sizeof(in_order) / sizeof(in_order[0]); i++) {
         position = strstr(position, in_order[i]);
