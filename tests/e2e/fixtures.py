@@ -20,6 +20,7 @@ BINARY = pathlib.Path(os.environ.get("QUBESEC_BINARY", CHECKOUT / ".local/build/
 @dataclasses.dataclass
 class Cluster:
     folder: pathlib.Path
+    url: str
     api: Api
     audit: Audit
 
@@ -56,7 +57,7 @@ def cluster(request):
         os.environ["KUBECACHEDIR"] = str(folder / "cache")
         os.environ["PATH"] = f"{facts['bin']}:{os.environ['PATH']}"
         try:
-            yield Cluster(folder, Api(folder / "admin.kubeconfig"), Audit(folder / "audit.log"))
+            yield Cluster(folder, facts["url"], Api(folder / "admin.kubeconfig"), Audit(folder / "audit.log"))
         finally:
             os.environ.clear()
             os.environ.update(before)

@@ -52,7 +52,7 @@ def signed_things(namespace):
 
 def test_memory_image_holds_no_key(cluster, api, operators, namespace, image):
     if operators.sanitized:
-        pytest.skip("AddressSanitizer keeps what was freed")
+        pytest.skip("a sanitizer keeps what was freed")
     operator = operators.start("--allow-memory-dump").wait_ready()
     things = [one for number in range(50) for one in exchange(namespace, f"x{number}-")]
     numbers = [thing(QRN, namespace, f"numbers-{number}", {"numBytes": 4096}) for number in range(10)]
