@@ -32,7 +32,7 @@ int clock_gettime(clockid_t clock, struct timespec *ret_time) {
     if (clock == CLOCK_REALTIME && shift != nullptr) {
         ret_time->tv_sec += strtol(shift, nullptr, 10);
     }
-    if (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE) {
+    if (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_MONOTONIC_RAW) {
         ret_time->tv_sec += atomic_load(ahead);
     }
     return result;
