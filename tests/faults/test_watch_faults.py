@@ -68,7 +68,7 @@ def test_trap_01_a_watch_that_is_never_answered_is_given_up(api, proxy, start, c
     changes.arrive()
 
 
-def test_trap_35_an_object_that_is_gone_gets_no_secret_while_its_watch_is_silent(api, proxy, start, clock, namespace):
+def test_trap_01_an_object_that_is_gone_gets_no_secret_while_its_watch_is_silent(api, proxy, start, clock, namespace):
     """Kubernetes collects the Secret, which looks like a loss as long as the object seems to be there."""
     operator = start()
     api.make(*(thing(QRN, namespace, name) for name in ("gone", "another")))

@@ -263,7 +263,7 @@ static void it_lists_in_pages_watches_and_watches_on(void **state) {
     expect_accept(fixture, 2, "application/json");
 }
 
-static void trap_20_only_metadata_is_asked_for(void **state) {
+static void test_trap_20_only_metadata_is_asked_for(void **state) {
     static const struct exchange script[] = {
         {.query = "?limit=500&resourceVersion=0", .status = 200, .body = LIST("100", "", ITEM("a", "1"))},
         {.query = "&resourceVersion=100",
@@ -277,7 +277,7 @@ static void trap_20_only_metadata_is_asked_for(void **state) {
     expect_accept(fixture, 1, KUBE_METADATA_ONLY);
 }
 
-static void trap_05_gone_in_all_three_forms_lists_again(void **state) {
+static void test_trap_03_04_05_gone_in_all_three_forms_lists_again(void **state) {
     static const struct exchange script[] = {
         {.query = "?limit=500&resourceVersion=0", .status = 200, .body = LIST("100", "t", ITEM("a", "1"))},
         {.query = "?limit=500&continue=t", .status = 410, .body = STATUS("410", "too old")},
@@ -386,8 +386,8 @@ static void it_may_be_freed_while_an_exchange_runs(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         scripted(it_lists_in_pages_watches_and_watches_on),
-        scripted(trap_20_only_metadata_is_asked_for),
-        scripted(trap_05_gone_in_all_three_forms_lists_again),
+        scripted(test_trap_20_only_metadata_is_asked_for),
+        scripted(test_trap_03_04_05_gone_in_all_three_forms_lists_again),
         scripted(failures_are_told_and_retried),
         scripted(too_long_a_line_ends_the_watch),
         scripted(it_may_be_freed_while_an_exchange_runs),
