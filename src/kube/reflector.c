@@ -12,7 +12,6 @@ enum {
 
     LIST_DEADLINE_MS = 90 * 1000, // the API server gives up after 60 s
 
-    WATCH_SECONDS_MIN = 300, // what is asked of the server: from this up to twice as long
     WATCH_MARGIN_MS = 10 * 1000,
     // Bookmarks come about every minute on a quiet watch, so two in a row are missing: the connection is most
     // likely dead. Where a server sends none, a watch is made anew after so long, which costs it next to
@@ -45,6 +44,7 @@ struct reflector {
     struct reflector_sink sink;
     reflector_random *random;
     void *random_context;
+    uint32_t watch_seconds; // what is asked of the server: up to this, from half of it on
     enum state state;
     char *seen;          // the last resourceVersion of a list, event or bookmark; NULL: none yet
     struct buffer query; // of the step last given out
@@ -68,13 +68,14 @@ struct reflector {
     int64_t relist_at_ms;
 };
 
-bool reflector_create(const struct reflector_sink *sink, reflector_random *random, void *random_context,
-                      struct reflector **ret_reflector, struct error *e) {
+bool reflector_create(const struct reflector_sink *sink, uint32_t watch_seconds, reflector_random *random,
+                      void *random_context, struct reflector **ret_reflector, struct error *e) {
     struct reflector *reflector = memory_allocate_zeroed(1, sizeof(*reflector));
     if (reflector == nullptr) {
         return error_no_memory(e, "a reflector");
     }
     reflector->sink = *sink;
+    reflector->watch_seconds = watch_seconds;
     reflector->random = random;
     reflector->random_context = random_context;
     reflector->backoff_ms = BACKOFF_FIRST_MS;
@@ -215,7 +216,8 @@ static bool build_list(struct reflector *reflector, struct error *e) {
 }
 
 static bool build_watch(struct reflector *reflector, uint32_t *ret_seconds, struct error *e) {
-    uint32_t seconds = WATCH_SECONDS_MIN + random_below(reflector, WATCH_SECONDS_MIN);
+    uint32_t least = reflector->watch_seconds / 2;
+    uint32_t seconds = least + random_below(reflector, reflector->watch_seconds - least);
     if (!buffer_append_format(&reflector->query, e, "watch=1&allowWatchBookmarks=true&timeoutSeconds=%u",
                               seconds) ||
         !buffer_append_text(&reflector->query, "&resourceVersion=", e) ||

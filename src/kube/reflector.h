@@ -78,10 +78,12 @@ struct reflector_step {
     uint32_t wait_ms;     // of a wait
 };
 
-// sink is copied; random and its context are borrowed until reflector_free. *ret_reflector is owned. Errors:
+// sink is copied; random and its context are borrowed until reflector_free. watch_seconds: the server is
+// asked to end a watch within this time, and not in its first half. *ret_reflector is owned. Errors:
 // NO_MEMORY.
-[[nodiscard]] bool reflector_create(const struct reflector_sink *sink, reflector_random *random,
-                                    void *random_context, struct reflector **ret_reflector, struct error *e);
+[[nodiscard]] bool reflector_create(const struct reflector_sink *sink, uint32_t watch_seconds,
+                                    reflector_random *random, void *random_context,
+                                    struct reflector **ret_reflector, struct error *e);
 void reflector_free(struct reflector *reflector); // takes reflector; NULL is allowed
 
 // What to do now. Called first of all, after each wait, and when a list, check or watch is over. now_ms:

@@ -31,6 +31,7 @@ struct watch {
     atomic_bool has_synced;
     atomic_int_least64_t answered_ms; // when the server last said something of use (monotonic)
     atomic_uint refusals;             // answers in a row that were errors, since a watch was last begun
+    bool failing;                     // the last that was told is a failure
     // The exchange under way; NULL: none.
     struct http_stream *stream;
     enum reflector_action action; // what it is
@@ -100,6 +101,7 @@ static void tell_failed(struct watch *watch, struct error *e) {
             "the API server has no such resource (HTTP status 404): is its CustomResourceDefinition gone?");
     }
     error_wrap(e, "%s %s", is_streaming(watch) ? "watching" : "listing", watch->options.resource->plural);
+    watch->failing = true;
     if (watch->options.failed != nullptr) {
         watch->options.failed(watch->options.context, watch->options.resource, e);
     }
@@ -108,6 +110,15 @@ static void tell_failed(struct watch *watch, struct error *e) {
 // Whether the server has said no; that it is busy, or that a version is too old, is not meant so.
 static bool is_refusal(int status) {
     return status >= STATUS_FAILED_MIN && status != STATUS_GONE && status != STATUS_TOO_MANY_REQUESTS;
+}
+
+// A page, an event or a bookmark came.
+static void tell_use(struct watch *watch) {
+    atomic_store(&watch->answered_ms, watch->heard_ms);
+    if (watch->failing && watch->options.recovered != nullptr) {
+        watch->options.recovered(watch->options.context, watch->options.resource);
+    }
+    watch->failing = false;
 }
 
 // Tells the reflector, too.
@@ -136,7 +147,7 @@ static bool on_line(void *context, const char *text, size_t length, struct error
         watch->refused = true;
         return false;
     }
-    atomic_store(&watch->answered_ms, watch->heard_ms);
+    tell_use(watch);
     return true;
 }
 
@@ -168,7 +179,7 @@ static void take_page(struct watch *watch) {
     } else if (!reflector_page(watch->reflector, clock_monotonic_ms(), yyjson_doc_get_root(page), &e)) {
         tell_failed(watch, &e);
     } else if (watch->action == REFLECTOR_LIST) {
-        atomic_store(&watch->answered_ms, watch->heard_ms);
+        tell_use(watch);
     }
 }
 
@@ -264,7 +275,7 @@ static bool prepare(struct watch *watch, struct loop *loop, struct error *e) {
                                         .apply = sink_apply,
                                         .remove = sink_remove,
                                         .advance = sink_advance};
-    return reflector_create(&sink, draw, nullptr, &watch->reflector, e) &&
+    return reflector_create(&sink, watch->options.watch_seconds, draw, nullptr, &watch->reflector, e) &&
            loop_timer_create(loop, on_timer, watch, &watch->timer, e) &&
            kube_resource_path(watch->options.resource, watch->options.namespace, nullptr, nullptr,
                               &watch->path, e);

@@ -153,11 +153,12 @@ static bool create(struct reconcile *r, struct error *e) {
             "spec.outputSecretName",
             r->decoded.secret_name, older);
     }
-    if (!output_may_make(r, e)) {
+    bool lost = json_find(r->object->root, "status", "secretRef", nullptr) != nullptr;
+    if (!output_may_make(r, e) || (lost && !presence_confirm(r, e))) {
         return false;
     }
     if (make(r, e)) {
-        if (json_find(r->object->root, "status", "secretRef", nullptr) != nullptr) {
+        if (lost) {
             warn(r, REASON_SECRET_LOST, "Remake", "was lost, and a new one was made", "");
         }
         return true;

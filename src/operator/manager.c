@@ -127,11 +127,17 @@ static void work(void *context, const char *key, bool may_be_slow) {
 
 // ---- watches and health
 
-static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error) {
+// What goes on failing in the same way is told once.
+static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error,
+                         bool known) {
     struct manager *m = context;
     measure_watch_failure(&m->measure, resource, error);
-    LOG(LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural},
+    LOG(known ? LOG_DEBUG : LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural},
         {"detail", error->message});
+}
+
+static void watch_recovered(void *, const struct kube_resource *resource) {
+    LOG(LOG_INFO, "list or watch works again", {"resource", resource->plural});
 }
 
 // Work begins when all is known and we lead, whichever comes last.
@@ -341,8 +347,10 @@ static bool start_watches(struct manager *m, struct error *e) {
         .loop = m->loop,
         .client = m->client,
         .queue = m->queue,
+        .watch_seconds = m->settings->watch_timeout_ms / 1000,
         .settings_key = m->settings_key,
         .failed = watch_failed,
+        .recovered = watch_recovered,
         .synced = all_synced,
         .settings_changed = settings_changed,
         .context = m,

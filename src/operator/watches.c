@@ -18,6 +18,8 @@ struct watched {
     const char *namespace; // NULL: all; borrowed from options or settings_namespace
     struct store *store;
     struct watch *watch;
+    bool failing; // and with this class of error the last time; loop thread
+    enum error_class failure;
 };
 
 struct watches {
@@ -169,7 +171,16 @@ static bool is_served(void *context, const struct kube_object *object) {
 
 static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error) {
     struct watched *watched = context;
-    watched->watches->options.failed(watched->watches->options.context, resource, error);
+    bool known = watched->failing && watched->failure == error->class;
+    watched->failing = true;
+    watched->failure = error->class;
+    watched->watches->options.failed(watched->watches->options.context, resource, error, known);
+}
+
+static void watch_recovered(void *context, const struct kube_resource *resource) {
+    struct watched *watched = context;
+    watched->failing = false;
+    watched->watches->options.recovered(watched->watches->options.context, resource);
 }
 
 static bool range_has_synced(const struct watches *watches, size_t from, size_t to,
@@ -193,7 +204,9 @@ static bool start_range(struct watches *watches, size_t from, size_t to, struct 
             .resource = &watched->resource,
             .namespace = watched->namespace,
             .metadata_only = watched->kind == nullptr,
+            .watch_seconds = watches->options.watch_seconds,
             .failed = watch_failed,
+            .recovered = watch_recovered,
             .synced = watch_synced,
             .context = watched,
         };

@@ -18,10 +18,14 @@ struct watches_options {
     // but those that are excluded.
     const char *const *namespaces;
     const char *const *excluded;
+    uint32_t watch_seconds;   // as in watch_options
     const char *settings_key; // "namespace/name" of the ConfigMap with the operator's own settings; copied
-    // Told on the loop thread. failed: a list or watch failed; synced: all have listed for the first time;
-    // settings_changed: that ConfigMap is, or is not, what it was.
-    void (*failed)(void *context, const struct kube_resource *resource, const struct error *error);
+    // Told on the loop thread. failed: a list or watch failed; known: it did so the last time too, with an
+    // error of the same class; recovered: after failures the server has answered; synced: all have listed for
+    // the first time; settings_changed: that ConfigMap is, or is not, what it was.
+    void (*failed)(void *context, const struct kube_resource *resource, const struct error *error,
+                   bool known);
+    void (*recovered)(void *context, const struct kube_resource *resource);
     void (*synced)(void *context);
     void (*settings_changed)(void *context);
     void *context;

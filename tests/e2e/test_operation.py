@@ -15,6 +15,7 @@ FLAGS = {
     "--namespaces": "QUBESEC_NAMESPACES",
     "--exclude-namespaces": "QUBESEC_EXCLUDE_NAMESPACES",
     "--grant-check-interval": "QUBESEC_GRANT_CHECK_INTERVAL",
+    "--watch-timeout": "QUBESEC_WATCH_TIMEOUT",
     "--kubeconfig": "QUBESEC_KUBECONFIG",
     "--context": "QUBESEC_CONTEXT",
     "--bind-address": "QUBESEC_BIND_ADDRESS",

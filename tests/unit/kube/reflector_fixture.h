@@ -80,7 +80,7 @@ struct fixture {
     memory_left = -1;
     fixture = (struct fixture){.now_ms = 1000000, .random = 0.5, .log = buffer_create(1 << 20)};
     const struct reflector_sink sink = {&fixture, sink_replace, sink_apply, sink_remove, sink_advance};
-    must(reflector_create(&sink, draw, &fixture, &fixture.reflector, &e), e);
+    must(reflector_create(&sink, 600, draw, &fixture, &fixture.reflector, &e), e);
     *state = &fixture;
     return 0;
 }

@@ -354,7 +354,7 @@ static void memory_that_runs_out_anywhere_is_waited_out(void **state) {
     struct reflector *reflector = nullptr;
     const struct reflector_sink sink = {0};
     memory_left = 0;
-    must_fail(reflector_create(&sink, draw, nullptr, &reflector, &e), e, ERROR_NO_MEMORY, "");
+    must_fail(reflector_create(&sink, 600, draw, nullptr, &reflector, &e), e, ERROR_NO_MEMORY, "");
     memory_left = -1;
     assert_null(reflector);
     reflector_free(nullptr);

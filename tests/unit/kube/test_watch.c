@@ -127,6 +127,11 @@ static void failed(void *context, const struct kube_resource *resource, const st
     note(context, "!", error->message);
 }
 
+static void recovered(void *context, const struct kube_resource *resource) {
+    assert_ptr_equal(resource, &widgets);
+    note(context, "works again", "");
+}
+
 static void synced(void *context, const struct kube_resource *resource) {
     assert_ptr_equal(resource, &widgets);
     note(context, "synced", "");
@@ -207,7 +212,9 @@ static void watch_until(struct fixture *fixture, const struct exchange *script, 
     fixture->stop_after = stop_after;
     const struct watch_options options = {.resource = &widgets,
                                           .metadata_only = metadata_only,
+                                          .watch_seconds = 600,
                                           .failed = failed,
+                                          .recovered = recovered,
                                           .synced = synced,
                                           .context = fixture};
     must(watch_create(fixture->loop, fixture->client, fixture->store, &options, &fixture->watch, &e), e);
@@ -260,7 +267,7 @@ static void it_lists_in_pages_watches_and_watches_on(void **state) {
     expect_accept(fixture, 2, "application/json");
 }
 
-static void only_metadata_is_asked_for(void **state) {
+static void test_trap_20_only_metadata_is_asked_for(void **state) {
     static const struct exchange script[] = {
         {.query = "?limit=500&resourceVersion=0", .status = 200, .body = LIST("100", "", ITEM("a", "1"))},
         {.query = "&resourceVersion=100",
@@ -274,7 +281,7 @@ static void only_metadata_is_asked_for(void **state) {
     expect_accept(fixture, 1, KUBE_METADATA_ONLY);
 }
 
-static void gone_in_all_three_forms_lists_again(void **state) {
+static void test_trap_03_04_05_gone_in_all_three_forms_lists_again(void **state) {
     static const struct exchange script[] = {
         {.query = "?limit=500&resourceVersion=0", .status = 200, .body = LIST("100", "t", ITEM("a", "1"))},
         {.query = "?limit=500&continue=t", .status = 410, .body = STATUS("410", "too old")},
@@ -328,11 +335,11 @@ static void failures_are_told_and_retried(void **state) {
         "!listing widgets: forbidden: no list",
         "!listing widgets: not JSON",
         "!listing widgets: an answer with the HTTP",
-        "+a synced",
+        "+a synced works again",
         "!watching widgets: ",
         "!watching widgets: the server ended the watch at once",
         "!watching widgets: ",
-        "+b",
+        "+b works again",
     };
     for (size_t i = 0; i < sizeof(in_order) / sizeof(in_order[0]); i++) {
         position = strstr(position, in_order[i]);
@@ -389,7 +396,7 @@ static void a_restored_server_is_listed_anew(void **state) {
     struct fixture *fixture = *state;
     watch_until(fixture, script, LENGTH(script), false, "+c ");
     assert_non_null(strstr(buffer_text(&fixture->log), "restored from a backup"));
-    assert_non_null(strstr(buffer_text(&fixture->log), "-b +c "));
+    assert_non_null(strstr(buffer_text(&fixture->log), "-b works again +c "));
 }
 
 static void too_long_a_line_ends_the_watch(void **state) {
@@ -434,10 +441,14 @@ static void it_may_be_freed_while_an_exchange_runs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        scripted(it_lists_in_pages_watches_and_watches_on), scripted(only_metadata_is_asked_for),
-        scripted(gone_in_all_three_forms_lists_again),      scripted(failures_are_told_and_retried),
-        scripted(a_server_that_goes_on_refusing_is_told),   scripted(a_restored_server_is_listed_anew),
-        scripted(too_long_a_line_ends_the_watch),           scripted(it_may_be_freed_while_an_exchange_runs),
+        scripted(it_lists_in_pages_watches_and_watches_on),
+        scripted(test_trap_20_only_metadata_is_asked_for),
+        scripted(test_trap_03_04_05_gone_in_all_three_forms_lists_again),
+        scripted(failures_are_told_and_retried),
+        scripted(a_server_that_goes_on_refusing_is_told),
+        scripted(a_restored_server_is_listed_anew),
+        scripted(too_long_a_line_ends_the_watch),
+        scripted(it_may_be_freed_while_an_exchange_runs),
     };
     use_own_heap();
     return cmocka_run_group_tests(tests, nullptr, nullptr);
