@@ -2,11 +2,14 @@
 """Runs the test suites and closes with the sum of what they ran: N passed, N failed, N skipped.
 
   tools/test.py            all suites
-  tools/test.py SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan, interop
+  tools/test.py SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan, e2e-tsan, faults, interop
+
+Unit tests keep all cores busy and run one suite after the other. The other suites mostly wait, and run side by side.
 
 The builds and peers that a suite needs are there already (make test). Run it through tools/toolbox.sh.
 """
 
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
@@ -20,7 +23,10 @@ import xml.etree.ElementTree as xml
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = CHECKOUT / ".local" / "build"
 REPORTS = CHECKOUT / ".local" / "reports"
-SUITES = ("unit", "unit-asan", "unit-tsan", "e2e", "e2e-asan", "interop")
+# Lanes run side by side, the suites of a lane one after the other; the unit tests come before all.
+FIRST = ("unit", "unit-asan", "unit-tsan")
+LANES = (("e2e", "faults"), ("e2e-asan", "interop"), ("e2e-tsan",))
+SUITES = (*FIRST, *(suite for lane in LANES for suite in lane))
 CMOCKA_START, CMOCKA_GROUP = "[ RUN      ]", "[==========]"
 
 
@@ -96,7 +102,11 @@ def interop(build, report):
     return command, {**environment, "QUBESEC_PEERS": peers}, read
 
 
-KINDS = {"unit": unit, "e2e": end_to_end, "interop": interop}
+def faults(build, report):
+    return end_to_end(build, report, "tests/faults")
+
+
+KINDS = {"unit": unit, "e2e": end_to_end, "faults": faults, "interop": interop}
 
 
 def sanitizer_reports(suite):
@@ -113,31 +123,55 @@ def sanitizer_options(suite):
     }
 
 
-def run(suite):
+def run(suite, output=None):
+    """Runs a suite and returns its counts; all it prints goes to the file output, if there is one."""
     kind, _, flavour = suite.partition("-")
     build = BUILD / (flavour or "release")
     report = REPORTS / f"{suite}.xml"
     command, environment, read = KINDS[kind](build, report)
     started = time.monotonic()
-    print(f"== {suite}", flush=True)
+    print(f"== {suite}", file=output, flush=True)
     done = subprocess.run(
-        [str(word) for word in command], cwd=CHECKOUT, check=False,
+        [str(word) for word in command], cwd=CHECKOUT, check=False, stdout=output, stderr=output and subprocess.STDOUT,
         env={**os.environ, **sanitizer_options(suite), **environment},
     )  # fmt: skip
     try:
         counts = read(report)
     except (OSError, xml.ParseError) as error:
-        print(f"{suite}: no report from its runner: {error}")
+        print(f"{suite}: no report from its runner: {error}", file=output)
         counts = Counts(failed=1)
     found = sanitizer_reports(suite)
     for file in found:
-        print(f"{suite}: a sanitizer found a fault ({file.name}):\n{file.read_text(errors='replace')}")
+        print(f"{suite}: a sanitizer found a fault ({file.name}):\n{file.read_text(errors='replace')}", file=output)
     if done.returncode != 0:
-        print(f"{suite}: its runner ended with status {done.returncode}")
+        print(f"{suite}: its runner ended with status {done.returncode}", file=output)
     if counts.failed == 0 and (found or done.returncode != 0):
         counts += Counts(failed=1)
-    print(f"== {suite}: {counts} in {time.monotonic() - started:.0f} s\n", flush=True)
+    print(f"== {suite}: {counts} in {time.monotonic() - started:.0f} s\n", file=output, flush=True)
     return counts
+
+
+def run_lane(suites):
+    """Runs suites one after the other; what each printed is shown whole, at its end."""
+    results = {}
+    for suite in suites:
+        print(f"== {suite} has started", flush=True)
+        with open(REPORTS / f"{suite}.log", "w+", encoding="utf-8", errors="replace") as log:
+            results[suite] = run(suite, log)
+            log.seek(0)
+            print(log.read(), end="", flush=True)
+    return results
+
+
+def run_all(suites):
+    results = {suite: run(suite) for suite in suites if suite in FIRST}
+    lanes = [wanted for lane in LANES if (wanted := [suite for suite in lane if suite in suites])]
+    if len(lanes) == 1 and len(lanes[0]) == 1:  # nothing else prints
+        return results | {lanes[0][0]: run(lanes[0][0])}
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for result in pool.map(run_lane, lanes):
+            results |= result
+    return results
 
 
 def main():
@@ -147,7 +181,7 @@ def main():
         sys.exit(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
-    results = {suite: run(suite) for suite in suites}
+    results = run_all(suites)
     for suite, counts in results.items():
         print(f"{suite:<10} {counts}{'' if counts.good else '   <-- here'}")
     total = sum(results.values(), Counts())

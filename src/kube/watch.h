@@ -18,9 +18,11 @@ struct watch_options {
     const struct kube_resource *resource; // borrowed until watch_free
     const char *namespace;                // NULL: all; copied
     bool metadata_only;                   // PartialObjectMetadata
-    // Told on the loop thread of each failed list or watch, and of the first complete list; may be NULL.
-    // Neither may call watch_free.
+    uint32_t watch_seconds;               // how long a watch lasts at most before it is made anew
+    // Told on the loop thread of each failed list or watch, of the first answer of use after such, and of the
+    // first complete list; may be NULL. None may call watch_free.
     void (*failed)(void *context, const struct kube_resource *resource, const struct error *error);
+    void (*recovered)(void *context, const struct kube_resource *resource);
     void (*synced)(void *context, const struct kube_resource *resource);
     void *context;
 };
@@ -37,6 +39,10 @@ void watch_free(struct watch *watch);
 
 // Whether it has listed once. Any thread.
 bool watch_has_synced(const struct watch *watch);
+
+// Whether the server has answered with an error several times in a row since it last began a watch: a right
+// was taken away, say, or there is no such resource any more. Any thread.
+bool watch_is_refused(const struct watch *watch);
 
 // Milliseconds since the server last answered (a list, an event, a bookmark), or since watch_create. Any
 // thread.

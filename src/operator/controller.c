@@ -11,7 +11,8 @@
 #include <string.h>
 
 // A failure that is shown in the status seldom goes away in a few milliseconds.
-enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000 };
+// When an outage ends nobody is woken either, and many objects may have waited it out.
+enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000, OUTAGE_WAIT_MAX_MS = 60000 };
 
 // How a failure of each class is shown and followed up. No reason: the status is left alone and the object is
 // tried again, since nothing is known to be wrong with it.
@@ -21,18 +22,18 @@ static const struct consequence {
     bool retry;
     uint32_t retry_max_ms; // 0: as long as the queue has it
 } consequences[ERROR_CLASS_COUNT] = {
-    [ERROR_RETRYABLE] = {.retry = true},
+    [ERROR_RETRYABLE] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
     [ERROR_CONFLICT] = {REASON_SECRET_CONFLICT, PHASE_FAILED, false}, // the Secret's end wakes the object
     [ERROR_NOT_FOUND] = {REASON_WAITING_FOR_INPUT, PHASE_PENDING,
                          false}, // the input's coming wakes the object
-    [ERROR_GONE] = {.retry = true},
+    [ERROR_GONE] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
     [ERROR_FORBIDDEN] = {REASON_ACCESS_DENIED, PHASE_FAILED, true, GRANT_WAIT_MAX_MS}, // a grant wakes nobody
     [ERROR_INVALID_SPEC] = {REASON_INVALID_SPEC, PHASE_FAILED,
                             false}, // an edit, or another input, wakes the object
     [ERROR_REFUSED] = {REASON_REQUEST_REFUSED, PHASE_FAILED, true},
     [ERROR_CRYPTO] = {REASON_CRYPTO_ERROR, PHASE_FAILED, true},
-    [ERROR_IO] = {.retry = true},
-    [ERROR_NO_MEMORY] = {.retry = true},
+    [ERROR_IO] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
+    [ERROR_NO_MEMORY] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
     [ERROR_INTERNAL] = {REASON_INTERNAL_ERROR, PHASE_FAILED, true},
 };
 
@@ -152,11 +153,12 @@ static bool create(struct reconcile *r, struct error *e) {
             "spec.outputSecretName",
             r->decoded.secret_name, older);
     }
-    if (!output_may_make(r, e)) {
+    bool lost = json_find(r->object->root, "status", "secretRef", nullptr) != nullptr;
+    if (!output_may_make(r, e) || (lost && !presence_confirm(r, e))) {
         return false;
     }
     if (make(r, e)) {
-        if (json_find(r->object->root, "status", "secretRef", nullptr) != nullptr) {
+        if (lost) {
             warn(r, REASON_SECRET_LOST, "Remake", "was lost, and a new one was made", "");
         }
         return true;
@@ -242,6 +244,7 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
     struct error failure;
     if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
         verdict->kind = VERDICT_RETRY;
+        verdict->retry_max_ms = OUTAGE_WAIT_MAX_MS;
         *e = failure;
     }
 }

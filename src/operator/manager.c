@@ -127,11 +127,17 @@ static void work(void *context, const char *key, bool may_be_slow) {
 
 // ---- watches and health
 
-static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error) {
+// What goes on failing in the same way is told once.
+static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error,
+                         bool known) {
     struct manager *m = context;
     measure_watch_failure(&m->measure, resource, error);
-    LOG(LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural},
+    LOG(known ? LOG_DEBUG : LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural},
         {"detail", error->message});
+}
+
+static void watch_recovered(void *, const struct kube_resource *resource) {
+    LOG(LOG_INFO, "list or watch works again", {"resource", resource->plural});
 }
 
 // Work begins when all is known and we lead, whichever comes last.
@@ -169,12 +175,13 @@ static void settings_changed(void *context) {
 static int answer_ready(struct manager *m, struct buffer *body) {
     struct error ignored;
     const char *missing = nullptr;
+    const char *why = nullptr;
     if (atomic_load(&m->stopping)) {
         (void)buffer_append_text(body, "stopping\n", &ignored);
         return 503;
     }
-    if (!watches_are_alive(m->watches, &missing)) {
-        (void)buffer_append_format(body, &ignored, "%s: not listed yet, or not heard of lately\n", missing);
+    if (!watches_are_alive(m->watches, &missing, &why)) {
+        (void)buffer_append_format(body, &ignored, "%s: %s\n", missing, why);
         return 503;
     }
     if (!webhook_is_ready(m->webhook)) {
@@ -340,8 +347,10 @@ static bool start_watches(struct manager *m, struct error *e) {
         .loop = m->loop,
         .client = m->client,
         .queue = m->queue,
+        .watch_seconds = m->settings->watch_timeout_ms / 1000,
         .settings_key = m->settings_key,
         .failed = watch_failed,
+        .recovered = watch_recovered,
         .synced = all_synced,
         .settings_changed = settings_changed,
         .context = m,

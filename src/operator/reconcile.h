@@ -81,6 +81,12 @@ bool source_is_own(const struct reconcile *r, const struct source *source);
 [[nodiscard]] bool grants_check(struct reconcile *r, const struct source *source, const char *kind,
                                 const char *name, struct error *e);
 
+// presence.c: what the watch has not shown yet.
+
+// Asks the API server for r's object, and stores what it says. Errors: RETRYABLE (it is gone, is being
+// deleted, or another one has its name), those of requests.
+[[nodiscard]] bool presence_confirm(const struct reconcile *r, struct error *e);
+
 // inputs.c: step 3.
 
 // Finds each input and what the watch knows of it, with no request. Errors: NOT_FOUND (missing or not

@@ -131,6 +131,12 @@ static bool set_grant_check_interval(void *target, const char *name, const char 
     return parse_time(name, text, &bounds, &settings->grant_check_ms, e);
 }
 
+static bool set_watch_timeout(void *target, const char *name, const char *text, struct error *e) {
+    struct settings *settings = target;
+    static const struct time_bounds bounds = {5000, HOUR_MS, "from 5s to 1h"};
+    return parse_time(name, text, &bounds, &settings->watch_timeout_ms, e);
+}
+
 static bool set_webhook_overlap(void *target, const char *name, const char *text, struct error *e) {
     struct settings *settings = target;
     static const struct time_bounds bounds = {1000, HOUR_MS, "from 1s to 1h"};
@@ -184,6 +190,10 @@ static const struct flag flag_list[] = {
     {"--grant-check-interval", "QUBESEC_GRANT_CHECK_INTERVAL", "TIME", 0, set_grant_check_interval,
      "How often it is checked whether a reference into another namespace is still granted: 30s, 5m. Default: "
      "5m."},
+    {"--watch-timeout", "QUBESEC_WATCH_TIMEOUT", "TIME", 0, set_watch_timeout,
+     "How long a watch of the API server lasts before it is made anew: at most this, at least half of it. "
+     "Less "
+     "than what a load balancer before the API server allows a quiet connection: 30s, 5m. Default: 10m."},
     {"--config-map", "QUBESEC_CONFIG_MAP", "NAME", TEXT(config_map), nullptr,
      "ConfigMap of that namespace whose entries log-level and workers win over the flags, and are picked up "
      "while "
@@ -269,6 +279,7 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
         .webhook_overlap_ms = 60000,
         .log_level = LOG_INFO,
         .workers = 4,
+        .watch_timeout_ms = 600000,
         .grant_check_ms = 300000,
         .leader_elect = true,
         .leader_election = {.duration_ms = 15000, .renew_deadline_ms = 10000, .retry_period_ms = 2000},

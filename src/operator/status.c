@@ -291,9 +291,12 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e
         .body_length = body.length,
     };
     if (!reconcile_request(r, &request, &answer, e)) {
-        // Changed, deleted, or deleted and made anew: the watch brings the news, if it has not yet.
-        bool stale = e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND;
-        e->class = stale ? ERROR_RETRYABLE : e->class;
+        // Changed, deleted, or deleted and made anew.
+        struct error ignored;
+        if (e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND) {
+            (void)presence_confirm(r, &ignored); // so that the next try begins with the news
+            e->class = ERROR_RETRYABLE;
+        }
         return error_wrap(e, "writing the status");
     }
     return kube_object_create(yyjson_doc_get_root(answer), &updated, e) &&

@@ -18,6 +18,8 @@ struct watched {
     const char *namespace; // NULL: all; borrowed from options or settings_namespace
     struct store *store;
     struct watch *watch;
+    bool failing; // and with this class of error the last time; loop thread
+    enum error_class failure;
 };
 
 struct watches {
@@ -169,7 +171,16 @@ static bool is_served(void *context, const struct kube_object *object) {
 
 static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error) {
     struct watched *watched = context;
-    watched->watches->options.failed(watched->watches->options.context, resource, error);
+    bool known = watched->failing && watched->failure == error->class;
+    watched->failing = true;
+    watched->failure = error->class;
+    watched->watches->options.failed(watched->watches->options.context, resource, error, known);
+}
+
+static void watch_recovered(void *context, const struct kube_resource *resource) {
+    struct watched *watched = context;
+    watched->failing = false;
+    watched->watches->options.recovered(watched->watches->options.context, resource);
 }
 
 static bool range_has_synced(const struct watches *watches, size_t from, size_t to,
@@ -193,7 +204,9 @@ static bool start_range(struct watches *watches, size_t from, size_t to, struct 
             .resource = &watched->resource,
             .namespace = watched->namespace,
             .metadata_only = watched->kind == nullptr,
+            .watch_seconds = watches->options.watch_seconds,
             .failed = watch_failed,
+            .recovered = watch_recovered,
             .synced = watch_synced,
             .context = watched,
         };
@@ -330,13 +343,18 @@ void watches_free(struct watches *watches) {
     }
 }
 
-bool watches_are_alive(const struct watches *watches, const char **ret_missing) {
+bool watches_are_alive(const struct watches *watches, const char **ret_missing, const char **ret_why) {
     if (!range_has_synced(watches, 0, watches->count, ret_missing)) {
+        *ret_why = "not listed yet";
         return false;
     }
     for (size_t i = 0; i < watches->count; i++) {
-        if (watch_silence_ms(watches->all[i].watch) > SILENCE_MAX_MS) {
+        const struct watch *watch = watches->all[i].watch;
+        bool refused = watch_is_refused(watch);
+        if (refused || watch_silence_ms(watch) > SILENCE_MAX_MS) {
             *ret_missing = watches->all[i].resource.plural;
+            *ret_why =
+                refused ? "the API server answers with errors, the log tells them" : "not heard of lately";
             return false;
         }
     }

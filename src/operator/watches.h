@@ -18,10 +18,14 @@ struct watches_options {
     // but those that are excluded.
     const char *const *namespaces;
     const char *const *excluded;
+    uint32_t watch_seconds;   // as in watch_options
     const char *settings_key; // "namespace/name" of the ConfigMap with the operator's own settings; copied
-    // Told on the loop thread. failed: a list or watch failed; synced: all have listed for the first time;
-    // settings_changed: that ConfigMap is, or is not, what it was.
-    void (*failed)(void *context, const struct kube_resource *resource, const struct error *error);
+    // Told on the loop thread. failed: a list or watch failed; known: it did so the last time too, with an
+    // error of the same class; recovered: after failures the server has answered; synced: all have listed for
+    // the first time; settings_changed: that ConfigMap is, or is not, what it was.
+    void (*failed)(void *context, const struct kube_resource *resource, const struct error *error,
+                   bool known);
+    void (*recovered)(void *context, const struct kube_resource *resource);
     void (*synced)(void *context);
     void (*settings_changed)(void *context);
     void *context;
@@ -42,9 +46,10 @@ struct watches_options {
 void watches_stop(struct watches *watches);
 void watches_free(struct watches *watches); // stops and takes watches; NULL is allowed
 
-// Whether everything has listed, and the server was heard of on each watch lately (it sends something every
-// minute or so). Any thread. *ret_missing: a resource of which that is not so.
-bool watches_are_alive(const struct watches *watches, const char **ret_missing);
+// Whether everything has listed, no watch is refused, and the server was heard of on each lately (it sends
+// something every minute or so). Any thread. *ret_missing: a resource of which that is not so; *ret_why: what
+// is not so.
+bool watches_are_alive(const struct watches *watches, const char **ret_missing, const char **ret_why);
 
 // What is known of one watch.
 struct watch_state {

@@ -22,3 +22,11 @@ def with_token(cluster, folder, text):
     (folder / "token").write_text(text)
     (folder / "kubeconfig").write_text(json.dumps(config))
     return folder / "kubeconfig"
+
+
+def with_server(cluster, folder, url):
+    """The operator's kubeconfig for another address of the same API server."""
+    config = json.loads(cluster.operator_config.read_text())
+    config["clusters"][0]["cluster"]["server"] = url
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    return folder / "kubeconfig"

@@ -12,7 +12,7 @@ import urllib.request
 
 from api import PATIENCE, wait_until
 
-SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
+SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
 STOP_PATIENCE = 10.0  # what SIGTERM promises
 
 
@@ -140,7 +140,8 @@ class Operators:
 
     @property
     def sanitized(self):
-        return b"__asan_init" in self.binary.read_bytes()
+        program = self.binary.read_bytes()
+        return b"__asan_init" in program or b"__tsan_init" in program
 
     def command(self, *flags, kubeconfig=None, program=None):
         return [

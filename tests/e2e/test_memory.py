@@ -52,7 +52,7 @@ def signed_things(namespace):
 
 def test_memory_image_holds_no_key(cluster, api, operators, namespace, image):
     if operators.sanitized:
-        pytest.skip("AddressSanitizer keeps what was freed")
+        pytest.skip("a sanitizer keeps what was freed")
     operator = operators.start("--allow-memory-dump").wait_ready()
     things = [one for number in range(50) for one in exchange(namespace, f"x{number}-")]
     numbers = [thing(QRN, namespace, f"numbers-{number}", {"numBytes": 4096}) for number in range(10)]
@@ -96,7 +96,7 @@ def test_memory_is_closed_to_the_operators_own_user(cluster, operators, flags, o
         program = [folder / operators.binary.name, "operator"]
         options = {"kubeconfig": folder / "kubeconfig", "program": program, "user": NOBODY}
         # Where sanitizers write their reports is closed to that user; without the options, to the operator's log.
-        environment = {"ASAN_OPTIONS": "", "UBSAN_OPTIONS": ""}
+        environment = {"ASAN_OPTIONS": "", "TSAN_OPTIONS": "", "UBSAN_OPTIONS": ""}
         operator = operators.start(*flags, environment=environment, **options).wait_ready()
         memory = os.stat(f"/proc/{operator.pid}/mem")
         limits = pathlib.Path(f"/proc/{operator.pid}/limits").read_text()

@@ -15,6 +15,7 @@ FLAGS = {
     "--namespaces": "QUBESEC_NAMESPACES",
     "--exclude-namespaces": "QUBESEC_EXCLUDE_NAMESPACES",
     "--grant-check-interval": "QUBESEC_GRANT_CHECK_INTERVAL",
+    "--watch-timeout": "QUBESEC_WATCH_TIMEOUT",
     "--kubeconfig": "QUBESEC_KUBECONFIG",
     "--context": "QUBESEC_CONTEXT",
     "--bind-address": "QUBESEC_BIND_ADDRESS",
@@ -301,7 +302,7 @@ def test_stops_in_order_while_busy(api, operators, namespace, number):
 # Credentials
 
 
-def test_token_that_is_replaced(api, cluster, operators, namespace, tmp_path):
+def test_trap_21_token_that_is_replaced(api, cluster, operators, namespace, tmp_path):
     """As a kubelet does it: the file gets a new token, and the old one ends."""
     account = ("qubesec-system", "qubesec-operator")
     secret = api.create(

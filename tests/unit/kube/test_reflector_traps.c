@@ -3,7 +3,7 @@
 #include "reflector_fixture.h"
 
 // kubernetes/client-go#374, kube-rs PR 1945: nobody notices a dead connection.
-static void trap_1_a_dead_watch_has_deadlines_of_our_own(void **state) {
+static void test_trap_01_a_dead_watch_has_deadlines_of_our_own(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     for (int i = 0; i < 3; i++) {
@@ -30,6 +30,23 @@ static void trap_1_a_dead_watch_has_deadlines_of_our_own(void **state) {
     expect_watch(fixture, "100");
 }
 
+static void test_trap_01_watches_can_be_shorter_than_a_load_balancer_allows(void **state) {
+    struct fixture *fixture = *state;
+    struct error e;
+    const struct reflector_sink sink = {fixture, sink_replace, sink_apply, sink_remove, sink_advance};
+    reflector_free(fixture->reflector);
+    must(reflector_create(&sink, 45, draw, fixture, &fixture->reflector, &e), e);
+    fixture->random = 0;
+    begin_watch(fixture);
+    assert_non_null(strstr(fixture->step.query, "timeoutSeconds=22&"));
+    fixture->now_ms += 22 * SECOND;
+    end(fixture);
+    fixture->random = 0.999999;
+    expect_watch(fixture, "100");
+    assert_non_null(strstr(fixture->step.query, "timeoutSeconds=44&"));
+    assert_int_equal(fixture->step.deadline_ms, (44 + 10) * SECOND);
+}
+
 static void a_list_has_a_deadline(void **state) {
     struct fixture *fixture = *state;
     expect_list(fixture, FIRST_LIST);
@@ -37,7 +54,7 @@ static void a_list_has_a_deadline(void **state) {
 }
 
 // kopf PR 8, python-base#57: 410 comes as an event of a 200 answer.
-static void trap_3_gone_within_a_watch_lists_the_newest_at_once(void **state) {
+static void test_trap_03_gone_within_a_watch_lists_the_newest_at_once(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -49,7 +66,7 @@ static void trap_3_gone_within_a_watch_lists_the_newest_at_once(void **state) {
 }
 
 // dotnet-operator-sdk#724: 410 comes as the HTTP status.
-static void trap_4_gone_as_an_answer_lists_the_newest_at_once(void **state) {
+static void test_trap_04_gone_as_an_answer_lists_the_newest_at_once(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     fail_as(fixture, 410, ERROR_GONE, 0, "too old resource version");
@@ -58,7 +75,7 @@ static void trap_4_gone_as_an_answer_lists_the_newest_at_once(void **state) {
     expect_watch(fixture, "200");
 }
 
-static void trap_4_gone_by_reason_alone_is_gone(void **state) {
+static void test_trap_04_gone_by_reason_alone_is_gone(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     fail_as(fixture, 500, ERROR_GONE, 0, "Expired");
@@ -66,7 +83,7 @@ static void trap_4_gone_by_reason_alone_is_gone(void **state) {
 }
 
 // fluent-bit#9309, kubernetes PR 67284: 410 on a page of a list.
-static void trap_5_an_expired_page_lists_anew_in_one_piece(void **state) {
+static void test_trap_05_an_expired_page_lists_anew_in_one_piece(void **state) {
     struct fixture *fixture = *state;
     expect_list(fixture, FIRST_LIST);
     page(fixture, LIST_PAGE("100", "t", ITEM("a", "1")));
@@ -82,7 +99,7 @@ static void trap_5_an_expired_page_lists_anew_in_one_piece(void **state) {
 }
 
 // client-go's reflector.go: ERROR events other than 410.
-static void trap_6_error_events_retry_the_version_then_list(void **state) {
+static void test_trap_06_error_events_retry_the_version_then_list(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -101,7 +118,7 @@ static void trap_6_error_events_retry_the_version_then_list(void **state) {
     expect_watch(fixture, "120");
 }
 
-static void trap_6_an_event_between_errors_counts_as_progress(void **state) {
+static void test_trap_06_an_event_between_errors_counts_as_progress(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -118,7 +135,7 @@ static void trap_6_an_event_between_errors_counts_as_progress(void **state) {
     }
 }
 
-static void trap_6_an_error_event_without_sense_is_an_error(void **state) {
+static void test_trap_06_an_error_event_without_sense_is_an_error(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     static const char *const lines[] = {
@@ -136,7 +153,7 @@ static void trap_6_an_error_event_without_sense_is_an_error(void **state) {
 }
 
 // kopf (zalando)#42: the version of the last item instead of the list's own.
-static void trap_7_the_version_is_the_lists_own(void **state) {
+static void test_trap_07_the_version_is_the_lists_own(void **state) {
     struct fixture *fixture = *state;
     expect_list(fixture, FIRST_LIST);
     page(fixture, LIST("100", ITEM("a", "900") "," ITEM("z", "3"))); // neither of the items'
@@ -144,7 +161,7 @@ static void trap_7_the_version_is_the_lists_own(void **state) {
 }
 
 // kube-rs#1615: on a quiet resource the version grows too old.
-static void trap_8_bookmarks_move_the_version(void **state) {
+static void test_trap_08_bookmarks_move_the_version(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     line(fixture, BOOKMARK("150"));
@@ -156,7 +173,7 @@ static void trap_8_bookmarks_move_the_version(void **state) {
 }
 
 // kubernetes#107133: after a restored backup the version is of the future.
-static void trap_9_a_too_large_version_lists_the_newest_at_once(void **state) {
+static void test_trap_09_a_too_large_version_lists_the_newest_at_once(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -170,7 +187,7 @@ static void trap_9_a_too_large_version_lists_the_newest_at_once(void **state) {
     expect_watch(fixture, "9");
 }
 
-static void trap_9_a_watch_from_a_too_large_version_lists_too(void **state) {
+static void test_trap_09_a_watch_from_a_too_large_version_lists_too(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -181,7 +198,7 @@ static void trap_9_a_watch_from_a_too_large_version_lists_too(void **state) {
 }
 
 // kubernetes#107457, etcd#16028: a restored backup that has overtaken the version seen.
-static void trap_10_it_lists_the_newest_every_ten_hours(void **state) {
+static void test_trap_10_it_lists_the_newest_every_ten_hours(void **state) {
     struct fixture *fixture = *state;
     fixture->random = 0.25;
     begin_watch(fixture);
@@ -199,7 +216,7 @@ static void trap_10_it_lists_the_newest_every_ten_hours(void **state) {
 }
 
 // kubernetes#104171: a watch that is answered with nothing makes a busy loop.
-static void trap_11_a_watch_that_ends_at_once_is_a_failure(void **state) {
+static void test_trap_11_a_watch_that_ends_at_once_is_a_failure(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -214,7 +231,7 @@ static void trap_11_a_watch_that_ends_at_once_is_a_failure(void **state) {
     expect_list(fixture, "resourceVersion=100"); // it may be that it never answers to this version
 }
 
-static void trap_11_a_short_watch_with_an_event_is_none(void **state) {
+static void test_trap_11_a_short_watch_with_an_event_is_none(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     line(fixture, BOOKMARK("101"));
@@ -226,7 +243,7 @@ static void trap_11_a_short_watch_with_an_event_is_none(void **state) {
 }
 
 // half a list, or one that is not compared, leaves ghosts.
-static void trap_12_a_list_replaces_all_at_once(void **state) {
+static void test_trap_12_a_list_replaces_all_at_once(void **state) {
     struct fixture *fixture = *state;
     expect_list(fixture, FIRST_LIST);
     page(fixture, LIST_PAGE("100", "t", ITEM("a", "1")));
@@ -240,7 +257,7 @@ static void trap_12_a_list_replaces_all_at_once(void **state) {
 }
 
 // kubernetes PR 115402, cozystack PR 2786: streaming lists that are asked for wrongly, or never end.
-static void traps_13_and_14_no_streaming_list_is_asked_for(void **state) {
+static void test_trap_13_14_no_streaming_list_is_asked_for(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     assert_null(strstr(fixture->step.query, "sendInitialEvents"));
@@ -252,7 +269,7 @@ static void traps_13_and_14_no_streaming_list_is_asked_for(void **state) {
 }
 
 // kopf#962, pepr#3178: 429 ends the watcher.
-static void trap_16_too_many_requests_is_waited_out(void **state) {
+static void test_trap_16_too_many_requests_is_waited_out(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     for (int i = 0; i < 20; i++) {
@@ -263,7 +280,7 @@ static void trap_16_too_many_requests_is_waited_out(void **state) {
     }
 }
 
-static void trap_16_retry_after_is_a_floor_only(void **state) {
+static void test_trap_16_retry_after_is_a_floor_only(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
     for (int i = 0; i < 10; i++) {
@@ -275,7 +292,7 @@ static void trap_16_retry_after_is_a_floor_only(void **state) {
     expect_wait(fixture, 15001);
 }
 
-static void trap_16_too_many_requests_within_a_watch(void **state) {
+static void test_trap_16_too_many_requests_within_a_watch(void **state) {
     struct fixture *fixture = *state;
     struct error e;
     begin_watch(fixture);
@@ -291,7 +308,7 @@ static void trap_16_too_many_requests_within_a_watch(void **state) {
     }
 }
 
-static void trap_16_too_many_requests_on_a_list(void **state) {
+static void test_trap_16_too_many_requests_on_a_list(void **state) {
     struct fixture *fixture = *state;
     for (int i = 0; i < 20; i++) {
         expect_list(fixture, FIRST_LIST);
@@ -302,7 +319,7 @@ static void trap_16_too_many_requests_on_a_list(void **state) {
 }
 
 // controller-runtime#1653: 403 on one resource.
-static void trap_17_a_forbidden_or_absent_resource_is_tried_for_ever(void **state) {
+static void test_trap_17_a_forbidden_or_absent_resource_is_tried_for_ever(void **state) {
     struct fixture *fixture = *state;
     for (int i = 0; i < 40; i++) {
         expect_list(fixture, FIRST_LIST);
@@ -312,7 +329,7 @@ static void trap_17_a_forbidden_or_absent_resource_is_tried_for_ever(void **stat
 }
 
 // kubernetes#79805: all clients come back at once.
-static void trap_18_waits_are_random_and_double(void **state) {
+static void test_trap_18_waits_are_random_and_double(void **state) {
     static const double draws[] = {0, 0.5, 0.999999};
     static const uint32_t limits[] = {800, 1600, 3200, 6400, 12800, 25600, 30000, 30000, 30000};
     struct fixture *fixture = *state;
@@ -330,30 +347,31 @@ static void trap_18_waits_are_random_and_double(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        scripted(trap_1_a_dead_watch_has_deadlines_of_our_own),
+        scripted(test_trap_01_a_dead_watch_has_deadlines_of_our_own),
+        scripted(test_trap_01_watches_can_be_shorter_than_a_load_balancer_allows),
         scripted(a_list_has_a_deadline),
-        scripted(trap_3_gone_within_a_watch_lists_the_newest_at_once),
-        scripted(trap_4_gone_as_an_answer_lists_the_newest_at_once),
-        scripted(trap_4_gone_by_reason_alone_is_gone),
-        scripted(trap_5_an_expired_page_lists_anew_in_one_piece),
-        scripted(trap_6_error_events_retry_the_version_then_list),
-        scripted(trap_6_an_event_between_errors_counts_as_progress),
-        scripted(trap_6_an_error_event_without_sense_is_an_error),
-        scripted(trap_7_the_version_is_the_lists_own),
-        scripted(trap_8_bookmarks_move_the_version),
-        scripted(trap_9_a_too_large_version_lists_the_newest_at_once),
-        scripted(trap_9_a_watch_from_a_too_large_version_lists_too),
-        scripted(trap_10_it_lists_the_newest_every_ten_hours),
-        scripted(trap_11_a_watch_that_ends_at_once_is_a_failure),
-        scripted(trap_11_a_short_watch_with_an_event_is_none),
-        scripted(trap_12_a_list_replaces_all_at_once),
-        scripted(traps_13_and_14_no_streaming_list_is_asked_for),
-        scripted(trap_16_too_many_requests_is_waited_out),
-        scripted(trap_16_retry_after_is_a_floor_only),
-        scripted(trap_16_too_many_requests_within_a_watch),
-        scripted(trap_16_too_many_requests_on_a_list),
-        scripted(trap_17_a_forbidden_or_absent_resource_is_tried_for_ever),
-        scripted(trap_18_waits_are_random_and_double),
+        scripted(test_trap_03_gone_within_a_watch_lists_the_newest_at_once),
+        scripted(test_trap_04_gone_as_an_answer_lists_the_newest_at_once),
+        scripted(test_trap_04_gone_by_reason_alone_is_gone),
+        scripted(test_trap_05_an_expired_page_lists_anew_in_one_piece),
+        scripted(test_trap_06_error_events_retry_the_version_then_list),
+        scripted(test_trap_06_an_event_between_errors_counts_as_progress),
+        scripted(test_trap_06_an_error_event_without_sense_is_an_error),
+        scripted(test_trap_07_the_version_is_the_lists_own),
+        scripted(test_trap_08_bookmarks_move_the_version),
+        scripted(test_trap_09_a_too_large_version_lists_the_newest_at_once),
+        scripted(test_trap_09_a_watch_from_a_too_large_version_lists_too),
+        scripted(test_trap_10_it_lists_the_newest_every_ten_hours),
+        scripted(test_trap_11_a_watch_that_ends_at_once_is_a_failure),
+        scripted(test_trap_11_a_short_watch_with_an_event_is_none),
+        scripted(test_trap_12_a_list_replaces_all_at_once),
+        scripted(test_trap_13_14_no_streaming_list_is_asked_for),
+        scripted(test_trap_16_too_many_requests_is_waited_out),
+        scripted(test_trap_16_retry_after_is_a_floor_only),
+        scripted(test_trap_16_too_many_requests_within_a_watch),
+        scripted(test_trap_16_too_many_requests_on_a_list),
+        scripted(test_trap_17_a_forbidden_or_absent_resource_is_tried_for_ever),
+        scripted(test_trap_18_waits_are_random_and_double),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -30,7 +30,7 @@ static void a_known_or_older_version_changes_nothing(void **state) {
     expect_version(fixture, "a", "10");
 }
 
-static void an_own_write_is_read_at_once_and_its_echo_is_silent(void **state) {
+static void test_trap_29_an_own_write_is_read_at_once_and_its_echo_is_silent(void **state) {
     struct fixture *fixture = *state;
     apply(fixture, make("a", "5"));
     apply_own(fixture, make("a", "7"));
@@ -109,7 +109,7 @@ static void an_object_made_anew_is_another_one(void **state) {
     expect_log(fixture, "+a@20/fourth -a@20/fourth ");
 }
 
-static void what_is_not_worth_keeping_is_as_good_as_gone(void **state) {
+static void test_trap_20_what_is_not_worth_keeping_is_as_good_as_gone(void **state) {
     struct fixture *fixture = *state;
     apply(fixture, make_as("a", "u", "5", ",\"drop\":true"));
     expect_log(fixture, "");
@@ -129,7 +129,7 @@ static void what_is_not_worth_keeping_is_as_good_as_gone(void **state) {
 
 // ---- lists
 
-static void a_list_is_compared_with_what_is_stored(void **state) {
+static void test_trap_12_a_list_is_compared_with_what_is_stored(void **state) {
     struct fixture *fixture = *state;
     replace(fixture, "10", 3, make("same", "1"), make("changed", "2"), make("gone", "3"));
     expect_log_sorted(fixture, "+changed@2 +gone@3 +same@1 ");
@@ -149,7 +149,7 @@ static void a_list_reports_an_object_made_anew(void **state) {
     expect_log(fixture, "+a@1/first -a@1/first +a@15/second ");
 }
 
-static void a_list_keeps_newer_own_writes(void **state) {
+static void test_trap_29_a_list_keeps_newer_own_writes(void **state) {
     struct fixture *fixture = *state;
     replace(fixture, "10", 1, make("a", "5"));
     apply_own(fixture, make("a", "25"));
@@ -162,7 +162,7 @@ static void a_list_keeps_newer_own_writes(void **state) {
     expect_version(fixture, "b", "26");
 }
 
-static void a_list_from_a_restored_server_is_the_truth(void **state) {
+static void test_trap_10_a_list_from_a_restored_server_is_the_truth(void **state) {
     struct fixture *fixture = *state;
     replace(fixture, "1000", 3, make("same", "5"), make("back", "900"), make("lost", "950"));
     apply_own(fixture, make("own", "1100"));
@@ -272,16 +272,16 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         with_store(changes_are_reported),
         with_store(a_known_or_older_version_changes_nothing),
-        with_store(an_own_write_is_read_at_once_and_its_echo_is_silent),
+        with_store(test_trap_29_an_own_write_is_read_at_once_and_its_echo_is_silent),
         with_store(an_own_write_that_the_watch_has_passed_is_dropped),
         with_store(every_event_moves_how_far_the_watch_has_come),
         with_store(a_read_is_dropped_when_anything_was_removed_meanwhile),
         with_store(an_object_made_anew_is_another_one),
-        with_store(what_is_not_worth_keeping_is_as_good_as_gone),
-        with_store(a_list_is_compared_with_what_is_stored),
+        with_store(test_trap_20_what_is_not_worth_keeping_is_as_good_as_gone),
+        with_store(test_trap_12_a_list_is_compared_with_what_is_stored),
         with_store(a_list_reports_an_object_made_anew),
-        with_store(a_list_keeps_newer_own_writes),
-        with_store(a_list_from_a_restored_server_is_the_truth),
+        with_store(test_trap_29_a_list_keeps_newer_own_writes),
+        with_store(test_trap_10_a_list_from_a_restored_server_is_the_truth),
         with_store(of_one_key_twice_in_a_list_the_newer_counts),
         with_store(the_index_follows_the_objects),
         with_store(the_index_follows_lists),

@@ -127,6 +127,11 @@ static void failed(void *context, const struct kube_resource *resource, const st
     note(context, "!", error->message);
 }
 
+static void recovered(void *context, const struct kube_resource *resource) {
+    assert_ptr_equal(resource, &widgets);
+    note(context, "works again", "");
+}
+
 static void synced(void *context, const struct kube_resource *resource) {
     assert_ptr_equal(resource, &widgets);
     note(context, "synced", "");
@@ -207,7 +212,9 @@ static void watch_until(struct fixture *fixture, const struct exchange *script, 
     fixture->stop_after = stop_after;
     const struct watch_options options = {.resource = &widgets,
                                           .metadata_only = metadata_only,
+                                          .watch_seconds = 600,
                                           .failed = failed,
+                                          .recovered = recovered,
                                           .synced = synced,
                                           .context = fixture};
     must(watch_create(fixture->loop, fixture->client, fixture->store, &options, &fixture->watch, &e), e);
@@ -228,6 +235,9 @@ static void watch_until(struct fixture *fixture, const struct exchange *script, 
 #define LIST(version, token, items)                                                                          \
     "{\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" token "\"},\"items\":[" items "]}"
 #define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
+// What is asked for before a watch is taken up again.
+#define CHECK(version)                                                                                       \
+    {.query = "?limit=1&resourceVersion=", .status = 200, .body = LIST(version, "", ITEM("a", "1"))}
 #define STATUS(code, message)                                                                                \
     "{\"kind\":\"Status\",\"code\":" code ",\"message\":\"" message "\",\"reason\":\"Expired\"}"
 
@@ -239,6 +249,7 @@ static void it_lists_in_pages_watches_and_watches_on(void **state) {
          .status = 200,
          .body = "{\"type\":\"ADDED\",\"ob|ject\":" ITEM("c", "101") "|}\n" EVENT(
              "MODIFIED", ITEM("c", "102")) "|" EVENT("DELETED", ITEM("a", "103"))},
+        CHECK("103"),
         {.query = "&resourceVersion=103",
          .status = 200,
          .body = EVENT("ADDED", ITEM("d", "104")),
@@ -256,7 +267,7 @@ static void it_lists_in_pages_watches_and_watches_on(void **state) {
     expect_accept(fixture, 2, "application/json");
 }
 
-static void only_metadata_is_asked_for(void **state) {
+static void test_trap_20_only_metadata_is_asked_for(void **state) {
     static const struct exchange script[] = {
         {.query = "?limit=500&resourceVersion=0", .status = 200, .body = LIST("100", "", ITEM("a", "1"))},
         {.query = "&resourceVersion=100",
@@ -270,7 +281,7 @@ static void only_metadata_is_asked_for(void **state) {
     expect_accept(fixture, 1, KUBE_METADATA_ONLY);
 }
 
-static void gone_in_all_three_forms_lists_again(void **state) {
+static void test_trap_03_04_05_gone_in_all_three_forms_lists_again(void **state) {
     static const struct exchange script[] = {
         {.query = "?limit=500&resourceVersion=0", .status = 200, .body = LIST("100", "t", ITEM("a", "1"))},
         {.query = "?limit=500&continue=t", .status = 410, .body = STATUS("410", "too old")},
@@ -307,8 +318,11 @@ static void failures_are_told_and_retried(void **state) {
          .status = 429,
          .headers = "Retry-After: 1\r\n",
          .body = "slow down"},
+        CHECK("100"),
         {.query = "&resourceVersion=100", .status = 200, .body = ""}, // ends at once
+        CHECK("100"),
         {.query = "&resourceVersion=100", .status = 200, .body = "{\"type\":\"ADDED\"|,", .cut = true},
+        CHECK("100"),
         {.query = "&resourceVersion=100",
          .status = 200,
          .body = EVENT("ADDED", ITEM("b", "101")),
@@ -321,11 +335,11 @@ static void failures_are_told_and_retried(void **state) {
         "!listing widgets: forbidden: no list",
         "!listing widgets: not JSON",
         "!listing widgets: an answer with the HTTP",
-        "+a synced",
+        "+a synced works again",
         "!watching widgets: ",
         "!watching widgets: the server ended the watch at once",
         "!watching widgets: ",
-        "+b",
+        "+b works again",
     };
     for (size_t i = 0; i < sizeof(in_order) / sizeof(in_order[0]); i++) {
         position = strstr(position, in_order[i]);
@@ -337,11 +351,60 @@ static void failures_are_told_and_retried(void **state) {
     assert_int_equal(store_count(fixture->store), 2);
 }
 
+static void a_server_that_goes_on_refusing_is_told(void **state) {
+    static const struct exchange script[] = {
+        {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", "")},
+        {.query = "&resourceVersion=100", .status = 403, .body = "no"},
+        CHECK("100"),
+        {.query = "&resourceVersion=100", .status = 403, .body = "no"},
+        {.query = "?limit=1", .status = 403, .body = "no"},
+        CHECK("100"),
+        {.query = "&resourceVersion=100", .status = 503, .body = "no"},
+        CHECK("100"),
+        {.query = "&resourceVersion=100", .status = 404, .body = "no"},
+        {.query = "?resourceVersion=100", .status = 200, .body = LIST("100", "", "")},
+        {.query = "&resourceVersion=100",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("a", "101")),
+         .hang = true},
+    };
+    struct fixture *fixture = *state;
+    watch_until(fixture, script, LENGTH(script), false, "(HTTP status 503) ");
+    assert_false(watch_is_refused(fixture->watch));
+    fixture->stop_after = "gone? ";
+    loop_run(fixture->loop);
+    assert_true(watch_is_refused(fixture->watch));
+    fixture->stop_after = "+a ";
+    loop_run(fixture->loop);
+    assert_false(fixture->timed_out || watch_is_refused(fixture->watch));
+}
+
+static void a_restored_server_is_listed_anew(void **state) {
+    static const struct exchange script[] = {
+        {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", ITEM("a", "9"))},
+        {.query = "&resourceVersion=100",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("b", "101")),
+         .cut = true},
+        CHECK("99"),
+        {.query = "?limit=500&resourceVersion=", .status = 200, .body = LIST("99", "", ITEM("a", "9"))},
+        {.query = "&resourceVersion=99",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("c", "100")),
+         .hang = true},
+    };
+    struct fixture *fixture = *state;
+    watch_until(fixture, script, LENGTH(script), false, "+c ");
+    assert_non_null(strstr(buffer_text(&fixture->log), "restored from a backup"));
+    assert_non_null(strstr(buffer_text(&fixture->log), "-b works again +c "));
+}
+
 static void too_long_a_line_ends_the_watch(void **state) {
     static char line[WATCH_LINE_MAX + 2];
     static const struct exchange script[] = {
         {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", "")},
         {.query = "&resourceVersion=100", .status = 200, .body = line, .hang = true},
+        CHECK("100"),
         {.query = "&resourceVersion=100",
          .status = 200,
          .body = EVENT("ADDED", ITEM("a", "101")),
@@ -378,9 +441,14 @@ static void it_may_be_freed_while_an_exchange_runs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        scripted(it_lists_in_pages_watches_and_watches_on), scripted(only_metadata_is_asked_for),
-        scripted(gone_in_all_three_forms_lists_again),      scripted(failures_are_told_and_retried),
-        scripted(too_long_a_line_ends_the_watch),           scripted(it_may_be_freed_while_an_exchange_runs),
+        scripted(it_lists_in_pages_watches_and_watches_on),
+        scripted(test_trap_20_only_metadata_is_asked_for),
+        scripted(test_trap_03_04_05_gone_in_all_three_forms_lists_again),
+        scripted(failures_are_told_and_retried),
+        scripted(a_server_that_goes_on_refusing_is_told),
+        scripted(a_restored_server_is_listed_anew),
+        scripted(too_long_a_line_ends_the_watch),
+        scripted(it_may_be_freed_while_an_exchange_runs),
     };
     use_own_heap();
     return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -65,7 +65,7 @@ static void lines_come_when_they_are_complete(void **state) {
 }
 
 // Trap 15: the boundaries of what arrives mean nothing.
-static void trap_15_any_cutting_gives_the_same_lines(void **state) {
+static void test_trap_15_any_cutting_gives_the_same_lines(void **state) {
     static const char text[] = "first\n\n{\"a\":1}\nx\nlonger line of text\nlast\n";
     struct fixture *fixture = *state;
     for (size_t first = 0; first <= sizeof(text) - 1; first++) {
@@ -159,7 +159,7 @@ static void a_long_lines_memory_is_given_back(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         with_lines(lines_come_when_they_are_complete),
-        with_lines(trap_15_any_cutting_gives_the_same_lines),
+        with_lines(test_trap_15_any_cutting_gives_the_same_lines),
         with_lines(bytes_may_come_one_by_one),
         with_lines(a_line_has_a_cap),
         with_lines(the_receiver_may_refuse),

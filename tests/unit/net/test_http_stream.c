@@ -188,7 +188,7 @@ static void a_stream_delivers_and_ends(void **state) {
     assert_false(watcher.failed);
 }
 
-static void a_stream_has_a_connection_of_its_own(void **state) {
+static void test_trap_02_a_stream_has_a_connection_of_its_own(void **state) {
     struct client_fixture *fixture = *state;
     struct error e;
     struct http_request request = fixture_request(fixture, "GET");
@@ -351,7 +351,7 @@ int main(void) {
     use_own_heap();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_stream_delivers_and_ends, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_stream_has_a_connection_of_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_02_a_stream_has_a_connection_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cut_stream_is_retryable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_ends_at_its_timeout, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_error_status_delivers_its_body, set_up, tear_down),

@@ -24,6 +24,7 @@ static const char *const variables[] = {
     "QUBESEC_NAMESPACES",
     "QUBESEC_EXCLUDE_NAMESPACES",
     "QUBESEC_GRANT_CHECK_INTERVAL",
+    "QUBESEC_WATCH_TIMEOUT",
     "QUBESEC_DEBUG_ENDPOINTS",
     "QUBESEC_WEBHOOK_BIND_ADDRESS",
     "QUBESEC_WEBHOOK_CERTIFICATE_DIRECTORY",
@@ -81,6 +82,7 @@ static void nothing_given_is_the_default(void **) {
     assert_null(settings.namespaces);
     assert_null(settings.excluded_namespaces);
     assert_int_equal(settings.grant_check_ms, 300000);
+    assert_int_equal(settings.watch_timeout_ms, 600000);
     assert_null(settings.webhook_hosts);
     assert_string_equal(settings.webhook_service, "qubesec-webhook");
     assert_string_equal(settings.webhook_configuration, "qubesec");
@@ -142,6 +144,15 @@ static void the_grant_check_interval_is_a_length_of_time(void **) {
            "--grant-check-interval", "25h");
     REFUSE("--grant-check-interval: 5d is not a time such as 15s or 500ms, from 1s to 24h",
            "--grant-check-interval", "5d");
+}
+
+static void the_watch_timeout_is_a_length_of_time(void **) {
+    struct error e;
+    struct settings settings;
+    must(READ(&settings, &e, "--watch-timeout", "45s"), e);
+    assert_int_equal(settings.watch_timeout_ms, 45000);
+    REFUSE("--watch-timeout: 4s is not a time such as 15s or 500ms, from 5s to 1h", "--watch-timeout", "4s");
+    REFUSE("--watch-timeout: 2h is not a time such as 15s or 500ms, from 5s to 1h", "--watch-timeout", "2h");
 }
 
 static void each_flag_is_read(void **) {
@@ -474,6 +485,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(namespaces_are_names, clear_environment),
         cmocka_unit_test_setup(the_grant_check_interval_is_a_length_of_time, clear_environment),
+        cmocka_unit_test_setup(the_watch_timeout_is_a_length_of_time, clear_environment),
         cmocka_unit_test_setup(nothing_given_is_the_default, clear_environment),
         cmocka_unit_test_setup(the_webhooks_certificate_has_its_flags, clear_environment),
         cmocka_unit_test_setup(each_flag_is_read, clear_environment),

@@ -1,0 +1,123 @@
+"""What the tests of lists and watches under faults share."""
+
+import re
+import urllib.parse
+
+from api import QRN, thing, wait_until
+
+PLURAL = "quantumrandomnumbers"
+OURS = rf"/{PLURAL}\?(?!fieldSelector)"  # the collection, not one object of it
+FAILED, RECOVERED = "list or watch failed, trying again", "list or watch works again"
+
+
+class Clock:
+    """The monotonic clock of an operator (shifted_clock.c). What it waits for on it comes at once."""
+
+    def __init__(self, operators, folder):
+        self.file = folder / "clock"
+        self.file.write_bytes(bytes(8))
+        self.seconds = 0
+        self.environment = {
+            "LD_PRELOAD": str(operators.binary.with_name("libshifted_clock.so")),
+            "SHIFTED_CLOCK_FILE": str(self.file),
+        }
+
+    def advance(self, operator, seconds):
+        self.seconds += seconds
+        with open(self.file, "r+b", buffering=0) as file:
+            file.write(self.seconds.to_bytes(8, "little"))
+        operator.answer("/healthz")  # its loop looks at the clock when it has something to do
+
+
+class Changes:
+    """Objects that are made, changed and deleted around a fault, and what must have come of it in the end."""
+
+    def __init__(self, api, operator, namespace):
+        self.api, self.operator, self.namespace = api, operator, namespace
+        self.made = []  # the names of Secrets, each time that one is made
+        self.end = api.watch("Secret", namespace, self.note)
+        api.make(*(thing(QRN, namespace, name) for name in ("stays", "goes", "anew")))
+        operator.settle()
+        self.before = api.get("Secret", namespace, "stays")
+        self.known = self.count()
+
+    def note(self, event, secret):
+        if event == "ADDED":
+            self.made.append(secret["metadata"]["name"])
+
+    def count(self):
+        return self.operator.total("qubesec_objects", f'kind="{QRN}"')
+
+    def happen(self):
+        self.api.patch(QRN, self.namespace, "stays", {"spec": {"secretTemplate": {"labels": {"changed": "yes"}}}})
+        self.api.delete(QRN, self.namespace, "goes")
+        self.api.delete(QRN, self.namespace, "anew")
+        self.anew = self.api.create(thing(QRN, self.namespace, "anew"))["metadata"]["uid"]
+        self.api.create(thing(QRN, self.namespace, "comes"))
+
+    def arrive(self):
+        """Waits until all of it is served, and nothing besides."""
+        self.api.wait_success(QRN, self.namespace, "comes")
+        wait_until("the Secret of the object made anew is its own", lambda: self.owner("anew") == self.anew)
+        wait_until("the label is there", lambda: "changed" in self.secret("stays")["metadata"].get("labels", {}))
+        wait_until(lambda: f"{self.count()} objects are known, not {self.known}", lambda: self.count() == self.known)
+        self.api.wait_gone("Secret", self.namespace, "goes")
+        self.operator.settle()
+        after = self.secret("stays")
+        assert (after["metadata"]["uid"], after["data"]) == (self.before["metadata"]["uid"], self.before["data"])
+        self.end()
+        once = [self.made.count(name) for name in ("stays", "goes", "comes")]
+        assert once == [1, 1, 1] and self.made.count("anew") <= 2, f"a key was made twice: {self.made}"
+        wait_until(lambda: self.operator.answer("/readyz"), lambda: self.operator.answer("/readyz") == (200, "ok\n"))
+
+    def secret(self, name):
+        return self.api.get("Secret", self.namespace, name)
+
+    def owner(self, name):
+        found = self.api.find("Secret", self.namespace, name) or {"metadata": {}}
+        return next((one["uid"] for one in found["metadata"].get("ownerReferences", [])), None)
+
+
+def status(code, reason, message, **more):
+    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, **more}
+
+
+def error_event(code, reason, message):
+    return {"type": "ERROR", "object": status(code, reason, message)}
+
+
+def bookmark(version):
+    metadata = {"resourceVersion": str(version), "creationTimestamp": None}
+    return {"type": "BOOKMARK", "object": {"apiVersion": "qubesec.io/v1", "kind": QRN, "metadata": metadata, "spec": {}}}
+
+
+def parameters(request):
+    query = urllib.parse.urlsplit(request.path).query
+    return dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+
+
+def asked(proxy, since=0, plural=PLURAL):
+    """The lists and watches of a resource from that request on, each with its parameters."""
+    path = rf"/{plural}\?(?!fieldSelector)"  # not the question after a single object
+    found = [one for one in list(proxy.requests)[since:] if re.search(path, one.path) and one.method == "GET"]
+    return [("watch" if one.is_watch else "list", parameters(one)) for one in found]
+
+
+def verbs(requests):
+    return [verb for verb, _ in requests]
+
+
+def warnings(operator, since=0, plural=PLURAL):
+    """What was told of a resource that failed."""
+    found = [one for one in operator.said(FAILED, since) if one["resource"] == plural]
+    return [one["detail"] for one in found if one["level"] == "warning"]
+
+
+def failures(operator, labels, plural=PLURAL):
+    return operator.total("qubesec_watch_failures_total", f'resource="{plural}",class="{labels}"')
+
+
+def current_version(api, namespace):
+    """The version of something written just now."""
+    metadata = {"namespace": namespace, "generateName": "now-"}
+    return int(api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})["metadata"]["resourceVersion"])
