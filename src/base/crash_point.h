@@ -1,5 +1,5 @@
 // Named points at which the process of a test build ends as by a power cut: SIGKILL, with nothing finished,
-// flushed or given back. Any other build has no trace of them. docs/develop.md says how they are used.
+// flushed or given back. In any other build they are nothing. docs/develop.md says how they are used.
 #pragma once
 
 #include "base/error.h"
