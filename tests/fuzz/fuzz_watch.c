@@ -8,6 +8,7 @@ enum {
     PIECE_MAX = 64,
     TOLD_MAX = 16 * 1024 * 1024,
     NOW_MS = 1000,
+    WATCH_SECONDS = 600,
     SHORT_LINE_MAX = 64,
     LONG_LINE_MAX = 8 * 1024 * 1024
 };
@@ -128,7 +129,11 @@ static enum reflector_action tell_next(struct reflector *reflector, struct buffe
     }
     CHECK(step.query[strspn(
               step.query, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%=&")] == '\0');
-    tell(told, step.action == REFLECTOR_LIST ? "then list" : "then watch", step.query);
+    tell(told,
+         step.action == REFLECTOR_WATCH  ? "then watch"
+         : step.action == REFLECTOR_LIST ? "then list"
+                                         : "then check",
+         step.query);
     return step.action;
 }
 
@@ -144,7 +149,7 @@ static void run(enum pieces pieces, const uint8_t *data, size_t size, struct buf
     struct reflector *reflector;
     struct watch_lines lines = watch_lines_create(LONG_LINE_MAX);
     cleanup_json yyjson_doc *list = nullptr;
-    MUST(reflector_create(&sink, draw, nullptr, &reflector, &e), e);
+    MUST(reflector_create(&sink, WATCH_SECONDS, draw, nullptr, &reflector, &e), e);
     MUST(json_parse(page, sizeof(page) - 1, &list, &e), e);
     CHECK(tell_next(reflector, told) == REFLECTOR_LIST);
     MUST(reflector_page(reflector, NOW_MS, yyjson_doc_get_root(list), &e), e);
