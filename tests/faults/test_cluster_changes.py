@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from api import KINDS, OURS, QKKP, QRN, SIGNATURE_KINDS, ApiError, reason_of, thing, wait_until
+from api import KINDS, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, reason_of, thing, wait_until
 from policies import refusing_secrets
 from seen import Seen
 from work import all_kinds, check_agreement, secrets, unfinished, wait_finished
@@ -23,6 +23,8 @@ def test_namespace_deleted_in_the_middle_of_work(api, cluster, operators, namesp
     operator = operators.default()
     begin = operator.log.stat().st_size
     things = [one for number in range(10) for one in all_kinds(namespace, f"x{number}-")]
+    slow = {"algorithm": "SLH-DSA-SHAKE-256s"}  # some seconds each, so that it is not all done at once
+    things += [thing(QSKP, namespace, f"slow-{number}", slow) for number in range(6)]
     for one in things:
         api.create(one)
     mark = cluster.audit.mark()
