@@ -54,6 +54,7 @@ CONTROLLERS = (
     "serviceaccount-token-controller",
     "root-ca-certificate-publisher-controller",
     "clusterrole-aggregation-controller",
+    "resourcequota-controller",
 )
 
 
@@ -84,6 +85,7 @@ class Process:
     def __init__(self, name, folder):
         self.name = name
         self.record = folder / "pids" / name
+        self.words = folder / "pids" / f"{name}.command"
         self.log = folder / "logs" / f"{name}.log"
 
     @staticmethod
@@ -97,7 +99,15 @@ class Process:
         return None if fields[0] in "ZX" else f"{boot} {fields[19]}"
 
     def start(self, *command):
+        """Starts it; start_again needs no more to be said."""
         self.record.parent.mkdir(exist_ok=True)
+        self.words.write_text(json.dumps([str(word) for word in command]))
+        self.run(command)
+
+    def start_again(self, *more):
+        self.run([*json.loads(self.words.read_text()), *more])
+
+    def run(self, command):
         self.log.parent.mkdir(exist_ok=True)
         with open(self.log, "ab") as log:
             child = subprocess.Popen(
@@ -256,7 +266,7 @@ class Cluster:
         binaries = subprocess.run([tool, "bin"], check=True, capture_output=True, text=True).stdout.strip()
         self.pki.make()
         etcd_port, peer_port, api_port = free_ports(3)
-        self.add_facts(url=f"https://127.0.0.1:{api_port}", bin=binaries)
+        self.add_facts(url=f"https://127.0.0.1:{api_port}", etcd=f"https://127.0.0.1:{etcd_port}", bin=binaries)
         self.start_etcd(binaries, etcd_port, peer_port)
         self.start_apiserver(binaries, etcd_port, api_port)
         self.write_kubeconfig(self.admin, self.client_certificate("admin"))
@@ -377,6 +387,20 @@ class Cluster:
         )  # fmt: skip
         self.operator.wait_for("the operator was ready", lambda: answers_ok(f"http://{address}/readyz"), 30.0)
 
+    def halt(self, names):
+        """Stops some of the control plane's processes, in that order."""
+        for name in names:
+            self.processes()[name].stop(TERM_GRACE)
+
+    def resume(self, names, flags):
+        """Starts them again with the same data and ports, each with these flags too, and returns when all is ready."""
+        for name in names:
+            self.processes()[name].start_again(*flags)
+        self.apiserver.wait_for("kube-apiserver was ready again", self.is_ready)
+
+    def processes(self):
+        return {one.name: one for one in (self.etcd, self.apiserver, self.controllers)}
+
     def stop(self):
         self.operator.stop(OPERATOR_GRACE)
         for process in (self.controllers, self.apiserver):  # together, so that they take their grace together
@@ -451,6 +475,11 @@ def parse_arguments():
     start.add_argument("--no-controller-manager", action="store_true", help="do without kube-controller-manager")
     operator = verbs.add_parser("operator", help="start the operator on it, or restart it, and return when it is ready")
     operator.add_argument("binary", type=pathlib.Path)
+    halt = verbs.add_parser("halt", help="stop processes of the control plane (etcd, kube-apiserver, ...), in that order")
+    halt.add_argument("name", nargs="+")
+    resume = verbs.add_parser("resume", help="start such processes again, with the same data, and return when all is ready")
+    resume.add_argument("name", nargs="+")
+    resume.add_argument("--flag", action="append", default=[], help="one more flag for them (may be repeated)")
     verbs.add_parser("stop", help="stop all that start and operator started")
     verbs.add_parser("env", help="print shell assignments that make kubectl talk to it")
     return parser.parse_args()
@@ -485,6 +514,10 @@ def main():
                     except BaseException:
                         cluster.operator.stop(OPERATOR_GRACE)
                         raise
+                case "halt":
+                    cluster.halt(arguments.name)
+                case "resume":
+                    cluster.resume(arguments.name, arguments.flag)
                 case "stop":
                     cluster.stop()
                 case "env":

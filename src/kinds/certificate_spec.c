@@ -363,6 +363,15 @@ static enum certificate_type read_type(struct spec_reader *reader) {
     return (enum certificate_type)type;
 }
 
+// TLS knows no signature scheme of FIPS 205, so OpenSSL does not even load such a certificate into a server.
+static void warn_of_use(struct spec_reader *reader, const struct certificate_spec *spec) {
+    bool is_for_tls = spec->type == CERTIFICATE_SERVER || spec->type == CERTIFICATE_CLIENT;
+    if (is_for_tls && strcmp(spec->algorithm->standard, "FIPS 205") == 0) {
+        spec_warning(reader, "algorithm: TLS cannot use a certificate with a key of %s; take ML-DSA",
+                     spec->algorithm->name);
+    }
+}
+
 void certificate_spec_decode(struct spec_reader *reader, void *memory) {
     static const char *const policies[] = {"Never", "Always", nullptr};
     struct certificate_spec *spec = memory;
@@ -371,6 +380,7 @@ void certificate_spec_decode(struct spec_reader *reader, void *memory) {
         spec->algorithm = algorithm_find(ALGORITHM_SIGNATURE, "ML-DSA-65");
     }
     spec->type = read_type(reader);
+    warn_of_use(reader, spec);
     read_names(reader, spec);
     read_subject(reader, spec);
     add_common_name(reader, spec);

@@ -1,6 +1,7 @@
 #include "kube/client.h"
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -69,6 +70,20 @@ void kube_client_interrupt(struct kube_client *client) {
 
 // ---- errors
 
+// Whether something could not be created since its namespace is being deleted: that is refused with 403.
+static bool is_of_ending_namespace(yyjson_val *status) {
+    size_t index;
+    size_t count;
+    yyjson_val *cause;
+    yyjson_arr_foreach(json_find(status, "details", "causes", nullptr), index, count, cause) {
+        const char *reason = json_member_text(cause, "reason");
+        if (reason != nullptr && strcmp(reason, "NamespaceTerminating") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum error_class classify(int status, const char *reason) {
     bool expired = reason != nullptr && (strcmp(reason, "Expired") == 0 || strcmp(reason, "Gone") == 0);
     if (status == 410 || ((status == 500 || status == 504) && expired)) {
@@ -107,8 +122,12 @@ void kube_status_error(int status, uint32_t retry_after_ms, const char *body, si
         root = nullptr; // a proxy's page, say
     }
     const char *message = json_member_text(root, "message");
-    error_set(e, classify(status, json_member_text(root, "reason")), "%s (HTTP status %d)",
-              message == nullptr ? "the API server refused" : message, status);
+    enum error_class class = classify(status, json_member_text(root, "reason"));
+    if (class == ERROR_FORBIDDEN && is_of_ending_namespace(root)) {
+        class = ERROR_NOT_FOUND; // as a moment later
+    }
+    error_set(e, class, "%s (HTTP status %d)", message == nullptr ? "the API server refused" : message,
+              status);
     int64_t seconds = json_integer(json_find(root, "details", "retryAfterSeconds", nullptr), 0);
     bool in_body = retry_after_ms == 0 && seconds > 0 && seconds < UINT32_MAX / 1000;
     e->retry_after_ms = in_body ? (uint32_t)seconds * 1000 : retry_after_ms;
@@ -272,8 +291,10 @@ static bool call(struct kube_client *client, const struct kube_request *request,
 
 bool kube_client_call(struct kube_client *client, const struct kube_request *request,
                       yyjson_doc **ret_document, struct error *e) {
-    return call(client, request, ret_document, e) ||
-           error_wrap(e, "%s %.500s", request->method, request->path);
+    crash_point(BEFORE_REQUEST, "%s %s", request->method, request->path);
+    bool done = call(client, request, ret_document, e);
+    crash_point(AFTER_REQUEST, "%s %s", request->method, request->path);
+    return done || error_wrap(e, "%s %.500s", request->method, request->path);
 }
 
 // ---- streams

@@ -13,7 +13,7 @@ enum {
     RELEASED_SECONDS = 1,  // what a released record says, as client-go has it
     TIMEOUTS_A_RENEWAL = 3 // so many requests may get no answer before leadership is lost
 };
-static const double jitter = 1.2;
+static const double jitter = 1.2; // client-go's; theirs decides whether a deadline leaves room
 
 enum state { WANT_GET, WANT_CREATE, WANT_UPDATE, LOST, RELEASED };
 
@@ -124,11 +124,19 @@ static bool is_leading(const struct lease *lease) {
     return lease->held_until_ms != INT64_MIN;
 }
 
+// When the record that was seen last, if it stays the same, has run out.
+static int64_t runs_out_ms(const struct lease *lease) {
+    yyjson_val *member = yyjson_obj_get(spec_of(lease->seen), "leaseDurationSeconds");
+    int64_t seconds = json_integer(member, lease->timing.duration_ms / 1000);
+    if (seconds < 0 || seconds > INT32_MAX) { // what its type in the API cannot be
+        seconds = seconds < 0 ? 0 : INT32_MAX;
+    }
+    return lease->changed_ms + seconds * 1000;
+}
+
 // Judged as of when the record was asked for: it may have been renewed since the server read it.
 static bool is_free(const struct lease *lease) {
-    yyjson_val *seconds = yyjson_obj_get(spec_of(lease->seen), "leaseDurationSeconds");
-    return lease_holder(lease)[0] == '\0' || (lease->asked_ms - lease->changed_ms) / 1000 >=
-                                                 json_integer(seconds, lease->timing.duration_ms / 1000);
+    return lease_holder(lease)[0] == '\0' || lease->asked_ms >= runs_out_ms(lease);
 }
 
 // Takes document. Whether the record differs is judged by the whole spec, as it stands, so that even a
@@ -201,14 +209,16 @@ static void want(struct lease *lease, enum state state, int64_t not_before_ms) {
     lease->wait_until_ms = not_before_ms;
 }
 
-// A leader comes again in time, a contender spreads, and whoever leaves does not wait.
+// A leader comes again in time, and whoever leaves does not wait. A contender spreads, looks so often that it
+// knows of a renewal within a retry period, and is there when the record runs out.
 static int64_t next_try(const struct lease *lease, int64_t now_ms) {
-    if (lease->releasing) {
-        return now_ms;
+    if (lease->releasing || is_leading(lease)) {
+        return lease->releasing ? now_ms : now_ms + lease->timing.retry_period_ms;
     }
-    double retry_ms = lease->timing.retry_period_ms;
-    double spread = is_leading(lease) ? 0 : jitter * lease->random(lease->random_context) * retry_ms;
-    return now_ms + lease->timing.retry_period_ms + (int64_t)spread;
+    double part = (1 + lease->random(lease->random_context)) / 2;
+    int64_t then_ms = now_ms + (int64_t)(part * lease->timing.retry_period_ms);
+    int64_t free_ms = runs_out_ms(lease);
+    return free_ms > now_ms && free_ms < then_ms ? free_ms : then_ms;
 }
 
 static void lose(struct lease *lease) {

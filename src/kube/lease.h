@@ -23,7 +23,9 @@
 // - Whoever leads renews every retry period. Without success in the renew deadline, counted from the start of
 //   the last request that succeeded, or if the record names another, leadership is lost for good.
 //
-// - Contenders wait a retry period and a random part of 1.2 more of it, so that they do not come all at once.
+// - Contenders look after a random half to whole of a retry period, so that they do not come all at once, and
+//   at the moment at which the record would have run out. (client-go's wait 1 to 2.2 of them, also then.) So
+//   a leader that is gone is replaced within one lease duration and one retry period of its last renewal.
 #pragma once
 
 #include "json/read.h"

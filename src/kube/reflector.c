@@ -36,7 +36,7 @@ enum {
     QUERY_CAP = 64 * 1024, // bytes; a continue token has some hundred
 };
 
-enum state { WANT_LIST, LISTING, WANT_WATCH, WATCHING };
+enum state { WANT_LIST, LISTING, WANT_CHECK, CHECKING, WANT_WATCH, WATCHING };
 
 enum version { ANY, SEEN, NEWEST }; // what a list asks for
 
@@ -169,7 +169,7 @@ void reflector_failed(struct reflector *reflector, int64_t now_ms, int status, c
         return;
     }
     bool listing = reflector->state == LISTING;
-    reflector->state = listing ? WANT_LIST : WANT_WATCH;
+    reflector->state = listing ? WANT_LIST : WANT_CHECK;
     if (is_answered(status, error) && ++reflector->answered_failures >= ANSWERED_FAILURES_MAX) {
         want_list(reflector, listing ? reflector->version : SEEN);
     }
@@ -238,6 +238,12 @@ static bool start(struct reflector *reflector, int64_t now_ms, struct reflector_
         }
         *ret_step = (struct reflector_step){.action = REFLECTOR_LIST, .deadline_ms = LIST_DEADLINE_MS};
         reflector->state = LISTING;
+    } else if (reflector->state == WANT_CHECK) {
+        if (!buffer_append_text(&reflector->query, "limit=1&resourceVersion=", &e)) {
+            return false;
+        }
+        *ret_step = (struct reflector_step){.action = REFLECTOR_CHECK, .deadline_ms = LIST_DEADLINE_MS};
+        reflector->state = CHECKING;
     } else {
         uint32_t seconds;
         if (!build_watch(reflector, &seconds, &e)) {
@@ -256,7 +262,7 @@ static bool start(struct reflector *reflector, int64_t now_ms, struct reflector_
 
 void reflector_next(struct reflector *reflector, int64_t now_ms, struct reflector_step *ret_step) {
     if (reflector->wait_until_ms <= now_ms) {
-        if (reflector->state == WANT_WATCH && now_ms >= reflector->relist_at_ms) {
+        if (reflector->state == WANT_CHECK && now_ms >= reflector->relist_at_ms) {
             want_list(reflector, NEWEST);
         }
         if (start(reflector, now_ms, ret_step)) {
@@ -350,7 +356,29 @@ static bool wrap_malformed(struct error *e, const char *what) {
     return error_wrap(e, "%s", what);
 }
 
+// The newest version that there is, said by a list of one object.
+static bool take_check(struct reflector *reflector, int64_t now_ms, yyjson_val *page, struct error *e) {
+    const char *version = json_member_text(yyjson_obj_get(page, "metadata"), "resourceVersion");
+    if (version == nullptr) {
+        error_set(e, ERROR_IO, "the list cannot be used: it has no metadata.resourceVersion");
+        return doubt(reflector, now_ms);
+    }
+    if (kube_compare_versions(version, reflector->seen) < 0) {
+        error_set(e, ERROR_GONE,
+                  "the API server's newest resourceVersion is %.20s, and %.20s was seen before: it was "
+                  "restored from a backup, so all is listed anew",
+                  version, reflector->seen);
+        restart(reflector, now_ms, e);
+        return false;
+    }
+    reflector->state = WANT_WATCH;
+    return true;
+}
+
 bool reflector_page(struct reflector *reflector, int64_t now_ms, yyjson_val *page, struct error *e) {
+    if (reflector->state == CHECKING) {
+        return take_check(reflector, now_ms, page, e);
+    }
     if (!read_page(reflector, page, e)) {
         wrap_malformed(e, "the list cannot be used");
         return doubt(reflector, now_ms);
@@ -446,7 +474,7 @@ bool reflector_line(struct reflector *reflector, int64_t now_ms, const char *tex
 bool reflector_ended(struct reflector *reflector, int64_t now_ms, struct error *e) {
     if (reflector->heard || now_ms - reflector->watch_started_ms >= WATCH_SHORT_MS) {
         learn(reflector);
-        reflector->state = WANT_WATCH;
+        reflector->state = WANT_CHECK;
         return true;
     }
     error_set(e, ERROR_RETRYABLE, "the server ended the watch at once, without an event");

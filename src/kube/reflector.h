@@ -3,12 +3,14 @@
 // (kube/watch.c, or a test) asks what to do next, does it, and hands back what came of it; what it learns of
 // objects goes to a sink.
 //
-//          +-------------------------- the copy is doubtful ----------------------------+
-//          v                                                                            |
-//     WANT_LIST --next--> LISTING --last page, sink.replace--> WANT_WATCH --next--> WATCHING
-//       ^     ^              |                                   ^      ^               |
-//       |     +-- more pages-+                                   |      +--- it ended --+
-//       +-------- failure ---+                                   +--------- failure ----+
+//      +---------------------------- the copy is doubtful -------------------------------+
+//      v                                                                                 |
+//  WANT_LIST --next--> LISTING --last page, sink.replace--> WANT_WATCH --next--> WATCHING
+//    ^     ^              |                                     ^                    |
+//    |     +-- more pages-+                                     | not behind         | it ended, or failed
+//    +-------- failure ---+                 CHECKING -----------+                    |
+//    ^                                       |    ^-- next -- WANT_CHECK <-----------+
+//    +--- the server was restored -----------+---- failure -----^
 //
 // After a failure, and not otherwise, the next step is to wait.
 //
@@ -26,7 +28,13 @@
 //
 // - A watch that ends within a second without an event counts as failed.
 //
-// - Every 10 to 11 hours it lists the newest, in case that the server was restored from a backup.
+// - Before a watch is taken up again the newest version is asked for, with a list of one object. Where that
+// is
+//   behind what was seen, the server was restored from a backup, and would say nothing on a watch from a
+//   version that is yet to come: it lists anew.
+//
+// - Every 10 to 11 hours it lists the newest, in case that a restored server had overtaken what was seen by
+// then.
 //
 // - Waiting: a random part of a time that doubles from 800 ms to 30 s, never less than the Retry-After of the
 //   server; it starts from 800 ms again after 2 minutes without a failure.
@@ -55,6 +63,7 @@ typedef double reflector_random(void *context);
 
 enum reflector_action {
     REFLECTOR_LIST,  // GET the collection, then reflector_page or reflector_failed
+    REFLECTOR_CHECK, // the same, but its answer says nothing of the objects
     REFLECTOR_WATCH, // the same as a stream: reflector_line for each line, then reflector_ended or
                      // reflector_failed
     REFLECTOR_WAIT,  // then ask again
@@ -62,9 +71,9 @@ enum reflector_action {
 
 struct reflector_step {
     enum reflector_action action;
-    const char
-        *query; // of a list or watch, without "?", percent-encoded; borrowed until the next reflector_next
-    uint32_t deadline_ms; // of a list or watch, for the whole exchange: passing it is a failure
+    const char *query;    // of a list, check or watch, without "?", percent-encoded; borrowed until the next
+                          // reflector_next
+    uint32_t deadline_ms; // of a list, check or watch, for the whole exchange: passing it is a failure
     uint32_t idle_ms;     // of a watch: so long without a byte is a failure
     uint32_t wait_ms;     // of a wait
 };
@@ -77,12 +86,12 @@ struct reflector_step {
                                     struct reflector **ret_reflector, struct error *e);
 void reflector_free(struct reflector *reflector); // takes reflector; NULL is allowed
 
-// What to do now. Called first of all, after each wait, and when a list or watch is over. now_ms: monotonic,
-// as below. While a list or watch is under way it must not be called.
+// What to do now. Called first of all, after each wait, and when a list, check or watch is over. now_ms:
+// monotonic, as below. While one is under way it must not be called.
 void reflector_next(struct reflector *reflector, int64_t now_ms, struct reflector_step *ret_step);
 
-// The answer to a list: one page, borrowed during the call. False: it cannot be used, or the sink failed;
-// this has been seen to, *e is for people.
+// The answer to a list or check: one page, borrowed during the call. False: it cannot be used, or the sink
+// failed; this has been seen to, *e is for people.
 [[nodiscard]] bool reflector_page(struct reflector *reflector, int64_t now_ms, yyjson_val *page,
                                   struct error *e);
 
@@ -95,7 +104,7 @@ void reflector_next(struct reflector *reflector, int64_t now_ms, struct reflecto
 // people.
 [[nodiscard]] bool reflector_ended(struct reflector *reflector, int64_t now_ms, struct error *e);
 
-// The list or watch failed: could not be made, was cut off, passed a deadline, or was answered with an error.
-// status: the answer's HTTP status, 0: none; error: from kube_status_error or from the HTTP client, with
-// retry_after_ms.
+// The list, check or watch failed: could not be made, was cut off, passed a deadline, or was answered with an
+// error. status: the answer's HTTP status, 0: none; error: from kube_status_error or from the HTTP client,
+// with retry_after_ms.
 void reflector_failed(struct reflector *reflector, int64_t now_ms, int status, const struct error *error);

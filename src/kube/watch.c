@@ -15,6 +15,10 @@ enum {
     ERROR_BODY_MAX = 64 * 1024, // bytes of an error answer
     STATUS_OK = 200,
     STATUS_FAILED_MIN = 400,
+    STATUS_NOT_FOUND = 404,
+    STATUS_GONE = 410,
+    STATUS_TOO_MANY_REQUESTS = 429,
+    REFUSALS_MAX = 5, // a few come while a server starts
 };
 
 struct watch {
@@ -27,11 +31,12 @@ struct watch {
     atomic_bool has_synced;
     atomic_int_least64_t answered_ms; // when the server last said something of use (monotonic)
     bool failing;                     // the last that was told is a failure
+    atomic_uint refusals;             // answers in a row that were errors, since a watch was last begun
     // The exchange under way; NULL: none.
     struct http_stream *stream;
-    bool streaming; // it is a watch, not a list
-    bool refused;   // the reflector wants no more of it
-    int status;     // HTTP; 0: not answered yet
+    enum reflector_action action; // what it is
+    bool refused;                 // the reflector wants no more of it
+    int status;                   // HTTP; 0: not answered yet
     uint32_t retry_after_ms;
     int64_t started_ms;
     int64_t heard_ms;   // when its last bytes came
@@ -75,6 +80,10 @@ static void sink_advance(void *context, const char *resource_version) {
 
 // ---- one exchange
 
+static bool is_streaming(const struct watch *watch) {
+    return watch->action == REFLECTOR_WATCH;
+}
+
 // Ends the exchange, if it still runs, and has the timer ask what to do next.
 static void finish(struct watch *watch) {
     kube_client_stream_ended(watch->client, watch->status, watch->started_ms);
@@ -86,8 +95,13 @@ static void finish(struct watch *watch) {
 }
 
 static void tell_failed(struct watch *watch, struct error *e) {
-    error_wrap(e, "%s %s", watch->streaming ? "watching" : "listing", watch->options.resource->plural);
     watch->failing = true;
+    if (watch->status == STATUS_NOT_FOUND) {
+        error_set(
+            e, ERROR_NOT_FOUND,
+            "the API server has no such resource (HTTP status 404): is its CustomResourceDefinition gone?");
+    }
+    error_wrap(e, "%s %s", is_streaming(watch) ? "watching" : "listing", watch->options.resource->plural);
     if (watch->options.failed != nullptr) {
         watch->options.failed(watch->options.context, watch->options.resource, e);
     }
@@ -102,9 +116,17 @@ static void tell_use(struct watch *watch) {
     watch->failing = false;
 }
 
+// Whether the server has said no; that it is busy, or that a version is too old, is not meant so.
+static bool is_refusal(int status) {
+    return status >= STATUS_FAILED_MIN && status != STATUS_GONE && status != STATUS_TOO_MANY_REQUESTS;
+}
+
 // Tells the reflector, too.
 static void fail(struct watch *watch, struct error *e) {
     reflector_failed(watch->reflector, clock_monotonic_ms(), watch->status, e);
+    if (is_refusal(watch->status)) {
+        atomic_fetch_add(&watch->refusals, 1);
+    }
     tell_failed(watch, e);
 }
 
@@ -113,8 +135,9 @@ static void on_status(void *context, int status, uint32_t retry_after_ms) {
     watch->status = status;
     watch->retry_after_ms = retry_after_ms;
     watch->heard_ms = clock_monotonic_ms();
-    if (status == STATUS_OK && watch->streaming) {
+    if (status == STATUS_OK && is_streaming(watch)) {
         atomic_store(&watch->answered_ms, watch->heard_ms);
+        atomic_store(&watch->refusals, 0);
     }
 }
 
@@ -132,7 +155,7 @@ static bool on_data(void *context, const char *bytes, size_t length) {
     struct watch *watch = context;
     struct error e;
     watch->heard_ms = clock_monotonic_ms();
-    bool events = watch->streaming && watch->status == STATUS_OK;
+    bool events = is_streaming(watch) && watch->status == STATUS_OK;
     if (events ? watch_lines_feed(&watch->lines, bytes, length, on_line, watch, &e)
                : buffer_append(&watch->body, bytes, length, &e)) {
         return true;
@@ -153,10 +176,10 @@ static void take_page(struct watch *watch) {
     if (!json_parse(buffer_text(&watch->body), watch->body.length, &page, &e)) {
         e.class = e.class == ERROR_INVALID_SPEC ? ERROR_IO : e.class; // the fault is no user's
         fail(watch, &e);
-    } else if (reflector_page(watch->reflector, clock_monotonic_ms(), yyjson_doc_get_root(page), &e)) {
-        tell_use(watch);
-    } else {
+    } else if (!reflector_page(watch->reflector, clock_monotonic_ms(), yyjson_doc_get_root(page), &e)) {
         tell_failed(watch, &e);
+    } else if (watch->action == REFLECTOR_LIST) {
+        tell_use(watch);
     }
 }
 
@@ -173,7 +196,7 @@ static void on_end(void *context, const struct error *error) {
     } else if (watch->status != STATUS_OK) {
         error_set(&e, ERROR_IO, "an answer with the HTTP status %d", watch->status);
         fail(watch, &e);
-    } else if (!watch->streaming) {
+    } else if (!is_streaming(watch)) {
         take_page(watch);
     } else if (!reflector_ended(watch->reflector, clock_monotonic_ms(), &e)) {
         tell_failed(watch, &e);
@@ -184,17 +207,17 @@ static void on_end(void *context, const struct error *error) {
 static bool open_exchange(struct watch *watch, const struct reflector_step *step, struct error *e) {
     static const struct http_stream_events events = {
         .on_status = on_status, .on_data = on_data, .on_end = on_end};
-    watch->streaming = step->action == REFLECTOR_WATCH;
+    watch->action = step->action;
     watch->refused = false;
     watch->status = 0;
     watch->retry_after_ms = 0;
     watch->started_ms = clock_monotonic_ms();
     watch->heard_ms = watch->started_ms;
     watch->idle_ms = step->idle_ms;
-    watch->body = buffer_create(watch->streaming ? ERROR_BODY_MAX : WATCH_PAGE_MAX);
+    watch->body = buffer_create(is_streaming(watch) ? ERROR_BODY_MAX : WATCH_PAGE_MAX);
     const char *accept = nullptr;
     if (watch->options.metadata_only) {
-        accept = watch->streaming ? KUBE_METADATA_ONLY : KUBE_METADATA_LIST_ONLY;
+        accept = is_streaming(watch) ? KUBE_METADATA_ONLY : KUBE_METADATA_LIST_ONLY;
     }
     cleanup_buffer struct buffer request = buffer_create(REQUEST_CAP);
     return buffer_append_format(&request, e, "%s?%s", buffer_text(&watch->path), step->query) &&
@@ -294,6 +317,10 @@ void watch_free(struct watch *watch) {
 
 bool watch_has_synced(const struct watch *watch) {
     return atomic_load(&watch->has_synced);
+}
+
+bool watch_is_refused(const struct watch *watch) {
+    return atomic_load(&watch->refusals) >= REFUSALS_MAX;
 }
 
 int64_t watch_silence_ms(const struct watch *watch) {

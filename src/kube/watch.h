@@ -40,6 +40,10 @@ void watch_free(struct watch *watch);
 // Whether it has listed once. Any thread.
 bool watch_has_synced(const struct watch *watch);
 
+// Whether the server has answered with an error several times in a row since it last began a watch: a right
+// was taken away, say, or there is no such resource any more. Any thread.
+bool watch_is_refused(const struct watch *watch);
+
 // Milliseconds since the server last answered (a list, an event, a bookmark), or since watch_create. Any
 // thread.
 int64_t watch_silence_ms(const struct watch *watch);

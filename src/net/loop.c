@@ -145,7 +145,9 @@ void loop_free(struct loop *loop) {
     while (loop->signals != nullptr) {
         struct signal_handler *handler = loop->signals;
         loop->signals = handler->next;
+        int number = event_get_signal(handler->event);
         event_free(handler->event);
+        (void)signal(number, SIG_IGN);
         memory_free(handler);
     }
     if (loop->wake != nullptr) {

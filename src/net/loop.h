@@ -33,8 +33,9 @@ bool loop_is_current(struct loop *loop);
 // does not run.
 void loop_unpost(struct loop *loop, const void *context);
 
-// Calls function(context) on the loop thread whenever the process gets the signal, until loop_free. On the
-// loop thread, or before the loop runs. Errors: INTERNAL, NO_MEMORY.
+// Calls function(context) on the loop thread whenever the process gets the signal, until loop_free. After
+// that the signal is ignored: one that is repeated must not end a process that is about to end by itself. On
+// the loop thread, or before the loop runs. Errors: INTERNAL, NO_MEMORY.
 [[nodiscard]] bool loop_on_signal(struct loop *loop, int signal, void (*function)(void *context),
                                   void *context, struct error *e);
 

@@ -1,6 +1,7 @@
 #include "operator/controller.h"
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "operator/reasons.h"
@@ -10,7 +11,8 @@
 #include <string.h>
 
 // A failure that is shown in the status seldom goes away in a few milliseconds.
-enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000 };
+// When an outage ends nobody is woken either, and many objects may have waited it out.
+enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000, OUTAGE_WAIT_MAX_MS = 60000 };
 
 // How a failure of each class is shown and followed up. No reason: the status is left alone and the object is
 // tried again, since nothing is known to be wrong with it.
@@ -20,18 +22,18 @@ static const struct consequence {
     bool retry;
     uint32_t retry_max_ms; // 0: as long as the queue has it
 } consequences[ERROR_CLASS_COUNT] = {
-    [ERROR_RETRYABLE] = {.retry = true},
+    [ERROR_RETRYABLE] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
     [ERROR_CONFLICT] = {REASON_SECRET_CONFLICT, PHASE_FAILED, false}, // the Secret's end wakes the object
     [ERROR_NOT_FOUND] = {REASON_WAITING_FOR_INPUT, PHASE_PENDING,
                          false}, // the input's coming wakes the object
-    [ERROR_GONE] = {.retry = true},
+    [ERROR_GONE] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
     [ERROR_FORBIDDEN] = {REASON_ACCESS_DENIED, PHASE_FAILED, true, GRANT_WAIT_MAX_MS}, // a grant wakes nobody
     [ERROR_INVALID_SPEC] = {REASON_INVALID_SPEC, PHASE_FAILED,
                             false}, // an edit, or another input, wakes the object
     [ERROR_REFUSED] = {REASON_REQUEST_REFUSED, PHASE_FAILED, true},
     [ERROR_CRYPTO] = {REASON_CRYPTO_ERROR, PHASE_FAILED, true},
-    [ERROR_IO] = {.retry = true},
-    [ERROR_NO_MEMORY] = {.retry = true},
+    [ERROR_IO] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
+    [ERROR_NO_MEMORY] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
     [ERROR_INTERNAL] = {REASON_INTERNAL_ERROR, PHASE_FAILED, true},
 };
 
@@ -108,10 +110,14 @@ static bool remake_stale(struct reconcile *r, struct error *e) {
 }
 
 static bool renew(struct reconcile *r, struct error *e) {
-    if (!may_remake(r, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later", e) ||
-        !make(r, e)) {
+    if (!may_remake(r, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later", e)) {
         return false;
     }
+    crash_point(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
+    if (!make(r, e)) {
+        return false;
+    }
+    crash_point(AFTER_RENEWAL, "%s %s", r->kind->kind, r->object->key);
     tell(r, LOG_INFO, REASON_RENEWED, "Renew", "the output Secret was renewed before it expires");
     return true;
 }
@@ -190,6 +196,7 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
     if (reconcile_is_due(r, &renewal, ret_again_ms)) {
         *ret_again_ms = RENEWAL_LOOK_MS; // it waits
     }
+    crash_point(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
     return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e);
 }
 
@@ -237,6 +244,7 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
     struct error failure;
     if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
         verdict->kind = VERDICT_RETRY;
+        verdict->retry_max_ms = OUTAGE_WAIT_MAX_MS;
         *e = failure;
     }
 }

@@ -175,12 +175,13 @@ static void settings_changed(void *context) {
 static int answer_ready(struct manager *m, struct buffer *body) {
     struct error ignored;
     const char *missing = nullptr;
+    const char *why = nullptr;
     if (atomic_load(&m->stopping)) {
         (void)buffer_append_text(body, "stopping\n", &ignored);
         return 503;
     }
-    if (!watches_are_alive(m->watches, &missing)) {
-        (void)buffer_append_format(body, &ignored, "%s: not listed yet, or not heard of lately\n", missing);
+    if (!watches_are_alive(m->watches, &missing, &why)) {
+        (void)buffer_append_format(body, &ignored, "%s: %s\n", missing, why);
         return 503;
     }
     if (!webhook_is_ready(m->webhook)) {

@@ -343,13 +343,18 @@ void watches_free(struct watches *watches) {
     }
 }
 
-bool watches_are_alive(const struct watches *watches, const char **ret_missing) {
+bool watches_are_alive(const struct watches *watches, const char **ret_missing, const char **ret_why) {
     if (!range_has_synced(watches, 0, watches->count, ret_missing)) {
+        *ret_why = "not listed yet";
         return false;
     }
     for (size_t i = 0; i < watches->count; i++) {
-        if (watch_silence_ms(watches->all[i].watch) > SILENCE_MAX_MS) {
+        const struct watch *watch = watches->all[i].watch;
+        bool refused = watch_is_refused(watch);
+        if (refused || watch_silence_ms(watch) > SILENCE_MAX_MS) {
             *ret_missing = watches->all[i].resource.plural;
+            *ret_why =
+                refused ? "the API server answers with errors, the log tells them" : "not heard of lately";
             return false;
         }
     }

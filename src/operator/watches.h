@@ -46,9 +46,10 @@ struct watches_options {
 void watches_stop(struct watches *watches);
 void watches_free(struct watches *watches); // stops and takes watches; NULL is allowed
 
-// Whether everything has listed, and the server was heard of on each watch lately (it sends something every
-// minute or so). Any thread. *ret_missing: a resource of which that is not so.
-bool watches_are_alive(const struct watches *watches, const char **ret_missing);
+// Whether everything has listed, no watch is refused, and the server was heard of on each lately (it sends
+// something every minute or so). Any thread. *ret_missing: a resource of which that is not so; *ret_why: what
+// is not so.
+bool watches_are_alive(const struct watches *watches, const char **ret_missing, const char **ret_why);
 
 // What is known of one watch.
 struct watch_state {

@@ -1,6 +1,7 @@
 #include "operator/webhook_certificate.h"
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -229,17 +230,19 @@ static bool write_secret(const struct webhook_certificate *keeper, const struct 
     return true;
 }
 
+// What is logged of each step.
+static const char *const steps[] = {
+    [WEBHOOK_MAKE_ALL] = "webhook CA and certificate made",
+    [WEBHOOK_RENEW_LEAF] = "webhook certificate renewed",
+    [WEBHOOK_INTRODUCE_CA] = "webhook CA rotation: next CA introduced",
+    [WEBHOOK_START_OVERLAP] = "webhook CA rotation: both CAs published",
+    [WEBHOOK_SWITCH_LEAF] = "webhook CA rotation: certificate of the next CA made",
+    [WEBHOOK_DROP_CA] = "webhook CA rotation: former CA dropped",
+    [WEBHOOK_REFUSE_REQUEST] = "webhook rotation request refused",
+};
+
 static void tell_step(const struct webhook_certificate *keeper, enum webhook_step step, const char *why) {
-    static const char *const messages[] = {
-        [WEBHOOK_MAKE_ALL] = "webhook CA and certificate made",
-        [WEBHOOK_RENEW_LEAF] = "webhook certificate renewed",
-        [WEBHOOK_INTRODUCE_CA] = "webhook CA rotation: next CA introduced",
-        [WEBHOOK_START_OVERLAP] = "webhook CA rotation: both CAs published",
-        [WEBHOOK_SWITCH_LEAF] = "webhook CA rotation: certificate of the next CA made",
-        [WEBHOOK_DROP_CA] = "webhook CA rotation: former CA dropped",
-        [WEBHOOK_REFUSE_REQUEST] = "webhook rotation request refused",
-    };
-    LOG(step == WEBHOOK_REFUSE_REQUEST ? LOG_WARNING : LOG_INFO, messages[step],
+    LOG(step == WEBHOOK_REFUSE_REQUEST ? LOG_WARNING : LOG_INFO, steps[step],
         {"secret", keeper->options.secret}, {"why", why});
 }
 
@@ -302,10 +305,12 @@ static bool do_step(struct webhook_certificate *keeper, struct snapshot *snapsho
     if (*ret_settled) {
         return true;
     }
+    crash_point(BEFORE_WEBHOOK_STEP, "%s", steps[step]);
     if (!webhook_authority_advance(&snapshot->authority, step, keeper->ca, plan, e) ||
         !write_secret(keeper, snapshot, &written, e)) {
         return false;
     }
+    crash_point(AFTER_WEBHOOK_STEP, "%s", steps[step]);
     if (written) {
         tell_step(keeper, step, reason);
     }

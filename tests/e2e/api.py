@@ -86,6 +86,10 @@ class Api:
             raise ApiError(answer.status, document.get("message", ""))
         return document
 
+    def forget_connection(self):
+        """This thread's: the server that it led to is gone."""
+        self.thread.__dict__.pop("connection", None)
+
     @staticmethod
     def path(kind, namespace=None, name=None, subresource=None):
         prefix, plural = RESOURCES[kind]
@@ -118,22 +122,35 @@ class Api:
         return self.call("DELETE", self.path(kind, namespace, name), {"propagationPolicy": policy})
 
     def watch(self, kind, namespace, seen):
-        """Calls seen(type, object) on a thread of its own, from the first object on; returns what ends that."""
+        """Calls seen(type, object) on a thread of its own, from the first object on, and again from there when the
+        server has gone meanwhile; returns what ends that."""
         connection = self.connect(None)
-        connection.request("GET", f"{self.path(kind, namespace)}?watch=1&timeoutSeconds=3600")
-        answer = connection.getresponse()
+        ended = threading.Event()
 
-        def run():
-            with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-                while line := answer.readline():
-                    event = json.loads(line)
-                    seen(event["type"], event["object"])
+        def ask():
+            connection.request("GET", f"{self.path(kind, namespace)}?watch=1&timeoutSeconds=3600")
+            return connection.getresponse()
 
-        thread = threading.Thread(target=run)
+        def read(answer):
+            while not ended.is_set() and (line := answer.readline()):
+                event = json.loads(line)
+                seen(event["type"], event["object"])
+
+        def run(answer):
+            while not ended.is_set():
+                with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
+                    read(answer or ask())
+                answer = None
+                connection.close()
+                ended.wait(0.1)
+
+        thread = threading.Thread(target=run, args=(ask(),))
         thread.start()
 
         def end():
-            connection.sock.shutdown(socket.SHUT_RDWR)
+            ended.set()
+            with contextlib.suppress(OSError, AttributeError):  # it may be without a connection just now
+                connection.sock.shutdown(socket.SHUT_RDWR)
             thread.join()
             connection.close()
 

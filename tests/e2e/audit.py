@@ -1,6 +1,7 @@
 """What the API server's audit log says of the operator's requests."""
 
 import dataclasses
+import datetime
 import json
 import pathlib
 
@@ -16,6 +17,8 @@ class Request:
     name: str
     code: int
     credential: str  # which of the user's tokens it came with
+    received: datetime.datetime  # by the server's clock
+    answered: datetime.datetime
 
     def __str__(self):
         return f"{self.verb} {self.resource}"
@@ -67,4 +70,6 @@ class Audit:
             target.get("name", ""),
             entry["responseStatus"]["code"],
             "".join(extra.get("authentication.kubernetes.io/credential-id", [])),
+            datetime.datetime.fromisoformat(entry["requestReceivedTimestamp"]),
+            datetime.datetime.fromisoformat(entry["stageTimestamp"]),
         )

@@ -1,5 +1,6 @@
 """One control plane for the run, in a folder of its own, and one process of the operator at a time."""
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -20,9 +21,13 @@ BINARY = pathlib.Path(os.environ.get("QUBESEC_BINARY", CHECKOUT / ".local/build/
 @dataclasses.dataclass
 class Cluster:
     folder: pathlib.Path
-    url: str
+    facts: dict
     api: Api
     audit: Audit
+
+    @property
+    def url(self):
+        return self.facts["url"]
 
     @property
     def operator_config(self):
@@ -41,27 +46,37 @@ class Cluster:
         return done.stdout
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cluster(request):
-    suite = request.session.items[0].path.parent.name
-    folder = CHECKOUT / ".local" / f"{suite}-{BINARY.parent.name}"
-    tool = [sys.executable, CHECKOUT / "tools" / "cluster.py", "--dir", folder]
+def run_tool(folder, *words):
+    """tools/cluster.py for the cluster in that folder."""
+    subprocess.run([sys.executable, CHECKOUT / "tools" / "cluster.py", "--dir", folder, *words], check=True)
+
+
+@contextlib.contextmanager
+def control_plane(name):
+    """A new one in a folder of that name, and of the build, which is stopped in the end."""
+    folder = CHECKOUT / ".local" / f"{name}-{BINARY.parent.name}"
     folder.parent.mkdir(exist_ok=True)
     with open(folder.with_name(f"{folder.name}.session.lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another run of this suite with the same build waits
-        subprocess.run([*tool, "stop"], check=True)  # what a run that was cut off has left
-        subprocess.run([*tool, "start"], check=True)
+        run_tool(folder, "stop")  # what a run that was cut off has left
+        run_tool(folder, "start")
         facts = json.loads((folder / "cluster.json").read_text())
-        before = dict(os.environ)
-        os.environ["KUBECONFIG"] = str(folder / "admin.kubeconfig")
-        os.environ["KUBECACHEDIR"] = str(folder / "cache")
-        os.environ["PATH"] = f"{facts['bin']}:{os.environ['PATH']}"
         try:
-            yield Cluster(folder, facts["url"], Api(folder / "admin.kubeconfig"), Audit(folder / "audit.log"))
+            yield Cluster(folder, facts, Api(folder / "admin.kubeconfig"), Audit(folder / "audit.log"))
         finally:
-            os.environ.clear()
-            os.environ.update(before)
-            subprocess.run([*tool, "stop"], check=True)
+            run_tool(folder, "stop")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cluster(request):
+    with control_plane(request.session.items[0].path.parent.name) as one:
+        before = dict(os.environ)
+        os.environ["KUBECONFIG"] = str(one.folder / "admin.kubeconfig")
+        os.environ["KUBECACHEDIR"] = str(one.folder / "cache")
+        os.environ["PATH"] = f"{one.facts['bin']}:{os.environ['PATH']}"
+        yield one
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

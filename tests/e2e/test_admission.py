@@ -139,7 +139,7 @@ def test_status_is_written_although_the_spec_is_bad(api, enforced, configuration
 # When it is away
 
 
-def test_without_it_only_our_group_waits(api, cluster, operators, configuration, folder, namespace):
+def test_trap_42_without_it_only_our_group_waits(api, cluster, operators, configuration, folder, namespace):
     gone = operators.start(*flags(folder)).wait_ready()
     configuration.enforce(port_of(gone), namespace)
     api.make(thing(QKKP, namespace, "before", {}))
@@ -177,7 +177,7 @@ def test_without_it_only_our_group_waits(api, cluster, operators, configuration,
     api.wait_gone(QKKP, namespace, "before")
 
 
-def test_the_operator_starts_although_its_webhook_points_nowhere(api, operators, configuration, folder, namespace):
+def test_trap_42_the_operator_starts_although_its_webhook_points_nowhere(api, operators, configuration, folder, namespace):
     first = operators.start(*flags(folder)).wait_ready()
     configuration.enforce(port_of(first), namespace)
     operators.stop()  # nobody listens there any more
@@ -206,7 +206,7 @@ def test_a_certificate_that_cannot_be_used_is_said(operators, folder, tmp_path):
     operators.stop()
 
 
-def test_a_stop_answers_what_still_comes(operators, folder):
+def test_trap_42_a_stop_answers_what_still_comes(operators, folder):
     """Each answer after SIGTERM ends its connection, so that the API server turns to another replica."""
     process = operators.start(*flags(folder)).wait_ready()
     first, second = (Direct(port_of(process), folder) for _ in range(2))

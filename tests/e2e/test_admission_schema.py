@@ -604,7 +604,7 @@ OWN_STATUS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_status_is_a_subresource_with_all_its_fields(api, space, kind):
+def test_trap_32_status_is_a_subresource_with_all_its_fields(api, space, kind):
     status = {**full_status(), **OWN_STATUS[kind]}
     made = api.create({**thing(kind, space, "reported", MINIMAL[kind]), "status": status})
     assert "status" not in made

@@ -9,7 +9,7 @@ from leaks import Search, secrets_in
 PLURAL = {kind: f"{kind.lower()}s" for kind in KINDS}
 
 
-def test_an_independent_object_costs_two_writes_and_no_read(cluster, api, operator, namespace):
+def test_trap_30_an_independent_object_costs_two_writes_and_no_read(cluster, api, operator, namespace):
     mark = cluster.audit.mark()
     count = 20
     for number in range(count):
@@ -56,7 +56,7 @@ def test_restart_writes_and_reads_nothing(cluster, api, operators, operator, nam
     assert [api.list(kind, namespace) for kind in (*KINDS, "Secret")] == before
 
 
-def test_edited_metadata_costs_nothing(cluster, api, operator, namespace):
+def test_trap_30_edited_metadata_costs_nothing(cluster, api, operator, namespace):
     api.make(thing(QKKP, namespace, "pair"))
     operator.settle()
     mark = cluster.audit.mark()

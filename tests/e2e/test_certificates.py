@@ -90,7 +90,7 @@ def test_a_chain(api, made, tmp_path):
     assert seconds(status["renewalTime"]) == seconds(status["notAfter"]) - 30 * 86400
 
 
-def test_extensions(api, made, tmp_path):
+def test_trap_49_extensions(api, made, tmp_path):
     server, root, middle = (text_of(tmp_path, secret(api, made, name)["cert.pem"]) for name in ("server", "root", "middle"))
     assert "X509v3 Basic Constraints: critical\n                CA:FALSE" in server
     assert "X509v3 Key Usage: critical\n                Digital Signature\n" in server

@@ -6,6 +6,7 @@ import time
 import pytest
 from api import QDK, QDS, QES, QKKP, QRN, ApiError, config_map_thing, exchange, reason_of, secret_thing, thing, wait_until
 from crypto import fingerprint, generate
+from policies import refusing_secrets
 
 QUIET = 3.0  # seconds in which nothing more may happen
 
@@ -59,7 +60,7 @@ def test_an_output_is_not_its_own_input(api, operator, namespace):
     assert "own output" in failed["status"]["error"]
 
 
-def test_outputs_that_are_made_from_each_other_slow_down(api, operator, namespace):
+def test_trap_33_outputs_that_are_made_from_each_other_slow_down(api, operator, namespace):
     api.create(secret_thing(namespace, "start", {"key": b"0123456789abcdef"}))
     for name, other in (("one", "start"), ("two", "one")):
         api.make(thing(QDK, namespace, name, {"sharedSecretRef": {"kind": "Secret", "name": other, "key": "key"}}))
@@ -112,7 +113,7 @@ def test_a_key_written_differently_is_the_same_key(api, operator, namespace, tmp
     assert shown_fingerprint(api.wait_success(QES, namespace, "sealed")) == shown_fingerprint(before)
 
 
-def test_a_replaced_object_gets_a_status_of_its_own(api, operator, namespace):
+def test_trap_35_a_replaced_object_gets_a_status_of_its_own(api, operator, namespace):
     for _ in range(10):
         api.create(thing(QKKP, namespace, "pair"))
         api.delete(QKKP, namespace, "pair")
@@ -152,44 +153,6 @@ def test_a_reference_is_a_name_and_no_path(api, operator, namespace, name):
     reference = {"kind": "Secret", "name": name, "key": "key"}
     with pytest.raises(ApiError, match="sharedSecretRef.name"):
         api.create(thing(QDK, namespace, "derived", {"sharedSecretRef": reference}))
-
-
-POLICY_PATH = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
-
-
-@contextlib.contextmanager
-def refusing_secrets(api, namespace):
-    """The API server refuses all Secrets of the namespace meanwhile, with 422."""
-    policy = {
-        "metadata": {"name": namespace},
-        "spec": {
-            "matchConstraints": {
-                "resourceRules": [
-                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}
-                ],
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-            },
-            "validations": [{"expression": "false", "message": "no Secrets today"}],
-        },
-    }
-    binding = {"metadata": {"name": namespace}, "spec": {"policyName": namespace, "validationActions": ["Deny"]}}
-    api.call("POST", POLICY_PATH, policy)
-    api.call("POST", f"{POLICY_PATH.removesuffix('ies')}ybindings", binding)
-
-    def refused():
-        probe = secret_thing(namespace, f"probe-{time.monotonic_ns()}", {})
-        try:
-            api.create(probe)
-        except ApiError:
-            return True
-        return False
-
-    try:
-        wait_until("the policy is in force", refused)
-        yield
-    finally:
-        api.call("DELETE", f"{POLICY_PATH.removesuffix('ies')}ybindings/{namespace}")
-        api.call("DELETE", f"{POLICY_PATH}/{namespace}")
 
 
 def test_what_the_api_server_refuses_is_tried_again(api, operator, namespace):

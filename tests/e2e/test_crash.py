@@ -1,37 +1,14 @@
 """The operator is killed again and again while it works, and nothing that was ever seen is made twice."""
 
-import collections
 import random
 import threading
 import time
 
-from api import KINDS, QKKP, data_of, exchange, wait_until
+from api import KINDS, data_of, exchange, wait_until
 from crypto import decapsulate, hkdf
+from seen import Seen
 
 KILLS = 20
-
-
-class Seen:
-    """All public keys and all Secrets that ever were to be seen, by name."""
-
-    def __init__(self, api, namespace):
-        self.keys = collections.defaultdict(set)
-        self.secrets = collections.defaultdict(set)
-        self.ends = [api.watch(QKKP, namespace, self.see_pair), api.watch("Secret", namespace, self.see_secret)]
-
-    def see_pair(self, _, pair):
-        if "publicKeyPEM" in pair.get("status", {}):
-            self.keys[pair["metadata"]["name"]].add(pair["status"]["publicKeyPEM"].encode())
-
-    def see_secret(self, _, secret):
-        name, data = secret["metadata"]["name"], data_of(secret)
-        self.secrets[name].add((secret["metadata"]["uid"], *sorted(data.items())))
-        if "public_key.pem" in data:
-            self.keys[name].add(data["public_key.pem"])
-
-    def end(self):
-        for end in self.ends:
-            end()
 
 
 def test_killed_twenty_times_while_exchanges_are_in_flight(api, operators, namespace, tmp_path):

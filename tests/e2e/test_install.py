@@ -123,7 +123,7 @@ def test_services_policies_and_webhook_meet_the_ports_of_the_pod(default):
     assert target.get("port", 443) in [port["port"] for port in services["qubesec-webhook"]]
 
 
-def test_admission_concerns_only_our_own_group(default):
+def test_trap_42_admission_concerns_only_our_own_group(default):
     (webhook,) = find(default, "ValidatingWebhookConfiguration", "qubesec")["webhooks"]
     for rule in webhook["rules"]:
         assert rule["apiGroups"] == ["qubesec.io"]

@@ -1,18 +1,14 @@
 """Several replicas: one of them works, by a Lease; the others stand by, and take over when it goes or is gone."""
 
-import base64
 import json
 import re
 import signal
 import time
 
-import pytest
 from api import QKKP, QRN, data_of, thing, version_of, wait_until
 from audit import WRITES
-from credentials import token, with_token
-from process import Operator
+from replicas import LOST, NAME, NAMESPACE, lease_of, wait_leads
 
-NAMESPACE, NAME = "qubesec-system", "qubesec-operator"
 QUICK = (
     "--leader-election-lease-duration=6s",
     "--leader-election-renew-deadline=4s",
@@ -21,80 +17,6 @@ QUICK = (
 # Nobody takes such a lease before it is given back.
 HOLDING = ("--leader-election-lease-duration=1h", "--leader-election-retry-period=500ms")
 MICRO_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
-
-
-class Replica(Operator):
-    """One with a token of its own, so that the audit log tells its requests from those of the others."""
-
-    def __init__(self, command, log, credential):
-        super().__init__(command, log)
-        self.credential = credential
-
-    def identity(self):
-        return self.said("waiting to lead")[0]["identity"]
-
-    def leads(self):
-        return not self.ended() and self.total("leader_election_master_status") == 1
-
-
-class Replicas:
-    def __init__(self, api, cluster, operators, folder):
-        self.api, self.cluster, self.operators, self.folder = api, cluster, operators, folder
-        self.all = []
-
-    def start(self, *flags):
-        number = len(self.all)
-        text = token(self.api, NAMESPACE, NAME)
-        folder = self.folder / f"replica-{number}"
-        folder.mkdir()
-        claims = text.split(".")[1]
-        identity = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["jti"]
-        command = self.operators.command(
-            "--leader-elect", *flags, kubeconfig=with_token(self.cluster, folder, text)
-        )
-        self.all.append(Replica(command, folder / "log", f"JTI={identity}"))
-        return self.all[-1].wait_ready()
-
-    def pair(self, *flags):
-        """Two, and the leader first."""
-        first = self.start(*flags)
-        wait_until(lambda: f"it leads:\n{first.tail()}", first.leads)
-        return first, self.start(*flags)
-
-    def writes(self, replica, since, namespace=None):
-        """What it wrote, its Lease and Events excepted; to ask for a review is to write nothing."""
-        unwritten = ("leases", "localsubjectaccessreviews")
-        return [
-            request
-            for request in self.cluster.audit.requests(since, namespace)
-            if request.credential == replica.credential and request.verb in WRITES and request.resource not in unwritten
-        ]
-
-    def close(self):
-        for replica in self.all:
-            if not replica.ended():
-                replica.process.send_signal(signal.SIGCONT)
-                replica.stop()
-        found = [fault for one in self.all for fault in one.faults()]
-        assert not found, "\n\n".join(found)
-
-
-@pytest.fixture
-def replicas(api, cluster, operators, tmp_path):
-    operators.stop()
-    if api.find("Lease", NAMESPACE, NAME) is not None:
-        api.delete("Lease", NAMESPACE, NAME)
-    started = Replicas(api, cluster, operators, tmp_path)
-    yield started
-    started.close()
-
-
-def lease_of(api):
-    return api.get("Lease", NAMESPACE, NAME)
-
-
-def wait_leads(replica):
-    wait_until(lambda: f"it leads:\n{replica.tail()}", replica.leads)
 
 
 def pairs(api, namespace, prefix, count):
@@ -132,7 +54,7 @@ def test_one_works_and_all_are_ready(api, cluster, replicas, namespace):
     assert f"{leader.identity()} became leader" in [one["note"] for one in told]
 
 
-def test_sigterm_hands_over_when_the_work_is_done(api, cluster, replicas, namespace):
+def test_trap_41_sigterm_hands_over_when_the_work_is_done(api, cluster, replicas, namespace):
     """The lease would last an hour, so it is the release that lets the other one in."""
     mark = cluster.audit.mark()
     leader, standby = replicas.pair(*HOLDING)
@@ -186,7 +108,7 @@ def test_a_killed_leader_is_replaced_and_what_is_finished_is_left_alone(api, clu
     api.make(thing(QKKP, namespace, "another"))
 
 
-def test_a_leader_that_was_asleep_writes_nothing_when_it_wakes(api, cluster, replicas, namespace):
+def test_trap_41_a_leader_that_was_asleep_writes_nothing_when_it_wakes(api, cluster, replicas, namespace):
     leader, standby = replicas.pair(*QUICK)
     names = pairs(api, namespace, "pair", 100)
     leader.process.send_signal(signal.SIGSTOP)
@@ -200,13 +122,13 @@ def test_a_leader_that_was_asleep_writes_nothing_when_it_wakes(api, cluster, rep
     leader.expected = 1
     leader.process.send_signal(signal.SIGCONT)
     wait_until(lambda: f"it ends:\n{leader.tail()}", leader.ended)
-    assert leader.said("leadership is lost, ending at once")
+    assert leader.said(LOST)
     assert replicas.writes(leader, mark) == []
     assert standby.leads()
     assert {one["metadata"]["name"]: data_of(one)["public_key"] for one in api.list("Secret", namespace)} == keys
 
 
-def test_a_leader_that_cannot_renew_ends_itself(api, cluster, replicas, namespace):
+def test_trap_41_a_leader_that_cannot_renew_ends_itself(api, cluster, replicas, namespace):
     leader = replicas.start(*QUICK)
     wait_leads(leader)
     binding = json.loads(cluster.kubectl("get", "rolebinding", "qubesec-leader-election", "-n", NAMESPACE, "-o", "json"))
@@ -215,7 +137,7 @@ def test_a_leader_that_cannot_renew_ends_itself(api, cluster, replicas, namespac
     try:
         leader.expected = 1
         wait_until(lambda: f"it ends:\n{leader.tail()}", leader.ended)
-        assert leader.said("leadership is lost, ending at once")
+        assert leader.said(LOST)
         said = leader.said("a request for the lease failed, trying again")[-1]
         assert "forbidden" in said["detail"] and said["level"] == "warning"
         standby = replicas.start(*QUICK)
@@ -229,7 +151,7 @@ def test_a_leader_that_cannot_renew_ends_itself(api, cluster, replicas, namespac
     api.wait_success(QKKP, namespace, "pair")
 
 
-def test_a_holder_with_a_wrong_clock_is_respected_as_long_as_it_renews(api, replicas, namespace):
+def test_trap_40_a_holder_with_a_wrong_clock_is_respected_as_long_as_it_renews(api, replicas, namespace):
     metadata = {"namespace": NAMESPACE, "name": NAME, "labels": {"kept": "label"}, "annotations": {"kept": "note"}}
     spec = {"holderIdentity": "stranger", "leaseDurationSeconds": 2, "leaseTransitions": 4}
     api.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})

@@ -212,7 +212,7 @@ def test_made_anew_at_once(api, operator, namespace):
     assert api.events(namespace, "it", "SecretConflict") == []
 
 
-def test_namespace_can_be_deleted(api, operator, namespace):
+def test_trap_37_namespace_can_be_deleted(api, operator, namespace):
     """With all that is in it: nothing of ours holds it up, and nothing new is made meanwhile."""
     api.make(*exchange(namespace))
     api.delete("Namespace", None, namespace)

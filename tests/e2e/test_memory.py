@@ -96,7 +96,7 @@ def test_memory_is_closed_to_the_operators_own_user(cluster, operators, flags, o
         program = [folder / operators.binary.name, "operator"]
         options = {"kubeconfig": folder / "kubeconfig", "program": program, "user": NOBODY}
         # Where sanitizers write their reports is closed to that user; without the options, to the operator's log.
-        environment = {"ASAN_OPTIONS": "", "UBSAN_OPTIONS": ""}
+        environment = {"ASAN_OPTIONS": "", "TSAN_OPTIONS": "", "UBSAN_OPTIONS": ""}
         operator = operators.start(*flags, environment=environment, **options).wait_ready()
         memory = os.stat(f"/proc/{operator.pid}/mem")
         limits = pathlib.Path(f"/proc/{operator.pid}/limits").read_text()

@@ -302,7 +302,7 @@ def test_stops_in_order_while_busy(api, operators, namespace, number):
 # Credentials
 
 
-def test_token_that_is_replaced(api, cluster, operators, namespace, tmp_path):
+def test_trap_21_token_that_is_replaced(api, cluster, operators, namespace, tmp_path):
     """As a kubelet does it: the file gets a new token, and the old one ends."""
     account = ("qubesec-system", "qubesec-operator")
     secret = api.create(

@@ -52,7 +52,7 @@ def test_peer_with_openssl_encapsulates_for_us(api, operator, namespace, tmp_pat
     assert api.secret(namespace, "opened")["shared_secret"] == secret
 
 
-def test_changed_ciphertext_is_rejected_implicitly(api, operator, namespace, tmp_path):
+def test_trap_47_changed_ciphertext_is_rejected_implicitly(api, operator, namespace, tmp_path):
     """FIPS 203, 6.3: another secret, no error; which one, only the key's holder can tell."""
     [pair] = api.make(thing(QKKP, namespace, "pair"))
     secret, ciphertext = encapsulate(tmp_path, pair["status"]["publicKeyPEM"].encode())

@@ -101,7 +101,7 @@ def test_damage_is_noticed_in_every_kind(api, operator, namespace, kind):
     check_damage_is_told(api, namespace, "it")
 
 
-def test_damage_done_again_and_again_is_repaired_each_time(api, operator, namespace):
+def test_trap_33_damage_done_again_and_again_is_repaired_each_time(api, operator, namespace):
     api.make(thing(QRN, namespace, "numbers"))
     for _ in range(3):
         damaged = data_of(put(api, namespace, "numbers", {"random": b"short"}))
@@ -151,7 +151,7 @@ def test_what_people_add_to_the_secret_stays(api, operator, namespace):
     assert api.events(namespace, "pair", "SecretDamaged") == []
 
 
-def test_wiped_status_is_repaired_without_a_new_key(api, operator, namespace):
+def test_trap_31_wiped_status_is_repaired_without_a_new_key(api, operator, namespace):
     [made] = api.make(thing(QKKP, namespace, "pair"))
     before = api.output(made)
     api.patch(QKKP, namespace, "pair", {"status": None}, "status")
@@ -180,7 +180,7 @@ def donated(api, namespace):
 
 
 @pytest.mark.parametrize("metadata", FOREIGN.values(), ids=FOREIGN)
-def test_foreign_secret_is_never_touched(api, operator, namespace, metadata):
+def test_trap_34_foreign_secret_is_never_touched(api, operator, namespace, metadata):
     before = api.create(secret_thing(namespace, "it", donated(api, namespace), **metadata))
     api.create(thing(QKKP, namespace, "it"))
     found = api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
@@ -192,7 +192,7 @@ def test_foreign_secret_is_never_touched(api, operator, namespace, metadata):
     api.wait_success(QKKP, namespace, "it")
 
 
-def test_secret_that_another_controls_is_never_touched(api, operator, namespace):
+def test_trap_34_secret_that_another_controls_is_never_touched(api, operator, namespace):
     """Its owner exists, or the garbage collector would take it away."""
     name = {"namespace": namespace, "name": "theirs"}
     owner = api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": name})
@@ -226,7 +226,7 @@ def test_foreign_secret_that_comes_later(api, operator, namespace):
     assert api.get("Secret", namespace, "it") == before
 
 
-def test_older_of_two_claims_wins(api, operators, operator, namespace):
+def test_trap_34_older_of_two_claims_wins(api, operators, operator, namespace):
     """Also when the operator sees both at once, in the other order of their names."""
     operators.stop()
     spec = {"outputSecretName": "one"}

@@ -38,7 +38,7 @@ def test_another_process_has_other_ids(api, operators, namespace):
     assert abs(int(first, 16) - int(second, 16)) > 1 << 32  # but for one time in 2^31
 
 
-def test_a_failure_that_lasts_is_one_event_and_one_status(cluster, api, operator, namespace):
+def test_trap_30_a_failure_that_lasts_is_one_event_and_one_status(cluster, api, operator, namespace):
     with refusing_secrets(api, namespace):
         mark = cluster.audit.mark()
         api.create(thing(QRN, namespace, "numbers"))

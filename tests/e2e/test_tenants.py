@@ -341,7 +341,7 @@ def test_the_operators_own_rights_are_not_lent(api, cluster, checking, namespace
     assert f"ServiceAccount qubesec-operator of namespace {namespace}" in message
 
 
-def test_an_output_stays_in_its_namespace(api, checking, namespace, there):
+def test_trap_36_an_output_stays_in_its_namespace(api, checking, namespace, there):
     for name in (f"{there}/stolen", f"../{there}/secrets/stolen"):
         with pytest.raises(ApiError, match="outputSecretName"):
             api.create(thing(QRN, namespace, "numbers", {"outputSecretName": name}))
@@ -350,6 +350,7 @@ def test_an_output_stays_in_its_namespace(api, checking, namespace, there):
     assert output["metadata"]["namespace"] == namespace
     [owner] = output["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == (QRN, "numbers", made["metadata"]["uid"])
+    assert "blockOwnerDeletion" not in owner, "that would take rights to the owner's finalizers"
     assert api.find("Secret", there, "stolen") is None
 
 

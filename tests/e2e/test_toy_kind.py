@@ -65,3 +65,17 @@ def test_toy_kind(api, toys, namespace):
     api.create(thing(TOY, namespace, "faulty", {"note": 1}))
     error = api.wait_status(TOY, namespace, "faulty", "Failed", "InvalidSpec")["status"]["error"]
     assert "spec.sourceRef: is required" in error and "spec.note: must be a text" in error
+
+
+def test_trap_33_what_fails_its_own_check_is_not_stored(api, cluster, toys, namespace):
+    """Nor made again without a pause: there is nothing that could have changed."""
+    api.create(secret_thing(namespace, "source", {"text": SOURCE}))
+    mark = cluster.audit.mark()
+    api.create(thing(TOY, namespace, "it", {"sourceRef": {"name": "source", "key": "text"}, "note": "unsound"}))
+    found = api.wait_status(TOY, namespace, "it", "Failed")
+    assert "checking what was made: it is unsound" in found["status"]["error"]
+    toys.settle()
+    assert toys.total("controller_runtime_reconcile_total", "quantumtoy") <= 3
+    assert api.find("Secret", namespace, "it-toy") is None
+    sent = cluster.audit.requests(mark, namespace, user="qubesec-admin")
+    assert [one for one in sent if one.resource == "secrets" and one.verb != "get"] == []

@@ -64,9 +64,9 @@ class Webhooks:
         self.all = []
         self.service = None
 
-    def launch(self, *flags):
+    def launch(self, *flags, environment=None):
         log = self.folder / f"replica-{len(self.all)}.log"
-        self.all.append(Operator(self.operators.command(*flags), log))
+        self.all.append(Operator(self.operators.command(*flags), log, environment))
         return self.all[-1]
 
     def start(self, *flags):
@@ -169,7 +169,7 @@ def wait_admitted(api, namespace):
 # Our own
 
 
-def test_certificate_is_made_and_published(api, webhooks, namespace):
+def test_trap_24_certificate_is_made_and_published(api, webhooks, namespace):
     one = webhooks.start(*OWN)
     before = webhooks.configure(one)
     trusted = webhooks.wait_published()
@@ -258,7 +258,7 @@ class Load:
             thread.join()
 
 
-def test_no_call_fails_while_all_is_rotated(api, webhooks, namespace):
+def test_trap_24_no_call_fails_while_all_is_rotated(api, webhooks, namespace):
     replicas = [webhooks.start(*OWN), webhooks.start(*OWN)]
     webhooks.configure(*replicas)
     first = webhooks.wait_published()
@@ -326,7 +326,7 @@ def test_overwritten_bundle_is_restored(api, webhooks, namespace):
     wait_admitted(api, namespace)
 
 
-def test_no_configuration_is_made(api, webhooks, namespace):
+def test_trap_38_no_configuration_is_made(api, webhooks, namespace):
     one = webhooks.start(*OWN)
     assert len(wait_until("it says so", lambda: one.said("nothing calls the webhook"))) == 1
     webhooks.configure(one)
@@ -372,7 +372,7 @@ class Mount:
         return (made / "ca.crt").read_bytes(), leaf_of((made / "tls.crt").read_bytes())
 
 
-def test_mounted_certificate_is_followed(api, webhooks, namespace):
+def test_trap_23_mounted_certificate_is_followed(api, webhooks, namespace):
     mount = Mount(webhooks.folder / "mount")
     first_ca, first = mount.show("..1")
     one = webhooks.start("--webhook-bind-address", "127.0.0.1:0", "--webhook-certificate-directory", mount.folder)

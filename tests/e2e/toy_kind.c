@@ -1,5 +1,6 @@
 // A kind that is none of the project's, in one file, and a program that serves it: the generic controller
-// needs no change for it. QuantumToy reverses the bytes of an entry of a Secret.
+// needs no change for it. QuantumToy reverses the bytes of an entry of a Secret; what it makes with the note
+// "unsound" does not pass its own check.
 #include "base/secret.h"
 #include "kinds/kind.h"
 #include "operator/manager.h"
@@ -49,6 +50,9 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
                     const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *reversed;
+    if (spec->note != nullptr && strcmp(spec->note, "unsound") == 0) {
+        return error_set(e, ERROR_CRYPTO, "it is unsound");
+    }
     if (!secret_data_require(data, "reversed", &reversed, e) || !report_fingerprint(report, reversed, e)) {
         return false;
     }

@@ -145,13 +145,15 @@ class FaultProxy:
         await self.flowing.wait()
         if isinstance(fault, Blackhole):
             await asyncio.Event().wait()
-        if isinstance(fault, Delay):
+        if isinstance(fault, Delay) and not fault.answer:
             await asyncio.sleep(fault.seconds)
         if isinstance(fault, Inject) and not fault.forward:
             return await self.inject(request, fault, writer)
         server[1].write(head.encoded() + body)
         await server[1].drain()
         answer = await read_head(server[0])
+        if isinstance(fault, Delay) and fault.answer:
+            await asyncio.sleep(fault.seconds)
         status = int(answer.first.split(" ", 2)[1])
         until_close = request.method != "HEAD" and status not in (204, 304)
         pieces = read_body(server[0], answer, until_close)

@@ -29,9 +29,10 @@ class Cut:
 
 @dataclasses.dataclass(frozen=True)
 class Delay:
-    """The request reaches the server so many seconds late."""
+    """The request reaches the server so many seconds late; answer: it is the answer that is so late."""
 
     seconds: float
+    answer: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,8 +4,9 @@ import pytest
 from credentials import with_server
 from faultproxy import FaultProxy
 from fixtures import api, cluster, namespace, operator, operators, pytest_runtest_makereport
+from replicas import replicas
 
-__all__ = ["api", "cluster", "namespace", "operator", "operators", "pytest_runtest_makereport"]
+__all__ = ["api", "cluster", "namespace", "operator", "operators", "pytest_runtest_makereport", "replicas"]
 
 
 @pytest.fixture(scope="session")

@@ -82,8 +82,9 @@ def test_reset_and_cut(client, proxy, after):
         assert len(told.value.partial) == after
 
 
-def test_delay(client, proxy):
-    proxy.add(Rule(Delay(1.5), path=VERSION))
+@pytest.mark.parametrize("answer", [False, True])
+def test_delay(client, proxy, answer):
+    proxy.add(Rule(Delay(1.5, answer), path=VERSION))
     started = time.monotonic()
     assert ask(client())[0] == 200
     assert time.monotonic() - started >= 1.5

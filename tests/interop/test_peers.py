@@ -138,7 +138,7 @@ def test_their_signatures(api, made, peer):
 
 
 @each_peer
-def test_forms_of_private_keys(api, made, peer, tmp_path):
+def test_trap_43_forms_of_private_keys(api, made, peer, tmp_path):
     """What each makes of the three forms of RFC 9881 and RFC 9935: why ours is the one with the seed alone."""
     for algorithm in (*ML_DSA, *ML_KEM):
         family = algorithm.rpartition("-")[0].lower()

@@ -22,6 +22,7 @@ import reasons
 import selftest
 import sizes
 import source
+import traps
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DATABASE = ROOT / ".local" / "build" / "release"
@@ -87,6 +88,7 @@ CHECKS = {
     "sizes": sizes.faults,
     "portable": portable.faults,
     "reasons": reasons.faults,
+    "traps": traps.faults,
     "shellcheck": shell_scripts,
     "clang-tidy": clang_tidy,
 }

@@ -13,9 +13,11 @@ import layers
 import portable
 import reasons
 import sizes
+import traps
 
 LONG = "int f(void) {\n" + "    g();\n" * sizes.FUNCTION_LINES + "}\n"
 TANGLED = "int f(int x) {\n" + "    if (x) x--;\n" * sizes.COMPLEXITY + "    return x;\n}\n"
+ROWS = "".join(f"| {number} | does not apply | |\n" for number in traps.NUMBERS)
 
 # check, file, text, is it a fault?
 CASES = [
@@ -40,6 +42,10 @@ CASES = [
     (reasons, "src/kinds/a.c", 'void f(void) { report->reason = valid ? "SignatureValid" : other; }\n', True),
     (reasons, "src/operator/a.c", 'const struct event_words words = {true, "SecretLost", "Make", note, id};\n', True),
     (reasons, "src/operator/a.c", 'bool f(void) { return reason == "A" && {.action = "Make"}; }\n', False),
+    (traps, traps.DOCUMENT, ROWS, False),
+    (traps, traps.DOCUMENT, ROWS.replace("| 7 |", "| 77 |"), True),
+    (traps, traps.DOCUMENT, ROWS.replace("does not apply", "so", 1), True),
+    (traps, traps.DOCUMENT, ROWS.replace("| |", "| `test_trap_01_absent` |", 1), True),
     (portable, "README.md", "FROM debian:13, /usr/bin/env, ./" + "work/x\n", False),
 ]
 

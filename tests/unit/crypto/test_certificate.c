@@ -2,7 +2,9 @@
 #include "support.h"
 
 #include "crypto/certificate.h"
+#include "crypto/pkey_internal.h"
 
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 enum { TEXT_MAX = 1 << 20 };
@@ -129,6 +131,55 @@ static void a_self_signed_certificate(void **) {
     assert_int_equal(criticality(root, NID_basic_constraints), 1);
     assert_int_equal(criticality(root, NID_key_usage), 1);
     assert_int_equal(criticality(root, NID_ext_key_usage), -1);
+}
+
+static void assert_bare(const X509_ALGOR *algorithm, const char *name) {
+    const ASN1_OBJECT *object;
+    int type;
+    X509_ALGOR_get0(&object, &type, nullptr, algorithm);
+    assert_int_equal(OBJ_obj2nid(object), OBJ_txt2nid(name));
+    assert_int_equal(type, V_ASN1_UNDEF);
+}
+
+// RFC 9881 and RFC 9909: no pre-hash, and no parameters, wherever an algorithm is named.
+static void test_trap_48_algorithms_are_named_without_digest_and_parameters(void **) {
+    static const char *const names[] = {"ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128f",
+                                        "SLH-DSA-SHAKE-128f"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct certificate_template template = leaf_template("one");
+        struct pkey *key = new_key(names[i]);
+        struct certificate *certificate = issue(&template, key, nullptr, nullptr);
+        X509 *x509 = reread(certificate);
+        const X509_ALGOR *outer;
+        X509_ALGOR *of_key;
+        X509_get0_signature(nullptr, &outer, x509);
+        X509_PUBKEY_get0_param(nullptr, nullptr, nullptr, &of_key, X509_get_X509_PUBKEY(x509));
+        assert_bare(outer, names[i]);
+        assert_bare(X509_get0_tbs_sigalg(x509), names[i]);
+        assert_bare(of_key, names[i]);
+        X509_free(x509);
+        certificate_free(certificate);
+        pkey_free(key);
+    }
+}
+
+// As a server does when it starts.
+static void test_trap_50_openssl_loads_what_is_for_tls(void **) {
+    static const char *const names[] = {"ML-DSA-44", "ML-DSA-65", "ML-DSA-87"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct certificate_template template = leaf_template("one");
+        struct pkey *key = new_key(names[i]);
+        struct certificate *certificate = issue(&template, key, nullptr, nullptr);
+        X509 *x509 = reread(certificate);
+        SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+        assert_int_equal(SSL_CTX_use_certificate(context, x509), 1);
+        assert_int_equal(SSL_CTX_use_PrivateKey(context, pkey_evp(key)), 1);
+        assert_int_equal(SSL_CTX_check_private_key(context), 1);
+        SSL_CTX_free(context);
+        X509_free(x509);
+        certificate_free(certificate);
+        pkey_free(key);
+    }
 }
 
 static void a_chain(void **) {
@@ -502,6 +553,8 @@ int main(void) {
     start_or_fail();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_self_signed_certificate),
+        cmocka_unit_test(test_trap_48_algorithms_are_named_without_digest_and_parameters),
+        cmocka_unit_test(test_trap_50_openssl_loads_what_is_for_tls),
         cmocka_unit_test(a_chain),
         cmocka_unit_test(serial_numbers_are_random_and_of_20_bytes),
         cmocka_unit_test(subjects_of_many_parts),

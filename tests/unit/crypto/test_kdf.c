@@ -29,7 +29,7 @@ static const struct {
      "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"},
 };
 
-static void test_rfc5869(void **) {
+static void test_trap_44_rfc5869(void **) {
     for (size_t i = 0; i < sizeof(rfc5869) / sizeof(rfc5869[0]); i++) {
         struct error e;
         cleanup_secret struct secret *input = from_hex(rfc5869[i].input);
@@ -50,7 +50,7 @@ static void test_rfc5869(void **) {
 }
 
 // A salt that was used must not be used again when the next call has none.
-static void test_no_salt_after_a_salt(void **) {
+static void test_trap_44_no_salt_after_a_salt(void **) {
     struct error e;
     cleanup_secret struct secret *input = from_hex(rfc5869[2].input);
     for (int round = 0; round < 2; round++) {
@@ -101,8 +101,8 @@ static void test_limits(void **) {
 int main(void) {
     start_or_fail();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc5869),
-        cmocka_unit_test(test_no_salt_after_a_salt),
+        cmocka_unit_test(test_trap_44_rfc5869),
+        cmocka_unit_test(test_trap_44_no_salt_after_a_salt),
         cmocka_unit_test(test_info_and_salt_matter),
         cmocka_unit_test(test_limits),
     };

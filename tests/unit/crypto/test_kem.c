@@ -80,7 +80,7 @@ static void compute_rejection(const struct exchange *exchange, const char *ciphe
     EVP_MD_CTX_free(context);
 }
 
-static void test_changed_ciphertext_is_rejected_implicitly(void **) {
+static void test_trap_47_changed_ciphertext_is_rejected_implicitly(void **) {
     struct error e;
     for (size_t i = 0; i < KEM_ANSWER_COUNT; i++) {
         struct exchange *exchange = &exchanges[i];
@@ -209,7 +209,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_encapsulation_known_answers),
         cmocka_unit_test(test_decapsulation_known_answers),
-        cmocka_unit_test(test_changed_ciphertext_is_rejected_implicitly),
+        cmocka_unit_test(test_trap_47_changed_ciphertext_is_rejected_implicitly),
         cmocka_unit_test(test_another_key_gets_another_secret),
         cmocka_unit_test(test_random_encapsulations_differ_and_come_out),
         cmocka_unit_test(test_a_public_key_is_enough_to_encapsulate),

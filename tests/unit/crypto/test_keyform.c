@@ -219,7 +219,7 @@ static void test_damaged_certificates(void **) {
                    "bytes follow the certificate");
 }
 
-static void test_private_forms(void **) {
+static void test_trap_43_private_forms(void **) {
     struct error e;
     for (size_t i = 0; i < KEM_ANSWER_COUNT; i++) {
         const struct forms *form = &forms[i];
@@ -319,7 +319,7 @@ static void test_private_pkcs8_contents(void **) {
 }
 
 // A changed bit anywhere in either half of "both": s, t, rho, H(ek), z; d and z of the seed.
-static void test_private_both_must_agree(void **) {
+static void test_trap_43_private_both_must_agree(void **) {
     cleanup_secret struct secret *seed = from_hex(rfc9935_seed);
     cleanup_secret struct secret *expanded = nullptr;
     struct error e;
@@ -554,9 +554,9 @@ int main(void) {
         cmocka_unit_test(test_pem_among_other_text),
         cmocka_unit_test(test_certificate),
         cmocka_unit_test(test_damaged_certificates),
-        cmocka_unit_test(test_private_forms),
+        cmocka_unit_test(test_trap_43_private_forms),
         cmocka_unit_test(test_private_pkcs8_contents),
-        cmocka_unit_test(test_private_both_must_agree),
+        cmocka_unit_test(test_trap_43_private_both_must_agree),
         cmocka_unit_test(test_private_forms_of_no_rfc),
         cmocka_unit_test(test_another_algorithm_is_named),
         cmocka_unit_test(test_a_private_key_is_no_public_key),

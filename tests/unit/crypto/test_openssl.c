@@ -81,7 +81,7 @@ static size_t private_key_size(const char *name) {
 }
 
 // RFC 9935 section 6, RFC 9881 section 6: 22 bytes of ASN.1, then the seed.
-static void test_private_keys_are_written_as_seeds(void **) {
+static void test_trap_43_private_keys_are_written_as_seeds(void **) {
     assert_int_equal(private_key_size("ML-KEM-512"), 22 + 64);
     assert_int_equal(private_key_size("ML-KEM-768"), 22 + 64);
     assert_int_equal(private_key_size("ML-KEM-1024"), 22 + 64);
@@ -121,7 +121,7 @@ int main(void) {
         cmocka_unit_test(test_openssl_allocates_from_our_heap),
         cmocka_unit_test(test_version_is_the_loaded_one),
         cmocka_unit_test(test_loaded_providers_are_described),
-        cmocka_unit_test(test_private_keys_are_written_as_seeds),
+        cmocka_unit_test(test_trap_43_private_keys_are_written_as_seeds),
         cmocka_unit_test(test_error_tells_the_first_reason),
         cmocka_unit_test(test_error_without_a_reason),
         cmocka_unit_test(test_error_knows_when_memory_is_out),

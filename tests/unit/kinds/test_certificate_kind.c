@@ -300,6 +300,16 @@ static void bad_specs(void **) {
     assert_good_spec(kind, "{'certType':'client','domain':'a.example','parentCARef':{'name':'a'}}");
 }
 
+static void test_trap_49_keys_that_sign_are_for_nothing_else(void **) {
+    static const char *const usages[] = {"key encipherment", "data encipherment", "key agreement",
+                                         "encipher only", "decipher only"};
+    for (size_t i = 0; i < sizeof(usages) / sizeof(usages[0]); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), ",'usages':['%s']", usages[i]);
+        assert_fault(text, "is not for signature keys (RFC 9881, RFC 9909)");
+    }
+}
+
 static void recipes(void **) {
     static const char *const same[][2] = {
         {"{'domain':'a.example','days':1}", "{'subjectAltNames':['A.example'],'duration':'24h'}"},
@@ -368,6 +378,7 @@ int main(void) {
         cmocka_unit_test(a_key_that_not_all_agree_on_is_not_kept),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(bad_specs),
+        cmocka_unit_test(test_trap_49_keys_that_sign_are_for_nothing_else),
         cmocka_unit_test(recipes),
         cmocka_unit_test(what_it_reads),
         cmocka_unit_test(memory_may_be_out),

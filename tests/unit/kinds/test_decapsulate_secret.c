@@ -257,7 +257,7 @@ static void assert_unusable(struct subject *s, const char *message) {
 }
 
 // FIPS 203 section 3.2: implicit rejection.
-static void a_changed_ciphertext_gives_another_secret(void **) {
+static void test_trap_47_a_changed_ciphertext_gives_another_secret(void **) {
     for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
         const size_t length = secret_length(ciphertext_of(i));
         const size_t positions[] = {0, length / 2, length - 1};
@@ -286,7 +286,7 @@ static void another_key_pair_gives_another_secret(void **) {
     assert_false(secret_equals(entry_of(&s, "shared_secret"), secret_view(secret_of(1)), 32));
 }
 
-static void a_wrong_length_is_named(void **) {
+static void test_trap_47_a_wrong_length_is_named(void **) {
     static const char *const messages[] = {
         "spec.ciphertextRef: a ciphertext of ML-KEM-768 has 1088 bytes, this one has 1087 as raw bytes",
         "spec.ciphertextRef: a ciphertext of ML-KEM-768 has 1088 bytes, this one has 1 as raw bytes"};
@@ -479,9 +479,9 @@ int main(void) {
         cmocka_unit_test(it_asks_for_a_private_key_and_a_ciphertext),
         cmocka_unit_test(faults_are_told),
         cmocka_unit_test(an_inline_ciphertext_has_bounds),
-        cmocka_unit_test(a_changed_ciphertext_gives_another_secret),
+        cmocka_unit_test(test_trap_47_a_changed_ciphertext_gives_another_secret),
         cmocka_unit_test(another_key_pair_gives_another_secret),
-        cmocka_unit_test(a_wrong_length_is_named),
+        cmocka_unit_test(test_trap_47_a_wrong_length_is_named),
         cmocka_unit_test(another_algorithm_than_the_key_pairs_is_named),
         cmocka_unit_test(another_algorithm_than_the_ciphertexts_is_named),
         cmocka_unit_test(a_damaged_private_key_is_named),

@@ -214,6 +214,23 @@ static void a_long_life_is_warned_of_where_nobody_can_revoke(void **) {
     warns(&kind_certificate, "{'commonName':'x','duration':'87599h'}", "");
 }
 
+static void test_trap_50_what_tls_cannot_serve_is_warned_of(void **) {
+    static const char warning[] = "warning spec.algorithm: TLS cannot use a certificate with a key of "
+                                  "SLH-DSA-SHA2-128f; take ML-DSA\n";
+#define WITH(type)                                                                                           \
+    "{'algorithm':'SLH-DSA-SHA2-128f','subjectAltNames':['a.example'],'certType':'" type                     \
+    "','parentCARef':{'name':'a'}"                                                                           \
+    "}"
+    warns(&kind_certificate, WITH("server"), warning);
+    warns(&kind_certificate, WITH("client"), warning);
+    warns(&kind_certificate, "{'algorithm':'SLH-DSA-SHA2-128f','commonName':'a','certType':'ca'}", "");
+    warns(&kind_certificate, "{'algorithm':'SLH-DSA-SHA2-128f','commonName':'a'}", "");
+    warns(&kind_certificate,
+          "{'algorithm':'ML-DSA-87','subjectAltNames':['a.example'],'certType':'server','parentCARef':{'name'"
+          ":'a'}}",
+          "");
+}
+
 static void what_is_not_read_is_warned_of(void **) {
     char spec[4000] = "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'},'ciphertext':'";
     size_t used = strlen(spec);
@@ -251,6 +268,7 @@ int main(void) {
         cmocka_unit_test(what_is_weak_is_warned_of),
         cmocka_unit_test(seeds_are_warned_of_and_not_repeated),
         cmocka_unit_test(a_long_life_is_warned_of_where_nobody_can_revoke),
+        cmocka_unit_test(test_trap_50_what_tls_cannot_serve_is_warned_of),
         cmocka_unit_test(what_is_not_read_is_warned_of),
         cmocka_unit_test(warnings_are_short),
     };

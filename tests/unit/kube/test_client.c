@@ -201,6 +201,19 @@ static void a_status_is_decoded_leniently(void **state) {
     }
 }
 
+static void an_ending_namespace_is_as_good_as_gone(void **) {
+    struct error e;
+    static const char body[] =
+        "{\"kind\":\"Status\",\"message\":\"being "
+        "terminated\",\"reason\":\"Forbidden\",\"details\":{\"causes\":"
+        "[{},{\"reason\":\"NamespaceTerminating\",\"field\":\"metadata.namespace\"}]}}";
+    kube_status_error(403, 0, body, strlen(body), &e);
+    assert_int_equal(e.class, ERROR_NOT_FOUND);
+    static const char other[] = "{\"kind\":\"Status\",\"details\":{\"causes\":[{\"reason\":\"Other\"},7]}}";
+    kube_status_error(403, 0, other, strlen(other), &e);
+    assert_int_equal(e.class, ERROR_FORBIDDEN);
+}
+
 static void a_busy_server_is_asked_again(void **state) {
     struct script *script = *state;
     struct error e;
@@ -249,7 +262,7 @@ static void an_interrupted_client_waits_no_more(void **state) {
     must(kube_client_call(script->api.client, &request, nullptr, &e), e);
 }
 
-static void a_refused_token_is_read_again_once(void **state) {
+static void test_trap_21_a_refused_token_is_read_again_once(void **state) {
     struct script *script = *state;
     struct error e;
     write_file(script->api.token_file, "second-token");
@@ -275,7 +288,7 @@ static bool may_write(void *context) {
 
 static const char *const writing_methods[] = {"POST", "PUT", "PATCH", "DELETE"};
 
-static void behind_the_fence_nothing_is_written(void **state) {
+static void test_trap_41_behind_the_fence_nothing_is_written(void **state) {
     struct script *script = *state;
     struct error e;
     play(script, (const struct answer[]){{200, "", "{}"}, {0}});
@@ -392,7 +405,7 @@ static void a_stream_carries_our_credentials(void **state) {
     check_observed(script, 1, (int[]){200});
 }
 
-static void a_stream_that_is_refused_renews_the_token(void **state) {
+static void test_trap_21_a_stream_that_is_refused_renews_the_token(void **state) {
     struct script *script = *state;
     struct error e;
     play(script, (const struct answer[]){{200, "", "{}"}, {0}});
@@ -417,16 +430,18 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_answer_that_is_no_json_is_an_io_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(statuses_become_classes, set_up, tear_down),
         cmocka_unit_test(a_status_is_decoded_leniently),
+        cmocka_unit_test(an_ending_namespace_is_as_good_as_gone),
         cmocka_unit_test_setup_teardown(a_busy_server_is_asked_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_longer_wait_than_the_timeout_is_left_to_the_caller, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_interrupted_client_waits_no_more, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_refused_token_is_read_again_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(behind_the_fence_nothing_is_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_21_a_refused_token_is_read_again_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_41_behind_the_fence_nothing_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_fence_is_asked_for_each_try, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_answer_is_observed_as_code_0, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_carries_our_credentials, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_stream_that_is_refused_renews_the_token, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_21_a_stream_that_is_refused_renews_the_token, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

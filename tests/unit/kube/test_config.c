@@ -330,7 +330,7 @@ static void files_that_are_missing_or_bad_are_named(void **state) {
     refuse(fixture, ERROR_INVALID_SPEC, "does not belong");
 }
 
-static void a_token_file_is_read_again_in_time(void **state) {
+static void test_trap_21_a_token_file_is_read_again_in_time(void **state) {
     const struct fixture *fixture = *state;
     put(fixture, "token", "first");
     put_config(fixture, "cluster: k, user: u", "server: https://a", "tokenFile: token");
@@ -351,7 +351,7 @@ static void a_token_file_is_read_again_in_time(void **state) {
     kube_config_free(config);
 }
 
-static void a_rejected_token_is_read_again_at_once(void **state) {
+static void test_trap_21_a_rejected_token_is_read_again_at_once(void **state) {
     const struct fixture *fixture = *state;
     put(fixture, "token", "first");
     put_config(fixture, "cluster: k, user: u", "server: https://a", "tokenFile: token");
@@ -370,7 +370,7 @@ static void a_rejected_token_is_read_again_at_once(void **state) {
     kube_config_free(config);
 }
 
-static void a_ca_file_is_read_again_in_time(void **state) {
+static void test_trap_22_a_ca_file_is_read_again_in_time(void **state) {
     const struct fixture *fixture = *state;
     put(fixture, "ca.crt", fixture->ca.certificate_pem);
     put_config(fixture, "cluster: k, user: u", "server: https://a, certificate-authority: ca.crt",
@@ -516,9 +516,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(empty_fields_are_as_absent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(broken_files_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_that_are_missing_or_bad_are_named, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_token_file_is_read_again_in_time, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_rejected_token_is_read_again_at_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_ca_file_is_read_again_in_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_21_a_token_file_is_read_again_in_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_21_a_rejected_token_is_read_again_at_once, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_22_a_ca_file_is_read_again_in_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_client_certificate_is_taken_with_its_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pod_has_its_service_account, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_environment_names_the_file, set_up, tear_down),

@@ -118,7 +118,7 @@ static void check_time(const char *text) {
     assert_true(strtol(text, nullptr, 10) >= 2024);
 }
 
-static void an_event_has_all_its_fields(void **state) {
+static void test_trap_39_an_event_has_all_its_fields(void **state) {
     struct desk *desk = *state;
     cleanup_object struct kube_object *object = make_object("team-a", "key-1", "uid-1");
     const struct event_words words = {true, "SecretDamaged", "Remake", "a note", "0123"};
@@ -153,7 +153,7 @@ static void an_event_has_all_its_fields(void **state) {
     assert_int_equal(yyjson_obj_size(yyjson_doc_get_root(desk->body[0])), 11);
 }
 
-static void cluster_scoped_objects_are_in_default(void **state) {
+static void test_trap_39_cluster_scoped_objects_are_in_default(void **state) {
     struct desk *desk = *state;
     cleanup_object struct kube_object *object = make_object(nullptr, "key", "uid");
     const struct event_words words = {.reason = "Made", .action = "Make", .note = "a note"};
@@ -171,7 +171,7 @@ static int64_t series_count(const struct desk *desk, int i) {
     return json_integer(json_find(yyjson_doc_get_root(desk->body[i]), "series", "count", nullptr), 0);
 }
 
-static void a_repetition_becomes_a_series(void **state) {
+static void test_trap_39_a_repetition_becomes_a_series(void **state) {
     struct desk *desk = *state;
     cleanup_object struct kube_object *object = make_object("ns", "key", "uid");
     for (int i = 0; i < 3; i++) {
@@ -290,7 +290,7 @@ static void too_many_are_dropped(void **state) {
     assert_string_equal(desk->method[1001], "POST");
 }
 
-static void long_texts_are_cut(void **state) {
+static void test_trap_39_long_texts_are_cut(void **state) {
     (void)state;
     assert_int_equal(event_text_cut("abc", 3), 3);
     assert_int_equal(event_text_cut("abcd", 3), 3);
@@ -401,16 +401,17 @@ static void many_threads_record_at_once(void **state) {
 int main(void) {
     use_own_heap();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_event_has_all_its_fields, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(cluster_scoped_objects_are_in_default, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_repetition_becomes_a_series, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_39_an_event_has_all_its_fields, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_39_cluster_scoped_objects_are_in_default, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_39_a_repetition_becomes_a_series, set_up, tear_down),
         cmocka_unit_test_setup_teardown(different_objects_reasons_and_notes_are_different_events, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_repeats_before_it_is_sent_is_sent_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_forgotten_event_is_made_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failure_is_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_many_are_dropped, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(long_texts_are_cut, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_39_long_texts_are_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_is_sent_at_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads_record_at_once, set_up, tear_down),
     };

@@ -149,11 +149,11 @@ static void a_create_that_comes_second_looks_again(void **state) {
     next(f, LEASE_CREATE);
     fail_as(f, ERROR_CONFLICT);
     expect_leading(f, false);
-    expect_wait(f, 3200);
+    expect_wait(f, 1500);
     wait_out(f);
     next(f, LEASE_GET);
     answer(f, OTHERS("9", "1"));
-    expect_wait(f, 3200);
+    expect_wait(f, 1500);
 }
 
 static void an_empty_holder_is_followed_at_once(void **state) {
@@ -175,7 +175,7 @@ static void a_lease_without_a_record_is_free(void **state) {
 }
 
 // Whatever the clocks of those say who wrote it: only how long it has been seen to stay the same counts.
-static void a_record_that_stays_the_same_runs_out(void **state) {
+static void test_trap_40_a_record_that_stays_the_same_runs_out(void **state) {
     static const char *const records[] = {
         OTHERS("1", "1970-01-01T00:00:00.000000Z"),
         OTHERS("1", "2099-01-01T00:00:00.000000Z"),
@@ -222,7 +222,7 @@ static void the_time_that_an_answer_takes_does_not_count(void **state) {
     next(f, LEASE_WAIT);
 }
 
-static void every_change_of_the_record_counts_as_life(void **state) {
+static void test_trap_40_every_change_of_the_record_counts_as_life(void **state) {
     static const char *const records[] = {
         OTHERS("1", "a"),
         OTHERS("2", "b"),
@@ -254,7 +254,7 @@ static void a_change_of_anything_else_does_not(void **state) {
     expect(f, LEASE_UPDATE, TAKE("3", "8"));
 }
 
-static void the_duration_is_the_records_own(void **state) {
+static void test_trap_40_the_duration_is_the_records_own(void **state) {
     struct fixture *f = *state;
     next(f, LEASE_GET);
     answer(f, LEASE("1", "other", "60", "a"));
@@ -321,7 +321,7 @@ static void contenders_spread(void **state) {
     static const struct {
         double random;
         uint32_t wait_ms;
-    } draws[] = {{0, 2000}, {0.25, 2600}, {0.999999, 4399}};
+    } draws[] = {{0, 1000}, {0.25, 1250}, {0.999999, 1999}};
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof(draws) / sizeof(draws[0]); i++) {
         f->random = draws[i].random;
@@ -334,6 +334,41 @@ static void contenders_spread(void **state) {
         expect_wait(f, draws[i].wait_ms);
         wait_out(f);
     }
+}
+
+// Renewed for the last time just after a look.
+static void a_dead_leader_is_replaced_within_a_duration_and_a_retry_period(void **state) {
+    struct fixture *f = *state;
+    f->random = 0.999999;
+    next(f, LEASE_GET);
+    answer(f, OTHERS("1", "a"));
+    int64_t renewed_ms = f->now_ms;
+    int looks = 0;
+    do {
+        wait_out(f);
+        next(f, LEASE_GET);
+        answer(f, OTHERS("2", "b"));
+        assert_in_range(++looks, 1, 10);
+        lease_next(f->lease, f->now_ms, wall_us, &f->step);
+    } while (f->step.action == LEASE_WAIT);
+    assert_int_equal(f->step.action, LEASE_UPDATE);
+    assert_in_range(f->now_ms - renewed_ms, 15 * SECOND, 17 * SECOND);
+}
+
+// Not a moment before it, and not half a retry period after it.
+static void a_contender_is_there_when_the_record_runs_out(void **state) {
+    struct fixture *f = *state;
+    next(f, LEASE_GET);
+    answer(f, LEASE("1", "other", "2", "a"));
+    expect_wait(f, 1500);
+    wait_out(f);
+    next(f, LEASE_GET);
+    answer(f, LEASE("1", "other", "2", "a"));
+    expect_wait(f, 500);
+    wait_out(f);
+    next(f, LEASE_GET);
+    answer(f, LEASE("1", "other", "2", "a"));
+    next(f, LEASE_UPDATE);
 }
 
 static void a_busy_server_is_left_alone_as_long_as_it_asks(void **state) {
@@ -471,7 +506,7 @@ static void an_answer_after_the_deadline_is_none(void **state) {
     next(f, LEASE_LOST);
 }
 
-static void requests_are_given_less_than_half_of_the_deadline(void **state) {
+static void test_trap_41_requests_are_given_less_than_half_of_the_deadline(void **state) {
     struct fixture *f = *state;
     next(f, LEASE_GET);
     assert_in_range(f->step.timeout_ms, 1000, 4999);
@@ -586,7 +621,7 @@ static void an_answer_that_is_no_lease_is_a_failure(void **state) {
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         next(f, LEASE_GET);
         must_fail(give(f, texts[i], &e), e, ERROR_IO, "no metadata.resourceVersion");
-        expect_wait(f, 3200);
+        expect_wait(f, 1500);
         wait_out(f);
     }
 }
@@ -599,7 +634,7 @@ static void a_write_that_was_changed_on_its_way_is_none(void **state) {
     next(f, LEASE_UPDATE);
     must_fail(give(f, OTHERS("2", "a"), &e), e, ERROR_IO, "names other");
     expect_leading(f, false);
-    expect_wait(f, 3200);
+    expect_wait(f, 1500);
 }
 
 static void records_that_make_no_sense_do_no_harm(void **state) {
@@ -695,16 +730,18 @@ int main(void) {
         scripted(a_create_that_comes_second_looks_again),
         scripted(an_empty_holder_is_followed_at_once),
         scripted(a_lease_without_a_record_is_free),
-        scripted(a_record_that_stays_the_same_runs_out),
+        scripted(test_trap_40_a_record_that_stays_the_same_runs_out),
         scripted(exactly_the_duration_is_enough),
         scripted(the_time_that_an_answer_takes_does_not_count),
-        scripted(every_change_of_the_record_counts_as_life),
+        scripted(test_trap_40_every_change_of_the_record_counts_as_life),
         scripted(a_change_of_anything_else_does_not),
-        scripted(the_duration_is_the_records_own),
+        scripted(test_trap_40_the_duration_is_the_records_own),
         scripted(without_a_duration_it_is_as_ours),
         scripted(an_update_that_comes_second_starts_anew),
         scripted(an_unanswered_update_is_found_to_be_ours),
         scripted(contenders_spread),
+        scripted(a_dead_leader_is_replaced_within_a_duration_and_a_retry_period),
+        scripted(a_contender_is_there_when_the_record_runs_out),
         scripted(a_busy_server_is_left_alone_as_long_as_it_asks),
         scripted(a_leader_renews_without_a_read),
         scripted(a_failed_renewal_is_looked_into_at_once),
@@ -714,7 +751,7 @@ int main(void) {
         scripted(leadership_is_lost_after_the_deadline),
         scripted(one_success_in_time_is_enough),
         scripted(an_answer_after_the_deadline_is_none),
-        scripted(requests_are_given_less_than_half_of_the_deadline),
+        scripted(test_trap_41_requests_are_given_less_than_half_of_the_deadline),
         scripted(a_leader_gives_the_lease_back),
         scripted(who_never_led_has_nothing_to_give_back),
         scripted(what_became_another_s_is_not_given_back),

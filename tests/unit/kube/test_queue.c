@@ -1,6 +1,6 @@
 #include "queue_fixture.h"
 
-static void keys_come_out_in_the_order_they_came_in(void **) {
+static void test_trap_28_keys_come_out_in_the_order_they_came_in(void **) {
     struct queue *queue = make();
     add(queue, "c");
     add(queue, "a");
@@ -29,8 +29,7 @@ static void a_waiting_key_is_there_once(void **) {
     queue_free(queue);
 }
 
-// Trap 25.
-static void a_key_is_never_in_two_workers_and_no_event_is_lost(void **) {
+static void test_trap_25_a_key_is_never_in_two_workers_and_no_event_is_lost(void **) {
     struct queue *queue = make();
     add(queue, "a");
     char *key = take(queue, "a");
@@ -150,8 +149,7 @@ static void failures_double_the_delay_up_to_a_limit(void **) {
     queue_free(queue);
 }
 
-// Trap 26.
-static void an_event_neither_inflates_the_backoff_nor_waits_for_it(void **) {
+static void test_trap_26_an_event_neither_inflates_the_backoff_nor_waits_for_it(void **) {
     struct queue *queue = make();
     for (int i = 0; i < 10; i++) {
         (void)retry(queue, "a", 0);
@@ -169,8 +167,7 @@ static void an_event_neither_inflates_the_backoff_nor_waits_for_it(void **) {
     queue_free(queue);
 }
 
-// Trap 27.
-static void success_forgets_failures(void **) {
+static void test_trap_27_success_forgets_failures(void **) {
     struct queue *queue = make();
     (void)retry(queue, "a", 0);
     (void)retry(queue, "a", 0);
@@ -382,17 +379,17 @@ static void every_key_can_be_seen(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_come_out_in_the_order_they_came_in),
+        cmocka_unit_test(test_trap_28_keys_come_out_in_the_order_they_came_in),
         cmocka_unit_test(a_waiting_key_is_there_once),
-        cmocka_unit_test(a_key_is_never_in_two_workers_and_no_event_is_lost),
+        cmocka_unit_test(test_trap_25_a_key_is_never_in_two_workers_and_no_event_is_lost),
         cmocka_unit_test(a_delay_that_passes_while_a_key_is_processed_is_an_event),
         cmocka_unit_test(delayed_keys_come_when_they_are_due),
         cmocka_unit_test(many_delays_come_in_order),
         cmocka_unit_test(a_retry_comes_after_its_delay),
         cmocka_unit_test(of_two_times_the_earlier_counts),
         cmocka_unit_test(failures_double_the_delay_up_to_a_limit),
-        cmocka_unit_test(an_event_neither_inflates_the_backoff_nor_waits_for_it),
-        cmocka_unit_test(success_forgets_failures),
+        cmocka_unit_test(test_trap_26_an_event_neither_inflates_the_backoff_nor_waits_for_it),
+        cmocka_unit_test(test_trap_27_success_forgets_failures),
         cmocka_unit_test(a_key_that_succeeded_takes_no_memory),
         cmocka_unit_test(out_of_memory_leaves_the_queue_as_it_was),
         cmocka_unit_test(nothing_is_given_out_after_shutting_down),

@@ -44,7 +44,7 @@ static void a_slow_key_comes_again_in_the_slow_lane(void **) {
     queue_free(queue);
 }
 
-static void slow_keys_wait_for_their_slot_and_others_pass(void **) {
+static void test_trap_28_slow_keys_wait_for_their_slot_and_others_pass(void **) {
     struct queue *queue = make();
     add(queue, "a");
     add(queue, "b");
@@ -214,7 +214,7 @@ static void slow_work_does_not_hold_up_other_work(void **) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slow_key_comes_again_in_the_slow_lane),
-        cmocka_unit_test(slow_keys_wait_for_their_slot_and_others_pass),
+        cmocka_unit_test(test_trap_28_slow_keys_wait_for_their_slot_and_others_pass),
         cmocka_unit_test(the_limit_can_be_changed),
         cmocka_unit_test(the_one_that_has_waited_longer_comes_first),
         cmocka_unit_test(a_slow_key_that_fails_stays_a_slow_one),

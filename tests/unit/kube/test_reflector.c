@@ -76,6 +76,75 @@ static void a_failed_page_is_asked_for_again(void **state) {
     expect_log(fixture, "list a@1; replace @100; ");
 }
 
+// ---- a server that was restored
+
+static void a_version_from_before_the_last_seen_lists_anew(void **state) {
+    struct fixture *fixture = *state;
+    struct error e;
+    begin_watch(fixture);
+    line(fixture, EVENT("ADDED", ITEM("b", "1005")));
+    fail_as(fixture, 0, ERROR_RETRYABLE, 0, "connection reset");
+    wait_out(fixture);
+    expect_version_check(fixture);
+    must_fail(give_page(fixture, LIST("999", ITEM("a", "7")), &e), e, ERROR_GONE, "999, and 1005 was seen");
+    expect_list(fixture, NEWEST_LIST); // at once
+    page(fixture, LIST("999", ITEM("a", "7")));
+    expect_log(fixture, "apply b@1005; list a@7; replace @999; ");
+    expect_watch(fixture, "999");
+    fixture->now_ms += MINUTE;
+    end(fixture);
+    expect_version_check(fixture); // after an orderly end as well
+    page(fixture, LIST("1200", ITEM("c", "1200")));
+    expect_watch(fixture, "999"); // what a check shows of objects counts nothing
+    expect_log(fixture, "");
+}
+
+static void a_server_that_goes_back_again_and_again_is_not_hammered(void **state) {
+    struct fixture *fixture = *state;
+    struct error e;
+    begin_watch(fixture);
+    for (int i = 0; i < 5; i++) {
+        fixture->now_ms += MINUTE;
+        fail_as(fixture, 0, ERROR_RETRYABLE, 0, "connection reset");
+        wait_out(fixture);
+        expect_version_check(fixture);
+        must_fail(give_page(fixture, LIST("99", ""), &e), e, ERROR_GONE, "restored");
+        if (i > 0) {
+            wait_out(fixture);
+        }
+        expect_list(fixture, NEWEST_LIST);
+        page(fixture, LIST("100", ""));
+        expect_watch(fixture, "100");
+    }
+}
+
+static void a_check_that_fails_is_made_again(void **state) {
+    struct fixture *fixture = *state;
+    struct error e;
+    begin_watch(fixture);
+    fixture->now_ms += MINUTE;
+    end(fixture);
+    for (int i = 0; i < 20; i++) {
+        expect_version_check(fixture);
+        fail_as(fixture, i % 2 == 0 ? 0 : 429, ERROR_RETRYABLE, 0, "down, or busy");
+        wait_out(fixture);
+    }
+    for (int i = 0; i < 5; i++) {
+        expect_version_check(fixture);
+        fail_as(fixture, 500, ERROR_RETRYABLE, 0, "something broke");
+        wait_out(fixture);
+    }
+    expect_list(fixture, "resourceVersion=100");
+    page(fixture, LIST("100", ""));
+    expect_watch(fixture, "100");
+    fixture->now_ms += MINUTE;
+    end(fixture);
+    expect_version_check(fixture);
+    must_fail(give_page(fixture, "{\"items\":[]}", &e), e, ERROR_IO, "resourceVersion");
+    wait_out(fixture);
+    expect_list(fixture, "resourceVersion=100");
+}
+
 // ---- failures
 
 static void the_backoff_starts_anew_after_two_good_minutes(void **state) {
@@ -308,6 +377,9 @@ int main(void) {
         scripted(pages_are_put_together),
         scripted(each_page_has_tries_of_its_own),
         scripted(a_failed_page_is_asked_for_again),
+        scripted(a_version_from_before_the_last_seen_lists_anew),
+        scripted(a_server_that_goes_back_again_and_again_is_not_hammered),
+        scripted(a_check_that_fails_is_made_again),
         scripted(the_backoff_starts_anew_after_two_good_minutes),
         scripted(a_refused_connection_never_costs_a_list),
         scripted(a_watch_refused_for_a_reason_lists_in_the_end),

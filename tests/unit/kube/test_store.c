@@ -30,7 +30,7 @@ static void a_known_or_older_version_changes_nothing(void **state) {
     expect_version(fixture, "a", "10");
 }
 
-static void an_own_write_is_read_at_once_and_its_echo_is_silent(void **state) {
+static void test_trap_29_an_own_write_is_read_at_once_and_its_echo_is_silent(void **state) {
     struct fixture *fixture = *state;
     apply(fixture, make("a", "5"));
     apply_own(fixture, make("a", "7"));
@@ -149,7 +149,7 @@ static void a_list_reports_an_object_made_anew(void **state) {
     expect_log(fixture, "+a@1/first -a@1/first +a@15/second ");
 }
 
-static void a_list_keeps_newer_own_writes(void **state) {
+static void test_trap_29_a_list_keeps_newer_own_writes(void **state) {
     struct fixture *fixture = *state;
     replace(fixture, "10", 1, make("a", "5"));
     apply_own(fixture, make("a", "25"));
@@ -272,7 +272,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         with_store(changes_are_reported),
         with_store(a_known_or_older_version_changes_nothing),
-        with_store(an_own_write_is_read_at_once_and_its_echo_is_silent),
+        with_store(test_trap_29_an_own_write_is_read_at_once_and_its_echo_is_silent),
         with_store(an_own_write_that_the_watch_has_passed_is_dropped),
         with_store(every_event_moves_how_far_the_watch_has_come),
         with_store(a_read_is_dropped_when_anything_was_removed_meanwhile),
@@ -280,7 +280,7 @@ int main(void) {
         with_store(test_trap_20_what_is_not_worth_keeping_is_as_good_as_gone),
         with_store(test_trap_12_a_list_is_compared_with_what_is_stored),
         with_store(a_list_reports_an_object_made_anew),
-        with_store(a_list_keeps_newer_own_writes),
+        with_store(test_trap_29_a_list_keeps_newer_own_writes),
         with_store(test_trap_10_a_list_from_a_restored_server_is_the_truth),
         with_store(of_one_key_twice_in_a_list_the_newer_counts),
         with_store(the_index_follows_the_objects),

@@ -235,6 +235,9 @@ static void watch_until(struct fixture *fixture, const struct exchange *script, 
 #define LIST(version, token, items)                                                                          \
     "{\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" token "\"},\"items\":[" items "]}"
 #define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
+// What is asked for before a watch is taken up again.
+#define CHECK(version)                                                                                       \
+    {.query = "?limit=1&resourceVersion=", .status = 200, .body = LIST(version, "", ITEM("a", "1"))}
 #define STATUS(code, message)                                                                                \
     "{\"kind\":\"Status\",\"code\":" code ",\"message\":\"" message "\",\"reason\":\"Expired\"}"
 
@@ -246,6 +249,7 @@ static void it_lists_in_pages_watches_and_watches_on(void **state) {
          .status = 200,
          .body = "{\"type\":\"ADDED\",\"ob|ject\":" ITEM("c", "101") "|}\n" EVENT(
              "MODIFIED", ITEM("c", "102")) "|" EVENT("DELETED", ITEM("a", "103"))},
+        CHECK("103"),
         {.query = "&resourceVersion=103",
          .status = 200,
          .body = EVENT("ADDED", ITEM("d", "104")),
@@ -314,8 +318,11 @@ static void failures_are_told_and_retried(void **state) {
          .status = 429,
          .headers = "Retry-After: 1\r\n",
          .body = "slow down"},
+        CHECK("100"),
         {.query = "&resourceVersion=100", .status = 200, .body = ""}, // ends at once
+        CHECK("100"),
         {.query = "&resourceVersion=100", .status = 200, .body = "{\"type\":\"ADDED\"|,", .cut = true},
+        CHECK("100"),
         {.query = "&resourceVersion=100",
          .status = 200,
          .body = EVENT("ADDED", ITEM("b", "101")),
@@ -344,11 +351,60 @@ static void failures_are_told_and_retried(void **state) {
     assert_int_equal(store_count(fixture->store), 2);
 }
 
+static void a_server_that_goes_on_refusing_is_told(void **state) {
+    static const struct exchange script[] = {
+        {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", "")},
+        {.query = "&resourceVersion=100", .status = 403, .body = "no"},
+        CHECK("100"),
+        {.query = "&resourceVersion=100", .status = 403, .body = "no"},
+        {.query = "?limit=1", .status = 403, .body = "no"},
+        CHECK("100"),
+        {.query = "&resourceVersion=100", .status = 503, .body = "no"},
+        CHECK("100"),
+        {.query = "&resourceVersion=100", .status = 404, .body = "no"},
+        {.query = "?resourceVersion=100", .status = 200, .body = LIST("100", "", "")},
+        {.query = "&resourceVersion=100",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("a", "101")),
+         .hang = true},
+    };
+    struct fixture *fixture = *state;
+    watch_until(fixture, script, LENGTH(script), false, "(HTTP status 503) ");
+    assert_false(watch_is_refused(fixture->watch));
+    fixture->stop_after = "gone? ";
+    loop_run(fixture->loop);
+    assert_true(watch_is_refused(fixture->watch));
+    fixture->stop_after = "+a ";
+    loop_run(fixture->loop);
+    assert_false(fixture->timed_out || watch_is_refused(fixture->watch));
+}
+
+static void a_restored_server_is_listed_anew(void **state) {
+    static const struct exchange script[] = {
+        {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", ITEM("a", "9"))},
+        {.query = "&resourceVersion=100",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("b", "101")),
+         .cut = true},
+        CHECK("99"),
+        {.query = "?limit=500&resourceVersion=", .status = 200, .body = LIST("99", "", ITEM("a", "9"))},
+        {.query = "&resourceVersion=99",
+         .status = 200,
+         .body = EVENT("ADDED", ITEM("c", "100")),
+         .hang = true},
+    };
+    struct fixture *fixture = *state;
+    watch_until(fixture, script, LENGTH(script), false, "+c ");
+    assert_non_null(strstr(buffer_text(&fixture->log), "restored from a backup"));
+    assert_non_null(strstr(buffer_text(&fixture->log), "-b works again +c "));
+}
+
 static void too_long_a_line_ends_the_watch(void **state) {
     static char line[WATCH_LINE_MAX + 2];
     static const struct exchange script[] = {
         {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", "")},
         {.query = "&resourceVersion=100", .status = 200, .body = line, .hang = true},
+        CHECK("100"),
         {.query = "&resourceVersion=100",
          .status = 200,
          .body = EVENT("ADDED", ITEM("a", "101")),
@@ -389,6 +445,8 @@ int main(void) {
         scripted(test_trap_20_only_metadata_is_asked_for),
         scripted(test_trap_03_04_05_gone_in_all_three_forms_lists_again),
         scripted(failures_are_told_and_retried),
+        scripted(a_server_that_goes_on_refusing_is_told),
+        scripted(a_restored_server_is_listed_anew),
         scripted(too_long_a_line_ends_the_watch),
         scripted(it_may_be_freed_while_an_exchange_runs),
     };

@@ -264,7 +264,7 @@ static void check_client(struct client_fixture *fixture, const struct identity *
     fixture->tls = usual;
 }
 
-static void connections_are_not_shared_between_identities(void **state) {
+static void test_trap_22_connections_are_not_shared_between_identities(void **state) {
     struct client_fixture *fixture = *state;
     struct identity alice = make_identity("alice", &fixture->server->ca);
     struct identity bob = make_identity("bob", &fixture->server->ca);
@@ -397,7 +397,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(no_answer_is_retryable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_closed_port_is_retryable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_untrusted_server_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(connections_are_not_shared_between_identities, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_22_connections_are_not_shared_between_identities, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(retry_after_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads_call_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(freeing_the_client_ends_what_is_in_flight, set_up, tear_down),

@@ -519,7 +519,7 @@ static void a_new_identity_is_for_new_connections(void **state) {
     free_identity(&second);
 }
 
-static void identities_change_while_many_connect(void **state) {
+static void test_trap_23_identities_change_while_many_connect(void **state) {
     struct fixture *fixture = *state;
     struct identity second = make_identity("second", &fixture->ca);
     const struct identity *both[] = {&fixture->leaf, &second};
@@ -542,7 +542,7 @@ static void drain(void *context) {
     http_server_drain(context);
 }
 
-static void a_draining_server_ends_each_connection(void **state) {
+static void test_trap_42_a_draining_server_ends_each_connection(void **state) {
     struct fixture *fixture = *state;
     uint16_t port = http_server_port(fixture->server);
     struct tls_client idle = tls_connect(port);
@@ -627,8 +627,8 @@ int main(void) {
         TEST(a_thousand_idle_connections_are_harmless),
         TEST(without_an_identity_handshakes_are_refused),
         TEST(a_new_identity_is_for_new_connections),
-        TEST(identities_change_while_many_connect),
-        TEST(a_draining_server_ends_each_connection),
+        TEST(test_trap_23_identities_change_while_many_connect),
+        TEST(test_trap_42_a_draining_server_ends_each_connection),
         TEST(open_connections_do_not_keep_the_server),
         TEST(without_memory_there_is_no_server),
     };

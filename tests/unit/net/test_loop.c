@@ -190,6 +190,16 @@ static void signals_reach_the_loop(void **state) {
     assert_int_equal(e.class, ERROR_INTERNAL);
 }
 
+static void a_signal_that_is_repeated_after_the_end_is_ignored(void **state) {
+    (void)state;
+    struct loop *loop = nullptr;
+    struct error e;
+    assert_true(loop_create(&loop, &e));
+    assert_true(loop_on_signal(loop, SIGTERM, note, nullptr, &e));
+    loop_free(loop);
+    assert_int_equal(raise(SIGTERM), 0);
+}
+
 static void a_broken_pipe_is_no_signal(void **state) {
     (void)state;
     struct sigaction action;
@@ -207,6 +217,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_posted_at_the_end_is_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(timers_fire_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(signals_reach_the_loop, set_up, tear_down),
+        cmocka_unit_test(a_signal_that_is_repeated_after_the_end_is_ignored),
         cmocka_unit_test_setup_teardown(a_broken_pipe_is_no_signal, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

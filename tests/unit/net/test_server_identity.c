@@ -85,7 +85,7 @@ static void the_chain_is_sent(void **) {
     free(chain);
 }
 
-static void a_bad_one_leaves_the_old(void **) {
+static void test_trap_23_a_bad_one_leaves_the_old(void **) {
     struct error e;
     struct server_identity *identity = create();
     char *cut = join(texts.bob.certificate_pem, "");
@@ -180,7 +180,7 @@ int main(void) {
         cmocka_unit_test(at_first_there_is_none),
         cmocka_unit_test(the_newest_is_taken),
         cmocka_unit_test(the_chain_is_sent),
-        cmocka_unit_test(a_bad_one_leaves_the_old),
+        cmocka_unit_test(test_trap_23_a_bad_one_leaves_the_old),
         cmocka_unit_test(the_rules_of_the_house_are_set),
         cmocka_unit_test(threads_may_change_it),
     };

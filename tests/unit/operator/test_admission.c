@@ -313,7 +313,7 @@ static void only_what_writes_a_spec_is_judged(void **) {
     }
 }
 
-static void a_dry_run_is_the_same(void **) {
+static void test_trap_42_a_dry_run_is_the_same(void **) {
     is_refused(
         ask(KIND(
             "QuantumRandomNumber") "'operation':'CREATE','dryRun':true,'object':{'spec':{'numBytes':0}}"),
@@ -441,7 +441,7 @@ int main(void) {
         cmocka_unit_test(all_else_may_change),
         cmocka_unit_test(what_was_bad_may_become_good),
         cmocka_unit_test(only_what_writes_a_spec_is_judged),
-        cmocka_unit_test(a_dry_run_is_the_same),
+        cmocka_unit_test(test_trap_42_a_dry_run_is_the_same),
         cmocka_unit_test(an_unknown_kind_of_ours_is_refused),
         cmocka_unit_test(what_is_not_ours_is_left_alone),
         cmocka_unit_test(what_is_no_review_is_an_error),

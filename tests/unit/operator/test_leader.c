@@ -219,7 +219,7 @@ static void it_leads_renews_and_gives_back(void **) {
 }
 
 // By the clock alone, whatever the thread is doing.
-static void writing_ends_with_the_deadline(void **) {
+static void test_trap_41_writing_ends_with_the_deadline(void **) {
     create(true);
     pthread_mutex_lock(&bench.lock);
     bench.held = true; // the thread hangs
@@ -286,7 +286,7 @@ static void a_standby_waits(void **) {
 }
 
 // A stop has begun: the Lease may be had, but nothing starts.
-static void who_has_declined_does_not_start(void **) {
+static void test_trap_41_who_has_declined_does_not_start(void **) {
     create(true);
     leader_decline(bench.leader);
     start();
@@ -317,11 +317,11 @@ static void without_election_it_leads_alone(void **) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         with_bench(it_leads_renews_and_gives_back),
-        with_bench(writing_ends_with_the_deadline),
+        with_bench(test_trap_41_writing_ends_with_the_deadline),
         with_bench(it_is_lost_when_nothing_is_heard),
         with_bench(it_is_lost_when_another_has_it),
         with_bench(a_standby_waits),
-        with_bench(who_has_declined_does_not_start),
+        with_bench(test_trap_41_who_has_declined_does_not_start),
         with_bench(without_election_it_leads_alone),
     };
     use_own_heap();

@@ -38,7 +38,7 @@ static void the_first_time_is_at_once(void **) {
     allowed("ns/c", 123456789012345);
 }
 
-static void each_time_takes_twice_as_long_as_the_one_before(void **) {
+static void test_trap_33_each_time_takes_twice_as_long_as_the_one_before(void **) {
     int64_t now = 1000000;
     allowed("ns/a", now);
     for (uint32_t wait = 2 * SECOND; wait < 10 * MINUTE; wait *= 2) {
@@ -159,7 +159,8 @@ static void out_of_memory_lets_it_through(void **) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_first_time_is_at_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(each_time_takes_twice_as_long_as_the_one_before, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_33_each_time_takes_twice_as_long_as_the_one_before, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(it_takes_ten_minutes_at_most, set_up, tear_down),
         cmocka_unit_test_setup_teardown(asking_too_early_costs_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_do_not_know_of_each_other, set_up, tear_down),

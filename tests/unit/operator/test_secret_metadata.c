@@ -45,14 +45,14 @@ static void what_our_object_controls_is_ours(void **) {
                                  "'ownerReferences':[{'uid':'uid-1','controller':true}]}");
 }
 
-static void what_somebody_else_controls_is_foreign(void **) {
+static void test_trap_34_what_somebody_else_controls_is_foreign(void **) {
     ownership_is(OWNERSHIP_FOREIGN, "{" MARKS ",'ownerReferences':[{'uid':'uid-2','controller':true}]}");
     ownership_is(OWNERSHIP_FOREIGN,
                  "{" MARKS ",'ownerReferences':[{'uid':'uid-1'},{'uid':'uid-2','controller':true}]}");
 }
 
 // An earlier object of our name, which the garbage collector has not caught up with.
-static void what_our_forerunner_controls_is_left(void **) {
+static void test_trap_35_what_our_forerunner_controls_is_left(void **) {
     ownership_is(OWNERSHIP_LEFT, "{'ownerReferences':[{'apiVersion':'qubesec.io/v1','kind':'QuantumToy',"
                                  "'name':'mine','uid':'uid-0','controller':true}]}");
     ownership_is(OWNERSHIP_LEFT,
@@ -440,8 +440,8 @@ static void out_of_memory_makes_no_half_patch(void **) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_our_object_controls_is_ours),
-        cmocka_unit_test(what_somebody_else_controls_is_foreign),
-        cmocka_unit_test(what_our_forerunner_controls_is_left),
+        cmocka_unit_test(test_trap_34_what_somebody_else_controls_is_foreign),
+        cmocka_unit_test(test_trap_35_what_our_forerunner_controls_is_left),
         cmocka_unit_test(what_carries_our_uid_is_ours),
         cmocka_unit_test(what_carries_our_uid_needs_no_label),
         cmocka_unit_test(what_names_us_without_our_uid_can_be_adopted),

@@ -161,7 +161,7 @@ static void a_request_waits_for_the_rotation_that_runs(void **) {
     assert_int_equal(authority.request, WEBHOOK_REQUEST_NONE);
 }
 
-static void nothing_goes_on_while_the_bundle_is_not_published(void **) {
+static void test_trap_24_nothing_goes_on_while_the_bundle_is_not_published(void **) {
     cleanup_authority struct webhook_authority authority = made();
     struct webhook_plan unpublished = plan_at(start + DAY);
     unpublished.published = false;
@@ -301,7 +301,7 @@ int main(void) {
         cmocka_unit_test(a_ca_can_be_asked_for),
         cmocka_unit_test(a_ca_is_replaced_long_before_its_end),
         cmocka_unit_test(a_request_waits_for_the_rotation_that_runs),
-        cmocka_unit_test(nothing_goes_on_while_the_bundle_is_not_published),
+        cmocka_unit_test(test_trap_24_nothing_goes_on_while_the_bundle_is_not_published),
         cmocka_unit_test(a_leaf_is_renewed_while_the_bundle_is_not_published),
         cmocka_unit_test(the_overlap_begins_anew_when_the_bundle_was_lost),
         cmocka_unit_test(an_overlap_in_the_future_is_waited_for_only_so_long),

@@ -146,7 +146,7 @@ static void an_overwritten_bundle_is_restored(void **state) {
     assert_int_equal(world->secret.writes, 1);
 }
 
-static void no_configuration_is_ever_made(void **state) {
+static void test_trap_38_no_configuration_is_ever_made(void **state) {
     struct world *world = *state;
     cleanup_replica struct replica replica;
     start_replica(world, &replica);
@@ -363,7 +363,7 @@ static void stop_mount(struct mount *mount) {
     replica_free(&mount->replica);
 }
 
-static void mounted_files_are_served(void **state) {
+static void test_trap_23_mounted_files_are_served(void **state) {
     struct world *world = *state;
     struct mount mount;
     struct identity ca = make_identity("CA", nullptr);
@@ -390,7 +390,7 @@ static void mounted_files_are_served(void **state) {
     free_identity(&ca);
 }
 
-static void half_a_pair_is_not_served(void **state) {
+static void test_trap_23_half_a_pair_is_not_served(void **state) {
     struct world *world = *state;
     struct mount mount;
     struct identity ca = make_identity("CA", nullptr);
@@ -462,14 +462,14 @@ int main(void) {
         TEST(a_server_that_refuses_is_asked_again),
         TEST(a_lost_secret_is_made_anew),
         TEST(an_overwritten_bundle_is_restored),
-        TEST(no_configuration_is_ever_made),
+        TEST(test_trap_38_no_configuration_is_ever_made),
         TEST(a_configuration_out_of_reach_keeps_no_leaf_from_being_served),
         TEST(what_is_somebody_elses_is_not_touched),
         TEST(an_api_server_out_of_reach_changes_nothing),
         TEST(an_old_state_does_not_overwrite_a_newer_one),
         TEST(many_replicas_make_one_ca),
-        TEST(mounted_files_are_served),
-        TEST(half_a_pair_is_not_served),
+        TEST(test_trap_23_mounted_files_are_served),
+        TEST(test_trap_23_half_a_pair_is_not_served),
         TEST(hosts_become_names),
     };
     start_webhook_tests();

@@ -174,7 +174,7 @@ static void there_are_as_many_as_asked_for(void **) {
     assert_int_equal(work.most, 5);
 }
 
-static void a_key_is_never_in_two_workers(void **) {
+static void test_trap_25_a_key_is_never_in_two_workers(void **) {
     let_go(0);
     set_count(4);
     add_keys(0, 1);
@@ -290,7 +290,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(held_workers_begin_when_they_may, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_worker_takes_one_key_after_the_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(there_are_as_many_as_asked_for, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_key_is_never_in_two_workers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trap_25_a_key_is_never_in_two_workers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(idle_workers_leave_when_there_are_too_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(busy_workers_leave_when_they_have_finished, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_may_leave_and_new_ones_come, set_up, tear_down),

@@ -1,0 +1,74 @@
+#include "base/crash_point.h"
+
+#ifdef QUBESEC_CRASH_POINTS
+
+#include "base/buffer.h"
+#include "base/log.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DETAIL_SIZE = 2048, NAMES_MAX_BYTES = 1024 };
+
+#define CRASH_POINT_NAME(point, name) name,
+static const char *const names[] = {CRASH_POINTS(CRASH_POINT_NAME)};
+
+static struct {
+    enum crash_point point;
+    const char *text; // in the detail; NULL: no point is chosen
+} chosen;
+
+static bool find(const char *name, size_t length, enum crash_point *ret_point) {
+    for (size_t i = 0; i < CRASH_POINT_COUNT; i++) {
+        if (strlen(names[i]) == length && memcmp(names[i], name, length) == 0) {
+            *ret_point = (enum crash_point)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool refuse(const char *wanted, struct error *e) {
+    cleanup_buffer struct buffer all = buffer_create(NAMES_MAX_BYTES);
+    for (size_t i = 0; i < CRASH_POINT_COUNT; i++) {
+        if (!buffer_append_format(&all, e, " %s", names[i])) {
+            return false;
+        }
+    }
+    return error_set(e, ERROR_INVALID_SPEC, "QUBESEC_CRASH_POINT=%s: there is no such point; there are:%s",
+                     wanted, buffer_text(&all));
+}
+
+bool crash_points_arm(struct error *e) {
+    const char *wanted = getenv("QUBESEC_CRASH_POINT");
+    if (wanted == nullptr) {
+        return true;
+    }
+    size_t length = strcspn(wanted, "@");
+    if (!find(wanted, length, &chosen.point)) {
+        return refuse(wanted, e);
+    }
+    chosen.text = wanted[length] == '@' ? wanted + length + 1 : "";
+    return true;
+}
+
+void crash_point_reach(enum crash_point point, const char *format, ...) {
+    if (chosen.text == nullptr || point != chosen.point) {
+        return;
+    }
+    char detail[DETAIL_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof(detail), format, arguments);
+    va_end(arguments);
+    if (strstr(detail, chosen.text) != nullptr) {
+        LOG(LOG_ERROR, "crash point", {"point", names[point]}, {"detail", detail});
+        (void)kill(getpid(), SIGKILL);
+    }
+}
+
+#endif

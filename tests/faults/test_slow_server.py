@@ -1,0 +1,122 @@
+"""An API server that is slow to write, or says that it has enough to do."""
+
+import contextlib
+import time
+
+from api import QRN, wait_until
+from audit import WRITES
+from faultproxy import Delay, Inject, Rule
+from seen import Seen
+from work import all_kinds, check_agreement, wait_finished
+
+FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io/v1"
+BUSY = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 429, "reason": "TooManyRequests"}
+OVER_DEADLINE = 40.0  # seconds; the operator gives up after 30
+RETRY_AFTER = 1.0
+
+
+def finish(api, namespace, seen):
+    try:
+        wait_finished(api, namespace)
+    finally:
+        seen.end()
+    assert seen.changed() == []
+    check_agreement(api, namespace)
+
+
+def test_slow_disk(api, cluster, operators, namespace, proxy, through):
+    """Every write takes long, and some are done only after the operator has given up waiting for them."""
+    operator = operators.start(kubeconfig=through).wait_ready()
+    late = [
+        proxy.add(Rule(Delay(OVER_DEADLINE, answer=True), method="POST", path="/secrets", times=2)),
+        proxy.add(Rule(Delay(OVER_DEADLINE, answer=True), method="PATCH", path=f"/{QRN.lower()}s/.*/status", times=1)),
+    ]
+    proxy.add(Rule(Delay(0.5), method="POST"))
+    proxy.add(Rule(Delay(0.5), method="PATCH"))
+    mark = cluster.audit.mark()
+    seen = Seen(api, namespace)
+    for one in all_kinds(namespace):
+        api.create(one)
+    finish(api, namespace, seen)
+    assert [one.hits for one in late] == [2, 1]
+    assert any("imed out" in one["detail"] for one in operator.said("could not finish, trying again"))
+    made = [one for one in cluster.audit.requests(mark, namespace) if (one.verb, one.code) == ("create", 201)]
+    assert len([one for one in made if one.resource == "secrets"]) == len(api.list("Secret", namespace))
+
+
+def watches_of(proxy):
+    return [one for one in proxy.of(watch=True) if not one.ended]
+
+
+def check_waits(requests):
+    """Who was told to come again later did not come sooner."""
+    told = [one for one in requests if one.status == 429 and one.path.endswith("/status")]
+    for one in told:
+        again = [other.when for other in requests if other.path == one.path and other.when > one.when]
+        assert not again or min(again) - one.when >= RETRY_AFTER
+    return told
+
+
+class PerSecond(Rule):
+    """A rule for all that comes on top of so many requests in a second."""
+
+    LIMIT = 5
+
+    def takes(self, request):
+        if len([one for one in self.passed if one > request.when - 1]) < self.LIMIT:
+            self.passed.append(request.when)
+            return False
+        return super().takes(request)
+
+
+def test_trap_16_throttled_to_five_requests_in_a_second(api, operators, namespace, proxy, through):
+    operator = operators.start("--workers", "8", kubeconfig=through).wait_ready()
+    watches = watches_of(proxy)
+    rule = PerSecond(Inject(429, BUSY, {"Retry-After": str(int(RETRY_AFTER))}))
+    rule.passed = []
+    proxy.add(rule)
+    seen = Seen(api, namespace)
+    for prefix in ("", "more-"):
+        for one in all_kinds(namespace, prefix):
+            api.create(one)
+    wait_until("it is counted", lambda: operator.total("rest_client_requests_total", 'code="429"') > 0)
+    finish(api, namespace, seen)
+    assert rule.hits > 0 and check_waits(list(proxy.requests))
+    assert watches_of(proxy) == watches and operator.answer("/readyz")[0] == 200
+
+
+@contextlib.contextmanager
+def no_seats(api, name):
+    """The API server's own flow control refuses all that the operator asks."""
+    level = {"metadata": {"name": name}, "spec": {"type": "Limited", "limited": {}}}
+    level["spec"]["limited"] = {"nominalConcurrencyShares": 0, "borrowingLimitPercent": 0, "limitResponse": {"type": "Reject"}}
+    account = {"kind": "ServiceAccount", "serviceAccount": {"namespace": "qubesec-system", "name": "qubesec-operator"}}
+    everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": True}
+    schema = {"metadata": {"name": name}, "spec": {"matchingPrecedence": 1, "priorityLevelConfiguration": {"name": name}}}
+    schema["spec"]["rules"] = [{"subjects": [account], "resourceRules": [everything]}]
+    api.call("POST", f"{FLOW_CONTROL}/prioritylevelconfigurations", level)
+    api.call("POST", f"{FLOW_CONTROL}/flowschemas", schema)
+    try:
+        yield
+    finally:
+        api.call("DELETE", f"{FLOW_CONTROL}/flowschemas/{name}")
+        api.call("DELETE", f"{FLOW_CONTROL}/prioritylevelconfigurations/{name}")
+
+
+def test_trap_16_refused_by_the_servers_own_flow_control(api, cluster, operators, namespace, proxy, through):
+    operator = operators.start(kubeconfig=through).wait_ready()
+    watches = watches_of(proxy)
+    mark = cluster.audit.mark()
+    seen = Seen(api, namespace)
+    with no_seats(api, namespace):
+        wait_until("it is in force", lambda: refused(api, proxy, namespace))
+        for one in all_kinds(namespace):
+            api.create(one)
+        wait_until("it is counted", lambda: operator.total("rest_client_requests_total", 'code="429"') > 10)
+        time.sleep(3)
+        assert watches_of(proxy) == watches
+    finish(api, namespace, seen)
+    assert check_waits(list(proxy.requests))
+    assert watches_of(proxy) == watches and operator.answer("/readyz")[0] == 200
+    done = [one for one in cluster.audit.requests(mark, namespace) if one.verb in WRITES and one.code < 300]
+    assert len([one for one in done if one.resource == "secrets"]) == len(api.list("Secret", namespace))

@@ -1,0 +1,82 @@
+"""Work of all kinds, to be done while something goes wrong."""
+
+import base64
+
+from api import (
+    KINDS,
+    QC,
+    QRN,
+    QSKP,
+    QSM,
+    QVS,
+    SIGNATURE_KINDS,
+    ApiError,
+    config_map_thing,
+    exchange,
+    thing,
+    wait_until,
+)
+
+PATIENCE = 120.0  # seconds for what was held up by a fault, with waits that have become long meanwhile
+GOOD = ("Success", "Valid")
+
+
+def all_kinds(namespace, prefix=""):
+    """One or two objects of every kind, and the message that one of them signs."""
+    signer, message, ca = {"name": f"{prefix}signer"}, {"kind": "ConfigMap", "name": f"{prefix}message"}, f"{prefix}ca"
+    signing = {"privateKeyRef": signer, "messageRef": message}
+    judging = {"publicKeyRef": signer, "messageRef": message, "signatureRef": {"name": f"{prefix}signed"}}
+    server = {"certType": "server", "subjectAltNames": ["example.com"], "parentCARef": {"name": ca}}
+    return [
+        config_map_thing(namespace, f"{prefix}message", {"message": "a message"}),
+        *exchange(namespace, prefix),
+        thing(QRN, namespace, f"{prefix}numbers"),
+        thing(QSKP, namespace, f"{prefix}signer", {"algorithm": "ML-DSA-44"}),
+        thing(QSM, namespace, f"{prefix}signed", signing),
+        thing(QVS, namespace, f"{prefix}verified", judging),
+        thing(QC, namespace, ca, {"certType": "ca", "commonName": "CA", "algorithm": "ML-DSA-44"}),
+        thing(QC, namespace, f"{prefix}server", {"algorithm": "ML-DSA-44", **server}),
+    ]
+
+
+def unfinished(api, namespace):
+    """Kind, name and status of what is not as it should be."""
+    return [
+        (kind, one["metadata"]["name"], one.get("status", {}).get("status"))
+        for kind in (*KINDS, *SIGNATURE_KINDS)
+        for one in api.list(kind, namespace)
+        if one.get("status", {}).get("status") not in GOOD
+    ]
+
+
+def wait_finished(api, namespace, patience=PATIENCE):
+    def probe():
+        try:
+            return not unfinished(api, namespace)
+        except ApiError as error:
+            assert error.status == 429 or error.status >= 500, error  # the server is not quite itself yet
+            return False
+
+    wait_until(lambda: f"not finished: {unfinished(api, namespace)}", probe, patience, 0.5)
+
+
+def secrets(api, namespace):
+    """The uid and content of each Secret, by name."""
+    return {
+        one["metadata"]["name"]: (one["metadata"]["uid"], *sorted(one.get("data", {}).items()))
+        for one in api.list("Secret", namespace)
+    }
+
+
+def check_agreement(api, namespace, prefix=""):
+    """What the kinds made of each other belongs together, and each status names the Secret that is there."""
+    for kind in (*KINDS, *SIGNATURE_KINDS):
+        for one in api.list(kind, namespace):
+            if kind != QVS:
+                metadata, named = api.output(one)["metadata"], one["status"]["secretRef"]
+                assert (named["uid"], named["resourceVersion"]) == (metadata["uid"], metadata["resourceVersion"])
+    data = {name: dict(content[1:]) for name, content in secrets(api, namespace).items()}
+    assert data[f"{prefix}sealed"]["shared_secret"] == data[f"{prefix}opened"]["shared_secret"]
+    assert data[f"{prefix}alice"]["key"] == data[f"{prefix}bob"]["key"]
+    authority = data[f"{prefix}ca-secret"]["cert.pem"]
+    assert base64.b64decode(authority) == base64.b64decode(data[f"{prefix}server-secret"]["ca.crt"])
