@@ -15,7 +15,7 @@ from faultproxy import Inject, Rule
 
 RECONCILES = int(os.environ.get("SOAK_RECONCILES", "5000"))
 DEPENDENTS = 60  # of the key pair that is touched
-TOUCHES = 8  # of it, in one round
+TOUCHES = 8 if RECONCILES < 50000 else 24  # of it, in one round
 PAIRS = 3  # rounds whose objects are there at the same time
 
 # How much the median of the last quarter may lie above that of the second one: the first is for warming up. A heap
@@ -124,7 +124,7 @@ def test_memory_and_descriptors_stay_flat(api, operators, namespace, proxy, thro
         load.work(number)
         for turn in range(TOUCHES):
             load.touch(number * TOUCHES + turn)
-        if number % 5 == 4:
+        if number % 3 == 2:
             load.disturb(number)
         samples.append((load.total(), *measure(operator.pid)))
         number += 1

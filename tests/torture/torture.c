@@ -1,6 +1,6 @@
-// Allocation-failure torture: every unit test program is linked with this, and run by it when QUBESEC_TORTURE is
-// set. Each test is run once to see which allocations it makes, then again and again in a child process, each
-// time with one of them failing. A test may fail then, as it asserts success. It must not crash, hang, set off a
+// Allocation-failure torture: every unit test program is linked with this, and run by it when QUBESEC_TORTURE
+// says how many allocations of a test are to fail. Each test is run once to see which allocations it makes, then
+// again and again in a child process, each time with one of them failing. A test may fail then, as it asserts success. It must not crash, hang, set off a
 // sanitizer, leak although it passed, accept what it must refuse, or take the failure for something else than
 // lack of memory.
 //
@@ -30,8 +30,6 @@ enum {
     FRAMES_MAX = 64,
     PLACES_MAX = 1 << 18, // allocations of one test that are told apart
     KNOWN_MAX = 1 << 16,  // addresses of code that were looked up, a power of two
-    EVERY = 25,           // so many allocations of a test fail one by one, ...
-    SAMPLES = 60,         // ... and of the rest so many, of call stacks that were not there before
     HANG_SECONDS = 120,
     SHOWN = 3000, // bytes of what a faulty run printed
 };
@@ -172,9 +170,15 @@ void *__wrap_mmap(void *address, size_t length, int protection, int flags, int f
     return must_fail_now() ? MAP_FAILED : __real_mmap(address, length, protection, flags, file, offset);
 }
 
+static atomic_bool own_lack; // the test lets memory run out by itself
+
+void torture_note_own_lack(void) {
+    atomic_store(&own_lack, true);
+}
+
 static void note(enum verdict verdict, const char *call, const struct error *e) {
     int none = 0;
-    if (mode == MODE_FAIL && atomic_load(&shared->count) > failing &&
+    if (mode == MODE_FAIL && !atomic_load(&own_lack) && atomic_load(&shared->count) > failing &&
         atomic_compare_exchange_strong(&shared->noted, &none, (int)verdict)) {
         snprintf(shared->told, sizeof(shared->told), "%s: %s: %s", call,
                  e == nullptr ? "succeeded" : error_class_name(e->class), e == nullptr ? "" : e->message);
@@ -225,6 +229,7 @@ static int run_once(const struct group *group, const struct CMUnitTest *test, FI
     atomic_store(&shared->noted, 0);
     rewind(output);
     (void)!ftruncate(fileno(output), 0);
+    fflush(stdout); // or the child would print it, too
     pid_t child = fork();
     if (child == 0) {
         run_child(group, test, fileno(output));
@@ -241,8 +246,9 @@ static int run_once(const struct group *group, const struct CMUnitTest *test, FI
 // ---- all runs
 
 struct totals {
+    size_t most; // allocations of a test to fail
     long failed_allocations;
-    long tests_failed; // of the runs: how many tests saw the failure
+    long failed_tests; // how many of them failed the test
     long faults;
 };
 
@@ -266,58 +272,56 @@ static void show(const char *test, long number, int status, FILE *output) {
     printf("%.*s\n", (int)length, text);
 }
 
-// Whether the allocation is one to fail: each of the first, and samples of what is new among the rest.
-static bool is_chosen(const uint64_t *places, long number, long *samples) {
-    if (places[number] == 0) {
-        return false;
-    }
-    if (number < EVERY) {
-        return true;
-    }
-    for (long i = 0; i < number; i++) {
-        if (places[i] == places[number]) {
-            return false;
+// The numbers of the allocations to fail: of each call stack that asked the first one; if these are more than
+// most, so many of them, spread evenly. Returns how many.
+static size_t choose(long count, size_t most, long *chosen) {
+    size_t found = 0;
+    for (long i = 0; i < count; i++) {
+        uint64_t place = atomic_load(&shared->places[i]);
+        bool is_new = place != 0;
+        for (size_t j = 0; is_new && j < found; j++) {
+            is_new = atomic_load(&shared->places[chosen[j]]) != place;
+        }
+        if (is_new) {
+            chosen[found++] = i;
         }
     }
-    return (*samples)++ < SAMPLES;
+    size_t taken = found < most ? found : most;
+    for (size_t i = 0; i < taken; i++) {
+        chosen[i] = chosen[i * found / taken];
+    }
+    return taken;
 }
 
 static void torture_test(const struct group *group, const struct CMUnitTest *test, FILE *output,
                          struct totals *totals) {
+    static long chosen[PLACES_MAX];
     mode = MODE_COUNT;
     int status = run_once(group, test, output);
     long count = atomic_load(&shared->count);
-    count = count < PLACES_MAX ? count : PLACES_MAX;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != PASSED) {
         show(test->name, -1, status, output);
         totals->faults++;
         return;
     }
-    uint64_t *places = __real_malloc((size_t)(count + 1) * sizeof(*places));
-    for (long i = 0; i < count; i++) {
-        places[i] = atomic_load(&shared->places[i]);
-    }
+    size_t taken = choose(count < PLACES_MAX ? count : PLACES_MAX, totals->most, chosen);
     mode = MODE_FAIL;
-    long samples = 0;
-    for (long i = 0; i < count; i++) {
-        if (!is_chosen(places, i, &samples)) {
-            continue;
-        }
-        failing = i;
+    for (size_t i = 0; i < taken; i++) {
+        failing = chosen[i];
         status = run_once(group, test, output);
         int code = WIFEXITED(status) ? WEXITSTATUS(status) : SANITIZER;
         totals->failed_allocations += code != SPARED;
-        totals->tests_failed += code == FAILED;
+        totals->failed_tests += code == FAILED;
         if (code > SPARED) {
-            show(test->name, i, status, output);
+            show(test->name, failing, status, output);
             totals->faults++;
         }
     }
-    free(places);
 }
 
-static int torture_group(const struct group *group, const struct CMUnitTest *tests, size_t count) {
-    struct totals totals = {0};
+static int torture_group(const struct group *group, const struct CMUnitTest *tests, size_t count,
+                         const char *most) {
+    struct totals totals = {.most = strtoul(most, nullptr, 10)};
     FILE *output = tmpfile();
     shared = __real_mmap(nullptr, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (output == nullptr || shared == MAP_FAILED) {
@@ -335,15 +339,16 @@ static int torture_group(const struct group *group, const struct CMUnitTest *tes
         fflush(stdout);
     }
     printf("torture: %zu tests, %ld allocations failed, which failed the test %ld times, %ld faults\n", count,
-           totals.failed_allocations, totals.tests_failed, totals.faults);
+           totals.failed_allocations, totals.failed_tests, totals.faults);
     fclose(output);
     return totals.faults == 0 ? 0 : 1;
 }
 
 int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
                                    CMFixtureFunction setup, CMFixtureFunction teardown) {
-    if (getenv("QUBESEC_TORTURE") == nullptr || __sanitizer_symbolize_pc == nullptr) {
+    const char *most = getenv("QUBESEC_TORTURE");
+    if (most == nullptr || __sanitizer_symbolize_pc == nullptr) {
         return __real__cmocka_run_group_tests(name, tests, count, setup, teardown);
     }
-    return torture_group(&(struct group){name, setup, teardown}, tests, count);
+    return torture_group(&(struct group){name, setup, teardown}, tests, count, most);
 }
