@@ -15,7 +15,7 @@ export FUZZ_TARGETS ?=
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build controlplane peers helm dist demo image test test-interop asan tsan fuzz lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane peers helm dist demo image test test-interop asan tsan fuzz soak torture lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
 
 .NOTPARALLEL: # two targets may build in the same folder; each uses all cores by itself
 
@@ -70,6 +70,16 @@ tsan: build-tsan ## the unit tests under ThreadSanitizer
 
 fuzz: build-fuzz ## each fuzz target for a minute (FUZZ_SECONDS=60), as many at once as there are cores
 	@$(RUN) tools/fuzz.py
+
+soak: build controlplane ## 200,000 reconciles on a real control plane: memory and descriptors stay flat
+	@$(RUN) env SOAK_RECONCILES=$${SOAK_RECONCILES:-200000} QUBESEC_BINARY=$(abspath $(BUILD)/release/qubesec) \
+	    python3 -m pytest -p no:cacheprovider -s tests/faults/test_soak.py
+
+torture: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=address,undefined -DQUBESEC_TORTURE=100000
+torture: ## every allocation of every unit test fails once: hours
+	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/torture $(options) >/dev/null
+	@$(RUN) cmake --build $(BUILD)/torture
+	@$(RUN) ctest --test-dir $(BUILD)/torture -R '^torture/' --parallel $$(nproc) --output-on-failure
 
 lint: build ## format, static analysis, layers, banned calls, sizes, scripts
 	@$(RUN) tools/lint/run.py

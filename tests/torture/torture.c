@@ -38,7 +38,8 @@ enum origin { ORIGIN_UNKNOWN, ORIGIN_PASSED_ON, ORIGIN_TEST, ORIGIN_PROGRAM };
 enum mode { MODE_OFF, MODE_COUNT, MODE_FAIL };
 
 // How a child ends. A sanitizer's report ends it with SANITIZER (see __asan_default_options).
-enum verdict { PASSED, FAILED, SPARED, LEAKED, MISTOLD, ACCEPTED, SANITIZER = 99 };
+// cmocka's own end is FAILED_IN_THREAD where a test's other thread finds something wrong.
+enum verdict { PASSED, FAILED, SPARED, LEAKED, MISTOLD, ACCEPTED, SANITIZER = 99, FAILED_IN_THREAD = 255 };
 
 // Shared by the program and its children.
 struct shared {
@@ -310,6 +311,7 @@ static void torture_test(const struct group *group, const struct CMUnitTest *tes
         failing = chosen[i];
         status = run_once(group, test, output);
         int code = WIFEXITED(status) ? WEXITSTATUS(status) : SANITIZER;
+        code = code == FAILED_IN_THREAD ? FAILED : code;
         totals->failed_allocations += code != SPARED;
         totals->failed_tests += code == FAILED;
         if (code > SPARED) {
