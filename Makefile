@@ -8,10 +8,14 @@ CLUSTER := .local/cluster
 # Test vectors that are no part of the repository; the tests that use them skip when they are absent.
 export QUBESEC_VECTORS ?= $(abspath ../shared/vectors)
 
+# How long make fuzz runs each target, and FUZZ_TARGETS="json san" only some of them.
+export FUZZ_SECONDS ?= 60
+export FUZZ_TARGETS ?=
+
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build controlplane peers helm dist demo image test test-interop asan tsan lint format up env down clean $(foreach kind,release asan tsan,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane peers helm dist demo image test test-interop asan tsan fuzz soak torture lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
 
 .NOTPARALLEL: # two targets may build in the same folder; each uses all cores by itself
 
@@ -24,11 +28,15 @@ build: configure-release ## the program, as .local/build/release/qubesec
 configure-release: options := -DCMAKE_BUILD_TYPE=RelWithDebInfo
 configure-asan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_CRASH_POINTS=ON -DQUBESEC_SANITIZE=address,undefined
 configure-tsan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_CRASH_POINTS=ON -DQUBESEC_SANITIZE=thread
-configure-release configure-asan configure-tsan: configure-%:
+configure-fuzz: options := -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DQUBESEC_SANITIZE=address,undefined,fuzzer-no-link
+configure-release configure-asan configure-tsan configure-fuzz: configure-%:
 	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/$* $(options) >/dev/null
 
 build-release build-asan build-tsan: build-%: configure-% # with all tests
 	@$(RUN) cmake --build $(BUILD)/$*
+
+build-fuzz: configure-fuzz
+	@$(RUN) cmake --build $(BUILD)/fuzz --target fuzz_targets
 
 controlplane: # minutes, the first time
 	@$(RUN) tools/controlplane.sh build
@@ -59,6 +67,19 @@ asan: build-asan ## the unit tests under AddressSanitizer and UndefinedBehaviorS
 
 tsan: build-tsan ## the unit tests under ThreadSanitizer
 	@$(RUN) tools/test.py unit-tsan
+
+fuzz: build-fuzz ## each fuzz target for a minute (FUZZ_SECONDS=60), as many at once as there are cores
+	@$(RUN) tools/fuzz.py
+
+soak: build controlplane ## 200,000 reconciles on a real control plane: memory and descriptors stay flat
+	@$(RUN) env SOAK_RECONCILES=$${SOAK_RECONCILES:-200000} QUBESEC_BINARY=$(abspath $(BUILD)/release/qubesec) \
+	    python3 -m pytest -p no:cacheprovider -s tests/faults/test_soak.py
+
+torture: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_SANITIZE=address,undefined -DQUBESEC_TORTURE=100000
+torture: ## every allocation of every unit test fails once: hours
+	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/torture $(options) >/dev/null
+	@$(RUN) cmake --build $(BUILD)/torture
+	@$(RUN) ctest --test-dir $(BUILD)/torture -R '^torture/' --parallel $$(nproc) --output-on-failure
 
 lint: build ## format, static analysis, layers, banned calls, sizes, scripts
 	@$(RUN) tools/lint/run.py

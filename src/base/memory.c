@@ -19,6 +19,10 @@ void *memory_allocate_zeroed(size_t count, size_t size) {
     return note_failure(calloc(count, size));
 }
 
+bool memory_has_failed(void) {
+    return has_failed;
+}
+
 bool memory_take_failure(void) {
     bool failed = has_failed;
     has_failed = false;

@@ -15,6 +15,9 @@
 // which takes a failed allocation for something else. A size of 0 may count as failed.
 bool memory_take_failure(void);
 
+// The same, without forgetting it.
+bool memory_has_failed(void);
+
 // Takes block; NULL is allowed.
 void memory_free(void *block);
 

@@ -84,5 +84,9 @@ bool secret_equals(const struct secret *secret, const void *bytes, size_t length
     for (size_t i = 0; i < length; i++) {
         difference = (uint8_t)(difference | (secret->bytes[i] ^ other[i]));
     }
-    return difference == 0;
+    return secret_reveal(difference == 0);
+}
+
+[[gnu::noinline]] bool secret_reveal(bool outcome) {
+    return outcome;
 }

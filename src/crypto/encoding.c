@@ -1,37 +1,50 @@
 #include "crypto/encoding.h"
 
-#include <limits.h>
-#include <openssl/evp.h>
 #include <stdint.h>
-#include <string.h>
+
+// What is encoded or decoded may be a key, so neither time nor addresses follow from it: digits are computed,
+// not looked up, and a character decides a branch only where secret_reveal says what that tells.
+
+enum { NO_DIGIT = 0x100 };
+
+// All ones if low <= value <= high, else 0.
+static uint32_t mask_between(uint32_t value, uint32_t low, uint32_t high) {
+    return (((value - low) | (high - value)) >> 31) - 1;
+}
+
+static char hex_digit(uint32_t value) {
+    return (char)(value + '0' + (mask_between(value, 10, 15) & ('a' - '0' - 10)));
+}
 
 bool hex_encode(const void *bytes, size_t length, struct buffer *text, struct error *e) {
-    static const char digits[] = "0123456789abcdef";
     const uint8_t *from = bytes;
     char *room;
     if (!buffer_reserve(text, 2 * length, &room, e)) {
         return false;
     }
     for (size_t i = 0; i < length; i++) {
-        room[2 * i] = digits[from[i] >> 4];
-        room[2 * i + 1] = digits[from[i] & 15];
+        room[2 * i] = hex_digit(from[i] >> 4);
+        room[2 * i + 1] = hex_digit(from[i] & 15);
     }
     buffer_advance(text, 2 * length);
     return true;
 }
 
-// The digit's value, or -1.
-static int hex_value(char digit) {
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    char lower = (char)(digit | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+// The digit's value, or NO_DIGIT.
+static uint32_t hex_value(char digit) {
+    uint32_t character = (uint8_t)digit;
+    uint32_t lower = character | 0x20;
+    uint32_t is_decimal = mask_between(character, '0', '9');
+    uint32_t is_letter = mask_between(lower, 'a', 'f');
+    return (is_decimal & (character - '0')) | (is_letter & (lower - 'a' + 10)) |
+           (~(is_decimal | is_letter) & NO_DIGIT);
 }
 
 static bool is_skipped(char character, enum encoding_space space) {
+    uint32_t value = (uint8_t)character;
     return space == ENCODING_SKIP_SPACES &&
-           (character == ' ' || character == '\t' || character == '\n' || character == '\r');
+           secret_reveal((mask_between(value, ' ', ' ') | mask_between(value, '\t', '\n') |
+                          mask_between(value, '\r', '\r')) != 0);
 }
 
 bool hex_decode(const char *text, size_t length, enum encoding_space space, struct secret **ret_bytes,
@@ -42,13 +55,13 @@ bool hex_decode(const char *text, size_t length, enum encoding_space space, stru
     }
     uint8_t *to = secret_bytes(secret);
     size_t digits = 0;
-    int high = 0;
+    uint32_t high = 0;
     for (size_t i = 0; i < length; i++) {
         if (is_skipped(text[i], space)) {
             continue;
         }
-        int value = hex_value(text[i]);
-        if (value < 0) {
+        uint32_t value = hex_value(text[i]);
+        if (secret_reveal(value == NO_DIGIT)) {
             return error_set(e, ERROR_INVALID_SPEC, "the character at position %zu is not a hex digit",
                              i + 1);
         }
@@ -68,36 +81,46 @@ bool hex_decode(const char *text, size_t length, enum encoding_space space, stru
     return true;
 }
 
+static char base64_digit(uint32_t value) {
+    return (char)((mask_between(value, 0, 25) & (value + 'A')) | (mask_between(value, 26, 51) & (value - 26 + 'a')) |
+                  (mask_between(value, 52, 61) & (value - 52 + '0')) | (mask_between(value, 62, 62) & '+') |
+                  (mask_between(value, 63, 63) & '/'));
+}
+
+// (EVP_EncodeBlock looks digits up.)
 bool base64_encode(const void *bytes, size_t length, struct buffer *text, struct error *e) {
-    if (length > INT_MAX / 4 * 3) {
-        return error_set(e, ERROR_INTERNAL, "%zu bytes are too many for base64", length);
-    }
-    size_t encoded = (length + 2) / 3 * 4;
+    const uint8_t *from = bytes;
     char *room;
-    if (!buffer_reserve(text, encoded, &room, e)) {
+    if (!buffer_reserve(text, (length + 2) / 3 * 4, &room, e)) {
         return false;
     }
-    EVP_EncodeBlock((unsigned char *)room, bytes,
-                    (int)length); // ends in a NUL, which buffer_reserve has room for
-    buffer_advance(text, encoded);
+    for (size_t i = 0; i < length; i += 3) {
+        size_t count = length - i < 3 ? length - i : 3;
+        uint32_t group = (uint32_t)from[i] << 16 | (count > 1 ? (uint32_t)from[i + 1] << 8 : 0) |
+                         (count > 2 ? from[i + 2] : 0U);
+        *room++ = base64_digit(group >> 18);
+        *room++ = base64_digit(group >> 12 & 63);
+        *room++ = count > 1 ? base64_digit(group >> 6 & 63) : '=';
+        *room++ = count > 2 ? base64_digit(group & 63) : '=';
+    }
+    buffer_advance(text, (length + 2) / 3 * 4);
     return true;
 }
 
-// The digit's value, or -1.
-static int base64_value(char digit) {
-    if (digit >= 'A' && digit <= 'Z') {
-        return digit - 'A';
-    }
-    if (digit >= 'a' && digit <= 'z') {
-        return digit - 'a' + 26;
-    }
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0' + 52;
-    }
-    return digit == '+' ? 62 : digit == '/' ? 63 : -1;
+// The digit's value, or NO_DIGIT.
+static uint32_t base64_value(char digit) {
+    uint32_t character = (uint8_t)digit;
+    uint32_t is_upper = mask_between(character, 'A', 'Z');
+    uint32_t is_lower = mask_between(character, 'a', 'z');
+    uint32_t is_decimal = mask_between(character, '0', '9');
+    uint32_t is_plus = mask_between(character, '+', '+');
+    uint32_t is_slash = mask_between(character, '/', '/');
+    return (is_upper & (character - 'A')) | (is_lower & (character - 'a' + 26)) |
+           (is_decimal & (character - '0' + 52)) | (is_plus & 62) | (is_slash & 63) |
+           (~(is_upper | is_lower | is_decimal | is_plus | is_slash) & NO_DIGIT);
 }
 
-// What one pass over base64 text holds. EVP_DecodeBlock is not used: it takes "=" for a zero digit anywhere,
+// What one pass over base64 text holds. EVP_DecodeBlock looks digits up, too; and it takes "=" for a zero digit anywhere,
 // any number of them, and ignores unused bits that are set.
 struct base64_reader {
     uint8_t *to;
@@ -109,22 +132,22 @@ struct base64_reader {
 
 // Takes the next character; false: it does not belong there.
 static bool take_character(struct base64_reader *reader, char character) {
-    if (character == '=') {
+    if (secret_reveal(character == '=')) {
         if (reader->digits < 2) {
             return false; // nothing to pad, or one digit only
         }
         unsigned unused = reader->digits == 2 ? 4 : 2; // bits of the last digit that no byte uses
-        if (reader->padding == 0 && (reader->group & ((1U << unused) - 1)) != 0) {
+        if (reader->padding == 0 && secret_reveal((reader->group & ((1U << unused) - 1)) != 0)) {
             return false;
         }
         reader->padding++;
         reader->group <<= 6;
     } else {
-        int value = base64_value(character);
-        if (value < 0 || reader->padding > 0) {
+        uint32_t value = base64_value(character);
+        if (reader->padding > 0 || secret_reveal(value == NO_DIGIT)) {
             return false;
         }
-        reader->group = reader->group << 6 | (uint32_t)value;
+        reader->group = reader->group << 6 | value;
     }
     reader->digits++;
     if (reader->digits == 4) {

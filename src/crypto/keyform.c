@@ -138,6 +138,11 @@ static bool is_der(const uint8_t *bytes, size_t length) {
     return length > 0 && bytes[0] == (V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED);
 }
 
+// Whether it cannot be text besides, as a private key never can: then it is not searched through for PEM.
+static bool is_binary_der(const uint8_t *bytes, size_t length) {
+    return is_der(bytes, length) && length > 2 && (bytes[1] > '~' || bytes[2] < '\t');
+}
+
 static bool read_pem(const struct sort *sort, const struct algorithm *wanted, const void *bytes,
                      size_t length, struct pkey **ret_pkey, struct error *e) {
     char *label = nullptr;
@@ -160,7 +165,7 @@ static bool read_plain(const struct sort *sort, const struct algorithm *wanted, 
     if (length == sort->raw_size(wanted)) {
         return sort->read_raw(wanted, bytes, length, ret_pkey, e);
     }
-    if (is_pem(bytes, length)) {
+    if (!is_binary_der(bytes, length) && is_pem(bytes, length)) {
         return read_pem(sort, wanted, bytes, length, ret_pkey, e);
     }
     if (is_der(bytes, length)) {
@@ -175,8 +180,10 @@ static bool read_key(const struct sort *sort, const struct algorithm *wanted, co
     if (length > KEYFORM_INPUT_MAX) {
         return error_set(e, ERROR_INVALID_SPEC, "%zu bytes are too many for a key", length);
     }
-    // What is no base64 throughout is taken as it is. A raw key, or DER, that is base64 throughout does not
-    // exist.
+    if (length == sort->raw_size(wanted)) { // not looked through for base64, which would tell of its bytes
+        return sort->read_raw(wanted, bytes, length, ret_pkey, e);
+    }
+    // What is no base64 throughout is taken as it is. DER that is base64 throughout does not exist.
     cleanup_secret struct secret *decoded = nullptr;
     struct error no_base64;
     if (base64_decode(bytes, length, ENCODING_SKIP_SPACES, &decoded, &no_base64)) {

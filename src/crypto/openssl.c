@@ -1,11 +1,16 @@
 #include "crypto/openssl.h"
 
 #include "base/memory.h"
+#include "crypto/algorithm.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/decoder.h>
+#include <openssl/encoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/objects.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
 #include <stdarg.h>
@@ -49,11 +54,55 @@ static bool configure_private_key_forms(OSSL_PROVIDER *provider) {
     return true;
 }
 
+// OpenSSL makes the methods of an operation when the first of them is asked for, and the decoders for a kind of
+// key in one of its forms likewise, and never again: one for which memory was out then stays missing. Sound keys
+// and certificates could not be read from then on, and would be taken for damaged ones. So all are made at the
+// start, which fails when memory is out. (Of what the loaded providers do not have there is none.)
+static void make_methods(void) {
+#define MAKE_METHODS(type, any) type##_free(type##_fetch(nullptr, any, nullptr))
+    MAKE_METHODS(EVP_MD, "SHA2-256");
+    MAKE_METHODS(EVP_CIPHER, "AES-256-CTR");
+    MAKE_METHODS(EVP_MAC, "HMAC");
+    MAKE_METHODS(EVP_KDF, "HKDF");
+    MAKE_METHODS(EVP_RAND, "CTR-DRBG");
+    MAKE_METHODS(EVP_KEYMGMT, "EC");
+    MAKE_METHODS(EVP_KEYEXCH, "ECDH");
+    MAKE_METHODS(EVP_SIGNATURE, "ECDSA");
+    MAKE_METHODS(EVP_KEM, "ML-KEM-768");
+    MAKE_METHODS(OSSL_ENCODER, "EC");
+    MAKE_METHODS(OSSL_DECODER, "EC");
+#undef MAKE_METHODS
+}
+
+static void make_decoder(const char *input, const char *structure, const char *key_type, int selection) {
+    EVP_PKEY *none = nullptr;
+    OSSL_DECODER_CTX_free(
+        OSSL_DECODER_CTX_new_for_pkey(&none, input, structure, key_type, selection, nullptr, nullptr));
+}
+
+static void make_decoders_of(const char *key_type) {
+    make_decoder("DER", "SubjectPublicKeyInfo", key_type, EVP_PKEY_PUBLIC_KEY);
+    make_decoder("DER", "PrivateKeyInfo", key_type, EVP_PKEY_KEYPAIR | EVP_PKEY_KEY_PARAMETERS);
+}
+
+static void make_decoders(void) {
+    static const enum algorithm_family families[] = {ALGORITHM_KEM, ALGORITHM_SIGNATURE};
+    make_decoders_of(SN_X9_62_id_ecPublicKey);
+    make_decoder("PEM", nullptr, nullptr, EVP_PKEY_KEYPAIR);
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        const struct algorithm *algorithm;
+        for (size_t row = 0; (algorithm = algorithm_at(families[i], row)) != nullptr; row++) {
+            make_decoders_of(algorithm->openssl_name);
+        }
+    }
+}
+
 bool crypto_start(struct error *e) {
     static bool started;
     if (started) {
         return true;
     }
+    (void)memory_take_failure();
     if (CRYPTO_set_mem_functions(allocate, resize, release) != 1) {
         return error_set(e, ERROR_INTERNAL, "OpenSSL was in use before it was given its memory");
     }
@@ -66,6 +115,12 @@ bool crypto_start(struct error *e) {
     }
     if (!configure_private_key_forms(default_provider)) {
         return crypto_error(e, ERROR_CRYPTO, "configuring OpenSSL's default provider");
+    }
+    make_methods();
+    make_decoders();
+    ERR_clear_error();
+    if (memory_take_failure()) {
+        return error_no_memory(e, "OpenSSL's methods");
     }
     started = true;
     return true;
@@ -130,5 +185,6 @@ bool crypto_error(struct error *e, enum error_class class, const char *format, .
             e->class = ERROR_NO_MEMORY;
         }
     }
+    e->class = memory_has_failed() ? ERROR_NO_MEMORY : e->class; // of which OpenSSL does not always tell
     return false;
 }

@@ -202,7 +202,7 @@ bool pkey_check_same(const struct pkey *one, const struct pkey *other, struct er
         return error_set(e, ERROR_CRYPTO, "one key is of %s, the other of %s", one->algorithm->name,
                          other->algorithm->name);
     }
-    if (EVP_PKEY_eq(one->evp, other->evp) != 1) {
+    if (!secret_reveal(EVP_PKEY_eq(one->evp, other->evp) == 1)) {
         return crypto_error(e, ERROR_CRYPTO, "the public keys differ");
     }
     return !one->has_private || !other->has_private || check_same_private(one, other, e);

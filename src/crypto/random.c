@@ -1,6 +1,5 @@
 #include "crypto/random.h"
 
-#include "base/memory.h"
 #include "crypto/openssl.h"
 
 #include <errno.h>
@@ -40,19 +39,23 @@ bool random_openssl(size_t length, struct secret **ret_secret, struct error *e) 
     return true;
 }
 
-double random_entropy(const void *bytes, size_t length) {
-    const uint8_t *from = bytes;
-    size_t counts[256] = {0};
+// How many of the bytes have that value. All are looked at in the same way: a table of counts would be written
+// to at addresses that follow from the bytes.
+static int64_t count_value(const uint8_t *bytes, size_t length, size_t value) {
+    int64_t count = 0;
     for (size_t i = 0; i < length; i++) {
-        counts[from[i]]++;
+        count += bytes[i] == value;
     }
+    return count;
+}
+
+double random_entropy(const void *bytes, size_t length) {
     double entropy = 0;
     for (size_t value = 0; value < 256; value++) {
-        if (counts[value] > 0) {
-            double share = (double)counts[value] / (double)length;
-            entropy += share * log2(1 / share);
-        }
+        int64_t count = count_value(bytes, length, value);
+        double share = length > 0 ? (double)count / (double)length : 0;
+        double never = (double)(int64_t)(((uint64_t)count - 1) >> 63); // 1 if it does not occur, else 0
+        entropy -= share * log2(share + never);
     }
-    memory_cleanse(counts, sizeof(counts));
     return entropy;
 }

@@ -113,9 +113,10 @@ static size_t scheme_length(const char *text) {
     return has_host || memchr(text, '.', length) == nullptr ? length : 0;
 }
 
-static bool is_uri_text(const char *text) {
-    static const char signs[] = "-._~:/?#[]@!$&'()*+,;=";
-    for (; *text != '\0'; text++) {
+// What may stand outside an address in brackets.
+static bool is_uri_text(const char *text, size_t length) {
+    static const char signs[] = "-._~:/?#@!$&'()*+,;=";
+    for (const char *end = text + length; text < end; text++) {
         bool plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
                      (*text >= '0' && *text <= '9') || strchr(signs, *text) != nullptr;
         bool escaped = *text == '%' && text[1] != '\0' && strspn(text + 1, "0123456789abcdefABCDEF") >= 2;
@@ -126,31 +127,49 @@ static bool is_uri_text(const char *text) {
     return true;
 }
 
-// The host within "scheme://user@host:port/path": where it begins and how long it is.
+// The host within "scheme://user@host:port/path": where it begins and how long it is. Whatever is no port is
+// left to the host, which is then refused.
 static const char *find_host(const char *after_slashes, size_t *ret_length) {
     size_t authority = strcspn(after_slashes, "/?#");
-    const char *at = memrchr(after_slashes, '@', authority);
+    const char *at = memchr(after_slashes, '@', authority);
     const char *host = at == nullptr ? after_slashes : at + 1;
     size_t length = authority - (size_t)(host - after_slashes);
-    const char *colon = host[0] == '[' ? nullptr : memrchr(host, ':', length);
-    *ret_length = colon == nullptr ? length : (size_t)(colon - host);
+    size_t digits = 0;
+    while (digits < length && strchr("0123456789", host[length - digits - 1]) != nullptr) {
+        digits++;
+    }
+    bool has_port = digits < length && host[length - digits - 1] == ':';
+    *ret_length = has_port ? length - digits - 1 : length;
     return host;
+}
+
+// Whether it is an address as a URI has it: 192.0.2.1, or [2001:db8::1].
+static bool is_uri_address(const char *host, size_t length) {
+    char text[INET6_ADDRSTRLEN] = "";
+    uint8_t bytes[SAN_BYTES_MAX];
+    bool bracketed = length >= 2 && host[0] == '[' && host[length - 1] == ']';
+    size_t inner = bracketed ? length - 2 : length;
+    if (inner >= sizeof(text)) {
+        return false;
+    }
+    memcpy(text, host + (bracketed ? 1 : 0), inner);
+    return inet_pton(bracketed ? AF_INET6 : AF_INET, text, bytes) == 1;
 }
 
 // Writes host in its canonical form. An address stays as it is.
 static bool convert_host(const char *host, size_t length, char ret_host[HOSTNAME_SIZE], struct error *e) {
-    char text[HOSTNAME_SIZE] = "";
-    struct in_addr address;
-    if (length > 0 && length < sizeof(text) && (host[0] == '[' || host[0] <= '9')) {
-        memcpy(text, host, length);
-        text[length] = '\0';
-        if (host[0] == '[' || inet_pton(AF_INET, text, &address) == 1) {
-            memcpy(ret_host, text, length + 1);
-            return true;
-        }
+    if (is_uri_address(host, length)) {
+        memcpy(ret_host, host, length);
+        ret_host[length] = '\0';
+        return true;
     }
     return hostname_canonicalize(host, length, HOSTNAME_PLAIN, ret_host, e) ||
            error_wrap(e, "the URI's host");
+}
+
+static bool refuse_uri(struct error *e) {
+    return error_set(e, ERROR_INVALID_SPEC,
+                     "has characters that a URI cannot have there; write them as %%XX (RFC 3986)");
 }
 
 static bool read_uri(const char *text, struct san *ret_san, struct error *e) {
@@ -162,24 +181,21 @@ static bool read_uri(const char *text, struct san *ret_san, struct error *e) {
         return error_set(e, ERROR_INVALID_SPEC,
                          "not an absolute URI such as spiffe://example.com/workload or urn:uuid:...");
     }
-    const char *rest = text + scheme + 1;
-    size_t before = 0;
-    if (strncmp(rest, "//", 2) == 0) {
-        size_t length;
-        const char *found = find_host(rest + 2, &length);
+    const char *found = text + scheme + 1;
+    size_t length = 0;
+    if (strncmp(found, "//", 2) == 0) {
+        found = find_host(found + 2, &length);
         if (!convert_host(found, length, host, e)) {
             return false;
         }
-        before = (size_t)(found - rest);
-        snprintf(uri, sizeof(uri), "%.*s:%.*s%s%s", (int)scheme, text, (int)before, rest, host,
-                 found + length);
-    } else {
-        snprintf(uri, sizeof(uri), "%s", text);
     }
-    if (!is_uri_text(uri)) {
-        return error_set(e, ERROR_INVALID_SPEC,
-                         "has characters that a URI cannot have; write them as %%XX (RFC 3986)");
+    const char *rest = found + length;
+    const char *fragment = strchr(rest, '#');
+    if (!is_uri_text(text, (size_t)(found - text)) || !is_uri_text(rest, strlen(rest)) ||
+        (fragment != nullptr && strchr(fragment + 1, '#') != nullptr)) {
+        return refuse_uri(e);
     }
+    snprintf(uri, sizeof(uri), "%.*s%s%s", (int)(found - text), text, host, rest);
     if (!set_text(&san, SAN_URI, uri, e)) {
         return false;
     }

@@ -239,29 +239,30 @@ bool spec_parse_duration(const char *text, int64_t *ret_seconds) {
         char unit;
         int64_t seconds;
     } units[] = {{'h', 3600}, {'m', 60}, {'s', 1}};
+    static const int64_t most = (INT64_C(1) << 53) - 1; // a number of 16 digits
     int64_t total = 0;
     size_t next_unit = 0; // units come in this order, each once
     while (*text != '\0') {
         char *end;
         size_t digits = strspn(text, "0123456789");
-        int64_t number = digits > 0 && digits < 13 ? strtoll(text, &end, 10) : -1;
+        int64_t number = digits > 0 && digits <= 16 ? strtoll(text, &end, 10) : -1;
         if (number < 0) {
             return false;
         }
         while (next_unit < sizeof(units) / sizeof(units[0]) && units[next_unit].unit != *end) {
             next_unit++;
         }
-        if (next_unit == sizeof(units) / sizeof(units[0])) {
+        if (next_unit == sizeof(units) / sizeof(units[0]) ||
+            number > (most - total) / units[next_unit].seconds) {
             return false;
         }
         total += number * units[next_unit++].seconds;
         text = end + 1;
     }
-    bool good = next_unit > 0 && total < INT64_C(1) << 53;
-    if (good) {
+    if (next_unit > 0) {
         *ret_seconds = total;
     }
-    return good;
+    return next_unit > 0;
 }
 
 int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min, int64_t max) {

@@ -85,7 +85,7 @@ const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, 
 // min to max; 0 when absent.
 int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min, int64_t max);
 
-// Reads such a text. False: it is none, or more than 2^53 seconds.
+// Reads such a text. False: it is none, or 2^53 seconds and more.
 [[nodiscard]] bool spec_parse_duration(const char *text, int64_t *ret_seconds);
 
 // The algorithm that the field names, by any of its names; NULL when absent. One that the loaded OpenSSL

@@ -153,6 +153,16 @@ static bool get_pem(const struct entry *entry, const char *field, const char *da
     return path == nullptr || resolve_path(entry->file, path, &text->path, e);
 }
 
+// Without what has no place in an address of a server, or would end the line that it is written into.
+static bool is_address(const char *text) {
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text <= ' ' || *text == 0x7f || strchr("?#@\"\\", *text) != nullptr) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool get_server(const struct entry *entry, struct config_parts *parts, struct error *e) {
     static const char scheme[] = "https://";
     const char *server;
@@ -162,7 +172,7 @@ static bool get_server(const struct entry *entry, struct config_parts *parts, st
     if (server == nullptr || strncmp(server, scheme, sizeof(scheme) - 1) != 0) {
         return fault(entry, "server", "it must start with https://", e);
     }
-    if (strpbrk(server, "?#@ \t\r\n\"\\") != nullptr || strcspn(server + sizeof(scheme) - 1, "/") == 0) {
+    if (!is_address(server) || strcspn(server + sizeof(scheme) - 1, "/") == 0) {
         return fault(entry, "server",
                      "it must be https://host, https://host:port or one of these with a path", e);
     }

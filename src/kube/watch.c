@@ -30,8 +30,8 @@ struct watch {
     struct loop_timer *timer; // while no exchange runs: when to go on; while one runs: idle deadline
     atomic_bool has_synced;
     atomic_int_least64_t answered_ms; // when the server last said something of use (monotonic)
-    atomic_uint refusals;             // answers in a row that were errors, since a watch was last begun
     bool failing;                     // the last that was told is a failure
+    atomic_uint refusals;             // answers in a row that were errors, since a watch was last begun
     // The exchange under way; NULL: none.
     struct http_stream *stream;
     enum reflector_action action; // what it is
@@ -95,21 +95,16 @@ static void finish(struct watch *watch) {
 }
 
 static void tell_failed(struct watch *watch, struct error *e) {
+    watch->failing = true;
     if (watch->status == STATUS_NOT_FOUND) {
         error_set(
             e, ERROR_NOT_FOUND,
             "the API server has no such resource (HTTP status 404): is its CustomResourceDefinition gone?");
     }
     error_wrap(e, "%s %s", is_streaming(watch) ? "watching" : "listing", watch->options.resource->plural);
-    watch->failing = true;
     if (watch->options.failed != nullptr) {
         watch->options.failed(watch->options.context, watch->options.resource, e);
     }
-}
-
-// Whether the server has said no; that it is busy, or that a version is too old, is not meant so.
-static bool is_refusal(int status) {
-    return status >= STATUS_FAILED_MIN && status != STATUS_GONE && status != STATUS_TOO_MANY_REQUESTS;
 }
 
 // A page, an event or a bookmark came.
@@ -119,6 +114,11 @@ static void tell_use(struct watch *watch) {
         watch->options.recovered(watch->options.context, watch->options.resource);
     }
     watch->failing = false;
+}
+
+// Whether the server has said no; that it is busy, or that a version is too old, is not meant so.
+static bool is_refusal(int status) {
+    return status >= STATUS_FAILED_MIN && status != STATUS_GONE && status != STATUS_TOO_MANY_REQUESTS;
 }
 
 // Tells the reflector, too.

@@ -3,6 +3,7 @@
 #include "json/write.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -44,7 +45,7 @@ static yyjson_mut_val *number(yyjson_mut_doc *document, const char *text) {
         return yyjson_mut_sint(document, integer);
     }
     double real = strtod(text, &end);
-    return *end == '\0' ? yyjson_mut_real(document, real) : nullptr;
+    return *end == '\0' && isfinite(real) ? yyjson_mut_real(document, real) : nullptr; // JSON has no others
 }
 
 static yyjson_mut_val *scalar(yyjson_mut_doc *document, const yaml_event_t *event) {
@@ -84,10 +85,11 @@ static bool place(struct reader *reader, yyjson_mut_val *value, const yaml_event
         return fault(event, "a key must be a text", e);
     }
     const char *text = (const char *)event->data.scalar.value;
-    if (yyjson_mut_obj_get(level->collection, text) != nullptr) {
+    size_t length = event->data.scalar.length; // it may hold a NUL
+    if (yyjson_mut_obj_getn(level->collection, text, length) != nullptr) {
         return fault(event, "the same key comes twice", e);
     }
-    level->key = yyjson_mut_strncpy(reader->document, text, event->data.scalar.length);
+    level->key = yyjson_mut_strncpy(reader->document, text, length);
     return level->key != nullptr || error_no_memory(e, "reading YAML");
 }
 

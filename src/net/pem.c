@@ -1,5 +1,7 @@
 #include "net/pem.h"
 
+#include "base/memory.h"
+
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -37,6 +39,7 @@ static void read_all(BIO *bio, STACK_OF(X509) * certificates) {
 
 bool pem_read_certificates(const char *what, const char *text, STACK_OF(X509) * *ret_certificates,
                            struct error *e) {
+    (void)memory_take_failure();
     BIO *bio = open_text(text);
     STACK_OF(X509) *certificates = sk_X509_new_null();
     if (bio != nullptr && certificates != nullptr) {
@@ -48,7 +51,9 @@ bool pem_read_certificates(const char *what, const char *text, STACK_OF(X509) * 
     BIO_free(bio);
     if (sk_X509_num(certificates) < 1 || !whole) {
         pem_free_certificates(certificates);
-        return error_set(e, ERROR_INVALID_SPEC, "%s is not one or more PEM certificates", what);
+        return memory_take_failure()
+                   ? error_no_memory(e, what)
+                   : error_set(e, ERROR_INVALID_SPEC, "%s is not one or more PEM certificates", what);
     }
     *ret_certificates = certificates;
     return true;
@@ -81,6 +86,9 @@ bool pem_read_identity(const char *what, const char *certificate_text, const cha
     }
     pem_free_certificates(certificates);
     EVP_PKEY_free(key);
+    if (memory_take_failure()) {
+        return error_no_memory(e, name);
+    }
     return key == nullptr
                ? error_set(e, ERROR_INVALID_SPEC, "the %s key is not an unencrypted PEM private key", what)
                : error_set(e, ERROR_INVALID_SPEC, "the %s key does not belong to the %s certificate", what,

@@ -49,7 +49,8 @@ void check_report_begin(struct check_report *report, const char *check, const ch
     report->group = group;
 }
 
-static void format_text(char ret_text[TEXT_SIZE], const char *format, va_list arguments) {
+[[gnu::format(printf, 2, 0)]] static void format_text(char ret_text[TEXT_SIZE], const char *format,
+                                                      va_list arguments) {
     vsnprintf(ret_text, TEXT_SIZE, format, arguments);
     text_make_valid(ret_text);
 }

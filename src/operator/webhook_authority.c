@@ -212,6 +212,7 @@ static void drop_ca(struct webhook_authority *authority) {
 bool webhook_authority_advance(struct webhook_authority *authority, enum webhook_step step,
                                const struct certificate *previous_ca, const struct webhook_plan *plan,
                                struct error *e) {
+    (void)memory_take_failure();
     switch (step) {
     case WEBHOOK_MAKE_ALL:
         return make_all(authority, previous_ca, plan, e);

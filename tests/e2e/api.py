@@ -144,7 +144,7 @@ class Api:
                 connection.close()
                 ended.wait(0.1)
 
-        thread = threading.Thread(target=run, args=(ask(),))
+        thread = threading.Thread(target=run, args=(ask(),), daemon=True)
         thread.start()
 
         def end():

@@ -93,3 +93,13 @@ def ml_kem_parts(data):
     seed = seed_of(data["private_key.pem"])[: SEED_SIZE // 2]
     pem = data["private_key.pem"].partition(b"\n")[2][30:116]  # after what is the same in all
     return {"vector": vector, "rejection": rejection, "seed": seed, "pem": pem}
+
+
+def ec_parts(pem):
+    """Of a PKCS#8 of a P-256 key: the private number, as it is written and as OpenSSL computes with it (the lowest byte
+    first), and the PEM text of it."""
+    lines = pem.strip().splitlines()[1:-1]
+    first, length = 36, 32  # where the number is in the DER
+    number = base64.b64decode(b"".join(lines))[first : first + length]
+    text = b"\n".join(lines)[first * 4 // 3 : (first + length) * 4 // 3]
+    return {"number": number, "reversed": number[::-1], "PEM": text}

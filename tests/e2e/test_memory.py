@@ -1,4 +1,4 @@
-"""A full image of the operator's memory after work holds none of the keys that it made."""
+"""A full image of the operator's memory after work holds none of the keys that it made or read."""
 
 import mmap
 import os
@@ -8,8 +8,10 @@ import subprocess
 import tempfile
 
 import pytest
-from api import QC, QES, QRN, QSKP, QSM, data_of, exchange, thing
-from leaks import Search, secrets_in
+from api import QC, QDK, QES, QRN, QSKP, QSM, QVS, data_of, exchange, secret_thing, thing, wait_until
+from leaks import Search, ec_parts, secrets_in
+from test_webhook_certificate import NAMESPACE, OWN, ROTATE, SECRET
+from webhook import CHECKOUT, Direct, port_of
 
 NOBODY = 65534
 
@@ -50,6 +52,37 @@ def signed_things(namespace):
         yield thing(QC, namespace, name, {"certType": "client", "commonName": name, "parentCARef": {"name": "ca"}})
 
 
+def foreign_things(namespace):
+    """Secrets that others made, and objects that read them: messages, shared secrets of peers in every form."""
+    secrets = {}
+    for number in range(10):
+        message, shared = os.urandom(1000), os.urandom(32)
+        verify = {"publicKeyRef": {"name": f"signer-{number}"}, "signatureRef": {"name": f"secret-text-{number}"}}
+        text = {"messageRef": {"name": f"message-{number}", "key": "message"}}
+        secrets |= {f"message {number}": message, f"peer's secret {number}": shared}
+        yield secret_thing(namespace, f"message-{number}", {"message": message}), None
+        yield secret_thing(namespace, f"peer-{number}", {"shared": shared}), None
+        derive = {"sharedSecretRef": {"kind": "Secret", "name": f"peer-{number}", "key": "shared"}}
+        yield thing(QDK, namespace, f"peer-{number}-key", derive), "Success"
+        sign = {"privateKeyRef": {"name": f"signer-{number}"}, **text}
+        yield thing(QSM, namespace, f"secret-text-{number}", sign), "Success"
+        yield thing(QVS, namespace, f"secret-text-{number}", {**verify, **text}), "Valid"
+    return secrets
+
+
+def make_foreign(api, namespace):
+    """Makes them; returns what is secret of them."""
+    things = foreign_things(namespace)
+    while True:
+        try:
+            one, status = next(things)
+        except StopIteration as end:
+            return end.value
+        api.create(one)
+        if status is not None:
+            api.wait_status(one["kind"], namespace, one["metadata"]["name"], status)
+
+
 def test_memory_image_holds_no_key(cluster, api, operators, namespace, image):
     if operators.sanitized:
         pytest.skip("a sanitizer keeps what was freed")
@@ -57,13 +90,14 @@ def test_memory_image_holds_no_key(cluster, api, operators, namespace, image):
     things = [one for number in range(50) for one in exchange(namespace, f"x{number}-")]
     numbers = [thing(QRN, namespace, f"numbers-{number}", {"numBytes": 4096}) for number in range(10)]
     api.make(*things, *numbers, *signed_things(namespace))
+    foreign = make_foreign(api, namespace)
     # Secrets are read again, too, and some are made anew.
     for number in range(10):
         api.patch("Secret", namespace, f"x{number}-pair", {"metadata": {"labels": {"a": "b"}}})
     api.patch("Secret", namespace, "numbers-0", {"data": {"random": "AAAA"}})
     secrets = secrets_in(api, namespace)
     operator.settle()
-    secrets = {**{f"{name} (before)": value for name, value in secrets.items()}, **secrets_in(api, namespace)}
+    secrets = {**{f"{name} (before)": value for name, value in secrets.items()}, **secrets_in(api, namespace), **foreign}
     assert len(secrets) >= 2 * (50 * 8 + 10 + 20 * 4 + 21 * 2)
     with image() as content:
         assert Search(secrets).find(content) == []
@@ -78,6 +112,45 @@ def check_that_the_search_finds(api, namespace, token, content):
     known = {"token": token, "public": public, "ciphertext": bytes.fromhex(sealed["status"]["ciphertext"])}
     found = Search(known).find(content)
     assert {("token", "raw"), ("public", "base64"), ("ciphertext", "hex")} <= set(found)
+
+
+@pytest.fixture
+def webhook_secret(api, cluster, operators):
+    """Reads the Secret of the webhook's own CA and certificate; it is gone afterwards."""
+    cluster.kubectl("apply", "--filename", CHECKOUT / "config/webhook/role.yaml")
+    yield lambda: data_of(api.find("Secret", NAMESPACE, SECRET) or {})
+    operators.stop()
+    api.delete("Secret", NAMESPACE, SECRET)
+
+
+def test_memory_image_holds_only_the_webhook_key_in_use(api, operators, namespace, webhook_secret, image, tmp_path):
+    """While it serves, the key of its certificate has to be there. Those of its CA and of certificates before have not."""
+    if operators.sanitized:
+        pytest.skip("AddressSanitizer keeps what was freed")
+    operator = operators.start("--allow-memory-dump", *OWN).wait_ready()
+    before = wait_until("the certificate is made", webhook_secret)
+    serve(operator, webhook_secret, namespace, tmp_path)
+    api.patch("Secret", NAMESPACE, SECRET, {"metadata": {"annotations": {ROTATE: "leaf"}}})
+    wait_until("the certificate is another one", lambda: webhook_secret()["tls.key"] != before["tls.key"])
+    wait_until("it is in use", lambda: len(operator.said("webhook certificate in use")) == 2)
+    serve(operator, webhook_secret, namespace, tmp_path)
+    after = webhook_secret()
+    assert after["ca.key"] == before["ca.key"]
+    secrets = {"CA": after["ca.key"], "former": before["tls.key"], "in use": after["tls.key"]}
+    parts = {f"{name}: {part}": value for name, pem in secrets.items() for part, value in ec_parts(pem).items()}
+    operator.settle()
+    with image() as content:
+        found = Search(parts).find(content)
+    assert {name.partition(":")[0] for name, _ in found} == {"in use"}, found
+
+
+def serve(operator, webhook_secret, namespace, folder):
+    """Has the webhook answer some reviews, as the API server would ask for them."""
+    (folder / "ca.crt").write_bytes(webhook_secret()["ca.crt"])
+    for number in range(10):
+        caller = Direct(port_of(operator), folder)
+        assert caller.ask("CREATE", thing(QRN, namespace, f"asked-{number}", {"numBytes": 32}))["allowed"]
+        caller.close()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="starts the operator as another user")

@@ -38,6 +38,7 @@ def toys(cluster, api, operators):
     yield operators.start(kubeconfig=cluster.folder / "admin.kubeconfig", program=[program]).wait_ready()
     operators.stop()
     api.delete("CustomResourceDefinition", None, DEFINITION["metadata"]["name"])
+    api.wait_gone("CustomResourceDefinition", None, DEFINITION["metadata"]["name"])
 
 
 def test_toy_kind(api, toys, namespace):

@@ -3,10 +3,10 @@
 import contextlib
 import time
 
-from api import KINDS, OURS, QKKP, QRN, SIGNATURE_KINDS, ApiError, reason_of, thing, wait_until
+from api import KINDS, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, reason_of, thing, wait_until
 from policies import refusing_secrets
 from seen import Seen
-from work import all_kinds, check_agreement, secrets, unfinished, wait_finished
+from work import all_kinds, check_agreement, count_objects, secrets, unfinished, wait_finished
 
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/qubesec-operator"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -23,6 +23,8 @@ def test_namespace_deleted_in_the_middle_of_work(api, cluster, operators, namesp
     operator = operators.default()
     begin = operator.log.stat().st_size
     things = [one for number in range(10) for one in all_kinds(namespace, f"x{number}-")]
+    slow = {"algorithm": "SLH-DSA-SHAKE-256s"}  # some seconds each, so that it is not all done at once
+    things += [thing(QSKP, namespace, f"slow-{number}", slow) for number in range(6)]
     for one in things:
         api.create(one)
     mark = cluster.audit.mark()
@@ -31,7 +33,7 @@ def test_namespace_deleted_in_the_middle_of_work(api, cluster, operators, namesp
     api.wait_gone("Namespace", None, namespace)
     operator.settle()
     wait_until("the queue has forgotten it", lambda: operator.total("workqueue_depth") == 0)
-    wait_until("its objects are gone", lambda: operator.total("qubesec_objects") == known(api))
+    wait_until("its objects are gone", lambda: operator.total("qubesec_objects") == count_objects(api))
     requests = len(cluster.audit.requests(mark))
     assert requests < 20 * len(things), "far more requests than there was work"
     assert [one for one in operator.lines(begin) if one["level"] in ("warning", "error")] == [], "nothing was wrong"
@@ -39,10 +41,6 @@ def test_namespace_deleted_in_the_middle_of_work(api, cluster, operators, namesp
     time.sleep(3)
     assert cluster.audit.requests(since, namespace) == []
     assert operator.answer("/readyz")[0] == 200
-
-
-def known(api):
-    return sum(len(api.list(kind)) for kind in (*KINDS, *SIGNATURE_KINDS))
 
 
 def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, through):

@@ -1,64 +1,13 @@
 """The control plane is restarted, compacted, set back in time, and full, while the operator runs."""
 
-import http.client
-import threading
-import time
-
 import pytest
 from api import QKKP, ApiError, config_map_thing, wait_until
 from breakable import api, cluster, etcd, halt, operators, resume, the_proxy
 from seen import Seen
-from work import PATIENCE, all_kinds, check_agreement, secrets, wait_finished
+from work import WATCHES, Load, all_kinds, check_agreement, count_objects, finish, secrets, wait_finished
 
 __all__ = ["api", "cluster", "etcd", "operators", "the_proxy"]
 MEBIBYTE = 1024 * 1024
-WATCHES = 11  # nine kinds, Secrets, ConfigMaps
-
-
-class Load:
-    """Creates objects of all kinds, set by set, on a thread, until it is left; whatever becomes of the API server."""
-
-    def __init__(self, api, namespace):
-        self.api, self.namespace = api, namespace
-        self.prefixes = []  # of the names of the sets
-        self.left = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.left.set()
-        self.thread.join()
-
-    def run(self):
-        while not self.left.is_set():
-            self.prefixes.append(f"x{len(self.prefixes)}-")
-            for one in all_kinds(self.namespace, self.prefixes[-1]):
-                wait_until(f"{one['metadata']['name']} is there", lambda one=one: self.create(one), PATIENCE)
-
-    def create(self, one):
-        time.sleep(0.1)
-        try:
-            self.api.create(one)
-        except ApiError as error:
-            return error.status == 409  # although the answer that said so was lost
-        except (OSError, http.client.HTTPException, ValueError):
-            return False
-        return True
-
-
-def finish(api, namespace, seen, *prefixes):
-    """Waits until all is done, and looks at what came of it."""
-    try:
-        wait_finished(api, namespace)
-    finally:
-        seen.end()
-    assert seen.changed() == [], "something that was to be seen was made twice"
-    assert len(seen.keys) == 4 * len(prefixes)
-    for prefix in prefixes:
-        check_agreement(api, namespace, prefix)
 
 
 def failed_watches(operator):
@@ -132,7 +81,7 @@ def test_trap_10_set_back_in_time_while_the_operator_runs(api, etcd, operators, 
     assert remade == {name for name in lost if name.startswith("half-")}
     for prefix in ("old-", "gone-", "half-"):
         check_agreement(api, namespace, prefix)
-    assert operator.total("qubesec_objects") == sum(one["kind"] != "ConfigMap" for one in all_kinds("")) * 3
+    assert operator.total("qubesec_objects") == count_objects(api)
     noticed = {one["resource"] for one in operator.said("list or watch failed, trying again") if "restored" in one["detail"]}
     assert noticed >= {"secrets", f"{QKKP.lower()}s"}
     for one in all_kinds(namespace, "new-"):

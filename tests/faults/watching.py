@@ -6,7 +6,8 @@ import urllib.parse
 from api import QRN, thing, wait_until
 
 PLURAL = "quantumrandomnumbers"
-OURS = rf"/{PLURAL}\?(?!fieldSelector)"  # the collection, not one object of it
+ANOTHER_QUESTION = "fieldSelector|limit=1&"  # after a single object, or after nothing but the newest version
+OURS = rf"/{PLURAL}\?(?!{ANOTHER_QUESTION})"
 FAILED, RECOVERED = "list or watch failed, trying again", "list or watch works again"
 
 
@@ -98,7 +99,7 @@ def parameters(request):
 
 def asked(proxy, since=0, plural=PLURAL):
     """The lists and watches of a resource from that request on, each with its parameters."""
-    path = rf"/{plural}\?(?!fieldSelector)"  # not the question after a single object
+    path = rf"/{plural}\?(?!{ANOTHER_QUESTION})"
     found = [one for one in list(proxy.requests)[since:] if re.search(path, one.path) and one.method == "GET"]
     return [("watch" if one.is_watch else "list", parameters(one)) for one in found]
 

@@ -1,6 +1,9 @@
 """Work of all kinds, to be done while something goes wrong."""
 
 import base64
+import http.client
+import threading
+import time
 
 from api import (
     KINDS,
@@ -18,6 +21,7 @@ from api import (
 )
 
 PATIENCE = 120.0  # seconds for what was held up by a fault, with waits that have become long meanwhile
+WATCHES = len(KINDS) + len(SIGNATURE_KINDS) + 2  # Secrets, ConfigMaps
 GOOD = ("Success", "Valid")
 
 
@@ -47,6 +51,11 @@ def unfinished(api, namespace):
         for one in api.list(kind, namespace)
         if one.get("status", {}).get("status") not in GOOD
     ]
+
+
+def count_objects(api):
+    """Of our kinds, in the whole cluster."""
+    return sum(len(api.list(kind)) for kind in (*KINDS, *SIGNATURE_KINDS))
 
 
 def wait_finished(api, namespace, patience=PATIENCE):
@@ -80,3 +89,49 @@ def check_agreement(api, namespace, prefix=""):
     assert data[f"{prefix}alice"]["key"] == data[f"{prefix}bob"]["key"]
     authority = data[f"{prefix}ca-secret"]["cert.pem"]
     assert base64.b64decode(authority) == base64.b64decode(data[f"{prefix}server-secret"]["ca.crt"])
+
+
+class Load:
+    """Creates objects of all kinds, set by set, on a thread, until it is left; whatever becomes of the API server."""
+
+    def __init__(self, api, namespace):
+        self.api, self.namespace = api, namespace
+        self.prefixes = []  # of the names of the sets
+        self.left = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.left.set()
+        self.thread.join()
+
+    def run(self):
+        while not self.left.is_set():
+            self.prefixes.append(f"x{len(self.prefixes)}-")
+            for one in all_kinds(self.namespace, self.prefixes[-1]):
+                wait_until(f"{one['metadata']['name']} is there", lambda one=one: self.create(one), PATIENCE)
+
+    def create(self, one):
+        time.sleep(0.1)
+        try:
+            self.api.create(one)
+        except ApiError as error:
+            return error.status == 409  # although the answer that said so was lost
+        except (OSError, http.client.HTTPException, ValueError):
+            return False
+        return True
+
+
+def finish(api, namespace, seen, *prefixes):
+    """Waits until all is done, and looks at what came of it."""
+    try:
+        wait_finished(api, namespace)
+    finally:
+        seen.end()
+    assert seen.changed() == [], "something that was to be seen was made twice"
+    assert len(seen.keys) == 4 * len(prefixes)
+    for prefix in prefixes:
+        check_agreement(api, namespace, prefix)

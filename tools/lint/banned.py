@@ -14,6 +14,15 @@ BANNED = {
     "CRYPTO_secure_malloc_init": "base/secret.h: OpenSSL's secure heap has crashed with ML-DSA keys",
     "gmtime localtime asctime ctime": "the _r form, since threads share the plain one's buffer",
 }
+# Comparing bytes tells by its time how many are alike.
+COMPARE = "memcmp bcmp CRYPTO_memcmp timingsafe_bcmp"
+COMPARE_PUBLIC = {  # where nothing secret is compared, and what is
+    "src/base/clock.c": "dates",
+    "src/crypto/certificate.c": "serial numbers and key identifiers",
+    "src/json/read.c": "keys and values of specs",
+    "src/operator/secret_metadata.c": "names of labels and annotations",
+    "src/operator/webhook_certificate.c": "certificates",
+}
 MEMORY = "malloc calloc realloc reallocarray free strdup strndup asprintf vasprintf"
 MEMORY_HOME = "src/base/memory.c"
 
@@ -26,9 +35,13 @@ def call_of(names):
 def faults(root):
     rules = [(call_of(names), instead) for names, instead in BANNED.items()]
     memory = (call_of(MEMORY), f"base/memory.h (only {MEMORY_HOME} may call it)")
+    compare = (call_of(COMPARE), "secret_equals (base/secret.h), or COMPARE_PUBLIC in tools/lint/banned.py")
     for path in source.c_files(root):
         name = str(path.relative_to(root))
-        here = rules + [memory] if name.startswith("src/") and name != MEMORY_HOME else rules
+        here = list(rules)
+        if name.startswith("src/"):
+            here += [memory] if name != MEMORY_HOME else []
+            here += [compare] if name not in COMPARE_PUBLIC else []
         for number, line in source.code_lines(path.read_text(encoding="utf-8")):
             for call, instead in here:
                 for match in call.finditer(line):

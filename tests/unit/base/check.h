@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "../../torture/torture.h"
+
 #include "base/buffer.h"
 #include "base/error.h"
 
@@ -17,6 +19,7 @@
 #define must(call, e)                                                                                        \
     do {                                                                                                     \
         if (!(call)) {                                                                                       \
+            torture_note_failure(#call, &(e));                                                               \
             fail_msg("%s: %s", #call, (e).message);                                                          \
         }                                                                                                    \
     } while (0)
@@ -26,9 +29,13 @@
     do {                                                                                                     \
         (e) = (struct error){0};                                                                             \
         if (call) {                                                                                          \
+            torture_note_wrong(#call, nullptr);                                                              \
             fail_msg("%s: succeeded", #call);                                                                \
         }                                                                                                    \
         if ((e).class != (expected) || strstr((e).message, part) == nullptr) {                               \
+            if ((e).class != (expected)) {                                                                   \
+                torture_note_wrong(#call, &(e));                                                             \
+            }                                                                                                \
             fail_msg("%s: %s \"%s\", wanted %s \"%s\"", #call, error_class_name((e).class), (e).message,     \
                      error_class_name(expected), part);                                                      \
         }                                                                                                    \

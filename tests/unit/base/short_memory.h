@@ -2,6 +2,8 @@
 // library's.
 #pragma once
 
+#include "../../torture/torture.h"
+
 #include "base/memory.h"
 
 #include <malloc.h>
@@ -17,6 +19,7 @@ static bool memory_is_out(void) {
         return false;
     }
     if (atomic_load(&memory_left) == 0) {
+        torture_note_own_lack();
         return true;
     }
     atomic_fetch_sub(&memory_left, 1);

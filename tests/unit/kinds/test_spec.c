@@ -328,6 +328,31 @@ static void digits_have_one_spelling(void **) {
 
 // ---- algorithms
 
+static void duration_is(const char *text, int64_t expected) {
+    int64_t seconds = -1;
+    assert_int_equal(spec_parse_duration(text, &seconds), expected >= 0);
+    assert_int_equal(seconds, expected); // untouched where it is none
+}
+
+static void a_length_of_time_is_of_hours_minutes_and_seconds(void **) {
+    duration_is("1h30m15s", 5415);
+    duration_is("2160h", 7776000);
+    duration_is("90m", 5400);
+    duration_is("0s", 0);
+    duration_is("9007199254740991s", INT64_C(9007199254740991));
+    duration_is("2501999792983h36m31s", INT64_C(9007199254740991));
+    duration_is("9007199254740992s", -1);
+    duration_is("2501999792983h36m32s", -1);
+    duration_is("9999999999999999h9999999999999999m", -1);
+    duration_is("", -1);
+    duration_is("90", -1);
+    duration_is("1m1h", -1);
+    duration_is("1h1h", -1);
+    duration_is("-1h", -1);
+    duration_is("1.5h", -1);
+    duration_is("1d", -1);
+}
+
 static void an_algorithm_has_several_names(void **) {
     static const char *const names[][2] = {
         {"ML-KEM-512", "ML-KEM-512"}, {"Kyber512", "ML-KEM-512"},     {"ML-KEM-768", "ML-KEM-768"},
@@ -743,6 +768,7 @@ int main(void) {
         cmocka_unit_test(hex_digits_are_read_up_to_their_bounds),
         cmocka_unit_test(wrong_hex_is_named_but_not_shown),
         cmocka_unit_test(digits_have_one_spelling),
+        cmocka_unit_test(a_length_of_time_is_of_hours_minutes_and_seconds),
         cmocka_unit_test(an_algorithm_has_several_names),
         cmocka_unit_test(an_unknown_algorithm_is_named),
         cmocka_unit_test(a_reference_is_read),

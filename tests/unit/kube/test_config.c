@@ -245,6 +245,8 @@ static void what_is_not_served_is_refused_by_name(void **state) {
         {both, "server: 'https://u:p@a'", "token: t", "cluster \"k\": server: "},
         {both, "server: 'https://a?b'", "token: t", "cluster \"k\": server: "},
         {both, "server: \"https://a\\r\\nb\"", "token: t", "cluster \"k\": server: "},
+        {both, "server: \"https://a\\x01b\"", "token: t", "cluster \"k\": server: "},
+        {both, "server: \"https://a\\x7f\"", "token: t", "cluster \"k\": server: "},
         {both, "server: 7", "token: t", "cluster \"k\": server: "},
         {both, "", "token: t", "cluster \"k\": server: "},
         {both, "server: https://a, certificate-authority-data: '%%%'", "token: t",

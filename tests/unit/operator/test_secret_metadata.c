@@ -389,6 +389,7 @@ static void the_largest_template_fits(void **) {
     assert_true(secret_metadata_patch(&kind, object, &common, nullptr, document, patch));
     yyjson_mut_val *list =
         yyjson_mut_obj_get(yyjson_mut_obj_get(patch, "annotations"), "qubesec.io/secret-template");
+    assert_non_null(list);
     assert_string_equal(yyjson_mut_get_str(list), buffer_text(&expected));
     assert_int_equal(yyjson_mut_obj_size(yyjson_mut_obj_get(patch, "labels")), 65);
 }

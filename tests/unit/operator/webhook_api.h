@@ -25,6 +25,7 @@ struct world {
     int lose;                                // so many writes are answered with 409 first
     void (*after_read)(struct world *world); // called once; NULL: nothing
     struct metrics *metrics;
+    uint32_t overlap_seconds; // of rotations; 0: one
 };
 
 static inline bool replace_object(struct world *world, struct stored *stored, yyjson_mut_doc *document,
@@ -206,7 +207,7 @@ static inline struct webhook_certificate_options options_of(struct replica *repl
         .service = "qubesec-webhook",
         .secret = "it",
         .configuration = "qubesec",
-        .overlap_seconds = 1,
+        .overlap_seconds = replica->world->overlap_seconds == 0 ? 1 : replica->world->overlap_seconds,
         .use = take_identity,
         .context = replica,
     };

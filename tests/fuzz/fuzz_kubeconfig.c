@@ -1,0 +1,59 @@
+// A kubeconfig file: what is read of it can be used as it is.
+#include "fuzz.h"
+
+#include "kube/kubeconfig.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+// A file of these bytes that is in no folder, always at the same path.
+static const char *file_of(const uint8_t *data, size_t size) {
+    static int fd = -1;
+    static char path[64];
+    if (fd < 0) {
+        fd = memfd_create("kubeconfig", MFD_CLOEXEC);
+        CHECK(fd >= 0);
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    }
+    CHECK(ftruncate(fd, (off_t)size) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
+    return path;
+}
+
+// Either fixed, or in a file, or absent; a file's path is absolute, since the kubeconfig's own is.
+static void check_text(const struct config_text *text) {
+    CHECK(text->path == nullptr || text->text == nullptr);
+    CHECK(text->path == nullptr || text->path[0] == '/');
+}
+
+static void check_parts(const struct config_parts *parts) {
+    CHECK(strncmp(parts->server, "https://", 8) == 0 && strcspn(parts->server + 8, "/") > 0);
+    CHECK(parts->server[strlen(parts->server) - 1] != '/');
+    for (const char *c = parts->server; *c != '\0'; c++) {
+        CHECK((unsigned char)*c > ' ' && *c != 0x7f && strchr("?#@\"\\", *c) == nullptr);
+    }
+    CHECK(parts->namespace[0] != '\0');
+    CHECK(parts->token.text == nullptr || parts->token.text[0] != '\0');
+    check_text(&parts->ca);
+    check_text(&parts->certificate);
+    check_text(&parts->key);
+    check_text(&parts->token);
+}
+
+static void check_context(const char *path, const char *context) {
+    struct error e = {0};
+    struct config_parts parts = {.server = e.message};
+    if (kubeconfig_read(path, context, &parts, &e)) {
+        check_parts(&parts);
+        config_parts_free(&parts);
+    } else {
+        CHECK(parts.server == e.message);
+        check_refusal(&e, ERROR_INVALID_SPEC);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    const char *path = file_of(data, size);
+    check_context(path, nullptr);
+    check_context(path, "other");
+    return 0;
+}
