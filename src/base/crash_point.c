@@ -24,7 +24,7 @@ static struct {
 
 static bool find(const char *name, size_t length, enum crash_point *ret_point) {
     for (size_t i = 0; i < CRASH_POINT_COUNT; i++) {
-        if (strlen(names[i]) == length && memcmp(names[i], name, length) == 0) {
+        if (strncmp(names[i], name, length) == 0 && names[i][length] == '\0') {
             *ret_point = (enum crash_point)i;
             return true;
         }
