@@ -33,9 +33,9 @@ void secret_shorten(struct secret *secret, size_t length);
 // Whether the secret holds exactly these bytes, in a time that depends on length only.
 bool secret_equals(const struct secret *secret, const void *bytes, size_t length);
 
-// The outcome, which was computed from secret bytes and may be known: whether a text is base64 at all, whether
-// two keys are the same. A branch on anything else that follows from secret bytes would tell about them by its
-// time, and a test finds it (tests/timing).
+// The outcome, which was computed from secret bytes and may be known: whether a text is base64 at all,
+// whether two keys are the same. A branch on anything else that follows from secret bytes would tell about
+// them by its time, and a test finds it (tests/timing).
 bool secret_reveal(bool outcome);
 
 static inline void secret_cleanup(struct secret **secret) {

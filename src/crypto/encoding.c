@@ -82,7 +82,8 @@ bool hex_decode(const char *text, size_t length, enum encoding_space space, stru
 }
 
 static char base64_digit(uint32_t value) {
-    return (char)((mask_between(value, 0, 25) & (value + 'A')) | (mask_between(value, 26, 51) & (value - 26 + 'a')) |
+    return (char)((mask_between(value, 0, 25) & (value + 'A')) |
+                  (mask_between(value, 26, 51) & (value - 26 + 'a')) |
                   (mask_between(value, 52, 61) & (value - 52 + '0')) | (mask_between(value, 62, 62) & '+') |
                   (mask_between(value, 63, 63) & '/'));
 }
@@ -120,8 +121,8 @@ static uint32_t base64_value(char digit) {
            (~(is_upper | is_lower | is_decimal | is_plus | is_slash) & NO_DIGIT);
 }
 
-// What one pass over base64 text holds. EVP_DecodeBlock looks digits up, too; and it takes "=" for a zero digit anywhere,
-// any number of them, and ignores unused bits that are set.
+// What one pass over base64 text holds. EVP_DecodeBlock looks digits up, too; and it takes "=" for a zero
+// digit anywhere, any number of them, and ignores unused bits that are set.
 struct base64_reader {
     uint8_t *to;
     size_t length;   // bytes written

@@ -54,10 +54,11 @@ static bool configure_private_key_forms(OSSL_PROVIDER *provider) {
     return true;
 }
 
-// OpenSSL makes the methods of an operation when the first of them is asked for, and the decoders for a kind of
-// key in one of its forms likewise, and never again: one for which memory was out then stays missing. Sound keys
-// and certificates could not be read from then on, and would be taken for damaged ones. So all are made at the
-// start, which fails when memory is out. (Of what the loaded providers do not have there is none.)
+// OpenSSL makes the methods of an operation when the first of them is asked for, and the decoders for a kind
+// of key in one of its forms likewise, and never again: one for which memory was out then stays missing.
+// Sound keys and certificates could not be read from then on, and would be taken for damaged ones. So all are
+// made at the start, which fails when memory is out. (Of what the loaded providers do not have there is
+// none.)
 static void make_methods(void) {
 #define MAKE_METHODS(type, any) type##_free(type##_fetch(nullptr, any, nullptr))
     MAKE_METHODS(EVP_MD, "SHA2-256");

@@ -39,8 +39,8 @@ bool random_openssl(size_t length, struct secret **ret_secret, struct error *e) 
     return true;
 }
 
-// How many of the bytes have that value. All are looked at in the same way: a table of counts would be written
-// to at addresses that follow from the bytes.
+// How many of the bytes have that value. All are looked at in the same way: a table of counts would be
+// written to at addresses that follow from the bytes.
 static int64_t count_value(const uint8_t *bytes, size_t length, size_t value) {
     int64_t count = 0;
     for (size_t i = 0; i < length; i++) {

@@ -23,8 +23,8 @@ static uint64_t bytes_that_are(uint64_t word, char c) {
     return (zero_where_equal - ones) & ~zero_where_equal & ones << 7;
 }
 
-// Whether one of the word's characters is of use to string_end. A string may be a key, in base64, none of which
-// is; so that is all that its characters may decide.
+// Whether one of the word's characters is of use to string_end. A string may be a key, in base64, none of
+// which is; so that is all that its characters may decide.
 static bool has_quote_or_escape(const char *text) {
     uint64_t word;
     memcpy(&word, text, WORD);

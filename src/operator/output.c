@@ -347,7 +347,9 @@ static bool patch_secret(struct reconcile *r, bool with_data, struct error *e) {
     if (!secret_metadata_patch(r->kind, r->object, &r->decoded.common, metadata_of(r->output), document,
                                metadata) &&
         !with_data) {
-        return true;
+        // Nothing differs; or memory was out, and writing the document says so.
+        cleanup_buffer struct buffer nothing = buffer_create(BODY_MAX_BYTES);
+        return json_write(document, &nothing, e);
     }
     (void)yyjson_mut_obj_add_val(document, root, "metadata", metadata);
     (void)yyjson_mut_obj_add_str(document, metadata, "uid", r->output->uid);

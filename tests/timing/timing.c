@@ -1,8 +1,8 @@
-// Time and addresses must not follow from secret bytes in our own code. valgrind runs this program and takes the
-// secret bytes for uninitialised: it reports every branch, and every address, that depends on one. What OpenSSL
-// and the JSON parser do with them is theirs (libraries.supp). What may be known is told to it here: outcomes that
-// go through secret_reveal, and what is public although it was computed from secrets (public keys, ciphertexts,
-// signatures, fingerprints).
+// Time and addresses must not follow from secret bytes in our own code. valgrind runs this program and takes
+// the secret bytes for uninitialised: it reports every branch, and every address, that depends on one. What
+// OpenSSL and the JSON parser do with them is theirs (libraries.supp). What may be known is told to it here:
+// outcomes that go through secret_reveal, and what is public although it was computed from secrets (public
+// keys, ciphertexts, signatures, fingerprints).
 //
 // Without valgrind it tests nothing; with the argument "leak" it does what must be reported.
 #include "../unit/kinds/support.h"
@@ -31,8 +31,8 @@ bool __wrap_secret_reveal(bool outcome) {
     return known;
 }
 
-// It calls secret_reveal within its own file, where the linker puts nothing in its place. Nor does it here: both
-// are compiled into this file (short_secrets.h).
+// It calls secret_reveal within its own file, where the linker puts nothing in its place. Nor does it here:
+// both are compiled into this file (short_secrets.h).
 bool __real_secret_equals(const struct secret *secret, const void *bytes, size_t length);
 bool __wrap_secret_equals(const struct secret *secret, const void *bytes, size_t length);
 bool __wrap_secret_equals(const struct secret *secret, const void *bytes, size_t length) {
@@ -104,7 +104,8 @@ static void texts_are_encoded_and_decoded(void **) {
             cleanup_secret struct secret *other = nullptr;
             memset(bytes, 0x5a, length);
             hide(bytes, length);
-            must(form == 0 ? hex_encode(bytes, length, &text, &e) : base64_encode(bytes, length, &text, &e), e);
+            must(form == 0 ? hex_encode(bytes, length, &text, &e) : base64_encode(bytes, length, &text, &e),
+                 e);
             must(form == 0 ? hex_decode(text.data, text.length, ENCODING_ONE_LINE, &one, &e)
                            : base64_decode(text.data, text.length, ENCODING_ONE_LINE, &one, &e),
                  e);
@@ -138,7 +139,8 @@ static bool is_secret(const char *key) {
     return false;
 }
 
-// All of a raw entry; of PEM the last of the body, where the seed is: what is before is the same in every key.
+// All of a raw entry; of PEM the last of the body, where the seed is: what is before is the same in every
+// key.
 static void hide_entries(struct subject *s) {
     enum { SEED_DIGITS = 32, END = sizeof("\n-----END PRIVATE KEY-----\n") - 1 };
     for (size_t i = 0; i < s->data.count; i++) {
@@ -176,8 +178,9 @@ static void read_text(struct subject *s, const struct buffer *body) {
         yyjson_val *value = yyjson_obj_get(yyjson_doc_get_root(document), entry->key);
         secret_free(entry->value);
         entry->value = nullptr;
-        must(base64_decode(yyjson_get_str(value), yyjson_get_len(value), ENCODING_ONE_LINE, &entry->value, &e),
-             e);
+        must(
+            base64_decode(yyjson_get_str(value), yyjson_get_len(value), ENCODING_ONE_LINE, &entry->value, &e),
+            e);
     }
 }
 
@@ -239,8 +242,8 @@ static void a_signature(void **) {
 }
 
 static void a_certificate(void **) {
-    cleanup_subject struct subject s =
-        subject_read(&kind_certificate, "{'algorithm':'ML-DSA-44','certType':'self-signed','domain':'a.example'}");
+    cleanup_subject struct subject s = subject_read(
+        &kind_certificate, "{'algorithm':'ML-DSA-44','certType':'self-signed','domain':'a.example'}");
     goes_there_and_back(&s);
 }
 

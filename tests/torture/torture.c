@@ -1,13 +1,13 @@
 // Allocation-failure torture: every unit test program is linked with this, and run by it when QUBESEC_TORTURE
-// says how many allocations of a test are to fail. Each test is run once to see which allocations it makes, then
-// again and again in a child process, each time with one of them failing. A test may fail then, as it asserts success. It must not crash, hang, set off a
-// sanitizer, leak although it passed, accept what it must refuse, or take the failure for something else than
-// lack of memory.
+// says how many allocations of a test are to fail. Each test is run once to see which allocations it makes,
+// then again and again in a child process, each time with one of them failing. A test may fail then, as it
+// asserts success. It must not crash, hang, set off a sanitizer, leak although it passed, accept what it must
+// refuse, or take the failure for something else than lack of memory.
 //
-// All of the program's memory comes through malloc and calloc in base/memory.c and mmap in base/secret.c; these
-// calls are wrapped by the linker. Allocations that a test makes for itself never fail: who asked is seen by the
-// first frame of the call stack that is neither in a library nor in the code that hands memory on. Reading the
-// stack needs the sanitizer's symbolizer, so only the ASan build can do this.
+// All of the program's memory comes through malloc and calloc in base/memory.c and mmap in base/secret.c;
+// these calls are wrapped by the linker. Allocations that a test makes for itself never fail: who asked is
+// seen by the first frame of the call stack that is neither in a library nor in the code that hands memory
+// on. Reading the stack needs the sanitizer's symbolizer, so only the ASan build can do this.
 #include "torture.h"
 
 #include <errno.h>
@@ -81,8 +81,9 @@ static bool ends_in_one_of(const char *text, const char *const *ends) {
 }
 
 static enum origin look_up(void *address) {
-    static const char *const passing_on[] = {"base/memory.c", "base/secret.c",     "base/short_memory.h",
-                                             "crypto/openssl.c", "json/allocator.c", "torture/torture.c", nullptr};
+    static const char *const passing_on[] = {
+        "base/memory.c",     "base/secret.c", "base/short_memory.h", "crypto/openssl.c", "json/allocator.c",
+        "torture/torture.c", nullptr};
     char path[1000] = "";
     __sanitizer_symbolize_pc(address, "%s", path, sizeof(path)); // as -ffile-prefix-map made it
     const char *file = strncmp(path, "./", 2) == 0 ? path + 2 : path;
