@@ -1,4 +1,5 @@
 // Chains of certificates, verified as strictly as OpenSSL does.
+#include "base/memory.h"
 #include "crypto/certificate_internal.h"
 #include "crypto/handles.h"
 #include "crypto/openssl.h"
@@ -16,7 +17,7 @@ static bool report_failure(X509_STORE_CTX *context, struct error *e) {
     int code = X509_STORE_CTX_get_error(context);
     X509 *current = X509_STORE_CTX_get_current_cert(context);
     ERR_clear_error();
-    if (code == X509_V_ERR_OUT_OF_MEM) {
+    if (code == X509_V_ERR_OUT_OF_MEM || memory_has_failed()) {
         return error_no_memory(e, "verifying a certificate");
     }
     cleanup_buffer struct buffer subject = buffer_create(1024);

@@ -83,7 +83,7 @@ static void make_decoder(const char *input, const char *structure, const char *k
 
 static void make_decoders_of(const char *key_type) {
     make_decoder("DER", "SubjectPublicKeyInfo", key_type, EVP_PKEY_PUBLIC_KEY);
-    make_decoder("DER", "PrivateKeyInfo", key_type, EVP_PKEY_KEYPAIR | EVP_PKEY_KEY_PARAMETERS);
+    make_decoder("DER", "PrivateKeyInfo", key_type, EVP_PKEY_KEYPAIR);
 }
 
 static void make_decoders(void) {

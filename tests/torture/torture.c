@@ -198,7 +198,9 @@ static void end_in_thread(void) {
 }
 
 void torture_note_failure(const char *call, const struct error *e) {
-    if (e->class != ERROR_NO_MEMORY) {
+    // libcurl does not always tell, as of a name that it could not look up; what may succeed later is right,
+    // too.
+    if (e->class != ERROR_NO_MEMORY && e->class != ERROR_RETRYABLE) {
         note(MISTOLD, call, e);
     }
     end_in_thread();
