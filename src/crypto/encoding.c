@@ -90,7 +90,6 @@ static char base64_digit(uint32_t value) {
 
 // (EVP_EncodeBlock looks digits up.)
 bool base64_encode(const void *bytes, size_t length, struct buffer *text, struct error *e) {
-    static const char padding = '=';
     const uint8_t *from = bytes;
     char *room;
     if (!buffer_reserve(text, (length + 2) / 3 * 4, &room, e)) {
@@ -102,8 +101,8 @@ bool base64_encode(const void *bytes, size_t length, struct buffer *text, struct
                          (count > 2 ? from[i + 2] : 0U);
         *room++ = base64_digit(group >> 18);
         *room++ = base64_digit(group >> 12 & 63);
-        *room++ = count > 1 ? base64_digit(group >> 6 & 63) : padding;
-        *room++ = count > 2 ? base64_digit(group & 63) : padding;
+        *room++ = (char)(count > 1 ? base64_digit(group >> 6 & 63) : '=');
+        *room++ = (char)(count > 2 ? base64_digit(group & 63) : '=');
     }
     buffer_advance(text, (length + 2) / 3 * 4);
     return true;
