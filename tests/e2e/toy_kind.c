@@ -1,6 +1,7 @@
 // A kind that is none of the project's, in one file, and a program that serves it: the generic controller
 // needs no change for it. QuantumToy reverses the bytes of an entry of a Secret; what it makes with the note
-// "unsound" does not pass its own check.
+// "unsound" does not pass its own check, and with the note "leaks" it loses memory.
+#include "base/memory.h"
 #include "base/secret.h"
 #include "kinds/kind.h"
 #include "operator/manager.h"
@@ -30,11 +31,21 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return 1;
 }
 
-static bool produce(const void *, const struct input *inputs, const struct occasion *,
+static bool is_noted(const void *memory, const char *note) {
+    const struct spec *spec = memory;
+    return spec->note != nullptr && strcmp(spec->note, note) == 0;
+}
+
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     struct secret *reversed;
     if (!secret_copy(secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &reversed, e)) {
         return false;
+    }
+    if (is_noted(memory, "leaks")) {
+        char *volatile lost = memory_copy_text("nobody frees this");
+        lost = nullptr;
+        (void)lost;
     }
     unsigned char *bytes = secret_bytes(reversed);
     for (size_t i = 0, j = secret_length(reversed); i + 1 < j; i++, j--) {
@@ -50,7 +61,7 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
                     const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *reversed;
-    if (spec->note != nullptr && strcmp(spec->note, "unsound") == 0) {
+    if (is_noted(memory, "unsound")) {
         return error_set(e, ERROR_CRYPTO, "it is unsound");
     }
     if (!secret_data_require(data, "reversed", &reversed, e) || !report_fingerprint(report, reversed, e)) {
