@@ -16,8 +16,9 @@ enum {
 static void serve(struct http_client *client, curl_socket_t socket, int ready) {
     int running;
     client->in_curl = true;
-    (void)curl_multi_socket_action(client->multi, socket, ready, &running);
+    CURLMcode code = curl_multi_socket_action(client->multi, socket, ready, &running);
     client->in_curl = false;
+    client->deaf = client->deaf || code != CURLM_OK;
     http_streams_tidy(client);
 }
 
@@ -60,6 +61,7 @@ static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *contex
         if (event != nullptr) {
             event_free(event);
         }
+        client->deaf = true;
         return -1;
     }
     return 0;

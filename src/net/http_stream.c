@@ -332,12 +332,30 @@ static bool finish_next(struct http_client *client) {
     return true;
 }
 
+// libcurl would wait for ever, or runs nothing any more until all that it has is gone: so all of it ends.
+static void end_all_added(struct http_client *client) {
+    struct http_stream *stream = client->streams;
+    while (stream != nullptr) {
+        if (stream->added) {
+            stream->curl_text[0] = '\0';
+            finish_failed(stream, ERROR_NO_MEMORY, "out of memory: waiting for a connection");
+            stream = client->streams; // on_end may have changed the list
+        } else {
+            stream = stream->next;
+        }
+    }
+    client->deaf = false;
+}
+
 void http_streams_tidy(struct http_client *client) {
     struct http_stream *stream;
     while ((stream = find_untidy(client)) != nullptr || finish_next(client)) {
         if (stream != nullptr) {
             settle(stream);
         }
+    }
+    if (client->deaf) {
+        end_all_added(client);
     }
 }
 

@@ -22,6 +22,7 @@ struct http_client {
     struct http_stream *streams; // those that have not ended
     bool in_curl;                // libcurl is on the stack: it must not be entered again
     bool untidy;                 // some stream waits for libcurl to be left
+    bool deaf;                   // there was no memory for what libcurl, or we for it, must wait for
 
     pthread_mutex_t lock;     // guards all below
     pthread_cond_t call_left; // signalled when a caller has left

@@ -111,6 +111,34 @@ static struct event_base *create_base(void) {
     return base;
 }
 
+static void no_work(evutil_socket_t fd, short what, void *context) {
+    (void)fd;
+    (void)what;
+    (void)context;
+}
+
+// libevent makes room for a timer when it is started, and keeps it. Who starts one could do nothing about a
+// lack of memory, and would wait for ever; so the room for all is made here.
+static bool make_room_for_timers(struct event_base *base) {
+    size_t size = event_get_struct_event_size();
+    char *timers = memory_allocate_zeroed(LOOP_TIMERS_MAX, size);
+    if (timers == nullptr) {
+        return false;
+    }
+    static const struct timeval later = {.tv_sec = 3600};
+    bool good = true;
+    size_t count = 0;
+    for (; good && count < LOOP_TIMERS_MAX; count++) {
+        struct event *timer = (struct event *)(void *)(timers + count * size);
+        good = evtimer_assign(timer, base, no_work, nullptr) == 0 && evtimer_add(timer, &later) == 0;
+    }
+    while (count > 0) {
+        (void)evtimer_del((struct event *)(void *)(timers + --count * size));
+    }
+    memory_free(timers);
+    return good;
+}
+
 bool loop_create(struct loop **ret_loop, struct error *e) {
     static once_flag once = ONCE_FLAG_INIT;
     call_once(&once, prepare_process);
@@ -125,7 +153,7 @@ bool loop_create(struct loop **ret_loop, struct error *e) {
     if (loop->base != nullptr) {
         loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
     }
-    if (loop->wake == nullptr || event_add(loop->wake, nullptr) != 0) {
+    if (loop->wake == nullptr || event_add(loop->wake, nullptr) != 0 || !make_room_for_timers(loop->base)) {
         loop_free(loop);
         return memory_take_failure() ? error_no_memory(e, "an event loop")
                                      : error_set(e, ERROR_INTERNAL, "the event loop could not be made");

@@ -39,6 +39,9 @@ void loop_unpost(struct loop *loop, const void *context);
 [[nodiscard]] bool loop_on_signal(struct loop *loop, int signal, void (*function)(void *context),
                                   void *context, struct error *e);
 
+// So many timers of a loop can run at once without a need for memory: more than watches and connections have.
+enum { LOOP_TIMERS_MAX = 8192 };
+
 // A one-shot timer, not running yet; *ret_timer is owned. Timers belong to the loop thread and must be freed
 // before the loop. Errors: NO_MEMORY.
 [[nodiscard]] bool loop_timer_create(struct loop *loop, void (*function)(void *context), void *context,

@@ -285,7 +285,8 @@ def test_grant_of_another_kind_is_no_grant_and_the_right_one_is_found(api, check
     api.create(role(provided, "other", [(QES, "opened")]))  # of which there is none
     api.create(binding(provided, "other", account(namespace)))
     api.create(thing(QDK, namespace, "derived", {"sharedSecretRef": reference(provided, "opened")}))
-    assert plural(QDS) in wait_denied(api, QDK, namespace, "derived")["status"]["error"]
+    # The API server may take a moment to know of the grant, and the first look come before that.
+    wait_until("the kind", lambda: plural(QDS) in wait_denied(api, QDK, namespace, "derived")["status"]["error"])
     api.create(role(provided, "right", [(QDS, "opened"), ("Secret", "opened")]))
     api.create(binding(provided, "right", account(namespace)))
     api.wait_success(QDK, namespace, "derived")

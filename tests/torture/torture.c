@@ -30,7 +30,7 @@ enum {
     FRAMES_MAX = 64,
     PLACES_MAX = 1 << 18, // allocations of one test that are told apart
     KNOWN_MAX = 1 << 16,  // addresses of code that were looked up, a power of two
-    HANG_SECONDS = 120,
+    HANG_SECONDS = 60,
     SHOWN = 3000, // bytes of what a faulty run printed
 };
 
@@ -49,6 +49,8 @@ struct shared {
         _Atomic(uintptr_t) address;
         _Atomic(enum origin) origin;
     } known[KNOWN_MAX];
+    int depth; // of the call stack that the failing allocation came from
+    void *frames[FRAMES_MAX];
     atomic_int noted; // a verdict, or 0
     char told[ERROR_MESSAGE_SIZE + 200];
 };
@@ -150,6 +152,7 @@ static bool must_fail_now(void) {
     if (find_place() == 0) {
         _exit(SPARED);
     }
+    shared->depth = backtrace(shared->frames, FRAMES_MAX);
     errno = ENOMEM;
     return true;
 }
@@ -244,6 +247,7 @@ struct group {
 static int run_once(const struct group *group, const struct CMUnitTest *test, FILE *output) {
     atomic_store(&shared->count, 0);
     atomic_store(&shared->noted, 0);
+    shared->depth = 0;
     rewind(output);
     (void)!ftruncate(fileno(output), 0);
     fflush(stdout); // or the child would print it, too
@@ -299,6 +303,11 @@ static void show(const char *test, long number, int status, FILE *output) {
     } else {
         printf("%s (%d) %s\n", has_name ? names[code] : "ended", code,
                atomic_load(&shared->noted) != 0 ? shared->told : "");
+    }
+    for (int i = 0; i < shared->depth; i++) {
+        char frame[500] = "";
+        __sanitizer_symbolize_pc((char *)shared->frames[i] - 1, "%f %s:%l", frame, sizeof(frame));
+        printf("    in %s\n", frame);
     }
     char text[SHOWN + 1];
     rewind(output);

@@ -284,6 +284,7 @@ static void a_stream_can_be_opened_in_a_callback(void **state) {
         first.other = &second;
         first.close_at = m == 0 ? ON_STATUS : NEVER;
         run(&first);
+        assert_int_equal(first.open_at, NEVER); // else the second was not opened
         wait_for(&second, false);
         fixture_do(*state, close_stream, &second);
         assert_string_equal(second.data, "plain");
