@@ -39,6 +39,7 @@ RESOURCES = {
     "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
 }
 PATIENCE = 60.0  # seconds until waiting for something that ought to come is given up
+IDLE = 45.0  # seconds; the API server closes a connection that is idle for 90
 
 
 class ApiError(Exception):
@@ -72,8 +73,11 @@ class Api:
 
     def call(self, method, path, body=None, content_type="application/json"):
         """The answer's JSON; raises ApiError with the server's own message."""
+        if time.monotonic() - getattr(self.thread, "used", 0.0) > IDLE:
+            self.forget_connection()
         if not hasattr(self.thread, "connection"):
             self.thread.connection = self.connect(PATIENCE)
+        self.thread.used = time.monotonic()
         text = None if body is None else json.dumps(body)
         try:
             self.thread.connection.request(method, path, text, {"Content-Type": content_type})

@@ -2,10 +2,10 @@
 
 import contextlib
 
-from api import QRN, wait_until
+from api import QES, QKKP, QRN, thing, wait_until
 from faultproxy import Delay, Inject, Rule
 from seen import Seen
-from work import WATCHES, Load, all_kinds, finish
+from work import WATCHES, all_kinds, finish, wait_finished
 
 FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io/v1"
 BUSY = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 429, "reason": "TooManyRequests"}
@@ -100,10 +100,16 @@ def test_trap_16_refused_by_the_servers_own_flow_control(api, cluster, operators
     watches = watches_of(proxy)
     mark = cluster.audit.mark()
     seen = Seen(api, namespace)
-    with no_seats(api, namespace), Load(api, namespace) as load:
-        wait_until("it is counted", lambda: operator.total("rest_client_requests_total", 'code="429"') > 8)
+    for number in range(40):
+        api.create(thing(QES, namespace, f"sealed-{number}", {"publicKeyRef": {"name": "hub"}}))
+    api.wait_status(QES, namespace, "sealed-39", "Pending")
+    with no_seats(api, namespace):
+        api.create(thing(QKKP, namespace, "hub"))  # which wakes all the others in one moment
+        wait_until("it is counted", lambda: operator.total("rest_client_requests_total", 'code="429"') > 0)
         assert watches_of(proxy) == watches
-    finish(api, namespace, seen, *load.prefixes)
+    wait_finished(api, namespace)
+    seen.end()
+    assert seen.changed() == [], "something that was to be seen was made twice"
     check_waits(list(proxy.requests))
     assert watches_of(proxy) == watches and operator.answer("/readyz")[0] == 200
     done = [one for one in cluster.audit.requests(mark, namespace) if (one.verb, one.code) == ("create", 201)]
