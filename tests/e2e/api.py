@@ -39,7 +39,6 @@ RESOURCES = {
     "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
 }
 PATIENCE = 60.0  # seconds until waiting for something that ought to come is given up
-IDLE = 45.0  # seconds; the API server closes a connection that is idle for 90
 
 
 class ApiError(Exception):
@@ -73,18 +72,18 @@ class Api:
 
     def call(self, method, path, body=None, content_type="application/json"):
         """The answer's JSON; raises ApiError with the server's own message."""
-        if time.monotonic() - getattr(self.thread, "used", 0.0) > IDLE:
-            self.forget_connection()
-        if not hasattr(self.thread, "connection"):
+        kept = hasattr(self.thread, "connection")
+        if not kept:
             self.thread.connection = self.connect(PATIENCE)
-        self.thread.used = time.monotonic()
         text = None if body is None else json.dumps(body)
         try:
             self.thread.connection.request(method, path, text, {"Content-Type": content_type})
             answer = self.thread.connection.getresponse()
             document = json.loads(answer.read())
-        except (OSError, http.client.HTTPException):
-            del self.thread.connection
+        except (OSError, http.client.HTTPException) as error:
+            self.forget_connection()
+            if kept and isinstance(error, ConnectionError):  # the server has closed what was idle
+                return self.call(method, path, body, content_type)
             raise
         if answer.status >= 400:
             raise ApiError(answer.status, document.get("message", ""))

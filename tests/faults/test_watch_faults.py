@@ -246,7 +246,7 @@ def test_trap_11_empty_watches_are_failures_that_slow_down(api, proxy, start, cl
         clock.advance(operator, 30)
         return "list" in verbs(asked(proxy, since))
 
-    wait_until("it lists", listed, pause=0.5)
+    wait_until("it lists", listed, patience=180, pause=2)  # the deadlines of requests go by that clock too
     changes.arrive()
     assert verbs(asked(proxy, since))[:7] == ["watch"] * 5 + ["list", "watch"] and rule.hits == 5
     assert failures(operator, "retryable") >= 6, "the cut, and five times nothing"
