@@ -117,11 +117,16 @@ static void no_work(evutil_socket_t fd, short what, void *context) {
     (void)context;
 }
 
+// libevent alone knows how large an event is.
+static struct event *event_at(char *events, size_t index) {
+    void *at = events + index * event_get_struct_event_size();
+    return at;
+}
+
 // libevent makes room for a timer when it is started, and keeps it. Who starts one could do nothing about a
 // lack of memory, and would wait for ever; so the room for all is made here.
 static bool make_room_for_timers(struct event_base *base) {
-    size_t size = event_get_struct_event_size();
-    char *timers = memory_allocate_zeroed(LOOP_TIMERS_MAX, size);
+    char *timers = memory_allocate_zeroed(LOOP_TIMERS_MAX, event_get_struct_event_size());
     if (timers == nullptr) {
         return false;
     }
@@ -129,11 +134,11 @@ static bool make_room_for_timers(struct event_base *base) {
     bool good = true;
     size_t count = 0;
     for (; good && count < LOOP_TIMERS_MAX; count++) {
-        struct event *timer = (struct event *)(void *)(timers + count * size);
+        struct event *timer = event_at(timers, count);
         good = evtimer_assign(timer, base, no_work, nullptr) == 0 && evtimer_add(timer, &later) == 0;
     }
     while (count > 0) {
-        (void)evtimer_del((struct event *)(void *)(timers + --count * size));
+        (void)evtimer_del(event_at(timers, --count));
     }
     memory_free(timers);
     return good;
