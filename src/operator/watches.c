@@ -18,8 +18,7 @@ struct watched {
     const char *namespace; // NULL: all; borrowed from options or settings_namespace
     struct store *store;
     struct watch *watch;
-    bool failing; // and with this class of error the last time; loop thread
-    enum error_class failure;
+    enum error_class failure; // what it failed with the last time; ERROR_NONE: it works. Loop thread
 };
 
 struct watches {
@@ -171,15 +170,14 @@ static bool is_served(void *context, const struct kube_object *object) {
 
 static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error) {
     struct watched *watched = context;
-    bool known = watched->failing && watched->failure == error->class;
-    watched->failing = true;
+    bool known = watched->failure == error->class;
     watched->failure = error->class;
     watched->watches->options.failed(watched->watches->options.context, resource, error, known);
 }
 
 static void watch_recovered(void *context, const struct kube_resource *resource) {
     struct watched *watched = context;
-    watched->failing = false;
+    watched->failure = ERROR_NONE;
     watched->watches->options.recovered(watched->watches->options.context, resource);
 }
 
