@@ -21,8 +21,7 @@ class FaultProxy:
 
     def __init__(self, upstream, ca, certificate, key):
         self.upstream = urllib.parse.urlsplit(upstream)
-        self.client_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.client_side.load_cert_chain(certificate, key)
+        self.use_certificate(certificate, key)
         self.server_side = ssl.create_default_context(cafile=ca)
         self.rules = []
         self.requests = []
@@ -36,6 +35,12 @@ class FaultProxy:
         self.server = self.run(asyncio.start_server(self.serve, "127.0.0.1", 0))
         self.port = self.server.sockets[0].getsockname()[1]
         self.url = f"https://127.0.0.1:{self.port}"
+
+    @classmethod
+    def before(cls, cluster):
+        """In front of a local cluster's API server, with that one's certificate."""
+        pki = cluster.folder / "pki"
+        return cls(cluster.url, pki / "ca.crt", pki / "apiserver.crt", pki / "apiserver.key")
 
     def run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()

@@ -1,5 +1,6 @@
 """A control plane of a test module's own, which may be broken: import the fixtures to have it in place of the suite's."""
 
+import contextlib
 import json
 import shutil
 import ssl
@@ -34,10 +35,8 @@ def operators(cluster):
 
 @pytest.fixture(scope="module")
 def the_proxy(cluster):
-    pki = cluster.folder / "pki"
-    proxy = FaultProxy(cluster.url, pki / "ca.crt", pki / "apiserver.crt", pki / "apiserver.key")
-    yield proxy
-    proxy.close()
+    with contextlib.closing(FaultProxy.before(cluster)) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The fixtures of the end-to-end tests, and a fault proxy in front of the API server."""
 
+import contextlib
+
 import pytest
 from credentials import with_server
 from faultproxy import FaultProxy
@@ -11,10 +13,8 @@ __all__ = ["api", "cluster", "namespace", "operator", "operators", "pytest_runte
 
 @pytest.fixture(scope="session")
 def the_proxy(cluster):
-    pki = cluster.folder / "pki"
-    proxy = FaultProxy(cluster.url, pki / "ca.crt", pki / "apiserver.crt", pki / "apiserver.key")
-    yield proxy
-    proxy.close()
+    with contextlib.closing(FaultProxy.before(cluster)) as proxy:
+        yield proxy
 
 
 @pytest.fixture
