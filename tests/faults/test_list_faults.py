@@ -56,12 +56,10 @@ def test_trap_05_an_expired_page_lists_anew_in_one_piece(api, proxy, operators, 
 
 def test_trap_07_a_watch_begins_at_the_version_of_the_list(api, proxy, operators, through, namespace):
     """The last item of a list, which is by name, is the one that changed first."""
-    api.create(thing(QRN, namespace, "z-first"))
-    api.create(thing(QRN, namespace, "a-last"))
-    wait = operators.default()
+    maker = operators.default()
     for name in ("z-first", "a-last"):
-        api.wait_success(QRN, namespace, name)
-    wait.settle()
+        api.make(thing(QRN, namespace, name))
+    maker.settle()
     versions = [int(one["metadata"]["resourceVersion"]) for one in api.list(QRN)]
     operator = operators.start(kubeconfig=through).wait_ready()
     [(_, watch)] = [one for one in asked(proxy) if one[0] == "watch"]
