@@ -85,7 +85,7 @@ lint: build ## format, static analysis, layers, banned calls, sizes, scripts
 	@$(RUN) tools/lint/run.py
 
 format: ## lay out the C sources as .clang-format says
-	@$(RUN) sh -c 'find src tests -name "*.[ch]" | xargs clang-format -i'
+	@$(RUN) sh -c 'find src tests bench -name "*.[ch]" | xargs clang-format -i'
 
 up: build controlplane ## leave a control plane and the operator running
 	@$(RUN) tools/cluster.py --dir $(CLUSTER) start

@@ -10,10 +10,13 @@
 // divides what is preferred from what is taken besides. What the loaded OpenSSL does not know is passed over.
 static const char groups[] = "?X25519MLKEM768:?SecP256r1MLKEM768/?X25519:?P-256:?P-384";
 
+// A context is not changed any more once it is here, and every connection has a count of its own. What was in
+// use is given up by the thread that used it: no other one need know when its last connection has ended.
 struct server_identity {
+    SSL_CTX *tls; // the server's thread's
     pthread_mutex_t lock;
-    SSL_CTX *tls; // never changed once it is here; every connection has a count of its own; under lock
-    bool is_set;  // under lock
+    SSL_CTX *next; // takes its place with the next connection; NULL: none; under lock
+    bool is_set;   // under lock
 };
 
 // Errors: NO_MEMORY, INTERNAL.
@@ -89,11 +92,11 @@ bool server_identity_set(struct server_identity *identity, const char *chain, co
         return false;
     }
     pthread_mutex_lock(&identity->lock);
-    SSL_CTX *old = identity->tls;
-    identity->tls = tls;
+    SSL_CTX *unused = identity->next;
+    identity->next = tls;
     identity->is_set = true;
     pthread_mutex_unlock(&identity->lock);
-    SSL_CTX_free(old);
+    SSL_CTX_free(unused);
     return true;
 }
 
@@ -106,14 +109,20 @@ bool server_identity_is_set(struct server_identity *identity) {
 
 SSL *server_identity_begin(struct server_identity *identity) {
     pthread_mutex_lock(&identity->lock);
-    SSL *ssl = SSL_new(identity->tls);
+    SSL_CTX *next = identity->next;
+    identity->next = nullptr;
     pthread_mutex_unlock(&identity->lock);
-    return ssl;
+    if (next != nullptr) {
+        SSL_CTX_free(identity->tls);
+        identity->tls = next;
+    }
+    return SSL_new(identity->tls);
 }
 
 void server_identity_free(struct server_identity *identity) {
     if (identity != nullptr) {
         SSL_CTX_free(identity->tls);
+        SSL_CTX_free(identity->next);
         pthread_mutex_destroy(&identity->lock);
         memory_free(identity);
     }
