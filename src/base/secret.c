@@ -1,10 +1,16 @@
 #include "base/secret.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SECRET_MAX = 16 * 1024 * 1024 };
+enum {
+    SECRET_MAX = 16 * 1024 * 1024,
+    KEPT_PAGES_MAX = 4, // larger mappings are not kept
+    KEPT_MAX = 16,      // of each size, once they are kept at all
+};
 
 struct secret {
     size_t length;
@@ -12,9 +18,75 @@ struct secret {
     uint8_t bytes[];
 };
 
+// Mappings of secrets that have gone, cleansed, for those to come: to map, lock and unmap pages takes five
+// calls of the kernel, which stop all threads for a moment. By their number of pages less one.
+static struct {
+    pthread_mutex_t lock;
+    size_t limit;
+    size_t count[KEPT_PAGES_MAX];
+    struct secret *mappings[KEPT_PAGES_MAX][KEPT_MAX];
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static size_t page_size(void) {
+    static atomic_size_t size;
+    size_t known = atomic_load_explicit(&size, memory_order_relaxed);
+    if (known == 0) {
+        known = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&size, known, memory_order_relaxed);
+    }
+    return known;
+}
+
 static size_t mapping_size(size_t length) {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = page_size();
     return (sizeof(struct secret) + length + page - 1) / page * page;
+}
+
+// NULL: none of that size is kept.
+static struct secret *take_kept(size_t mapped) {
+    size_t pages = mapped / page_size();
+    struct secret *secret = nullptr;
+    if (pages <= KEPT_PAGES_MAX) {
+        pthread_mutex_lock(&kept.lock);
+        if (kept.count[pages - 1] > 0) {
+            secret = kept.mappings[pages - 1][--kept.count[pages - 1]];
+        }
+        pthread_mutex_unlock(&kept.lock);
+    }
+    return secret;
+}
+
+// False: there are enough.
+static bool keep(struct secret *secret, size_t mapped) {
+    size_t pages = mapped / page_size();
+    bool done = false;
+    if (pages <= KEPT_PAGES_MAX) {
+        pthread_mutex_lock(&kept.lock);
+        done = kept.count[pages - 1] < kept.limit;
+        if (done) {
+            kept.mappings[pages - 1][kept.count[pages - 1]++] = secret;
+        }
+        pthread_mutex_unlock(&kept.lock);
+    }
+    return done;
+}
+
+void secret_keep_mappings(void) {
+    pthread_mutex_lock(&kept.lock);
+    kept.limit = KEPT_MAX;
+    pthread_mutex_unlock(&kept.lock);
+}
+
+// All three are advice that a small RLIMIT_MEMLOCK or an old kernel may refuse; the secret is usable without.
+static struct secret *map(size_t mapped) {
+    void *mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED) {
+        return nullptr;
+    }
+    (void)madvise(mapping, mapped, MADV_DONTDUMP);
+    (void)madvise(mapping, mapped, MADV_WIPEONFORK);
+    (void)mlock(mapping, mapped);
+    return mapping;
 }
 
 bool secret_create(size_t length, struct secret **ret_secret, struct error *e) {
@@ -23,15 +95,11 @@ bool secret_create(size_t length, struct secret **ret_secret, struct error *e) {
                          SECRET_MAX);
     }
     size_t mapped = mapping_size(length);
-    struct secret *secret = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (secret == MAP_FAILED) {
+    struct secret *secret = take_kept(mapped);
+    secret = secret == nullptr ? map(mapped) : secret;
+    if (secret == nullptr) {
         return error_no_memory(e, "a secret");
     }
-    // All three are advice that a small RLIMIT_MEMLOCK or an old kernel may refuse; the secret is usable
-    // without.
-    (void)madvise(secret, mapped, MADV_DONTDUMP);
-    (void)madvise(secret, mapped, MADV_WIPEONFORK);
-    (void)mlock(secret, mapped);
     secret->length = length;
     secret->mapped = mapped;
     *ret_secret = secret;
@@ -52,7 +120,9 @@ void secret_free(struct secret *secret) {
     if (secret != nullptr) {
         size_t mapped = secret->mapped;
         explicit_bzero(secret, mapped);
-        (void)munmap(secret, mapped);
+        if (!keep(secret, mapped)) {
+            (void)munmap(secret, mapped);
+        }
     }
 }
 

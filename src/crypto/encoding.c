@@ -81,11 +81,19 @@ bool hex_decode(const char *text, size_t length, enum encoding_space space, stru
     return true;
 }
 
+// All ones if value > limit, else 0; both are below 64.
+static uint32_t mask_above(uint32_t value, uint32_t limit) {
+    return 0U - ((limit - value) >> 31);
+}
+
+// From one run of digits to the next the distance of value and character changes.
 static char base64_digit(uint32_t value) {
-    return (char)((mask_between(value, 0, 25) & (value + 'A')) |
-                  (mask_between(value, 26, 51) & (value - 26 + 'a')) |
-                  (mask_between(value, 52, 61) & (value - 52 + '0')) | (mask_between(value, 62, 62) & '+') |
-                  (mask_between(value, 63, 63) & '/'));
+    uint32_t digit = value + 'A';
+    digit += mask_above(value, 25) & ('a' - 'Z' - 1);
+    digit -= mask_above(value, 51) & ('z' + 1 - '0');
+    digit -= mask_above(value, 61) & ('9' + 1 - '+');
+    digit += mask_above(value, 62) & ('/' - '+' - 1);
+    return (char)digit;
 }
 
 // (EVP_EncodeBlock looks digits up.)

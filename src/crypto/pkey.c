@@ -7,7 +7,10 @@
 
 #include <openssl/core_names.h>
 #include <openssl/encoder.h>
+#include <openssl/objects.h>
 #include <openssl/params.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 struct pkey {
     const struct algorithm *algorithm;
@@ -147,43 +150,49 @@ bool pkey_private(const struct pkey *pkey, struct secret **ret_bytes, struct err
     return true;
 }
 
-// PEM text in memory of OpenSSL's, which the caller frees with OPENSSL_free (it is cleansed then).
-static bool encode_pem(const struct pkey *pkey, int selection, const char *structure, unsigned char **ret_pem,
-                       size_t *ret_length, struct error *e) {
-    OSSL_ENCODER_CTX *context =
-        OSSL_ENCODER_CTX_new_for_pkey(pkey->evp, selection, "PEM", structure, nullptr);
-    unsigned char *pem = nullptr;
-    size_t length = 0;
-    bool done = context != nullptr && OSSL_ENCODER_to_data(context, &pem, &length) == 1;
-    OSSL_ENCODER_CTX_free(context);
-    if (!done) {
-        return crypto_error(e, ERROR_CRYPTO, "writing a %s of %s", structure, pkey->algorithm->name);
+// A SubjectPublicKeyInfo of one of our algorithms is its identifier without parameters and the raw key (RFC
+// 9935, 9881, 9909). OpenSSL's encoder finds that out in ten times the time.
+static bool write_spki(const struct algorithm *algorithm, const struct buffer *raw, BIO *pem) {
+    cleanup_x509_pubkey X509_PUBKEY *spki = X509_PUBKEY_new();
+    unsigned char *copy = OPENSSL_memdup(buffer_text(raw), raw->length);
+    if (spki == nullptr || copy == nullptr ||
+        X509_PUBKEY_set0_param(spki, OBJ_txt2obj(algorithm->openssl_name, 0), V_ASN1_UNDEF, nullptr, copy,
+                               (int)raw->length) != 1) {
+        OPENSSL_free(copy);
+        return false;
     }
-    *ret_pem = pem;
-    *ret_length = length;
-    return true;
+    return PEM_write_bio_X509_PUBKEY(pem, spki) == 1;
 }
 
 bool pkey_public_pem(const struct pkey *pkey, struct buffer *pem, struct error *e) {
-    unsigned char *text;
-    size_t length;
-    if (!encode_pem(pkey, EVP_PKEY_PUBLIC_KEY, "SubjectPublicKeyInfo", &text, &length, e)) {
+    cleanup_buffer struct buffer raw = buffer_create(pkey->algorithm->public_key_size);
+    cleanup_bio BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    if (!pkey_public(pkey, &raw, e)) {
         return false;
     }
-    bool done = buffer_append(pem, text, length, e);
-    OPENSSL_free(text);
-    return done;
+    if (bio == nullptr || !write_spki(pkey->algorithm, &raw, bio)) {
+        return crypto_error(e, ERROR_CRYPTO, "writing a public key of %s", pkey->algorithm->name);
+    }
+    long length = BIO_get_mem_data(bio, &text);
+    return buffer_append(pem, text, (size_t)length, e);
 }
 
 bool pkey_private_pem(const struct pkey *pkey, struct secret **ret_pem, struct error *e) {
-    unsigned char *text;
-    size_t length;
-    if (!require_private(pkey, e) ||
-        !encode_pem(pkey, EVP_PKEY_KEYPAIR, "PrivateKeyInfo", &text, &length, e)) {
+    if (!require_private(pkey, e)) {
         return false;
     }
-    bool done = secret_copy(text, length, ret_pem, e);
-    OPENSSL_free(text);
+    OSSL_ENCODER_CTX *context =
+        OSSL_ENCODER_CTX_new_for_pkey(pkey->evp, EVP_PKEY_KEYPAIR, "PEM", "PrivateKeyInfo", nullptr);
+    unsigned char *text = nullptr;
+    size_t length = 0;
+    bool done = context != nullptr && OSSL_ENCODER_to_data(context, &text, &length) == 1;
+    OSSL_ENCODER_CTX_free(context);
+    if (!done) {
+        return crypto_error(e, ERROR_CRYPTO, "writing a private key of %s", pkey->algorithm->name);
+    }
+    done = secret_copy(text, length, ret_pem, e);
+    OPENSSL_free(text); // which cleanses it
     return done;
 }
 

@@ -9,7 +9,7 @@ static void decode(struct spec_reader *reader, void *spec) {
 
 static bool produce(const void *spec, const struct input *, const struct occasion *, struct secret_data *data,
                     const char **ret_algorithm, struct error *e) {
-    return key_pair_produce(spec, kem_check_pair, data, ret_algorithm, e);
+    return key_pair_produce(spec, data, ret_algorithm, e);
 }
 
 static bool inspect(const void *spec, const struct secret_data *data, const struct metadata *metadata,

@@ -39,13 +39,13 @@ static bool add_private(const struct pkey *pkey, struct secret_data *data, struc
            pkey_private_pem(pkey, &pem, e) && secret_data_add(data, "private_key.pem", pem, e);
 }
 
-bool key_pair_produce(const struct key_pair_spec *spec, key_pair_checker *check, struct secret_data *data,
-                      const char **ret_algorithm, struct error *e) {
+bool key_pair_produce(const struct key_pair_spec *spec, struct secret_data *data, const char **ret_algorithm,
+                      struct error *e) {
     cleanup_pkey struct pkey *pkey = nullptr;
     if (!algorithm_check_available(spec->algorithm, e)) {
         return error_wrap(e, "spec.algorithm");
     }
-    if (!pkey_generate(spec->algorithm, &pkey, e) || !check(pkey, e) || !add_public(pkey, data, e) ||
+    if (!pkey_generate(spec->algorithm, &pkey, e) || !add_public(pkey, data, e) ||
         !add_private(pkey, data, e)) {
         return false;
     }
@@ -53,19 +53,59 @@ bool key_pair_produce(const struct key_pair_spec *spec, key_pair_checker *check,
     return true;
 }
 
-// Reads one entry of the Secret as a key and checks that it is the same one as reference.
-static bool check_entry(const struct secret_data *data, const char *key, bool is_private,
-                        const struct pkey *reference, struct error *e) {
+// Reads an entry as a key and checks that it is the same one as reference.
+static bool check_key(const struct secret_data *data, const char *key, bool is_private,
+                      const struct pkey *reference, struct error *e) {
     const struct secret *entry;
+    cleanup_pkey struct pkey *pkey = nullptr;
+    const struct algorithm *algorithm = pkey_algorithm(reference);
     if (!secret_data_require(data, key, &entry, e)) {
         return false;
     }
-    cleanup_pkey struct pkey *pkey = nullptr;
-    const struct algorithm *algorithm = pkey_algorithm(reference);
     bool read = is_private
                     ? keyform_read_private(algorithm, secret_view(entry), secret_length(entry), &pkey, e)
                     : keyform_read_public(algorithm, secret_view(entry), secret_length(entry), &pkey, e);
     return (read && pkey_check_same(pkey, reference, e)) || secret_data_damaged(key, e);
+}
+
+// A public entry that is as we write it need not be read, which takes longer.
+static bool check_public(const struct secret_data *data, const struct secret_data *written, const char *key,
+                         const struct pkey *reference, struct error *e) {
+    const struct secret *entry = secret_data_get(data, key);
+    const struct secret *wanted = secret_data_get(written, key);
+    return (entry != nullptr && secret_equals(entry, secret_view(wanted), secret_length(wanted))) ||
+           check_key(data, key, false, reference, e);
+}
+
+// The pair that both private entries hold, from private_key.pem: from the seed in it OpenSSL makes the key
+// again and compares the whole of it, which is faster than to take private_key.
+static bool read_pem_of(const struct key_pair_spec *spec, const struct secret_data *data,
+                        const struct secret *raw, struct pkey **ret_pkey) {
+    struct error ignored;
+    const struct secret *pem;
+    cleanup_pkey struct pkey *pkey = nullptr;
+    cleanup_secret struct secret *found = nullptr;
+    if (!secret_data_require(data, "private_key.pem", &pem, &ignored) ||
+        !keyform_read_private(spec->algorithm, secret_view(pem), secret_length(pem), &pkey, &ignored) ||
+        !pkey_private(pkey, &found, &ignored) ||
+        !secret_equals(found, secret_view(raw), secret_length(raw))) {
+        return false;
+    }
+    *ret_pkey = pkey;
+    pkey = nullptr;
+    return true;
+}
+
+// Where the private entries do not agree, private_key is the rule.
+static bool read_pair(const struct key_pair_spec *spec, const struct secret_data *data,
+                      const struct secret *raw, struct pkey **ret_pkey, struct error *e) {
+    if (read_pem_of(spec, data, raw, ret_pkey)) {
+        return true;
+    }
+    if (!pkey_from_private(spec->algorithm, secret_view(raw), secret_length(raw), ret_pkey, e)) {
+        return secret_data_damaged("private_key", e);
+    }
+    return check_key(data, "private_key.pem", true, *ret_pkey, e);
 }
 
 bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
@@ -75,21 +115,17 @@ bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
     const struct secret *public_key;
     const struct secret *pem;
     cleanup_pkey struct pkey *pkey = nullptr;
+    cleanup_secret_data struct secret_data written = {0};
     if (strcmp(metadata->algorithm, spec->algorithm->name) != 0) {
         return error_set(e, ERROR_CRYPTO, "the Secret holds a key pair of %s, not of %s", metadata->algorithm,
                          spec->algorithm->name);
     }
     if (!secret_data_require_length(data, "private_key", spec->algorithm->private_key_size, &raw, e) ||
         !secret_data_require_length(data, "public_key", spec->algorithm->public_key_size, &public_key, e) ||
-        !secret_data_require(data, "public_key.pem", &pem, e)) {
-        return false;
-    }
-    if (!pkey_from_private(spec->algorithm, secret_view(raw), secret_length(raw), &pkey, e)) {
-        return secret_data_damaged("private_key", e);
-    }
-    if (!check(pkey, e) || !check_entry(data, "public_key", false, pkey, e) ||
-        !check_entry(data, "public_key.pem", false, pkey, e) ||
-        !check_entry(data, "private_key.pem", true, pkey, e)) {
+        !secret_data_require(data, "public_key.pem", &pem, e) || !read_pair(spec, data, raw, &pkey, e) ||
+        !check(pkey, e) || !add_public(pkey, &written, e) ||
+        !check_public(data, &written, "public_key", pkey, e) ||
+        !check_public(data, &written, "public_key.pem", pkey, e)) {
         return false;
     }
     report_span(report, "publicKeyPEM", pem);

@@ -15,7 +15,7 @@ static bool is_slow(const void *memory, const struct input *) {
 
 static bool produce(const void *spec, const struct input *, const struct occasion *, struct secret_data *data,
                     const char **ret_algorithm, struct error *e) {
-    return key_pair_produce(spec, signature_check_pair, data, ret_algorithm, e);
+    return key_pair_produce(spec, data, ret_algorithm, e);
 }
 
 static bool inspect(const void *spec, const struct secret_data *data, const struct metadata *metadata,

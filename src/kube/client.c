@@ -1,14 +1,13 @@
 #include "kube/client.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/crash_point.h"
 #include "base/memory.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     ANSWER_CAP = 64 * 1024 * 1024, // bytes
@@ -38,12 +37,8 @@ bool kube_client_create(struct kube_config *config, struct http_client *http, ku
     }
     *client = (struct kube_client){
         .config = config, .http = http, .observer = observer, .observer_context = observer_context};
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&client->lock, nullptr);
-    pthread_cond_init(&client->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_create(&client->changed);
     *ret_client = client;
     return true;
 }
@@ -256,11 +251,8 @@ static int64_t retry_delay(struct attempts *attempts, int status, const struct e
 
 // False: interrupted.
 static bool wait_until(struct kube_client *client, int64_t then_ms) {
-    struct timespec then = {.tv_sec = then_ms / 1000, .tv_nsec = then_ms % 1000 * 1000000};
-    int result = 0;
     pthread_mutex_lock(&client->lock);
-    while (!client->interrupted && result != ETIMEDOUT) {
-        result = pthread_cond_timedwait(&client->changed, &client->lock, &then);
+    while (!client->interrupted && condition_wait_until(&client->changed, &client->lock, then_ms)) {
     }
     bool interrupted = client->interrupted;
     pthread_mutex_unlock(&client->lock);

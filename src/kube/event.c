@@ -1,20 +1,21 @@
 #include "kube/event.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "kube/event_body.h"
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 // One entry for each (object, reason, note): what is to be sent, and what was. Entries stay for a while, so
 // that a repetition becomes a series. They are kept in the order of their last use; those with something to
-// send wait in a second list, first in, first out. The sending thread copies an entry, and talks to the
-// server without the lock.
+// send wait in two more lists, first in, first out: warnings, and what can wait until they are sent. The
+// sending thread copies an entry, and talks to the server without the lock.
 enum {
     ENTRIES_MAX = 1000,
+    NORMAL_WAITING_MAX = 500,        // more are dropped, so that there is room for warnings
     SERIES_IDLE_MS = 20 * 60 * 1000, // a repetition after this long is a new Event
     SEND_MS = 3000,                  // for one request
     DRAIN_MS = 1000,
@@ -35,8 +36,15 @@ struct entry {
     struct entry *next_waiting;
 };
 
+struct waiting {
+    struct entry *first;
+    struct entry *last;
+    size_t count;
+};
+
 struct event_recorder {
     struct kube_client *client;
+    struct event_pace pace;
     char *component;
     char *instance;
     pthread_t thread;
@@ -45,8 +53,9 @@ struct event_recorder {
     struct map *entries; // key -> struct entry *, borrowed
     struct entry *oldest;
     struct entry *newest;
-    struct entry *first_waiting;
-    struct entry *last_waiting;
+    struct waiting warnings;
+    struct waiting normal;
+    int64_t paced_ms; // when the requests so far would have been sent at a steady pace
     bool closing;
     int64_t drain_until_ms; // once closing
 };
@@ -90,22 +99,29 @@ static bool make_room(struct event_recorder *recorder) {
 }
 
 static void put_waiting(struct event_recorder *recorder, struct entry *entry) {
+    struct waiting *list = entry->body.warning ? &recorder->warnings : &recorder->normal;
     entry->waiting = true;
     entry->next_waiting = nullptr;
-    *(recorder->last_waiting == nullptr ? &recorder->first_waiting : &recorder->last_waiting->next_waiting) =
-        entry;
-    recorder->last_waiting = entry;
+    *(list->last == nullptr ? &list->first : &list->last->next_waiting) = entry;
+    list->last = entry;
+    list->count++;
     pthread_cond_signal(&recorder->wake);
 }
 
 static struct entry *take_waiting(struct event_recorder *recorder) {
-    struct entry *entry = recorder->first_waiting;
+    struct waiting *list = recorder->warnings.count > 0 ? &recorder->warnings : &recorder->normal;
+    struct entry *entry = list->first;
     if (entry != nullptr) {
-        recorder->first_waiting = entry->next_waiting;
-        recorder->last_waiting = recorder->first_waiting == nullptr ? nullptr : recorder->last_waiting;
+        list->first = entry->next_waiting;
+        list->last = list->first == nullptr ? nullptr : list->last;
+        list->count--;
         entry->waiting = false;
     }
     return entry;
+}
+
+static bool is_any_waiting(const struct event_recorder *recorder) {
+    return recorder->warnings.count + recorder->normal.count > 0;
 }
 
 // ---- sending; on the recorder's thread
@@ -166,20 +182,39 @@ static void send_entry(struct event_recorder *recorder, struct entry *entry, uin
     entry->created = exists;
 }
 
+// When the next request may be sent: at once while fewer than a burst are ahead of the steady pace.
+static int64_t next_send_ms(const struct event_recorder *recorder) {
+    return recorder->paced_ms - (int64_t)recorder->pace.burst * recorder->pace.interval_ms;
+}
+
+static void send_next(struct event_recorder *recorder, uint32_t timeout_ms) {
+    int64_t now_ms = clock_monotonic_ms();
+    recorder->paced_ms =
+        (recorder->paced_ms > now_ms ? recorder->paced_ms : now_ms) + recorder->pace.interval_ms;
+    send_entry(recorder, take_waiting(recorder), timeout_ms);
+}
+
+// All that waits, as fast as it goes, while there is time.
+static void drain(struct event_recorder *recorder) {
+    int64_t left_ms;
+    while (is_any_waiting(recorder) && (left_ms = recorder->drain_until_ms - clock_monotonic_ms()) > 0) {
+        send_next(recorder, (uint32_t)(left_ms < SEND_MS ? left_ms : SEND_MS));
+    }
+}
+
 static void *run(void *context) {
     struct event_recorder *recorder = context;
     pthread_mutex_lock(&recorder->lock);
-    for (;;) {
-        struct entry *entry = take_waiting(recorder);
-        int64_t left = recorder->closing ? recorder->drain_until_ms - clock_monotonic_ms() : SEND_MS;
-        if (entry != nullptr && left > 0) {
-            send_entry(recorder, entry, (uint32_t)(left < SEND_MS ? left : SEND_MS));
-        } else if (recorder->closing) {
-            break;
-        } else {
+    while (!recorder->closing) {
+        if (!is_any_waiting(recorder)) {
             pthread_cond_wait(&recorder->wake, &recorder->lock);
+        } else if (next_send_ms(recorder) > clock_monotonic_ms()) {
+            (void)condition_wait_until(&recorder->wake, &recorder->lock, next_send_ms(recorder));
+        } else {
+            send_next(recorder, SEND_MS);
         }
     }
+    drain(recorder);
     pthread_mutex_unlock(&recorder->lock);
     return nullptr;
 }
@@ -232,7 +267,8 @@ static struct entry *find_entry(struct event_recorder *recorder, const char *key
         link_newest(recorder, entry);
         return entry;
     }
-    entry = add_entry(recorder, key);
+    bool crowded = !words->warning && recorder->normal.count >= NORMAL_WAITING_MAX;
+    entry = crowded ? nullptr : add_entry(recorder, key);
     if (entry != nullptr && !event_body_fill(&entry->body, resource, object, words)) {
         drop_entry(recorder, entry);
         entry = nullptr;
@@ -277,14 +313,16 @@ static void release(struct event_recorder *recorder) {
 }
 
 bool event_recorder_create(struct kube_client *client, const char *component, const char *instance,
-                           struct event_recorder **ret_recorder, struct error *e) {
+                           const struct event_pace *pace, struct event_recorder **ret_recorder,
+                           struct error *e) {
     struct event_recorder *recorder = memory_allocate_zeroed(1, sizeof(*recorder));
     if (recorder == nullptr) {
         return error_no_memory(e, "an event recorder");
     }
     recorder->client = client;
+    recorder->pace = *pace;
     pthread_mutex_init(&recorder->lock, nullptr);
-    pthread_cond_init(&recorder->wake, nullptr);
+    condition_create(&recorder->wake);
     recorder->component = memory_copy_text(component);
     recorder->instance = memory_copy_span(instance, event_text_cut(instance, EVENT_INSTANCE_MAX));
     recorder->entries = map_create(nullptr);

@@ -1,11 +1,11 @@
 #include "kube/queue.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/map.h"
 #include "base/memory.h"
 
 #include <pthread.h>
-#include <time.h>
 
 enum {
     RETRY_FIRST_MS = 5,
@@ -76,11 +76,7 @@ bool queue_create(const struct queue_observer *observer, struct queue **ret_queu
         queue->observer = *observer;
     }
     pthread_mutex_init(&queue->lock, nullptr);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_create(&queue->changed);
     *ret_queue = queue;
     return true;
 }
@@ -257,9 +253,7 @@ static void wait_for_change(struct queue *queue) {
         pthread_cond_wait(&queue->changed, &queue->lock);
         return;
     }
-    int64_t until = queue->heap[1]->ready_ms;
-    struct timespec deadline = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
-    (void)pthread_cond_timedwait(&queue->changed, &queue->lock, &deadline);
+    (void)condition_wait_until(&queue->changed, &queue->lock, queue->heap[1]->ready_ms);
 }
 
 // Of the first in each lane that may be given out the one that waits longer; NULL: there is none.

@@ -1,9 +1,7 @@
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/memory.h"
 #include "net/http_stream.h"
-
-#include <errno.h>
-#include <time.h>
 
 // A call is made by its caller's thread and answered on the loop thread. Whoever needs it last frees it: the
 // caller, or the loop thread when the caller has given up waiting. Its flags and links are guarded by the
@@ -112,11 +110,7 @@ static bool prepare(struct http_client *client, const struct http_request *reque
     }
     call->client = client;
     call->response.body = buffer_create(request->response_cap);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&call->ready, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_create(&call->ready);
     if (!http_stream_prepare(client, request, false, &events, call, &call->stream, e)) {
         free_call(call);
         return false;
@@ -144,11 +138,8 @@ static bool submit(struct http_call *call, struct error *e) {
 static bool wait_for_answer(struct http_call *call, uint32_t timeout_ms) {
     struct http_client *client = call->client;
     int64_t deadline = clock_monotonic_ms() + timeout_ms + LATE_MS;
-    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
-    int result = 0;
     pthread_mutex_lock(&client->lock);
-    while (!call->answered && result != ETIMEDOUT) {
-        result = pthread_cond_timedwait(&call->ready, &client->lock, &until);
+    while (!call->answered && condition_wait_until(&call->ready, &client->lock, deadline)) {
     }
     bool answered = call->answered;
     if (answered) {

@@ -1,5 +1,6 @@
 #include "net/http_client.h"
 
+#include "base/condition.h"
 #include "base/memory.h"
 #include "net/http_stream.h"
 
@@ -98,15 +99,6 @@ static char *list_direct_hosts(void) {
     return hosts;
 }
 
-static void prepare_lock(struct http_client *client) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&client->lock, nullptr);
-    pthread_cond_init(&client->call_left, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static bool start_curl(struct error *e) {
     if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, memory_allocate, memory_free, memory_resize,
                              memory_copy_text, memory_allocate_zeroed) != CURLE_OK) {
@@ -134,7 +126,8 @@ bool http_client_create(struct loop *loop, http_connection_observer *observer, v
     client->loop = loop;
     client->observer = observer;
     client->observer_context = observer_context;
-    prepare_lock(client);
+    pthread_mutex_init(&client->lock, nullptr);
+    condition_create(&client->call_left);
     client->no_proxy = list_direct_hosts();
     client->timer = evtimer_new(loop_event_base(loop), on_timeout, client);
     client->tidy = evtimer_new(loop_event_base(loop), on_tidy, client);

@@ -2,17 +2,16 @@
 
 #include "base/chance.h"
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "operator/reasons.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -61,15 +60,6 @@ static void choose_identity(char ret_identity[IDENTITY_SIZE]) {
              (unsigned long long)low & 0xffffffffffff);
 }
 
-static void prepare_lock(struct leader *leader) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&leader->lock, nullptr);
-    pthread_cond_init(&leader->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static bool create_parts(struct leader *leader, struct error *e) {
     const struct leader_options *options = &leader->options;
     leader->namespace = memory_copy_text(options->namespace);
@@ -98,7 +88,8 @@ bool leader_create(const struct leader_options *options, struct leader **ret_lea
         return error_no_memory(e, "leader election");
     }
     leader->options = *options;
-    prepare_lock(leader);
+    pthread_mutex_init(&leader->lock, nullptr);
+    condition_create(&leader->changed);
     atomic_init(&leader->held_until_ms, options->elect ? INT64_MIN : INT64_MAX);
     if (options->elect && !create_parts(leader, e)) {
         leader_free(leader);
@@ -236,11 +227,8 @@ static void take_request(struct leader *leader, const struct lease_step *step) {
 // Returns early when the Lease is to be given back.
 static void wait(struct leader *leader, uint32_t wait_ms) {
     int64_t then_ms = clock_monotonic_ms() + wait_ms;
-    struct timespec then = {.tv_sec = then_ms / 1000, .tv_nsec = then_ms % 1000 * 1000000};
-    int result = 0;
     pthread_mutex_lock(&leader->lock);
-    while (!leader->releasing && result != ETIMEDOUT) {
-        result = pthread_cond_timedwait(&leader->changed, &leader->lock, &then);
+    while (!leader->releasing && condition_wait_until(&leader->changed, &leader->lock, then_ms)) {
     }
     pthread_mutex_unlock(&leader->lock);
 }

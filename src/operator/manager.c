@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "crypto/openssl.h"
 #include "net/http_server.h"
@@ -25,6 +26,9 @@
 #include <unistd.h>
 
 enum { STOP_DEADLINE_MS = 8000 };
+
+// As what a Go controller's client sends by default: work comes first, and the API server is everybody's.
+static const struct event_pace event_pace = {.interval_ms = 50, .burst = 100};
 
 static const char chore_settings[] = "settings";
 static const char chore_certificate[] = "webhook-certificate";
@@ -322,7 +326,7 @@ static bool start_client(struct manager *m, struct error *e) {
            kube_client_create(m->config, m->http, measure_request, &m->measure, &m->client, e) &&
            kube_client_create(m->config, m->http, measure_request, &m->measure, &m->writer, e) &&
            access_create(m->client, &m->access, e) &&
-           event_recorder_create(m->writer, "qubesec.io/operator", m->name, &m->recorder, e) &&
+           event_recorder_create(m->writer, "qubesec.io/operator", m->name, &event_pace, &m->recorder, e) &&
            create_leader(m, e);
 }
 
@@ -450,6 +454,7 @@ bool manager_run(const struct settings *settings, const struct kind *const *kind
     struct manager m = {.settings = settings, .kinds = kinds};
     log_set_level(settings->log_level);
     signal(SIGPIPE, SIG_IGN);
+    secret_keep_mappings();
     bool started = harden(settings, e) && crypto_start(e) && start_base(&m, e) && start_client(&m, e) &&
                    start_webhook(&m, e) && start_chores(&m, e) && start_watches(&m, e);
     if (started) {

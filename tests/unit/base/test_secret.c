@@ -72,6 +72,25 @@ static void shortening_cleanses_the_rest(void **) {
     assert_int_equal(secret_length(secret), 5);
 }
 
+// The pages of one that is gone may serve the next one, which finds nothing in them.
+static void nothing_is_left_for_the_next_one(void **) {
+    struct error e;
+    secret_keep_mappings();
+    for (size_t length = 1; length < 100000; length *= 3) {
+        struct secret *secrets[20];
+        for (int i = 0; i < 20; i++) {
+            must(secret_create(length, &secrets[i], &e), e);
+            for (size_t k = 0; k < length; k++) {
+                assert_int_equal(secret_view(secrets[i])[k], 0);
+            }
+            memset(secret_bytes(secrets[i]), 0xff, length);
+        }
+        for (int i = 0; i < 20; i++) {
+            secret_free(secrets[i]);
+        }
+    }
+}
+
 static void a_fork_does_not_inherit_it(void **) {
     struct error e;
     cleanup_secret struct secret *secret = nullptr;
@@ -130,6 +149,7 @@ int main(void) {
         cmocka_unit_test(too_large_a_secret_is_refused),
         cmocka_unit_test(equality_is_of_length_and_every_byte),
         cmocka_unit_test(shortening_cleanses_the_rest),
+        cmocka_unit_test(nothing_is_left_for_the_next_one),
         cmocka_unit_test(a_fork_does_not_inherit_it),
         cmocka_unit_test(it_is_left_out_of_core_dumps),
     };

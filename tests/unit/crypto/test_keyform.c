@@ -315,7 +315,7 @@ static void test_private_pkcs8_contents(void **) {
     must(pkey_private_pem(with_seed, &pem, &e), e);
     assert_true(
         secret_equals(pem, kem_answers[0].rfc9935_private_pem, strlen(kem_answers[0].rfc9935_private_pem)));
-    must_fail(pkey_private_pem(without, &pem, &e), e, ERROR_CRYPTO, "writing a PrivateKeyInfo");
+    must_fail(pkey_private_pem(without, &pem, &e), e, ERROR_CRYPTO, "writing a private key");
 }
 
 // A changed bit anywhere in either half of "both": s, t, rho, H(ek), z; d and z of the seed.

@@ -231,11 +231,11 @@ static void a_part_of_another_pair_is_found(void **) {
         const char *part;
     } cases[] = {
         {0b0001, "the Secret's entry public_key: "},      {0b0010, "the Secret's entry public_key.pem: "},
-        {0b0100, "the Secret's entry public_key: "},      {0b1000, "the Secret's entry private_key.pem: "},
+        {0b0100, "the Secret's entry private_key.pem: "}, {0b1000, "the Secret's entry private_key.pem: "},
         {0b0011, "the Secret's entry public_key: "},      {0b1100, "the Secret's entry public_key: "},
-        {0b0101, "the Secret's entry public_key.pem: "},  {0b1010, "the Secret's entry public_key.pem: "},
-        {0b1001, "the Secret's entry public_key: "},      {0b0110, "the Secret's entry public_key: "},
-        {0b0111, "the Secret's entry private_key.pem: "}, {0b1011, "the Secret's entry public_key: "},
+        {0b0101, "the Secret's entry private_key.pem: "}, {0b1010, "the Secret's entry private_key.pem: "},
+        {0b1001, "the Secret's entry private_key.pem: "}, {0b0110, "the Secret's entry private_key.pem: "},
+        {0b0111, "the Secret's entry private_key.pem: "}, {0b1011, "the Secret's entry private_key.pem: "},
         {0b1101, "the Secret's entry public_key.pem: "},  {0b1110, "the Secret's entry public_key: "},
     };
     for (size_t algorithm = 0; algorithm < ALGORITHM_COUNT; algorithm++) {

@@ -4,6 +4,8 @@
 #include "kube/event_body.h"
 #include "json/read.h"
 
+#include <unistd.h>
+
 enum { REQUESTS_MAX = 4096 };
 
 static const struct kube_resource widgets = {
@@ -50,7 +52,10 @@ static int set_up(void **state) {
     pthread_cond_init(&desk.changed, nullptr);
     desk.status = 201;
     api_start(&desk.api, answer, &desk);
-    must(event_recorder_create(desk.api.client, "qubesec.io/operator", "host-1", &desk.recorder, &e), e);
+    const struct event_pace unlimited = {0};
+    must(event_recorder_create(desk.api.client, "qubesec.io/operator", "host-1", &unlimited, &desk.recorder,
+                               &e),
+         e);
     *state = &desk;
     return 0;
 }
@@ -97,6 +102,11 @@ static struct kube_object *make_object(const char *namespace, const char *name, 
 static void record(struct desk *desk, const struct kube_object *object, const char *reason,
                    const char *note) {
     const struct event_words words = {.reason = reason, .action = "Make", .note = note};
+    event_record(desk->recorder, &widgets, object, &words);
+}
+
+static void warn(struct desk *desk, const struct kube_object *object, const char *note) {
+    const struct event_words words = {.warning = true, .reason = "Failed", .action = "Make", .note = note};
     event_record(desk->recorder, &widgets, object, &words);
 }
 
@@ -277,7 +287,7 @@ static void too_many_are_dropped(void **state) {
     char note[32];
     for (int i = 0; i < 1100; i++) {
         snprintf(note, sizeof(note), "note %d", i);
-        record(desk, object, "Made", note);
+        warn(desk, object, note);
     }
     hold(desk, false);
     wait_for(desk, 1000);
@@ -288,6 +298,49 @@ static void too_many_are_dropped(void **state) {
     record(desk, object, "Made", "blocker"); // the oldest, which made room
     wait_for(desk, 1002);
     assert_string_equal(desk->method[1001], "POST");
+}
+
+// 500 that are no warning may wait, and a warning overtakes them.
+static void there_is_room_for_warnings(void **state) {
+    struct desk *desk = *state;
+    cleanup_object struct kube_object *object = make_object("ns", "key", "uid");
+    hold(desk, true);
+    record(desk, object, "Made", "blocker");
+    wait_for(desk, 1);
+    char note[32];
+    for (int i = 0; i < 600; i++) {
+        snprintf(note, sizeof(note), "note %d", i);
+        record(desk, object, "Made", note);
+    }
+    warn(desk, object, "urgent");
+    hold(desk, false);
+    wait_for(desk, 502);
+    assert_string_equal(text_at(desk, 1, "note", nullptr), "urgent");
+    assert_string_equal(text_at(desk, 2, "note", nullptr), "note 0");
+    assert_string_equal(text_at(desk, 501, "note", nullptr), "note 499");
+}
+
+// One, and two ahead of the pace; the next is due in an hour, or when the recorder ends.
+static void they_are_sent_at_a_pace(void **state) {
+    struct desk *desk = *state;
+    struct error e;
+    const struct event_pace slow = {.interval_ms = 60 * 60 * 1000, .burst = 2};
+    cleanup_object struct kube_object *object = make_object("ns", "key", "uid");
+    event_recorder_free(desk->recorder);
+    must(event_recorder_create(desk->api.client, "c", "i", &slow, &desk->recorder, &e), e);
+    for (int i = 0; i < 4; i++) {
+        char note[] = {'0', '\0'};
+        note[0] = (char)(note[0] + i);
+        record(desk, object, "Made", note);
+    }
+    wait_for(desk, 3);
+    usleep(100 * 1000);
+    pthread_mutex_lock(&desk->lock);
+    assert_int_equal(desk->count, 3);
+    pthread_mutex_unlock(&desk->lock);
+    event_recorder_free(desk->recorder);
+    desk->recorder = nullptr;
+    assert_int_equal(desk->count, 4);
 }
 
 static void test_trap_39_long_texts_are_cut(void **state) {
@@ -332,7 +385,7 @@ static void what_waits_is_sent_at_the_end(void **state) {
     event_recorder_free(desk->recorder);
     assert_int_equal(desk->count, 2);
     // And one that never gets an answer does not keep it.
-    must(event_recorder_create(desk->api.client, "c", "i", &desk->recorder, &e), e);
+    must(event_recorder_create(desk->api.client, "c", "i", &(struct event_pace){0}, &desk->recorder, &e), e);
     hold(desk, true);
     record(desk, object, "Made", "note 3");
     record(desk, object, "Made", "note 4");
@@ -411,6 +464,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_forgotten_event_is_made_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failure_is_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_many_are_dropped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(there_is_room_for_warnings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(they_are_sent_at_a_pace, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_trap_39_long_texts_are_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_is_sent_at_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads_record_at_once, set_up, tear_down),

@@ -169,7 +169,7 @@ static int set_up(void **) {
     api_start(&bench.api, serve_api, nullptr);
     bench.measure.host = "api.example";
     must(metrics_create(&bench.measure.metrics, &e), e);
-    must(event_recorder_create(bench.api.client, "c", "i", &bench.recorder, &e), e);
+    must(event_recorder_create(bench.api.client, "c", "i", &(struct event_pace){0}, &bench.recorder, &e), e);
     return setenv("POD_NAME", "pod-7", 1);
 }
 

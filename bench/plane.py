@@ -1,0 +1,133 @@
+"""A control plane of its own for each run, so that no run finds what an earlier one has left."""
+
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import cluster as local
+from api import Api
+from audit import OPERATOR, Audit
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+LIST_PAGE = 500
+
+
+class Plane:
+    """Without kube-controller-manager, which would be at work beside what is measured."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.cluster = local.Cluster(folder)
+
+    def __enter__(self):
+        try:
+            self.cluster.start([], with_controllers=False)
+        except BaseException:
+            self.cluster.stop()
+            raise
+        self.api = Api(self.cluster.admin)
+        self.audit = Audit(self.folder / "audit.log")
+        return self
+
+    def __exit__(self, *_):
+        self.cluster.stop()
+
+    @property
+    def url(self):
+        return self.cluster.facts()["url"]
+
+    def pids(self):
+        return {"apiserver": self.cluster.apiserver.pid(), "etcd": self.cluster.etcd.pid()}
+
+    def send(self, jobs, in_flight, as_operator=False, http2=0):
+        """Sends ready-made requests (raw_writer.c) and returns what it says; jobs: lists of (method, path, type, body)."""
+        file = self.folder / "jobs"
+        file.write_text("".join("".join("\t".join(one) + "\n" for one in job) + "\n" for job in jobs))
+        pki = self.cluster.pki
+        who = ["--token", self.folder / "operator.token"] if as_operator else ["--cert", pki.admin_crt, "--key", pki.admin_key]
+        command = [
+            CHECKOUT / ".local/build/release/raw_writer", *who, "--http2", str(http2), "--ca", pki.ca_crt,
+            self.url, file, str(in_flight),
+        ]  # fmt: skip
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)
+
+    def create(self, things, in_flight=16):
+        """Creates all; they need not be there before the next one is sent."""
+        jobs = [[create_request(self.api, one)] for one in things]
+        return self.send(jobs, in_flight)
+
+    def list(self, kind, namespace):
+        """All of a kind, page by page."""
+        found, more = [], ""
+        while more is not None:
+            page = self.api.call("GET", f"{self.api.path(kind, namespace)}?limit={LIST_PAGE}&continue={more}")
+            found += page["items"]
+            more = page["metadata"].get("continue") or None
+        return found
+
+    def progress(self, user=OPERATOR):
+        return Progress(self.audit, user)
+
+
+def create_request(api, one):
+    path = api.path(one["kind"], one["metadata"].get("namespace"))
+    return "POST", path, "application/json", json.dumps(one)
+
+
+class Progress:
+    """What the audit log says of one user's requests, followed as it grows. Asking it costs the API server nothing."""
+
+    def __init__(self, audit, user):
+        self.user = f'"{user}"'.encode()
+        self.path = audit.file
+        self.file = open(self.path, "rb")  # closed with this object
+        self.file.seek(0, os.SEEK_END)
+        self.rest = b""
+        self.requests = {}  # "verb resource": how many were answered with success
+        self.refused = {}
+        self.first = None  # when the first write was received, as the server has it
+        self.last = None  # when the last one was answered
+
+    def look(self):
+        """Reads on; returns how many statuses have been written so far."""
+        whole, _, self.rest = (self.rest + self.read()).rpartition(b"\n")
+        for line in whole.splitlines():
+            if self.user in line and b'"stage":"ResponseComplete"' in line:
+                self.take(json.loads(line))
+        return self.statuses
+
+    def read(self):
+        """What has been added; the server starts a new file when one has become large."""
+        content = self.file.read()
+        if self.path.stat().st_ino != os.fstat(self.file.fileno()).st_ino:
+            content += self.file.read()
+            self.file = open(self.path, "rb")
+            content += self.file.read()
+        return content
+
+    @property
+    def statuses(self):
+        return sum(count for what, count in self.requests.items() if what.startswith("patch ") and what.endswith("/status"))
+
+    def take(self, entry):
+        target = entry.get("objectRef", {})
+        parts = filter(None, (target.get("resource"), target.get("subresource")))
+        what = f"{entry['verb']} {'/'.join(parts)}"
+        good = entry["responseStatus"]["code"] < 400
+        counts = self.requests if good else self.refused
+        counts[what] = counts.get(what, 0) + 1
+        if good and entry["verb"] in ("create", "patch") and target.get("resource") not in ("events", "localsubjectaccessreviews"):
+            self.first = self.first or entry["requestReceivedTimestamp"]
+            self.last = entry["stageTimestamp"]
+
+    def wait(self, statuses, patience=1800, pause=0.05, seen=lambda: None):
+        """Until so many statuses have been written; seen is called after each look."""
+        deadline = time.monotonic() + patience
+        while self.look() < statuses:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.statuses} of {statuses} statuses after {patience} s: {self.requests} {self.refused}")
+            seen()
+            time.sleep(pause)
