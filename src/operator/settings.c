@@ -1,5 +1,6 @@
 #include "operator/settings.h"
 
+#include "base/cores.h"
 #include "base/flags.h"
 #include "base/text.h"
 #include "kinds/spec.h"
@@ -201,7 +202,7 @@ static const struct flag flag_list[] = {
     {"--log-level", "QUBESEC_LOG_LEVEL", "LEVEL", 0, set_log_level,
      "debug, info, warning or error. Default: info."},
     {"--workers", "QUBESEC_WORKERS", "N", 0, set_workers,
-     "How many objects are reconciled at once, 1 to 64. Default: 4."},
+     "How many objects are reconciled at once, 1 to 64. Default: 4 for each core that there is, and at least 8."},
     {"--leader-elect", "QUBESEC_LEADER_ELECT", nullptr, 0, set_leader_elect,
      "Of several replicas the one that holds a Lease works, the others stand by. --leader-elect=false: there "
      "is no "
@@ -268,6 +269,13 @@ bool settings_parse_level(const char *name, const char *text, enum log_level *re
                      text);
 }
 
+// A worker waits for the API server most of the time, so that some are needed for each core, and enough of them that
+// the API server has always something to do.
+static unsigned default_workers(void) {
+    unsigned count = WORKERS_PER_CORE * cores_available();
+    return count < WORKERS_USUAL_MIN ? WORKERS_USUAL_MIN : count > WORKERS_MAX ? WORKERS_MAX : count;
+}
+
 bool settings_read(char *const *arguments, struct settings *ret_settings, struct error *e) {
     struct settings settings = {
         .bind_address = ":8080",
@@ -278,7 +286,7 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
         .webhook_certificate_secret = "qubesec-webhook-certificate",
         .webhook_overlap_ms = 60000,
         .log_level = LOG_INFO,
-        .workers = 4,
+        .workers = default_workers(),
         .watch_timeout_ms = 600000,
         .grant_check_ms = 300000,
         .leader_elect = true,

@@ -1,5 +1,6 @@
 #include "operator/workers.h"
 
+#include "base/cores.h"
 #include "base/memory.h"
 
 #include <pthread.h>
@@ -78,7 +79,9 @@ static bool adjust(struct workers *workers, struct error *e) {
 }
 
 bool workers_set_count(struct workers *workers, unsigned count, struct error *e) {
-    queue_set_slow_limit(workers->queue, count / 2);
+    unsigned cores = cores_available();
+    unsigned spared = cores > 1 ? cores - 1 : 1;
+    queue_set_slow_limit(workers->queue, count / 2 < spared ? count / 2 : spared);
     pthread_mutex_lock(&workers->lock);
     workers->count = count;
     bool started = adjust(workers, e);

@@ -78,7 +78,7 @@ static void nothing_given_is_the_default(void **) {
     assert_string_equal(settings.config_map, "qubesec-operator");
     assert_null(settings.seed_url_prefixes[0]);
     assert_int_equal(settings.log_level, LOG_INFO);
-    assert_int_equal(settings.workers, 4);
+    assert_in_range(settings.workers, 8, 64); // by the cores
     assert_null(settings.namespaces);
     assert_null(settings.excluded_namespaces);
     assert_int_equal(settings.grant_check_ms, 300000);
@@ -239,7 +239,7 @@ static void an_empty_variable_is_none(void **) {
     assert_null(settings.namespace);
     assert_string_equal(settings.bind_address, ":8080");
     assert_string_equal(settings.config_map, "qubesec-operator");
-    assert_int_equal(settings.workers, 4);
+    assert_in_range(settings.workers, 8, 64); // by the cores
     assert_null(settings.seed_url_prefixes[0]);
 }
 
