@@ -15,7 +15,7 @@ export FUZZ_TARGETS ?=
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build controlplane peers helm dist demo image test test-interop asan tsan fuzz soak torture lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane peers helm dist demo image test test-interop bench asan tsan fuzz soak torture lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
 
 .NOTPARALLEL: # two targets may build in the same folder; each uses all cores by itself
 
@@ -80,6 +80,9 @@ torture: ## every allocation of every unit test fails once: hours
 	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/torture $(options) >/dev/null
 	@$(RUN) cmake --build $(BUILD)/torture
 	@$(RUN) ctest --test-dir $(BUILD)/torture -R '^torture/' --parallel $$(nproc) --output-on-failure
+
+bench: build-release controlplane ## what the operator costs and how fast it is, beside what the API server can do (BENCH="SECTION...")
+	@$(RUN) bench/bench.py $(BENCH)
 
 lint: build ## format, static analysis, layers, banned calls, sizes, scripts
 	@$(RUN) tools/lint/run.py

@@ -15,22 +15,30 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path += [str(CHECKOUT / "tests" / "e2e"), str(CHECKOUT / "tools")]
 
 import machine  # noqa: E402
+import single  # noqa: E402
+import standing  # noqa: E402
 import throughput  # noqa: E402
 from report import Report  # noqa: E402
 
-SECTIONS = ("kem-key-pairs:1000", "kem-key-pairs:5000", "exchanges:1000", "signatures:1000", "certificates:1000")
+SECTIONS = (
+    *(f"{load}:{count}" for load in ("kem-key-pairs", "exchanges", "signatures", "certificates") for count in (1000, 5000, 20000)),
+    "latency:500", "fairness:10000", "standing:10000",
+)  # fmt: skip
+OTHERS = {"latency": single.latency, "fairness": single.fairness, "standing": standing.standing}
 
 
 def run_section(report, options, section):
     name, _, count = section.partition(":")
-    throughput.measure(report, options.folder, name, int(count or 1000), options.runs, options.peers)
+    if name in OTHERS:
+        OTHERS[name](report, options.folder, int(count or 1000), options.runs)
+    else:
+        throughput.measure(report, options.folder, name, int(count or 1000), options.runs)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--folder", type=pathlib.Path, default=CHECKOUT / ".local" / "bench")
-    parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave the Go operator out")
     parser.add_argument("section", nargs="*", default=SECTIONS)
     options = parser.parse_args()
     options.folder = options.folder.absolute()

@@ -1,6 +1,5 @@
-"""Who does the work in a run: our operator, the Go operator, or nobody but the API server itself."""
+"""Who does the work in a run."""
 
-import json
 import subprocess
 import time
 
@@ -43,15 +42,3 @@ def ours(plane, *flags, program=(OPERATOR,)):
         *program, "operator", "--kubeconfig", plane.cluster.operator_config, "--bind-address", "127.0.0.1:0",
         "--namespace", "qubesec-system", "--leader-elect=false", *flags,
     ])  # fmt: skip
-
-
-def ours_port(program):
-    """Where it serves its own pages."""
-    program.wait_said('"started"')
-    lines = [json.loads(line) for line in program.log.read_text().splitlines() if '"started"' in line]
-    return lines[0]["port"]
-
-
-def go(plane, *flags):
-    where = subprocess.run([CHECKOUT / "tools/peer-go.sh", "where"], capture_output=True, text=True, check=True).stdout.strip()
-    return Program(plane, "peer-go", [f"{where}/peer-go", "-kubeconfig", plane.cluster.operator_config, *flags])

@@ -6,7 +6,7 @@ import workload
 from datetime import datetime
 from plane import Plane
 
-SWEEP = (1, 2, 4, 8, 16, 32)
+SWEEP = (2, 4, 8, 16)
 
 
 class Run:
@@ -77,7 +77,7 @@ def best_in_flight(folder, load, count):
     return max(found, key=found.get), found
 
 
-def measure(report, folder, name, count, runs, peers):
+def measure(report, folder, name, count, runs):
     """Rounds of all contenders, in another order each time."""
     load = workload.WORKLOADS[name]
     in_flight, sweep = best_in_flight(folder, load, min(count, 1000))
@@ -87,9 +87,6 @@ def measure(report, folder, name, count, runs, peers):
         f"floor ({in_flight} writers)": lambda: run.floor(in_flight),
         "operator": lambda: run.contender(lambda plane: contenders.ours(plane, "--log-level", "warning")),
     }
-    if peers and name == "kem-key-pairs":
-        all_of_them["Go operator"] = lambda: run.contender(contenders.go)
-        all_of_them["Go operator, limiter off"] = lambda: run.contender(lambda plane: contenders.go(plane, "-qps", "-1"))
     for number in range(runs):
         names = list(all_of_them)
         for who in names[number % len(names) :] + names[: number % len(names)]:

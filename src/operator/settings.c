@@ -202,7 +202,8 @@ static const struct flag flag_list[] = {
     {"--log-level", "QUBESEC_LOG_LEVEL", "LEVEL", 0, set_log_level,
      "debug, info, warning or error. Default: info."},
     {"--workers", "QUBESEC_WORKERS", "N", 0, set_workers,
-     "How many objects are reconciled at once, 1 to 64. Default: 4 for each core that there is, and at least 8."},
+     "How many objects are reconciled at once, 1 to 64. Default: 4 for each core that there is, and at least "
+     "8."},
     {"--leader-elect", "QUBESEC_LEADER_ELECT", nullptr, 0, set_leader_elect,
      "Of several replicas the one that holds a Lease works, the others stand by. --leader-elect=false: there "
      "is no "
@@ -269,8 +270,8 @@ bool settings_parse_level(const char *name, const char *text, enum log_level *re
                      text);
 }
 
-// A worker waits for the API server most of the time, so that some are needed for each core, and enough of them that
-// the API server has always something to do.
+// A worker waits for the API server most of the time, so that some are needed for each core, and enough of
+// them that the API server has always something to do.
 static unsigned default_workers(void) {
     unsigned count = WORKERS_PER_CORE * cores_available();
     return count < WORKERS_USUAL_MIN ? WORKERS_USUAL_MIN : count > WORKERS_MAX ? WORKERS_MAX : count;

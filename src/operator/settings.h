@@ -5,7 +5,13 @@
 #include "base/log.h"
 #include "kube/lease.h"
 
-enum { SEED_URL_PREFIXES_MAX = 16, WORKERS_MAX = 64, WORKERS_PER_CORE = 4, WORKERS_USUAL_MIN = 8, NAMESPACES_MAX = 64 };
+enum {
+    SEED_URL_PREFIXES_MAX = 16,
+    WORKERS_MAX = 64,
+    WORKERS_PER_CORE = 4,
+    WORKERS_USUAL_MIN = 8,
+    NAMESPACES_MAX = 64
+};
 
 struct settings {
     const char *kubeconfig; // all texts are borrowed from the arguments or the environment; NULL: not given

@@ -10,7 +10,8 @@ static void a_quota_limits_them(void **) {
 }
 
 static void what_is_no_quota_does_not(void **) {
-    static const char *const texts[] = {"max 100000\n", "max", "", "0 100000", "100000", "100000 0", "x 1", "1 x"};
+    static const char *const texts[] = {"max 100000\n", "max",      "",    "0 100000",
+                                        "100000",       "100000 0", "x 1", "1 x"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         assert_int_equal(cores_within(8, texts[i]), 8);
     }
