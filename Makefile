@@ -15,7 +15,7 @@ export FUZZ_TARGETS ?=
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build controlplane peers helm dist demo image test test-interop bench asan tsan fuzz soak torture lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane peers helm peer-go dist demo image test test-interop bench asan tsan fuzz soak torture lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
 
 .NOTPARALLEL: # two targets may build in the same folder; each uses all cores by itself
 
@@ -46,6 +46,9 @@ peers: # a minute, the first time
 
 helm: # two minutes, the first time
 	@$(RUN) tools/helm.sh build
+
+peer-go: # two minutes, the first time
+	@$(RUN) tools/peer-go.sh build
 
 dist: controlplane ## dist/install.yaml, and the chart's copies of what is in config
 	@$(RUN) tools/dist.py
@@ -81,7 +84,7 @@ torture: ## every allocation of every unit test fails once: hours
 	@$(RUN) cmake --build $(BUILD)/torture
 	@$(RUN) ctest --test-dir $(BUILD)/torture -R '^torture/' --parallel $$(nproc) --output-on-failure
 
-bench: build-release controlplane ## what the operator costs and how fast it is, beside what the API server can do (BENCH="SECTION...")
+bench: build-release controlplane peer-go ## what the operator costs and how fast it is, beside what the API server can do (BENCH="SECTION...")
 	@$(RUN) bench/bench.py $(BENCH)
 
 lint: build ## format, static analysis, layers, banned calls, sizes, scripts

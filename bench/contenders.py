@@ -1,5 +1,6 @@
 """Who does the work in a run."""
 
+import pathlib
 import subprocess
 import time
 
@@ -42,3 +43,10 @@ def ours(plane, *flags, program=(OPERATOR,)):
         *program, "operator", "--kubeconfig", plane.cluster.operator_config, "--bind-address", "127.0.0.1:0",
         "--namespace", "qubesec-system", "--leader-elect=false", *flags,
     ])  # fmt: skip
+
+
+def go(plane, *flags):
+    """bench/peer-go; ready-made, by make peer-go."""
+    where = subprocess.run([CHECKOUT / "tools/peer-go.sh", "where"], capture_output=True, text=True, check=True)
+    program = pathlib.Path(where.stdout.strip()) / "peer-go"
+    return Program(plane, "peer-go", [program, "-kubeconfig", plane.cluster.operator_config, *flags])
