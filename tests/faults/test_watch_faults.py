@@ -338,10 +338,11 @@ def test_trap_18_what_is_cut_off_comes_back_at_different_times_and_lists_nothing
     operator = start()
     changes = Changes(api, operator, namespace)
     since = len(proxy.requests)
-    rule = proxy.add(Rule(Inject(503, status(503, "ServiceUnavailable", "starting")), watch=True, times=3 * len(watched(proxy))))
+    starting = Inject(503, status(503, "ServiceUnavailable", "starting"))
+    rules = [proxy.add(Rule(starting, path=rf"/{plural}\?", watch=True, times=3)) for plural in watched(proxy)]
     proxy.cut_all()
     changes.happen()
-    wait_until("all are refused", lambda: rule.hits == rule.times)
+    wait_until("all are refused", lambda: all(rule.hits == rule.times for rule in rules))
     changes.arrive()
     requests = list(proxy.requests)[since:]
     assert not [one for one in requests if one.method == "GET" and not one.is_watch and "limit=500&resourceVersion" in one.path], "a list"
