@@ -61,6 +61,8 @@ def test_trap_07_a_watch_begins_at_the_version_of_the_list(api, proxy, operators
     for name in ("z-first", "a-last"):
         api.make(thing(QRN, namespace, name))
     maker.settle()
+    api.patch(QRN, namespace, "a-last", {"metadata": {"labels": {"changed": "last"}}})
+    maker.settle()
     versions = [int(one["metadata"]["resourceVersion"]) for one in api.list(QRN)]
     operator = operators.start(kubeconfig=through).wait_ready()
     [(_, watch)] = [one for one in asked(proxy) if one[0] == "watch"]
