@@ -110,6 +110,13 @@ static void warn(struct desk *desk, const struct kube_object *object, const char
     event_record(desk->recorder, &widgets, object, &words);
 }
 
+// What is recorded from now on waits until hold(desk, false).
+static void block(struct desk *desk, const struct kube_object *object) {
+    hold(desk, true);
+    record(desk, object, "Made", "blocker");
+    wait_for(desk, 1);
+}
+
 static const char *text_at(const struct desk *desk, int i, const char *first, const char *second) {
     yyjson_val *root = yyjson_doc_get_root(desk->body[i]);
     return second == nullptr ? json_member_text(root, first)
@@ -281,9 +288,7 @@ static void a_failure_is_dropped(void **state) {
 static void too_many_are_dropped(void **state) {
     struct desk *desk = *state;
     cleanup_object struct kube_object *object = make_object("ns", "key", "uid");
-    hold(desk, true);
-    record(desk, object, "Made", "blocker");
-    wait_for(desk, 1);
+    block(desk, object);
     char note[32];
     for (int i = 0; i < 1100; i++) {
         snprintf(note, sizeof(note), "note %d", i);
@@ -304,9 +309,7 @@ static void too_many_are_dropped(void **state) {
 static void there_is_room_for_warnings(void **state) {
     struct desk *desk = *state;
     cleanup_object struct kube_object *object = make_object("ns", "key", "uid");
-    hold(desk, true);
-    record(desk, object, "Made", "blocker");
-    wait_for(desk, 1);
+    block(desk, object);
     char note[32];
     for (int i = 0; i < 600; i++) {
         snprintf(note, sizeof(note), "note %d", i);
