@@ -6,15 +6,15 @@
 #include <string.h>
 #include <sys/random.h>
 
-// Open addressing with linear probing. A removed entry leaves a tombstone (key NULL, used), swept when the
-// table is rebuilt. Keys come from users, so the hash is seeded: SipHash-like strength is not needed, only
-// unpredictability.
+// Open addressing with linear probing. A removed entry leaves a tombstone, swept when the table is rebuilt.
+// Keys come from users, so the hash is seeded: SipHash-like strength is not needed, only unpredictability.
 struct entry {
-    char *key;
+    char *key; // NULL: never used; tombstone: removed
     void *value;
     uint64_t hash;
-    bool used;
 };
+
+static char tombstone[] = "";
 
 struct map {
     struct entry *entries;
@@ -25,7 +25,11 @@ struct map {
     void (*free_value)(void *value);
 };
 
-enum { FIRST_SIZE = 8 };
+enum { FIRST_SIZE = 2 }; // most of an index's many maps hold one entry
+
+static bool is_live(const struct entry *entry) {
+    return entry->key != nullptr && entry->key != tombstone;
+}
 
 static uint64_t hash_key(const struct map *map, const char *key) {
     uint64_t hash = map->seed;
@@ -59,7 +63,7 @@ void map_free(struct map *map) {
         return;
     }
     for (size_t i = 0; i < map->size; i++) {
-        if (map->entries[i].key != nullptr) {
+        if (is_live(&map->entries[i])) {
             memory_free(map->entries[i].key);
             release_value(map, map->entries[i].value);
         }
@@ -73,9 +77,9 @@ static struct entry *find(const struct map *map, const char *key) {
         return nullptr;
     }
     uint64_t hash = hash_key(map, key);
-    for (size_t i = hash & (map->size - 1); map->entries[i].used; i = (i + 1) & (map->size - 1)) {
+    for (size_t i = hash & (map->size - 1); map->entries[i].key != nullptr; i = (i + 1) & (map->size - 1)) {
         struct entry *entry = &map->entries[i];
-        if (entry->key != nullptr && entry->hash == hash && strcmp(entry->key, key) == 0) {
+        if (is_live(entry) && entry->hash == hash && strcmp(entry->key, key) == 0) {
             return entry;
         }
     }
@@ -89,7 +93,7 @@ void *map_get(const struct map *map, const char *key) {
 
 static void place(struct entry *entries, size_t size, struct entry entry) {
     size_t i = entry.hash & (size - 1);
-    while (entries[i].used) {
+    while (entries[i].key != nullptr) {
         i = (i + 1) & (size - 1);
     }
     entries[i] = entry;
@@ -109,7 +113,7 @@ static bool make_room(struct map *map) {
         return false;
     }
     for (size_t i = 0; i < map->size; i++) {
-        if (map->entries[i].key != nullptr) {
+        if (is_live(&map->entries[i])) {
             place(entries, size, map->entries[i]);
         }
     }
@@ -131,8 +135,7 @@ bool map_put(struct map *map, const char *key, void *value) {
     if (!make_room(map)) {
         return false;
     }
-    struct entry entry = {
-        .key = memory_copy_text(key), .value = value, .hash = hash_key(map, key), .used = true};
+    struct entry entry = {.key = memory_copy_text(key), .value = value, .hash = hash_key(map, key)};
     if (entry.key == nullptr) {
         return false;
     }
@@ -149,7 +152,7 @@ bool map_remove(struct map *map, const char *key) {
     }
     void *value = entry->value;
     memory_free(entry->key);
-    entry->key = nullptr;
+    entry->key = tombstone;
     entry->value = nullptr;
     map->count--;
     release_value(map, value);
@@ -163,7 +166,7 @@ size_t map_count(const struct map *map) {
 bool map_next(const struct map *map, size_t *position, const char **ret_key, void **ret_value) {
     while (*position < map->size) {
         struct entry *entry = &map->entries[(*position)++];
-        if (entry->key != nullptr) {
+        if (is_live(entry)) {
             *ret_key = entry->key;
             *ret_value = entry->value;
             return true;

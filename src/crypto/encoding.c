@@ -1,6 +1,10 @@
 #include "crypto/encoding.h"
 
+#include "base/memory.h"
+
+#include <endian.h>
 #include <stdint.h>
+#include <string.h>
 
 // What is encoded or decoded may be a key, so neither time nor addresses follow from it: digits are computed,
 // not looked up, and a character decides a branch only where secret_reveal says what that tells.
@@ -81,38 +85,65 @@ bool hex_decode(const char *text, size_t length, enum encoding_space space, stru
     return true;
 }
 
-// All ones if value > limit, else 0; both are below 64.
-static uint32_t mask_above(uint32_t value, uint32_t limit) {
-    return 0U - ((limit - value) >> 31);
+// Eight digits are computed at once, one in each byte of a word ("lane"), the first in the highest.
+enum { DIGITS = 8, DIGITS_BYTES = 6 }; // so many digits are so many bytes
+
+static const uint64_t ones = 0x0101010101010101; // one in each lane
+
+// 48 bits as eight lanes of six.
+static uint64_t spread(uint64_t bits) {
+    bits = (bits & 0xffffff000000) << 8 | (bits & 0xffffff);
+    bits = (bits & 0x00fff00000fff000) << 4 | (bits & 0x00000fff00000fff);
+    return (bits & 0x0fc00fc00fc00fc0) << 2 | (bits & 0x003f003f003f003f);
 }
 
-// From one run of digits to the next the distance of value and character changes.
-static char base64_digit(uint32_t value) {
-    uint32_t digit = value + 'A';
-    digit += mask_above(value, 25) & ('a' - 'Z' - 1);
-    digit -= mask_above(value, 51) & ('z' + 1 - '0');
-    digit -= mask_above(value, 61) & ('9' + 1 - '+');
-    digit += mask_above(value, 62) & ('/' - '+' - 1);
-    return (char)digit;
+// One in each lane whose value is above limit, else 0; both are below 64.
+static uint64_t lanes_above(uint64_t values, unsigned limit) {
+    return (values + ones * (127 - limit)) >> 7 & ones;
+}
+
+// From one run of digits to the next the distance of value and character changes. No lane leaves its byte.
+static uint64_t base64_digits(uint64_t values) {
+    uint64_t digits = values + ones * 'A';
+    digits += lanes_above(values, 25) * ('a' - 'Z' - 1);
+    digits -= lanes_above(values, 51) * ('z' + 1 - '0');
+    digits -= lanes_above(values, 61) * ('9' + 1 - '+');
+    return digits + lanes_above(values, 62) * ('/' - '+' - 1);
+}
+
+static void encode_eight(const uint8_t bytes[DIGITS_BYTES], char digits[DIGITS]) {
+    uint64_t bits = 0;
+    for (size_t i = 0; i < DIGITS_BYTES; i++) {
+        bits = bits << 8 | bytes[i];
+    }
+    bits = htobe64(base64_digits(spread(bits)));
+    memcpy(digits, &bits, DIGITS);
 }
 
 // (EVP_EncodeBlock looks digits up.)
 bool base64_encode(const void *bytes, size_t length, struct buffer *text, struct error *e) {
     const uint8_t *from = bytes;
+    size_t size = (length + 2) / 3 * 4;
     char *room;
-    if (!buffer_reserve(text, (length + 2) / 3 * 4, &room, e)) {
+    if (!buffer_reserve(text, size, &room, e)) {
         return false;
     }
-    for (size_t i = 0; i < length; i += 3) {
-        size_t count = length - i < 3 ? length - i : 3;
-        uint32_t group = (uint32_t)from[i] << 16 | (count > 1 ? (uint32_t)from[i + 1] << 8 : 0) |
-                         (count > 2 ? from[i + 2] : 0U);
-        *room++ = base64_digit(group >> 18);
-        *room++ = base64_digit(group >> 12 & 63);
-        *room++ = (char)(count > 1 ? base64_digit(group >> 6 & 63) : '=');
-        *room++ = (char)(count > 2 ? base64_digit(group & 63) : '=');
+    size_t rest = length % DIGITS_BYTES;
+    for (; length > rest; length -= DIGITS_BYTES, from += DIGITS_BYTES, room += DIGITS) {
+        encode_eight(from, room);
     }
-    buffer_advance(text, (length + 2) / 3 * 4);
+    if (rest > 0) {
+        uint8_t last[DIGITS_BYTES] = {0};
+        char digits[DIGITS];
+        memcpy(last, from, rest);
+        encode_eight(last, digits);
+        size_t written = (rest * 4 + 2) / 3;
+        memset(digits + written, '=', sizeof(digits) - written);
+        memcpy(room, digits, (rest + 2) / 3 * 4);
+        memory_cleanse(last, sizeof(last));
+        memory_cleanse(digits, sizeof(digits));
+    }
+    buffer_advance(text, size);
     return true;
 }
 

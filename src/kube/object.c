@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "crypto/digest.h"
 #include "json/write.h"
 
 #include <stdatomic.h>
@@ -51,6 +52,67 @@ static yyjson_mut_val *copy_metadata(yyjson_mut_doc *document, yyjson_val *metad
     return copy;
 }
 
+// ---- long texts of a status
+
+// Four numbers in an array: no text that a server may send is taken for it.
+enum { DIGEST_WORDS = DIGEST_SIZE / sizeof(uint64_t) };
+
+static bool is_long(size_t length) {
+    return length > KUBE_STATUS_TEXT_MAX;
+}
+
+static bool compute(const char *text, size_t length, uint64_t words[DIGEST_WORDS], struct error *e) {
+    uint8_t digest[DIGEST_SIZE];
+    if (!digest_compute(text, length, digest, e)) {
+        return false;
+    }
+    memcpy(words, digest, sizeof(digest));
+    return true;
+}
+
+static bool copy_status(yyjson_mut_doc *document, yyjson_val *status, yyjson_mut_val **ret_copy,
+                        struct error *e) {
+    yyjson_mut_val *copy = yyjson_mut_obj(document);
+    yyjson_obj_iter members = yyjson_obj_iter_with(status);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
+        uint64_t words[DIGEST_WORDS];
+        if (!yyjson_is_str(value) || !is_long(yyjson_get_len(value))) {
+            copy_member(document, copy, key, yyjson_val_mut_copy(document, value));
+        } else if (compute(yyjson_get_str(value), yyjson_get_len(value), words, e)) {
+            copy_member(document, copy, key, yyjson_mut_arr_with_uint64(document, words, DIGEST_WORDS));
+        } else {
+            return false;
+        }
+    }
+    *ret_copy = copy;
+    return true;
+}
+
+static bool is_digest(yyjson_val *kept, const uint64_t words[DIGEST_WORDS]) {
+    size_t index;
+    size_t count;
+    yyjson_val *word;
+    yyjson_arr_foreach(kept, index, count, word) {
+        if (count != DIGEST_WORDS || !yyjson_is_uint(word) || yyjson_get_uint(word) != words[index]) {
+            return false;
+        }
+    }
+    return yyjson_arr_size(kept) == DIGEST_WORDS;
+}
+
+bool kube_status_says(yyjson_val *kept, yyjson_mut_val *value, yyjson_mut_doc *document) {
+    struct error ignored;
+    uint64_t words[DIGEST_WORDS];
+    size_t length = yyjson_mut_get_len(value);
+    if (!yyjson_mut_is_str(value) || !is_long(length)) {
+        return yyjson_mut_equals(yyjson_val_mut_copy(document, kept), value);
+    }
+    return compute(yyjson_mut_get_str(value), length, words, &ignored) && is_digest(kept, words);
+}
+
+// ---- snapshots
+
 static bool copy_object(yyjson_val *value, bool metadata_only, yyjson_doc **ret_document, struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
@@ -62,7 +124,15 @@ static bool copy_object(yyjson_val *value, bool metadata_only, yyjson_doc **ret_
         yyjson_val *member = yyjson_obj_iter_get_val(key);
         if (yyjson_equals_str(key, "metadata")) {
             copy_member(document, root, key, copy_metadata(document, member));
-        } else if (!metadata_only) {
+        } else if (metadata_only || yyjson_equals_str(key, "apiVersion") || yyjson_equals_str(key, "kind")) {
+            continue;
+        } else if (yyjson_equals_str(key, "status") && yyjson_is_obj(member)) {
+            yyjson_mut_val *status;
+            if (!copy_status(document, member, &status, e)) {
+                return false;
+            }
+            copy_member(document, root, key, status);
+        } else {
             copy_member(document, root, key, yyjson_val_mut_copy(document, member));
         }
     }

@@ -393,6 +393,15 @@ bool reflector_page(struct reflector *reflector, int64_t now_ms, yyjson_val *pag
 
 // ---- watches
 
+static bool is_known(const struct reflector *reflector, yyjson_val *value, const char *version) {
+    yyjson_val *metadata = yyjson_obj_get(value, "metadata");
+    const char *namespace = json_member_text(metadata, "namespace");
+    const char *name = json_member_text(metadata, "name");
+    char key[KUBE_KEY_SIZE];
+    kube_format_key(namespace == nullptr ? "" : namespace, name == nullptr ? "" : name, key);
+    return reflector->sink.has(reflector->sink.context, key, version);
+}
+
 static bool change_object(struct reflector *reflector, yyjson_val *value, bool deleted, struct error *e) {
     struct reflector_sink *sink = &reflector->sink;
     struct kube_object *object;
@@ -406,16 +415,17 @@ static bool change_object(struct reflector *reflector, yyjson_val *value, bool d
     return sink->apply(sink->context, object, e);
 }
 
-// An event, or a bookmark (which has a version and nothing else).
+// An event, or a bookmark (which has a version and little else).
 static bool take_event(struct reflector *reflector, const char *type, yyjson_val *object, struct error *e) {
     cleanup_text char *version = nullptr;
     const char *text = json_member_text(yyjson_obj_get(object, "metadata"), "resourceVersion");
     if (!copy_needed(text, "metadata.resourceVersion", &version, e)) {
         return wrap_malformed(e, "an event of the watch cannot be used");
     }
-    if (strcmp(type, "BOOKMARK") == 0) {
+    bool deleted = strcmp(type, "DELETED") == 0;
+    if (strcmp(type, "BOOKMARK") == 0 || (!deleted && is_known(reflector, object, version))) {
         reflector->sink.advance(reflector->sink.context, version);
-    } else if (!change_object(reflector, object, strcmp(type, "DELETED") == 0, e)) {
+    } else if (!change_object(reflector, object, deleted, e)) {
         return false;
     }
     replace_text(&reflector->seen, version);

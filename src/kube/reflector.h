@@ -55,7 +55,10 @@ struct reflector_sink {
                     struct error *e);
     bool (*apply)(void *context, struct kube_object *object, struct error *e); // added or changed
     void (*remove)(void *context, struct kube_object *object);                 // deleted; its last state
-    void (*advance)(void *context, const char *resource_version); // a bookmark: nothing changed up to here
+    void (*advance)(void *context, const char *resource_version);              // nothing changed up to here
+    // Whether the object of that key is there in that version or a newer one, so that nothing is to be
+    // learned from its event: as it is of the operator's own writes.
+    bool (*has)(void *context, const char *key, const char *resource_version);
 };
 
 // A number from 0 up to but not including 1, evenly distributed.

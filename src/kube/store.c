@@ -56,6 +56,19 @@ struct kube_object *store_get(struct store *store, const char *key) {
     return object;
 }
 
+// With the lock held.
+static bool is_as_new(const struct entry *stored, const char *resource_version) {
+    return stored != nullptr &&
+           kube_compare_versions(resource_version, stored->object->resource_version) <= 0;
+}
+
+bool store_has_version(struct store *store, const char *key, const char *resource_version) {
+    pthread_mutex_lock(&store->lock);
+    bool has = is_as_new(table_get(store->table, key), resource_version);
+    pthread_mutex_unlock(&store->lock);
+    return has;
+}
+
 size_t store_count(struct store *store) {
     pthread_mutex_lock(&store->lock);
     size_t count = map_count(table_entries(store->table));
@@ -190,8 +203,7 @@ static struct change change_from(const struct entry *old) {
 static bool change_table(struct store *store, struct kube_object *object, struct entry *entry,
                          struct change *ret_change) {
     struct entry *old = table_get(store->table, object->key);
-    if (old != nullptr &&
-        kube_compare_versions(object->resource_version, old->object->resource_version) <= 0) {
+    if (is_as_new(old, object->resource_version)) {
         return true;
     }
     struct change change = change_from(old);

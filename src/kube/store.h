@@ -33,6 +33,9 @@ void store_free(struct store *store); // takes store; NULL is allowed
 // The object under key "namespace/name": a count that is the caller's, or NULL.
 struct kube_object *store_get(struct store *store, const char *key);
 
+// Whether the object under key is stored in that version or a newer one.
+bool store_has_version(struct store *store, const char *key, const char *resource_version);
+
 size_t store_count(struct store *store);
 
 // Calls visit for the key of each object that the index has under value (in no order; a copy is visited, so

@@ -78,6 +78,11 @@ static void sink_advance(void *context, const char *resource_version) {
     store_advance(watch->store, resource_version);
 }
 
+static bool sink_has(void *context, const char *key, const char *resource_version) {
+    struct watch *watch = context;
+    return store_has_version(watch->store, key, resource_version);
+}
+
 // ---- one exchange
 
 static bool is_streaming(const struct watch *watch) {
@@ -274,7 +279,8 @@ static bool prepare(struct watch *watch, struct loop *loop, struct error *e) {
                                         .replace = sink_replace,
                                         .apply = sink_apply,
                                         .remove = sink_remove,
-                                        .advance = sink_advance};
+                                        .advance = sink_advance,
+                                        .has = sink_has};
     return reflector_create(&sink, watch->options.watch_seconds, draw, nullptr, &watch->reflector, e) &&
            loop_timer_create(loop, on_timer, watch, &watch->timer, e) &&
            kube_resource_path(watch->options.resource, watch->options.namespace, nullptr, nullptr,

@@ -19,6 +19,7 @@ enum {
     POOLED_IDLE_S = 75,      // less than the 90 s after which kube-apiserver closes an idle connection
     ERROR_BODY_MAX = 64 * 1024,
     RETRY_AFTER_MAX_S = 3600,
+    UPLOAD_BUFFER = 16 * 1024, // bytes; libcurl's least. Each request has one, which is cleansed in the end
 };
 
 // HEAD is left out: libcurl would wait for a body.
@@ -164,6 +165,7 @@ static bool set_limits(CURL *easy, uint32_t timeout_ms, bool own_connection) {
     long connect_ms = timeout_ms < CONNECT_MS ? (long)timeout_ms : CONNECT_MS;
     unsigned failed = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     failed |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    failed |= curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
     failed |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     failed |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
     failed |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -229,7 +231,7 @@ bool http_stream_prepare(struct http_client *client, const struct http_request *
     stream->easy = curl_easy_init();
     if (stream->easy == nullptr || !set_target(stream, request) || !set_callbacks(stream) ||
         !set_limits(stream->easy, request->timeout_ms, own_connection) ||
-        !http_tls_apply(stream->tls, stream->easy, e)) {
+        !http_tls_apply(stream->tls, stream->easy, own_connection, e)) {
         http_stream_close(stream);
         return error_no_memory(e, "a request");
     }

@@ -84,12 +84,15 @@ void http_tls_release(struct http_tls *tls) {
     }
 }
 
-// An open connection's record buffers would keep the last plaintext otherwise.
-static CURLcode harden(CURL *easy, void *context, void *parameter) {
+// An open connection's record buffers would keep the last plaintext otherwise. Those of a connection that is
+// used by one request after the other are kept, since freeing one means to cleanse all of its 17 KB; those of
+// a connection of its own, which a watch has and seldom uses, are not.
+static CURLcode harden(CURL *easy, void *context, void *own_connection) {
     (void)easy;
-    (void)parameter;
     SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    if (own_connection != nullptr) {
+        SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    }
     return CURLE_OK;
 }
 
@@ -101,7 +104,7 @@ static unsigned set_blob(CURL *easy, CURLoption option, const char *text) {
     return curl_easy_setopt(easy, option, &blob);
 }
 
-bool http_tls_apply(const struct http_tls *tls, CURL *easy, struct error *e) {
+bool http_tls_apply(const struct http_tls *tls, CURL *easy, bool own_connection, struct error *e) {
     unsigned failed = CURLE_OK;
     if (tls != nullptr) {
         failed |= set_blob(easy, CURLOPT_CAINFO_BLOB, tls->ca);
@@ -114,5 +117,6 @@ bool http_tls_apply(const struct http_tls *tls, CURL *easy, struct error *e) {
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, harden);
+    failed |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, own_connection ? easy : nullptr);
     return failed == CURLE_OK || error_no_memory(e, "TLS settings of a request");
 }

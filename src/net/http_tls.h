@@ -7,5 +7,7 @@
 
 // Has a transfer on easy use tls (NULL: the system's trust store and no certificate) by the rules of the
 // house: TLS 1.2 or later, post-quantum groups first, peer and host verified, no session resumed, plaintext
-// cleansed. The caller keeps a count of tls as long as easy lives. Errors: NO_MEMORY.
-[[nodiscard]] bool http_tls_apply(const struct http_tls *tls, CURL *easy, struct error *e);
+// cleansed. own_connection: no other transfer will use the connection. The caller keeps a count of tls as
+// long as easy lives. Errors: NO_MEMORY.
+[[nodiscard]] bool http_tls_apply(const struct http_tls *tls, CURL *easy, bool own_connection,
+                                  struct error *e);

@@ -252,9 +252,8 @@ static bool differs(struct status_writer *w, enum phase phase) {
     bool different = false;
     yyjson_mut_obj_iter wanted = yyjson_mut_obj_iter_with(w->status);
     for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&wanted)) != nullptr;) {
-        yyjson_mut_val *old =
-            yyjson_val_mut_copy(w->document, yyjson_obj_get(present, yyjson_mut_get_str(key)));
-        different = different || !yyjson_mut_equals(old, yyjson_mut_obj_iter_get_val(key));
+        yyjson_val *old = yyjson_obj_get(present, yyjson_mut_get_str(key));
+        different = different || !kube_status_says(old, yyjson_mut_obj_iter_get_val(key), w->document);
     }
     yyjson_obj_iter members = yyjson_obj_iter_with(present);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {

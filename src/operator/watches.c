@@ -30,9 +30,8 @@ struct watches {
     size_t count;
 };
 
-// Index values: what an object depends on, as "Kind/namespace/name", what it claims as its output Secret, and
-// what its status.status is.
-static const char claim_format[] = "claim/%s/%s";
+// Index values: what an object depends on, its output Secret included, as "Kind/namespace/name", and what its
+// status.status is.
 static const char dependency_format[] = "%s/%s/%s";
 static const char status_format[] = "status/%s";
 
@@ -80,8 +79,6 @@ static void index_object(void *context, const struct kube_object *object,
         snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, object->namespace,
                  decoded.secret_name);
         add(sink, value);
-        snprintf(value, sizeof(value), claim_format, object->namespace, decoded.secret_name);
-        add(sink, value);
     }
     index_status(object, add, sink);
 }
@@ -107,12 +104,14 @@ static void enqueue_dependents(struct watches *watches, const char *value) {
     }
 }
 
+// Another object may have waited for the name of its output.
 static void enqueue_other_claimants(struct watched *watched, const struct kube_object *gone) {
     cleanup_decoded struct decoded decoded;
     struct error ignored;
     char value[KEY_MAX];
     (void)decode_object(watched->kind, gone, &decoded, &ignored);
-    snprintf(value, sizeof(value), claim_format, gone->namespace, decoded.secret_name);
+    snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, gone->namespace,
+             decoded.secret_name);
     enqueue_dependents(watched->watches, value);
 }
 
@@ -468,6 +467,7 @@ struct store *watches_find_store(const struct watches *watches, const char *kind
 struct claim_search {
     const struct kind *kind;
     const struct kube_object *object;
+    const char *secret_name;
     char *owner; // "Kind name" of an older one
 };
 
@@ -481,10 +481,22 @@ static bool is_older(const struct kind *kind, const struct kube_object *object, 
     return order != 0 ? order < 0 : strcmp(object->name, other->name) < 0;
 }
 
-static void look_at_claimant(void *context, const struct kind *kind, const struct kube_object *other) {
+// Whether the Secret is what other writes, and not what it reads.
+static bool is_claimant(const struct claim_search *search, const struct kind *kind,
+                        const struct kube_object *other) {
+    if (kind->entries == nullptr || strcmp(other->namespace, search->object->namespace) != 0) {
+        return false;
+    }
+    cleanup_decoded struct decoded decoded;
+    struct error ignored;
+    (void)decode_object(kind, other, &decoded, &ignored);
+    return strcmp(decoded.secret_name, search->secret_name) == 0;
+}
+
+static void look_at_dependent(void *context, const struct kind *kind, const struct kube_object *other) {
     struct claim_search *search = context;
     if (other->deleting || search->owner != nullptr || strcmp(other->uid, search->object->uid) == 0 ||
-        !is_older(kind, other, search->kind, search->object)) {
+        !is_older(kind, other, search->kind, search->object) || !is_claimant(search, kind, other)) {
         return;
     }
     char owner[KEY_MAX];
@@ -495,8 +507,8 @@ static void look_at_claimant(void *context, const struct kind *kind, const struc
 char *watches_find_older_claim(const struct watches *watches, const struct kind *kind,
                                const struct kube_object *object, const char *secret_name) {
     char value[KEY_MAX];
-    snprintf(value, sizeof(value), claim_format, object->namespace, secret_name);
-    struct claim_search search = {.kind = kind, .object = object};
-    watches_visit(watches, value, look_at_claimant, &search);
+    snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, object->namespace, secret_name);
+    struct claim_search search = {.kind = kind, .object = object, .secret_name = secret_name};
+    watches_visit(watches, value, look_at_dependent, &search);
     return search.owner;
 }

@@ -19,6 +19,8 @@ struct fixture {
     double random;     // what every draw gives
     bool sink_fails;   // replace and apply fail once
     struct buffer log; // what the sink got
+    const char *known; // key of an object that the sink has in known_version
+    const char *known_version;
 };
 
 [[maybe_unused]] static void note(struct fixture *fixture, const char *what, const char *name,
@@ -70,6 +72,12 @@ struct fixture {
     note(context, "advance", "", resource_version);
 }
 
+[[maybe_unused]] static bool sink_has(void *context, const char *key, const char *resource_version) {
+    const struct fixture *fixture = context;
+    return fixture->known != nullptr && strcmp(key, fixture->known) == 0 &&
+           kube_compare_versions(resource_version, fixture->known_version) <= 0;
+}
+
 [[maybe_unused]] static double draw(void *context) {
     return ((struct fixture *)context)->random;
 }
@@ -79,7 +87,8 @@ struct fixture {
     struct error e;
     memory_left = -1;
     fixture = (struct fixture){.now_ms = 1000000, .random = 0.5, .log = buffer_create(1 << 20)};
-    const struct reflector_sink sink = {&fixture, sink_replace, sink_apply, sink_remove, sink_advance};
+    const struct reflector_sink sink = {&fixture,    sink_replace, sink_apply,
+                                        sink_remove, sink_advance, sink_has};
     must(reflector_create(&sink, 600, draw, &fixture, &fixture.reflector, &e), e);
     *state = &fixture;
     return 0;

@@ -2,6 +2,7 @@
 #include "../base/short_memory.h"
 
 #include "kube/object.h"
+#include "json/write.h"
 
 #include <pthread.h>
 
@@ -44,7 +45,7 @@ static void what_nobody_reads_is_left_out(void **) {
     assert_string_equal(json_text(json_find(metadata, "labels", "a", nullptr)), "b");
     // Only those of metadata.
     assert_string_equal(json_text(json_find(object->root, "data", "managedFields", nullptr)), "mine");
-    assert_int_equal(yyjson_obj_size(object->root), 4);
+    assert_int_equal(yyjson_obj_size(object->root), 2); // metadata and data
 }
 
 static void only_metadata_can_be_kept(void **) {
@@ -57,6 +58,63 @@ static void only_metadata_can_be_kept(void **) {
     assert_string_equal(object->key, "ns/n");
     assert_int_equal(yyjson_obj_size(object->root), 1);
     assert_null(json_find(object->root, "metadata", "managedFields", nullptr));
+}
+
+// ---- long texts of a status
+
+#define STATUS(fields)                                                                                       \
+    "{\"metadata\":{\"name\":\"n\",\"uid\":\"u\",\"resourceVersion\":\"1\"},\"status\":{" fields "}}"
+
+static struct kube_object *make_with_pem(const char *pem) {
+    char text[2048];
+    snprintf(text, sizeof(text), STATUS("\"algorithm\":\"a\",\"pem\":\"%s\",\"n\":7"), pem);
+    return make(text);
+}
+
+static bool says(const struct kube_object *object, const char *field, const char *text) {
+    struct error e;
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    must(json_create(&document, &e), e);
+    return kube_status_says(json_find(object->root, "status", field, nullptr), yyjson_mut_str(document, text),
+                            document);
+}
+
+static void a_long_text_of_the_status_is_a_digest(void **) {
+    enum { LONG = KUBE_STATUS_TEXT_MAX + 1 };
+    char text[LONG + 1] = "";
+    char other[LONG + 1] = "";
+    memset(text, 'p', LONG);
+    memset(other, 'p', LONG);
+    other[LONG - 1] = 'q';
+    cleanup_object struct kube_object *object = make_with_pem(text);
+    assert_false(yyjson_is_str(json_find(object->root, "status", "pem", nullptr)));
+    assert_true(says(object, "pem", text));
+    assert_false(says(object, "pem", other));
+    assert_false(says(object, "pem", "p"));
+    assert_true(says(object, "algorithm", "a"));
+    assert_false(says(object, "algorithm", "b"));
+    assert_false(says(object, "algorithm", text));
+    assert_false(says(object, "missing", "a"));
+    assert_false(says(object, "missing", text));
+    assert_int_equal(json_integer(json_find(object->root, "status", "n", nullptr), 0), 7);
+    text[LONG - 1] = '\0';
+    cleanup_object struct kube_object *shorter = make_with_pem(text);
+    assert_string_equal(json_text(json_find(shorter->root, "status", "pem", nullptr)), text);
+    assert_true(says(shorter, "pem", text));
+}
+
+// As it is where somebody has written what no schema allows.
+static void a_status_that_only_looks_like_a_digest_is_none(void **) {
+    char text[KUBE_STATUS_TEXT_MAX + 2] = "";
+    memset(text, 'p', sizeof(text) - 1);
+    static const char *const fields[] = {"\"pem\":[1,2,3,4]",  "\"pem\":[]",   "\"pem\":[1,2,3]",
+                                         "\"pem\":\"sha256\"", "\"pem\":null", "\"pem\":{\"a\":1}"};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        char whole_text[256];
+        snprintf(whole_text, sizeof(whole_text), STATUS("%s"), fields[i]);
+        cleanup_object struct kube_object *object = make(whole_text);
+        assert_false(says(object, "pem", text));
+    }
 }
 
 static void a_cluster_scoped_object_has_no_namespace(void **) {
@@ -146,7 +204,7 @@ static void out_of_memory_is_an_error_and_leaks_nothing(void **) {
     }
     memory_left = -1;
     assert_in_range(failures, 3, 20);
-    assert_int_equal(yyjson_obj_size(object->root), 4);
+    assert_int_equal(yyjson_obj_size(object->root), 2); // metadata and data
     kube_object_release(object);
 }
 
@@ -173,6 +231,8 @@ int main(void) {
         cmocka_unit_test(its_members_are_read),
         cmocka_unit_test(what_nobody_reads_is_left_out),
         cmocka_unit_test(only_metadata_can_be_kept),
+        cmocka_unit_test(a_long_text_of_the_status_is_a_digest),
+        cmocka_unit_test(a_status_that_only_looks_like_a_digest_is_none),
         cmocka_unit_test(a_cluster_scoped_object_has_no_namespace),
         cmocka_unit_test(a_null_deletion_timestamp_is_none),
         cmocka_unit_test(malformed_metadata_is_an_error),

@@ -76,6 +76,20 @@ static void a_failed_page_is_asked_for_again(void **state) {
     expect_log(fixture, "list a@1; replace @100; ");
 }
 
+static void test_trap_29_an_event_of_a_known_version_only_moves_the_watch_on(void **state) {
+    struct fixture *fixture = *state;
+    begin_watch(fixture);
+    fixture->known = "d/b";
+    fixture->known_version = "102";
+    line(fixture, EVENT("ADDED", ITEM("b", "101"))); // somebody else's, on the way when ours was made
+    line(fixture, EVENT("MODIFIED", ITEM("b", "102")));
+    expect_log(fixture, "advance @101; advance @102; ");
+    line(fixture, EVENT("MODIFIED", ITEM("b", "103")));
+    line(fixture, EVENT("MODIFIED", ITEM("a", "104")));
+    line(fixture, EVENT("DELETED", ITEM("b", "102"))); // an end is always told
+    expect_log(fixture, "apply b@103; apply a@104; remove b@102; ");
+}
+
 // ---- a server that was restored
 
 static void a_version_from_before_the_last_seen_lists_anew(void **state) {
@@ -377,6 +391,7 @@ int main(void) {
         scripted(pages_are_put_together),
         scripted(each_page_has_tries_of_its_own),
         scripted(a_failed_page_is_asked_for_again),
+        scripted(test_trap_29_an_event_of_a_known_version_only_moves_the_watch_on),
         scripted(a_version_from_before_the_last_seen_lists_anew),
         scripted(a_server_that_goes_back_again_and_again_is_not_hammered),
         scripted(a_check_that_fails_is_made_again),

@@ -28,6 +28,11 @@ static void a_known_or_older_version_changes_nothing(void **state) {
     apply(fixture, make("a", "9"));
     expect_log(fixture, "");
     expect_version(fixture, "a", "10");
+    const char *key = "d/a";
+    assert_true(store_has_version(fixture->store, key, "9"));
+    assert_true(store_has_version(fixture->store, key, "10"));
+    assert_false(store_has_version(fixture->store, key, "11"));
+    assert_false(store_has_version(fixture->store, "d/b", "1"));
 }
 
 static void test_trap_29_an_own_write_is_read_at_once_and_its_echo_is_silent(void **state) {
