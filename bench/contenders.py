@@ -2,47 +2,43 @@
 
 import pathlib
 import subprocess
-import time
 
+from api import wait_until
 from plane import CHECKOUT
+from process import Operator
 
 OPERATOR = CHECKOUT / ".local/build/release/qubesec"
 
 
-class Program:
-    """One that reconciles by itself, from when it is started on."""
+class Program(Operator):
+    """One that reconciles by itself, from when it is started on, and must end well when it is told to."""
 
-    def __init__(self, plane, name, command):
-        self.log = plane.folder / f"{name}.log"
-        with open(self.log, "wb") as stream:
-            self.process = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
-            )
-        self.pid = self.process.pid
+    def __init__(self, plane, name, command, environment=None):
+        super().__init__(command, plane.folder / f"{name}.log", environment)
 
-    def wait_said(self, word, patience=60):
-        deadline = time.monotonic() + patience
-        while word not in self.log.read_text(errors="replace"):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.log}: {self.log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.005)
+    def wait_said(self, word):
+        wait_until(lambda: f"{word}: {self.tail()}", lambda: word in self.log.read_text(errors="replace") or self.ended(), pause=0.005)
+        self.check()
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
+    def check(self):
+        if self.ended() and (found := list(self.faults())):
+            raise RuntimeError("\n".join(found))
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.stop()
+        if not self.ended():
+            self.stop()
+        self.check()
 
 
-def ours(plane, *flags, program=(OPERATOR,)):
+def ours(plane, *flags, tool=(), environment=None):
+    """The operator; tool: a program with its options under which it runs."""
     return Program(plane, "operator", [
-        *program, "operator", "--kubeconfig", plane.cluster.operator_config, "--bind-address", "127.0.0.1:0",
+        *tool, OPERATOR, "operator", "--kubeconfig", plane.cluster.operator_config, "--bind-address", "127.0.0.1:0",
         "--namespace", "qubesec-system", "--leader-elect=false", *flags,
-    ])  # fmt: skip
+    ], environment)  # fmt: skip
 
 
 def go(plane, *flags):

@@ -8,7 +8,7 @@ import time
 
 import cluster as local
 from api import Api
-from audit import OPERATOR, Audit
+from audit import OPERATOR, Audit, read_entry
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 LIST_PAGE = 500
@@ -96,7 +96,7 @@ class Progress:
         whole, _, self.rest = (self.rest + self.read()).rpartition(b"\n")
         for line in whole.splitlines():
             if self.user in line and b'"stage":"ResponseComplete"' in line:
-                self.take(json.loads(line))
+                self.take(read_entry(json.loads(line)))
         return self.statuses
 
     def read(self):
@@ -112,16 +112,13 @@ class Progress:
     def statuses(self):
         return sum(count for what, count in self.requests.items() if what.startswith("patch ") and what.endswith("/status"))
 
-    def take(self, entry):
-        target = entry.get("objectRef", {})
-        parts = filter(None, (target.get("resource"), target.get("subresource")))
-        what = f"{entry['verb']} {'/'.join(parts)}"
-        good = entry["responseStatus"]["code"] < 400
+    def take(self, request):
+        good = request.code < 400
         counts = self.requests if good else self.refused
-        counts[what] = counts.get(what, 0) + 1
-        if good and entry["verb"] in ("create", "patch") and target.get("resource") not in ("events", "localsubjectaccessreviews"):
-            self.first = self.first or entry["requestReceivedTimestamp"]
-            self.last = entry["stageTimestamp"]
+        counts[str(request)] = counts.get(str(request), 0) + 1
+        if good and request.verb in ("create", "patch") and request.resource not in ("events", "localsubjectaccessreviews"):
+            self.first = self.first or request.received
+            self.last = request.answered
 
     def wait(self, statuses, patience=1800, pause=0.05, seen=lambda: None):
         """Until so many statuses have been written; seen is called after each look."""

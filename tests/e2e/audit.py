@@ -40,13 +40,10 @@ class Audit:
         lines = b"".join(self.parts(*since)).splitlines()
         wanted = f'"{user}"'.encode()
         entries = (json.loads(line) for line in lines if wanted in line)
-        return [
-            request
-            for entry in entries
-            if entry["user"]["username"] == user and entry["stage"] == "ResponseComplete"
-            and (request := self.read(entry)) is not None
-            and namespace in (None, request.namespace)
-        ]  # fmt: skip
+        finished = (
+            read_entry(entry) for entry in entries if entry["user"]["username"] == user and entry["stage"] == "ResponseComplete"
+        )
+        return [one for one in finished if one.resource != "events" and namespace in (None, one.namespace)]
 
     def parts(self, inode, offset):
         """What was written since; the server starts a new file when one has become large."""
@@ -56,20 +53,19 @@ class Audit:
             content = path.read_bytes()
             yield content[offset:] if path == files[first] else content
 
-    @staticmethod
-    def read(entry):
-        target = entry.get("objectRef", {})
-        if target.get("resource") == "events":
-            return None
-        parts = filter(None, (target.get("resource"), target.get("subresource")))
-        extra = entry["user"].get("extra", {})
-        return Request(
-            entry["verb"],
-            "/".join(parts),
-            target.get("namespace", ""),
-            target.get("name", ""),
-            entry["responseStatus"]["code"],
-            "".join(extra.get("authentication.kubernetes.io/credential-id", [])),
-            datetime.datetime.fromisoformat(entry["requestReceivedTimestamp"]),
-            datetime.datetime.fromisoformat(entry["stageTimestamp"]),
-        )
+
+def read_entry(entry):
+    """The Request that an entry of the log is about."""
+    target = entry.get("objectRef", {})
+    parts = filter(None, (target.get("resource"), target.get("subresource")))
+    extra = entry["user"].get("extra", {})
+    return Request(
+        entry["verb"],
+        "/".join(parts),
+        target.get("namespace", ""),
+        target.get("name", ""),
+        entry["responseStatus"]["code"],
+        "".join(extra.get("authentication.kubernetes.io/credential-id", [])),
+        datetime.datetime.fromisoformat(entry["requestReceivedTimestamp"]),
+        datetime.datetime.fromisoformat(entry["stageTimestamp"]),
+    )
