@@ -16,15 +16,16 @@ sys.path += [str(CHECKOUT / "tests" / "e2e"), str(CHECKOUT / "tools")]
 
 import machine  # noqa: E402
 import single  # noqa: E402
+import split  # noqa: E402
 import standing  # noqa: E402
 import throughput  # noqa: E402
 from report import Report  # noqa: E402
 
 SECTIONS = (
     *(f"{load}:{count}" for load in ("kem-key-pairs", "exchanges", "signatures", "certificates") for count in (1000, 5000, 20000)),
-    "latency:500", "fairness:10000", "standing:10000",
+    "latency:500", "fairness:10000", "standing:10000", "split:200",
 )  # fmt: skip
-OTHERS = {"latency": single.latency, "fairness": single.fairness, "standing": standing.standing}
+OTHERS = {"latency": single.latency, "fairness": single.fairness, "standing": standing.standing, "split": split.measure}
 
 
 def run_section(report, options, section):

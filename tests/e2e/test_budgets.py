@@ -40,10 +40,10 @@ def test_an_object_costs_no_more_than_its_budget(api, operators, namespace, tmp_
         return (value(many) - value(few)) / (MANY - FEW)
 
     cost = {
-        "allocations": each(lambda counts: sum(counts.calls[name] for name in ALLOCATORS)),
+        "allocations": each(lambda counts: sum(counts.calls(name) for name in ALLOCATORS)),
         "instructions": each(lambda counts: counts.total),
-        "reconcile": each(lambda counts: counts.inclusive["controller_reconcile"]),
-        "decode": many.inclusive["reflector_line"] / many.calls["reflector_line"],
+        "reconcile": each(lambda counts: counts.inclusive("controller_reconcile")),
+        "decode": many.inclusive("reflector_line") / many.calls("reflector_line"),
     }
     print(kind, {what: round(number) for what, number in cost.items()})
     assert all(number > 0 for number in cost.values()), "nothing was counted"
