@@ -15,23 +15,29 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path += [str(CHECKOUT / "tests" / "e2e"), str(CHECKOUT / "tools")]
 
 import machine  # noqa: E402
+import protocols  # noqa: E402
 import single  # noqa: E402
 import split  # noqa: E402
 import standing  # noqa: E402
 import throughput  # noqa: E402
 from report import Report  # noqa: E402
 
-SECTIONS = (
-    *(f"{load}:{count}" for load in ("kem-key-pairs", "exchanges", "signatures", "certificates") for count in (1000, 5000, 20000)),
-    "latency:500", "fairness:10000", "standing:10000", "split:200",
-)  # fmt: skip
-OTHERS = {"latency": single.latency, "fairness": single.fairness, "standing": standing.standing, "split": split.measure}
+LOADS = ("kem-key-pairs", "exchanges", "signatures", "certificates")
+OTHERS = {  # and the count of each, unless one is asked for
+    "latency": (single.latency, 500),
+    "fairness": (single.fairness, 10000),
+    "standing": (standing.standing, 10000),
+    "split": (split.measure, 200),
+    "http": (protocols.http, 1000),
+}
+SECTIONS = (*(f"{load}:{count}" for load in LOADS for count in (1000, 5000, 20000)), *OTHERS)
 
 
 def run_section(report, options, section):
     name, _, count = section.partition(":")
     if name in OTHERS:
-        OTHERS[name](report, options.folder, int(count or 1000), options.runs)
+        measure, usual = OTHERS[name]
+        measure(report, options.folder, int(count or usual), options.runs)
     else:
         throughput.measure(report, options.folder, name, int(count or 1000), options.runs)
 

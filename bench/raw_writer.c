@@ -5,9 +5,9 @@
 //
 // JOBS holds one request a line: method, path, content type and body, with a tab between each two. An empty
 // line ends a job; the requests of a job go out one after the other, and IN_FLIGHT jobs are under way at a
-// time, each on a connection of its own, or with HTTP/2 all on so many. It prints one line of JSON: times are
-// in seconds, latencies of single requests in microseconds. The status is 1 when a request was refused or
-// broke off.
+// time, each on a connection of its own, or with HTTP/2 evenly on so many. It prints one line of JSON: times
+// are in seconds, latencies of single requests in microseconds, connections how many were opened. The status
+// is 1 when a request was refused or broke off.
 #include <curl/curl.h>
 #include <getopt.h>
 #include <stdint.h>
@@ -53,6 +53,7 @@ struct writer {
     uint64_t jobs;
     uint64_t requests;
     uint64_t failed;
+    uint64_t connections;
     uint32_t *latencies; // microseconds
 };
 
@@ -195,9 +196,12 @@ static void send_request(struct writer *writer, struct slot *slot, const struct 
 // Counts one that is over.
 static void count(struct writer *writer, const struct slot *slot, CURLcode code) {
     long status = 0;
+    long connections = 0;
     curl_off_t took = 0;
     (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(slot->easy, CURLINFO_TOTAL_TIME_T, &took);
+    (void)curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &connections);
+    writer->connections += (uint64_t)connections;
     if (code != CURLE_OK || status < 200 || status >= 300) {
         if (writer->failed++ == 0) {
             (void)fprintf(stderr, "raw_writer: %s: status %ld, %s, %s\n", slot->url, status,
@@ -277,9 +281,9 @@ static void show(struct writer *writer, double seconds) {
     qsort(writer->latencies, known, sizeof(*writer->latencies), compare);
     (void)printf(
         "{\"jobs\": %llu, \"requests\": %llu, \"failed\": %llu, \"seconds\": %.6f, \"cpuSeconds\": %.6f, "
-        "\"latencyP50\": %u, \"latencyP99\": %u}\n",
+        "\"connections\": %llu, \"latencyP50\": %u, \"latencyP99\": %u}\n",
         (unsigned long long)writer->jobs, (unsigned long long)writer->requests,
-        (unsigned long long)writer->failed, seconds, cpu_seconds(),
+        (unsigned long long)writer->failed, seconds, cpu_seconds(), (unsigned long long)writer->connections,
         known == 0 ? 0 : writer->latencies[known / 2], known == 0 ? 0 : writer->latencies[known * 99 / 100]);
 }
 
@@ -344,6 +348,10 @@ int main(int count, char **arguments) {
         die("starting", "out of memory");
     }
     long http2 = writer.options.http2_connections;
+    if (http2 > 0) { // or else libcurl fills up the first connection before it opens another one
+        (void)curl_multi_setopt(writer.multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
+                                (in_flight + http2 - 1) / http2);
+    }
     (void)curl_multi_setopt(writer.multi, CURLMOPT_MAX_HOST_CONNECTIONS, http2);
     (void)curl_multi_setopt(writer.multi, CURLMOPT_MAXCONNECTS, in_flight);
     double started = clock_seconds();

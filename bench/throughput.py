@@ -26,6 +26,7 @@ class Run:
             progress.look()
             figures = self.figures(progress, usage, 0)
             figures["client CPU ms/object"] = said["cpuSeconds"] * 1000 / self.count
+            figures["connections"] = said["connections"]
             figures["round trip µs p50"] = said["latencyP50"]
             figures["round trip µs p99"] = said["latencyP99"]
             return figures, usage
@@ -77,7 +78,6 @@ def best_in_flight(folder, load, count):
 
 
 def measure(report, folder, name, count, runs):
-    """Rounds of all contenders, in another order each time."""
     load = workload.WORKLOADS[name]
     in_flight, sweep = best_in_flight(folder, load, min(count, 1000))
     report.note(f"{name}, {count}: floor by writers: " + ", ".join(f"{key}: {value:.0f}/s" for key, value in sweep.items()))
@@ -89,7 +89,13 @@ def measure(report, folder, name, count, runs):
     if name == "kem-key-pairs":  # the one kind that it knows
         all_of_them["Go operator"] = lambda: run.contender(contenders.go)  # whose default is no limit
         all_of_them["Go operator, client-go's limit"] = lambda: run.contender(lambda plane: contenders.go(plane, "-qps", "5"))
+    take_turns(report, f"{name}, {count}", all_of_them, runs)
+
+
+def take_turns(report, section, them, runs):
+    """Rounds of all contenders, by name the function that makes a run; in another order each time."""
+    names = list(them)
     for number in range(runs):
-        names = list(all_of_them)
-        for who in names[number % len(names) :] + names[: number % len(names)]:
-            report.add(f"{name}, {count}", who, *all_of_them[who]())
+        first = number % len(names)
+        for who in names[first:] + names[:first]:
+            report.add(section, who, *them[who]())
