@@ -15,6 +15,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path += [str(CHECKOUT / "tests" / "e2e"), str(CHECKOUT / "tools")]
 
 import machine  # noqa: E402
+import primitives  # noqa: E402
 import protocols  # noqa: E402
 import single  # noqa: E402
 import split  # noqa: E402
@@ -29,6 +30,7 @@ OTHERS = {  # and the count of each, unless one is asked for
     "standing": (standing.standing, 10000),
     "split": (split.measure, 200),
     "http": (protocols.http, 1000),
+    "primitives": (primitives.primitives, 1),
 }
 SECTIONS = (*(f"{load}:{count}" for load in LOADS for count in (1000, 5000, 20000)), *OTHERS)
 
