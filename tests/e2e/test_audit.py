@@ -2,42 +2,65 @@
 
 import json
 
-from api import KINDS, QDK, QES, QKKP, QRN, exchange, thing
+from api import KINDS, QC, QDK, QES, QKKP, QRN, QSKP, QSM, QVS, SIGNATURE_KINDS, exchange, secret_thing, thing
 from audit import READS, WRITES
 from leaks import Search, secrets_in
+from specs import MINIMAL
 
-PLURAL = {kind: f"{kind.lower()}s" for kind in KINDS}
+PLURAL = {kind: f"{kind.lower()}s" for kind in (*KINDS, *SIGNATURE_KINDS)}
+INDEPENDENT = (QRN, QKKP, QSKP, QC)  # with the spec of MINIMAL, which has no references
+COUNT = 20
+
+
+def dependent(namespace):
+    """Every other kind, each after what it needs, and how many Secrets are read for it: one for each input."""
+    pair, sealed, opened, key, other_key = exchange(namespace)
+    yield pair, 0
+    yield sealed, 1
+    yield opened, 2
+    yield key, 1
+    yield other_key, 1
+    message = {"name": "message", "kind": "Secret", "key": "text"}
+    yield thing(QSKP, namespace, "signer"), 0
+    yield thing(QSM, namespace, "signed", {"privateKeyRef": {"name": "signer"}, "messageRef": message}), 2
+    references = {"publicKeyRef": {"name": "signer"}, "messageRef": message, "signatureRef": {"name": "signed"}}
+    yield thing(QVS, namespace, "verified", references), 3
+    yield thing(QC, namespace, "ca", {"certType": "ca", "commonName": "ca"}), 0
+    yield thing(QC, namespace, "leaf", {"certType": "client", "commonName": "leaf", "parentCARef": {"name": "ca"}}), 1
 
 
 def test_trap_30_an_independent_object_costs_two_writes_and_no_read(cluster, api, operator, namespace):
     mark = cluster.audit.mark()
-    count = 20
-    for number in range(count):
-        api.create(thing(QRN, namespace, f"numbers-{number}"))
-        api.create(thing(QKKP, namespace, f"pair-{number}"))
-    for number in range(count):
-        api.wait_success(QRN, namespace, f"numbers-{number}")
-        api.wait_success(QKKP, namespace, f"pair-{number}")
+    names = {kind: [f"{kind.lower()}-{number}" for number in range(COUNT)] for kind in INDEPENDENT}
+    for kind in INDEPENDENT:
+        for name in names[kind]:
+            api.create(thing(kind, namespace, name, MINIMAL[kind]))
+    for kind in INDEPENDENT:
+        for name in names[kind]:
+            api.wait_success(kind, namespace, name)
     operator.settle()
     made = cluster.audit.requests(mark, namespace)
-    for kind, name in ((QRN, "numbers"), (QKKP, "pair")):
-        for number in range(count):
-            own = [str(one) for one in made if one.name == f"{name}-{number}"]
+    for kind in INDEPENDENT:
+        for name in names[kind]:
+            own = [str(one) for one in made if one.name.removesuffix("-secret") == name]
             assert own == ["create secrets", f"patch {PLURAL[kind]}/status"]
-    assert len(made) == 4 * count
+    assert len(made) == 2 * COUNT * len(INDEPENDENT)
 
 
 def test_a_dependent_object_costs_one_read_for_each_input(cluster, api, operator, namespace):
-    reads = []
-    for one in exchange(namespace):
+    api.create(secret_thing(namespace, "message", {"text": b"a message"}))
+    seen = set()
+    for one, reads in dependent(namespace):
         mark = cluster.audit.mark()
-        api.make(one)
+        api.create(one)
+        done = "Valid" if one["kind"] == QVS else "Success"
+        api.wait_status(one["kind"], namespace, one["metadata"]["name"], done)
         operator.settle()
-        *read, create, patch = (str(request) for request in cluster.audit.requests(mark, namespace))
-        assert (create, patch) == ("create secrets", f"patch {PLURAL[one['kind']]}/status")
-        assert set(read) <= {"get secrets"}
-        reads.append(len(read))
-    assert reads == [0, 1, 2, 1, 1]
+        made = [str(request) for request in cluster.audit.requests(mark, namespace)]
+        create = [] if one["kind"] == QVS else ["create secrets"]  # which has no Secret
+        assert made == ["get secrets"] * reads + [*create, f"patch {PLURAL[one['kind']]}/status"], one["metadata"]["name"]
+        seen.add(one["kind"])
+    assert seen | set(INDEPENDENT) == set(PLURAL), "a kind is counted nowhere"
 
 
 def test_restart_writes_and_reads_nothing(cluster, api, operators, operator, namespace):
