@@ -27,7 +27,7 @@ LOADS = ("kem-key-pairs", "exchanges", "signatures", "certificates")
 OTHERS = {  # and the count of each, unless one is asked for
     "latency": (single.latency, 500),
     "fairness": (single.fairness, 10000),
-    "standing": (standing.standing, 10000),
+    "standing": (standing.standing, 50000),
     "split": (split.measure, 200),
     "http": (protocols.http, 1000),
     "primitives": (primitives.primitives, 1),
