@@ -10,18 +10,16 @@ and what has none of these purposes is the rest. Two cases need a rule of their 
 - libcrypto, called for HTTP, is TLS; and what it calls back is libcurl, which reads and writes the socket for it.
 - src/crypto/openssl.c gives OpenSSL its memory, for TLS as well as for keys: it serves.
 
-Instructions are not time. Valgrind's processor has no AVX-512, and it counts memory that is filled by "rep stosb" byte by
-byte, which would make the cleansing of freed memory look dear: the operator's libc is told not to use it."""
+Instructions are not time."""
 
 import collections
 import re
 
 import contenders
 import workload
-from callgrind import Counts
+from callgrind import WITHOUT_STOSB, Counts
 from plane import Plane
 
-WITHOUT_STOSB = {"GLIBC_TUNABLES": f"glibc.cpu.x86_rep_stosb_threshold={1 << 30}"}  # bytes; no fill is that large
 LOADS = ("kem-key-pairs", "signature-key-pairs", "signatures")
 LIBRARIES = {"libcurl": "HTTP", "libevent": "HTTP", "libnghttp2": "HTTP", "libssl": "TLS", "libyyjson": "JSON"}
 FOLDERS = {"crypto": "crypto", "json": "JSON", "net": "HTTP", "base": None}  # of src/; others: the rest
