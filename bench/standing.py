@@ -52,7 +52,7 @@ def standing(report, folder, count, runs):
         with Plane(folder) as plane:
             _, idle, _ = settled(plane)
             make(plane, things[:few])
-            _, with_few, _ = settled(plane)
+            seconds_few, with_few, _ = settled(plane)
             made = make(plane, things[few:])
             seconds, with_all, writes = settled(plane)
             plane.create(foreign(number) for number in range(strangers))
@@ -64,6 +64,7 @@ def standing(report, folder, count, runs):
                 "bytes for each, between the two": (with_all - with_few) * 1024 / (count - few),
                 f"RSS after making {count - few} besides, MiB": made / 1024,
                 f"growth by {strangers} foreign Secrets, MiB": (beside - with_all) / 1024,
-                "start to ready, s": seconds,
+                f"start to ready with {few}, s": seconds_few,
+                f"start to ready with {count}, s": seconds,
                 "writes after the start": writes,
             }, None)  # fmt: skip
