@@ -5,10 +5,11 @@ Two runs, of N and of 2N objects that wait for the operator: what is done once i
 Each function of the operator, libcurl, libevent, libssl and yyjson has a purpose. The other libraries (libcrypto, libc) and
 src/base serve whoever calls them: what a call from a function with a purpose into such a one costs counts for that purpose,
 less what comes back from there into functions with a purpose, which count by themselves. So no instruction counts twice,
-and what has none of these purposes is the rest. Two cases need a rule of their own:
+and what has none of these purposes is the rest. Three cases need a rule of their own:
 
 - libcrypto, called for HTTP, is TLS; and what it calls back is libcurl, which reads and writes the socket for it.
 - src/crypto/openssl.c gives OpenSSL its memory, for TLS as well as for keys: it serves.
+- src/crypto/encoding.c is base64 and hex, constant in time for keys' sake, but no cryptography: it has a line of its own.
 
 Instructions are not time."""
 
@@ -22,8 +23,9 @@ from plane import Plane
 
 LOADS = ("kem-key-pairs", "signature-key-pairs", "signatures")
 LIBRARIES = {"libcurl": "HTTP", "libevent": "HTTP", "libnghttp2": "HTTP", "libssl": "TLS", "libyyjson": "JSON"}
+SOURCES = {"crypto/openssl.c": None, "crypto/encoding.c": "encoding"}  # of src/
 FOLDERS = {"crypto": "crypto", "json": "JSON", "net": "HTTP", "base": None}  # of src/; others: the rest
-PURPOSES = ("crypto", "TLS", "JSON", "HTTP")
+PURPOSES = ("crypto", "encoding", "TLS", "JSON", "HTTP")
 
 
 def purpose_of(function):
@@ -31,12 +33,12 @@ def purpose_of(function):
     for library, purpose in LIBRARIES.items():
         if function.library.startswith(library):
             return purpose
-    if function.library != contenders.OPERATOR.name or function.source.endswith("/src/crypto/openssl.c"):
+    if function.library != contenders.OPERATOR.name:
         return None
     if function.source.endswith("/yyjson.h"):
         return "JSON"
-    folder = re.search(r"/src/(\w+)/", function.source)
-    return FOLDERS.get(folder[1], "rest") if folder else "rest"
+    source = function.source.rpartition("/src/")[2]
+    return SOURCES[source] if source in SOURCES else FOLDERS.get(source.partition("/")[0], "rest")
 
 
 def split(counts):
