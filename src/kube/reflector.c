@@ -55,6 +55,7 @@ struct reflector {
     char *list_version;           // said by the first page
     struct kube_object **objects; // of the pages so far, each a count of its own
     size_t object_count;
+    size_t page_begin; // how many of them are of whole pages
     size_t object_room;
     // The watch under way.
     int64_t watch_started_ms;
@@ -89,13 +90,18 @@ static void replace_text(char **text, char *taken) {
     *text = taken;
 }
 
-static void drop_pages(struct reflector *reflector) {
-    for (size_t i = 0; i < reflector->object_count; i++) {
-        kube_object_release(reflector->objects[i]);
+// What came of a page whose end did not.
+static void drop_begun_page(struct reflector *reflector) {
+    while (reflector->object_count > reflector->page_begin) {
+        kube_object_release(reflector->objects[--reflector->object_count]);
     }
+}
+
+static void drop_pages(struct reflector *reflector) {
+    reflector->page_begin = 0;
+    drop_begun_page(reflector);
     memory_free(reflector->objects);
     reflector->objects = nullptr;
-    reflector->object_count = 0;
     reflector->object_room = 0;
     replace_text(&reflector->token, nullptr);
     replace_text(&reflector->list_version, nullptr);
@@ -169,6 +175,7 @@ void reflector_failed(struct reflector *reflector, int64_t now_ms, int status, c
         return;
     }
     bool listing = reflector->state == LISTING;
+    drop_begun_page(reflector);
     reflector->state = listing ? WANT_LIST : WANT_CHECK;
     if (is_answered(status, error) && ++reflector->answered_failures >= ANSWERED_FAILURES_MAX) {
         want_list(reflector, listing ? reflector->version : SEEN);
@@ -313,19 +320,15 @@ static bool read_page(struct reflector *reflector, yyjson_val *page, struct erro
     yyjson_val *metadata = yyjson_obj_get(page, "metadata");
     const char *version = json_member_text(metadata, "resourceVersion");
     yyjson_val *items = yyjson_obj_get(page, "items");
-    if (!yyjson_is_arr(items) && !yyjson_is_null(items)) { // null is what an empty list of Go may become
+    if (yyjson_arr_size(items) != 0 ||
+        (!yyjson_is_arr(items) && !yyjson_is_null(items))) { // null is what an empty list of Go may become
         return error_set(e, ERROR_IO, "it has no items");
     }
     if (reflector->list_version == nullptr &&
         !copy_needed(version, "metadata.resourceVersion", &reflector->list_version, e)) {
         return false;
     }
-    yyjson_arr_iter iterator = yyjson_arr_iter_with(items);
-    for (yyjson_val *item; (item = yyjson_arr_iter_next(&iterator)) != nullptr;) {
-        if (!append_object(reflector, item, e)) {
-            return false;
-        }
-    }
+    reflector->page_begin = reflector->object_count;
     const char *token = json_member_text(metadata, "continue");
     replace_text(&reflector->token, nullptr);
     return token == nullptr || token[0] == '\0' ||
@@ -336,6 +339,7 @@ static bool finish_list(struct reflector *reflector, int64_t now_ms, struct erro
     struct reflector_sink *sink = &reflector->sink;
     size_t count = reflector->object_count;
     reflector->object_count = 0; // they are taken
+    reflector->page_begin = 0;
     if (!sink->replace(sink->context, reflector->objects, count, reflector->list_version, e)) {
         return false;
     }
@@ -373,6 +377,20 @@ static bool take_check(struct reflector *reflector, int64_t now_ms, yyjson_val *
     }
     reflector->state = WANT_WATCH;
     return true;
+}
+
+static bool read_item(struct reflector *reflector, const char *text, size_t length, struct error *e) {
+    cleanup_json yyjson_doc *item = nullptr;
+    return json_parse(text, length, &item, e) && append_object(reflector, yyjson_doc_get_root(item), e);
+}
+
+bool reflector_item(struct reflector *reflector, int64_t now_ms, const char *text, size_t length,
+                    struct error *e) {
+    if (reflector->state == CHECKING || read_item(reflector, text, length, e)) {
+        return true;
+    }
+    wrap_malformed(e, "the list cannot be used");
+    return doubt(reflector, now_ms);
 }
 
 bool reflector_page(struct reflector *reflector, int64_t now_ms, yyjson_val *page, struct error *e) {

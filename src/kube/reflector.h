@@ -65,7 +65,8 @@ struct reflector_sink {
 typedef double reflector_random(void *context);
 
 enum reflector_action {
-    REFLECTOR_LIST,  // GET the collection, then reflector_page or reflector_failed
+    REFLECTOR_LIST,  // GET the collection, then reflector_item for each item, then reflector_page; or
+                     // reflector_failed
     REFLECTOR_CHECK, // the same, but its answer says nothing of the objects
     REFLECTOR_WATCH, // the same as a stream: reflector_line for each line, then reflector_ended or
                      // reflector_failed
@@ -93,8 +94,13 @@ void reflector_free(struct reflector *reflector); // takes reflector; NULL is al
 // monotonic, as below. While one is under way it must not be called.
 void reflector_next(struct reflector *reflector, int64_t now_ms, struct reflector_step *ret_step);
 
-// The answer to a list or check: one page, borrowed during the call. False: it cannot be used, or the sink
-// failed; this has been seen to, *e is for people.
+// One item of the answer to a list or check: a JSON text. False: the list is over and must be closed; this
+// has been seen to, *e is for people.
+[[nodiscard]] bool reflector_item(struct reflector *reflector, int64_t now_ms, const char *text,
+                                  size_t length, struct error *e);
+
+// The answer to a list or check, whose items were given before: one page, borrowed during the call. False: it
+// cannot be used, or the sink failed; this has been seen to, *e is for people.
 [[nodiscard]] bool reflector_page(struct reflector *reflector, int64_t now_ms, yyjson_val *page,
                                   struct error *e);
 

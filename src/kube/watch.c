@@ -3,6 +3,7 @@
 #include "base/chance.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "kube/list_items.h"
 #include "kube/reflector.h"
 #include "kube/watch_lines.h"
 
@@ -13,6 +14,7 @@ enum {
     PATH_CAP = 2 * 1024,        // bytes of the collection's path
     REQUEST_CAP = 128 * 1024,   // bytes of path and query
     ERROR_BODY_MAX = 64 * 1024, // bytes of an error answer
+    ENVELOPE_MAX = 64 * 1024,   // bytes of a list beside its items
     STATUS_OK = 200,
     STATUS_FAILED_MIN = 400,
     STATUS_NOT_FOUND = 404,
@@ -41,7 +43,8 @@ struct watch {
     int64_t started_ms;
     int64_t heard_ms;   // when its last bytes came
     uint32_t idle_ms;   // 0: no idle deadline
-    struct buffer body; // of a list, or of an error
+    struct buffer body; // of an error
+    struct list_items items;
     struct watch_lines lines;
 };
 
@@ -95,6 +98,7 @@ static void finish(struct watch *watch) {
     http_stream_close(watch->stream);
     watch->stream = nullptr;
     buffer_free(&watch->body);
+    list_items_free(&watch->items);
     watch_lines_free(&watch->lines);
     loop_timer_start(watch->timer, 0);
 }
@@ -156,13 +160,28 @@ static bool on_line(void *context, const char *text, size_t length, struct error
     return true;
 }
 
+static bool on_item(void *context, const char *text, size_t length, struct error *e) {
+    struct watch *watch = context;
+    if (!reflector_item(watch->reflector, watch->heard_ms, text, length, e)) {
+        watch->refused = true;
+        return false;
+    }
+    return true;
+}
+
+static bool take_bytes(struct watch *watch, const char *bytes, size_t length, struct error *e) {
+    if (watch->status != STATUS_OK) {
+        return buffer_append(&watch->body, bytes, length, e);
+    }
+    return is_streaming(watch) ? watch_lines_feed(&watch->lines, bytes, length, on_line, watch, e)
+                               : list_items_feed(&watch->items, bytes, length, on_item, watch, e);
+}
+
 static bool on_data(void *context, const char *bytes, size_t length) {
     struct watch *watch = context;
     struct error e;
     watch->heard_ms = clock_monotonic_ms();
-    bool events = is_streaming(watch) && watch->status == STATUS_OK;
-    if (events ? watch_lines_feed(&watch->lines, bytes, length, on_line, watch, &e)
-               : buffer_append(&watch->body, bytes, length, &e)) {
+    if (take_bytes(watch, bytes, length, &e)) {
         return true;
     }
     if (watch->refused) {
@@ -178,7 +197,8 @@ static bool on_data(void *context, const char *bytes, size_t length) {
 static void take_page(struct watch *watch) {
     struct error e;
     cleanup_json yyjson_doc *page = nullptr;
-    if (!json_parse(buffer_text(&watch->body), watch->body.length, &page, &e)) {
+    const struct buffer *envelope = &watch->items.envelope;
+    if (!json_parse(buffer_text(envelope), envelope->length, &page, &e)) {
         e.class = e.class == ERROR_INVALID_SPEC ? ERROR_IO : e.class; // the fault is no user's
         fail(watch, &e);
     } else if (!reflector_page(watch->reflector, clock_monotonic_ms(), yyjson_doc_get_root(page), &e)) {
@@ -219,7 +239,7 @@ static bool open_exchange(struct watch *watch, const struct reflector_step *step
     watch->started_ms = clock_monotonic_ms();
     watch->heard_ms = watch->started_ms;
     watch->idle_ms = step->idle_ms;
-    watch->body = buffer_create(is_streaming(watch) ? ERROR_BODY_MAX : WATCH_PAGE_MAX);
+    watch->body = buffer_create(ERROR_BODY_MAX);
     const char *accept = nullptr;
     if (watch->options.metadata_only) {
         accept = is_streaming(watch) ? KUBE_METADATA_ONLY : KUBE_METADATA_LIST_ONLY;
@@ -297,7 +317,8 @@ bool watch_create(struct loop *loop, struct kube_client *client, struct store *s
     watch->store = store;
     watch->options = *options;
     watch->path = buffer_create(PATH_CAP);
-    watch->lines = watch_lines_create(WATCH_LINE_MAX);
+    watch->items = list_items_create(ENVELOPE_MAX, WATCH_OBJECT_MAX);
+    watch->lines = watch_lines_create(WATCH_OBJECT_MAX);
     atomic_init(&watch->answered_ms, clock_monotonic_ms());
     if (!prepare(watch, loop, e)) {
         watch_free(watch);
@@ -316,6 +337,7 @@ void watch_free(struct watch *watch) {
         reflector_free(watch->reflector);
         buffer_free(&watch->path);
         buffer_free(&watch->body);
+        list_items_free(&watch->items);
         watch_lines_free(&watch->lines);
         memory_free(watch);
     }

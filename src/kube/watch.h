@@ -8,10 +8,8 @@
 struct watch;
 
 enum {
-    WATCH_PAGE_MAX =
-        256 * 1024 *
-        1024, // bytes of one answer to a list; about five times as much memory is needed to take it in
-    WATCH_LINE_MAX = 8 * 1024 * 1024, // bytes of one event: an object has up to 1.5 MB as etcd keeps it
+    WATCH_OBJECT_MAX = 8 * 1024 * 1024, // bytes of an event or of an item of a list: an object has up to 1.5
+                                        // MB as etcd keeps it
 };
 
 struct watch_options {

@@ -2,6 +2,7 @@
 #include "../base/check.h"
 #include "../base/short_memory.h"
 
+#include "kube/list_items.h"
 #include "kube/reflector.h"
 
 #include <stdio.h>
@@ -154,14 +155,37 @@ struct fixture {
 
 // ---- what the driver says
 
-[[maybe_unused]] static bool give_page(struct fixture *fixture, const char *text, struct error *e) {
-    struct error parse_error;
-    cleanup_json yyjson_doc *document = nullptr;
-    long left = memory_left;
+struct page_receiver {
+    struct fixture *fixture;
+    long memory_left; // for the reflector; the rest of this never lacks any
+    bool refused;
+};
+
+[[maybe_unused]] static bool give_item(void *context, const char *text, size_t length, struct error *e) {
+    struct page_receiver *receiver = context;
+    memory_left = receiver->memory_left;
+    receiver->refused =
+        !reflector_item(receiver->fixture->reflector, receiver->fixture->now_ms, text, length, e);
+    receiver->memory_left = memory_left;
     memory_left = -1;
-    must(json_parse(text, strlen(text), &document, &parse_error), parse_error);
-    memory_left = left;
-    return reflector_page(fixture->reflector, fixture->now_ms, yyjson_doc_get_root(document), e);
+    return !receiver->refused;
+}
+
+[[maybe_unused]] static bool give_page(struct fixture *fixture, const char *text, struct error *e) {
+    struct page_receiver receiver = {fixture, memory_left, false};
+    struct list_items items = list_items_create(1 << 20, 1 << 16);
+    cleanup_json yyjson_doc *document = nullptr;
+    struct error parse_error;
+    memory_left = -1;
+    bool done = list_items_feed(&items, text, strlen(text), give_item, &receiver, e);
+    assert_int_equal(done, !receiver.refused);
+    if (done) {
+        must(json_parse(buffer_text(&items.envelope), items.envelope.length, &document, &parse_error),
+             parse_error);
+    }
+    list_items_free(&items);
+    memory_left = receiver.memory_left;
+    return done && reflector_page(fixture->reflector, fixture->now_ms, yyjson_doc_get_root(document), e);
 }
 
 [[maybe_unused]] static void page(struct fixture *fixture, const char *text) {

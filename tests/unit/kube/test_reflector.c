@@ -76,6 +76,22 @@ static void a_failed_page_is_asked_for_again(void **state) {
     expect_log(fixture, "list a@1; replace @100; ");
 }
 
+// What came of it may be gone by the time that the page comes whole.
+static void a_page_that_is_cut_off_counts_nothing(void **state) {
+    struct fixture *fixture = *state;
+    struct error e;
+    static const char item[] = ITEM("gone", "2");
+    expect_list(fixture, FIRST_LIST);
+    page(fixture, LIST_PAGE("100", "t", ITEM("a", "1")));
+    expect_list(fixture, "limit=500&continue=t");
+    must(reflector_item(fixture->reflector, fixture->now_ms, item, sizeof(item) - 1, &e), e);
+    fail_as(fixture, 200, ERROR_RETRYABLE, 0, "connection reset");
+    wait_out(fixture);
+    expect_list(fixture, "limit=500&continue=t");
+    page(fixture, LIST("100", ITEM("b", "3")));
+    expect_log(fixture, "list a@1; list b@3; replace @100; ");
+}
+
 static void test_trap_29_an_event_of_a_known_version_only_moves_the_watch_on(void **state) {
     struct fixture *fixture = *state;
     begin_watch(fixture);
@@ -391,6 +407,7 @@ int main(void) {
         scripted(pages_are_put_together),
         scripted(each_page_has_tries_of_its_own),
         scripted(a_failed_page_is_asked_for_again),
+        scripted(a_page_that_is_cut_off_counts_nothing),
         scripted(test_trap_29_an_event_of_a_known_version_only_moves_the_watch_on),
         scripted(a_version_from_before_the_last_seen_lists_anew),
         scripted(a_server_that_goes_back_again_and_again_is_not_hammered),

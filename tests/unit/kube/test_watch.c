@@ -400,7 +400,7 @@ static void a_restored_server_is_listed_anew(void **state) {
 }
 
 static void too_long_a_line_ends_the_watch(void **state) {
-    static char line[WATCH_LINE_MAX + 2];
+    static char line[WATCH_OBJECT_MAX + 2];
     static const struct exchange script[] = {
         {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", "")},
         {.query = "&resourceVersion=100", .status = 200, .body = line, .hang = true},
@@ -410,7 +410,7 @@ static void too_long_a_line_ends_the_watch(void **state) {
          .body = EVENT("ADDED", ITEM("a", "101")),
          .hang = true},
     };
-    memset(line, ' ', WATCH_LINE_MAX + 1);
+    memset(line, ' ', WATCH_OBJECT_MAX + 1);
     struct fixture *fixture = *state;
     watch_until(fixture, script, LENGTH(script), false, "+a ");
     assert_non_null(strstr(buffer_text(&fixture->log), "a line of the watch is longer than 8388608 bytes"));
