@@ -1,11 +1,14 @@
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/memory.h"
 #include "net/http_stream.h"
 
+#include <errno.h>
+#include <semaphore.h>
+
 // A call is made by its caller's thread and answered on the loop thread. Whoever needs it last frees it: the
 // caller, or the loop thread when the caller has given up waiting. Its flags and links are guarded by the
-// client's lock.
+// client's lock. The semaphore is posted once, after all else and without the lock (which the caller, woken,
+// would have to wait for); whoever saw that the call is answered takes that post before he frees it.
 enum { LATE_MS = 2000 }; // the caller gives up this long after the timeout, which ends the exchange normally
 
 struct http_call {
@@ -19,7 +22,7 @@ struct http_call {
     bool failed;
     bool answered;
     bool abandoned;
-    pthread_cond_t ready;
+    sem_t ready; // posted when it is answered
 };
 
 static void on_status(void *context, int status, uint32_t retry_after_ms) {
@@ -40,7 +43,7 @@ static bool on_data(void *context, const char *bytes, size_t length) {
 static void free_call(struct http_call *call) {
     http_stream_close(call->stream);
     http_response_free(&call->response);
-    pthread_cond_destroy(&call->ready);
+    sem_destroy(&call->ready);
     memory_free(call);
 }
 
@@ -73,12 +76,12 @@ static void answer(struct http_call *call) {
     call->answered = true;
     if (abandoned) {
         delist(call);
-    } else {
-        pthread_cond_signal(&call->ready);
     }
     pthread_mutex_unlock(&client->lock);
     if (abandoned) {
         free_call(call);
+    } else {
+        sem_post(&call->ready);
     }
 }
 
@@ -110,7 +113,7 @@ static bool prepare(struct http_client *client, const struct http_request *reque
     }
     call->client = client;
     call->response.body = buffer_create(request->response_cap);
-    condition_create(&call->ready);
+    sem_init(&call->ready, 0, 0);
     if (!http_stream_prepare(client, request, false, &events, call, &call->stream, e)) {
         free_call(call);
         return false;
@@ -134,13 +137,21 @@ static bool submit(struct http_call *call, struct error *e) {
     return submitted;
 }
 
+// Takes the semaphore's post; false: there was none in time.
+static bool take_post(struct http_call *call, int64_t until_ms) {
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    int result;
+    do {
+        result = sem_clockwait(&call->ready, CLOCK_MONOTONIC, &until);
+    } while (result != 0 && errno == EINTR);
+    return result == 0;
+}
+
 // Waits until the call is answered; false: it took too long and is now the loop thread's to free.
 static bool wait_for_answer(struct http_call *call, uint32_t timeout_ms) {
     struct http_client *client = call->client;
-    int64_t deadline = clock_monotonic_ms() + timeout_ms + LATE_MS;
+    bool taken = take_post(call, clock_monotonic_ms() + timeout_ms + LATE_MS);
     pthread_mutex_lock(&client->lock);
-    while (!call->answered && condition_wait_until(&call->ready, &client->lock, deadline)) {
-    }
     bool answered = call->answered;
     if (answered) {
         delist(call);
@@ -149,6 +160,9 @@ static bool wait_for_answer(struct http_call *call, uint32_t timeout_ms) {
         pthread_cond_signal(&client->call_left);
     }
     pthread_mutex_unlock(&client->lock);
+    while (answered && !taken) { // its answer came in this very moment, and the post is on its way
+        taken = sem_wait(&call->ready) == 0;
+    }
     return answered;
 }
 
@@ -200,7 +214,7 @@ void http_calls_end(struct http_client *client) {
             (void)error_set(&call->error, ERROR_RETRYABLE, "the HTTP client is being shut down");
             call->failed = true;
             call->answered = true;
-            pthread_cond_signal(&call->ready);
+            sem_post(&call->ready);
         }
     }
     while (find(client, false) != nullptr) {

@@ -236,8 +236,8 @@ bool loop_post(struct loop *loop, void (*function)(void *context), void *context
         loop->last->next = post;
     }
     loop->last = post;
-    wake(loop);
     pthread_mutex_unlock(&loop->lock);
+    wake(loop); // without the lock, for which the loop thread would have to wait at once
     return true;
 }
 
