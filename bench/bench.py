@@ -31,6 +31,7 @@ OTHERS = {  # and the count of each, unless one is asked for
     "split": (split.measure, 200),
     "http": (protocols.http, 1000),
     "primitives": (primitives.primitives, 1),
+    "client-go-limit": (throughput.limited, 100),
 }
 SECTIONS = (*(f"{load}:{count}" for load in LOADS for count in (1000, 5000, 20000)), *OTHERS)
 

@@ -34,14 +34,15 @@ static bool is_space(char byte) {
 // Whether the array that begins now is the value of the root's "items".
 static bool begins_items(const struct list_items *items) {
     const struct buffer *envelope = &items->envelope;
-    const char *at = envelope->data + items->key;
-    const char *end = envelope->data + envelope->length;
     size_t length = sizeof(items_key) - 1;
-    if (items->depth != ROOT_DEPTH || (size_t)(end - at) <= length || memcmp(at, items_key, length) != 0) {
+    if (items->depth != ROOT_DEPTH || envelope->length - items->key <= length ||
+        memcmp(envelope->data + items->key, items_key, length) != 0) {
         return false;
     }
+    const char *at = envelope->data + items->key + length;
+    const char *end = envelope->data + envelope->length;
     size_t colons = 0;
-    for (at += length; at < end && (is_space(*at) || *at == ':'); at++) {
+    for (; at < end && (is_space(*at) || *at == ':'); at++) {
         colons += *at == ':';
     }
     return at == end && colons == 1;

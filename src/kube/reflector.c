@@ -320,9 +320,11 @@ static bool read_page(struct reflector *reflector, yyjson_val *page, struct erro
     yyjson_val *metadata = yyjson_obj_get(page, "metadata");
     const char *version = json_member_text(metadata, "resourceVersion");
     yyjson_val *items = yyjson_obj_get(page, "items");
-    if (yyjson_arr_size(items) != 0 ||
-        (!yyjson_is_arr(items) && !yyjson_is_null(items))) { // null is what an empty list of Go may become
+    if (!yyjson_is_arr(items) && !yyjson_is_null(items)) { // null is what an empty list of Go may become
         return error_set(e, ERROR_IO, "it has no items");
+    }
+    if (yyjson_arr_size(items) != 0) {
+        return error_set(e, ERROR_IO, "its key \"items\" is not written so");
     }
     if (reflector->list_version == nullptr &&
         !copy_needed(version, "metadata.resourceVersion", &reflector->list_version, e)) {
@@ -390,6 +392,10 @@ bool reflector_item(struct reflector *reflector, int64_t now_ms, const char *tex
         return true;
     }
     wrap_malformed(e, "the list cannot be used");
+    if (e->class == ERROR_NO_MEMORY) { // which is no fault of the pages so far
+        reflector_failed(reflector, now_ms, 0, e);
+        return false;
+    }
     return doubt(reflector, now_ms);
 }
 

@@ -7,8 +7,9 @@
 
 // A call is made by its caller's thread and answered on the loop thread. Whoever needs it last frees it: the
 // caller, or the loop thread when the caller has given up waiting. Its flags and links are guarded by the
-// client's lock. The semaphore is posted once, after all else and without the lock (which the caller, woken,
-// would have to wait for); whoever saw that the call is answered takes that post before he frees it.
+// client's lock. The semaphore is posted once, after all else, and by the loop thread without the lock (which
+// the caller, woken, would have to wait for); whoever saw that the call is answered takes that post before he
+// frees it.
 enum { LATE_MS = 2000 }; // the caller gives up this long after the timeout, which ends the exchange normally
 
 struct http_call {

@@ -92,6 +92,8 @@ static CURLcode harden(CURL *easy, void *context, void *own_connection) {
     SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
     if (own_connection != nullptr) {
         SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    } else {
+        SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS); // which older versions of libcurl set
     }
     return CURLE_OK;
 }

@@ -24,8 +24,8 @@ void loop_stop(struct loop *loop);
 // Whether the caller is the thread in loop_run.
 bool loop_is_current(struct loop *loop);
 
-// Calls function(context) on the loop thread, after all that was posted before. Any thread. Errors:
-// NO_MEMORY.
+// Calls function(context) on the loop thread, after all that was posted before. Any thread; loop must outlive
+// the call, also where function has run before it returns. Errors: NO_MEMORY.
 [[nodiscard]] bool loop_post(struct loop *loop, void (*function)(void *context), void *context,
                              struct error *e);
 
