@@ -7,11 +7,14 @@ import subprocess
 import time
 
 import cluster as local
+import machine
 from api import Api
 from audit import OPERATOR, Audit, read_entry
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 LIST_PAGE = 500
+STATUS = b'"subresource":"status"'  # in an entry of the audit log
+QUIET = 0.1  # of one core: less than this, and the control plane rests
 
 
 class Plane:
@@ -40,6 +43,17 @@ class Plane:
 
     def pids(self):
         return {"apiserver": self.cluster.apiserver.pid(), "etcd": self.cluster.etcd.pid()}
+
+    def rest(self, patience=60):
+        """Until the control plane has done with what came before, such as collecting its garbage."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            meter = machine.Meter(self.pids())
+            time.sleep(1)
+            usage = meter.read()
+            if usage.of["apiserver"] + usage.of["etcd"] < QUIET * usage.seconds:
+                return
+        raise TimeoutError(f"the control plane does not rest within {patience} s")
 
     def send(self, jobs, in_flight, as_operator=False, http2=0):
         """Sends ready-made requests (raw_writer.c) and returns what it says; jobs: lists of (method, path, type, body)."""
@@ -85,15 +99,24 @@ class Progress:
         self.path = audit.file
         self.file = open(self.path, "rb")  # closed with this object
         self.file.seek(0, os.SEEK_END)
+        self.unread = []  # what was added to the log and not looked at
+        self.begun = 0  # statuses in it and in what was looked at, as a search for their name counts them
         self.rest = b""
         self.requests = {}  # "verb resource": how many were answered with success
         self.refused = {}
         self.first = None  # when the first write was received, as the server has it
         self.last = None  # when the last one was answered
 
+    def peek(self):
+        """Takes note of what was added, at next to no cost: whoever is measured shares the cores with this."""
+        self.unread.append(self.read())
+        self.begun += self.unread[-1].count(STATUS)
+
     def look(self):
         """Reads on; returns how many statuses have been written so far."""
-        whole, _, self.rest = (self.rest + self.read()).rpartition(b"\n")
+        self.peek()
+        whole, _, self.rest = (self.rest + b"".join(self.unread)).rpartition(b"\n")
+        self.unread = []
         for line in whole.splitlines():
             if self.user in line and b'"stage":"ResponseComplete"' in line:
                 self.take(read_entry(json.loads(line)))
@@ -121,10 +144,12 @@ class Progress:
             self.last = request.answered
 
     def wait(self, statuses, patience=1800, pause=0.05, seen=lambda: None):
-        """Until so many statuses have been written; seen is called after each look."""
+        """Until so many statuses have been written; seen is called while they are not."""
         deadline = time.monotonic() + patience
-        while self.look() < statuses:
+        self.peek()
+        while self.begun < statuses or self.look() < statuses:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.statuses} of {statuses} statuses after {patience} s: {self.requests} {self.refused}")
             seen()
             time.sleep(pause)
+            self.peek()

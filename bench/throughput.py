@@ -18,6 +18,7 @@ class Run:
         """The two writes of each object with ready-made bytes."""
         with Plane(self.folder) as plane:
             jobs = self.jobs(plane)
+            plane.rest()
             progress = plane.progress()
             meter = machine.Meter(plane.pids())
             said = plane.send(jobs, in_flight, as_operator=True, http2=http2)
@@ -41,15 +42,16 @@ class Run:
         with Plane(self.folder) as plane:
             workload.prepare(plane, self.load)
             plane.create(self.load.things(self.count))
+            plane.rest()
             progress = plane.progress()
             with start(plane) as program:
                 first = {}
 
                 def seen():
-                    if not first and progress.statuses > 0:
-                        first.update(meter=machine.Meter({**plane.pids(), "client": program.pid}), done=progress.statuses)
+                    if not first and progress.begun > 0:
+                        first.update(meter=machine.Meter({**plane.pids(), "client": program.pid}), done=progress.begun)
 
-                progress.wait(self.count, seen=seen, pause=0.02)
+                progress.wait(self.count, seen=seen, pause=0.1)
                 usage = first["meter"].read()
                 figures = self.figures(progress, usage, first["done"])
                 figures["client CPU ms/object"] = usage.of["client"] * 1000 / (self.count - first["done"])

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 
 #include <pthread.h>
+#include <string.h>
 
 enum {
     RETRY_FIRST_MS = 5,
@@ -14,10 +15,28 @@ enum {
     NOT_DELAYED = 0,   // a place in the heap is counted from 1
 };
 
+struct list {
+    struct item *first;
+    struct item *last;
+    size_t count;
+};
+
+enum lane { FAST_LANE, SLOW_LANE, LANES };
+
+// A namespace with items. Leaves its home with the last of them.
+struct tenant {
+    struct map *home; // namespace -> tenant
+    char *namespace;
+    size_t item_count;
+    struct list ready[LANES];
+    struct tenant *next[LANES]; // in the lane's round, while it has items that are ready there
+};
+
 // A key that is ready, delayed, being processed, or has failed of late; in the other case it is freed. It is
 // in at most one of the lanes and the heap, so it has one time at which it is ready.
 struct item {
     char *key;
+    struct tenant *tenant;
     char *spare; // the copy that queue_take gives out; NULL while a worker has it
     bool ready;  // in a lane
     bool processing;
@@ -28,23 +47,25 @@ struct item {
     int64_t ready_ms;  // when delayed: the time to be ready (monotonic)
     unsigned failures; // in a row
     double since;      // when it became ready, then when it was started (monotonic seconds)
-    struct item *next; // in a lane, or among those being processed
+    struct item *next; // among its tenant's in a lane, or among those being processed
     struct item *previous;
 };
 
-struct list {
-    struct item *first;
-    struct item *last;
-    size_t count;
+// The tenants with items that are ready in a lane, in the order of their turns: the first gives its first
+// item and goes to the end. So each waits for one item of each other, however many those have.
+struct round {
+    struct tenant *first;
+    struct tenant *last;
+    size_t item_count;
 };
 
 struct queue {
     struct queue_observer observer;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct map *items;     // key -> item, owned
-    struct list fast_lane; // items that are ready
-    struct list slow_lane;
+    struct map *items;         // key -> item, owned
+    struct map *tenants;       // namespace -> tenant, owned
+    struct round lanes[LANES]; // items that are ready
     struct list running;
     struct item **heap; // of delayed items by ready_ms, from index 1; always has room for every item
     size_t heap_count;
@@ -55,8 +76,18 @@ struct queue {
     bool is_shut_down;
 };
 
+static void free_tenant(void *context) {
+    struct tenant *tenant = context;
+    memory_free(tenant->namespace);
+    memory_free(tenant);
+}
+
 static void free_item(void *context) {
     struct item *item = context;
+    struct tenant *tenant = item->tenant;
+    if (tenant != nullptr && --tenant->item_count == 0) {
+        map_remove(tenant->home, tenant->namespace);
+    }
     memory_free(item->key);
     memory_free(item->spare);
     memory_free(item);
@@ -65,12 +96,15 @@ static void free_item(void *context) {
 bool queue_create(const struct queue_observer *observer, struct queue **ret_queue, struct error *e) {
     struct queue *queue = memory_allocate_zeroed(1, sizeof(*queue));
     struct map *items = map_create(free_item);
-    if (queue == nullptr || items == nullptr) {
+    struct map *tenants = map_create(free_tenant);
+    if (queue == nullptr || items == nullptr || tenants == nullptr) {
         memory_free(queue);
         map_free(items);
+        map_free(tenants);
         return error_no_memory(e, "a queue");
     }
     queue->items = items;
+    queue->tenants = tenants;
     queue->slow_limit = 1;
     if (observer != nullptr) {
         queue->observer = *observer;
@@ -84,6 +118,7 @@ bool queue_create(const struct queue_observer *observer, struct queue **ret_queu
 void queue_free(struct queue *queue) {
     if (queue != nullptr) {
         map_free(queue->items);
+        map_free(queue->tenants);
         memory_free(queue->heap);
         pthread_cond_destroy(&queue->changed);
         pthread_mutex_destroy(&queue->lock);
@@ -159,6 +194,75 @@ static bool heap_make_room(struct queue *queue) {
     return true;
 }
 
+// ---- tenants
+
+// The namespace in key, "resource/namespace/name", owned; "" where key is of another form. NULL: memory is
+// out.
+static char *copy_namespace(const char *key) {
+    const char *begin = strchr(key, '/');
+    const char *end = begin == nullptr ? nullptr : strchr(begin + 1, '/');
+    return end == nullptr ? memory_copy_text("") : memory_copy_span(begin + 1, (size_t)(end - begin - 1));
+}
+
+// The tenant of key, made if it is missing; NULL: memory is out.
+static struct tenant *need_tenant(struct queue *queue, const char *key) {
+    cleanup_text char *namespace = copy_namespace(key);
+    struct tenant *tenant = namespace == nullptr ? nullptr : map_get(queue->tenants, namespace);
+    if (namespace == nullptr || tenant != nullptr) {
+        return tenant;
+    }
+    tenant = memory_allocate_zeroed(1, sizeof(*tenant));
+    if (tenant == nullptr || !map_put(queue->tenants, namespace, tenant)) {
+        memory_free(tenant);
+        return nullptr;
+    }
+    tenant->home = queue->tenants;
+    tenant->namespace = namespace;
+    namespace = nullptr;
+    return tenant;
+}
+
+static void join_round(struct queue *queue, enum lane lane, struct tenant *tenant) {
+    struct round *round = &queue->lanes[lane];
+    tenant->next[lane] = nullptr;
+    *(round->first == nullptr ? &round->first : &round->last->next[lane]) = tenant;
+    round->last = tenant;
+}
+
+static enum lane lane_of(const struct item *item) {
+    return item->slow ? SLOW_LANE : FAST_LANE;
+}
+
+static void lane_append(struct queue *queue, struct item *item) {
+    enum lane lane = lane_of(item);
+    struct tenant *tenant = item->tenant;
+    if (tenant->ready[lane].count == 0) {
+        join_round(queue, lane, tenant);
+    }
+    list_append(&tenant->ready[lane], item);
+    queue->lanes[lane].item_count++;
+}
+
+// The item whose turn it is; NULL: none is ready.
+static struct item *lane_first(const struct queue *queue, enum lane lane) {
+    const struct tenant *tenant = queue->lanes[lane].first;
+    return tenant == nullptr ? nullptr : tenant->ready[lane].first;
+}
+
+// Takes out the item whose turn it is. Its tenant waits for the next turn.
+static void lane_remove_first(struct queue *queue, enum lane lane) {
+    struct round *round = &queue->lanes[lane];
+    struct tenant *tenant = round->first;
+    list_remove(&tenant->ready[lane], tenant->ready[lane].first);
+    round->item_count--;
+    round->first = tenant->next[lane];
+    if (tenant->ready[lane].count > 0) {
+        join_round(queue, lane, tenant);
+    }
+}
+
+// ---- items
+
 static struct item *create_item(struct queue *queue, const char *key) {
     struct item *item = memory_allocate_zeroed(1, sizeof(*item));
     if (item == nullptr) {
@@ -166,7 +270,11 @@ static struct item *create_item(struct queue *queue, const char *key) {
     }
     item->key = memory_copy_text(key);
     item->spare = memory_copy_text(key);
-    if (item->key == nullptr || item->spare == nullptr || !heap_make_room(queue) ||
+    item->tenant = need_tenant(queue, key);
+    if (item->tenant != nullptr) {
+        item->tenant->item_count++;
+    }
+    if (item->key == nullptr || item->spare == nullptr || item->tenant == nullptr || !heap_make_room(queue) ||
         !map_put(queue->items, key, item)) {
         free_item(item);
         return nullptr;
@@ -193,14 +301,10 @@ static void tell_added(const struct queue *queue, const struct item *item) {
     }
 }
 
-static struct list *lane_of(struct queue *queue, const struct item *item) {
-    return item->slow ? &queue->slow_lane : &queue->fast_lane;
-}
-
 static void append_ready(struct queue *queue, struct item *item) {
     item->ready = true;
     item->since = clock_monotonic_seconds();
-    list_append(lane_of(queue, item), item);
+    lane_append(queue, item);
     pthread_cond_signal(&queue->changed);
 }
 
@@ -256,10 +360,10 @@ static void wait_for_change(struct queue *queue) {
     (void)condition_wait_until(&queue->changed, &queue->lock, queue->heap[1]->ready_ms);
 }
 
-// Of the first in each lane that may be given out the one that waits longer; NULL: there is none.
+// Of those whose turn it is in each lane, and who may be given out, the one that waits longer; NULL: none.
 static struct item *find_next(const struct queue *queue) {
-    struct item *fast = queue->fast_lane.first;
-    struct item *slow = queue->slow_running < queue->slow_limit ? queue->slow_lane.first : nullptr;
+    struct item *fast = lane_first(queue, FAST_LANE);
+    struct item *slow = queue->slow_running < queue->slow_limit ? lane_first(queue, SLOW_LANE) : nullptr;
     if (fast == nullptr || slow == nullptr) {
         return fast != nullptr ? fast : slow;
     }
@@ -268,7 +372,7 @@ static struct item *find_next(const struct queue *queue) {
 
 static char *start(struct queue *queue, struct item *item) {
     double now = clock_monotonic_seconds();
-    list_remove(lane_of(queue, item), item);
+    lane_remove_first(queue, lane_of(item)); // find_next has found it there
     item->ready = false;
     item->processing = true;
     item->in_slow_slot = item->slow;
@@ -436,7 +540,7 @@ void queue_shut_down(struct queue *queue) {
 size_t queue_depth(struct queue *queue) {
     pthread_mutex_lock(&queue->lock);
     make_due_ready(queue);
-    size_t depth = queue->fast_lane.count + queue->slow_lane.count;
+    size_t depth = queue->lanes[FAST_LANE].item_count + queue->lanes[SLOW_LANE].item_count;
     pthread_mutex_unlock(&queue->lock);
     return depth;
 }
@@ -454,6 +558,15 @@ static bool describe_list(const struct list *list, struct queue_key *key, double
         }
     }
     return true;
+}
+
+static bool describe_lane(const struct queue *queue, enum lane lane, struct queue_key *key, double now,
+                          bool (*visit)(void *context, const struct queue_key *key), void *context) {
+    const struct tenant *tenant = queue->lanes[lane].first;
+    while (tenant != nullptr && describe_list(&tenant->ready[lane], key, now, visit, context)) {
+        tenant = tenant->next[lane];
+    }
+    return tenant == nullptr;
 }
 
 static void describe_delayed(const struct queue *queue,
@@ -479,8 +592,8 @@ void queue_describe(struct queue *queue, bool (*visit)(void *context, const stru
     make_due_ready(queue);
     double now = clock_monotonic_seconds();
     if (describe_list(&queue->running, &running, now, visit, context) &&
-        describe_list(&queue->fast_lane, &ready, now, visit, context) &&
-        describe_list(&queue->slow_lane, &ready, now, visit, context)) {
+        describe_lane(queue, FAST_LANE, &ready, now, visit, context) &&
+        describe_lane(queue, SLOW_LANE, &ready, now, visit, context)) {
         describe_delayed(queue, visit, context);
     }
     pthread_mutex_unlock(&queue->lock);

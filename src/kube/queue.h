@@ -1,6 +1,8 @@
-// The work queue: keys waiting to be reconciled, first in, first out. A key is never in two workers at once,
-// an event during processing is not lost, and failures back off per key. Keys whose work is slow wait in a
-// lane of their own, so that they do not hold up the others. Safe to use from many threads.
+// The work queue: keys ("resource/namespace/name") waiting to be reconciled, those of a namespace first in,
+// first out. Namespaces take turns, so that none waits for all that another one has; keys of another form
+// share one. A key is never in two workers at once, an event during processing is not
+// lost, and failures back off per key. Keys whose work is slow wait in a lane of their own, so that they do
+// not hold up the others. Safe to use from many threads.
 #pragma once
 
 #include "base/error.h"
@@ -48,10 +50,10 @@ void queue_set_slow_limit(struct queue *queue, unsigned count);
 // key succeeded: its next failure is its first, and it is no slow one any more.
 void queue_forget(struct queue *queue, const char *key);
 
-// Waits for a key and marks it as being processed: the one that has waited longest, of the slow ones only
-// while fewer than their limit are being processed. *ret_key is owned, until queue_done takes it (with no
-// other way to free it); *ret_slow: whether it was in the slow lane. False: the queue is shut down, or this
-// worker was asked to leave by queue_release_worker.
+// Waits for a key and marks it as being processed: of the namespace whose turn it is the one that has waited
+// longest, of the slow ones only while fewer than their limit are being processed. *ret_key is owned, until
+// queue_done takes it (with no other way to free it); *ret_slow: whether it was in the slow lane. False: the
+// queue is shut down, or this worker was asked to leave by queue_release_worker.
 [[nodiscard]] bool queue_take(struct queue *queue, char **ret_key, bool *ret_slow);
 
 // The worker that took key has finished with it. Takes key.
@@ -75,8 +77,9 @@ struct queue_key {
     double seconds;    // RUNNING and READY: for so long; DELAYED: until it is ready
 };
 
-// Calls visit with each key that is being processed, then with those that are ready, in their order, then
-// with those that are delayed, in no order, until it returns false. Under the queue's lock: do not call back.
+// Calls visit with each key that is being processed, then with those that are ready, by namespace and in
+// their order, then with those that are delayed, in no order, until it returns false. Under the queue's lock:
+// do not call back.
 void queue_describe(struct queue *queue, bool (*visit)(void *context, const struct queue_key *key),
                     void *context);
 
