@@ -180,8 +180,7 @@ bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, 
 
 // Steps 4 to 7 for a kind without an output Secret.
 static bool judge_inputs(struct reconcile *r, struct error *e) {
-    return output_may_make(r, e) && output_judge(r, e) &&
-           status_publish(r, PHASE_SUCCESS, r->report.reason, r->report.message, e);
+    return output_judge(r, e) && status_publish(r, PHASE_SUCCESS, r->report.reason, r->report.message, e);
 }
 
 // Steps 4 to 7. *ret_again_ms: when to look at the output again; 0: never.
@@ -200,6 +199,15 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
     return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e);
 }
 
+// Slow work that lies ahead for sure waits for its turn before anything is read for it.
+static bool may_begin(struct reconcile *r, struct error *e) {
+    cleanup_object struct kube_object *output = nullptr;
+    if (r->kind->entries != nullptr) {
+        output = reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    }
+    return output != nullptr || output_may_make(r, e);
+}
+
 static bool take_steps(struct reconcile *r, uint32_t *ret_again_ms, struct error *e) {
     struct renewal renewal;
     if (!decode_object(r->kind, r->object, &r->decoded, e) || !inputs_resolve(r, e)) {
@@ -209,7 +217,7 @@ static bool take_steps(struct reconcile *r, uint32_t *ret_again_ms, struct error
     if (status_is_settled(r, &renewal) && !reconcile_is_due(r, &renewal, ret_again_ms)) {
         return true;
     }
-    return inputs_load(r, e) &&
+    return may_begin(r, e) && inputs_load(r, e) &&
            (r->kind->entries == nullptr ? judge_inputs(r, e) : bring_output(r, ret_again_ms, e));
 }
 

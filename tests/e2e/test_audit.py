@@ -63,6 +63,20 @@ def test_a_dependent_object_costs_one_read_for_each_input(cluster, api, operator
     assert seen | set(INDEPENDENT) == set(PLURAL), "a kind is counted nowhere"
 
 
+def test_what_is_slow_waits_before_it_is_read_for(cluster, api, operator, namespace):
+    api.create(secret_thing(namespace, "message", {"text": b"a message"}))
+    signer = thing(QSKP, namespace, "signer", {"algorithm": "SLH-DSA-SHA2-128s"})
+    message = {"name": "message", "kind": "Secret", "key": "text"}
+    signed = thing(QSM, namespace, "signed", {"privateKeyRef": {"name": "signer"}, "messageRef": message})
+    for one, reads in ((signer, 0), (signed, 2)):
+        mark = cluster.audit.mark()
+        api.create(one)
+        api.wait_success(one["kind"], namespace, one["metadata"]["name"])
+        operator.settle()
+        made = [str(request) for request in cluster.audit.requests(mark, namespace)]
+        assert made == ["get secrets"] * reads + ["create secrets", f"patch {PLURAL[one['kind']]}/status"]
+
+
 def test_restart_writes_and_reads_nothing(cluster, api, operators, operator, namespace):
     api.make(*exchange(namespace), *(thing(QRN, namespace, f"numbers-{number}") for number in range(20)))
     before = [api.list(kind, namespace) for kind in (*KINDS, "Secret")]
