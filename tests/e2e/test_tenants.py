@@ -376,6 +376,17 @@ def test_circle_of_certificates_through_two_namespaces(api, checking, namespace,
     assert found["status"]["issuer"] == f"CN={there}"
 
 
+def test_many_objects_hold_up_no_other_namespace(api, operators, namespace, there):
+    """One worker makes some 300 key pairs that were there before; another tenant's is made meanwhile."""
+    operators.start("--workers", "1").wait_ready()
+    many = [thing(QKKP, namespace, f"many-{number}") for number in range(400)]
+    for one in many:
+        api.create(one)
+    api.make(thing(QKKP, there, "one"))
+    waiting = [one for one in many if "status" not in api.get(QKKP, namespace, one["metadata"]["name"])]
+    assert waiting, "they were made too fast to show anything"
+
+
 def test_every_row_of_the_threat_model_has_its_test():
     rows = [line for line in (CHECKOUT / "docs" / "security.md").read_text().splitlines() if line.startswith("| ")]
     tests = {name for file in CHECKOUT.glob("tests/e2e/test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())}
