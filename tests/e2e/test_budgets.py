@@ -9,10 +9,11 @@ from callgrind import WITHOUT_STOSB, Counts
 FEW, MANY = 10, 60  # objects; what the operator does once cancels out
 ALLOCATORS = ("memory_allocate", "memory_allocate_zeroed", "memory_resize")
 # Of one object: allocations, those of OpenSSL and libcurl too; instructions of the whole process, with TLS; of its
-# reconcile; and of one watch event's decoding. The first kind is next to no cryptography, the second one a pair of keys.
+# reconcile; and of one watch event's decoding, which is less where the answer to our own write was there before its
+# event. The first kind is next to no cryptography, the second one a pair of keys.
 BUDGETS = {
-    QRN: {"allocations": 570, "instructions": 1_560_000, "reconcile": 372_000, "decode": 56_000},
-    QKKP: {"allocations": 1020, "instructions": 4_770_000, "reconcile": 3_500_000, "decode": 74_000},
+    QRN: {"allocations": 570, "instructions": 1_560_000, "reconcile": 372_000, "decode": 73_000},
+    QKKP: {"allocations": 1020, "instructions": 4_770_000, "reconcile": 3_500_000, "decode": 86_000},
 }
 SLACK = 1.2  # how requests and answers meet differs from run to run
 
