@@ -1,79 +1,15 @@
-#include "kube/queue.h"
+#include "kube/queue_internal.h"
 
 #include "base/clock.h"
 #include "base/condition.h"
-#include "base/map.h"
 #include "base/memory.h"
 
-#include <pthread.h>
 #include <string.h>
 
 enum {
     RETRY_FIRST_MS = 5,
     RETRY_MAX_MS = 1000 * 1000,
     FAILURES_MAX = 18, // 5 ms doubled so often is over the longest delay, so there is no need to count on
-    NOT_DELAYED = 0,   // a place in the heap is counted from 1
-};
-
-struct list {
-    struct item *first;
-    struct item *last;
-    size_t count;
-};
-
-enum lane { FAST_LANE, SLOW_LANE, LANES };
-
-// A namespace with items. Leaves its home with the last of them.
-struct tenant {
-    struct map *home; // namespace -> tenant
-    char *namespace;
-    size_t item_count;
-    struct list ready[LANES];
-    struct tenant *next[LANES]; // in the lane's round, while it has items that are ready there
-};
-
-// A key that is ready, delayed, being processed, or has failed of late; in the other case it is freed. It is
-// in at most one of the lanes and the heap, so it has one time at which it is ready.
-struct item {
-    char *key;
-    struct tenant *tenant;
-    char *spare; // the copy that queue_take gives out; NULL while a worker has it
-    bool ready;  // in a lane
-    bool processing;
-    bool marked;       // added while being processed
-    bool slow;         // waits in the slow lane
-    bool in_slow_slot; // is being processed, and was taken from there
-    size_t place;      // in the heap, or NOT_DELAYED
-    int64_t ready_ms;  // when delayed: the time to be ready (monotonic)
-    unsigned failures; // in a row
-    double since;      // when it became ready, then when it was started (monotonic seconds)
-    struct item *next; // among its tenant's in a lane, or among those being processed
-    struct item *previous;
-};
-
-// The tenants with items that are ready in a lane, in the order of their turns: the first gives its first
-// item and goes to the end. So each waits for one item of each other, however many those have.
-struct round {
-    struct tenant *first;
-    struct tenant *last;
-    size_t item_count;
-};
-
-struct queue {
-    struct queue_observer observer;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct map *items;         // key -> item, owned
-    struct map *tenants;       // namespace -> tenant, owned
-    struct round lanes[LANES]; // items that are ready
-    struct list running;
-    struct item **heap; // of delayed items by ready_ms, from index 1; always has room for every item
-    size_t heap_count;
-    size_t heap_room;
-    size_t slow_running;
-    size_t slow_limit;
-    size_t releases; // workers that are asked to leave
-    bool is_shut_down;
 };
 
 static void free_tenant(void *context) {
@@ -322,7 +258,7 @@ static void make_ready(struct queue *queue, struct item *item) {
     tell_added(queue, item);
 }
 
-static void make_due_ready(struct queue *queue) {
+void queue_make_due_ready(struct queue *queue) {
     int64_t now = clock_monotonic_ms();
     while (queue->heap_count > 0 && queue->heap[1]->ready_ms <= now) {
         make_ready(queue, queue->heap[1]);
@@ -487,7 +423,7 @@ bool queue_take(struct queue *queue, char **ret_key, bool *ret_slow) {
     bool slow = false;
     pthread_mutex_lock(&queue->lock);
     while (key == nullptr && !queue->is_shut_down && queue->releases == 0) {
-        make_due_ready(queue);
+        queue_make_due_ready(queue);
         struct item *item = find_next(queue);
         if (item != nullptr) {
             slow = item->slow;
@@ -539,79 +475,8 @@ void queue_shut_down(struct queue *queue) {
 
 size_t queue_depth(struct queue *queue) {
     pthread_mutex_lock(&queue->lock);
-    make_due_ready(queue);
+    queue_make_due_ready(queue);
     size_t depth = queue->lanes[FAST_LANE].item_count + queue->lanes[SLOW_LANE].item_count;
     pthread_mutex_unlock(&queue->lock);
     return depth;
-}
-
-// Whether visit wants more.
-static bool describe_list(const struct list *list, struct queue_key *key, double now,
-                          bool (*visit)(void *context, const struct queue_key *key), void *context) {
-    for (const struct item *item = list->first; item != nullptr; item = item->next) {
-        key->key = item->key;
-        key->slow = item->slow;
-        key->failures = item->failures;
-        key->seconds = now - item->since;
-        if (!visit(context, key)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool describe_lane(const struct queue *queue, enum lane lane, struct queue_key *key, double now,
-                          bool (*visit)(void *context, const struct queue_key *key), void *context) {
-    const struct tenant *tenant = queue->lanes[lane].first;
-    while (tenant != nullptr && describe_list(&tenant->ready[lane], key, now, visit, context)) {
-        tenant = tenant->next[lane];
-    }
-    return tenant == nullptr;
-}
-
-static void describe_delayed(const struct queue *queue,
-                             bool (*visit)(void *context, const struct queue_key *key), void *context) {
-    int64_t now = clock_monotonic_ms();
-    bool more = true;
-    for (size_t place = 1; place <= queue->heap_count && more; place++) {
-        const struct item *item = queue->heap[place];
-        struct queue_key key = {.key = item->key,
-                                .state = QUEUE_KEY_DELAYED,
-                                .slow = item->slow,
-                                .failures = item->failures,
-                                .seconds = (double)(item->ready_ms - now) / 1000};
-        more = visit(context, &key);
-    }
-}
-
-void queue_describe(struct queue *queue, bool (*visit)(void *context, const struct queue_key *key),
-                    void *context) {
-    struct queue_key running = {.state = QUEUE_KEY_RUNNING};
-    struct queue_key ready = {.state = QUEUE_KEY_READY};
-    pthread_mutex_lock(&queue->lock);
-    make_due_ready(queue);
-    double now = clock_monotonic_seconds();
-    if (describe_list(&queue->running, &running, now, visit, context) &&
-        describe_lane(queue, FAST_LANE, &ready, now, visit, context) &&
-        describe_lane(queue, SLOW_LANE, &ready, now, visit, context)) {
-        describe_delayed(queue, visit, context);
-    }
-    pthread_mutex_unlock(&queue->lock);
-}
-
-double queue_longest_running(struct queue *queue, double *ret_unfinished_sum) {
-    double longest = 0;
-    double sum = 0;
-    pthread_mutex_lock(&queue->lock);
-    double now = clock_monotonic_seconds();
-    for (const struct item *item = queue->running.first; item != nullptr; item = item->next) {
-        double seconds = now - item->since;
-        longest = seconds > longest ? seconds : longest;
-        sum += seconds;
-    }
-    pthread_mutex_unlock(&queue->lock);
-    if (ret_unfinished_sum != nullptr) {
-        *ret_unfinished_sum = sum;
-    }
-    return longest;
 }
