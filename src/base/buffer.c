@@ -77,6 +77,14 @@ void buffer_consume(struct buffer *buffer, size_t length) {
     memmove(buffer->data, buffer->data + length, buffer->length + 1);
 }
 
+void buffer_clear(struct buffer *buffer, size_t kept) {
+    if (buffer->capacity > kept) {
+        buffer_free(buffer);
+    } else {
+        buffer_consume(buffer, buffer->length);
+    }
+}
+
 const char *buffer_text(const struct buffer *buffer) {
     return buffer->data == nullptr ? "" : buffer->data;
 }

@@ -32,6 +32,9 @@ void buffer_advance(struct buffer *buffer, size_t length);
 // Drops the first length bytes.
 void buffer_consume(struct buffer *buffer, size_t length);
 
+// Drops all bytes, and the memory for them if it is more than kept bytes.
+void buffer_clear(struct buffer *buffer, size_t kept);
+
 // The content as a string, "" when empty; borrowed until the buffer changes.
 const char *buffer_text(const struct buffer *buffer);
 

@@ -48,14 +48,6 @@ static bool begins_items(const struct list_items *items) {
     return at == end && colons == 1;
 }
 
-static void forget(struct buffer *item) {
-    if (item->capacity > KEPT_CAPACITY) {
-        buffer_free(item);
-    } else {
-        buffer_consume(item, item->length);
-    }
-}
-
 struct receiver {
     bool (*item)(void *context, const char *text, size_t length, struct error *e);
     void *context;
@@ -68,7 +60,7 @@ static bool end_item(struct list_items *items, bool last, const struct receiver 
     if (!is_empty_array && !receiver->item(receiver->context, buffer_text(item), item->length, e)) {
         return false;
     }
-    forget(item);
+    buffer_clear(item, KEPT_CAPACITY);
     items->separated = !last;
     items->in_items = !last;
     return true;

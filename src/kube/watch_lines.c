@@ -12,14 +12,6 @@ static bool append(struct watch_lines *lines, const char *bytes, size_t length, 
     return buffer_append(&lines->pending, bytes, length, e);
 }
 
-static void forget(struct buffer *pending) {
-    if (pending->capacity > KEPT_CAPACITY) {
-        buffer_free(pending);
-    } else {
-        buffer_consume(pending, pending->length);
-    }
-}
-
 bool watch_lines_feed(struct watch_lines *lines, const char *bytes, size_t length,
                       bool (*line)(void *context, const char *text, size_t length, struct error *e),
                       void *context, struct error *e) {
@@ -36,7 +28,7 @@ bool watch_lines_feed(struct watch_lines *lines, const char *bytes, size_t lengt
         if (size > 0 && !line(context, text, size, e)) {
             return false;
         }
-        forget(pending);
+        buffer_clear(pending, KEPT_CAPACITY);
         bytes += piece + 1;
         length -= piece + 1;
     }

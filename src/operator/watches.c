@@ -35,6 +35,10 @@ struct watches {
 static const char dependency_format[] = "%s/%s/%s";
 static const char status_format[] = "status/%s";
 
+static void format_output(const char *ns, const char *secret_name, char ret_value[KEY_MAX]) {
+    snprintf(ret_value, KEY_MAX, dependency_format, kube_secrets.kind, ns, secret_name);
+}
+
 static void index_reference(const struct input_request *request, const char *own_namespace,
                             void (*add)(void *sink, const char *value), void *sink) {
     const struct reference *reference = &request->reference;
@@ -76,8 +80,7 @@ static void index_object(void *context, const struct kube_object *object,
     }
     if (watched->kind->entries != nullptr) {
         char value[KEY_MAX];
-        snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, object->namespace,
-                 decoded.secret_name);
+        format_output(object->namespace, decoded.secret_name, value);
         add(sink, value);
     }
     index_status(object, add, sink);
@@ -110,8 +113,7 @@ static void enqueue_other_claimants(struct watched *watched, const struct kube_o
     struct error ignored;
     char value[KEY_MAX];
     (void)decode_object(watched->kind, gone, &decoded, &ignored);
-    snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, gone->namespace,
-             decoded.secret_name);
+    format_output(gone->namespace, decoded.secret_name, value);
     enqueue_dependents(watched->watches, value);
 }
 
@@ -507,7 +509,7 @@ static void look_at_dependent(void *context, const struct kind *kind, const stru
 char *watches_find_older_claim(const struct watches *watches, const struct kind *kind,
                                const struct kube_object *object, const char *secret_name) {
     char value[KEY_MAX];
-    snprintf(value, sizeof(value), dependency_format, kube_secrets.kind, object->namespace, secret_name);
+    format_output(object->namespace, secret_name, value);
     struct claim_search search = {.kind = kind, .object = object, .secret_name = secret_name};
     watches_visit(watches, value, look_at_dependent, &search);
     return search.owner;

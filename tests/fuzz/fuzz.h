@@ -84,3 +84,21 @@ static inline size_t cutter_next(struct cutter *cutter, size_t most, size_t left
     size_t piece = 1 + (size_t)(bits >> 3) % (most >> bits % 8 | 1);
     return piece < left ? piece : left;
 }
+
+enum pieces { IN_ONE_PIECE, IN_SOME_PIECES, BYTE_BY_BYTE, PIECES_COUNT };
+enum { SOME_PIECE_MAX = 64 };
+
+// The next piece of the *size bytes at *data, which it moves on: a block of its own, so that a sanitizer sees
+// a read beyond its end; the caller frees it.
+static inline char *cutter_take(struct cutter *cutter, enum pieces pieces, const uint8_t **data, size_t *size,
+                                size_t *ret_length) {
+    size_t length = pieces == IN_ONE_PIECE   ? *size
+                    : pieces == BYTE_BY_BYTE ? 1
+                                             : cutter_next(cutter, SOME_PIECE_MAX, *size);
+    char *piece = memory_copy_span((const char *)*data, length);
+    CHECK(piece != nullptr);
+    *data += length;
+    *size -= length;
+    *ret_length = length;
+    return piece;
+}

@@ -5,9 +5,7 @@
 #include "kube/list_items.h"
 #include "json/read.h"
 
-enum { PIECE_MAX = 64, CAP = 1024 * 1024 };
-
-enum pieces { IN_ONE_PIECE, IN_SOME_PIECES, BYTE_BY_BYTE, PIECES_COUNT };
+enum { CAP = 1024 * 1024 };
 
 // What the answer means by the whole and by its parts.
 struct answer {
@@ -43,16 +41,10 @@ static void run(enum pieces pieces, const uint8_t *data, size_t size, yyjson_val
     struct cutter cutter = cutter_create(data, size);
     struct error e;
     while (size > 0) {
-        size_t piece = pieces == IN_ONE_PIECE   ? size
-                       : pieces == BYTE_BY_BYTE ? 1
-                                                : cutter_next(&cutter, PIECE_MAX, size);
-        // A block of its own, so that a sanitizer sees a read beyond its end.
-        char *bytes = memory_copy_span((const char *)data, piece);
-        CHECK(bytes != nullptr);
-        MUST(list_items_feed(&items, bytes, piece, take_item, &answer, &e), e);
+        size_t length;
+        char *bytes = cutter_take(&cutter, pieces, &data, &size, &length);
+        MUST(list_items_feed(&items, bytes, length, take_item, &answer, &e), e);
         memory_free(bytes);
-        data += piece;
-        size -= piece;
     }
     cleanup_json yyjson_doc *envelope = nullptr;
     bool parsed = json_parse(buffer_text(&items.envelope), items.envelope.length, &envelope, &e);

@@ -5,15 +5,12 @@
 #include "kube/watch_lines.h"
 
 enum {
-    PIECE_MAX = 64,
     TOLD_MAX = 16 * 1024 * 1024,
     NOW_MS = 1000,
     WATCH_SECONDS = 600,
     SHORT_LINE_MAX = 64,
     LONG_LINE_MAX = 8 * 1024 * 1024
 };
-
-enum pieces { IN_ONE_PIECE, IN_SOME_PIECES, BYTE_BY_BYTE, PIECES_COUNT };
 
 static void tell(struct buffer *told, const char *what, const char *text) {
     struct error e;
@@ -27,16 +24,10 @@ static bool feed(struct watch_lines *lines, enum pieces pieces, const uint8_t *d
     struct cutter cutter = cutter_create(data, size);
     bool taken = true;
     while (taken && size > 0) {
-        size_t piece = pieces == IN_ONE_PIECE   ? size
-                       : pieces == BYTE_BY_BYTE ? 1
-                                                : cutter_next(&cutter, PIECE_MAX, size);
-        // A block of its own, so that a sanitizer sees a read beyond its end.
-        char *bytes = memory_copy_span((const char *)data, piece);
-        CHECK(bytes != nullptr);
-        taken = watch_lines_feed(lines, bytes, piece, line, context, e);
+        size_t length;
+        char *bytes = cutter_take(&cutter, pieces, &data, &size, &length);
+        taken = watch_lines_feed(lines, bytes, length, line, context, e);
         memory_free(bytes);
-        data += piece;
-        size -= piece;
     }
     return taken;
 }

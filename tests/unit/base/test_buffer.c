@@ -102,6 +102,21 @@ static void out_of_memory_leaves_it_as_it_was(void **) {
     assert_string_equal(buffer_text(&buffer), "abc");
 }
 
+static void clearing_keeps_little_memory(void **) {
+    struct error e;
+    cleanup_buffer struct buffer buffer = buffer_create(100);
+    buffer_clear(&buffer, 10);
+    must(buffer_append_text(&buffer, "some text", &e), e);
+    size_t capacity = buffer.capacity;
+    buffer_clear(&buffer, capacity);
+    assert_string_equal(buffer_text(&buffer), "");
+    assert_int_equal(buffer.capacity, capacity);
+    buffer_clear(&buffer, capacity - 1);
+    assert_null(buffer.data);
+    must(buffer_append_text(&buffer, "more", &e), e);
+    assert_string_equal(buffer_text(&buffer), "more");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_a_string_from_the_start),
@@ -112,6 +127,7 @@ int main(void) {
         cmocka_unit_test(the_front_is_consumed),
         cmocka_unit_test(it_is_usable_after_it_was_freed),
         cmocka_unit_test(out_of_memory_leaves_it_as_it_was),
+        cmocka_unit_test(clearing_keeps_little_memory),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
