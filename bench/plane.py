@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import time
 
@@ -13,7 +14,8 @@ from audit import OPERATOR, Audit, read_entry
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 LIST_PAGE = 500
-STATUS = b'"subresource":"status"'  # in an entry of the audit log
+SECRET_MADE = re.compile(rb'/secrets[?"][^{]*"verb":"create"')  # in an entry of the audit log
+OUTPUT_SUFFIXES = ("", "-secret", "-signature")  # what an output Secret has after its object's name
 QUIET = 0.1  # of one core: less than this, and the control plane rests
 
 
@@ -100,7 +102,9 @@ class Progress:
         self.file = open(self.path, "rb")  # closed with this object
         self.file.seek(0, os.SEEK_END)
         self.unread = []  # what was added to the log and not looked at
-        self.begun = 0  # statuses in it and in what was looked at, as a search for their name counts them
+        self.begun = 0  # Secrets made, as a search for their path counts them
+        self.made = set()  # their names
+        self.finished = set()  # objects with a status that was written after their Secret
         self.rest = b""
         self.requests = {}  # "verb resource": how many were answered with success
         self.refused = {}
@@ -110,17 +114,17 @@ class Progress:
     def peek(self):
         """Takes note of what was added, at next to no cost: whoever is measured shares the cores with this."""
         self.unread.append(self.read())
-        self.begun += self.unread[-1].count(STATUS)
+        self.begun += len(SECRET_MADE.findall(self.unread[-1]))
 
     def look(self):
-        """Reads on; returns how many statuses have been written so far."""
+        """Reads on; returns how many objects have been finished so far."""
         self.peek()
         whole, _, self.rest = (self.rest + b"".join(self.unread)).rpartition(b"\n")
         self.unread = []
         for line in whole.splitlines():
             if self.user in line and b'"stage":"ResponseComplete"' in line:
                 self.take(read_entry(json.loads(line)))
-        return self.statuses
+        return len(self.finished)
 
     def read(self):
         """What has been added; the server starts a new file when one has become large."""
@@ -131,25 +135,25 @@ class Progress:
             content += self.file.read()
         return content
 
-    @property
-    def statuses(self):
-        return sum(count for what, count in self.requests.items() if what.startswith("patch ") and what.endswith("/status"))
-
     def take(self, request):
         good = request.code < 400
         counts = self.requests if good else self.refused
         counts[str(request)] = counts.get(str(request), 0) + 1
+        if good and str(request) == "create secrets":
+            self.made.add(request.name)
+        elif good and request.resource.endswith("/status") and not self.made.isdisjoint(request.name + end for end in OUTPUT_SUFFIXES):
+            self.finished.add(request.name)
         if good and request.verb in ("create", "patch") and request.resource not in ("events", "localsubjectaccessreviews"):
             self.first = self.first or request.received
             self.last = request.answered
 
-    def wait(self, statuses, patience=1800, pause=0.05, seen=lambda: None):
-        """Until so many statuses have been written; seen is called while they are not."""
+    def wait(self, objects, patience=1800, pause=0.05, seen=lambda: None):
+        """Until so many objects have been finished; seen is called while they are not."""
         deadline = time.monotonic() + patience
         self.peek()
-        while self.begun < statuses or self.look() < statuses:
+        while self.begun < objects or self.look() < objects:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.statuses} of {statuses} statuses after {patience} s: {self.requests} {self.refused}")
+                raise TimeoutError(f"{self.look()} of {objects} objects after {patience} s: {self.requests} {self.refused}")
             seen()
             time.sleep(pause)
             self.peek()

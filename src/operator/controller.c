@@ -235,6 +235,11 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
         verdict->kind = VERDICT_SLOW;
         return;
     }
+    if (r->is_brief_wait) {
+        verdict->kind = VERDICT_DONE;
+        reconcile_log(r, LOG_DEBUG, r->reason, e->message);
+        return;
+    }
     const struct consequence *consequence = &consequences[e->class];
     const char *reason = r->reason[0] != '\0' ? r->reason : consequence->reason;
     verdict->kind = judge(consequence, e);

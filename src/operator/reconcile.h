@@ -36,10 +36,11 @@ struct reconcile {
     struct source sources[KIND_INPUTS_MAX];
     char reason[REASON_SIZE]; // the Ready condition's, where it is not that of the error's class
 
-    bool is_granted;  // some input is in another namespace, and may be read
-    bool may_be_slow; // this worker may do work that takes seconds
-    bool is_deferred; // there was such work, and it was not done
-    bool is_retried;  // it failed, and will be tried again, and each time is counted in the Event
+    bool is_granted;    // some input is in another namespace, and may be read
+    bool may_be_slow;   // this worker may do work that takes seconds
+    bool is_deferred;   // there was such work, and it was not done
+    bool is_brief_wait; // for an input that is about to be looked at, so that nothing is to be told yet
+    bool is_retried;    // it failed, and will be tried again, and each time is counted in the Event
     struct occasion occasion;
 
     struct secret_data data;     // the output, made or read
