@@ -192,29 +192,18 @@ static bool doubt(struct reflector *reflector, int64_t now_ms) {
 
 // ---- queries
 
-static bool append_encoded(struct buffer *query, const char *text, struct error *e) {
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                     (byte >= '0' && byte <= '9') || strchr("-._~", byte) != nullptr;
-        if (plain ? !buffer_append(query, text, 1, e) : !buffer_append_format(query, e, "%%%02X", byte)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool build_list(struct reflector *reflector, struct error *e) {
     struct buffer *query = &reflector->query;
     if (reflector->token != nullptr) {
         return buffer_append_format(query, e, "limit=%d&continue=", PAGE_SIZE) &&
-               append_encoded(query, reflector->token, e);
+               kube_append_encoded(query, reflector->token, e);
     }
     switch (reflector->version) {
     case ANY: // the limit counts only where the server has no cache to answer from
         return buffer_append_format(query, e, "limit=%d&resourceVersion=0", PAGE_SIZE);
     case SEEN: // without limit, since a limit would keep the server from answering from its cache
-        return buffer_append_text(query, "resourceVersion=", e) && append_encoded(query, reflector->seen, e);
+        return buffer_append_text(query, "resourceVersion=", e) &&
+               kube_append_encoded(query, reflector->seen, e);
     case NEWEST:
         break;
     }
@@ -228,7 +217,7 @@ static bool build_watch(struct reflector *reflector, uint32_t *ret_seconds, stru
     if (!buffer_append_format(&reflector->query, e, "watch=1&allowWatchBookmarks=true&timeoutSeconds=%u",
                               seconds) ||
         !buffer_append_text(&reflector->query, "&resourceVersion=", e) ||
-        !append_encoded(&reflector->query, reflector->seen, e)) {
+        !kube_append_encoded(&reflector->query, reflector->seen, e)) {
         return false;
     }
     *ret_seconds = seconds;

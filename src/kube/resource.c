@@ -27,23 +27,24 @@ static bool is_unreserved(char c) {
            (c != '\0' && strchr("-._~", c) != nullptr);
 }
 
-// Appends "/" and part, percent-encoded.
-static bool append_part(struct buffer *path, const char *part, struct error *e) {
-    if (strcmp(part, ".") == 0 || strcmp(part, "..") == 0) {
-        return error_set(e, ERROR_INVALID_SPEC, "\"%s\" is not the name of an object", part);
-    }
-    if (!buffer_append_text(path, "/", e)) {
-        return false;
-    }
-    for (; *part != '\0'; part++) {
-        bool done = is_unreserved(*part)
-                        ? buffer_append(path, part, 1, e)
-                        : buffer_append_format(path, e, "%%%02X", (unsigned)(unsigned char)*part);
+bool kube_append_encoded(struct buffer *url, const char *text, struct error *e) {
+    for (; *text != '\0'; text++) {
+        bool done = is_unreserved(*text)
+                        ? buffer_append(url, text, 1, e)
+                        : buffer_append_format(url, e, "%%%02X", (unsigned)(unsigned char)*text);
         if (!done) {
             return false;
         }
     }
     return true;
+}
+
+// Appends "/" and part.
+static bool append_part(struct buffer *path, const char *part, struct error *e) {
+    if (strcmp(part, ".") == 0 || strcmp(part, "..") == 0) {
+        return error_set(e, ERROR_INVALID_SPEC, "\"%s\" is not the name of an object", part);
+    }
+    return buffer_append_text(path, "/", e) && kube_append_encoded(path, part, e);
 }
 
 static bool append_optional(struct buffer *path, const char *part, struct error *e) {

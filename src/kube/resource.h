@@ -22,3 +22,7 @@ extern const struct kube_resource kube_leases; // coordination.k8s.io/v1
 // NO_MEMORY, INTERNAL (over the buffer's cap).
 [[nodiscard]] bool kube_resource_path(const struct kube_resource *resource, const char *ns, const char *name,
                                       const char *subresource, struct buffer *path, struct error *e);
+
+// Appends text as a part of a path or of a query: all but RFC 3986's unreserved characters are
+// percent-encoded. Errors: NO_MEMORY, INTERNAL (over the buffer's cap).
+[[nodiscard]] bool kube_append_encoded(struct buffer *url, const char *text, struct error *e);

@@ -274,9 +274,11 @@ bool reconcile_request(const struct reconcile *r, const struct kube_request *req
 }
 
 bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *namespace,
-                   const char *name, yyjson_doc **ret_document, struct error *e) {
+                   const char *name, const char *version, yyjson_doc **ret_document, struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    if (!kube_resource_path(resource, namespace, name, nullptr, &path, e)) {
+    if (!kube_resource_path(resource, namespace, name, nullptr, &path, e) ||
+        (version != nullptr &&
+         !(buffer_append_text(&path, "?resourceVersion=", e) && kube_append_encoded(&path, version, e)))) {
         return false;
     }
     struct kube_request request = {.method = "GET", .path = buffer_text(&path)};

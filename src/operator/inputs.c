@@ -394,6 +394,12 @@ static bool take_bytes(struct reconcile *r, struct source *source, yyjson_val *r
     return false;
 }
 
+// The version that an upstream's owner verified, which is exactly what check_version asks for. A Secret of
+// others has none: it is read as it is now, which may be newer than what the watch has shown.
+static const char *known_version(const struct source *source) {
+    return source->upstream == nullptr || source->seen == nullptr ? nullptr : source->seen->resource_version;
+}
+
 // What was read must be what its owner verified.
 static bool check_version(const struct source *source, struct error *e) {
     if (source->upstream == nullptr) {
@@ -415,7 +421,8 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
         watches_find_store(r->controller->watches, source->resource->kind, source->namespace);
     uint64_t removals = store_removals(store);
     cleanup_json yyjson_doc *document = nullptr;
-    if (!reconcile_get(r, source->resource, source->namespace, source->name, &document, e)) {
+    if (!reconcile_get(r, source->resource, source->namespace, source->name, known_version(source), &document,
+                       e)) {
         if (source->upstream == nullptr && source->request->reference.kind == nullptr) {
             source->from = source->request->sources; // what the reference means in the first place
         }

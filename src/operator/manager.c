@@ -28,7 +28,7 @@
 enum { STOP_DEADLINE_MS = 8000 };
 
 // As what a Go controller's client sends by default: work comes first, and the API server is everybody's.
-static const struct event_pace event_pace = {.interval_ms = 50, .burst = 100};
+static const struct event_pace event_pace = {.interval_ms = 50, .burst = 25};
 
 static const char chore_settings[] = "settings";
 static const char chore_certificate[] = "webhook-certificate";

@@ -84,8 +84,8 @@ static void forget_output(struct reconcile *r) {
 static bool read_secret(struct reconcile *r, struct error *e) {
     uint64_t removals = store_removals(secret_store(r));
     forget_output(r);
-    if (!reconcile_get(r, &kube_secrets, r->object->namespace, r->decoded.secret_name, &r->secret_document,
-                       e)) {
+    if (!reconcile_get(r, &kube_secrets, r->object->namespace, r->decoded.secret_name, nullptr,
+                       &r->secret_document, e)) {
         return false;
     }
     yyjson_val *root = yyjson_doc_get_root(r->secret_document);

@@ -63,10 +63,11 @@ void reconcile_record(const struct reconcile *r, bool warning, const char *reaso
 [[nodiscard]] bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
                                      yyjson_doc **ret_document, struct error *e);
 
-// Reads an object live; *ret_document is owned. Errors: as reconcile_request.
+// Reads an object as it is now, or, with version, at that version or any later one: the API server may answer
+// from its memory then, without asking etcd. *ret_document is owned. Errors: as reconcile_request.
 [[nodiscard]] bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource,
-                                 const char *namespace, const char *name, yyjson_doc **ret_document,
-                                 struct error *e);
+                                 const char *namespace, const char *name, const char *version,
+                                 yyjson_doc **ret_document, struct error *e);
 
 // What the watch knows of the object of that kind, namespace and name: a count that is the caller's, or NULL.
 struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *namespace,

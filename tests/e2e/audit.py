@@ -15,6 +15,7 @@ class Request:
     resource: str  # "secrets", "quantumkemkeypairs/status"
     namespace: str
     name: str
+    query: str  # of its URL
     code: int
     credential: str  # which of the user's tokens it came with
     received: datetime.datetime  # by the server's clock
@@ -64,6 +65,7 @@ def read_entry(entry):
         "/".join(parts),
         target.get("namespace", ""),
         target.get("name", ""),
+        entry["requestURI"].partition("?")[2],
         entry["responseStatus"]["code"],
         "".join(extra.get("authentication.kubernetes.io/credential-id", [])),
         datetime.datetime.fromisoformat(entry["requestReceivedTimestamp"]),

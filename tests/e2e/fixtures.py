@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from api import Api
+from api import QC, Api
 from audit import Audit
 from process import Operators
 
@@ -99,8 +99,10 @@ def operator(operators):
 
 @pytest.fixture
 def namespace(api):
-    """A new one; it goes with the cluster."""
-    return api.create({"kind": "Namespace", "metadata": {"generateName": "e2e-"}})["metadata"]["name"]
+    """A new one; it goes with the cluster, but for certificates: later tests are not to see them renewed."""
+    name = api.create({"kind": "Namespace", "metadata": {"generateName": "e2e-"}})["metadata"]["name"]
+    yield name
+    api.call("DELETE", api.path(QC, name))
 
 
 @pytest.hookimpl(wrapper=True)

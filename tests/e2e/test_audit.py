@@ -63,6 +63,18 @@ def test_a_dependent_object_costs_one_read_for_each_input(cluster, api, operator
     assert seen | set(INDEPENDENT) == set(PLURAL), "a kind is counted nowhere"
 
 
+def test_own_outputs_are_read_at_the_version_that_was_verified(cluster, api, operator, namespace):
+    """Which the API server has in memory. A Secret of others may be newer than what is known of it."""
+    api.create(secret_thing(namespace, "message", {"text": b"a message"}))
+    api.make(thing(QSKP, namespace, "signer"))
+    mark = cluster.audit.mark()
+    references = {"privateKeyRef": {"name": "signer"}, "messageRef": {"name": "message", "kind": "Secret", "key": "text"}}
+    api.make(thing(QSM, namespace, "signed", references))
+    read = {one.name: one.query for one in cluster.audit.requests(mark, namespace) if one.verb == "get"}
+    version = api.get("Secret", namespace, "signer")["metadata"]["resourceVersion"]
+    assert read == {"signer": f"resourceVersion={version}", "message": ""}
+
+
 def test_what_is_made_at_once_costs_no_more(cluster, api, operators, operator, namespace):
     """Nothing is told of a wait for what is about to be looked at, in whatever order the objects are taken up."""
     operators.stop()
