@@ -48,7 +48,7 @@ WORKLOADS = {one.name: one for one in (
         "privateKeyRef": {"name": "signer"}, "messageRef": {"kind": "Secret", "name": "message", "key": "text"},
     })], (SIGNER, MESSAGE)),
     Workload("certificates", [QC], lambda name: [thing(QC, NAMESPACE, name, {
-        "domain": "leaf.example", "algorithm": "ML-DSA-65", "parentCARef": {"name": "ca"},
+        "certType": "server", "domain": "leaf.example", "algorithm": "ML-DSA-65", "parentCARef": {"name": "ca"},
     })], (CA,)),
 )}  # fmt: skip
 
@@ -67,12 +67,12 @@ def prepare(plane, workload):
 
 
 def ready_made(plane, workload, samples):
-    """For each object that is there: the two writes that an operator would make, after the sample's."""
+    """For each object that is not finished: the two writes that an operator would make, after the sample's."""
     jobs = []
     for kind in workload.step:
         sample, secret = samples[kind]
         for one in plane.list(kind, NAMESPACE):
-            if one["metadata"]["name"] != sample["metadata"]["name"]:
+            if "status" not in one:
                 jobs.append(writes(plane.api, one, sample, secret))
     return jobs
 

@@ -79,9 +79,15 @@ static bool is_of_ending_namespace(yyjson_val *status) {
     return false;
 }
 
-static enum error_class classify(int status, const char *reason) {
+// Whether a version was asked for that is too old, or that the server does not know (any more).
+static bool is_version_refused(int status, const char *reason, const char *message) {
     bool expired = reason != nullptr && (strcmp(reason, "Expired") == 0 || strcmp(reason, "Gone") == 0);
-    if (status == 410 || ((status == 500 || status == 504) && expired)) {
+    bool unknown = message != nullptr && strstr(message, "Too large resource version") != nullptr;
+    return status == 410 || ((status == 500 || status == 504) && (expired || unknown));
+}
+
+static enum error_class classify(int status, const char *reason, const char *message) {
+    if (is_version_refused(status, reason, message)) {
         return ERROR_GONE;
     }
     switch (status) {
@@ -117,7 +123,7 @@ void kube_status_error(int status, uint32_t retry_after_ms, const char *body, si
         root = nullptr; // a proxy's page, say
     }
     const char *message = json_member_text(root, "message");
-    enum error_class class = classify(status, json_member_text(root, "reason"));
+    enum error_class class = classify(status, json_member_text(root, "reason"), message);
     if (class == ERROR_FORBIDDEN && is_of_ending_namespace(root)) {
         class = ERROR_NOT_FOUND; // as a moment later
     }
@@ -245,7 +251,7 @@ static int64_t retry_delay(struct attempts *attempts, int status, const struct e
         attempts->token_renewed = true;
         return 0;
     }
-    bool busy = status == 429 || status >= 500;
+    bool busy = status == 429 || (status >= 500 && e->class != ERROR_GONE);
     return busy && e->retry_after_ms > 0 && attempts->made < TRIES_MAX ? (int64_t)e->retry_after_ms : -1;
 }
 

@@ -149,8 +149,7 @@ static void learn(struct reflector *reflector) {
 
 // What was seen, or the token of the next page, means nothing to the server (any more).
 static bool is_version_refused(int status, const struct error *error) {
-    return status == STATUS_GONE || error->class == ERROR_GONE ||
-           strstr(error->message, "Too large resource version") != nullptr;
+    return status == STATUS_GONE || error->class == ERROR_GONE;
 }
 
 static void restart(struct reflector *reflector, int64_t now_ms, const struct error *error) {

@@ -233,6 +233,17 @@ static void a_longer_wait_than_the_timeout_is_left_to_the_caller(void **state) {
     assert_int_equal(script->calls, 1);
 }
 
+static void a_version_that_the_server_does_not_know_is_not_waited_for(void **state) {
+    struct script *script = *state;
+    struct error e;
+    static const char refusal[] =
+        "{\"kind\":\"Status\",\"message\":\"Timeout: Too large resource version: 9, "
+        "current: 5\",\"reason\":\"Timeout\",\"details\":{\"retryAfterSeconds\":1}}";
+    play(script, (const struct answer[]){{504, "Retry-After: 1\r\n", refusal}, {0}});
+    must_fail(kube_client_call(script->api.client, &get, nullptr, &e), e, ERROR_GONE, "Too large");
+    assert_int_equal(script->calls, 1);
+}
+
 static void *interrupt_later(void *context) {
     struct script *script = context;
     int observed = 0;
@@ -437,6 +448,8 @@ int main(void) {
         cmocka_unit_test(a_status_is_decoded_leniently),
         cmocka_unit_test(an_ending_namespace_is_as_good_as_gone),
         cmocka_unit_test_setup_teardown(a_busy_server_is_asked_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_version_that_the_server_does_not_know_is_not_waited_for, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_longer_wait_than_the_timeout_is_left_to_the_caller, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_interrupted_client_waits_no_more, set_up, tear_down),

@@ -182,7 +182,7 @@ static void test_trap_09_a_too_large_version_lists_the_newest_at_once(void **sta
     must_fail(give_line(fixture, EVENT("ADDED", ITEM("b", "101")), &e), e, ERROR_NO_MEMORY, "");
     wait_out(fixture);
     expect_list(fixture, "resourceVersion=100");
-    fail_as(fixture, 504, ERROR_RETRYABLE, 1000, "Timeout: Too large resource version: 100, current: 9");
+    fail_as(fixture, 504, ERROR_GONE, 1000, "Timeout: Too large resource version: 100, current: 9");
     expect_list(fixture, NEWEST_LIST);
     page(fixture, LIST("9", ""));
     expect_watch(fixture, "9");
@@ -194,7 +194,7 @@ static void test_trap_09_a_watch_from_a_too_large_version_lists_too(void **state
     begin_watch(fixture);
     must_fail(
         give_line(fixture, STATUS_EVENT("504", "Timeout", "Too large resource version: 100, current: 9"), &e),
-        e, ERROR_RETRYABLE, "Too large");
+        e, ERROR_GONE, "Too large");
     expect_list(fixture, NEWEST_LIST);
 }
 
