@@ -94,7 +94,7 @@ static enum error_class classify(int status, const char *reason, const char *mes
     case 400:
     case 413:
     case 422:
-        return ERROR_INVALID_SPEC;
+        return ERROR_REFUSED; // whether a user's spec is to blame for that is not known here
     case 403:
         return ERROR_FORBIDDEN;
     case 404:

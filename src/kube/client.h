@@ -45,7 +45,7 @@ struct kube_request {
 // Sends request and waits; not on the loop thread. *ret_document is owned; ret_document NULL: the answer is
 // not wanted. 429 and 5xx answers with Retry-After are retried here while the timeout lasts, at most 10
 // times, and a 401 once with a fresh token. A metav1.Status answer becomes the error's message. Errors by
-// HTTP status: 404 NOT_FOUND, 403 FORBIDDEN, 409 CONFLICT, 410 GONE, 400 and 422 INVALID_SPEC, 401, 408, 429
+// HTTP status: 404 NOT_FOUND, 403 FORBIDDEN, 409 CONFLICT, 410 GONE, 400, 413 and 422 REFUSED, 401, 408, 429
 // and 5xx RETRYABLE (a 500 or 504 with reason "Expired", or of a version that is too large, is GONE); else
 // those of http_client_call.
 [[nodiscard]] bool kube_client_call(struct kube_client *client, const struct kube_request *request,

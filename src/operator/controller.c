@@ -267,9 +267,7 @@ bool reconcile_request(const struct reconcile *r, const struct kube_request *req
     if (kube_client_call(r->controller->client, request, ret_document, e)) {
         return true;
     }
-    if (e->class == ERROR_INVALID_SPEC || e->class == ERROR_FORBIDDEN) {
-        e->class = ERROR_REFUSED;
-    }
+    e->class = e->class == ERROR_FORBIDDEN ? ERROR_REFUSED : e->class;
     return false;
 }
 

@@ -58,8 +58,8 @@ void reconcile_log(const struct reconcile *r, enum log_level level, const char *
 void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
                       const char *note);
 
-// Sends a request of r's as kube_client_call does. What the API server refuses is no fault of the object's
-// spec and may be accepted later, so INVALID_SPEC and FORBIDDEN become REFUSED.
+// Sends a request of r's as kube_client_call does. That the operator may not do something is no answer to
+// whether the object's owner may, so FORBIDDEN becomes REFUSED.
 [[nodiscard]] bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
                                      yyjson_doc **ret_document, struct error *e);
 
