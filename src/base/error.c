@@ -59,6 +59,8 @@ const char *error_class_name(enum error_class class) {
         [ERROR_FORBIDDEN] = "forbidden",
         [ERROR_INVALID_SPEC] = "invalid_spec",
         [ERROR_REFUSED] = "refused",
+        [ERROR_KEY_LOST] = "key_lost",
+        [ERROR_KEY_MISMATCH] = "key_mismatch",
         [ERROR_CRYPTO] = "crypto",
         [ERROR_IO] = "io",
         [ERROR_NO_MEMORY] = "no_memory",

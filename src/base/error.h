@@ -16,9 +16,11 @@ enum error_class {
     ERROR_GONE,         // a resourceVersion or continue token is too old: list again
     ERROR_FORBIDDEN,    // refused by authorization
     ERROR_INVALID_SPEC, // what the user wrote, or the input that it names, cannot be served as it is
-    ERROR_REFUSED, // the API server did not accept a request of ours: admission, quota, missing permission
-    ERROR_CRYPTO,  // OpenSSL failed, or a result did not pass its check
-    ERROR_IO,      // the network or the file system failed
+    ERROR_REFUSED,  // the API server did not accept a request of ours: admission, quota, missing permission
+    ERROR_KEY_LOST, // what cannot be made again is gone, and nothing may take its place
+    ERROR_KEY_MISMATCH, // two things that are sound by themselves are not of one key
+    ERROR_CRYPTO,       // OpenSSL failed, or a result did not pass its check
+    ERROR_IO,           // the network or the file system failed
     ERROR_NO_MEMORY,
     ERROR_INTERNAL, // a broken assumption of our own
 };

@@ -145,6 +145,12 @@ bool certificate_check_key(const struct certificate *certificate, const struct p
            crypto_error(e, ERROR_CRYPTO, "the certificate is of another key");
 }
 
+bool certificate_same_key(const struct certificate *one, const struct certificate *other) {
+    EVP_PKEY *left = X509_get0_pubkey(one->x509);
+    EVP_PKEY *right = X509_get0_pubkey(other->x509);
+    return left != nullptr && right != nullptr && EVP_PKEY_eq(left, right) == 1;
+}
+
 bool certificate_equals(const struct certificate *one, const struct certificate *other) {
     return X509_cmp(one->x509, other->x509) == 0;
 }

@@ -126,6 +126,9 @@ static inline void certificate_cleanup(struct certificate **certificate) {
 [[nodiscard]] bool certificate_check_key(const struct certificate *certificate, const struct pkey *pkey,
                                          struct error *e);
 
+// Whether both are of one public key.
+bool certificate_same_key(const struct certificate *one, const struct certificate *other);
+
 // Whether both are the same, byte by byte.
 bool certificate_equals(const struct certificate *one, const struct certificate *other);
 

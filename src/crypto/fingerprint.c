@@ -1,16 +1,17 @@
 #include "crypto/fingerprint.h"
 
-#include "crypto/digest.h"
-
-#include <stdio.h>
+#include <string.h>
 
 bool fingerprint_compute(const void *bytes, size_t length, char ret_text[FINGERPRINT_SIZE], struct error *e) {
-    uint8_t digest[DIGEST_SIZE];
-    if (!digest_compute(bytes, length, digest, e)) {
+    char digest[DIGEST_TEXT_SIZE];
+    if (!digest_format(bytes, length, digest, e)) {
         return false;
     }
-    for (int i = 0; i < (FINGERPRINT_SIZE - 1) / 2; i++) {
-        snprintf(ret_text + 2 * i, 3, "%02x", digest[i]);
-    }
+    fingerprint_of_digest(digest, ret_text);
     return true;
+}
+
+void fingerprint_of_digest(const char digest[DIGEST_TEXT_SIZE], char ret_text[FINGERPRINT_SIZE]) {
+    memcpy(ret_text, digest + DIGEST_PREFIX_LENGTH, FINGERPRINT_SIZE - 1);
+    ret_text[FINGERPRINT_SIZE - 1] = '\0';
 }

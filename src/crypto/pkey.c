@@ -196,6 +196,48 @@ bool pkey_private_pem(const struct pkey *pkey, struct secret **ret_pem, struct e
     return done;
 }
 
+bool pkey_has_seed(const struct pkey *pkey) {
+    size_t length = 0;
+    bool is_seed_itself = pkey->algorithm->seed_size > pkey->algorithm->private_key_size / 2; // FIPS 205
+    return pkey->has_private &&
+           (is_seed_itself || EVP_PKEY_get_octet_string_param(pkey->evp, OSSL_PKEY_PARAM_ML_KEM_SEED, nullptr,
+                                                              0, &length) == 1);
+}
+
+// The private key of PKCS#8 is the raw one as an OCTET STRING of its own.
+static bool fill_pkcs8(PKCS8_PRIV_KEY_INFO *pkcs8, const struct algorithm *algorithm,
+                       const struct secret *raw) {
+    ASN1_OCTET_STRING *inner = ASN1_OCTET_STRING_new();
+    unsigned char *der = nullptr;
+    int length = -1;
+    if (inner != nullptr && ASN1_OCTET_STRING_set(inner, secret_view(raw), (int)secret_length(raw)) == 1) {
+        length = i2d_ASN1_OCTET_STRING(inner, &der);
+    }
+    ASN1_STRING_clear_free(inner);
+    bool done = length > 0 && PKCS8_pkey_set0(pkcs8, OBJ_txt2obj(algorithm->openssl_name, 0), 0, V_ASN1_UNDEF,
+                                              nullptr, der, length) == 1;
+    if (!done && length > 0) {
+        OPENSSL_clear_free(der, (size_t)length);
+    }
+    return done;
+}
+
+bool pkey_expanded_pem(const struct pkey *pkey, struct secret **ret_pem, struct error *e) {
+    cleanup_secret struct secret *raw = nullptr;
+    cleanup_bio BIO *bio = BIO_new(BIO_s_mem());
+    cleanup_pkcs8 PKCS8_PRIV_KEY_INFO *pkcs8 = PKCS8_PRIV_KEY_INFO_new();
+    char *text;
+    if (!pkey_private(pkey, &raw, e)) {
+        return false;
+    }
+    if (bio == nullptr || pkcs8 == nullptr || !fill_pkcs8(pkcs8, pkey->algorithm, raw) ||
+        PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio, pkcs8) != 1) {
+        return crypto_error(e, ERROR_CRYPTO, "writing a private key of %s", pkey->algorithm->name);
+    }
+    long length = BIO_get_mem_data(bio, &text);
+    return secret_copy(text, (size_t)length, ret_pem, e);
+}
+
 static bool check_same_private(const struct pkey *one, const struct pkey *other, struct error *e) {
     cleanup_secret struct secret *left = nullptr;
     cleanup_secret struct secret *right = nullptr;

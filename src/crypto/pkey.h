@@ -56,6 +56,14 @@ bool pkey_has_private(const struct pkey *pkey);
 // from a seed, or one that was read from such a PEM. Errors: CRYPTO (no private key or no seed), NO_MEMORY.
 [[nodiscard]] bool pkey_private_pem(const struct pkey *pkey, struct secret **ret_pem, struct error *e);
 
+// Whether pkey_private_pem can write the key.
+bool pkey_has_seed(const struct pkey *pkey);
+
+// The private key as PEM "PRIVATE KEY" (PKCS#8 with the expanded key, RFC 9935 section 6, RFC 9881 section
+// 6), for one whose seed is not known; *ret_pem is owned and holds text without a NUL. Not every program
+// reads it. Errors: as of pkey_private, CRYPTO.
+[[nodiscard]] bool pkey_expanded_pem(const struct pkey *pkey, struct secret **ret_pem, struct error *e);
+
 // Checks that two keys are the same: algorithm, public key, and, when both have one, private key (compared as
 // raw encodings). Errors: CRYPTO (they differ; the message says in what), NO_MEMORY.
 [[nodiscard]] bool pkey_check_same(const struct pkey *one, const struct pkey *other, struct error *e);

@@ -2,8 +2,7 @@
 // signed by itself or by another QuantumCertificate.
 #include "base/clock.h"
 #include "crypto/keyform.h"
-#include "crypto/signature.h"
-#include "kinds/certificate_spec.h"
+#include "kinds/certificate_key.h"
 #include "kinds/input_key.h"
 #include "kinds/reasons.h"
 #include "kinds/table.h"
@@ -87,46 +86,6 @@ static bool issuer_check_times(const struct certificate *issuer, int64_t now, st
 
 // ---- making
 
-// The private key that was there, if all entries agree on it and it is of the right kind.
-static bool find_previous_key(const struct certificate_spec *spec, const struct secret_data *previous,
-                              struct pkey **ret_pkey) {
-    const struct secret *key = secret_data_get(previous, "tls.key");
-    const struct secret *copy = secret_data_get(previous, "key.pem");
-    const struct secret *public_pem = secret_data_get(previous, "pub.pem");
-    cleanup_pkey struct pkey *pkey = nullptr;
-    cleanup_pkey struct pkey *public_key = nullptr;
-    struct error ignored;
-    bool good =
-        key != nullptr && copy != nullptr && public_pem != nullptr &&
-        secret_equals(key, secret_view(copy), secret_length(copy)) &&
-        keyform_read_private(spec->algorithm, secret_view(key), secret_length(key), &pkey, &ignored) &&
-        keyform_read_public(spec->algorithm, secret_view(public_pem), secret_length(public_pem), &public_key,
-                            &ignored) &&
-        pkey_check_same(pkey, public_key, &ignored);
-    if (good) {
-        *ret_pkey = pkey;
-        pkey = nullptr;
-    }
-    return good;
-}
-
-static bool choose_key(const struct certificate_spec *spec, const struct secret_data *previous,
-                       struct pkey **ret_pkey, struct error *e) {
-    cleanup_pkey struct pkey *pkey = nullptr;
-    if (!spec->rotates_key && previous != nullptr && find_previous_key(spec, previous, ret_pkey)) {
-        return true;
-    }
-    if (!algorithm_check_available(spec->algorithm, e)) {
-        return error_wrap(e, "spec.algorithm");
-    }
-    if (!pkey_generate(spec->algorithm, &pkey, e) || !signature_check_pair(pkey, e)) {
-        return false;
-    }
-    *ret_pkey = pkey;
-    pkey = nullptr;
-    return true;
-}
-
 static struct certificate_template make_template(const struct certificate_spec *spec,
                                                  const struct certificate *issuer, int64_t now) {
     struct certificate_template template = {
@@ -192,7 +151,7 @@ static bool issue(const struct certificate_spec *spec, const struct issuer *issu
         return false;
     }
     struct certificate_template template = make_template(spec, parent, occasion->now);
-    return choose_key(spec, occasion->previous, &pkey, e) &&
+    return certificate_key_choose(spec, occasion, &pkey, e) &&
            certificate_issue(&template, pkey, parent, parent == nullptr ? nullptr : issuer->key, &leaf, e) &&
            add_output(leaf, issuer, pkey, data, e);
 }
@@ -319,8 +278,7 @@ static bool report_leaf(const struct certificate *leaf, const struct secret *pub
         !report_written(report, "issuer", certificate_append_issuer, leaf, e) ||
         !report_written(report, "serialNumber", certificate_append_serial, leaf, e) ||
         !report_written(report, "certPEM", certificate_append_pem, leaf, e) ||
-        !certificate_append_der(leaf, &der, e) ||
-        !fingerprint_compute(der.data, der.length, report->fingerprint, e)) {
+        !certificate_append_der(leaf, &der, e) || !report_public(report, der.data, der.length, e)) {
         return false;
     }
     report_span(report, "publicKeyPEM", public_pem);
@@ -373,6 +331,128 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     return true;
 }
 
+// ---- putting right
+
+// The certificate for pkey that the previous output held; *ret_leaf is owned, NULL: none can be found.
+static bool find_leaf(const struct secret_data *previous, const struct pkey *pkey,
+                      struct certificate **ret_leaf, struct error *e) {
+    static const char *const names[] = {"tls.crt", "cert.pem"};
+    *ret_leaf = nullptr;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && *ret_leaf == nullptr; i++) {
+        const struct secret *entry = secret_data_get(previous, names[i]);
+        cleanup_certificate_chain struct certificate_chain chain = {0};
+        struct error unfit = {0};
+        bool fits = entry != nullptr && certificate_chain_read(entry, &chain, &unfit) &&
+                    certificate_check_key(chain.certificates[0], pkey, &unfit);
+        if (unfit.class == ERROR_NO_MEMORY) {
+            *e = unfit;
+            return false;
+        }
+        if (fits && !certificate_copy(chain.certificates[0], ret_leaf, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether all of the output verifies, as inspect sees it.
+static bool is_whole(const struct certificate_spec *spec, const struct secret_data *data, int64_t now,
+                     struct error *unfit) {
+    cleanup_stored struct stored stored = {0};
+    return read_stored(spec, data, &stored, unfit) && verify(spec, &stored, now, unfit);
+}
+
+// Whether a certificate is known to be the one that was made: by its metadata, or else by the status.
+static bool is_known(const struct certificate *leaf, const struct occasion *occasion, bool *ret_known,
+                     struct error *e) {
+    const struct record *record = &occasion->record;
+    cleanup_buffer struct buffer der = buffer_create(PEM_MAX);
+    char digest[DIGEST_TEXT_SIZE];
+    if (!certificate_append_der(leaf, &der, e) || !digest_format(der.data, der.length, digest, e)) {
+        return false;
+    }
+    *ret_known =
+        occasion->previous_metadata != nullptr ||
+        metadata_same_digest(record->digest[0] != '\0' ? record->digest : record->fingerprint, digest);
+    return true;
+}
+
+// Makes the output around the previous certificate, if that is the one which is wanted. *ret_done: it was.
+static bool keep_certificate(const struct certificate_spec *spec, const struct issuer *issuer,
+                             const struct pkey *pkey, const struct occasion *occasion,
+                             struct secret_data *data, bool *ret_done, struct error *e) {
+    cleanup_certificate struct certificate *leaf = nullptr;
+    struct error unfit = {0};
+    bool known = false;
+    *ret_done = false;
+    if (!find_leaf(occasion->previous, pkey, &leaf, e) ||
+        (leaf != nullptr && !is_known(leaf, occasion, &known, e))) {
+        return false;
+    }
+    if (!known || !occasion->previous_is_current) {
+        return true;
+    }
+    if (!add_output(leaf, issuer, pkey, data, e)) {
+        return false;
+    }
+    *ret_done = is_whole(spec, data, occasion->now, &unfit);
+    if (!*ret_done) {
+        secret_data_free(data);
+    }
+    return unfit.class != ERROR_NO_MEMORY || error_no_memory(e, "a certificate");
+}
+
+// The key stays in any case, and the certificate too where it is sound and the one that is wanted.
+static bool repair(const void *memory, const struct input *inputs, const struct occasion *occasion,
+                   struct secret_data *data, const char **ret_algorithm, struct error *e) {
+    struct certificate_spec spec = *(const struct certificate_spec *)memory;
+    cleanup_issuer struct issuer issuer = {0};
+    cleanup_pkey struct pkey *pkey = nullptr;
+    const struct issuer *above = spec.parent.name != nullptr ? &issuer : nullptr;
+    bool kept;
+    spec.rotates_key = false;
+    if (!certificate_key_find(&spec, occasion->previous, &occasion->record, &pkey, e) ||
+        (above != nullptr && !issuer_read(&inputs[0], &issuer, e)) ||
+        !keep_certificate(&spec, above, pkey, occasion, data, &kept, e) ||
+        (!kept && !issue(&spec, above, occasion, data, e))) {
+        return false;
+    }
+    *ret_algorithm = spec.algorithm->name;
+    return true;
+}
+
+// Whether both roots are of one key; where one cannot be read nothing is known to be gone.
+static bool has_same_root(const struct secret_data *before, const struct secret_data *after) {
+    const struct secret *one = secret_data_get(before, "ca.crt");
+    const struct secret *other = secret_data_get(after, "ca.crt");
+    cleanup_certificate_chain struct certificate_chain old = {0};
+    cleanup_certificate_chain struct certificate_chain new = {0};
+    struct error unreadable;
+    return one == nullptr || other == nullptr || !certificate_chain_read(one, &old, &unreadable) ||
+           !certificate_chain_read(other, &new, &unreadable) ||
+           certificate_same_key(old.certificates[0], new.certificates[0]);
+}
+
+static const char *find_gone(const void *memory, const struct secret_data *before,
+                             const struct secret_data *after) {
+    static const struct record nothing = {"", "", "", "", false};
+    const struct certificate_spec *spec = memory;
+    cleanup_pkey struct pkey *old = nullptr;
+    cleanup_pkey struct pkey *new = nullptr;
+    struct error different;
+    if (!certificate_key_find(spec, before, &nothing, &old, &different) ||
+        !certificate_key_find(spec, after, &nothing, &new, &different) ||
+        !pkey_check_same(old, new, &different)) {
+        return kind_certificate.precious;
+    }
+    return has_same_root(before, after) ? nullptr : "root certificate";
+}
+
+static bool retains(const void *memory) {
+    const struct certificate_spec *spec = memory;
+    return spec->type == CERTIFICATE_CA;
+}
+
 // ---- the rest
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -398,6 +478,8 @@ const struct kind kind_certificate = {
     .metadata_entry = "metadata.json",
     .secret_type = "kubernetes.io/tls",
     .secret_suffix = "-secret",
+    .precious = "private key",
+    .is_public = true,
     .spec_size = sizeof(struct certificate_spec),
     .decode = certificate_spec_decode,
     .list_fixed = certificate_spec_list_fixed,
@@ -406,5 +488,8 @@ const struct kind kind_certificate = {
     .is_slow = is_slow,
     .describe_recipe = certificate_spec_describe,
     .produce = produce,
+    .repair = repair,
+    .find_gone = find_gone,
+    .retains = retains,
     .inspect = inspect,
 };

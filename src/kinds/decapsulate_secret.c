@@ -110,7 +110,59 @@ static bool normalize(const void *memory, const struct input *inputs, size_t ind
                               read_ciphertext(spec, algorithm, &inputs[index], ret_bytes, e));
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+enum { PRIVATE_KEY, CIPHERTEXT }; // inputs
+
+// The digest of the public key that a private key belongs to.
+static bool describe_key(const struct pkey *pkey, char ret_digest[DIGEST_TEXT_SIZE], struct error *e) {
+    cleanup_buffer struct buffer raw = buffer_create(pkey_algorithm(pkey)->public_key_size);
+    return pkey_public(pkey, &raw, e) && digest_format(raw.data, raw.length, ret_digest, e);
+}
+
+// Whether what there is, or was, was made with another private key than this one.
+static bool has_changed(const struct input *private_key, const struct occasion *occasion,
+                        const char *key_digest, bool *ret_changed, struct error *e) {
+    const struct metadata *metadata = occasion->previous_metadata;
+    const char *recorded = occasion->record.public_key_digest;
+    const char *used = metadata == nullptr ? "" : metadata_find_input(metadata, private_key->field);
+    char digest[DIGEST_TEXT_SIZE];
+    if (!digest_format(secret_view(private_key->bytes), secret_length(private_key->bytes), digest, e)) {
+        return false;
+    }
+    *ret_changed = (used[0] != '\0' && !metadata_same_digest(used, digest)) ||
+                   (recorded[0] != '\0' && strcmp(recorded, key_digest) != 0);
+    return true;
+}
+
+// FIPS 203 gives a secret for any ciphertext, the right one or not (implicit rejection): so a ciphertext for
+// another key is refused where that is known, and a key that has changed by itself where it is not.
+static bool check_key(const struct spec *spec, const struct input *inputs, const struct occasion *occasion,
+                      const struct pkey *pkey, struct error *e) {
+    const struct input *private_key = &inputs[PRIVATE_KEY];
+    const char *made_for = spec->ciphertext != nullptr ? nullptr : inputs[CIPHERTEXT].made_for;
+    char digest[DIGEST_TEXT_SIZE];
+    bool changed;
+    if (!describe_key(pkey, digest, e) || !has_changed(private_key, occasion, digest, &changed, e)) {
+        return false;
+    }
+    if (made_for != nullptr) {
+        return strcmp(made_for, digest) == 0 ||
+               error_set(e, ERROR_KEY_MISMATCH,
+                         "spec.ciphertextRef: the ciphertext was made for the public key %s, and the private "
+                         "key of spec.privateKeyRef belongs to %s; refer to a pair of both. What was made "
+                         "before stays",
+                         made_for, digest);
+    }
+    return !changed || !private_key->is_of_old_origin ||
+           error_set(
+               e, ERROR_KEY_MISMATCH,
+               "spec.privateKeyRef: the private key is another one than before, now that of the public "
+               "key %s, and nothing tells that the ciphertext was made for it; what was made before "
+               "stays. Restore the private key, or, to decapsulate with the new one, delete this object "
+               "and create it again",
+               digest);
+}
+
+static bool produce(const void *memory, const struct input *inputs, const struct occasion *occasion,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     const struct algorithm *algorithm = nullptr;
@@ -125,6 +177,9 @@ static bool produce(const void *memory, const struct input *inputs, const struct
                            e)) {
         return error_wrap(e, "spec.privateKeyRef");
     }
+    if (!check_key(spec, inputs, occasion, pkey, e)) {
+        return false;
+    }
     if (!kem_decapsulate(pkey, secret_view(ciphertext), secret_length(ciphertext), &shared_secret, e)) {
         return error_wrap(e, spec->ciphertext != nullptr ? "spec.ciphertext" : "spec.ciphertextRef");
     }
@@ -136,10 +191,20 @@ static bool produce(const void *memory, const struct input *inputs, const struct
 }
 
 static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *, struct report *report, struct error *e) {
+                    const struct occasion *occasion, struct report *report, struct error *e) {
     const struct spec *spec = memory;
+    const struct input *private_key = &occasion->inputs[PRIVATE_KEY];
     const struct algorithm *algorithm;
-    return exchange_inspect(spec->algorithm, data, metadata, report, &algorithm, e);
+    cleanup_pkey struct pkey *pkey = nullptr;
+    char digest[DIGEST_TEXT_SIZE];
+    if (!exchange_inspect(spec->algorithm, data, metadata, report, &algorithm, e) ||
+        !pkey_from_private(algorithm, secret_view(private_key->bytes), secret_length(private_key->bytes),
+                           &pkey, e) ||
+        !describe_key(pkey, digest, e)) {
+        return false;
+    }
+    report_text(report, "publicKeyDigest", digest);
+    return true;
 }
 
 const struct kind kind_decapsulate_secret = {
@@ -149,6 +214,7 @@ const struct kind kind_decapsulate_secret = {
     .standard = "FIPS 203",
     .entries = (const char *const[]){"shared_secret", nullptr},
     .secret_suffix = "",
+    .precious = "shared secret",
     .spec_size = sizeof(struct spec),
     .decode = decode,
     .list_fixed = list_fixed,

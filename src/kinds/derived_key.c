@@ -155,6 +155,7 @@ const struct kind kind_derived_key = {
     .standard = "RFC 5869",
     .entries = (const char *const[]){"key", nullptr},
     .secret_suffix = "",
+    .precious = "key",
     .spec_size = sizeof(struct spec),
     .decode = decode,
     .list_fixed = list_fixed,

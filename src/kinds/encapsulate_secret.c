@@ -4,7 +4,10 @@
 #include "crypto/kem.h"
 #include "kinds/exchange.h"
 #include "kinds/input_key.h"
+#include "kinds/salvage.h"
 #include "kinds/table.h"
+
+#include <string.h>
 
 enum { CIPHERTEXT_MAX = 4096, PUBLIC_KEY_MAX = 4096 }; // bytes
 
@@ -68,6 +71,61 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
+// The ciphertext is public: where the Secret has lost it, the status has it still. Both are checked, by the
+// metadata or by what the status has recorded.
+static bool find_ciphertext(const struct occasion *occasion, size_t length, struct secret **ret_ciphertext,
+                            struct error *e) {
+    const struct record *record = &occasion->record;
+    cleanup_secret_data struct secret_data shown = {0};
+    const struct secret *found;
+    struct secret *decoded;
+    struct error unreadable;
+    if (!salvage_entry(occasion, "ciphertext", length, record->digest, &found, e)) {
+        return false;
+    }
+    if (found == nullptr && record->ciphertext[0] != '\0' &&
+        hex_decode(record->ciphertext, strlen(record->ciphertext), ENCODING_ONE_LINE, &decoded,
+                   &unreadable)) {
+        struct occasion by_status = *occasion;
+        by_status.previous = &shown;
+        if (!secret_data_add(&shown, "ciphertext", decoded, e) ||
+            !salvage_entry(&by_status, "ciphertext", length, record->digest, &found, e)) {
+            return false;
+        }
+    }
+    if (found == nullptr) {
+        return error_set(e, ERROR_KEY_LOST, "ciphertext does not hold what was made any more");
+    }
+    return secret_copy(secret_view(found), secret_length(found), ret_ciphertext, e);
+}
+
+static bool repair(const void *memory, const struct input *inputs, const struct occasion *occasion,
+                   struct secret_data *data, const char **ret_algorithm, struct error *e) {
+    cleanup_pkey struct pkey *pkey = nullptr;
+    const struct secret *shared_secret;
+    struct secret *copy;
+    struct secret *ciphertext;
+    if (!read_input(memory, &inputs[0], &pkey, e)) {
+        return false;
+    }
+    const struct algorithm *algorithm = pkey_algorithm(pkey);
+    if (!salvage_entry(occasion, "shared_secret", algorithm->shared_secret_size, occasion->record.fingerprint,
+                       &shared_secret, e)) {
+        return false;
+    }
+    if (shared_secret == nullptr) {
+        return error_set(e, ERROR_KEY_LOST, "shared_secret does not hold what was made any more");
+    }
+    if (!find_ciphertext(occasion, algorithm->ciphertext_size, &ciphertext, e) ||
+        !secret_data_add(data, "ciphertext", ciphertext, e) ||
+        !secret_copy(secret_view(shared_secret), secret_length(shared_secret), &copy, e) ||
+        !secret_data_add(data, "shared_secret", copy, e)) {
+        return false;
+    }
+    *ret_algorithm = algorithm->name;
+    return true;
+}
+
 static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
                     const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
@@ -78,11 +136,13 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     if (!exchange_inspect(spec->algorithm, data, metadata, report, &algorithm, e) ||
         !secret_data_require_length(data, "ciphertext", algorithm->ciphertext_size, &ciphertext, e) ||
         !hex_encode(secret_view(ciphertext), secret_length(ciphertext), &hex, e) ||
-        !fingerprint_compute(secret_view(ciphertext), secret_length(ciphertext), fingerprint, e)) {
+        !digest_format(secret_view(ciphertext), secret_length(ciphertext), report->digest, e)) {
         return false;
     }
+    fingerprint_of_digest(report->digest, fingerprint);
     report_text(report, "ciphertext", buffer_text(&hex));
     report_text(report, "ciphertextFingerprint", fingerprint);
+    report_text(report, "publicKeyDigest", metadata_find_input(metadata, "publicKeyRef"));
     return true;
 }
 
@@ -93,11 +153,14 @@ const struct kind kind_encapsulate_secret = {
     .standard = "FIPS 203",
     .entries = (const char *const[]){"shared_secret", "ciphertext", nullptr},
     .secret_suffix = "",
+    .precious = "shared secret",
+    .is_public = true,
     .spec_size = sizeof(struct spec),
     .decode = decode,
     .list_fixed = list_fixed,
     .list_inputs = list_inputs,
     .normalize = normalize,
     .produce = produce,
+    .repair = repair,
     .inspect = inspect,
 };

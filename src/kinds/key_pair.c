@@ -1,6 +1,7 @@
 #include "kinds/key_pair.h"
 
 #include "crypto/keyform.h"
+#include "kinds/salvage.h"
 
 #include <string.h>
 
@@ -36,7 +37,8 @@ static bool add_private(const struct pkey *pkey, struct secret_data *data, struc
     struct secret *raw;
     struct secret *pem;
     return pkey_private(pkey, &raw, e) && secret_data_add(data, "private_key", raw, e) &&
-           pkey_private_pem(pkey, &pem, e) && secret_data_add(data, "private_key.pem", pem, e);
+           (pkey_has_seed(pkey) ? pkey_private_pem(pkey, &pem, e) : pkey_expanded_pem(pkey, &pem, e)) &&
+           secret_data_add(data, "private_key.pem", pem, e);
 }
 
 bool key_pair_produce(const struct key_pair_spec *spec, struct secret_data *data, const char **ret_algorithm,
@@ -47,6 +49,24 @@ bool key_pair_produce(const struct key_pair_spec *spec, struct secret_data *data
     }
     if (!pkey_generate(spec->algorithm, &pkey, e) || !add_public(pkey, data, e) ||
         !add_private(pkey, data, e)) {
+        return false;
+    }
+    *ret_algorithm = spec->algorithm->name;
+    return true;
+}
+
+// The PEM comes first: it has the seed.
+bool key_pair_repair(const struct key_pair_spec *spec, key_pair_checker *check,
+                     const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
+                     struct error *e) {
+    static const char *const names[] = {"private_key.pem", "private_key"};
+    cleanup_pkey struct pkey *pem = nullptr;
+    cleanup_pkey struct pkey *raw = nullptr;
+    const struct pkey *kept = nullptr;
+    if (!salvage_private_key(occasion->previous, names[0], spec->algorithm, &pem, e) ||
+        !salvage_private_key(occasion->previous, names[1], spec->algorithm, &raw, e) ||
+        !salvage_choose((struct pkey *[]){pem, raw}, names, &occasion->record, &kept, e) || !check(kept, e) ||
+        !add_public(kept, data, e) || !add_private(kept, data, e)) {
         return false;
     }
     *ret_algorithm = spec->algorithm->name;
@@ -128,6 +148,11 @@ bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
         !check_public(data, &written, "public_key.pem", pkey, e)) {
         return false;
     }
+    if (!pkey_has_seed(pkey)) {
+        report->warning =
+            "the seed of the private key is lost: private_key.pem has the expanded key, which not "
+            "every program reads";
+    }
     report_span(report, "publicKeyPEM", pem);
-    return report_fingerprint(report, public_key, e);
+    return report_public(report, secret_view(public_key), secret_length(public_key), e);
 }

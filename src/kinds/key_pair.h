@@ -21,10 +21,13 @@ size_t key_pair_list_fixed(const void *memory, struct fixed_field fields[KIND_FI
 // Checks that private and public key belong together.
 typedef bool key_pair_checker(const struct pkey *pkey, struct error *e);
 
-// As struct kind's produce and inspect. What is produced has not been checked: inspect does, before anybody
-// has it.
+// As struct kind's produce, repair and inspect. What is produced has not been checked: inspect does, before
+// anybody has it.
 [[nodiscard]] bool key_pair_produce(const struct key_pair_spec *spec, struct secret_data *data,
                                     const char **ret_algorithm, struct error *e);
+[[nodiscard]] bool key_pair_repair(const struct key_pair_spec *spec, key_pair_checker *check,
+                                   const struct occasion *occasion, struct secret_data *data,
+                                   const char **ret_algorithm, struct error *e);
 [[nodiscard]] bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
                                     const struct secret_data *data, const struct metadata *metadata,
                                     struct report *report, struct error *e);

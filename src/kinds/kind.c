@@ -55,6 +55,13 @@ bool kind_produce(const struct kind *kind, const void *spec, const struct input 
     return trust(kind->produce(spec, inputs, occasion, data, ret_algorithm, e), kind, e);
 }
 
+bool kind_repair(const struct kind *kind, const void *spec, const struct input *inputs,
+                 const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
+                 struct error *e) {
+    (void)memory_take_failure();
+    return trust(kind->repair(spec, inputs, occasion, data, ret_algorithm, e), kind, e);
+}
+
 bool kind_inspect(const struct kind *kind, const void *spec, const struct secret_data *data,
                   const struct metadata *metadata, const struct occasion *occasion, struct report *report,
                   struct error *e) {

@@ -35,7 +35,10 @@ struct input_request {
 struct input {
     const char *field;     // as in its request
     const char *algorithm; // status.algorithm of the resource that it came from; NULL: not from one of ours
+    const char *made_for;  // status.publicKeyDigest of that resource; NULL: it says none
     const struct secret *bytes;
+    bool is_confidential;  // it is an entry of a Secret, and not one that is public
+    bool is_of_old_origin; // the status says that the output was made from what the reference means now
 };
 
 // A field that stays as it was made, in its canonical form: another spelling of the same is no change.
@@ -53,16 +56,34 @@ struct fixed_field fixed_algorithm(const struct algorithm *algorithm);
 // Whether both hold the same.
 bool fixed_equals(const struct fixed_field *one, const struct fixed_field *other);
 
+// What the object's status says of the output that was verified last. Texts are borrowed, "" where it says
+// nothing.
+struct record {
+    const char *fingerprint;
+    const char *digest;            // of what is public of it
+    const char *public_key_digest; // of the key that it was made for
+    const char *ciphertext;        // hex; only where the object has been read live
+    bool is_current;               // it was made from the present spec and the present inputs
+};
+
 // What surrounds the making or checking of an output.
 struct occasion {
-    int64_t now;                        // of the wall clock, in seconds since 1970
-    const char *secret_name;            // the output Secret's
-    const struct secret_data *previous; // what the output Secret held, not checked; NULL: nothing
+    int64_t now;                // of the wall clock, in seconds since 1970
+    const char *secret_name;    // the output Secret's
+    const struct input *inputs; // those of the object, as list_inputs has them; one may not be loaded
+    struct record record;
+
+    // What the output Secret holds, not checked; NULL: nothing. Its metadata; NULL: that cannot be read.
+    const struct secret_data *previous;
+    const struct metadata *previous_metadata;
+    bool previous_is_current; // it was made from the present spec and the present inputs, as far as is known
+    bool may_lose_key;        // what cannot be made again is gone, and something new may take its place
 };
 
 // What a kind says of an output Secret that is as it should be, or, if it has none, of its judgement.
 struct report {
     char fingerprint[FINGERPRINT_SIZE]; // "": none is shown
+    char digest[DIGEST_TEXT_SIZE];      // of what is public; "": nothing is
     const char *warning;                // static text for the status; NULL: none
     const char *warning_reason; // of the Event that tells the same when the output was made; NULL: no Event
     yyjson_mut_doc *status;     // the kind's own status fields, an object; made by the caller
@@ -92,6 +113,9 @@ struct kind {
     const char *metadata_entry; // NULL: "metadata"
     const char *secret_type;    // NULL: "Opaque"
     const char *secret_suffix;  // what is put after the object's name for the output Secret's default name
+    const char *precious;       // what people would miss if the output were another one; NULL: nothing
+    bool is_made_once;          // no edit of the spec and no other input makes it anew
+    bool is_public;             // of the output something is public, so that its status has a digest
 
     // Reads and checks spec into a zeroed struct of spec_size bytes, which borrows from the spec's document.
     // Every fault goes to the reader.
@@ -123,9 +147,25 @@ struct kind {
 
     // Makes the output from spec and inputs (in the order of list_inputs) into data, which is empty;
     // *ret_algorithm: the canonical name, static. Errors: INVALID_SPEC (an input that cannot be used),
-    // CRYPTO, NO_MEMORY.
+    // KEY_MISMATCH (inputs that are not of one key), KEY_LOST and KEY_MISMATCH as of repair (where something
+    // of the previous output is kept), CRYPTO, NO_MEMORY.
     bool (*produce)(const void *spec, const struct input *inputs, const struct occasion *occasion,
                     struct secret_data *data, const char **ret_algorithm, struct error *e);
+
+    // For a kind whose output has what cannot be made again: makes the output's entries around what is sound
+    // of that in occasion->previous, into data, which is empty. NULL: all of it can be made again. Errors:
+    // KEY_LOST (nothing of it is sound), KEY_MISMATCH (two forms of it are sound and differ), those of
+    // produce.
+    bool (*repair)(const void *spec, const struct input *inputs, const struct occasion *occasion,
+                   struct secret_data *data, const char **ret_algorithm, struct error *e);
+
+    // What can be had from nowhere any more when after takes the place of before, static; NULL: nothing. For
+    // a kind that keeps what is precious in what it makes anew; without this function it is gone.
+    const char *(*find_gone)(const void *spec, const struct secret_data *before,
+                             const struct secret_data *after);
+
+    // Whether the output Secret outlives the object where the spec does not say; NULL: it does not.
+    bool (*retains)(const void *spec);
 
     // Checks an output, new or stored: complete, right lengths, keys that belong together, what spec asks
     // for. Fills report. Errors: CRYPTO (says what is wrong), NO_MEMORY.
@@ -151,6 +191,9 @@ const char *kind_metadata_entry(const struct kind *kind);
 [[nodiscard]] bool kind_produce(const struct kind *kind, const void *spec, const struct input *inputs,
                                 const struct occasion *occasion, struct secret_data *data,
                                 const char **ret_algorithm, struct error *e);
+[[nodiscard]] bool kind_repair(const struct kind *kind, const void *spec, const struct input *inputs,
+                               const struct occasion *occasion, struct secret_data *data,
+                               const char **ret_algorithm, struct error *e);
 [[nodiscard]] bool kind_inspect(const struct kind *kind, const void *spec, const struct secret_data *data,
                                 const struct metadata *metadata, const struct occasion *occasion,
                                 struct report *report, struct error *e);
@@ -167,6 +210,15 @@ void report_real(struct report *report, const char *field, double number);
 void report_bool(struct report *report, const char *field, bool value);
 void report_time(struct report *report, const char *field, int64_t seconds);
 
-// Makes the fingerprint of bytes the report's; of fewer than FINGERPRINTED_BYTES_MIN there is none. Errors:
-// CRYPTO, NO_MEMORY.
+// Makes the fingerprint of secret bytes the report's; of fewer than FINGERPRINTED_BYTES_MIN there is none.
+// Errors: CRYPTO, NO_MEMORY.
 [[nodiscard]] bool report_fingerprint(struct report *report, const struct secret *bytes, struct error *e);
+
+// Makes fingerprint and digest of public bytes the report's. Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool report_public(struct report *report, const void *bytes, size_t length, struct error *e);
+
+// Reports the fingerprint of an input in field, unless it could be searched for: of what is in a Secret of
+// fewer than REPORTED_SECRET_MIN bytes. Errors: CRYPTO, NO_MEMORY.
+enum { REPORTED_SECRET_MIN = 32 };
+[[nodiscard]] bool report_input(struct report *report, const char *field, const struct input *input,
+                                struct error *e);

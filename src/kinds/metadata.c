@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-enum { METADATA_TEXT_MAX = 8 * 1024 };
+enum { METADATA_TEXT_MAX = 16 * 1024 };
+
+// ---- writing
 
 static void add_sizes(yyjson_mut_doc *document, yyjson_mut_val *root, const struct secret_data *data) {
     yyjson_mut_val *sizes = yyjson_mut_obj_add_obj(document, root, "sizes");
@@ -14,38 +16,63 @@ static void add_sizes(yyjson_mut_doc *document, yyjson_mut_val *root, const stru
     }
 }
 
-static bool add_fingerprints(yyjson_mut_doc *document, yyjson_mut_val *root, const struct secret_data *data,
-                             struct error *e) {
-    yyjson_mut_val *fingerprints = yyjson_mut_obj_add_obj(document, root, "fingerprints");
-    for (size_t i = 0; i < data->count; i++) {
-        const struct secret_entry *entry = &data->entries[i];
-        char fingerprint[FINGERPRINT_SIZE];
-        if (secret_length(entry->value) < FINGERPRINTED_BYTES_MIN) {
-            continue;
-        }
-        if (!fingerprint_compute(secret_view(entry->value), secret_length(entry->value), fingerprint, e)) {
-            return false;
-        }
-        (void)yyjson_mut_obj_add_strcpy(document, fingerprints, entry->key, fingerprint);
+static void add_text(yyjson_mut_doc *document, yyjson_mut_val *root, const char *field, const char *text) {
+    if (text[0] != '\0') {
+        (void)yyjson_mut_obj_add_strcpy(document, root, field, text);
     }
-    return true;
 }
 
-static void add_inputs(yyjson_mut_doc *document, yyjson_mut_val *root, const struct metadata *metadata) {
+static void add_short(yyjson_mut_doc *document, yyjson_mut_val *root, const char *field, const char *digest) {
+    char fingerprint[FINGERPRINT_SIZE] = "";
+    if (digest[0] != '\0') {
+        fingerprint_of_digest(digest, fingerprint);
+    }
+    add_text(document, root, field, fingerprint);
+}
+
+// The first ten digits of what the output was made from.
+static void add_short_digests(yyjson_mut_doc *document, yyjson_mut_val *root,
+                              const struct metadata *metadata) {
+    add_short(document, root, "recipe", metadata->recipe);
     if (metadata->input_count == 0) {
         return;
     }
     yyjson_mut_val *inputs = yyjson_mut_obj_add_obj(document, root, "inputs");
     for (size_t i = 0; i < metadata->input_count; i++) {
-        const struct metadata_input *input = &metadata->inputs[i];
-        (void)yyjson_mut_obj_add_str(document, inputs, input->field, input->fingerprint);
+        add_short(document, inputs, metadata->inputs[i].field, metadata->inputs[i].digest);
     }
 }
 
-static void add_text(yyjson_mut_doc *document, yyjson_mut_val *root, const char *field, const char *text) {
-    if (text[0] != '\0') {
-        (void)yyjson_mut_obj_add_str(document, root, field, text);
+static bool add_digests(yyjson_mut_doc *document, yyjson_mut_val *root, const struct metadata *metadata,
+                        const struct secret_data *data, struct error *e) {
+    yyjson_mut_val *digests = yyjson_mut_obj_add_obj(document, root, "digests");
+    yyjson_mut_val *entries = yyjson_mut_obj_add_obj(document, digests, "entries");
+    for (size_t i = 0; i < data->count; i++) {
+        const struct secret_entry *entry = &data->entries[i];
+        char digest[DIGEST_TEXT_SIZE];
+        if (!digest_format(secret_view(entry->value), secret_length(entry->value), digest, e)) {
+            return false;
+        }
+        (void)yyjson_mut_obj_add_strcpy(document, entries, entry->key, digest);
     }
+    add_text(document, digests, "recipe", metadata->recipe);
+    yyjson_mut_val *inputs = yyjson_mut_obj_add_obj(document, digests, "inputs");
+    for (size_t i = 0; i < metadata->input_count; i++) {
+        const struct metadata_input *input = &metadata->inputs[i];
+        (void)yyjson_mut_obj_add_str(document, inputs, input->field, input->digest);
+    }
+    return true;
+}
+
+static void add_replaced(yyjson_mut_doc *document, yyjson_mut_val *root, const struct replaced *replaced) {
+    if (replaced->reason[0] == '\0') {
+        return;
+    }
+    yyjson_mut_val *own = yyjson_mut_obj_add_obj(document, root, "replaced");
+    add_text(document, own, "fingerprint", replaced->fingerprint);
+    add_text(document, own, "reason", replaced->reason);
+    add_text(document, own, "cause", replaced->cause);
+    add_text(document, own, "gone", replaced->gone);
 }
 
 bool metadata_store(const struct metadata *metadata, const char *key, struct secret_data *data,
@@ -58,17 +85,17 @@ bool metadata_store(const struct metadata *metadata, const char *key, struct sec
     add_text(document, root, "algorithm", metadata->algorithm);
     add_text(document, root, "standard", metadata->standard);
     add_sizes(document, root, data);
-    if (!add_fingerprints(document, root, data, e)) {
-        return false;
-    }
     add_text(document, root, "fingerprint", metadata->fingerprint);
     add_text(document, root, "created", metadata->created);
     add_text(document, root, "generator", metadata->generator);
-    add_text(document, root, "recipe", metadata->recipe);
-    add_inputs(document, root, metadata);
+    add_short_digests(document, root, metadata);
+    add_replaced(document, root, &metadata->replaced);
     cleanup_buffer struct buffer text = buffer_create(METADATA_TEXT_MAX);
-    return json_write(document, &text, e) && secret_data_add_text(data, key, buffer_text(&text), e);
+    return add_digests(document, root, metadata, data, e) && json_write(document, &text, e) &&
+           secret_data_add_text(data, key, buffer_text(&text), e);
 }
+
+// ---- reading
 
 static bool malformed(const char *field, struct error *e) {
     return error_set(e, ERROR_CRYPTO, "the Secret's metadata entry has no proper %s", field);
@@ -109,36 +136,36 @@ static bool load_inputs(yyjson_val *inputs, struct metadata *metadata, struct er
     yyjson_val *key;
     yyjson_val *value;
     yyjson_obj_foreach(inputs, index, count, key, value) {
-        const char *fingerprint = json_text(value);
-        if (count > METADATA_INPUTS_MAX || fingerprint == nullptr ||
-            strlen(fingerprint) >= FINGERPRINT_SIZE) {
+        const char *digest = json_text(value);
+        if (count > METADATA_INPUTS_MAX || digest == nullptr || strlen(digest) >= DIGEST_TEXT_SIZE) {
             return malformed("inputs", e);
         }
         struct metadata_input *input = &metadata->inputs[metadata->input_count++];
         input->field = yyjson_get_str(key);
-        memcpy(input->fingerprint, fingerprint, strlen(fingerprint) + 1);
+        memcpy(input->digest, digest, strlen(digest) + 1);
     }
     return true;
 }
 
-static bool check_entries(const struct secret_data *data, yyjson_val *fingerprints, struct error *e) {
-    for (size_t i = 0; i < data->count; i++) {
-        const struct secret_entry *entry = &data->entries[i];
-        yyjson_val *stated = yyjson_obj_get(fingerprints, entry->key);
-        char fingerprint[FINGERPRINT_SIZE];
-        if (stated == nullptr) {
-            continue;
-        }
-        if (!fingerprint_compute(secret_view(entry->value), secret_length(entry->value), fingerprint, e)) {
-            return false;
-        }
-        if (!yyjson_equals_str(stated, fingerprint)) {
-            return error_set(e, ERROR_CRYPTO,
-                             "the Secret's entry %s is not the one that its metadata was written for",
-                             entry->key);
-        }
+static bool load_replaced(yyjson_val *own, struct replaced *replaced, struct error *e) {
+    return load_short(own, "fingerprint", replaced->fingerprint, sizeof(replaced->fingerprint), e) &&
+           load_short(own, "reason", replaced->reason, sizeof(replaced->reason), e) &&
+           load_short(own, "cause", replaced->cause, sizeof(replaced->cause), e) &&
+           load_short(own, "gone", replaced->gone, sizeof(replaced->gone), e);
+}
+
+// What the output was made from, and what its entries were: in full, or as version 0.1.0 has it.
+static bool load_digests(yyjson_val *root, struct metadata *metadata, struct error *e) {
+    yyjson_val *digests = yyjson_obj_get(root, "digests");
+    if (digests != nullptr && !yyjson_is_obj(digests)) {
+        return malformed("digests", e);
     }
-    return true;
+    metadata->is_brief = digests == nullptr;
+    metadata->digests =
+        metadata->is_brief ? yyjson_obj_get(root, "fingerprints") : yyjson_obj_get(digests, "entries");
+    yyjson_val *from = metadata->is_brief ? root : digests;
+    return load_short(from, "recipe", metadata->recipe, sizeof(metadata->recipe), e) &&
+           load_inputs(yyjson_obj_get(from, "inputs"), metadata, e);
 }
 
 bool metadata_load(const struct secret_data *data, const char *key, struct metadata *ret_metadata,
@@ -153,14 +180,13 @@ bool metadata_load(const struct secret_data *data, const char *key, struct metad
         return error_wrap(e, "the Secret's entry %s", key);
     }
     yyjson_val *root = yyjson_doc_get_root(document);
-    struct metadata loaded = {0};
+    struct metadata loaded = {.sizes = yyjson_obj_get(root, "sizes")};
     if (!load_text(root, "algorithm", &loaded.algorithm, e) ||
         !load_text(root, "standard", &loaded.standard, e) ||
         !load_text(root, "generator", &loaded.generator, e) || !load_created(root, loaded.created, e) ||
         !load_short(root, "fingerprint", loaded.fingerprint, sizeof(loaded.fingerprint), e) ||
-        !load_short(root, "recipe", loaded.recipe, sizeof(loaded.recipe), e) ||
-        !load_inputs(yyjson_obj_get(root, "inputs"), &loaded, e) ||
-        !check_entries(data, yyjson_obj_get(root, "fingerprints"), e)) {
+        !load_replaced(yyjson_obj_get(root, "replaced"), &loaded.replaced, e) ||
+        !load_digests(root, &loaded, e)) {
         return false;
     }
     *ret_metadata = loaded;
@@ -169,10 +195,59 @@ bool metadata_load(const struct secret_data *data, const char *key, struct metad
     return true;
 }
 
+// ---- comparing
+
+bool metadata_same_digest(const char *one, const char *other) {
+    enum { BRIEF = FINGERPRINT_SIZE - 1 };
+    size_t length = strlen(one);
+    size_t other_length = strlen(other);
+    if (length == BRIEF && other_length == DIGEST_TEXT_SIZE - 1) {
+        return memcmp(one, other + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
+    }
+    if (other_length == BRIEF && length == DIGEST_TEXT_SIZE - 1) {
+        return memcmp(other, one + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
+    }
+    return strcmp(one, other) == 0;
+}
+
+bool metadata_compare_entry(const struct metadata *metadata, const char *key, const struct secret *bytes,
+                            enum metadata_word *ret_word, struct error *e) {
+    yyjson_val *value = yyjson_obj_get(metadata->digests, key);
+    const char *stated = json_text(value);
+    char digest[DIGEST_TEXT_SIZE];
+    if (value == nullptr) {
+        *ret_word = METADATA_SILENT;
+        return true;
+    }
+    if (!digest_format(secret_view(bytes), secret_length(bytes), digest, e)) {
+        return false;
+    }
+    bool same = stated != nullptr && metadata_same_digest(stated, digest);
+    *ret_word = same ? METADATA_SAYS_SAME : METADATA_SAYS_OTHER;
+    return true;
+}
+
+bool metadata_check_entries(const struct metadata *metadata, const struct secret_data *data,
+                            struct error *e) {
+    for (size_t i = 0; i < data->count; i++) {
+        const struct secret_entry *entry = &data->entries[i];
+        enum metadata_word word;
+        if (!metadata_compare_entry(metadata, entry->key, entry->value, &word, e)) {
+            return false;
+        }
+        if (word == METADATA_SAYS_OTHER) {
+            return error_set(e, ERROR_CRYPTO,
+                             "the Secret's entry %s is not the one that its metadata was written for",
+                             entry->key);
+        }
+    }
+    return true;
+}
+
 const char *metadata_find_input(const struct metadata *metadata, const char *field) {
     for (size_t i = 0; i < metadata->input_count; i++) {
         if (strcmp(metadata->inputs[i].field, field) == 0) {
-            return metadata->inputs[i].fingerprint;
+            return metadata->inputs[i].digest;
         }
     }
     return "";
@@ -184,7 +259,7 @@ bool metadata_same_inputs(const struct metadata *a, const struct metadata *b) {
     }
     for (size_t i = 0; i < a->input_count; i++) {
         if (strcmp(a->inputs[i].field, b->inputs[i].field) != 0 ||
-            strcmp(a->inputs[i].fingerprint, b->inputs[i].fingerprint) != 0) {
+            !metadata_same_digest(a->inputs[i].digest, b->inputs[i].digest)) {
             return false;
         }
     }

@@ -3,6 +3,7 @@
 #include "crypto/ctr_drbg.h"
 #include "crypto/encoding.h"
 #include "crypto/random.h"
+#include "kinds/salvage.h"
 #include "kinds/table.h"
 
 #include <inttypes.h>
@@ -133,6 +134,29 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
+// From a seed that the spec has the same bytes are made again.
+static bool repair(const void *memory, const struct input *inputs, const struct occasion *occasion,
+                   struct secret_data *data, const char **ret_algorithm, struct error *e) {
+    const struct spec *spec = memory;
+    const struct secret *random;
+    struct secret *copy;
+    if (spec->seed != nullptr) {
+        return produce(memory, inputs, occasion, data, ret_algorithm, e);
+    }
+    if (!salvage_entry(occasion, "random", (size_t)spec->bytes, occasion->record.fingerprint, &random, e)) {
+        return false;
+    }
+    if (random == nullptr) {
+        return error_set(e, ERROR_KEY_LOST, "random does not hold the bytes that were made any more");
+    }
+    if (!secret_copy(secret_view(random), secret_length(random), &copy, e) ||
+        !secret_data_add(data, "random", copy, e)) {
+        return false;
+    }
+    *ret_algorithm = algorithm_of(spec);
+    return true;
+}
+
 static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
                     const struct occasion *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
@@ -162,11 +186,14 @@ const struct kind kind_random_number = {
     .standard = "NIST SP 800-90A; for provider system: Linux getrandom(2)",
     .entries = (const char *const[]){"random", nullptr},
     .secret_suffix = "",
+    .precious = "random bytes",
+    .is_made_once = true,
     .spec_size = sizeof(struct spec),
     .decode = decode,
     .list_fixed = list_fixed,
     .list_inputs = list_inputs,
     .describe_recipe = describe_recipe,
     .produce = produce,
+    .repair = repair,
     .inspect = inspect,
 };

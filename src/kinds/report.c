@@ -45,3 +45,24 @@ bool report_fingerprint(struct report *report, const struct secret *bytes, struc
     }
     return fingerprint_compute(secret_view(bytes), secret_length(bytes), report->fingerprint, e);
 }
+
+bool report_public(struct report *report, const void *bytes, size_t length, struct error *e) {
+    if (!digest_format(bytes, length, report->digest, e)) {
+        return false;
+    }
+    fingerprint_of_digest(report->digest, report->fingerprint);
+    return true;
+}
+
+bool report_input(struct report *report, const char *field, const struct input *input, struct error *e) {
+    char fingerprint[FINGERPRINT_SIZE];
+    size_t length = secret_length(input->bytes);
+    if (input->is_confidential && length < REPORTED_SECRET_MIN) {
+        return true;
+    }
+    if (!fingerprint_compute(secret_view(input->bytes), length, fingerprint, e)) {
+        return false;
+    }
+    report_text(report, field, fingerprint);
+    return true;
+}

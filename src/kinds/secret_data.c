@@ -16,6 +16,18 @@ bool secret_data_add_text(struct secret_data *data, const char *key, const char 
     return secret_copy(text, strlen(text), &value, e) && secret_data_add(data, key, value, e);
 }
 
+void secret_data_remove(struct secret_data *data, const char *key) {
+    for (size_t i = 0; i < data->count; i++) {
+        if (strcmp(data->entries[i].key, key) == 0) {
+            secret_free(data->entries[i].value);
+            memmove(&data->entries[i], &data->entries[i + 1],
+                    (data->count - i - 1) * sizeof(data->entries[0]));
+            data->count--;
+            return;
+        }
+    }
+}
+
 const struct secret *secret_data_get(const struct secret_data *data, const char *key) {
     for (size_t i = 0; i < data->count; i++) {
         if (strcmp(data->entries[i].key, key) == 0) {

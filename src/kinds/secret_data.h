@@ -21,6 +21,9 @@ struct secret_data {
 [[nodiscard]] bool secret_data_add_text(struct secret_data *data, const char *key, const char *text,
                                         struct error *e);
 
+// Takes the entry of that key out and frees it; nothing happens where there is none.
+void secret_data_remove(struct secret_data *data, const char *key);
+
 // The value under key, borrowed until data is freed; NULL: absent.
 const struct secret *secret_data_get(const struct secret_data *data, const char *key);
 

@@ -114,12 +114,14 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
         return false;
     }
     report_text(report, "signature", buffer_text(&text));
-    report_text(report, "messageFingerprint", metadata_find_input(metadata, "messageRef"));
+    if (!report_input(report, "messageFingerprint", &occasion->inputs[MESSAGE], e)) {
+        return false;
+    }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
     yyjson_mut_val *reference = yyjson_mut_obj_add_obj(report->status, root, "signatureReference");
     (void)yyjson_mut_obj_add_strcpy(report->status, reference, "name", occasion->secret_name);
     (void)yyjson_mut_obj_add_strcpy(report->status, reference, "key", spec->signature_key);
-    return report_fingerprint(report, signature, e);
+    return report_public(report, secret_view(signature), secret_length(signature), e);
 }
 
 const struct kind kind_sign_message = {
@@ -130,6 +132,7 @@ const struct kind kind_sign_message = {
     .entries = (const char *const[]){"signature", nullptr},
     .name_entry = name_entry,
     .secret_suffix = "-signature",
+    .is_public = true,
     .spec_size = sizeof(struct spec),
     .decode = decode,
     .list_inputs = list_inputs,

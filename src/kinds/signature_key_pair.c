@@ -18,6 +18,11 @@ static bool produce(const void *spec, const struct input *, const struct occasio
     return key_pair_produce(spec, data, ret_algorithm, e);
 }
 
+static bool repair(const void *spec, const struct input *, const struct occasion *occasion,
+                   struct secret_data *data, const char **ret_algorithm, struct error *e) {
+    return key_pair_repair(spec, signature_check_pair, occasion, data, ret_algorithm, e);
+}
+
 static bool inspect(const void *spec, const struct secret_data *data, const struct metadata *metadata,
                     const struct occasion *, struct report *report, struct error *e) {
     return key_pair_inspect(spec, signature_check_pair, data, metadata, report, e);
@@ -30,10 +35,14 @@ const struct kind kind_signature_key_pair = {
     .standard = nullptr, // its algorithm's,
     .entries = key_pair_entries,
     .secret_suffix = "",
+    .precious = "private key",
+    .is_made_once = true,
+    .is_public = true,
     .spec_size = sizeof(struct key_pair_spec),
     .decode = decode,
     .list_fixed = key_pair_list_fixed,
     .is_slow = is_slow,
     .produce = produce,
+    .repair = repair,
     .inspect = inspect,
 };

@@ -38,6 +38,8 @@ struct reference {
 struct common_spec {
     const char *output_secret_name; // NULL: the default
     bool retain;                    // deletionPolicy: Retain
+    bool policy_is_given;           // deletionPolicy is there
+    bool fails_on_key_loss;         // onKeyLoss: Fail
     yyjson_val *labels;             // of secretTemplate; NULL: none
     yyjson_val *annotations;
 };
@@ -112,6 +114,9 @@ const char *spec_service_account(struct spec_reader *reader);
 
 // The fields that every kind has.
 struct common_spec spec_common(struct spec_reader *reader);
+
+// Whether onKeyLoss is Fail; for kinds with something that cannot be made again.
+bool spec_fails_on_key_loss(struct spec_reader *reader);
 
 // Whether no fault was noted; else *e is INVALID_SPEC and lists them all, or NO_MEMORY.
 [[nodiscard]] bool spec_finish(struct spec_reader *reader, struct error *e);

@@ -135,7 +135,13 @@ struct common_spec spec_common(struct spec_reader *reader) {
     return (struct common_spec){
         .output_secret_name = output_secret_name(reader),
         .retain = spec_choice(reader, "deletionPolicy", policies) == policies[1],
+        .policy_is_given = spec_value(reader, "deletionPolicy") != nullptr,
         .labels = template_part(reader, template, "labels"),
         .annotations = template_part(reader, template, "annotations"),
     };
+}
+
+bool spec_fails_on_key_loss(struct spec_reader *reader) {
+    static const char *const reactions[] = {"Recreate", "Fail", nullptr};
+    return spec_choice(reader, "onKeyLoss", reactions) == reactions[1];
 }

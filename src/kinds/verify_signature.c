@@ -91,20 +91,10 @@ static bool normalize(const void *memory, const struct input *inputs, size_t ind
 
 static bool report_inputs(const struct pkey *pkey, const struct input *inputs, struct report *report,
                           struct error *e) {
-    static const struct {
-        const char *field;
-        int input;
-    } fields[] = {{"messageFingerprint", MESSAGE}, {"signatureFingerprint", SIGNATURE}};
     cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
-    char fingerprint[FINGERPRINT_SIZE];
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        const struct secret *bytes = inputs[fields[i].input].bytes;
-        if (!fingerprint_compute(secret_view(bytes), secret_length(bytes), fingerprint, e)) {
-            return false;
-        }
-        report_text(report, fields[i].field, fingerprint);
-    }
-    if (!pkey_public(pkey, &raw, e) || !fingerprint_compute(raw.data, raw.length, report->fingerprint, e)) {
+    if (!report_input(report, "messageFingerprint", &inputs[MESSAGE], e) ||
+        !report_input(report, "signatureFingerprint", &inputs[SIGNATURE], e) || !pkey_public(pkey, &raw, e) ||
+        !report_public(report, raw.data, raw.length, e)) {
         return false;
     }
     report_text(report, "publicKeyFingerprint", report->fingerprint);
@@ -146,6 +136,7 @@ const struct kind kind_verify_signature = {
     .kind = "QuantumVerifySignature",
     .plural = "quantumverifysignatures",
     .short_name = "qvs",
+    .is_public = true,
     .spec_size = sizeof(struct spec),
     .decode = decode,
     .list_inputs = list_inputs,

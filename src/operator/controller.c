@@ -31,6 +31,8 @@ static const struct consequence {
     [ERROR_INVALID_SPEC] = {REASON_INVALID_SPEC, PHASE_FAILED,
                             false}, // an edit, or another input, wakes the object
     [ERROR_REFUSED] = {REASON_REQUEST_REFUSED, PHASE_FAILED, true},
+    [ERROR_KEY_LOST] = {REASON_KEY_LOST, PHASE_FAILED, false}, // the Secret's return, or an edit, wakes it
+    [ERROR_KEY_MISMATCH] = {REASON_KEY_MISMATCH, PHASE_FAILED, false}, // so does a change of either key
     [ERROR_CRYPTO] = {REASON_CRYPTO_ERROR, PHASE_FAILED, true},
     [ERROR_IO] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
     [ERROR_NO_MEMORY] = {.retry = true, .retry_max_ms = OUTAGE_WAIT_MAX_MS},
@@ -86,39 +88,82 @@ static bool may_remake(struct reconcile *r, enum error_class class, const char *
     return false;
 }
 
-static bool remake_damaged(struct reconcile *r, const struct error *damage, struct error *e) {
-    struct error later; // for its text
-    error_set(
-        &later, ERROR_NONE,
-        "Secret %s is damaged again and will be made anew later; its metadata.managedFields tell who writes "
-        "to it: %s",
-        r->decoded.secret_name, damage->message);
-    if (!may_remake(r, ERROR_CRYPTO, later.message, e)) {
-        snprintf(r->reason, sizeof(r->reason), REASON_SECRET_DAMAGED);
+// What cannot be made again is gone: whether something new may take its place.
+static bool may_lose_key(struct reconcile *r, struct error *e) {
+    if (r->decoded.common.fails_on_key_loss) {
+        e->class = ERROR_KEY_LOST;
+        return error_wrap(
+            e,
+            "Secret %s has lost its %s; nothing new is made, as spec.onKeyLoss says. Restore the "
+            "Secret from a backup, or set spec.onKeyLoss to Recreate",
+            r->decoded.secret_name, r->kind->precious);
+    }
+    r->occasion.may_lose_key = true;
+    return true;
+}
+
+// Makes an output that takes the place of the one examined. Both the object and its inputs are seen to be
+// what r has read before anything is replaced.
+static bool replace(struct reconcile *r, const char *reason, const char *cause, struct error *e) {
+    replacement_note(r, reason, cause);
+    if (make(r, e)) {
+        return true;
+    }
+    if (e->class != ERROR_KEY_LOST || !may_lose_key(r, e)) {
         return false;
     }
-    warn(r, REASON_SECRET_DAMAGED, "Remake", "was damaged and is made anew: ", damage->message);
+    replacement_note(r, REASON_SECRET_DAMAGED, e->message);
     return make(r, e);
+}
+
+static bool may_replace(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
+    if (!presence_confirm_all(r, e)) {
+        return false;
+    }
+    status_read_record(r);
+    return may_remake(r, class, later, e);
+}
+
+// What cannot be made again stays, if it is sound, and all else is rebuilt around it.
+static bool mend(struct reconcile *r, const struct error *damage, struct error *e) {
+    struct error later; // for its text
+    error_set(&later, ERROR_NONE,
+              "Secret %s is damaged again and will be put right later; its metadata.managedFields tell who "
+              "writes to it: %s",
+              r->decoded.secret_name, damage->message);
+    if (!may_replace(r, ERROR_CRYPTO, later.message, e)) {
+        if (e->class == ERROR_CRYPTO) {
+            snprintf(r->reason, sizeof(r->reason), REASON_SECRET_DAMAGED);
+        }
+        return false;
+    }
+    if (r->kind->repair == nullptr) {
+        return replace(r, REASON_SECRET_DAMAGED, damage->message, e);
+    }
+    if (output_repair(r, e)) {
+        warn(r, REASON_SECRET_REPAIRED, "Repair",
+             "was damaged; what was wrong was rebuilt around what is kept: ", damage->message);
+        return true;
+    }
+    return e->class == ERROR_KEY_LOST && may_lose_key(r, e) &&
+           replace(r, REASON_SECRET_DAMAGED, damage->message, e);
 }
 
 static bool remake_stale(struct reconcile *r, struct error *e) {
-    if (!may_remake(r, ERROR_RETRYABLE, "an input has changed again and will be taken up later", e)) {
-        return false;
-    }
-    reconcile_log(r, LOG_INFO, "spec or an input has changed, making the output anew", nullptr);
-    return make(r, e);
+    return may_replace(r, ERROR_RETRYABLE, "an input has changed again and will be taken up later", e) &&
+           replace(r, REASON_REPLACED, r->changed, e);
 }
 
 static bool renew(struct reconcile *r, struct error *e) {
-    if (!may_remake(r, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later", e)) {
+    if (!may_replace(r, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later",
+                     e)) {
         return false;
     }
     crash_point(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
-    if (!make(r, e)) {
+    if (!replace(r, REASON_RENEWED, "it was due for renewal", e)) {
         return false;
     }
     crash_point(AFTER_RENEWAL, "%s %s", r->kind->kind, r->object->key);
-    tell(r, LOG_INFO, REASON_RENEWED, "Renew", "the output Secret was renewed before it expires");
     return true;
 }
 
@@ -135,11 +180,31 @@ static bool bring_about(struct reconcile *r, enum output_state state, const stru
     case OUTPUT_STALE:
         return remake_stale(r, e);
     case OUTPUT_DAMAGED:
-        return remake_damaged(r, damage, e);
+        return mend(r, damage, e);
     default:
         // A name that was taken a moment ago, and is free now.
         return error_set(e, ERROR_RETRYABLE, "Secret %s has just gone", r->decoded.secret_name);
     }
+}
+
+// Makes an output in the place of one that the status has recorded, and that is gone.
+static bool remake_lost(struct reconcile *r, struct error *e) {
+    enum output_state state;
+    struct error damage;
+    if (!presence_confirm_all(r, e) || !output_examine_live(r, &state, &damage, e)) {
+        return false;
+    }
+    if (state != OUTPUT_ABSENT) { // the watch has not shown it yet
+        return bring_about(r, state, &damage, e);
+    }
+    if (r->kind->repair != nullptr) {
+        error_set(e, ERROR_KEY_LOST, "it is not there any more");
+        if (!may_lose_key(r, e)) {
+            return false;
+        }
+    }
+    replacement_note(r, REASON_SECRET_LOST, "it was lost");
+    return make(r, e);
 }
 
 // Creates the output, unless the Secret is there after all: then it decides.
@@ -153,14 +218,11 @@ static bool create(struct reconcile *r, struct error *e) {
             "spec.outputSecretName",
             r->decoded.secret_name, older);
     }
-    bool lost = json_find(r->object->root, "status", "secretRef", nullptr) != nullptr;
-    if (!output_may_make(r, e) || (lost && !presence_confirm(r, e))) {
+    if (!output_may_make(r, e)) {
         return false;
     }
-    if (make(r, e)) {
-        if (lost) {
-            warn(r, REASON_SECRET_LOST, "Remake", "was lost, and a new one was made", "");
-        }
+    bool lost = json_find(r->object->root, "status", "secretRef", nullptr) != nullptr;
+    if (lost ? remake_lost(r, e) : make(r, e)) {
         return true;
     }
     if (e->class == ERROR_NOT_FOUND && r->reason[0] == '\0') { // no such namespace any more
@@ -187,6 +249,7 @@ static bool judge_inputs(struct reconcile *r, struct error *e) {
 static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct error *e) {
     enum output_state state;
     struct error damage;
+    status_read_record(r);
     if (!output_examine(r, &state, &damage, e) ||
         !(state == OUTPUT_ABSENT ? create(r, e) : bring_about(r, state, &damage, e))) {
         return false;
@@ -196,6 +259,7 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
         *ret_again_ms = RENEWAL_LOOK_MS; // it waits
     }
     crash_point(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
+    replacement_tell(r);
     return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e);
 }
 

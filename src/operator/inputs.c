@@ -462,10 +462,17 @@ void inputs_explain(const struct reconcile *r, struct error *e) {
 void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_MAX]) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         const struct source *source = &r->sources[i];
-        ret_inputs[i] = (struct input){.field = source->request->field, .bytes = source->bytes};
+        bool is_shown = source->upstream != nullptr && source->from->is_public;
+        ret_inputs[i] = (struct input){
+            .field = source->request->field,
+            .bytes = source->bytes,
+            .is_confidential = source->resource == &kube_secrets && !is_shown,
+            .is_of_old_origin = status_has_origin(r, source),
+        };
         if (source->upstream != nullptr) {
-            ret_inputs[i].algorithm =
-                json_text(json_find(source->upstream->root, "status", "algorithm", nullptr));
+            yyjson_val *status = yyjson_obj_get(source->upstream->root, "status");
+            ret_inputs[i].algorithm = json_member_text(status, "algorithm");
+            ret_inputs[i].made_for = json_member_text(status, "publicKeyDigest");
         }
     }
 }
@@ -539,10 +546,10 @@ bool inputs_describe(const struct reconcile *r, const struct metadata *known, st
         struct metadata_input *input = &metadata->inputs[i];
         *input = (struct metadata_input){.field = source->request->field};
         if (source->bytes == nullptr) {
-            const char *fingerprint = known == nullptr ? "" : metadata_find_input(known, input->field);
-            memcpy(input->fingerprint, fingerprint, strlen(fingerprint) + 1);
-        } else if (!fingerprint_compute(secret_view(source->bytes), secret_length(source->bytes),
-                                        input->fingerprint, e)) {
+            const char *digest = known == nullptr ? "" : metadata_find_input(known, input->field);
+            memcpy(input->digest, digest, strlen(digest) + 1);
+        } else if (!digest_format(secret_view(source->bytes), secret_length(source->bytes), input->digest,
+                                  e)) {
             return false;
         }
     }

@@ -11,6 +11,8 @@
 #define REASON_INVALID_SPEC "InvalidSpec"
 #define REASON_SECRET_CONFLICT "SecretConflict"
 #define REASON_SECRET_DAMAGED "SecretDamaged" // of an Event of its own, too
+#define REASON_KEY_LOST "KeyLost"
+#define REASON_KEY_MISMATCH "KeyMismatch"
 #define REASON_ACCESS_DENIED "AccessDenied"
 #define REASON_REQUEST_REFUSED "RequestRefused"
 #define REASON_CRYPTO_ERROR "CryptoError"
@@ -18,6 +20,10 @@
 
 // Of Events only.
 #define REASON_SECRET_LOST "SecretLost"
+#define REASON_SECRET_REPAIRED "SecretRepaired"
+#define REASON_KEY_REPLACED "KeyReplaced"
+#define REASON_REPLACED "Replaced"
+#define REASON_ADOPTED "Adopted"
 #define REASON_RENEWED "Renewed"
 #define REASON_INVALID_SETTINGS "InvalidSettings" // about the operator's own ConfigMap
 #define REASON_LEADER_ELECTION "LeaderElection"   // about the Lease

@@ -42,9 +42,16 @@ struct reconcile {
     bool is_brief_wait; // for an input that is about to be looked at, so that nothing is to be told yet
     bool is_retried;    // it failed, and will be tried again, and each time is counted in the Event
     struct occasion occasion;
+    struct input inputs[KIND_INPUTS_MAX];
+    yyjson_doc *live;         // owned: the list with the object, as it was read live; NULL: it was not
+    struct replaced replaced; // what the output to be made takes the place of
+    char changed[METADATA_WORD_SIZE]; // of a stale output: what it was made from, and has changed
+    bool is_adopted;                  // the output was left from an earlier object
 
+    bool is_made;                // the output was made, and not found as it is
     struct secret_data data;     // the output, made or read
     struct metadata metadata;    // its metadata entry
+    bool has_metadata;           // metadata could be read
     yyjson_doc *secret_document; // owned: the Secret that data was read from; NULL: none
     yyjson_doc *metadata_text;   // owned: what metadata borrows from
     struct report report;        // what its kind says of it; report.status is owned
@@ -86,8 +93,12 @@ bool source_is_own(const struct reconcile *r, const struct source *source);
 // presence.c: what the watch has not shown yet.
 
 // Asks the API server for r's object, and stores what it says. Errors: RETRYABLE (it is gone, is being
-// deleted, or another one has its name), those of requests.
-[[nodiscard]] bool presence_confirm(const struct reconcile *r, struct error *e);
+// deleted, was edited, or another one has its name), those of requests.
+[[nodiscard]] bool presence_confirm(struct reconcile *r, struct error *e);
+
+// Asks the API server for r's object and for its inputs: whether they are those that r has read. Nothing that
+// is there is replaced before. Errors: RETRYABLE (they are not; the news are stored), those of requests.
+[[nodiscard]] bool presence_confirm_all(struct reconcile *r, struct error *e);
 
 // inputs.c: step 3.
 
@@ -110,14 +121,14 @@ void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_
 // and what to do.
 void inputs_explain(const struct reconcile *r, struct error *e);
 
-// Notes the inputs' fingerprints in *metadata; an input that is not loaded counts as the one that known
+// Notes the inputs' digests in *metadata; an input that is not loaded counts as the one that known
 // names.
 [[nodiscard]] bool inputs_describe(const struct reconcile *r, const struct metadata *known,
                                    struct metadata *metadata, struct error *e);
 
 void inputs_free(struct reconcile *r);
 
-// output.c: steps 4 to 6.
+// output.c and output_write.c: steps 4 to 6.
 
 enum output_state {
     OUTPUT_ABSENT,
@@ -126,6 +137,17 @@ enum output_state {
     OUTPUT_DUE,     // ours and good, but to be made anew before it expires
     OUTPUT_DAMAGED, // ours, and not as we left it
 };
+
+// The store that has the metadata of the output Secret.
+struct store *output_store(const struct reconcile *r);
+
+// Notes in *metadata what an output made now is made from: its inputs (as inputs_describe) and its recipe.
+[[nodiscard]] bool output_describe(const struct reconcile *r, const struct metadata *known,
+                                   struct metadata *metadata, struct error *e);
+
+// Lets the kind inspect what r has of the output, and fills r->report. Errors: those of struct kind's
+// inspect.
+[[nodiscard]] bool output_inspect(struct reconcile *r, struct error *e);
 
 // Whether the output is one that expires and is to be renewed now; else *ret_wait_ms: when to look at it
 // again, 0: never.
@@ -145,15 +167,30 @@ bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, 
 // Errors: RETRYABLE, and r->is_deferred is set.
 [[nodiscard]] bool output_may_make(struct reconcile *r, struct error *e);
 
-// Makes the output and writes it: creates the Secret, or replaces the data of the one examined. Errors: those
-// of struct kind's produce, CONFLICT (another one took the name), and those of requests.
+// Makes the output and writes it: creates the Secret, or replaces our own entries of the one examined; what
+// other people have added to it stays. Errors: those of struct kind's produce, CONFLICT (another one took the
+// name), and those of requests.
 [[nodiscard]] bool output_make(struct reconcile *r, struct error *e);
+
+// Replaces the entries of the one examined by those that the kind rebuilds around what cannot be made again.
+// Errors: those of struct kind's repair, and of requests.
+[[nodiscard]] bool output_repair(struct reconcile *r, struct error *e);
 
 // For a kind without an output Secret: judges the inputs. Errors: those of struct kind's judge.
 [[nodiscard]] bool output_judge(struct reconcile *r, struct error *e);
 
-// Brings the labels, annotations and owner of a good Secret to what they should be, where they differ.
+// Brings the labels, annotations and owner of a good Secret to what they should be, where they differ, and
+// its metadata entry to the form of this version.
 [[nodiscard]] bool output_keep_metadata(struct reconcile *r, struct error *e);
+
+// replacement.c: what is told when the output is another one than it was.
+
+// Notes what the output to be made takes the place of, and why. reason: of the Event. cause: a few words.
+void replacement_note(struct reconcile *r, const char *reason, const char *cause);
+
+// Records an Event if the output is not the one that the status has recorded: made by r, by a reconcile that
+// was broken off before it could say so, or by somebody else.
+void replacement_tell(const struct reconcile *r);
 
 void output_free(struct reconcile *r);
 
@@ -169,6 +206,12 @@ yyjson_val *status_find_ready(yyjson_val *status);
 
 // A time that a status says, in seconds since 1970; 0: it says none.
 int64_t status_time(yyjson_val *status, const char *field);
+
+// Whether the status says that the output was made from what source is found in now.
+bool status_has_origin(const struct reconcile *r, const struct source *source);
+
+// Fills r->occasion's record from the object's status, as it was read live if it was.
+void status_read_record(struct reconcile *r);
 
 // Whether the status says that object's present generation was served, with exactly the output and inputs
 // that the watch now shows: nothing is to be done then, before the renewal that it announces.

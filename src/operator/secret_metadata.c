@@ -7,6 +7,8 @@ static const char managed_label[] = "app.kubernetes.io/managed-by";
 static const char manager_name[] = "qubesec";
 static const char owner_annotation[] = "qubesec.io/owner";
 static const char owner_uid_annotation[] = "qubesec.io/owner-uid";
+static const char owner_namespace_annotation[] = "qubesec.io/owner-namespace"; // version 0.1.0 had none
+static const char restore_annotation[] = "qubesec.io/restore-to"; // set by people: see docs/operations.md
 static const char template_annotation[] =
     "qubesec.io/secret-template"; // the keys that came from secretTemplate
 
@@ -42,6 +44,29 @@ static bool is_of_our_group(yyjson_val *reference) {
     return version != nullptr && strncmp(version, group, sizeof(group) - 1) == 0;
 }
 
+// Whether the marks were made in object's namespace, and not copied there with the Secret. Where they do not
+// say it themselves, which those of version 0.1.0 do not, it is known of the object's uid and from its
+// status.
+static bool is_of_namespace(const struct kube_object *object, yyjson_val *metadata) {
+    yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
+    const char *home = json_member_text(annotations, owner_namespace_annotation);
+    if (home != nullptr && strcmp(home, object->namespace) == 0) {
+        return true;
+    }
+    if (member_is(annotations, restore_annotation, object->namespace)) {
+        return true;
+    }
+    const char *uid = json_member_text(metadata, "uid");
+    return home == nullptr &&
+           (member_is(annotations, owner_uid_annotation, object->uid) ||
+            (uid != nullptr &&
+             member_is(json_find(object->root, "status", "secretRef", nullptr), "uid", uid)));
+}
+
+bool secret_metadata_is_of_version(const struct kube_object *object, yyjson_val *metadata) {
+    return member_is(yyjson_obj_get(metadata, "annotations"), owner_namespace_annotation, object->namespace);
+}
+
 enum ownership secret_metadata_ownership(const struct kind *kind, const struct kube_object *object,
                                          yyjson_val *metadata) {
     yyjson_val *controller = find_controller(metadata);
@@ -56,7 +81,7 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
     char owner[OWNER_SIZE];
     format_owner(kind, object, owner);
     yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
-    if (!member_is(annotations, owner_annotation, owner)) {
+    if (!member_is(annotations, owner_annotation, owner) || !is_of_namespace(object, metadata)) {
         return OWNERSHIP_FOREIGN;
     }
     if (member_is(annotations, owner_uid_annotation, object->uid)) {
@@ -101,7 +126,7 @@ static void set_from_template(struct map_patch *map, yyjson_val *template) {
 
 static bool is_own(const char *key, size_t length) {
     static const char *const own[] = {managed_label, owner_annotation, owner_uid_annotation,
-                                      template_annotation};
+                                      owner_namespace_annotation, template_annotation};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         if (strlen(own[i]) == length && memcmp(own[i], key, length) == 0) {
             return true;
@@ -192,6 +217,7 @@ bool secret_metadata_patch(const struct kind *kind, const struct kube_object *ob
     set_text(&labels, managed_label, manager_name);
     set_text(&annotations, owner_annotation, owner);
     set_text(&annotations, owner_uid_annotation, object->uid);
+    set_text(&annotations, owner_namespace_annotation, object->namespace);
     set_from_template(&labels, common->labels);
     set_from_template(&annotations, common->annotations);
     remove_stale(&labels, remembered, common->labels);

@@ -7,7 +7,7 @@
 
 enum ownership {
     OWNERSHIP_OURS,      // controlled by our object, or (deletionPolicy Retain) marked with its UID
-    OWNERSHIP_ADOPTABLE, // nobody controls it, and its marks name our object's kind and name
+    OWNERSHIP_ADOPTABLE, // nobody controls it, and its marks name our object's kind, namespace and name
     OWNERSHIP_LEFT,      // controlled by an object of our kind and name that is gone: about to be garbage
                          // collected
     OWNERSHIP_FOREIGN,
@@ -16,6 +16,9 @@ enum ownership {
 // Whose the Secret is that has this metadata.
 enum ownership secret_metadata_ownership(const struct kind *kind, const struct kube_object *object,
                                          yyjson_val *metadata);
+
+// Whether it carries the marks of this version: those of version 0.1.0 did not name a namespace.
+bool secret_metadata_is_of_version(const struct kube_object *object, yyjson_val *metadata);
 
 // Whether this metadata carries the mark that every output has, whoever its owner is.
 bool secret_metadata_is_marked(yyjson_val *metadata);

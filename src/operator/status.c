@@ -52,9 +52,31 @@ static bool output_is_as_recorded(const struct reconcile *r, yyjson_val *recorde
     }
     cleanup_object struct kube_object *seen =
         reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    yyjson_val *metadata = seen == nullptr ? nullptr : yyjson_obj_get(seen->root, "metadata");
     return seen != nullptr && status_names(recorded, seen) &&
-           secret_metadata_ownership(r->kind, r->object, yyjson_obj_get(seen->root, "metadata")) ==
-               OWNERSHIP_OURS;
+           secret_metadata_ownership(r->kind, r->object, metadata) == OWNERSHIP_OURS &&
+           secret_metadata_is_of_version(r->object, metadata);
+}
+
+bool status_has_origin(const struct reconcile *r, const struct source *source) {
+    size_t index;
+    size_t count;
+    yyjson_val *input;
+    yyjson_arr_foreach(yyjson_obj_get(status_of(r), "inputs"), index, count, input) {
+        if (!same_text(input, "field", source->request->field)) {
+            continue;
+        }
+        char from[SOURCE_FROM_SIZE] = "";
+        if (source->upstream != nullptr) {
+            source_format_from(source->from->kind, source->upstream->name, from);
+        }
+        const char *recorded = json_member_text(input, "from");
+        bool same_name = source->upstream != nullptr || same_text(input, "name", source->name);
+        return strcmp(recorded == nullptr ? "" : recorded, from) == 0 && same_name &&
+               same_text(input, "kind", source_kind(source)) &&
+               (source->resource == nullptr || same_text(input, "namespace", source->namespace));
+    }
+    return false;
 }
 
 static bool is_finished(yyjson_val *status) {
@@ -72,7 +94,8 @@ int64_t status_time(yyjson_val *status, const char *field) {
     return text != nullptr && clock_parse(text, &seconds) ? seconds : 0;
 }
 
-bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
+// Whether the status says that the present generation was served, with the inputs that the watch now shows.
+static bool is_current(const struct reconcile *r) {
     yyjson_val *status = status_of(r);
     yyjson_val *inputs = yyjson_obj_get(status, "inputs");
     if (!is_finished(status) ||
@@ -80,13 +103,38 @@ bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
         yyjson_arr_size(inputs) != r->decoded.request_count) {
         return false;
     }
-    if (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef"))) {
-        return false;
-    }
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         if (!input_is_settled(&r->sources[i], yyjson_arr_get(inputs, i))) {
             return false;
         }
+    }
+    return true;
+}
+
+static const char *text_or_nothing(yyjson_val *object, const char *field) {
+    const char *text = json_member_text(object, field);
+    return text == nullptr ? "" : text;
+}
+
+// What is long in a status is only there in full where the object was read live.
+void status_read_record(struct reconcile *r) {
+    yyjson_val *items = yyjson_obj_get(yyjson_doc_get_root(r->live), "items");
+    yyjson_val *live = yyjson_obj_get(yyjson_arr_get_first(items), "status");
+    yyjson_val *status = live != nullptr ? live : status_of(r);
+    r->occasion.record = (struct record){
+        .fingerprint = text_or_nothing(status, "fingerprint"),
+        .digest = text_or_nothing(status, "digest"),
+        .public_key_digest = text_or_nothing(status, "publicKeyDigest"),
+        .ciphertext = text_or_nothing(live, "ciphertext"),
+        .is_current = is_current(r),
+    };
+}
+
+bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
+    yyjson_val *status = status_of(r);
+    if (!is_current(r) || (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||
+        (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef")))) {
+        return false;
     }
     *ret_renewal =
         (struct renewal){status_time(status, RENEWAL_FIELD), status_time(status, RENEWAL_EXPIRY_FIELD)};
@@ -96,13 +144,12 @@ bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
 // ---- building
 
 struct status_writer {
-    const struct reconcile *r;
+    struct reconcile *r;
     yyjson_mut_doc *document;
     yyjson_mut_val *status;
     char now[CLOCK_TEXT_SIZE];
     bool transition; // the Ready condition changed its status or reason
-    bool lost;       // the output is another object's
-    bool denied;     // the inputs may not be read
+    bool lost;       // the output is gone, or another object's
 };
 
 static void add_text(struct status_writer *w, yyjson_mut_val *object, const char *field, const char *text) {
@@ -202,6 +249,7 @@ static void add_output(struct status_writer *w) {
     const struct reconcile *r = w->r;
     add_text(w, w->status, "algorithm", r->metadata.algorithm);
     add_text(w, w->status, "fingerprint", r->report.fingerprint);
+    add_text(w, w->status, "digest", r->report.digest);
     add_text(w, w->status, "warning", r->report.warning);
     if (r->kind->entries != nullptr) {
         add_secret(w);
@@ -234,15 +282,28 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
 
 // ---- writing
 
+static bool is_one_of(const char *field, const char *const *fields) {
+    while (*fields != nullptr && strcmp(*fields, field) != 0) {
+        fields++;
+    }
+    return *fields != nullptr;
+}
+
 // What a status that is not written in full leaves as it is: when and by which reconcile it was last written,
-// and what it says of an output that is still there: that of a finished object that waits or may not read its
-// inputs any more, or one that is in use until it expires.
+// and what it says of an output Secret, which is still there when its object waits or has failed. Where the
+// Secret is gone, or another's, what identifies the output stays, so that it is known again, and known to be
+// lost. A judgement ends with its inputs.
 static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
-    bool is_there = phase == PHASE_PENDING || w->denied ||
-                    (phase == PHASE_FAILED && !w->lost &&
-                     json_member_text(status_of(w->r), RENEWAL_EXPIRY_FIELD) != nullptr);
-    bool is_of_writing = strcmp(field, "lastUpdateTime") == 0 || strcmp(field, "reconcileID") == 0;
-    return is_of_writing || (is_there && strcmp(field, "error") != 0);
+    static const char *const of_writing[] = {"lastUpdateTime", "reconcileID", nullptr};
+    static const char *const identity[] = {"secretRef",       "fingerprint", "digest",
+                                           "publicKeyDigest", "inputs",      nullptr};
+    if (is_one_of(field, of_writing)) {
+        return true;
+    }
+    if (w->r->kind->entries == nullptr || phase == PHASE_SUCCESS) {
+        return false;
+    }
+    return w->lost ? is_one_of(field, identity) : strcmp(field, "error") != 0;
 }
 
 // Adds null for each member that the present status has and the wanted one has not. Whether there is any
@@ -269,7 +330,7 @@ static bool differs(struct status_writer *w, enum phase phase) {
 // The resourceVersion guards against writing to an object that has changed since, or is another one of the
 // same name.
 static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e) {
-    const struct reconcile *r = w->r;
+    struct reconcile *r = w->r;
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
     cleanup_json yyjson_doc *answer = nullptr;
@@ -312,8 +373,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     struct status_writer w = {.r = r, .document = document};
     w.status = yyjson_mut_obj_add_obj(document, root, "status");
-    w.lost = strcmp(reason, REASON_SECRET_CONFLICT) == 0;
-    w.denied = strcmp(reason, REASON_ACCESS_DENIED) == 0;
+    w.lost = strcmp(reason, REASON_SECRET_CONFLICT) == 0 || strcmp(reason, REASON_KEY_LOST) == 0;
     clock_format(clock_wall_seconds(), w.now);
     build(&w, phase, reason, message);
     if (differs(&w, phase) && !patch(&w, root, e)) {

@@ -75,7 +75,7 @@ static inline bool subject_try_read(const struct kind *kind, const char *spec, s
         .kind = kind,
         .document = parse_quoted(spec),
         .spec = memory_allocate_zeroed(1, kind->spec_size),
-        .occasion = {.now = SOME_SECONDS, .secret_name = "the-secret"},
+        .occasion = {.now = SOME_SECONDS, .secret_name = "the-secret", .record = {"", "", "", "", false}},
     };
     struct spec_reader reader = {
         .spec = yyjson_doc_get_root(s->document),
@@ -133,17 +133,31 @@ static inline void subject_give_secret(struct subject *s, size_t index, const ch
     subject_give(s, index, algorithm, secret_view(bytes), secret_length(bytes));
 }
 
-static inline void make_recipe(const struct subject *s, char ret_recipe[FINGERPRINT_SIZE]) {
+static inline void make_recipe(const struct subject *s, char ret_recipe[DIGEST_TEXT_SIZE]) {
     struct error e;
     cleanup_buffer struct buffer recipe = buffer_create(32 * 1024);
     ret_recipe[0] = '\0';
     if (s->kind->describe_recipe != nullptr) {
         must(s->kind->describe_recipe(s->spec, &recipe, &e), e);
-        must(fingerprint_compute(buffer_text(&recipe), recipe.length, ret_recipe, &e), e);
+        must(digest_format(buffer_text(&recipe), recipe.length, ret_recipe, &e), e);
+    }
+}
+
+// Notes the inputs in the metadata, as they were given.
+static inline void note_inputs(struct subject *s) {
+    s->metadata.input_count = s->request_count;
+    for (size_t i = 0; i < s->request_count; i++) {
+        struct error e;
+        const struct secret *bytes = s->inputs[i].bytes;
+        s->metadata.inputs[i] = (struct metadata_input){.field = s->requests[i].field};
+        if (bytes != nullptr) {
+            must(digest_format(secret_view(bytes), secret_length(bytes), s->metadata.inputs[i].digest, &e), e);
+        }
     }
 }
 
 static inline bool subject_inspect(struct subject *s, struct error *e) {
+    s->occasion.inputs = s->inputs;
     json_mut_free(s->report.status);
     s->report = (struct report){0};
     return json_create(&s->report.status, e) &&
@@ -153,6 +167,7 @@ static inline bool subject_inspect(struct subject *s, struct error *e) {
 // Makes the output, checks it, and adds its metadata.
 static inline bool subject_try_make(struct subject *s, struct error *e) {
     secret_data_free(&s->data);
+    s->occasion.inputs = s->inputs;
     s->metadata = (struct metadata){
         .standard = s->kind->standard != nullptr ? s->kind->standard : "its algorithm's",
         .generator = "qubesec/test",
@@ -161,6 +176,7 @@ static inline bool subject_try_make(struct subject *s, struct error *e) {
     if (!kind_produce(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &s->metadata.algorithm, e)) {
         return false;
     }
+    note_inputs(s);
     make_recipe(s, s->metadata.recipe);
     if (!subject_inspect(s, e)) {
         return false;
@@ -182,14 +198,39 @@ static inline void subject_make(struct subject *s) {
     must(subject_try_make(s, &e), e);
 }
 
+// Rebuilds the output around what is left of it, as it would be stored, and inspects that. with_metadata: its
+// metadata entry is read first. On failure the output is as it was.
+static inline bool subject_try_repair(struct subject *s, bool with_metadata, struct error *e) {
+    struct secret_data previous = s->data;
+    struct metadata metadata = {0};
+    cleanup_json yyjson_doc *document = nullptr;
+    if (with_metadata) {
+        must(metadata_load(&previous, kind_metadata_entry(s->kind), &metadata, &document, e), *e);
+    }
+    s->data = (struct secret_data){0};
+    s->occasion.inputs = s->inputs;
+    s->occasion.previous = &previous;
+    s->occasion.previous_metadata = with_metadata ? &metadata : nullptr;
+    bool done = kind_repair(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &s->metadata.algorithm, e);
+    s->occasion.previous = nullptr;
+    s->occasion.previous_metadata = nullptr;
+    if (!done) {
+        secret_data_free(&s->data);
+        s->data = previous;
+        return false;
+    }
+    secret_data_free(&previous);
+    return subject_inspect(s, e);
+}
+
 // Judges the output as one that was read from a Secret: its metadata, its entries, its fingerprint and its
 // recipe.
 static inline bool subject_judge(struct subject *s, struct error *e) {
-    char recipe[FINGERPRINT_SIZE];
+    char recipe[DIGEST_TEXT_SIZE];
     json_free(s->metadata_document);
     s->metadata_document = nullptr;
     if (!metadata_load(&s->data, kind_metadata_entry(s->kind), &s->metadata, &s->metadata_document, e) ||
-        !subject_inspect(s, e)) {
+        !metadata_check_entries(&s->metadata, &s->data, e) || !subject_inspect(s, e)) {
         return false;
     }
     if (strcmp(s->report.fingerprint, s->metadata.fingerprint) != 0) {

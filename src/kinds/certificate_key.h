@@ -1,0 +1,17 @@
+// The private key of a certificate: kept from one certificate to the next, found in a damaged Secret, or
+// made.
+#pragma once
+
+#include "kinds/certificate_spec.h"
+
+// The key that a certificate's Secret holds; *ret_pkey is owned. Errors: as of salvage_choose.
+[[nodiscard]] bool certificate_key_find(const struct certificate_spec *spec,
+                                        const struct secret_data *previous, const struct record *record,
+                                        struct pkey **ret_pkey, struct error *e);
+
+// The key for a new certificate: the previous one, unless there was none, or spec wants another one each
+// time, or it is lost and occasion allows that. *ret_pkey is owned. Errors: as of certificate_key_find,
+// INVALID_SPEC (the algorithm is not available), CRYPTO, NO_MEMORY.
+[[nodiscard]] bool certificate_key_choose(const struct certificate_spec *spec,
+                                          const struct occasion *occasion, struct pkey **ret_pkey,
+                                          struct error *e);

@@ -1,0 +1,91 @@
+#include "kinds/salvage.h"
+
+#include "crypto/keyform.h"
+
+#include <string.h>
+
+enum { PUBLIC_KEY_MAX = 16 * 1024 }; // bytes
+
+// Whether the status speaks of these bytes.
+static bool is_recorded(const char *recorded, const struct secret *bytes, bool *ret_is, struct error *e) {
+    char digest[DIGEST_TEXT_SIZE];
+    if (!digest_format(secret_view(bytes), secret_length(bytes), digest, e)) {
+        return false;
+    }
+    *ret_is = metadata_same_digest(recorded, digest);
+    return true;
+}
+
+bool salvage_entry(const struct occasion *occasion, const char *key, size_t length, const char *recorded,
+                   const struct secret **ret_entry, struct error *e) {
+    const struct secret *entry = secret_data_get(occasion->previous, key);
+    enum metadata_word word = METADATA_SILENT;
+    *ret_entry = nullptr;
+    if (entry == nullptr || secret_length(entry) != length) {
+        return true;
+    }
+    if (occasion->previous_metadata != nullptr &&
+        !metadata_compare_entry(occasion->previous_metadata, key, entry, &word, e)) {
+        return false;
+    }
+    bool sound = word != METADATA_SAYS_OTHER;
+    if (word != METADATA_SAYS_SAME && recorded[0] != '\0' && !is_recorded(recorded, entry, &sound, e)) {
+        return false;
+    }
+    *ret_entry = sound ? entry : nullptr;
+    return true;
+}
+
+bool salvage_private_key(const struct secret_data *data, const char *key, const struct algorithm *algorithm,
+                         struct pkey **ret_pkey, struct error *e) {
+    const struct secret *entry = secret_data_get(data, key);
+    struct pkey *pkey = nullptr;
+    struct error unreadable = {0};
+    if (entry != nullptr &&
+        !keyform_read_private(algorithm, secret_view(entry), secret_length(entry), &pkey, &unreadable) &&
+        unreadable.class == ERROR_NO_MEMORY) {
+        *e = unreadable;
+        return false;
+    }
+    *ret_pkey = pkey;
+    return true;
+}
+
+static bool name_key(const struct pkey *pkey, char ret_fingerprint[FINGERPRINT_SIZE], struct error *e) {
+    cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
+    return pkey_public(pkey, &raw, e) && fingerprint_compute(raw.data, raw.length, ret_fingerprint, e);
+}
+
+static bool refuse_two(struct pkey *const forms[2], const char *const names[2], const struct record *record,
+                       struct error *e) {
+    char one[FINGERPRINT_SIZE];
+    char other[FINGERPRINT_SIZE];
+    if (!name_key(forms[0], one, e) || !name_key(forms[1], other, e)) {
+        return false;
+    }
+    bool is_known = record->fingerprint[0] != '\0';
+    return error_set(e, ERROR_KEY_MISMATCH,
+                     "the Secret's entries %s and %s hold two different private keys, of the public keys %s "
+                     "and %s%s%s; nothing was written. Decide which of them is right, and remove the other "
+                     "entry: the operator then rebuilds it",
+                     names[0], names[1], one, other, is_known ? "; the status has recorded " : "",
+                     record->fingerprint);
+}
+
+bool salvage_choose(struct pkey *const forms[2], const char *const names[2], const struct record *record,
+                    const struct pkey **ret_pkey, struct error *e) {
+    struct error difference;
+    if (forms[0] == nullptr && forms[1] == nullptr) {
+        return error_set(e, ERROR_KEY_LOST, "neither %s nor %s holds the private key any more", names[0],
+                         names[1]);
+    }
+    if (forms[0] != nullptr && forms[1] != nullptr && !pkey_check_same(forms[0], forms[1], &difference)) {
+        if (difference.class != ERROR_CRYPTO) {
+            *e = difference;
+            return false;
+        }
+        return refuse_two(forms, names, record, e);
+    }
+    *ret_pkey = forms[0] != nullptr ? forms[0] : forms[1];
+    return true;
+}

@@ -1,0 +1,80 @@
+// What is told when an output is not the one that it was.
+#include "operator/reasons.h"
+#include "operator/reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void replacement_note(struct reconcile *r, const char *reason, const char *cause) {
+    const char *recorded = r->occasion.record.fingerprint;
+    struct replaced *replaced = &r->replaced;
+    *replaced = (struct replaced){0};
+    snprintf(replaced->fingerprint, sizeof(replaced->fingerprint), "%s",
+             recorded[0] != '\0' ? recorded : r->metadata.fingerprint);
+    snprintf(replaced->reason, sizeof(replaced->reason), "%s", reason);
+    snprintf(replaced->cause, sizeof(replaced->cause), "%s", cause);
+}
+
+// Whether the status has recorded another output than there is. Of short secrets nothing is recorded.
+static bool is_another(const struct reconcile *r) {
+    const struct record *record = &r->occasion.record;
+    bool other_digest = record->digest[0] != '\0' && strcmp(record->digest, r->report.digest) != 0;
+    return other_digest || (record->fingerprint[0] != '\0' && r->report.fingerprint[0] != '\0' &&
+                            strcmp(record->fingerprint, r->report.fingerprint) != 0);
+}
+
+static const char *shown(const char *fingerprint) {
+    return fingerprint[0] == '\0' ? "(without a fingerprint)" : fingerprint;
+}
+
+static void tell(const struct reconcile *r, bool warning, const char *reason, const char *note) {
+    reconcile_record(r, warning, reason, "Replace", note);
+    reconcile_log(r, warning ? LOG_WARNING : LOG_INFO, reason, note);
+}
+
+// Of a replacement of our own, now or by a reconcile that could not say so any more.
+static void tell_own(const struct reconcile *r) {
+    const struct replaced *replaced = &r->metadata.replaced;
+    bool is_same = strcmp(replaced->fingerprint, r->report.fingerprint) == 0 && replaced->gone[0] == '\0';
+    bool is_lost = strcmp(replaced->reason, REASON_SECRET_LOST) == 0 ||
+                   strcmp(replaced->reason, REASON_SECRET_DAMAGED) == 0;
+    bool is_planned = strcmp(replaced->reason, REASON_RENEWED) == 0;
+    bool warning = is_lost || (!is_planned && replaced->gone[0] != '\0');
+    struct error note; // for its text: bounded and valid UTF-8
+    if (is_same) {
+        error_set(&note, ERROR_NONE, "Secret %s: %s; made again with the same content %s",
+                  r->decoded.secret_name, replaced->cause, shown(replaced->fingerprint));
+    } else {
+        error_set(&note, ERROR_NONE, "Secret %s: %s; %s was replaced by %s%s%s", r->decoded.secret_name,
+                  replaced->cause, shown(replaced->fingerprint), shown(r->report.fingerprint),
+                  replaced->gone[0] == '\0' ? "" : ", with another ", replaced->gone);
+    }
+    const char *reason = warning && !is_lost ? REASON_KEY_REPLACED : replaced->reason;
+    tell(r, warning, reason, note.message);
+}
+
+static void tell_foreign(const struct reconcile *r) {
+    struct error note;
+    error_set(
+        &note, ERROR_NONE,
+        "Secret %s no longer holds what this object's status has recorded: %s is now %s; who wrote it is "
+        "in its metadata.managedFields and in the audit log",
+        r->decoded.secret_name, shown(r->occasion.record.fingerprint), shown(r->report.fingerprint));
+    tell(r, true, REASON_KEY_REPLACED, note.message);
+}
+
+void replacement_tell(const struct reconcile *r) {
+    const struct replaced *replaced = &r->metadata.replaced;
+    bool is_ours =
+        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
+    struct error note;
+    if (r->is_made ? r->replaced.reason[0] != '\0' : is_another(r) && is_ours) {
+        tell_own(r);
+    } else if (!r->is_made && is_another(r)) {
+        tell_foreign(r);
+    } else if (r->is_adopted) {
+        error_set(&note, ERROR_NONE, "took over Secret %s with what it holds, %s", r->decoded.secret_name,
+                  shown(r->report.fingerprint));
+        tell(r, false, REASON_ADOPTED, note.message);
+    }
+}
