@@ -45,9 +45,10 @@ static void tell_own(const struct reconcile *r) {
         error_set(&note, ERROR_NONE, "Secret %s: %s; made again with the same content %s",
                   r->decoded.secret_name, replaced->cause, shown(replaced->fingerprint));
     } else {
-        error_set(&note, ERROR_NONE, "Secret %s: %s; %s was replaced by %s%s%s", r->decoded.secret_name,
+        bool is_gone = replaced->gone[0] != '\0';
+        error_set(&note, ERROR_NONE, "Secret %s: %s; %s was replaced by %s%s%s%s", r->decoded.secret_name,
                   replaced->cause, shown(replaced->fingerprint), shown(r->report.fingerprint),
-                  replaced->gone[0] == '\0' ? "" : ", with another ", replaced->gone);
+                  is_gone ? " (" : "", replaced->gone, is_gone ? ")" : "");
     }
     const char *reason = warning && !is_lost ? REASON_KEY_REPLACED : replaced->reason;
     tell(r, warning, reason, note.message);
@@ -65,12 +66,13 @@ static void tell_foreign(const struct reconcile *r) {
 
 void replacement_tell(const struct reconcile *r) {
     const struct replaced *replaced = &r->metadata.replaced;
-    bool is_ours =
-        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
+    bool is_ours = replaced->reason[0] != '\0' &&
+                   strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
+    bool is_made_anew = r->replaced.reason[0] != '\0';
     struct error note;
-    if (r->is_made ? r->replaced.reason[0] != '\0' : is_another(r) && is_ours) {
+    if (is_made_anew || (is_another(r) && is_ours)) {
         tell_own(r);
-    } else if (!r->is_made && is_another(r)) {
+    } else if (is_another(r)) {
         tell_foreign(r);
     } else if (r->is_adopted) {
         error_set(&note, ERROR_NONE, "took over Secret %s with what it holds, %s", r->decoded.secret_name,

@@ -16,7 +16,7 @@ from etcd import Gateway
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures"
 VERSIONS = sorted(path.name for path in FIXTURES.glob("v*"))
 OUR_KINDS = (*KINDS, *SIGNATURE_KINDS)
-SECRET_WRITES = 0  # of one Secret in an upgrade, at most
+SECRET_WRITES = 1  # of one Secret in an upgrade, at most
 METADATA = ("metadata", "metadata.json")  # the entries that an upgrade may rewrite
 # What a status says of the output, which is as it was.
 FACTS = (
