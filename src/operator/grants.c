@@ -15,7 +15,7 @@ static const char verb_get[] = "get";
 // asked about Secrets and ConfigMaps, so it opens none.
 static const char verb_use[] = "use";
 
-static const char use_or_read[] = "\"use\" on it, or \"get\" on it and on its Secret";
+static const char use_or_read[] = "\"use\" on it, or \"get\" on it and on its Secret,";
 
 bool source_is_own(const struct reconcile *r, const struct source *source) {
     return strcmp(source->namespace, r->object->namespace) == 0;
