@@ -169,8 +169,7 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
             r->decoded.secret_name,
             state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message);
     }
-    struct renewal renewal = {r->report.renew_at, r->report.expires_at};
-    bool due = state == OUTPUT_GOOD && !r->report.renewal_waits && reconcile_is_due(r, &renewal, &wait_ms);
+    bool due = state == OUTPUT_GOOD && reconcile_output_is_due(r, &wait_ms);
     *ret_state = due ? OUTPUT_DUE : state;
     return true;
 }
@@ -250,6 +249,9 @@ static bool produce(struct reconcile *r, struct error *e) {
     bool done = produce_entries(r, inputs, e);
     if (!done) {
         inputs_explain(r, e);
+    }
+    if (!done && e->class == ERROR_NOT_FOUND) { // the kind waits for another input, and not the API server
+        snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_INPUT);
     }
     r->occasion.previous = nullptr;
     return done;

@@ -88,8 +88,11 @@ bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
             return false;
         }
     }
-    *ret_renewal =
-        (struct renewal){status_time(status, RENEWAL_FIELD), status_time(status, RENEWAL_EXPIRY_FIELD)};
+    *ret_renewal = (struct renewal){
+        .expires_at = status_time(status, RENEWAL_EXPIRY_FIELD),
+        .valid_from = status_time(status, RENEWAL_START_FIELD),
+        .renew_at = status_time(status, RENEWAL_FIELD),
+    };
     return true;
 }
 
