@@ -34,11 +34,11 @@ static bool is_mapped(const struct san *san) {
 }
 
 // Whether text, which has no prefix, is rather a mistaken IPv6 address, perhaps with a zone or a prefix length,
-// than a scheme and more: hexadecimal digits and colons.
+// than a scheme and more: hexadecimal digits and two colons at least.
 static bool resembles_address(const char *text) {
-    size_t first = strcspn(text, ":.");
     size_t length = strspn(text, "0123456789abcdefABCDEF:.");
-    return first < length && text[first] == ':' && strncmp(text + first, "://", 3) != 0 &&
+    size_t colon = strcspn(text, ":.");
+    return colon < length && text[colon] == ':' && memchr(text + colon + 1, ':', length - colon - 1) != nullptr &&
            strchr("%/", text[length]) != nullptr;
 }
 

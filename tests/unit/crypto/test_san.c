@@ -109,12 +109,14 @@ static void addresses(void **) {
 // They would be URIs by their form.
 static void what_looks_like_an_address_is_none_of_the_others(void **) {
     static const char *const texts[] = {"fe80::1%eth0", "fe80::1%ee",  "fd00::/8",         "fd00:1:2:3",
-                                        "dead:beef", "aa:bb:cc:dd:ee:ff"};
+                                        "dead:beef:", "aa:bb:cc:dd:ee:ff"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         refuses(texts[i], "not an IP address");
     }
     reads("feed://example.com/a", SAN_URI, "feed://example.com/a");
-    reads("URI:dead:beef", SAN_URI, "dead:beef");
+    reads("dead:beef", SAN_URI, "dead:beef");
+    reads("a:/b:c", SAN_URI, "a:/b:c");
+    reads("URI:dead:beef:", SAN_URI, "dead:beef:");
 }
 
 static void a_host_and_a_port_are_no_uri(void **) {
