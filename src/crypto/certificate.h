@@ -65,9 +65,9 @@ struct certificate_template {
 // Issues a certificate for subject_key, signed by issuer's key; issuer NULL: by subject_key itself, which is
 // private then. Version 3, a random serial number of 20 bytes, subject and authority key identifiers (RFC
 // 7093 method 1: the leftmost 160 bits of SHA-256 of the public key), critical basicConstraints and keyUsage,
-// an extended key usage that is critical where it is that of a time-stamping authority (RFC 3161 section 2.3),
-// subjectAltName critical exactly when the subject is empty, dates as RFC 5280 section 4.1.2.5 has them
-// (not_after past the year 9999 becomes its last second). The issuer's name is copied byte by byte.
+// an extended key usage that is critical where it is that of a time-stamping authority (RFC 3161
+// section 2.3), subjectAltName critical exactly when the subject is empty, dates as RFC 5280 section 4.1.2.5
+// has them (not_after past the year 9999 becomes its last second). The issuer's name is copied byte by byte.
 // *ret_certificate is owned. Errors: INVALID_SPEC (a part of the subject that is too long or has characters
 // that are not allowed; an empty subject without names, or for a CA or a self-signed certificate), CRYPTO,
 // NO_MEMORY.
@@ -137,7 +137,7 @@ bool certificate_has_names(const struct certificate *certificate, const struct s
 
 bool certificate_is_ca(const struct certificate *certificate);
 int certificate_path_length(const struct certificate *certificate); // CERTIFICATE_PATH_LENGTH_NONE: no limit
-unsigned certificate_purposes(const struct certificate *certificate); // 0: it is not limited to any
+unsigned certificate_purposes(const struct certificate *certificate);  // 0: it is not limited to any
 int64_t certificate_not_before(const struct certificate *certificate); // seconds since 1970
 int64_t certificate_not_after(const struct certificate *certificate);
 

@@ -188,8 +188,8 @@ static bool add_purposes(X509 *x509, const struct certificate_template *template
     bool done = list != nullptr;
     for (size_t i = 0; done && i < CERTIFICATE_PURPOSE_COUNT; i++) { // objects of known NIDs are static
         const struct certificate_purpose_names *names = &certificate_purpose_names[i];
-        done = (template->purposes & names->own) == 0 ||
-               sk_ASN1_OBJECT_push(list, OBJ_nid2obj(names->nid)) > 0;
+        done =
+            (template->purposes & names->own) == 0 || sk_ASN1_OBJECT_push(list, OBJ_nid2obj(names->nid)) > 0;
     }
     done = done && add_extension(x509, NID_ext_key_usage, list, is_time_stamping);
     sk_ASN1_OBJECT_free(list);

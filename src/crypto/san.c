@@ -29,16 +29,18 @@ static bool parse_address(const char *text, struct san *san) {
 
 // RFC 4291 section 2.5.5.2: Go refuses a whole certificate with such an address.
 static bool is_mapped(const struct san *san) {
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-    return san->bytes_length == 16 && memcmp(san->bytes, prefix, sizeof(prefix)) == 0;
+    struct in6_addr address = {0};
+    memcpy(&address, san->bytes, sizeof(address));
+    return san->bytes_length == sizeof(address) && IN6_IS_ADDR_V4MAPPED(&address);
 }
 
-// Whether text, which has no prefix, is rather a mistaken IPv6 address, perhaps with a zone or a prefix length,
-// than a scheme and more: hexadecimal digits and two colons at least.
+// Whether text, which has no prefix, is rather a mistaken IPv6 address, perhaps with a zone or a prefix
+// length, than a scheme and more: hexadecimal digits and two colons at least.
 static bool resembles_address(const char *text) {
     size_t length = strspn(text, "0123456789abcdefABCDEF:.");
     size_t colon = strcspn(text, ":.");
-    return colon < length && text[colon] == ':' && memchr(text + colon + 1, ':', length - colon - 1) != nullptr &&
+    return colon < length && text[colon] == ':' &&
+           memchr(text + colon + 1, ':', length - colon - 1) != nullptr &&
            strchr("%/", text[length]) != nullptr;
 }
 
@@ -229,6 +231,12 @@ static bool is_host_and_port(const char *text, size_t host) {
     return digits > 0 && strchr("/?#", text[host + 1 + digits]) != nullptr;
 }
 
+static bool refuse_port(const char *text, struct san *, struct error *e) {
+    return error_set(e, ERROR_INVALID_SPEC,
+                     "not a host name: a host name has no port; if it is meant as a URI, write URI:%.64s",
+                     text);
+}
+
 // ---- which of them it is
 
 typedef bool reader(const char *text, struct san *ret_san, struct error *e);
@@ -257,7 +265,7 @@ static reader *choose(const char *text) {
     struct san ignored = {0};
     size_t scheme = scheme_length(text);
     if (scheme > 0 && is_host_and_port(text, scheme)) {
-        return read_dns;
+        return refuse_port;
     }
     if (parse_address(text, &ignored) || resembles_address(text)) {
         return read_address;

@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum {
-    BACKDATED_SECONDS = 60,          // for clients whose clocks are a little behind
-    BACKDATED_PART = 10,             // but no more than this part of the life
+    BACKDATED_SECONDS = 60,           // for clients whose clocks are a little behind
+    BACKDATED_PART = 10,              // but no more than this part of the life
     LOOK_AGAIN_MAX_SECONDS = 60 * 60, // since the clock may be set meanwhile
     PEM_MAX = 4 * 1024 * 1024,
 };
@@ -99,8 +99,9 @@ static bool issuer_check_path(const struct certificate_spec *spec, const struct 
     }
     bool is_own = spec->path_length != CERTIFICATE_PATH_LENGTH_NONE;
     if (is_own && spec->path_length >= left) {
-        return error_set(e, ERROR_INVALID_SPEC, "spec.pathLen: %d is not below the issuer's pathLen, which is %d",
-                         spec->path_length, left);
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "spec.pathLen: %d is not below the issuer's pathLen, which is %d", spec->path_length,
+                         left);
     }
     *ret_length = is_own ? spec->path_length : left - 1;
     return true;
@@ -284,8 +285,7 @@ static bool issue(const struct certificate_spec *spec, const struct issuer *issu
         return false;
     }
     struct certificate_template template = make_template(spec, path_length, parent, occasion->now);
-    return choose_key(spec, occasion->previous, &pkey, e) &&
-           check_side(spec, occasion->previous, pkey, e) &&
+    return choose_key(spec, occasion->previous, &pkey, e) && check_side(spec, occasion->previous, pkey, e) &&
            certificate_issue(&template, pkey, parent, parent == nullptr ? nullptr : issuer->key, &leaf, e) &&
            add_output(leaf, issuer, pkey, data, e);
 }
@@ -425,7 +425,7 @@ static bool report_leaf(const struct certificate *leaf, const struct secret *pub
 // Seconds before its end at which the certificate is renewed: as spec says, but within what is left of its
 // life when it is issued, and not at once; else a third of that.
 static int64_t renew_before(const struct certificate_spec *spec, int64_t left) {
-    int64_t before = spec->renew_percent != 0 ? left * spec->renew_percent / 100
+    int64_t before = spec->renew_percent != 0  ? left * spec->renew_percent / 100
                      : spec->renew_before != 0 ? spec->renew_before
                                                : left / 3;
     int64_t most = left * 99 / 100;

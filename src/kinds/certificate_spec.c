@@ -136,9 +136,14 @@ static bool write_digest_name(const char *text, char ret_name[CERTIFICATE_DIGEST
         !base64_encode(digest, sizeof(digest), &base64, e)) {
         return false;
     }
-    int length = snprintf(ret_name, CERTIFICATE_DIGEST_NAME_SIZE, "ni:///sha-256;%.43s", buffer_text(&base64));
-    for (char *at = ret_name + 14; at < ret_name + length; at++) {
-        *at = *at == '+' ? '-' : *at == '/' ? '_' : *at; // RFC 4648 section 5
+    int length =
+        snprintf(ret_name, CERTIFICATE_DIGEST_NAME_SIZE, "ni:///sha-256;%.43s", buffer_text(&base64));
+    for (char *at = ret_name + 14; at < ret_name + length; at++) { // RFC 4648 section 5
+        if (*at == '+') {
+            *at = '-';
+        } else if (*at == '/') {
+            *at = '_';
+        }
     }
     return true;
 }

@@ -16,7 +16,7 @@ struct certificate_spec {
     enum certificate_type type;
     struct certificate_subject subject;
     char digest_name[CERTIFICATE_DIGEST_NAME_SIZE]; // the common name, where no name was short enough
-    struct san *names; // owned, as what is in them
+    struct san *names;                              // owned, as what is in them
     size_t name_count;
     int64_t duration;      // seconds
     int64_t renew_before;  // seconds before the end; 0: renew_percent says

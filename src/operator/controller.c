@@ -173,8 +173,8 @@ static bool create(struct reconcile *r, struct error *e) {
 }
 
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {
-    uint32_t wait_ms = renewal_wait_ms(renewal, r->controller->started, r->object->created, r->object->uid,
-                                       r->occasion.now);
+    uint32_t wait_ms =
+        renewal_wait_ms(renewal, r->controller->started, r->object->created, r->object->uid, r->occasion.now);
     bool expires = renewal->expires_at != 0;
     *ret_wait_ms = expires ? wait_ms : 0;
     return expires && wait_ms == 0;

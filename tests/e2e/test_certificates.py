@@ -360,6 +360,15 @@ def test_a_ca_issues_while_it_may_not_read_its_root(api, operator, namespace, tm
     verify(tmp_path, secret(api, namespace, "leaf"), "sslserver")
 
 
+def test_a_ca_issues_until_it_is_gone(api, made):
+    """Nobody looks again at one that waits for its finalizer; its deletion is an edit that is not waited for."""
+    api.patch(QC, made, "middle", {"metadata": {"finalizers": ["example.com/hold"]}})
+    api.delete(QC, made, "middle")
+    api.make(certificate(made, "other", "server", "middle", domain="other.example"))
+    api.patch(QC, made, "middle", {"metadata": {"finalizers": None}})
+    api.wait_gone(QC, made, "middle")
+
+
 def test_a_ca_that_cannot_verify_its_secret_is_waited_for(api, made):
     """Whatever is in the Secret of a CA that is not Ready, nothing is signed with what was not verified."""
     api.patch(QC, made, "middle", {"spec": {"subjectAltNames": ["a_b.example"]}})

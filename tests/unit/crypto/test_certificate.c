@@ -413,8 +413,9 @@ static void self_signatures_are_verified(void **) {
     cleanup_certificate struct certificate *root = with_wrong_signature(family.all[ROOT]);
     must_fail(certificate_verify(root, nullptr, 0, root, 0, now, &e), e, ERROR_CRYPTO,
               "\"CN=root\" does not verify");
-    must_fail(certificate_verify(family.all[LEAF], &family.all[MIDDLE], 1, root, CERTIFICATE_SERVER_AUTH, now, &e),
-              e, ERROR_CRYPTO, "\"CN=root\" does not verify");
+    must_fail(
+        certificate_verify(family.all[LEAF], &family.all[MIDDLE], 1, root, CERTIFICATE_SERVER_AUTH, now, &e),
+        e, ERROR_CRYPTO, "\"CN=root\" does not verify");
     struct certificate_template template = leaf_template("alone");
     cleanup_certificate struct certificate *alone = issue(&template, family.keys[LEAF], nullptr, nullptr);
     cleanup_certificate struct certificate *wrong = with_wrong_signature(alone);
@@ -437,9 +438,11 @@ static void cas_of_some_purposes_only(void **) {
     must_fail(certificate_verify(ca, nullptr, 0, family.all[ROOT], CERTIFICATE_CLIENT_AUTH, now, &e), e,
               ERROR_CRYPTO, "lacks an extended key usage");
     struct certificate_template template = leaf_template("leaf");
-    cleanup_certificate struct certificate *server = issue(&template, family.keys[LEAF], ca, family.keys[MIDDLE]);
+    cleanup_certificate struct certificate *server =
+        issue(&template, family.keys[LEAF], ca, family.keys[MIDDLE]);
     template.purposes = CERTIFICATE_CLIENT_AUTH;
-    cleanup_certificate struct certificate *client = issue(&template, family.keys[LEAF], ca, family.keys[MIDDLE]);
+    cleanup_certificate struct certificate *client =
+        issue(&template, family.keys[LEAF], ca, family.keys[MIDDLE]);
     must(certificate_verify(server, &ca, 1, family.all[ROOT], CERTIFICATE_SERVER_AUTH, now, &e), e);
     must_fail(certificate_verify(client, &ca, 1, family.all[ROOT], CERTIFICATE_CLIENT_AUTH, now, &e), e,
               ERROR_CRYPTO, "does not verify");

@@ -108,8 +108,8 @@ static void addresses(void **) {
 
 // They would be URIs by their form.
 static void what_looks_like_an_address_is_none_of_the_others(void **) {
-    static const char *const texts[] = {"fe80::1%eth0", "fe80::1%ee",  "fd00::/8",         "fd00:1:2:3",
-                                        "dead:beef:", "aa:bb:cc:dd:ee:ff"};
+    static const char *const texts[] = {"fe80::1%eth0", "fe80::1%ee", "fd00::/8",
+                                        "fd00:1:2:3",   "dead:beef:", "aa:bb:cc:dd:ee:ff"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         refuses(texts[i], "not an IP address");
     }
@@ -120,12 +120,14 @@ static void what_looks_like_an_address_is_none_of_the_others(void **) {
 }
 
 static void a_host_and_a_port_are_no_uri(void **) {
-    static const char *const texts[] = {"web:8443",       "web:8443/healthz",  "web:0?a",  "web-1:443#a",
+    static const char *const texts[] = {"web:8443",        "web:8443/healthz",  "web:0?a",  "web-1:443#a",
                                         "example.com:443", "cafe:8443",         "DNS:a:80", "192.0.2.1:80",
-                                        "DNS:[::1]:80",   "localhost:00000001"};
+                                        "DNS:[::1]:80",    "localhost:00000001"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         refuses(texts[i], "a host name has no port");
     }
+    refuses("web:8443",
+            "not a host name: a host name has no port; if it is meant as a URI, write URI:web:8443");
     refuses("web:", "not an absolute URI");
     reads("URI:tel:112", SAN_URI, "tel:112"); // said in so many words
     reads("tel:+49-30-1", SAN_URI, "tel:+49-30-1");

@@ -132,9 +132,10 @@ static void path_lengths_are_inherited(void **) {
     assert_int_equal(path_length_of(&one), 1);
     assert_int_equal(path_length_of(&none), 0);
     cleanup_subject struct subject leaf = made(leaf_spec, &none);
-    refused(ca_spec, &none, ERROR_INVALID_SPEC,
-            "spec.parentCARef: that CA has pathLen 0, its own or what those above it leave, so it may issue no "
-            "further CA");
+    refused(
+        ca_spec, &none, ERROR_INVALID_SPEC,
+        "spec.parentCARef: that CA has pathLen 0, its own or what those above it leave, so it may issue no "
+        "further CA");
     refused(",'certType':'ca','commonName':'x','pathLen':1,'parentCARef':{'name':'p'}", &one,
             ERROR_INVALID_SPEC, "spec.pathLen: 1 is not below the issuer's pathLen, which is 1");
     cleanup_subject struct subject own =
@@ -290,7 +291,9 @@ static void a_life_is_what_was_asked_for(void **) {
         int64_t life;
         int64_t backdated;
     } cases[] = {
-        {",'days':90", 90 * DAY, 60}, {",'duration':'10m'", 600, 60}, {",'duration':'5m'", 300, 30},
+        {",'days':90", 90 * DAY, 60},
+        {",'duration':'10m'", 600, 60},
+        {",'duration':'5m'", 300, 30},
         {",'duration':'1m'", 60, 6},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -407,9 +410,10 @@ static void no_key_crosses_the_line_to_cas(void **) {
     cleanup_subject struct subject as_leaf = read_spec(",'domain':'a.example'");
     cleanup_subject struct subject as_ca = read_spec(root_spec);
     as_leaf.occasion.previous = &ca.data;
-    must_fail(subject_try_make(&as_leaf, &e), e, ERROR_INVALID_SPEC,
-              "spec.certType: is immutable across ca, and the Secret holds a key that was a CA's; nothing was "
-              "replaced");
+    must_fail(
+        subject_try_make(&as_leaf, &e), e, ERROR_INVALID_SPEC,
+        "spec.certType: is immutable across ca, and the Secret holds a key that was a CA's; nothing was "
+        "replaced");
     as_ca.occasion.previous = &other.data;
     must_fail(subject_try_make(&as_ca, &e), e, ERROR_INVALID_SPEC, "a key that was not a CA's");
     take_entry(&other, "cert.pem", &ca); // another key's certificate says nothing
@@ -430,9 +434,11 @@ static void what_an_edit_cannot_change(void **) {
         bool same;
     } pairs[] = {
         {",'domain':'a.example'", ",'certType':'client','commonName':'x','parentCARef':{'name':'p'}", true},
-        {",'domain':'a.example'", ",'certType':'server','domain':'b.example','parentCARef':{'name':'p'}", true},
+        {",'domain':'a.example'", ",'certType':'server','domain':'b.example','parentCARef':{'name':'p'}",
+         true},
         {",'domain':'a.example'", ",'certType':'ca','commonName':'x'", false},
-        {",'certType':'ca','commonName':'x'", ",'certType':'ca','commonName':'x','parentCARef':{'name':'p'}", true},
+        {",'certType':'ca','commonName':'x'", ",'certType':'ca','commonName':'x','parentCARef':{'name':'p'}",
+         true},
     };
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         cleanup_subject struct subject one = read_spec(pairs[i].one);
@@ -480,12 +486,14 @@ static void a_ca_may_be_limited_to_usages(void **) {
     cleanup_subject struct subject middle = made(ca_spec, &root);
     cleanup_subject struct subject leaf = made(leaf_spec, &root);
     cleanup_subject struct subject deep = made(leaf_spec, &middle);
-    refused(",'certType':'client','commonName':'x','parentCARef':{'name':'p'}", &root, ERROR_INVALID_SPEC,
-            "spec.usages: client auth is not among the extended key usages that the CA of spec.parentCARef is "
-            "limited to");
+    refused(
+        ",'certType':'client','commonName':'x','parentCARef':{'name':'p'}", &root, ERROR_INVALID_SPEC,
+        "spec.usages: client auth is not among the extended key usages that the CA of spec.parentCARef is "
+        "limited to");
     refused(",'certType':'client','commonName':'x','parentCARef':{'name':'p'}", &middle, ERROR_INVALID_SPEC,
             "that a CA above that of spec.parentCARef is limited to");
-    refused(",'certType':'ca','commonName':'x','usages':['server auth','code signing'],'parentCARef':{'name':'p'}",
+    refused(",'certType':'ca','commonName':'x','usages':['server auth','code "
+            "signing'],'parentCARef':{'name':'p'}",
             &root, ERROR_INVALID_SPEC, "spec.usages: code signing is not among");
 }
 
@@ -520,7 +528,8 @@ static void what_signs_itself_is_called_by_its_names(void **) {
         assert_memory_equal(subject, cases[i].subject, strlen(cases[i].subject));
         assert_string_equal(status_text(&s, "issuer"), subject);
     }
-    cleanup_subject struct subject named = made(",'subjectAltNames':['192.0.2.1'],'organization':'O'", nullptr);
+    cleanup_subject struct subject named =
+        made(",'subjectAltNames':['192.0.2.1'],'organization':'O'", nullptr);
     assert_string_equal(status_text(&named, "subject"), "O=O");
 }
 
@@ -584,11 +593,13 @@ static void bad_specs(void **) {
         {",'renewBefore':'0%'", "spec.renewBefore: \"0%\" is neither"},
         {",'renewBefore':'0s'", "spec.renewBefore: \"0s\" is neither"},
         {",'days':1,'renewBefore':'24h'", "spec.renewBefore: 24h is not shorter than the life of 86400 s"},
-        {",'subjectAltNames':['web:8443']", "spec.subjectAltNames[0]: \"web:8443\": not a host name: a host name has no port"},
+        {",'subjectAltNames':['web:8443']",
+         "spec.subjectAltNames[0]: \"web:8443\": not a host name: a host name has no port"},
         {",'subjectAltNames':['::ffff:192.0.2.1']", "which clients refuse; write 192.0.2.1"},
         {",'usages':['content commitment']",
          "spec.usages: content commitment alone does not go with server auth, which needs digital signature"},
-        {",'certType':'client','parentCARef':{'name':'a'},'usages':['content commitment']", "go with client auth"},
+        {",'certType':'client','parentCARef':{'name':'a'},'usages':['content commitment']",
+         "go with client auth"},
         {",'usages':['content commitment','code signing']", "does not go with code signing"},
         {",'usages':['timestamping','server auth']",
          "spec.usages: timestamping must be the only extended key usage (RFC 3161), so server auth cannot"},
@@ -664,7 +675,8 @@ static void recipes(void **) {
 // What is stored is compared with it after an upgrade, too: these are the texts of version 0.1.0.
 static void recipes_never_change(void **) {
     static const char *const texts[][2] = {
-        {"{'certType':'ca','commonName':'\xc3\x9c','country':'DE','domain':'b.example,192.0.2.1,a.example','pathLen':1}",
+        {"{'certType':'ca','commonName':'\xc3\x9c','country':'DE','domain':'b.example,192.0.2.1,a.example','"
+         "pathLen':1}",
          "type=ca duration=31536000 pathLen=1 keyUsage=c purposes=0 C=2:DE CN=2:\xc3\x9c dns=9:a.example "
          "dns=9:b.example ip=9:192.0.2.1"},
         {"{'certType':'ca','commonName':'x','parentCARef':{'name':'p'}}", // whatever is above it
@@ -678,10 +690,13 @@ static void recipes_never_change(void **) {
          "type=self-signed duration=31536000 pathLen=-1 keyUsage=1 purposes=3 CN=9:192.0.2.1 ip=9:192.0.2.1"},
         {"{'domain':'192.0.2.1','organization':'O'}",
          "type=self-signed duration=31536000 pathLen=-1 keyUsage=1 purposes=3 O=1:O ip=9:192.0.2.1"},
-        {"{'certType':'server','domain':'192.0.2.1,me@a.example,HTTPS://a.example','parentCARef':{'name':'p'}}",
-         "type=server duration=31536000 pathLen=-1 keyUsage=1 purposes=1 ip=9:192.0.2.1 email=12:me@a.example "
+        {"{'certType':'server','domain':'192.0.2.1,me@a.example,HTTPS://"
+         "a.example','parentCARef':{'name':'p'}}",
+         "type=server duration=31536000 pathLen=-1 keyUsage=1 purposes=1 ip=9:192.0.2.1 "
+         "email=12:me@a.example "
          "uri=17:HTTPS://a.example"},
-        {"{'certType':'client','domain':'urn:a:b','duration':'1m','parentCARef':{'name':'p'},'renewBefore':'1s'}",
+        {"{'certType':'client','domain':'urn:a:b','duration':'1m','parentCARef':{'name':'p'},'renewBefore':'"
+         "1s'}",
          "type=client duration=60 pathLen=-1 keyUsage=1 purposes=2 uri=7:urn:a:b"},
         {"{'commonName':'The clock','usages':['timestamping','content commitment']}",
          "type=self-signed duration=31536000 pathLen=-1 keyUsage=2 purposes=10 CN=9:The clock"},

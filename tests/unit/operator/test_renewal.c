@@ -49,13 +49,15 @@ static void what_gains_nothing_by_renewal_is_due_when_it_expires(void **) {
 // The clock was ahead when it was made. If it is before the object's own creation, the clock is behind now.
 static void what_is_not_valid_yet_is_due_unless_the_clock_is_behind(void **) {
     static const char uid[] = "0d9a7f0e-1111-4222-8333-123456789abc";
-    const struct renewal early = {.valid_from = start + DAY, .renew_at = start + 30 * DAY, .expires_at = start + 90 * DAY};
+    const struct renewal early = {
+        .valid_from = start + DAY, .renew_at = start + 30 * DAY, .expires_at = start + 90 * DAY};
     assert_int_equal(renewal_wait_ms(&early, start, start - DAY, uid, start), 0);
     assert_int_equal(renewal_wait_ms(&early, start, start, uid, start), 0);
     assert_int_equal(renewal_wait_ms(&early, start, start - DAY, uid, start + DAY - 1), 0);
     assert_int_equal(renewal_wait_ms(&early, start, start - DAY, uid, start + DAY), RENEWAL_LOOK_MS);
     assert_int_equal(renewal_wait_ms(&early, start, start + 1, uid, start), RENEWAL_LOOK_MS);
-    assert_int_equal(renewal_wait_ms(&early, start, start - DAY, uid, start - 400 * (int64_t)DAY), RENEWAL_LOOK_MS);
+    assert_int_equal(renewal_wait_ms(&early, start, start - DAY, uid, start - 400 * (int64_t)DAY),
+                     RENEWAL_LOOK_MS);
 }
 
 // What was overdue when the program began is due somewhere within its window, later objects not all at once.
@@ -72,7 +74,8 @@ static void what_was_overdue_at_the_start_is_spread(void **) {
         assert_int_equal(renewal_wait_ms(&renewal, start, start - DAY, uid, start + wait / 1000),
                          0); // and at no other time
         if (wait > 0) {
-            assert_int_equal(renewal_wait_ms(&renewal, start, start - DAY, uid, start + wait / 1000 - 1), 1000);
+            assert_int_equal(renewal_wait_ms(&renewal, start, start - DAY, uid, start + wait / 1000 - 1),
+                             1000);
         }
     }
     for (int i = 0; i < PARTS; i++) {
