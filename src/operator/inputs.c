@@ -126,14 +126,16 @@ static bool is_steady(struct reconcile *r, const struct source *source, yyjson_v
         return wait_for_upstream(r, source, status, phase, e);
     }
     // Nobody looks again at one that is being deleted, which is an edit too.
+    bool is_left = outlives && upstream->deleting;
     bool is_edited = json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != upstream->generation;
-    if (is_edited && !(outlives && upstream->deleting)) {
+    if (is_edited && !is_left) {
         return come_back(source, "was edited", e);
     }
     if (!is_as_recorded(r, kube_secrets.kind, source->namespace, recorded)) {
-        return is_finished ? come_back(source, "has not verified its changed Secret yet", e)
-                           : wait_for(r, source, source->request->reference.name,
-                                      "cannot verify its changed Secret; its own status says why", e);
+        return is_finished && !is_left
+                   ? come_back(source, "has not verified its changed Secret yet", e)
+                   : wait_for(r, source, source->request->reference.name,
+                              "cannot verify its changed Secret; its own status says why", e);
     }
     return outlives || has_current_inputs(r, upstream) ||
            come_back(source, "has not taken up its changed input yet", e);
