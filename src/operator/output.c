@@ -245,8 +245,7 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
             state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message);
     }
     r->is_adopted = ownership == OWNERSHIP_ADOPTABLE;
-    struct renewal renewal = {r->report.renew_at, r->report.expires_at};
-    bool due = state == OUTPUT_GOOD && !r->report.renewal_waits && reconcile_is_due(r, &renewal, &wait_ms);
+    bool due = state == OUTPUT_GOOD && reconcile_output_is_due(r, &wait_ms);
     *ret_state = due ? OUTPUT_DUE : state;
     return true;
 }

@@ -148,8 +148,11 @@ bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
         (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef")))) {
         return false;
     }
-    *ret_renewal =
-        (struct renewal){status_time(status, RENEWAL_FIELD), status_time(status, RENEWAL_EXPIRY_FIELD)};
+    *ret_renewal = (struct renewal){
+        .expires_at = status_time(status, RENEWAL_EXPIRY_FIELD),
+        .valid_from = status_time(status, RENEWAL_START_FIELD),
+        .renew_at = status_time(status, RENEWAL_FIELD),
+    };
     return true;
 }
 

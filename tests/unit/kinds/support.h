@@ -151,7 +151,8 @@ static inline void note_inputs(struct subject *s) {
         const struct secret *bytes = s->inputs[i].bytes;
         s->metadata.inputs[i] = (struct metadata_input){.field = s->requests[i].field};
         if (bytes != nullptr) {
-            must(digest_format(secret_view(bytes), secret_length(bytes), s->metadata.inputs[i].digest, &e), e);
+            must(digest_format(secret_view(bytes), secret_length(bytes), s->metadata.inputs[i].digest, &e),
+                 e);
         }
     }
 }
