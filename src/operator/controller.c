@@ -208,9 +208,17 @@ static bool may_begin(struct reconcile *r, struct error *e) {
     return output != nullptr || output_may_make(r, e);
 }
 
+static bool decode(struct reconcile *r, struct error *e) {
+    bool decoded = decode_object(r->kind, r->object, &r->decoded, e);
+    if (r->kind->entries != nullptr) {
+        watches_expect_output(r->controller->watches, r->resource, r->object, r->decoded.secret_name);
+    }
+    return decoded;
+}
+
 static bool take_steps(struct reconcile *r, uint32_t *ret_again_ms, struct error *e) {
     struct renewal renewal;
-    if (!decode_object(r->kind, r->object, &r->decoded, e) || !inputs_resolve(r, e)) {
+    if (!decode(r, e) || !inputs_resolve(r, e)) {
         return false;
     }
     r->occasion.secret_name = r->decoded.secret_name;
@@ -306,6 +314,14 @@ static struct kube_object *find_object(const struct watches *watches, const stru
     return store == nullptr ? nullptr : store_get(store, key);
 }
 
+static void work_on(struct reconcile *r, struct verdict *verdict) {
+    if (!take_steps(r, &verdict->again_ms, &verdict->error)) {
+        conclude(r, verdict);
+    } else if (r->is_granted) {
+        look_again_for_grants(r->controller, verdict);
+    }
+}
+
 void controller_reconcile(struct controller *controller, const struct kind *kind,
                           const struct kube_resource *resource, const char *key, const char *id,
                           bool may_be_slow, struct verdict *ret_verdict) {
@@ -318,18 +334,16 @@ void controller_reconcile(struct controller *controller, const struct kind *kind
         .occasion = {.now = clock_wall_seconds()},
     };
     *ret_verdict = (struct verdict){.kind = VERDICT_DONE};
+    watches_take_up(controller->watches, resource, key);
     r.object = find_object(controller->watches, kind, key);
-    if (r.object == nullptr || r.object->deleting) {
-        kube_object_release(r.object);
-        return;
+    if (r.object != nullptr && !r.object->deleting) {
+        work_on(&r, ret_verdict);
     }
-    if (!take_steps(&r, &ret_verdict->again_ms, &ret_verdict->error)) {
-        conclude(&r, ret_verdict);
-    } else if (r.is_granted) {
-        look_again_for_grants(controller, ret_verdict);
-    }
+    watches_lay_down(controller->watches, resource, key, r.written != nullptr ? r.written : r.object,
+                     r.output);
     inputs_free(&r);
     output_free(&r);
     decoded_free(&r.decoded);
+    kube_object_release(r.written);
     kube_object_release(r.object);
 }

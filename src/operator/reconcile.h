@@ -31,7 +31,8 @@ struct reconcile {
     const struct kind *kind;
     const struct kube_resource *resource;
     const char *id;
-    struct kube_object *object; // owned
+    struct kube_object *object;  // owned
+    struct kube_object *written; // owned: the same with the status that was written; NULL: none was
     struct decoded decoded;
     struct source sources[KIND_INPUTS_MAX];
     char reason[REASON_SIZE]; // the Ready condition's, where it is not that of the error's class

@@ -267,13 +267,14 @@ static bool differs(struct status_writer *w, enum phase phase) {
 }
 
 // The resourceVersion guards against writing to an object that has changed since, or is another one of the
-// same name.
-static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e) {
+// same name. *ret_written: the object as it is then, a count that is the caller's.
+static bool patch(struct status_writer *w, yyjson_mut_val *root, struct kube_object **ret_written,
+                  struct error *e) {
     const struct reconcile *r = w->r;
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
     cleanup_json yyjson_doc *answer = nullptr;
-    struct kube_object *updated;
+    struct kube_object *written;
     add_text(w, w->status, "lastUpdateTime", w->now);
     add_text(w, w->status, "reconcileID", r->id);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(w->document, root, "metadata");
@@ -298,9 +299,16 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e
         }
         return error_wrap(e, "writing the status");
     }
-    return kube_object_create(yyjson_doc_get_root(answer), &updated, e) &&
-           store_apply_own(watches_find_store(r->controller->watches, r->kind->kind, r->object->namespace),
-                           updated, e);
+    if (!kube_object_create(yyjson_doc_get_root(answer), &written, e)) {
+        return false;
+    }
+    struct store *store = watches_find_store(r->controller->watches, r->kind->kind, r->object->namespace);
+    if (!store_apply_own(store, kube_object_retain(written), e)) {
+        kube_object_release(written);
+        return false;
+    }
+    *ret_written = written;
+    return true;
 }
 
 bool status_publish(struct reconcile *r, enum phase phase, const char *reason, const char *message,
@@ -316,8 +324,13 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     w.denied = strcmp(reason, REASON_ACCESS_DENIED) == 0;
     clock_format(clock_wall_seconds(), w.now);
     build(&w, phase, reason, message);
-    if (differs(&w, phase) && !patch(&w, root, e)) {
-        return false;
+    if (differs(&w, phase)) {
+        struct kube_object *written;
+        if (!patch(&w, root, &written, e)) {
+            return false;
+        }
+        kube_object_release(r->written);
+        r->written = written;
     }
     bool is_alarming = phase == PHASE_FAILED || (phase == PHASE_SUCCESS && r->report.is_alarming);
     if (w.transition || r->is_retried) {
