@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 
-#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,12 +12,15 @@ enum {
     BINARY_SIGNS_MIN = 2,  // as many say that there are bytes which are no text
     RUN_MIN = 8,           // shorter than that nothing is a key
     CODE_MAX = 10,         // letters and digits of one part of a name, such as a ReplicaSet's hash
-    CODES_MAX = 20,        // in all parts of a name
+    CODES_MAX = 18,        // in all parts of a name
+    CAPITAL_CODES_MAX = 8, // in those with capitals, such as ML-KEM
     NUMBER_MAX = 20,       // digits
     WORD_MAX = 40,         // letters
+    LONG_WORD_MIN = 6,     // letters; shorter ones have a capital at their beginning only
+    HUMP_LENGTH = 4,       // on average: capitals, and the small letters after them
     ACRONYM_MAX = 6,       // capitals within a word
     CAPITALS_MAX = 16,     // of a word of capitals
-    DIGIT_GROUPS_MAX = 2,  // within a word, such as sha256WithRSAEncryption
+    SMALL_PERCENT = 50, // of a word's letters, unless it is one of capitals
     UUID_LENGTH = 36,
     GENERATED_LENGTH = 5, // what metadata.generateName appends
 };
@@ -69,56 +71,55 @@ static const char *skip_if(const char *at, bool (*is)(char c)) {
 
 // ---- words
 
-static bool has_vowel(struct span span) {
+static bool span_has(struct span span, const char *set) {
     for (const char *at = span.begin; at < span.end; at++) {
-        if (is_one_of((char)tolower((unsigned char)*at), "aeiouy")) {
+        if (is_one_of(*at, set)) {
             return true;
         }
     }
     return false;
 }
 
-// Letters such as lowercase, CamelCase, PublicKeyPEM, CAPITALS; random ones are seldom like that. (Capitals,
-// then at least two small letters with a vowel, and so on.)
-static bool are_word(struct span letters) {
-    const char *at = letters.begin;
-    size_t small = 0;
-    while (at < letters.end) {
-        struct span capitals = {at, skip_if(at, is_upper)};
-        struct span rest = {capitals.end, skip_if(capitals.end, is_lower)};
-        bool is_last = rest.end >= letters.end;
-        bool is_all = capitals.begin == letters.begin && capitals.end >= letters.end;
-        if (span_length(capitals) > (is_all ? CAPITALS_MAX : ACRONYM_MAX)) {
-            return false;
-        }
-        if (is_all) {
-            return true;
-        }
-        if ((span_length(rest) > 0 || !is_last) && (span_length(rest) < 2 || !has_vowel(rest))) {
-            return false;
-        }
-        small += span_length(rest);
-        at = rest.end;
-    }
-    return small * 5 >= span_length(letters) * 3;
+static bool has_vowel(struct span span) {
+    return span_has(span, "aeiouyAEIOUY");
 }
 
-// Words, with a number or two between them.
+// Letters such as lowercase, CamelCase, PublicKeyPEM, CAPITALS; random ones are seldom like that. Capitals,
+// then at least two small letters with a vowel, and so on.
 static bool is_word(struct span part) {
-    size_t groups = 0;
     const char *at = part.begin;
+    size_t small = 0;
+    size_t humps = 0;
     while (at < part.end) {
-        struct span letters = {at, skip_if(at, is_letter)};
-        at = skip_if(letters.end, is_digit);
-        groups += at > letters.end ? 1 : 0;
-        if (letters.end == at && letters.begin == at) {
-            return false; // neither letter nor digit
+        struct span capitals = {at, skip_if(at, is_upper)};
+        struct span rest = {capitals.end, skip_if(capitals.end, is_lower)};
+        bool is_all = span_length(capitals) == span_length(part);
+        if (is_all || span_length(capitals) > ACRONYM_MAX) {
+            return is_all && span_length(part) <= CAPITALS_MAX && has_vowel(part);
         }
-        if (span_length(letters) < 3 || !are_word(letters)) {
-            return false;
+        if (rest.end < part.end || span_length(rest) > 0) {
+            if (span_length(rest) < 2 || !has_vowel(rest)) {
+                return false; // this is also where a character is no letter
+            }
+        }
+        small += span_length(rest);
+        humps++;
+        at = rest.end;
+    }
+    size_t length = span_length(part);
+    bool is_long = length >= LONG_WORD_MIN || small + 1 >= length;
+    return is_long && length <= WORD_MAX && small * 100 >= length * SMALL_PERCENT &&
+           length >= humps * HUMP_LENGTH;
+}
+
+// Whether capitals follow small letters.
+static bool is_camel(struct span part) {
+    for (const char *at = part.begin; at + 1 < part.end; at++) {
+        if (is_lower(at[0]) && is_upper(at[1])) {
+            return true;
         }
     }
-    return span_length(part) <= WORD_MAX && groups <= DIGIT_GROUPS_MAX;
+    return false;
 }
 
 static bool is_number(struct span part) {
@@ -170,9 +171,12 @@ static bool is_padding(const char *at, const char *end) {
     return at < end && skip_if(at, is_equals_sign) == end;
 }
 
-// Whether the run is a name, a path or a setting: words, numbers and short codes.
+// Whether the run is a name, a path or a setting: words, numbers and short codes. CamelCase and dashes do not
+// go together in any.
 static bool is_name(struct span run) {
-    size_t codes = 0; // characters of parts that are neither words nor numbers
+    size_t codes = 0;    // characters of parts that are neither words nor numbers
+    size_t capitals = 0; // and of those that are no codes of small letters and digits either
+    bool has_dashes = span_has(run, "-_");
     if (span_length(run) < RUN_MIN || is_uuid(run)) {
         return true;
     }
@@ -180,15 +184,16 @@ static bool is_name(struct span run) {
         struct span part = next_part(at, run.end);
         at = part.end;
         bool is_padded = is_padding(at, run.end) && skip_if(part.begin, is_lower) != part.end;
-        if (is_number(part) || (is_word(part) && !is_padded)) {
+        if (is_number(part) || (is_word(part) && !is_padded && !(has_dashes && is_camel(part)))) {
             continue;
         }
         if ((span_length(part) >= RUN_MIN && !is_code(part)) || span_length(part) > CODE_MAX) {
             return false;
         }
         codes += span_length(part);
+        capitals += is_code(part) ? 0 : span_length(part);
     }
-    return codes <= CODES_MAX && (run.end[-1] != '=' || codes == 0);
+    return codes <= CODES_MAX && capitals <= CAPITAL_CODES_MAX && (run.end[-1] != '=' || codes == 0);
 }
 
 static struct span find_run(const char *at) {
@@ -314,7 +319,7 @@ static struct span find_binary(struct span text) {
 struct words {
     char *text; // SERVER_WORDS_SIZE
     size_t length;
-    bool is_cut;
+    bool is_cut; // something did not find room
 };
 
 static void add(struct words *words, const char *bytes, size_t length) {
@@ -385,16 +390,16 @@ void server_words_clean(const char *text, char ret_words[SERVER_WORDS_SIZE]) {
     struct words words = {.text = ret_words};
     struct span all = {text, text + strnlen(text, TEXT_MAX)};
     struct span binary = find_binary(all);
-    words.is_cut = *all.end != '\0';
-    for (const char *at = text; at < all.end && words.length < SERVER_WORDS_SIZE - 1;) {
+    const char *at = text;
+    while (at < all.end && words.length < SERVER_WORDS_SIZE - 1) {
         if (at >= binary.begin && at < binary.end) {
             add(&words, removed, sizeof(removed) - 1);
             at = binary.end;
             continue;
         }
         at = add_piece(&words, at);
-        words.is_cut = words.is_cut || (at < all.end && words.length == SERVER_WORDS_SIZE - 1);
     }
+    words.is_cut = words.is_cut || *at != '\0';
     finish(&words);
 }
 
@@ -405,12 +410,7 @@ static bool is_of_word(char c) {
 }
 
 static bool has_digit(struct span word) {
-    for (const char *at = word.begin; at < word.end; at++) {
-        if (is_digit(*at)) {
-            return true;
-        }
-    }
-    return false;
+    return span_has(word, "0123456789");
 }
 
 // The word without the end that metadata.generateName has given it.
