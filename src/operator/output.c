@@ -34,11 +34,7 @@ static bool check_ownership(struct reconcile *r, const struct kube_object *secre
             r->decoded.secret_name);
     }
     if (*ret_ownership == OWNERSHIP_FOREIGN) {
-        return error_set(
-            e, ERROR_CONFLICT,
-            "Secret %s exists and does not belong to this object; it was not touched. Remove it, or "
-            "choose another spec.outputSecretName",
-            r->decoded.secret_name);
+        return conflict_with_foreign(r, metadata_of(secret), e);
     }
     return true;
 }
@@ -162,12 +158,9 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
         return false;
     }
     if (ownership == OWNERSHIP_ADOPTABLE && state != OUTPUT_GOOD) {
-        return error_set(
-            e, ERROR_CONFLICT,
-            "Secret %s is left from an earlier object of this name and is not what this one asks for "
-            "(%s); it was not touched. Remove it to have a new one made",
-            r->decoded.secret_name,
-            state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message);
+        return conflict_with_left(
+            r, state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message,
+            e);
     }
     struct renewal renewal = {r->report.renew_at, r->report.expires_at};
     bool due = state == OUTPUT_GOOD && !r->report.renewal_waits && reconcile_is_due(r, &renewal, &wait_ms);
@@ -376,7 +369,7 @@ bool output_make(struct reconcile *r, struct error *e) {
 }
 
 bool output_keep_metadata(struct reconcile *r, struct error *e) {
-    return patch_secret(r, false, e);
+    return !upkeep_may_write(r) || patch_secret(r, false, e);
 }
 
 void output_free(struct reconcile *r) {

@@ -15,3 +15,8 @@ void remakes_free(struct remakes *remakes); // takes remakes; NULL is allowed
 // again. A yes is counted. No: *ret_wait_ms says how long to wait. Any thread.
 [[nodiscard]] bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms,
                                  uint32_t *ret_wait_ms);
+
+// Whether a remake under key was refused and there is no peace yet, for which *ret_peace_ms are to go. Any
+// thread.
+[[nodiscard]] bool remakes_are_contested(struct remakes *remakes, const char *key, int64_t now_ms,
+                                         uint32_t *ret_peace_ms);

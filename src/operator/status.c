@@ -4,12 +4,14 @@
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
 #include "json/write.h"
+#include "kube/server_words.h"
 
 #include <string.h>
 
 enum { BODY_MAX_BYTES = 512 * 1024 };
 
 static const char *const phase_names[] = {"Pending", "Success", "Failed"};
+static const char *const ready_texts[] = {"False", "True", "False"}; // by phase, too
 
 // What status.status says of a finished object.
 static const char *const outcomes[] = {"Success", "Valid", "Invalid"};
@@ -72,12 +74,29 @@ int64_t status_time(yyjson_val *status, const char *field) {
     return text != nullptr && clock_parse(text, &seconds) ? seconds : 0;
 }
 
+static bool is_of_generation(const struct reconcile *r, yyjson_val *object) {
+    return json_integer(yyjson_obj_get(object, "observedGeneration"), -1) == r->object->generation;
+}
+
+bool status_stands(const struct reconcile *r) {
+    yyjson_val *status = status_of(r);
+    if (r->kind->entries == nullptr || r->is_outdated || !is_finished(status) ||
+        !is_of_generation(r, status)) {
+        return false;
+    }
+    int64_t expires = status_time(status, RENEWAL_EXPIRY_FIELD);
+    cleanup_object struct kube_object *seen =
+        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    return seen != nullptr && same_text(yyjson_obj_get(status, "secretRef"), "uid", seen->uid) &&
+           (expires == 0 || r->occasion.now < expires);
+}
+
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
     yyjson_val *status = status_of(r);
     yyjson_val *inputs = yyjson_obj_get(status, "inputs");
-    if (!is_finished(status) ||
-        json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != r->object->generation ||
-        yyjson_arr_size(inputs) != r->decoded.request_count) {
+    if (!is_finished(status) || !is_of_generation(r, status) ||
+        yyjson_arr_size(inputs) != r->decoded.request_count ||
+        same_text(status_find_ready(status), "reason", REASON_METADATA_CONTESTED)) {
         return false;
     }
     if (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef"))) {
@@ -133,7 +152,7 @@ static void add_conditions(struct status_writer *w, enum phase phase, const char
                            const char *message) {
     yyjson_val *present = status_of(w->r);
     yyjson_val *old = status_find_ready(present);
-    const char *ready = phase == PHASE_SUCCESS ? "True" : "False";
+    const char *ready = ready_texts[phase];
     bool same_status = same_text(old, "status", ready);
     w->transition = !same_status || !same_text(old, "reason", reason);
     yyjson_mut_val *conditions = yyjson_mut_obj_add_arr(w->document, w->status, "conditions");
@@ -245,6 +264,17 @@ static bool is_left_alone(const struct status_writer *w, enum phase phase, const
     return is_of_writing || (is_there && strcmp(field, "error") != 0);
 }
 
+// What the status is to say: its present message where that is the same but for what varies.
+static const char *choose_words(const struct reconcile *r, enum phase phase, const char *reason,
+                                const char *message) {
+    yyjson_val *ready = status_find_ready(status_of(r));
+    const char *present = json_member_text(ready, "message");
+    bool same = r->is_retried && present != nullptr && is_of_generation(r, ready) &&
+                same_text(ready, "status", ready_texts[phase]) && same_text(ready, "reason", reason) &&
+                server_words_are_alike(present, message);
+    return same ? present : message;
+}
+
 // Adds null for each member that the present status has and the wanted one has not. Whether there is any
 // difference.
 static bool differs(struct status_writer *w, enum phase phase) {
@@ -323,6 +353,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     w.lost = strcmp(reason, REASON_SECRET_CONFLICT) == 0;
     w.denied = strcmp(reason, REASON_ACCESS_DENIED) == 0;
     clock_format(clock_wall_seconds(), w.now);
+    message = choose_words(r, phase, reason, message);
     build(&w, phase, reason, message);
     if (differs(&w, phase)) {
         struct kube_object *written;
@@ -332,8 +363,9 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
         kube_object_release(r->written);
         r->written = written;
     }
-    bool is_alarming = phase == PHASE_FAILED || (phase == PHASE_SUCCESS && r->report.is_alarming);
-    if (w.transition || r->is_retried) {
+    bool is_alarming =
+        phase == PHASE_FAILED || r->is_lasting || (phase == PHASE_SUCCESS && r->report.is_alarming);
+    if (w.transition || (r->is_retried && !r->is_lasting)) {
         reconcile_record(r, is_alarming, reason, "Reconcile", message);
     }
     if (w.transition && phase == PHASE_SUCCESS) {
