@@ -123,7 +123,7 @@ class TestSecrets:
     def test_nobody_else_makes_one(self, api, space):
         said = attempt(api, secret_thing(space, "a", {"key": b"mine"}, labels=LABEL))
         assert "only the QubeSec operator writes Secrets with the label" in said
-        assert "delete the resource or the Secret" in said
+        assert "for another key create another resource" in said
 
     @pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/managed-by": "Helm"}, {"a": "b"}])
     def test_others_secrets_are_left_alone(self, api, namespace, labels):
