@@ -20,7 +20,7 @@ enum {
     HUMP_LENGTH = 4,       // on average: capitals, and the small letters after them
     ACRONYM_MAX = 6,       // capitals within a word
     CAPITALS_MAX = 16,     // of a word of capitals
-    SMALL_PERCENT = 50, // of a word's letters, unless it is one of capitals
+    SMALL_PERCENT = 50,    // of a word's letters, unless it is one of capitals
     UUID_LENGTH = 36,
     GENERATED_LENGTH = 5, // what metadata.generateName appends
 };

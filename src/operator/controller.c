@@ -196,11 +196,12 @@ static bool publish_contested(struct reconcile *r, uint32_t *ret_again_ms, struc
         *ret_again_ms = r->upkeep_wait_ms;
     }
     r->report.is_alarming = true;
-    return status_publish(
-        r, PHASE_SUCCESS, REASON_METADATA_CONTESTED,
-        "the output Secret holds what is specified, but somebody else changes its labels, annotations or owner "
-        "again and again; they are put right ever more slowly. Its metadata.managedFields tell who writes to it",
-        e);
+    return status_publish(r, PHASE_SUCCESS, REASON_METADATA_CONTESTED,
+                          "the output Secret holds what is specified, but somebody else changes its labels, "
+                          "annotations or owner "
+                          "again and again; they are put right ever more slowly. Its metadata.managedFields "
+                          "tell who writes to it",
+                          e);
 }
 
 // Steps 4 to 7. *ret_again_ms: when to look at the output again; 0: never.

@@ -1,10 +1,10 @@
 // Step 7 of a reconcile: the status, compared with what is there and patched where it differs.
 #include "base/clock.h"
+#include "kube/server_words.h"
 #include "operator/reasons.h"
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
 #include "json/write.h"
-#include "kube/server_words.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 // The labels, annotations and owner of a good output: brought to what they should be, and left alone for a
 // while when somebody else changes them again and again.
 #include "base/clock.h"
-#include "json/write.h"
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
+#include "json/write.h"
 
 #include <stdio.h>
 

@@ -322,8 +322,8 @@ static bool prepare(struct watches *watches, const struct watches_options *optio
     watches->all =
         memory_allocate_zeroed(resources * (namespaces > 0 ? namespaces : 1) + 1, sizeof(*watches->all));
     watches->news = news_create();
-    return watches->news != nullptr && watches->settings_key != nullptr && watches->settings_namespace != nullptr &&
-           watches->all != nullptr;
+    return watches->news != nullptr && watches->settings_key != nullptr &&
+           watches->settings_namespace != nullptr && watches->all != nullptr;
 }
 
 bool watches_create(const struct watches_options *options, struct watches **ret_watches, struct error *e) {

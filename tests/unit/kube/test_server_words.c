@@ -22,22 +22,28 @@ static void what_servers_say_stays_as_it_is(void **) {
     same("the API server refused");
     same("secrets \"numbers\" is forbidden: exceeded quota: few, requested: count/secrets=1, used: "
          "count/secrets=3, limited: count/secrets=3");
-    same("secrets \"probe-x7k2p\" is forbidden: ValidatingAdmissionPolicy 'e2e-x7k2p' with binding 'e2e-x7k2p' "
+    same("secrets \"probe-x7k2p\" is forbidden: ValidatingAdmissionPolicy 'e2e-x7k2p' with binding "
+         "'e2e-x7k2p' "
          "denied request: no Secrets today");
     same("Internal error occurred: failed calling webhook \"hook.example.com\": failed to call webhook: Post "
-         "\"https://hook.web-7d9c5b8f6d.svc:443/validate?timeout=10s\": dial tcp 10.0.0.1:443: connect: connection "
+         "\"https://hook.web-7d9c5b8f6d.svc:443/validate?timeout=10s\": dial tcp 10.0.0.1:443: connect: "
+         "connection "
          "refused");
-    same("admission webhook \"validate.kyverno.svc-fail\" denied the request 3fa85f64-5717-4562-b3fc-2c963f66afa6");
+    same("admission webhook \"validate.kyverno.svc-fail\" denied the request "
+         "3fa85f64-5717-4562-b3fc-2c963f66afa6");
     same("QuantumDecapsulateSecret.qubesec.io \"a\" is invalid: spec.parentCARef: PublicKeyPEM, "
          "SLH-DSA-SHA2-128s, ValidatingWebhookConfiguration/MutatingAdmissionPolicyBinding");
-    same("Operation cannot be fulfilled on quantumrandomnumbers.qubesec.io \"a\": the object has been modified");
+    same("Operation cannot be fulfilled on quantumrandomnumbers.qubesec.io \"a\": the object has been "
+         "modified");
     same("at 2026-08-01T10:00:00Z, request 4711 username= Schlüssel NAMESPACE_TERMINATING");
 }
 
 static void it_is_one_line_without_what_is_not_seen(void **) {
     check(" \n two\r\n\tlines \n", "two lines");
     check("a\x1b[31m red", "a [31m red");
-    check("a\xc2\x85" "b\u202ec\u2028d\u2066e", "a b c d e");
+    check("a\xc2\x85"
+          "b\u202ec\u2028d\u2066e",
+          "a b c d e");
 }
 
 static void it_is_bounded(void **) {
@@ -69,12 +75,16 @@ static void keys_are_removed_in_whatever_form(void **) {
     check("denied: data.random is \"q83vEjRWeJCrze8SNFZ4kA==\"!", "denied: data.random is \"[removed]\"!");
     check("value: q83vEjRWeJA=", "value: [removed]");
     check("value: abcdef0123456789", "value: [removed]");
-    check("token eyJhbGciOiJSUzI1NiIsImtpZCI6IkZ.eyJpc3MiOiJrdWJlcm5ldGVzL3NlcnZpY2VhY.c2lnbmF0dXJlIG9mIHRoZQ x",
+    check("token "
+          "eyJhbGciOiJSUzI1NiIsImtpZCI6IkZ.eyJpc3MiOiJrdWJlcm5ldGVzL3NlcnZpY2VhY.c2lnbmF0dXJlIG9mIHRoZQ x",
           "token [removed].[removed].[removed] x");
     check("map[random:[171 205 239 18 52 86 120 144]]", "map[random:[[removed]]]");
-    check("AB:CD:EF:12:34:56:78:90 and 0xab, 0xcd, 0xef, 0x12, 0x34, 0x56, 0x78, 0x9a.", "[removed] and [removed].");
+    check("AB:CD:EF:12:34:56:78:90 and 0xab, 0xcd, 0xef, 0x12, 0x34, 0x56, 0x78, 0x9a.",
+          "[removed] and [removed].");
     check("it is \"\\xab\\xcdAb1\\x12 4\\u00ef\" there", "it is [removed] there");
-    check("it is \x01\x02" "ab \ufffd\a there", "it is [removed] there");
+    check("it is \x01\x02"
+          "ab \ufffd\a there",
+          "it is [removed] there");
     check("the key -----BEGIN PRIVATE KEY-----\nMIIB\nAAAA\n-----END PRIVATE KEY-----\n is refused",
           "the key [removed] is refused");
     check("the key -----BEGIN PRIVATE KEY-----\\nMI IB", "the key [removed]");
@@ -89,7 +99,8 @@ static uint8_t next_byte(void) {
     return (uint8_t)(state >> 56);
 }
 
-static void encode_base64(const uint8_t *bytes, size_t length, const char *alphabet, bool padded, char *text) {
+static void encode_base64(const uint8_t *bytes, size_t length, const char *alphabet, bool padded,
+                          char *text) {
     for (size_t i = 0; i < length; i += 3) {
         uint32_t group = (uint32_t)bytes[i] << 16;
         group |= i + 1 < length ? (uint32_t)bytes[i + 1] << 8 : 0;

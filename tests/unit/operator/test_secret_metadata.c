@@ -135,7 +135,8 @@ static void owner_is(const char *expected, const char *metadata) {
 
 static void the_owner_of_another_secret_is_named(void **) {
     owner_is("", "{}");
-    owner_is("", "{" "'labels':{'app.kubernetes.io/managed-by':'qubesec'}}");
+    owner_is("", "{"
+                 "'labels':{'app.kubernetes.io/managed-by':'qubesec'}}");
     owner_is("QuantumToy mine", "{" MARKS "}");
     owner_is("QuantumToy mine", "{'ownerReferences':[" OTHER_REFERENCE "," OWN_REFERENCE "]}");
     owner_is("Deployment web", "{" MARKS ",'ownerReferences':[{'kind':'Deployment','name':'web','uid':'u',"
