@@ -171,27 +171,33 @@ static bool is_padding(const char *at, const char *end) {
     return at < end && skip_if(at, is_equals_sign) == end;
 }
 
-// Whether the run is a name, a path or a setting: words, numbers and short codes. CamelCase and dashes do not
-// go together in any.
+// Whether a part of the run is a number or a word as they are in names: CamelCase and dashes do not go
+// together in any, and nothing but small letters before padding is a word.
+static bool is_plain(struct span part, struct span run) {
+    bool is_padded = is_padding(part.end, run.end) && skip_if(part.begin, is_lower) != part.end;
+    bool is_mixed = span_has(run, "-_") && is_camel(part);
+    return is_number(part) || (is_word(part) && !is_padded && !is_mixed);
+}
+
+// Whether the run is a name, a path or a setting: words, numbers and short codes.
 static bool is_name(struct span run) {
     size_t codes = 0;    // characters of parts that are neither words nor numbers
     size_t capitals = 0; // and of those that are no codes of small letters and digits either
-    bool has_dashes = span_has(run, "-_");
     if (span_length(run) < RUN_MIN || is_uuid(run)) {
         return true;
     }
     for (const char *at = run.begin; at < run.end; at++) {
         struct span part = next_part(at, run.end);
         at = part.end;
-        bool is_padded = is_padding(at, run.end) && skip_if(part.begin, is_lower) != part.end;
-        if (is_number(part) || (is_word(part) && !is_padded && !(has_dashes && is_camel(part)))) {
+        if (is_plain(part, run)) {
             continue;
         }
-        if ((span_length(part) >= RUN_MIN && !is_code(part)) || span_length(part) > CODE_MAX) {
+        bool code = is_code(part);
+        if (!code && span_length(part) >= RUN_MIN) {
             return false;
         }
         codes += span_length(part);
-        capitals += is_code(part) ? 0 : span_length(part);
+        capitals += code ? 0 : span_length(part);
     }
     return codes <= CODES_MAX && capitals <= CAPITAL_CODES_MAX && (run.end[-1] != '=' || codes == 0);
 }

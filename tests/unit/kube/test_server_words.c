@@ -118,7 +118,7 @@ static void encode_base64(const uint8_t *bytes, size_t length, const char *alpha
 
 static void encode_hex(const uint8_t *bytes, size_t length, char *text) {
     for (size_t i = 0; i < length; i++) {
-        text += sprintf(text, "%02x", bytes[i]);
+        text += snprintf(text, 3, "%02x", bytes[i]);
     }
 }
 
