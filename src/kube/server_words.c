@@ -27,6 +27,7 @@ enum {
 
 static const char removed[] = "[removed]";
 static const char cut[] = "...";
+static const char pem_dashes[] = "-----";
 
 // A part of a text.
 struct span {
@@ -158,6 +159,14 @@ static bool is_of_run(char c) {
     return is_letter(c) || is_digit(c) || c == '+' || is_one_of(c, separators);
 }
 
+// The end of the run at `at`: before the dashes of a PEM header, which may follow without a space.
+static const char *skip_run(const char *at) {
+    while (is_of_run(*at) && strncmp(at, pem_dashes, sizeof(pem_dashes) - 1) != 0) {
+        at++;
+    }
+    return at;
+}
+
 static struct span next_part(const char *at, const char *end) {
     struct span part = {at, at};
     while (part.end < end && !is_one_of(*part.end, separators)) {
@@ -203,7 +212,7 @@ static bool is_name(struct span run) {
 }
 
 static struct span find_run(const char *at) {
-    struct span run = {at, skip_if(at, is_of_run)};
+    struct span run = {at, skip_run(at)};
     return is_name(run) ? (struct span){at, at} : run;
 }
 
@@ -248,8 +257,8 @@ static struct span find_pem(const char *at) {
         return (struct span){at, at};
     }
     const char *tail = strstr(at, end);
-    const char *dashes = tail == nullptr ? nullptr : strstr(tail + sizeof(end) - 1, "-----");
-    return (struct span){at, dashes == nullptr ? at + strlen(at) : dashes + 5};
+    const char *dashes = tail == nullptr ? nullptr : strstr(tail + sizeof(end) - 1, pem_dashes);
+    return (struct span){at, dashes == nullptr ? at + strlen(at) : dashes + sizeof(pem_dashes) - 1};
 }
 
 // ---- bytes that are no text
@@ -378,7 +387,7 @@ static const char *add_piece(struct words *words, const char *at) {
         add(words, removed, sizeof(removed) - 1);
         return hidden.end;
     }
-    const char *end = skip_if(at, is_of_run);
+    const char *end = skip_run(at);
     if (end > at) {
         add(words, at, (size_t)(end - at));
         return end;

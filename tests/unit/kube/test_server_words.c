@@ -88,6 +88,7 @@ static void keys_are_removed_in_whatever_form(void **) {
     check("the key -----BEGIN PRIVATE KEY-----\nMIIB\nAAAA\n-----END PRIVATE KEY-----\n is refused",
           "the key [removed] is refused");
     check("the key -----BEGIN PRIVATE KEY-----\\nMI IB", "the key [removed]");
+    check("key=3-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----", "key=3[removed]");
 }
 
 // ---- nothing of a key that a server quotes is left, but pieces too short to be of use
