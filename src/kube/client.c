@@ -4,6 +4,7 @@
 #include "base/condition.h"
 #include "base/crash_point.h"
 #include "base/memory.h"
+#include "kube/server_words.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -127,8 +128,9 @@ void kube_status_error(int status, uint32_t retry_after_ms, const char *body, si
     if (class == ERROR_FORBIDDEN && is_of_ending_namespace(root)) {
         class = ERROR_NOT_FOUND; // as a moment later
     }
-    error_set(e, class, "%s (HTTP status %d)", message == nullptr ? "the API server refused" : message,
-              status);
+    char words[SERVER_WORDS_SIZE];
+    server_words_clean(message == nullptr ? "the API server refused" : message, words);
+    error_set(e, class, "%s (HTTP status %d)", words, status);
     int64_t seconds = json_integer(json_find(root, "details", "retryAfterSeconds", nullptr), 0);
     bool in_body = retry_after_ms == 0 && seconds > 0 && seconds < UINT32_MAX / 1000;
     e->retry_after_ms = in_body ? (uint32_t)seconds * 1000 : retry_after_ms;

@@ -60,5 +60,5 @@ struct kube_request {
 void kube_client_stream_ended(struct kube_client *client, int status, int64_t started_ms);
 
 // Turns an HTTP status of 400 or above and its body (a metav1.Status, or anything) into *e, as
-// kube_client_call does.
+// kube_client_call does; of what the server says only what may be shown (kube/server_words.h).
 void kube_status_error(int status, uint32_t retry_after_ms, const char *body, size_t length, struct error *e);

@@ -108,9 +108,10 @@ static void refuse_change(struct review *r, const char *field, const char *alias
     char path[FIELD_MAX];
     bool is_alias = alias != nullptr && json_find(r->object, "spec", alias, nullptr) != nullptr;
     snprintf(path, sizeof(path), "spec.%s", is_alias ? alias : field);
-    add_cause(
-        r, "FieldValueForbidden", path,
-        "is immutable; delete the resource and create it again, or create another one under a new name");
+    add_cause(r, "FieldValueForbidden", path,
+              "is immutable; keep it as it was, or create a resource of another name; to delete this one is "
+              "to lose "
+              "what it has made");
 }
 
 static bool same_text(const char *one, const char *other) {

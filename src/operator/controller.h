@@ -4,6 +4,7 @@
 #include "kube/access.h"
 #include "kube/event.h"
 #include "net/http_client.h"
+#include "operator/failing.h"
 #include "operator/metrics.h"
 #include "operator/remakes.h"
 #include "operator/watches.h"
@@ -16,6 +17,7 @@ struct controller {
     struct event_recorder *recorder;
     struct metrics *metrics;
     struct remakes *remakes;
+    struct failing *failing;
     struct access *access;
     uint32_t grant_check_ms;              // how often it is asked whether a granted reference still is
     const char *const *seed_url_prefixes; // NULL-terminated: where spec.seedURI may point to

@@ -49,6 +49,7 @@ struct manager {
     struct workers *workers;
     struct chores *chores;
     struct remakes *remakes;
+    struct failing *failing;
     struct access *access;
     struct text_list namespaces;
     struct text_list excluded;
@@ -273,7 +274,8 @@ static void stop_requested(void *context) {
 static bool start_base(struct manager *m, struct error *e) {
     struct queue_observer observer = measure_queue(&m->measure);
     m->remakes = remakes_create();
-    if (m->remakes == nullptr) {
+    m->failing = failing_create();
+    if (m->remakes == nullptr || m->failing == nullptr) {
         return error_no_memory(e, "starting");
     }
     if (!text_split(m->settings->namespaces, &m->namespaces, e) ||
@@ -369,6 +371,7 @@ static bool start_watches(struct manager *m, struct error *e) {
         .recorder = m->recorder,
         .metrics = m->measure.metrics,
         .remakes = m->remakes,
+        .failing = m->failing,
         .access = m->access,
         .grant_check_ms = m->settings->grant_check_ms,
         .seed_url_prefixes = m->settings->seed_url_prefixes,
@@ -445,6 +448,7 @@ static void release(struct manager *m) {
     loop_free(m->loop);
     queue_free(m->queue);
     remakes_free(m->remakes);
+    failing_free(m->failing);
     text_list_free(&m->namespaces);
     text_list_free(&m->excluded);
     metrics_free(m->measure.metrics);

@@ -30,11 +30,7 @@ static bool check_ownership(struct reconcile *r, const struct kube_object *secre
             r->decoded.secret_name);
     }
     if (*ret_ownership == OWNERSHIP_FOREIGN) {
-        return error_set(
-            e, ERROR_CONFLICT,
-            "Secret %s exists and does not belong to this object; it was not touched. Remove it, or "
-            "choose another spec.outputSecretName",
-            r->decoded.secret_name);
+        return conflict_with_foreign(r, metadata_of(secret), e);
     }
     return true;
 }
@@ -237,12 +233,9 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
         return false;
     }
     if (ownership == OWNERSHIP_ADOPTABLE && state != OUTPUT_GOOD) {
-        return error_set(
-            e, ERROR_CONFLICT,
-            "Secret %s is left from an earlier object of this name and is not what this one asks for "
-            "(%s); it was not touched. Remove it to have a new one made",
-            r->decoded.secret_name,
-            state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message);
+        return conflict_with_left(
+            r, state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message,
+            e);
     }
     r->is_adopted = ownership == OWNERSHIP_ADOPTABLE;
     bool due = state == OUTPUT_GOOD && reconcile_output_is_due(r, &wait_ms);

@@ -265,7 +265,7 @@ bool output_repair(struct reconcile *r, struct error *e) {
 
 bool output_keep_metadata(struct reconcile *r, struct error *e) {
     if (!r->metadata.is_brief) {
-        return patch_secret(r, CONTENT_NONE, nullptr, e);
+        return !upkeep_may_write(r) || patch_secret(r, CONTENT_NONE, nullptr, e);
     }
     secret_data_remove(&r->data, kind_metadata_entry(r->kind));
     return metadata_store(&r->metadata, kind_metadata_entry(r->kind), &r->data, e) &&

@@ -17,6 +17,8 @@
 #define REASON_REQUEST_REFUSED "RequestRefused"
 #define REASON_CRYPTO_ERROR "CryptoError"
 #define REASON_INTERNAL_ERROR "InternalError"
+#define REASON_RETRYING "Retrying"
+#define REASON_METADATA_CONTESTED "MetadataContested" // of a finished object
 
 // Of Events only.
 #define REASON_SECRET_LOST "SecretLost"

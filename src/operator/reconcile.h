@@ -31,7 +31,8 @@ struct reconcile {
     const struct kind *kind;
     const struct kube_resource *resource;
     const char *id;
-    struct kube_object *object; // owned
+    struct kube_object *object;  // owned
+    struct kube_object *written; // owned: the same with the status that was written; NULL: none was
     struct decoded decoded;
     struct source sources[KIND_INPUTS_MAX];
     char reason[REASON_SIZE]; // the Ready condition's, where it is not that of the error's class
@@ -41,6 +42,10 @@ struct reconcile {
     bool is_deferred;   // there was such work, and it was not done
     bool is_brief_wait; // for an input that is about to be looked at, so that nothing is to be told yet
     bool is_retried;    // it failed, and will be tried again, and each time is counted in the Event
+    bool is_lasting;    // it goes on failing, without a fault of its own that is known
+    bool is_outdated;   // the output was found not to be what is asked for
+    bool is_contested;  // the output's labels, annotations or owner are changed by others again and again
+    uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
     struct occasion occasion;
     struct input inputs[KIND_INPUTS_MAX];
     yyjson_doc *live;         // owned: the list with the object, as it was read live; NULL: it was not
@@ -202,6 +207,19 @@ void replacement_tell(const struct reconcile *r);
 
 void output_free(struct reconcile *r);
 
+// conflict.c: what is told of a Secret that is in the way. Both: CONFLICT.
+
+// It is somebody else's; metadata is the Secret's.
+bool conflict_with_foreign(const struct reconcile *r, yyjson_val *metadata, struct error *e);
+
+// It could be adopted, but for why.
+bool conflict_with_left(const struct reconcile *r, const char *why, struct error *e);
+
+// upkeep.c: how often the metadata of a good output is put right.
+
+// Whether what output_keep_metadata would write is to be written now. Sets what r says of the matter.
+[[nodiscard]] bool upkeep_may_write(struct reconcile *r);
+
 // status.c: step 7.
 
 enum phase { PHASE_PENDING, PHASE_SUCCESS, PHASE_FAILED };
@@ -225,7 +243,12 @@ void status_read_record(struct reconcile *r);
 // that the watch now shows: nothing is to be done then, before the renewal that it announces.
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal);
 
+// Whether the status says of a finished object what nothing is known against: its present generation was
+// served, and its output is there and was not found to be anything else.
+bool status_stands(const struct reconcile *r);
+
 // Patches the status where it differs, and records an Event if its Ready condition changed, or if r is
-// retried: the same failure again continues the Event's series. message: for people.
+// retried: the same failure again continues the Event's series, and is the same although the server's words
+// for it vary. message: for people.
 [[nodiscard]] bool status_publish(struct reconcile *r, enum phase phase, const char *reason,
                                   const char *message, struct error *e);

@@ -15,6 +15,7 @@ enum {
 struct record {
     int64_t last_ms;
     int64_t wait_ms;
+    bool is_contested; // one was refused
 };
 
 struct remakes {
@@ -81,6 +82,7 @@ bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms, uin
         count_first(remakes, key, now_ms);
     } else if (now_ms - record->last_ms < record->wait_ms) {
         *ret_wait_ms = (uint32_t)(record->last_ms + record->wait_ms - now_ms);
+        record->is_contested = true;
         allowed = false;
     } else {
         record->last_ms = now_ms;
@@ -94,4 +96,15 @@ void remakes_forget(struct remakes *remakes, const char *key) {
     pthread_mutex_lock(&remakes->lock);
     (void)map_remove(remakes->records, key);
     pthread_mutex_unlock(&remakes->lock);
+}
+
+bool remakes_are_contested(struct remakes *remakes, const char *key, int64_t now_ms, uint32_t *ret_peace_ms) {
+    pthread_mutex_lock(&remakes->lock);
+    const struct record *record = map_get(remakes->records, key);
+    bool contested = record != nullptr && record->is_contested && !is_peaceful(record, now_ms);
+    if (contested) {
+        *ret_peace_ms = (uint32_t)(record->last_ms + PEACE_WAITS * record->wait_ms + 1 - now_ms);
+    }
+    pthread_mutex_unlock(&remakes->lock);
+    return contested;
 }

@@ -18,3 +18,8 @@ void remakes_free(struct remakes *remakes); // takes remakes; NULL is allowed
 
 // Takes all yeses for key back, since nothing came of the last one. Any thread.
 void remakes_forget(struct remakes *remakes, const char *key);
+
+// Whether a remake under key was refused and there is no peace yet, for which *ret_peace_ms are to go. Any
+// thread.
+[[nodiscard]] bool remakes_are_contested(struct remakes *remakes, const char *key, int64_t now_ms,
+                                         uint32_t *ret_peace_ms);

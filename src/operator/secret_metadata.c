@@ -95,6 +95,33 @@ bool secret_metadata_is_marked(yyjson_val *metadata) {
     return json_member_text(yyjson_obj_get(metadata, "annotations"), owner_annotation) != nullptr;
 }
 
+// What a Kubernetes name or kind is made of: others may write these marks too.
+static bool is_name(const char *text) {
+    return text != nullptr && text[0] != '\0' &&
+           text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")] == '\0';
+}
+
+bool secret_metadata_name_owner(yyjson_val *metadata, char ret_owner[SECRET_OWNER_SIZE]) {
+    yyjson_val *controller = find_controller(metadata);
+    const char *mark = json_member_text(yyjson_obj_get(metadata, "annotations"), owner_annotation);
+    const char *slash = mark == nullptr ? nullptr : strchr(mark, '/');
+    char kind[SECRET_OWNER_SIZE] = "";
+    const char *name = slash == nullptr ? nullptr : slash + 1;
+    if (controller != nullptr) {
+        const char *of_controller = json_member_text(controller, "kind");
+        snprintf(kind, sizeof(kind), "%s", of_controller == nullptr ? "" : of_controller);
+        name = json_member_text(controller, "name");
+    } else if (slash != nullptr) {
+        snprintf(kind, sizeof(kind), "%.*s", (int)(slash - mark), mark);
+    }
+    ret_owner[0] = '\0';
+    if (!is_name(kind) || !is_name(name)) {
+        return false;
+    }
+    snprintf(ret_owner, SECRET_OWNER_SIZE, "%.64s %.253s", kind, name);
+    return true;
+}
+
 // Where a map of texts (labels or annotations) is being brought to what it must be.
 struct map_patch {
     yyjson_mut_doc *document;

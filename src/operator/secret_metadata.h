@@ -23,6 +23,11 @@ bool secret_metadata_is_of_version(const struct kube_object *object, yyjson_val 
 // Whether this metadata carries the mark that every output has, whoever its owner is.
 bool secret_metadata_is_marked(yyjson_val *metadata);
 
+// "Kind name" of what the Secret belongs to: of its controller, or of the mark that every output has. "" and
+// false: nobody is named, or not by a name.
+enum { SECRET_OWNER_SIZE = 64 + 253 + 2 };
+[[nodiscard]] bool secret_metadata_name_owner(yyjson_val *metadata, char ret_owner[SECRET_OWNER_SIZE]);
+
 // Adds to patch (an object of document) what metadata must become: labels, annotations and ownerReferences
 // where they differ from current (NULL: there is no Secret yet), as a JSON merge patch. Whatever other people
 // have put on the Secret stays. Whether anything was added. Memory that is out shows when document is

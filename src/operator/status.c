@@ -1,5 +1,6 @@
 // Step 7 of a reconcile: the status, compared with what is there and patched where it differs.
 #include "base/clock.h"
+#include "kube/server_words.h"
 #include "operator/reasons.h"
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
@@ -10,6 +11,7 @@
 enum { BODY_MAX_BYTES = 512 * 1024 };
 
 static const char *const phase_names[] = {"Pending", "Success", "Failed"};
+static const char *const ready_texts[] = {"False", "True", "False"}; // by phase, too
 
 // What status.status says of a finished object.
 static const char *const outcomes[] = {"Success", "Valid", "Invalid"};
@@ -94,6 +96,23 @@ int64_t status_time(yyjson_val *status, const char *field) {
     return text != nullptr && clock_parse(text, &seconds) ? seconds : 0;
 }
 
+static bool is_of_generation(const struct reconcile *r, yyjson_val *object) {
+    return json_integer(yyjson_obj_get(object, "observedGeneration"), -1) == r->object->generation;
+}
+
+bool status_stands(const struct reconcile *r) {
+    yyjson_val *status = status_of(r);
+    if (r->kind->entries == nullptr || r->is_outdated || !is_finished(status) ||
+        !is_of_generation(r, status)) {
+        return false;
+    }
+    int64_t expires = status_time(status, RENEWAL_EXPIRY_FIELD);
+    cleanup_object struct kube_object *seen =
+        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    return seen != nullptr && same_text(yyjson_obj_get(status, "secretRef"), "uid", seen->uid) &&
+           (expires == 0 || r->occasion.now < expires);
+}
+
 static bool inputs_are_settled(const struct reconcile *r) {
     yyjson_val *inputs = yyjson_obj_get(status_of(r), "inputs");
     if (yyjson_arr_size(inputs) != r->decoded.request_count) {
@@ -110,9 +129,7 @@ static bool inputs_are_settled(const struct reconcile *r) {
 // Whether the status says that the present generation was served, with the inputs that the watch now shows.
 static bool is_served(const struct reconcile *r) {
     yyjson_val *status = status_of(r);
-    return is_finished(status) &&
-           json_integer(yyjson_obj_get(status, "observedGeneration"), -1) == r->object->generation &&
-           inputs_are_settled(r);
+    return is_finished(status) && is_of_generation(r, status) && inputs_are_settled(r);
 }
 
 // The same, whatever has failed since then. (Version 0.1.0 did not note the generation with the output.)
@@ -144,7 +161,8 @@ void status_read_record(struct reconcile *r) {
 
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
     yyjson_val *status = status_of(r);
-    if (!is_served(r) || (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||
+    if (!is_served(r) || same_text(status_find_ready(status), "reason", REASON_METADATA_CONTESTED) ||
+        (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||
         (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef")))) {
         return false;
     }
@@ -195,7 +213,7 @@ static void add_conditions(struct status_writer *w, enum phase phase, const char
                            const char *message) {
     yyjson_val *present = status_of(w->r);
     yyjson_val *old = status_find_ready(present);
-    const char *ready = phase == PHASE_SUCCESS ? "True" : "False";
+    const char *ready = ready_texts[phase];
     bool same_status = same_text(old, "status", ready);
     w->transition = !same_status || !same_text(old, "reason", reason);
     yyjson_mut_val *conditions = yyjson_mut_obj_add_arr(w->document, w->status, "conditions");
@@ -322,6 +340,17 @@ static bool is_left_alone(const struct status_writer *w, enum phase phase, const
     return w->lost ? is_one_of(field, identity) : strcmp(field, "error") != 0;
 }
 
+// What the status is to say: its present message where that is the same but for what varies.
+static const char *choose_words(const struct reconcile *r, enum phase phase, const char *reason,
+                                const char *message) {
+    yyjson_val *ready = status_find_ready(status_of(r));
+    const char *present = json_member_text(ready, "message");
+    bool same = r->is_retried && present != nullptr && is_of_generation(r, ready) &&
+                same_text(ready, "status", ready_texts[phase]) && same_text(ready, "reason", reason) &&
+                server_words_are_alike(present, message);
+    return same ? present : message;
+}
+
 // Adds null for each member that the present status has and the wanted one has not. Whether there is any
 // difference.
 static bool differs(struct status_writer *w, enum phase phase) {
@@ -344,13 +373,14 @@ static bool differs(struct status_writer *w, enum phase phase) {
 }
 
 // The resourceVersion guards against writing to an object that has changed since, or is another one of the
-// same name.
-static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e) {
+// same name. *ret_written: the object as it is then, a count that is the caller's.
+static bool patch(struct status_writer *w, yyjson_mut_val *root, struct kube_object **ret_written,
+                  struct error *e) {
     struct reconcile *r = w->r;
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
     cleanup_json yyjson_doc *answer = nullptr;
-    struct kube_object *updated;
+    struct kube_object *written;
     add_text(w, w->status, "lastUpdateTime", w->now);
     add_text(w, w->status, "reconcileID", r->id);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(w->document, root, "metadata");
@@ -375,9 +405,16 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct error *e
         }
         return error_wrap(e, "writing the status");
     }
-    return kube_object_create(yyjson_doc_get_root(answer), &updated, e) &&
-           store_apply_own(watches_find_store(r->controller->watches, r->kind->kind, r->object->namespace),
-                           updated, e);
+    if (!kube_object_create(yyjson_doc_get_root(answer), &written, e)) {
+        return false;
+    }
+    struct store *store = watches_find_store(r->controller->watches, r->kind->kind, r->object->namespace);
+    if (!store_apply_own(store, kube_object_retain(written), e)) {
+        kube_object_release(written);
+        return false;
+    }
+    *ret_written = written;
+    return true;
 }
 
 bool status_publish(struct reconcile *r, enum phase phase, const char *reason, const char *message,
@@ -391,12 +428,19 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     w.status = yyjson_mut_obj_add_obj(document, root, "status");
     w.lost = strcmp(reason, REASON_SECRET_CONFLICT) == 0 || strcmp(reason, REASON_KEY_LOST) == 0;
     clock_format(clock_wall_seconds(), w.now);
+    message = choose_words(r, phase, reason, message);
     build(&w, phase, reason, message);
-    if (differs(&w, phase) && !patch(&w, root, e)) {
-        return false;
+    if (differs(&w, phase)) {
+        struct kube_object *written;
+        if (!patch(&w, root, &written, e)) {
+            return false;
+        }
+        kube_object_release(r->written);
+        r->written = written;
     }
-    bool is_alarming = phase == PHASE_FAILED || (phase == PHASE_SUCCESS && r->report.is_alarming);
-    if (w.transition || r->is_retried) {
+    bool is_alarming =
+        phase == PHASE_FAILED || r->is_lasting || (phase == PHASE_SUCCESS && r->report.is_alarming);
+    if (w.transition || (r->is_retried && !r->is_lasting)) {
         reconcile_record(r, is_alarming, reason, "Reconcile", message);
     }
     if (w.transition && phase == PHASE_SUCCESS) {

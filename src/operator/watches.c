@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "operator/decode.h"
+#include "operator/news.h"
 #include "operator/renewal.h"
 #include "operator/secret_metadata.h"
 
@@ -23,6 +24,7 @@ struct watched {
 
 struct watches {
     struct watches_options options;
+    struct news *news;
     char *settings_key;
     char *settings_namespace;
     struct watched *all; // those of the kinds first
@@ -86,35 +88,53 @@ static void index_object(void *context, const struct kube_object *object,
     index_status(object, add, sink);
 }
 
-static void enqueue(struct watches *watches, const char *plural, const char *key) {
-    char queue_key[KEY_MAX];
+static void enqueue(struct watches *watches, const char *queue_key) {
     struct error e;
-    snprintf(queue_key, sizeof(queue_key), "%s/%s", plural, key);
     while (!queue_add(watches->options.queue, queue_key, &e)) {
         // Memory is out, and a lost key would be a lost update: wait for workers to free some.
         (void)nanosleep(&(struct timespec){.tv_nsec = ENQUEUE_PAUSE_NS}, nullptr);
     }
 }
 
-static void enqueue_dependent(void *context, const char *key) {
-    struct watched *watched = context;
-    enqueue(watched->watches, watched->resource.plural, key);
+static void format_queue_key(const char *plural, const char *key, char ret_queue_key[KEY_MAX]) {
+    snprintf(ret_queue_key, KEY_MAX, "%s/%s", plural, key);
 }
 
-static void enqueue_dependents(struct watches *watches, const char *value) {
+// Wakes the object under key for a change of what the index has under about. NULL: for the end of something,
+// which is nobody's own doing.
+static void wake(struct watches *watches, const char *plural, const char *key, const char *about) {
+    char queue_key[KEY_MAX];
+    format_queue_key(plural, key, queue_key);
+    if (about == nullptr || !news_hold(watches->news, queue_key, about)) {
+        enqueue(watches, queue_key);
+    }
+}
+
+struct waking {
+    struct watched *watched;
+    const char *about;
+};
+
+static void wake_dependent(void *context, const char *key) {
+    const struct waking *waking = context;
+    wake(waking->watched->watches, waking->watched->resource.plural, key, waking->about);
+}
+
+static void wake_dependents(struct watches *watches, const char *value, bool is_gone) {
     for (size_t i = 0; i < watches->kind_count; i++) {
-        store_find(watches->all[i].store, value, enqueue_dependent, &watches->all[i]);
+        struct waking waking = {&watches->all[i], is_gone ? nullptr : value};
+        store_find(watches->all[i].store, value, wake_dependent, &waking);
     }
 }
 
 // Another object may have waited for the name of its output.
-static void enqueue_other_claimants(struct watched *watched, const struct kube_object *gone) {
+static void wake_other_claimants(struct watched *watched, const struct kube_object *gone) {
     cleanup_decoded struct decoded decoded;
     struct error ignored;
     char value[KEY_MAX];
     (void)decode_object(watched->kind, gone, &decoded, &ignored);
     format_output(gone->namespace, decoded.secret_name, value);
-    enqueue_dependents(watched->watches, value);
+    wake_dependents(watched->watches, value, true);
 }
 
 static bool is_settings(const struct watched *watched, const struct kube_object *object) {
@@ -127,17 +147,17 @@ static void object_changed(void *context, const struct kube_object *old, const s
     struct watches *watches = watched->watches;
     const struct kube_object *any = object != nullptr ? object : old;
     char value[KEY_MAX];
+    snprintf(value, sizeof(value), "%s/%s", watched->resource.kind, any->key);
     if (watched->kind != nullptr && object != nullptr) {
-        enqueue(watches, watched->resource.plural, object->key);
+        wake(watches, watched->resource.plural, object->key, value);
     }
     if (watched->kind != nullptr && object == nullptr) {
-        enqueue_other_claimants(watched, old);
+        wake_other_claimants(watched, old);
     }
     if (is_settings(watched, any)) {
         watches->options.settings_changed(watches->options.context);
     }
-    snprintf(value, sizeof(value), "%s/%s", watched->resource.kind, any->key);
-    enqueue_dependents(watches, value);
+    wake_dependents(watches, value, object == nullptr);
 }
 
 // A Secret that was made for an object of ours, by another replica perhaps: then the watch may show it before
@@ -301,8 +321,9 @@ static bool prepare(struct watches *watches, const struct watches_options *optio
         memory_copy_span(options->settings_key, (size_t)(slash - options->settings_key));
     watches->all =
         memory_allocate_zeroed(resources * (namespaces > 0 ? namespaces : 1) + 1, sizeof(*watches->all));
-    return watches->settings_key != nullptr && watches->settings_namespace != nullptr &&
-           watches->all != nullptr;
+    watches->news = news_create();
+    return watches->news != nullptr && watches->settings_key != nullptr &&
+           watches->settings_namespace != nullptr && watches->all != nullptr;
 }
 
 bool watches_create(const struct watches_options *options, struct watches **ret_watches, struct error *e) {
@@ -336,9 +357,53 @@ void watches_free(struct watches *watches) {
             store_free(watches->all[i].store);
         }
         memory_free(watches->all);
+        news_free(watches->news);
         memory_free(watches->settings_key);
         memory_free(watches->settings_namespace);
         memory_free(watches);
+    }
+}
+
+// ---- what is in hand
+
+void watches_take_up(struct watches *watches, const struct kube_resource *resource, const char *key) {
+    char queue_key[KEY_MAX];
+    char value[KEY_MAX];
+    format_queue_key(resource->plural, key, queue_key);
+    snprintf(value, sizeof(value), "%s/%s", resource->kind, key);
+    news_begin(watches->news, queue_key, value);
+}
+
+void watches_expect_output(struct watches *watches, const struct kube_resource *resource,
+                           const struct kube_object *object, const char *secret_name) {
+    char queue_key[KEY_MAX];
+    char value[KEY_MAX];
+    format_queue_key(resource->plural, object->key, queue_key);
+    format_output(object->namespace, secret_name, value);
+    news_expect_output(watches->news, queue_key, value);
+}
+
+// Whether the store has another version of the object of that key than known (NULL: none is), or none any
+// more.
+static bool differs(const struct watches *watches, const char *kind, const char *ns, const char *key,
+                    const struct kube_object *known) {
+    struct store *store = watches_find_store(watches, kind, ns);
+    cleanup_object struct kube_object *stored = store == nullptr ? nullptr : store_get(store, key);
+    return known == nullptr || stored == nullptr || strcmp(stored->uid, known->uid) != 0 ||
+           strcmp(stored->resource_version, known->resource_version) != 0;
+}
+
+void watches_lay_down(struct watches *watches, const struct kube_resource *resource, const char *key,
+                      const struct kube_object *object, const struct kube_object *output) {
+    char queue_key[KEY_MAX];
+    char ns[KUBE_KEY_SIZE];
+    format_queue_key(resource->plural, key, queue_key);
+    snprintf(ns, sizeof(ns), "%.*s", (int)strcspn(key, "/"), key);
+    const struct news_held held = news_end(watches->news, queue_key);
+    if ((held.object && differs(watches, resource->kind, ns, key, object)) ||
+        (held.output &&
+         (output == nullptr || differs(watches, kube_secrets.kind, ns, output->key, output)))) {
+        enqueue(watches, queue_key);
     }
 }
 

@@ -46,6 +46,18 @@ struct watches_options {
 void watches_stop(struct watches *watches);
 void watches_free(struct watches *watches); // stops and takes watches; NULL is allowed
 
+// A worker takes up the object of resource under key ("namespace/name"), before it looks at what the store
+// has. From now on what is heard of it, and of its output Secret once that is named, does not wake it (but
+// does wake all others that depend on them): what it writes itself comes back so. Any thread.
+void watches_take_up(struct watches *watches, const struct kube_resource *resource, const char *key);
+void watches_expect_output(struct watches *watches, const struct kube_resource *resource,
+                           const struct kube_object *object, const char *secret_name);
+
+// The worker has finished. object and output (NULL: none): what it has seen or written last of the two; the
+// object is woken now if something was heard meanwhile and the stores have anything else. Any thread.
+void watches_lay_down(struct watches *watches, const struct kube_resource *resource, const char *key,
+                      const struct kube_object *object, const struct kube_object *output);
+
 // Whether everything has listed, no watch is refused, and the server was heard of on each lately (it sends
 // something every minute or so). Any thread. *ret_missing: a resource of which that is not so; *ret_why: what
 // is not so.

@@ -192,8 +192,8 @@ static bool read_secret(const struct webhook_certificate *keeper, struct snapsho
     yyjson_val *secret = yyjson_doc_get_root(snapshot->document);
     if (!webhook_secret_is_ours(secret)) {
         return error_set(e, ERROR_CONFLICT,
-                         "Secret %s/%s exists and is not the operator's; it was not touched. Remove it, or "
-                         "choose another --webhook-certificate-secret",
+                         "Secret %s/%s exists and is not the operator's; it was not touched. Choose "
+                         "another --webhook-certificate-secret; delete that Secret only if nobody needs it",
                          keeper->options.namespace, keeper->options.secret);
     }
     return webhook_secret_read(secret, &snapshot->authority, e);

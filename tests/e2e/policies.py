@@ -5,12 +5,13 @@ import time
 
 from api import ApiError, secret_thing, wait_until
 
+WEBHOOK_PATH = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 POLICY_PATH = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 
 
 @contextlib.contextmanager
-def refusing_secrets(api, namespace):
-    """The API server refuses all Secrets of the namespace meanwhile, with 422."""
+def refusing_secrets(api, namespace, words="'no Secrets today'"):
+    """The API server refuses all Secrets of the namespace meanwhile, with 422. words: CEL that says why."""
     policy = {
         "metadata": {"name": namespace},
         "spec": {
@@ -20,24 +21,46 @@ def refusing_secrets(api, namespace):
                 ],
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
             },
-            "validations": [{"expression": "false", "message": "no Secrets today"}],
+            "validations": [{"expression": "false", "message": "words that do not work", "messageExpression": words}],
         },
     }
     binding = {"metadata": {"name": namespace}, "spec": {"policyName": namespace, "validationActions": ["Deny"]}}
     api.call("POST", POLICY_PATH, policy)
     api.call("POST", f"{POLICY_PATH.removesuffix('ies')}ybindings", binding)
 
-    def refused():
-        probe = secret_thing(namespace, f"probe-{time.monotonic_ns()}", {})
-        try:
-            api.create(probe)
-        except ApiError:
-            return True
-        return False
-
     try:
-        wait_until("the policy is in force", refused)
+        wait_until("the policy is in force", lambda: is_refused(api, namespace))
         yield
     finally:
         api.call("DELETE", f"{POLICY_PATH.removesuffix('ies')}ybindings/{namespace}")
         api.call("DELETE", f"{POLICY_PATH}/{namespace}")
+
+
+def is_refused(api, namespace):
+    """Whether a Secret cannot be created there."""
+    data = {key: b"a secret with 0123456789" for key in ("random", "metadata")}
+    try:
+        api.create(secret_thing(namespace, f"probe-{time.monotonic_ns()}", data))
+    except ApiError:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def absent_webhook(api, namespace):
+    """A webhook that is to be asked about each new Secret of the namespace is not there: the API server answers 500."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}
+    hook = {
+        "name": "absent.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [rule],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+    }
+    api.call("POST", WEBHOOK_PATH, {"metadata": {"name": namespace}, "webhooks": [hook]})
+    try:
+        wait_until("the webhook is asked", lambda: is_refused(api, namespace))
+        yield
+    finally:
+        api.call("DELETE", f"{WEBHOOK_PATH}/{namespace}")

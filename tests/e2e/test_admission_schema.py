@@ -31,7 +31,7 @@ SEED = "00" * 48
 
 
 def again(field):
-    return f"{field} is immutable: delete the resource and create it again to make a new key"
+    return f"{field} is immutable: keep it as it was, or create a resource of another name; to delete this one is to lose what it has made"
 
 
 @pytest.fixture(scope="module", autouse=True)

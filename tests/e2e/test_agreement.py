@@ -208,4 +208,4 @@ def test_an_edit_is_judged_the_same_by_both(api, asked, namespace, kind, before,
     [cause] = response["status"]["details"]["causes"]
     assert (cause["reason"], cause["message"].partition(";")[0]) == ("FieldValueForbidden", "is immutable")
     assert cause["field"] in (field, "spec.numBytes", "spec.outputSecretName")  # or the name that the new spec does not have
-    assert "delete the resource and create it again" in cause["message"]
+    assert "to delete this one is to lose what it has made" in cause["message"]

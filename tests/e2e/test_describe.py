@@ -69,11 +69,13 @@ FAILURES = {
     ),
     "another's Secret": (
         (QKKP, None, "foreign"), "SecretConflict",
-        ["Secret foreign", "was not touched", "Remove it, or choose another spec.outputSecretName"],
+        ["Secret foreign is not QubeSec's. Nothing was touched", "again with another spec.outputSecretName",
+         "delete the Secret only if nobody needs it"],
     ),
     "an older object's Secret": (
         (QRN, {"outputSecretName": "pair"}), "SecretConflict",
-        ["Secret pair", "was not touched", "choose another spec.outputSecretName"],
+        ["Secret pair belongs to QuantumKEMKeyPair pair. Nothing was touched", "another spec.outputSecretName",
+         "delete the Secret only if nobody needs it"],
     ),
     "another namespace": (
         (QES, {"publicKeyRef": {"name": "pair", "namespace": "default"}}), "AccessDenied", ["spec.publicKeyRef", "default"],

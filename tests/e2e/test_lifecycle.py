@@ -144,9 +144,8 @@ def test_life(cluster, api, operator, namespace, kind):
     with pytest.raises(subprocess.CalledProcessError) as refused:
         cluster.kubectl("apply", "--filename", "-", given=[edited])
     [field] = life.edit
-    assert (
-        f"spec.{field} is immutable: delete the resource and create it again to make a new key" in refused.value.stderr
-    )
+    assert f"spec.{field} is immutable: keep it as it was, or create a resource of another name" in refused.value.stderr
+    assert "to delete this one is to lose what it has made" in refused.value.stderr
 
     cluster.kubectl("delete", kind, "it", "--namespace", namespace)
     api.wait_gone("Secret", namespace, "it")

@@ -264,7 +264,7 @@ def test_trap_34_foreign_secret_is_never_touched(api, operator, namespace, metad
     before = api.create(secret_thing(namespace, "it", donated(api, namespace), **metadata))
     api.create(thing(QKKP, namespace, "it"))
     found = api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
-    assert "Secret it" in found["status"]["error"] and "not touched" in found["status"]["error"]
+    assert "Secret it" in found["status"]["error"] and "Nothing was touched" in found["status"]["error"]
     api.patch(QKKP, namespace, "it", {"metadata": {"labels": {"look": "again"}}})
     operator.settle()
     assert api.get("Secret", namespace, "it") == before
@@ -402,7 +402,7 @@ def test_retained_secret_that_does_not_fit_is_not_touched(api, operator, namespa
     before = put(api, namespace, "it", change(api.secret(namespace, "it")))
     api.create(thing(QKKP, namespace, "it", {**spec, "algorithm": algorithm}))
     found = api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
-    assert "not touched" in found["status"]["error"]
+    assert "Nothing was touched" in found["status"]["error"]
     operator.settle()
     assert api.get("Secret", namespace, "it") == before
     api.delete("Secret", namespace, "it")

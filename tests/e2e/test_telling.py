@@ -1,7 +1,9 @@
 """What the operator tells of an object: which reconcile wrote what, and one Event for each thing that happens."""
 
-from api import QKKP, QRN, secret_thing, thing, wait_until
-from test_consistency import refusing_secrets
+import json
+
+from api import QKKP, QRN, ready_of, secret_thing, thing, wait_until
+from policies import absent_webhook, refusing_secrets
 
 
 def lines_about(operator, namespace, message):
@@ -61,3 +63,70 @@ def test_trap_30_a_failure_that_lasts_is_one_event_and_one_status(cluster, api, 
         return sorted(one["reason"] for one in api.list("Event", namespace) if one["regarding"]["name"] == "numbers")
 
     wait_until(told, lambda: told() == ["RequestRefused", "Succeeded"])
+
+
+def counted(api, namespace, name, reason, count):
+    """The only Event of that reason, once it has been counted so often."""
+
+    def found():
+        [event] = api.events(namespace, name, reason) or [{}]
+        return event if event.get("series", {}).get("count", 0) >= count else None
+
+    return wait_until(f"the Event counts to {count}", found)
+
+
+def pauses(requests):
+    """Seconds between the arrivals of requests."""
+    times = [one.received for one in requests]
+    return [(later - earlier).total_seconds() for earlier, later in zip(times, times[1:], strict=False)]
+
+
+def test_trap_53_a_refusal_whose_text_varies_keeps_to_its_back_off(cluster, api, operator, namespace):
+    """It has numbers that follow from the bytes, which are other ones each time."""
+    words = "'request ' + string(object.data.random.indexOf('A')) + ' of ' + string(object.data.random.indexOf('B'))"
+    with refusing_secrets(api, namespace, words):
+        mark = cluster.audit.mark()
+        api.create(thing(QRN, namespace, "numbers"))
+        first = api.wait_status(QRN, namespace, "numbers", "Failed", "RequestRefused")
+        counted(api, namespace, "numbers", "RequestRefused", 4)
+        made = cluster.audit.requests(mark, namespace)
+        tries = [one for one in made if str(one) == "create secrets"]
+        assert min(pauses(tries)) > 0.5, f"there is a second between them: {pauses(tries)}"
+        assert [str(one) for one in made].count("patch quantumrandomnumbers/status") == 1
+        assert api.get(QRN, namespace, "numbers")["status"] == first["status"]
+        said = {line["detail"] for line in lines_about(operator, namespace, "RequestRefused")}
+        assert len(said) >= 4, "the text does vary"
+    api.wait_success(QRN, namespace, "numbers")
+
+
+def test_a_policy_that_quotes_the_secret_tells_no_key(api, operator, namespace):
+    quoting = "'value ' + object.data.random + ' is weak'"
+    with refusing_secrets(api, namespace, quoting):
+        api.create(thing(QRN, namespace, "numbers"))
+        found = api.wait_status(QRN, namespace, "numbers", "Failed", "RequestRefused")
+        [event] = wait_until("the Event is there", lambda: api.events(namespace, "numbers", "RequestRefused"))
+        logged = [line["detail"] for line in lines_about(operator, namespace, "RequestRefused")]
+    for told in (found["status"]["error"], ready_of(found)["message"], event["note"], *logged):
+        assert "denied request: value [removed] is weak (HTTP status 422)" in told
+
+
+def test_a_failure_that_lasts_is_told(cluster, api, operator, namespace):
+    """Nothing is known to be wrong with the object, and the API server cannot do what is asked."""
+    with absent_webhook(api, namespace):
+        mark = cluster.audit.mark()
+        api.create(thing(QRN, namespace, "numbers"))
+        found = api.wait_status(QRN, namespace, "numbers", "Pending", "Retrying")
+        assert "failed calling webhook" in ready_of(found)["message"] and "500" in ready_of(found)["message"]
+        [event] = wait_until("the Event is there", lambda: api.events(namespace, "numbers", "Retrying"))
+        assert event["type"] == "Warning"
+        count = len(lines_about(operator, namespace, "could not finish, trying again"))
+        wait_until(
+            "it is tried again",
+            lambda: len(lines_about(operator, namespace, "could not finish, trying again")) >= count + 2,
+        )
+        made = [str(one) for one in cluster.audit.requests(mark, namespace)]
+        assert made.count("patch quantumrandomnumbers/status") == 1, "it is told once"
+        [event] = api.events(namespace, "numbers", "Retrying")
+        assert "series" not in event
+    done = api.wait_success(QRN, namespace, "numbers")
+    assert "error" not in done["status"] and json.dumps(done["status"]).count("webhook") == 0

@@ -202,8 +202,8 @@ static void what_is_being_deleted_may_change(void **) {
 }
 
 #define IMMUTABLE(field)                                                                                     \
-    "FieldValueForbidden spec." field ": is immutable; delete the resource and create it again, or create "  \
-    "another one under a new name\n"
+    "FieldValueForbidden spec." field ": is immutable; keep it as it was, or create a resource of another "  \
+    "name; to delete this one is to lose what it has made\n"
 
 static void what_was_made_from_it_stays(void **) {
     is_refused(update("QuantumRandomNumber", "{'numBytes':32}", "{'numBytes':33}"), IMMUTABLE("numBytes"));
@@ -274,9 +274,10 @@ static void another_spelling_is_no_change(void **) {
     assert_true(seeded.outcome.allowed);
     cleanup_asked struct asked other =
         update("QuantumRandomNumber", "{'seed':'" SEED "'}", "{'seed':'" OTHER_SEED "'}");
-    assert_string_equal(message_of(&other),
-                        "spec.seed: is immutable; delete the resource and create it again, or "
-                        "create another one under a new name");
+    assert_string_equal(
+        message_of(&other),
+        "spec.seed: is immutable; keep it as it was, or create a resource of another name; to "
+        "delete this one is to lose what it has made");
 }
 
 static void all_else_may_change(void **) {

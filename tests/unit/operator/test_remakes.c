@@ -137,6 +137,28 @@ static void many_keys_are_kept_apart(void **) {
     }
 }
 
+static void contested(const char *key, int64_t now_ms, uint32_t expected_peace_ms) {
+    uint32_t peace_ms = 0;
+    assert_int_equal(remakes_are_contested(remakes, key, now_ms, &peace_ms), expected_peace_ms > 0);
+    assert_int_equal(peace_ms, expected_peace_ms);
+}
+
+// From the first refusal until there is peace.
+static void a_fight_is_known_until_there_is_peace(void **) {
+    contested("ns/a", 0, 0);
+    allowed("ns/a", 0);
+    contested("ns/a", 1 * SECOND, 0);
+    refused("ns/a", 1 * SECOND, 1 * SECOND);
+    contested("ns/a", 1 * SECOND, 19 * SECOND + 1);
+    contested("ns/b", 1 * SECOND, 0);
+    allowed("ns/a", 2 * SECOND);
+    contested("ns/a", 2 * SECOND, 40 * SECOND + 1);
+    contested("ns/a", 42 * SECOND, 1);
+    contested("ns/a", 42 * SECOND + 1, 0);
+    allowed("ns/a", 42 * SECOND + 1);
+    contested("ns/a", 42 * SECOND + 1, 0);
+}
+
 static void out_of_memory_lets_it_through(void **) {
     memory_left = 0;
     allowed("ns/a", 0);
@@ -167,6 +189,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(after_some_peace_it_starts_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_fight_is_remembered_for_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_keys_are_kept_apart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_fight_is_known_until_there_is_peace, set_up, tear_down),
         cmocka_unit_test_setup_teardown(out_of_memory_lets_it_through, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("operator/remakes", tests, nullptr, nullptr);

@@ -126,6 +126,27 @@ static void every_output_is_marked(void **) {
     }
 }
 
+static void owner_is(const char *expected, const char *metadata) {
+    char owner[SECRET_OWNER_SIZE];
+    cleanup_json yyjson_doc *document = parse_quoted(metadata);
+    assert_int_equal(secret_metadata_name_owner(yyjson_doc_get_root(document), owner), expected[0] != '\0');
+    assert_string_equal(owner, expected);
+}
+
+static void the_owner_of_another_secret_is_named(void **) {
+    owner_is("", "{}");
+    owner_is("", "{"
+                 "'labels':{'app.kubernetes.io/managed-by':'qubesec'}}");
+    owner_is("QuantumToy mine", "{" MARKS "}");
+    owner_is("QuantumToy mine", "{'ownerReferences':[" OTHER_REFERENCE "," OWN_REFERENCE "]}");
+    owner_is("Deployment web", "{" MARKS ",'ownerReferences':[{'kind':'Deployment','name':'web','uid':'u',"
+                               "'controller':true}]}");
+    owner_is("", "{'ownerReferences':[{'controller':true}]}");
+    owner_is("", "{'annotations':{'qubesec.io/owner':'mine'}}");
+    owner_is("", "{'annotations':{'qubesec.io/owner':'QuantumToy/'}}");
+    owner_is("", "{'annotations':{'qubesec.io/owner':'QuantumToy/mine\\nnot'}}"); // anybody may write it
+}
+
 static void what_names_us_only_in_part_is_foreign(void **) {
     static const char *const metadata[] = {
         "{}",
@@ -447,6 +468,7 @@ int main(void) {
         cmocka_unit_test(what_carries_our_uid_needs_no_label),
         cmocka_unit_test(what_names_us_without_our_uid_can_be_adopted),
         cmocka_unit_test(every_output_is_marked),
+        cmocka_unit_test(the_owner_of_another_secret_is_named),
         cmocka_unit_test(what_names_us_only_in_part_is_foreign),
         cmocka_unit_test(a_new_secret_gets_marks_and_owner),
         cmocka_unit_test(a_new_secret_gets_what_its_template_says),
