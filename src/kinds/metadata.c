@@ -163,6 +163,9 @@ static bool load_digests(yyjson_val *root, struct metadata *metadata, struct err
     metadata->is_brief = digests == nullptr;
     metadata->digests =
         metadata->is_brief ? yyjson_obj_get(root, "fingerprints") : yyjson_obj_get(digests, "entries");
+    if (!metadata->is_brief && !yyjson_is_obj(metadata->digests)) {
+        return malformed("digests", e);
+    }
     yyjson_val *from = metadata->is_brief ? root : digests;
     return load_short(from, "recipe", metadata->recipe, sizeof(metadata->recipe), e) &&
            load_inputs(yyjson_obj_get(from, "inputs"), metadata, e);
