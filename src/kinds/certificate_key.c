@@ -11,7 +11,7 @@ bool certificate_key_find(const struct certificate_spec *spec, const struct secr
     const struct pkey *kept;
     if (!salvage_private_key(previous, names[0], spec->algorithm, &key, e) ||
         !salvage_private_key(previous, names[1], spec->algorithm, &copy, e) ||
-        !salvage_choose((struct pkey *[]){key, copy}, names, record, &kept, e)) {
+        !salvage_choose((struct pkey *[]){key, copy}, names, signature_check_pair, record, &kept, e)) {
         return false;
     }
     struct pkey **found = kept == key ? &key : &copy;

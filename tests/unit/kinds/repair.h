@@ -155,7 +155,8 @@ static inline bool repair_short(struct subject *s, long allocations, enum error_
     memory_left = -1;
     ERR_clear_error();
     s->occasion.previous = nullptr;
-    if (done ? expected != ERROR_NONE : e.class != (plenty ? expected : ERROR_NO_MEMORY)) {
+    bool as_expected = (done ? ERROR_NONE : e.class) == expected;
+    if (!as_expected && (plenty || done || e.class != ERROR_NO_MEMORY)) {
         fail_msg("repairing, allocation %ld: %s: %s", allocations, error_class_name(e.class), e.message);
     }
     if (done) {
