@@ -22,10 +22,9 @@ static const struct sort {
 };
 enum { SORT_COUNT = sizeof(sorts) / sizeof(sorts[0]), OF_SLH_DSA = SORT_COUNT - 1, OF_ML_KEM = 1 };
 
-static const char seed_is_lost[] =
-    "the seed of the private key is lost: private_key.pem has the expanded key, which not every program reads";
-static const char key_is_lost[] =
-    "neither private_key.pem nor private_key holds the private key any more";
+static const char seed_is_lost[] = "the seed of the private key is lost: private_key.pem has the expanded "
+                                   "key, which not every program reads";
+static const char key_is_lost[] = "neither private_key.pem nor private_key holds the private key any more";
 
 static struct subject made(const struct sort *sort) {
     char spec[64];
@@ -64,8 +63,8 @@ static void assert_reads_back(const struct subject *s, const struct sort *sort) 
 }
 
 // All that there was, byte by byte; without a seed the PEM is another one, of the same key.
-static void assert_same_pair(const struct subject *s, const struct sort *sort, const struct secret_data *whole,
-                             bool has_seed) {
+static void assert_same_pair(const struct subject *s, const struct sort *sort,
+                             const struct secret_data *whole, bool has_seed) {
     for (const char *const *key = sort->kind->entries; *key != nullptr; key++) {
         if (has_seed || strcmp(*key, "private_key.pem") != 0) {
             assert_true(entry_is(s, *key, secret_data_get(whole, *key)));
