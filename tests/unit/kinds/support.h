@@ -324,15 +324,16 @@ static inline struct secret *remove_entry(struct subject *s, const char *key) {
     return nullptr;
 }
 
-// Sets, or with json NULL removes, one member of the metadata entry; ' stands for ".
-static inline void change_metadata(struct subject *s, const char *member, const char *json) {
+// Sets, or with json NULL removes, one member of the metadata entry, which must have it or must not (is_new);
+// ' stands for ".
+static inline void edit_metadata(struct subject *s, const char *member, const char *json, bool is_new) {
     struct error e;
     const struct secret *entry = entry_of(s, kind_metadata_entry(s->kind));
     cleanup_json yyjson_doc *document = nullptr;
     must(json_parse((const char *)secret_view(entry), secret_length(entry), &document, &e), e);
     cleanup_json_mut yyjson_mut_doc *changed = yyjson_doc_mut_copy(document, nullptr);
     yyjson_mut_val *root = yyjson_mut_doc_get_root(changed);
-    assert_non_null(yyjson_mut_obj_remove_key(root, member));
+    assert_int_equal(yyjson_mut_obj_remove_key(root, member) == nullptr, is_new);
     if (json != nullptr) {
         cleanup_json yyjson_doc *value = parse_quoted(json);
         assert_true(yyjson_mut_obj_add_val(changed, root, member,
@@ -341,6 +342,14 @@ static inline void change_metadata(struct subject *s, const char *member, const 
     cleanup_buffer struct buffer text = buffer_create(STATUS_MAX);
     must(json_write(changed, &text, &e), e);
     replace_entry(s, kind_metadata_entry(s->kind), text.data, text.length);
+}
+
+static inline void change_metadata(struct subject *s, const char *member, const char *json) {
+    edit_metadata(s, member, json, false);
+}
+
+static inline void add_metadata(struct subject *s, const char *member, const char *json) {
+    edit_metadata(s, member, json, true);
 }
 
 // Takes out, cuts, lengthens and changes each entry in turn: none of it may pass, and all of it must be put
