@@ -64,7 +64,7 @@ bool key_pair_repair(const struct key_pair_spec *spec, key_pair_checker *check,
     const struct pkey *kept = nullptr;
     if (!salvage_private_key(occasion->previous, names[0], spec->algorithm, &pem, e) ||
         !salvage_private_key(occasion->previous, names[1], spec->algorithm, &raw, e) ||
-        !salvage_choose((struct pkey *[]){pem, raw}, names, check, &occasion->record, &kept, e)) {
+        !salvage_choose((struct pkey *[]){pem, raw}, names, check, occasion->record.fingerprint, &kept, e)) {
         return false;
     }
     if (!check(kept, e)) {

@@ -179,5 +179,5 @@ static inline void assert_repair_survives_lack_of_memory(struct subject *s, bool
         rounds++;
     }
     s->occasion.previous_metadata = nullptr;
-    assert_in_range(rounds, 2, OUT_OF_MEMORY_ROUNDS - 1);
+    assert_in_range(rounds, 1, OUT_OF_MEMORY_ROUNDS - 1);
 }
