@@ -10,6 +10,7 @@
 enum {
     METADATA_INPUTS_MAX = 4,
     METADATA_WORD_SIZE = 64,
+    METADATA_SENTENCE_SIZE = 256,
     // Of a shorter secret no fingerprint is made, nor is a key derived from one: it could be searched for.
     FINGERPRINTED_BYTES_MIN = 16,
 };
@@ -33,7 +34,7 @@ struct metadata {
     struct replaced {
         char fingerprint[FINGERPRINT_SIZE];
         char reason[METADATA_WORD_SIZE]; // of the Event that tells of it
-        char cause[METADATA_WORD_SIZE];  // why, in a few words: "spec.messageRef has changed"
+        char cause[METADATA_SENTENCE_SIZE];  // why, in a few words: "spec.messageRef has changed"
         char gone[METADATA_WORD_SIZE];   // what can be had from nowhere any more: "private key"; "": nothing
     } replaced;
 

@@ -116,7 +116,7 @@ static bool write_review(const struct access_question *question, struct buffer *
     (void)yyjson_mut_arr_add_str(document, groups, "system:authenticated");
     yyjson_mut_val *attributes = yyjson_mut_obj_add_obj(document, spec, "resourceAttributes");
     (void)yyjson_mut_obj_add_str(document, attributes, "namespace", question->namespace);
-    (void)yyjson_mut_obj_add_str(document, attributes, "verb", "get");
+    (void)yyjson_mut_obj_add_str(document, attributes, "verb", question->verb);
     (void)yyjson_mut_obj_add_str(document, attributes, "group", question->resource->group);
     (void)yyjson_mut_obj_add_str(document, attributes, "version", question->resource->version);
     (void)yyjson_mut_obj_add_str(document, attributes, "resource", question->resource->plural);
@@ -137,8 +137,8 @@ static bool ask(struct access *access, const struct access_question *question, b
     struct kube_request request = {
         .method = "POST", .path = buffer_text(&path), .body = buffer_text(&body), .body_length = body.length};
     if (!kube_client_call(access->client, &request, &answer, e)) {
-        return error_wrap(e, "asking whether ServiceAccount %s/%s may get %s %s/%s",
-                          question->service_account_namespace, question->service_account,
+        return error_wrap(e, "asking whether ServiceAccount %s/%s may %s %s %s/%s",
+                          question->service_account_namespace, question->service_account, question->verb,
                           question->resource->plural, question->namespace, question->name);
     }
     yyjson_val *status = yyjson_obj_get(yyjson_doc_get_root(answer), "status");
@@ -152,8 +152,8 @@ bool access_review(struct access *access, const struct access_question *question
     cleanup_buffer struct buffer key = buffer_create(TEXT_MAX);
     int64_t asked_ms = clock_monotonic_ms();
     bool allowed = false;
-    if (!buffer_append_format(&key, e, "%s/%s/%s/%s/%s/%s", question->service_account_namespace,
-                              question->service_account, question->resource->group,
+    if (!buffer_append_format(&key, e, "%s/%s/%s/%s/%s/%s/%s", question->service_account_namespace,
+                              question->service_account, question->verb, question->resource->group,
                               question->resource->plural, question->namespace, question->name)) {
         return false;
     }

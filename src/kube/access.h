@@ -1,6 +1,6 @@
-// Access reviews: whether a ServiceAccount may get an object, as the API server's own authorizer says
-// (authorization.k8s.io/v1). The local form is asked, which names one namespace, so that the operator can do
-// with rights in that namespace. An answer is kept for ACCESS_KEPT_MS.
+// Access reviews: whether a ServiceAccount may do something with an object, as the API server's own
+// authorizer says (authorization.k8s.io/v1). The local form is asked, which names one namespace, so that the
+// operator can do with rights in that namespace. An answer is kept for ACCESS_KEPT_MS.
 #pragma once
 
 #include "kube/client.h"
@@ -17,12 +17,13 @@ void access_free(struct access *access); // takes access; NULL is allowed
 struct access_question {
     const char *service_account_namespace;
     const char *service_account;
+    const char *verb; // "get"
     const struct kube_resource *resource;
     const char *namespace; // where the object is
     const char *name;
 };
 
-// Whether the ServiceAccount may get the object. Blocks; not on the loop thread. Errors: those of
+// Whether the ServiceAccount may do that with the object. Blocks; not on the loop thread. Errors: those of
 // kube_client_call.
 [[nodiscard]] bool access_review(struct access *access, const struct access_question *question,
                                  bool *ret_allowed, struct error *e);

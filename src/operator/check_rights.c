@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const char service_account[] = "qubesec-operator";
+static const char tenants[] = "ServiceAccounts"; // the subject of what is found about all of them
 
 static const char *lease_name(const struct check_options *options) {
     return options->lease;
@@ -85,13 +86,28 @@ const struct right rights_in_excess[] = {
     {0},
 };
 
+// Asked about where nobody lends anything, the operator's own namespace: who has it there has it everywhere.
+const struct right rights_to_borrow[] = {
+    {.group = "qubesec.io",
+     .place = RIGHT_OWN,
+     .verbs = {"use"},
+     .purpose = "have every namespace's keys used"},
+    {0},
+};
+
 // ---- one question
 
-// Who is asked about.
+// Who is asked about, and by which review.
+enum about {
+    ABOUT_OPERATOR,    // SubjectAccessReview
+    ABOUT_ONESELF,     // SelfSubjectAccessReview: whoever makes the check is the operator
+    ABOUT_ALL_TENANTS, // LocalSubjectAccessReview, which the operator may ask, too: all ServiceAccounts
+};
+
 struct inquiry {
     struct check_context *context;
     char operator[192]; // the operator's user name
-    bool about_oneself; // whoever makes the check is the operator
+    enum about about;
 };
 
 struct question {
@@ -102,7 +118,7 @@ struct question {
     const char *name;      // NULL: any
 };
 
-enum { QUESTION_SIZE = 512 };
+enum { QUESTION_SIZE = 512, PATH_MAX_BYTES = 512 };
 
 // As kubectl auth can-i has it, with the place behind it.
 static void describe_question(const struct question *question, char ret_text[QUESTION_SIZE]) {
@@ -123,25 +139,48 @@ static void add_optional(yyjson_mut_doc *document, yyjson_mut_val *object, const
 
 static void add_identity(const struct inquiry *inquiry, yyjson_mut_doc *document, yyjson_mut_val *spec) {
     char group[96];
-    snprintf(group, sizeof(group), "system:serviceaccounts:%.63s", inquiry->context->options->namespace);
-    yyjson_mut_obj_add_str(document, spec, "user", inquiry->operator);
+    if (inquiry->about == ABOUT_ONESELF) {
+        return;
+    }
     yyjson_mut_val *groups = yyjson_mut_obj_add_arr(document, spec, "groups");
     yyjson_mut_arr_add_str(document, groups, "system:serviceaccounts");
-    yyjson_mut_arr_add_strcpy(document, groups, group);
     yyjson_mut_arr_add_str(document, groups, "system:authenticated");
+    if (inquiry->about == ABOUT_OPERATOR) {
+        snprintf(group, sizeof(group), "system:serviceaccounts:%.63s", inquiry->context->options->namespace);
+        yyjson_mut_arr_add_strcpy(document, groups, group);
+        yyjson_mut_obj_add_str(document, spec, "user", inquiry->operator);
+    }
+}
+
+// Where to post a review about a question, and of what kind it is.
+static bool find_review(const struct inquiry *inquiry, const struct question *question, const char **ret_kind,
+                        struct buffer *path, struct error *e) {
+    if (inquiry->about == ABOUT_ALL_TENANTS) {
+        *ret_kind = kube_access_reviews.kind;
+        return kube_resource_path(&kube_access_reviews, question->namespace, nullptr, nullptr, path, e);
+    }
+    bool self = inquiry->about == ABOUT_ONESELF;
+    *ret_kind = self ? "SelfSubjectAccessReview" : "SubjectAccessReview";
+    return buffer_append_format(path, e, "/apis/authorization.k8s.io/v1/%s",
+                                self ? "selfsubjectaccessreviews" : "subjectaccessreviews");
 }
 
 static bool ask(const struct inquiry *inquiry, const struct question *question, bool *ret_granted,
                 struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     cleanup_json yyjson_doc *answer = nullptr;
-    if (!json_create(&document, e)) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    const char *kind;
+    if (!json_create(&document, e) || !find_review(inquiry, question, &kind, &path, e)) {
         return false;
     }
-    bool self = inquiry->about_oneself;
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     yyjson_mut_obj_add_str(document, root, "apiVersion", "authorization.k8s.io/v1");
-    yyjson_mut_obj_add_str(document, root, "kind", self ? "SelfSubjectAccessReview" : "SubjectAccessReview");
+    yyjson_mut_obj_add_str(document, root, "kind", kind);
+    if (inquiry->about == ABOUT_ALL_TENANTS) {
+        yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
+        yyjson_mut_obj_add_str(document, metadata, "namespace", question->namespace);
+    }
     yyjson_mut_val *spec = yyjson_mut_obj_add_obj(document, root, "spec");
     yyjson_mut_val *attributes = yyjson_mut_obj_add_obj(document, spec, "resourceAttributes");
     yyjson_mut_obj_add_str(document, attributes, "verb", question->verb);
@@ -150,13 +189,8 @@ static bool ask(const struct inquiry *inquiry, const struct question *question, 
     add_optional(document, attributes, "subresource", question->right->subresource);
     add_optional(document, attributes, "namespace", question->namespace);
     add_optional(document, attributes, "name", question->name);
-    if (!self) {
-        add_identity(inquiry, document, spec);
-    }
-    if (!check_post(inquiry->context,
-                    self ? "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-                         : "/apis/authorization.k8s.io/v1/subjectaccessreviews",
-                    document, &answer, e)) {
+    add_identity(inquiry, document, spec);
+    if (!check_post(inquiry->context, buffer_text(&path), document, &answer, e)) {
         return false;
     }
     *ret_granted = yyjson_get_bool(json_find(yyjson_doc_get_root(answer), "status", "allowed", nullptr));
@@ -165,7 +199,7 @@ static bool ask(const struct inquiry *inquiry, const struct question *question, 
 
 // ---- one row
 
-enum { SHOWN_MAX = 4, ASKED_MAX = 256 * 1024 };
+enum { SHOWN_MAX = 4, ASKED_MAX = 256 * 1024, REST_SIZE = 32 };
 
 // Questions of one kind of answer: the first of them, for a message, and how many there are.
 struct outcome {
@@ -235,46 +269,73 @@ static const char *subject_of(const struct right *right) {
     return right->resource == nullptr ? ours : right->resource;
 }
 
-static void note_lack(struct check_report *report, const struct right *right, const char *lacking,
-                      const char *more) {
+// How many of outcome are not shown, as a text.
+static void format_rest(const struct outcome *outcome, char ret_text[REST_SIZE]) {
+    ret_text[0] = '\0';
+    if (outcome->count > SHOWN_MAX) {
+        snprintf(ret_text, REST_SIZE, " and %zu more", outcome->count - SHOWN_MAX);
+    }
+}
+
+// Notes what was answered to a row's questions.
+typedef void note_function(struct check_report *report, const struct row *row);
+
+static void note_needed(struct check_report *report, const struct row *row) {
+    const struct right *right = row->right;
     const char *base = right->is_of_webhook ? "config/webhook" : "config/rbac";
+    char rest[REST_SIZE];
+    format_rest(&row->refused, rest);
+    if (row->refused.count == 0) {
+        check_note(report, CHECK_OK, subject_of(right), "may %s", right->purpose);
+        return;
+    }
     check_note(report, right->is_of_webhook ? CHECK_WARN : CHECK_FAIL, subject_of(right),
-               "cannot %s: may not %s%s", right->purpose, lacking, more);
+               "cannot %s: may not %s%s", right->purpose, row->refused.shown, rest);
     check_advise(report, "Apply the operator's roles of this version%s: kubectl apply --kustomize %s",
                  right->is_of_webhook ? ", if it is to have a webhook" : "", base);
 }
 
-static void note_row(struct check_report *report, const struct row *row, bool is_needed) {
-    const struct outcome *wrong = is_needed ? &row->refused : &row->granted;
-    const char *subject = subject_of(row->right);
-    char more[32] = "";
-    if (wrong->count > SHOWN_MAX) {
-        snprintf(more, sizeof(more), " and %zu more", wrong->count - SHOWN_MAX);
+static void note_excess(struct check_report *report, const struct row *row) {
+    const struct right *right = row->right;
+    char rest[REST_SIZE];
+    format_rest(&row->granted, rest);
+    if (row->granted.count == 0) {
+        check_note(report, CHECK_OK, subject_of(right), "%s, and may not", right->purpose);
+        return;
     }
-    if (wrong->count == 0) {
-        check_note(report, CHECK_OK, subject, is_needed ? "may %s" : "%s, and may not", row->right->purpose);
-    } else if (is_needed) {
-        note_lack(report, row->right, wrong->shown, more);
-    } else {
-        check_note(report, CHECK_WARN, subject, "%s, but may %s%s", row->right->purpose, wrong->shown, more);
-        check_advise(report, "Find the role or binding that gives the operator more than config/rbac does, "
-                             "and remove it.");
-    }
-    check_details(report, buffer_text(&row->asked));
+    check_note(report, CHECK_WARN, subject_of(right), "%s, but may %s%s", right->purpose, row->granted.shown,
+               rest);
+    check_advise(report, "Find the role or binding that gives the operator more than config/rbac does, "
+                         "and remove it.");
 }
 
-// False: there was no answer, and a finding says why.
-static bool check_rows(const struct inquiry *inquiry, const struct right *rights, bool are_needed,
-                       struct check_report *report) {
+static void note_lent_to_all(struct check_report *report, const struct row *row) {
+    char rest[REST_SIZE];
+    format_rest(&row->granted, rest);
+    if (row->granted.count == 0) {
+        check_note(report, CHECK_OK, tenants, "not all of them may %s", row->right->purpose);
+        return;
+    }
+    check_note(report, CHECK_WARN, tenants, "all of them may %s: %s%s", row->right->purpose,
+               row->granted.shown, rest);
+    check_advise(report, "Find the binding of the group system:serviceaccounts or system:authenticated to a "
+                         "role with the verb use, or *, on resources of qubesec.io, and bind single "
+                         "ServiceAccounts in its place.");
+}
+
+// False: there was no answer, and a finding about subject says why.
+static bool check_rows(const struct inquiry *inquiry, const struct right *rights, note_function *note,
+                       const char *subject, struct check_report *report) {
     bool answered = true;
     for (const struct right *right = rights; answered && right->verbs[0] != nullptr; right++) {
         struct row row = {.inquiry = inquiry, .right = right, .asked = buffer_create(ASKED_MAX)};
         struct error e;
         answered = ask_row(&row, &e);
         if (answered) {
-            note_row(report, &row, are_needed);
+            note(report, &row);
+            check_details(report, buffer_text(&row.asked));
         } else {
-            check_note_unseen(report, "operator", &e);
+            check_note_unseen(report, subject, &e);
         }
         buffer_free(&row.asked);
     }
@@ -306,10 +367,14 @@ void check_rights(struct check_context *context, struct check_report *report) {
         json_text(json_find(yyjson_doc_get_root(answer), "status", "userInfo", "username", nullptr));
     snprintf(inquiry.operator, sizeof(inquiry.operator), "system:serviceaccount:%.63s:%s",
              context->options->namespace, service_account);
-    inquiry.about_oneself = user != nullptr && strcmp(user, inquiry.operator) == 0;
+    bool is_operator = user != nullptr && strcmp(user, inquiry.operator) == 0;
+    inquiry.about = is_operator ? ABOUT_ONESELF : ABOUT_OPERATOR;
     check_note(report, CHECK_OK, "asked", "%s about %s", user == nullptr ? "somebody" : user,
-               inquiry.about_oneself ? "itself" : inquiry.operator);
-    if (check_rows(&inquiry, rights_needed, true, report)) {
-        (void)check_rows(&inquiry, rights_in_excess, false, report);
+               is_operator ? "itself" : inquiry.operator);
+    if (!check_rows(&inquiry, rights_needed, note_needed, "operator", report) ||
+        !check_rows(&inquiry, rights_in_excess, note_excess, "operator", report)) {
+        return;
     }
+    inquiry.about = ABOUT_ALL_TENANTS;
+    (void)check_rows(&inquiry, rights_to_borrow, note_lent_to_all, tenants, report);
 }

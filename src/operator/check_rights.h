@@ -1,4 +1,5 @@
-// What the operator needs to be allowed to do: the one list of it. A test compares it with config/rbac.
+// What the operator needs to be allowed to do: the one list of it. A test compares it with config/rbac. And
+// what nobody should be.
 #pragma once
 
 #include "operator/check.h"
@@ -25,3 +26,4 @@ struct right {
 // Each ends with a row without verbs.
 extern const struct right rights_needed[];
 extern const struct right rights_in_excess[]; // which the operator should not have
+extern const struct right rights_to_borrow[]; // which not every ServiceAccount should have

@@ -12,6 +12,7 @@
 
 // A failure that is shown in the status seldom goes away in a few milliseconds.
 // When an outage ends nobody is woken either, and many objects may have waited it out.
+enum { REMAKE_KEY_SIZE = KUBE_KEY_SIZE + 64 };
 enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000, OUTAGE_WAIT_MAX_MS = 60000 };
 
 // How a failure of each class is shown and followed up. No reason: the status is left alone and the object is
@@ -74,12 +75,22 @@ static bool make(struct reconcile *r, struct error *e) {
     return true;
 }
 
+static void format_remake_key(const struct reconcile *r, char ret_key[REMAKE_KEY_SIZE]) {
+    snprintf(ret_key, REMAKE_KEY_SIZE, "%s/%s", r->kind->plural, r->object->key);
+}
+
+static void forget_remake(const struct reconcile *r) {
+    char key[REMAKE_KEY_SIZE];
+    format_remake_key(r, key);
+    remakes_forget(r->controller->remakes, key);
+}
+
 // An output is made anew at once, and ever more slowly when that is needed again and again: the error is of
 // class and says later then.
 static bool may_remake(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
-    char key[KUBE_KEY_SIZE + 64];
+    char key[REMAKE_KEY_SIZE];
     uint32_t wait_ms;
-    snprintf(key, sizeof(key), "%s/%s", r->kind->plural, r->object->key);
+    format_remake_key(r, key);
     if (remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), &wait_ms)) {
         return true;
     }
@@ -140,13 +151,17 @@ static bool mend(struct reconcile *r, const struct error *damage, struct error *
     if (r->kind->repair == nullptr) {
         return replace(r, REASON_SECRET_DAMAGED, damage->message, e);
     }
+    replacement_note(r, REASON_SECRET_REPAIRED, damage->message);
     if (output_repair(r, e)) {
         warn(r, REASON_SECRET_REPAIRED, "Repair",
              "was damaged; what was wrong was rebuilt around what is kept: ", damage->message);
         return true;
     }
-    return e->class == ERROR_KEY_LOST && may_lose_key(r, e) &&
-           replace(r, REASON_SECRET_DAMAGED, damage->message, e);
+    if (e->class == ERROR_KEY_LOST && may_lose_key(r, e)) {
+        return replace(r, REASON_SECRET_DAMAGED, damage->message, e);
+    }
+    forget_remake(r); // nothing was written, so what people do about it is taken up at once
+    return false;
 }
 
 static bool remake_stale(struct reconcile *r, struct error *e) {
@@ -197,14 +212,14 @@ static bool remake_lost(struct reconcile *r, struct error *e) {
     if (state != OUTPUT_ABSENT) { // the watch has not shown it yet
         return bring_about(r, state, &damage, e);
     }
-    if (r->kind->repair != nullptr) {
-        error_set(e, ERROR_KEY_LOST, "it is not there any more");
-        if (!may_lose_key(r, e)) {
-            return false;
-        }
-    }
     replacement_note(r, REASON_SECRET_LOST, "it was lost");
-    return make(r, e);
+    if (r->kind->repair == nullptr) {
+        return make(r, e);
+    }
+    if (output_repair(r, e)) { // it can be made again after all: random bytes from a seed
+        return true;
+    }
+    return e->class == ERROR_KEY_LOST && may_lose_key(r, e) && make(r, e);
 }
 
 // Creates the output, unless the Secret is there after all: then it decides.

@@ -139,7 +139,7 @@ static bool resolve_upstream(struct reconcile *r, struct source *source, struct 
         return come_back(source, "has not taken up its changed input yet", e);
     }
     source->seen = reconcile_find(r, kube_secrets.kind, source->namespace, source->name);
-    return source->from->is_public || grants_check(r, source, kube_secrets.kind, source->name, e);
+    return source->from->is_public || grants_check_secret(r, source, e);
 }
 
 static bool resolve_foreign(struct reconcile *r, struct source *source, struct error *e) {
@@ -225,7 +225,7 @@ static bool find_candidates(struct reconcile *r, struct source *source, struct c
     for (size_t i = 0; from->kind != nullptr; i++, from++) {
         bool meant = reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
         struct error refusal = {0};
-        candidates->may_be[i] = meant && grants_check(r, source, from->kind, reference->name, &refusal);
+        candidates->may_be[i] = meant && grants_check(r, source, from, &refusal);
         if (refusal.class != ERROR_NONE &&
             (refusal.class != ERROR_FORBIDDEN || is_recorded(r, source, from))) {
             *e = refusal;

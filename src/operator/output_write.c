@@ -55,7 +55,6 @@ static bool fill(struct reconcile *r, maker *make, const struct metadata *kept, 
     clock_format(r->occasion.now, metadata.created);
     if (kept != nullptr) {
         memcpy(metadata.created, kept->created, sizeof(metadata.created));
-        metadata.replaced = kept->replaced;
     }
     if (!make(r->kind, r->decoded.spec, r->inputs, &r->occasion, &r->data, &metadata.algorithm, e) ||
         !output_describe(r, kept, &metadata, e)) {
@@ -80,7 +79,7 @@ static bool remake(struct reconcile *r, maker *make, bool is_repair, struct erro
     struct secret_data previous = r->data;
     const struct metadata metadata = r->metadata;
     r->data = (struct secret_data){0};
-    r->occasion.previous = r->output != nullptr ? &previous : nullptr;
+    r->occasion.previous = is_repair || r->output != nullptr ? &previous : nullptr;
     r->occasion.previous_metadata = r->output != nullptr && r->has_metadata ? &metadata : nullptr;
     bool done = fill(r, make, is_repair ? r->occasion.previous_metadata : nullptr, e);
     r->occasion.previous = nullptr;
@@ -257,6 +256,8 @@ bool output_make(struct reconcile *r, struct error *e) {
 
 bool output_repair(struct reconcile *r, struct error *e) {
     const struct metadata earlier = r->metadata;
+    inputs_list(r, r->inputs);
+    r->occasion.inputs = r->inputs;
     return remake(r, kind_repair, true, e) && store(r, r->has_metadata ? &earlier : nullptr, e);
 }
 

@@ -85,10 +85,15 @@ struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, 
 // Whether the source is in r's own namespace.
 bool source_is_own(const struct reconcile *r, const struct source *source);
 
-// Whether r's ServiceAccount may get the object of that kind that source's reference names. Always in r's own
-// namespace. Errors: FORBIDDEN (says which grant is missing), those of access_review.
-[[nodiscard]] bool grants_check(struct reconcile *r, const struct source *source, const char *kind,
-                                const char *name, struct error *e);
+// Whether r's ServiceAccount may refer to the object that source's reference means by from: it may get it,
+// or, if it is one of ours, use it. Always in r's own namespace. Errors: FORBIDDEN (says which grants would
+// do), those of access_review.
+[[nodiscard]] bool grants_check(struct reconcile *r, const struct source *source,
+                                const struct input_source *from, struct error *e);
+
+// Whether r's ServiceAccount may have the secret bytes used that source's upstream keeps in the Secret
+// source->name: it may get both, or use the upstream. Else as grants_check, which has said yes before.
+[[nodiscard]] bool grants_check_secret(struct reconcile *r, const struct source *source, struct error *e);
 
 // presence.c: what the watch has not shown yet.
 

@@ -89,3 +89,9 @@ bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms, uin
     pthread_mutex_unlock(&remakes->lock);
     return allowed;
 }
+
+void remakes_forget(struct remakes *remakes, const char *key) {
+    pthread_mutex_lock(&remakes->lock);
+    (void)map_remove(remakes->records, key);
+    pthread_mutex_unlock(&remakes->lock);
+}

@@ -15,3 +15,6 @@ void remakes_free(struct remakes *remakes); // takes remakes; NULL is allowed
 // again. A yes is counted. No: *ret_wait_ms says how long to wait. Any thread.
 [[nodiscard]] bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms,
                                  uint32_t *ret_wait_ms);
+
+// Takes all yeses for key back, since nothing came of the last one. Any thread.
+void remakes_forget(struct remakes *remakes, const char *key);

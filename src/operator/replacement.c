@@ -32,24 +32,35 @@ static void tell(const struct reconcile *r, bool warning, const char *reason, co
     reconcile_log(r, warning ? LOG_WARNING : LOG_INFO, reason, note);
 }
 
-// Of a replacement of our own, now or by a reconcile that could not say so any more.
-static void tell_own(const struct reconcile *r) {
-    const struct replaced *replaced = &r->metadata.replaced;
-    bool is_same = strcmp(replaced->fingerprint, r->report.fingerprint) == 0 && replaced->gone[0] == '\0';
+// The reason of the Event: what is gone is told by its cause, or as a key that was replaced.
+static const char *choose_reason(const struct replaced *replaced, bool *ret_warning) {
     bool is_lost = strcmp(replaced->reason, REASON_SECRET_LOST) == 0 ||
                    strcmp(replaced->reason, REASON_SECRET_DAMAGED) == 0;
     bool is_planned = strcmp(replaced->reason, REASON_RENEWED) == 0;
-    bool warning = is_lost || (!is_planned && replaced->gone[0] != '\0');
-    struct error note; // for its text: bounded and valid UTF-8
-    if (is_same) {
-        error_set(&note, ERROR_NONE, "Secret %s: %s; made again with the same content %s",
-                  r->decoded.secret_name, replaced->cause, shown(replaced->fingerprint));
-    } else {
-        error_set(&note, ERROR_NONE, "Secret %s: %s; %s was replaced by %s%s%s", r->decoded.secret_name,
-                  replaced->cause, shown(replaced->fingerprint), shown(r->report.fingerprint),
-                  replaced->gone[0] == '\0' ? "" : ", with another ", replaced->gone);
+    *ret_warning = is_lost || (!is_planned && replaced->gone[0] != '\0');
+    if (is_lost || is_planned) {
+        return replaced->reason;
     }
-    const char *reason = warning && !is_lost ? REASON_KEY_REPLACED : replaced->reason;
+    return *ret_warning ? REASON_KEY_REPLACED : REASON_REPLACED;
+}
+
+// Of a replacement of our own, now or by a reconcile that could not say so any more.
+static void tell_own(const struct reconcile *r) {
+    const struct replaced *replaced = &r->metadata.replaced;
+    const char *secret = r->decoded.secret_name;
+    const char *before = shown(replaced->fingerprint);
+    const char *now = shown(r->report.fingerprint);
+    bool is_gone = replaced->gone[0] != '\0';
+    bool warning;
+    const char *reason = choose_reason(replaced, &warning);
+    struct error note; // for its text: bounded and valid UTF-8
+    if (!is_gone && strcmp(before, now) == 0) {
+        error_set(&note, ERROR_NONE, "Secret %s: %s; made again with the same content, %s", secret,
+                  replaced->cause, now);
+    } else {
+        error_set(&note, ERROR_NONE, "Secret %s: %s; %s was replaced by %s%s%s%s", secret, replaced->cause,
+                  before, now, is_gone ? " (" : "", replaced->gone, is_gone ? ")" : "");
+    }
     tell(r, warning, reason, note.message);
 }
 
@@ -65,12 +76,14 @@ static void tell_foreign(const struct reconcile *r) {
 
 void replacement_tell(const struct reconcile *r) {
     const struct replaced *replaced = &r->metadata.replaced;
-    bool is_ours =
-        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
+    bool is_ours = replaced->reason[0] != '\0' &&
+                   strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
+    bool is_repaired = strcmp(r->replaced.reason, REASON_SECRET_REPAIRED) == 0; // which has been told
+    bool is_made_anew = r->replaced.reason[0] != '\0' && !is_repaired;
     struct error note;
-    if (r->is_made ? r->replaced.reason[0] != '\0' : is_another(r) && is_ours) {
+    if (is_made_anew || (is_another(r) && is_ours)) {
         tell_own(r);
-    } else if (!r->is_made && is_another(r)) {
+    } else if (is_another(r)) {
         tell_foreign(r);
     } else if (r->is_adopted) {
         error_set(&note, ERROR_NONE, "took over Secret %s with what it holds, %s", r->decoded.secret_name,

@@ -184,6 +184,33 @@ def test_rights_in_excess(admin, api, namespace):
     assert "may update quantumrandomnumbers.qubesec.io" in too_many["our resources"]
 
 
+def test_rights_to_borrow_that_everybody_has(admin, api, cluster, operator, operators):
+    report = admin()
+    report.expect("rights", "ServiceAccounts", "ok", "not all of them may have every namespace's keys used")
+    assert "use quantumcertificates.qubesec.io in qubesec-system" in report.the("rights", "ServiceAccounts")["details"]
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "e2e-check-borrowers"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "qubesec-use"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"}],
+    }
+    api.create(binding)
+    try:
+        found = wait_until("the binding is known", lambda: warned_about_borrowers(admin()))
+        assert "all of them may have every namespace's keys used: use quantum" in found["message"]
+        assert "system:serviceaccounts" in found["remedy"]
+        assert warned_about_borrowers(Report(operators, cluster.operator_config)) == found  # the operator sees it too
+    finally:
+        api.delete("ClusterRoleBinding", None, "e2e-check-borrowers")
+    wait_until("the binding is gone", lambda: not warned_about_borrowers(admin()))
+
+
+def warned_about_borrowers(report):
+    found = report.the("rights", "ServiceAccounts")
+    return found if found["level"] == "warn" else None
+
+
 def test_only_the_namespaces_that_are_served(admin, api, namespace):
     other = api.create({"kind": "Namespace", "metadata": {"generateName": "e2e-"}})["metadata"]["name"]
     bind(api, namespace, "qubesec-operator", namespace)

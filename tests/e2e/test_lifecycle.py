@@ -31,17 +31,17 @@ LIVES = {
     QKKP: Life(
         spec={"algorithm": "ML-KEM-768"}, edit={"algorithm": "ML-KEM-1024"}, algorithm="ML-KEM-768",
         entries={"public_key": 1184, "private_key": 2400, "public_key.pem": None, "private_key.pem": None},
-        main="public_key", fresh=True, standard="FIPS 203", own_status=frozenset({"publicKeyPEM"}),
+        main="public_key", fresh=True, standard="FIPS 203", own_status=frozenset({"publicKeyPEM", "digest"}),
     ),
     QES: Life(
         spec={"publicKeyRef": {"name": "pair"}}, edit={"algorithm": "ML-KEM-1024"}, algorithm="ML-KEM-768",
         entries={"shared_secret": 32, "ciphertext": 1088}, main="shared_secret", fresh=True, standard="FIPS 203",
-        own_status=frozenset({"ciphertext", "ciphertextFingerprint"}), inputs=1,
+        own_status=frozenset({"ciphertext", "ciphertextFingerprint", "digest", "publicKeyDigest"}), inputs=1,
     ),
     QDS: Life(
         spec={"privateKeyRef": {"name": "pair"}, "ciphertextRef": {"name": "sealed"}}, edit={"outputSecretName": "other"},
         algorithm="ML-KEM-768", entries={"shared_secret": 32}, main="shared_secret", fresh=False, standard="FIPS 203",
-        own_status=frozenset(), inputs=2,
+        own_status=frozenset({"publicKeyDigest"}), inputs=2,
     ),
     QDK: Life(
         spec={"sharedSecretRef": {"name": "sealed"}, "keyLength": 20, "keyType": "HMAC-SHA256", "salt": "0f", "info": "life"},

@@ -2,6 +2,7 @@
 Kubernetes' own controllers go on working under it."""
 
 import contextlib
+import json
 import pathlib
 import subprocess
 
@@ -15,6 +16,14 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 POLICIES = CHECKOUT / "config" / "policies"
 SYSTEM = "qubesec-system"
 LABEL = {"app.kubernetes.io/managed-by": "qubesec"}
+OWNER = {"apiVersion": "qubesec.io/v1", "kind": QKKP, "name": "pair", "uid": "0" * 8, "controller": True}
+MARKS = {  # any one of them says that a Secret is the operator's
+    "label": {"labels": LABEL},
+    "owner": {"annotations": {"qubesec.io/owner": f"{QKKP}/pair"}},
+    "owner-with-namespace": {"annotations": {"qubesec.io/owner": f"{QKKP}/there/pair"}},
+    "reference": {"ownerReferences": [OWNER]},
+    "reference-of-later-version": {"ownerReferences": [{**OWNER, "apiVersion": "qubesec.io/v2", "controller": False}]},
+}
 SEED = "00" * 48
 
 
@@ -120,18 +129,51 @@ class TestSecrets:
         with in_force(cluster, "secrets", lambda: attempt(api, secret_thing(space, "a", {}, labels=LABEL))):
             yield
 
-    def test_nobody_else_makes_one(self, api, space):
-        said = attempt(api, secret_thing(space, "a", {"key": b"mine"}, labels=LABEL))
-        assert "only the QubeSec operator writes Secrets with the label" in said
+    @pytest.mark.parametrize("mark", MARKS)
+    def test_nobody_else_makes_one(self, api, space, mark):
+        said = attempt(api, secret_thing(space, "a", {"key": b"mine"}, **MARKS[mark]))
+        assert "only the QubeSec operator writes Secrets that carry one of its marks" in said
         assert "delete the resource or the Secret" in said
 
-    @pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/managed-by": "Helm"}, {"a": "b"}])
-    def test_others_secrets_are_left_alone(self, api, namespace, labels):
-        api.create(secret_thing(namespace, "others", {"key": b"theirs"}, labels=labels))
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            {},
+            {"labels": {"app.kubernetes.io/managed-by": "Helm"}},
+            {"labels": {"a": "b"}, "annotations": {"qubesec.io/restore-to": "there", "example.com/owner": "a"}},
+            {"ownerReferences": [{**OWNER, "apiVersion": "v1", "kind": "Namespace"}]},
+            {"ownerReferences": [{**OWNER, "apiVersion": "not-qubesec.io/v1"}]},
+        ],
+    )
+    def test_others_secrets_are_left_alone(self, api, space, metadata):
+        assert attempt(api, secret_thing(space, "others", {"key": b"theirs"}, **metadata)) == ""
+
+    @pytest.mark.parametrize("mark", MARKS)
+    def test_nobody_else_puts_a_mark_on(self, api, namespace, mark):
+        api.create(secret_thing(namespace, "others", {"key": b"theirs"}, labels={"a": "b"}))
         api.patch("Secret", namespace, "others", {"data": {"key": "AAAA"}})
         with pytest.raises(ApiError, match="only the QubeSec operator"):
-            api.patch("Secret", namespace, "others", {"metadata": {"labels": LABEL}})
+            api.patch("Secret", namespace, "others", {"metadata": MARKS[mark]})
         api.delete("Secret", namespace, "others")
+
+    @pytest.mark.parametrize("mark", ["label", "owner", "owner-with-namespace", "reference"])
+    def test_one_mark_is_enough(self, api, cluster, operators, operator, namespace, mark):
+        """A Secret that has lost the others is the operator's still: nobody else writes it or takes the last one off."""
+        (made,) = api.make(thing(QKKP, namespace, "pair"))
+        operators.stop()  # else it would bring the others back
+        lost = {"labels": None, "annotations": None, "ownerReferences": None}
+        left = {**MARKS[mark], **({"ownerReferences": api.output(made)["metadata"]["ownerReferences"]} if mark == "reference" else {})}
+        as_operator = f"--as=system:serviceaccount:{SYSTEM}:qubesec-operator"
+        patch = ("patch", "secret", "pair", "--namespace", namespace, as_operator, "--type=merge", "--patch")
+        for metadata in (lost, left):
+            cluster.kubectl(*patch, json.dumps({"metadata": metadata}))
+        before = api.output(made)
+        assert {name for name in lost if name in before["metadata"]} == set(left)
+        restore = {"annotations": {"qubesec.io/restore-to": "there"}}
+        for change in ({"data": {"private_key": "AAAA"}}, {"metadata": lost}, {"metadata": restore}):
+            with pytest.raises(ApiError, match="only the QubeSec operator"):
+                api.patch("Secret", namespace, "pair", change)
+        assert api.output(made) == before
 
     @pytest.mark.parametrize(
         "change",
@@ -141,6 +183,8 @@ class TestSecrets:
             {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}},
             {"metadata": {"labels": {"more": "a"}}},
             {"metadata": {"annotations": {"qubesec.io/owner": "QuantumKEMKeyPair/other"}}},
+            {"metadata": {"annotations": {"qubesec.io/restore-to": "there"}}},
+            {"metadata": {"labels": None, "annotations": None, "ownerReferences": None}},
             {"metadata": {"ownerReferences": None}},
             {"immutable": True},
         ],

@@ -7,7 +7,7 @@ from api import (
     ApiError,
     KINDS, QES, QKKP, QRN, data_of, exchange, ready_of, reason_of, secret_thing, thing, version_of, wait_until,
 )  # fmt: skip
-from crypto import SIZES, seed_of
+from crypto import SIZES, openssl, seed_of
 from test_lifecycle import LIVES
 
 
@@ -19,6 +19,10 @@ def put(api, namespace, name, data):
     """Writes entries of a Secret, as bytes; None removes one."""
     encoded = secret_thing(namespace, name, {key: value for key, value in data.items() if value is not None})["data"]
     return api.patch("Secret", namespace, name, {"data": {**dict.fromkeys(data), **encoded}})
+
+
+def without_metadata(data):
+    return {name: content for name, content in data.items() if name != "metadata"}
 
 
 def wait_remade(api, kind, namespace, name, old):
@@ -44,21 +48,19 @@ def check_damage_is_told(api, namespace, name):
 # Damage
 
 
+# The private key is left in at least one of its two forms.
 DAMAGE = {
     "private-key-byte": lambda data, other: {"private_key": flip(data["private_key"])},
     "private-key-seed-byte": lambda data, other: {"private_key": flip(data["private_key"], -1)},
     "private-key-shorter": lambda data, other: {"private_key": data["private_key"][:-1]},
-    "private-key-of-another-pair": lambda data, other: {"private_key": other["private_key"]},
-    "private-pem-of-another-pair": lambda data, other: {"private_key.pem": other["private_key.pem"]},
-    "both-private-keys-of-another-pair": lambda data, other: {
-        name: other[name] for name in ("private_key", "private_key.pem")
-    },
-    "all-keys-of-another-pair": lambda data, other: {name: other[name] for name in other if name != "metadata"},
+    "private-key-removed": lambda data, other: {"private_key": None},
     "private-pem-no-pem": lambda data, other: {"private_key.pem": b"-----BEGIN PRIVATE KEY-----\n"},
+    "private-pem-newline": lambda data, other: {"private_key.pem": data["private_key.pem"] + b"\n"},
     "public-key-byte": lambda data, other: {"public_key": flip(data["public_key"])},
+    "public-key-removed": lambda data, other: {"public_key": None},
     "public-pem-of-another-pair": lambda data, other: {"public_key.pem": other["public_key.pem"]},
-    "entry-removed": lambda data, other: {"private_key.pem": None},
-    "all-removed": lambda data, other: dict.fromkeys(data),
+    "public-pem-newline": lambda data, other: {"public_key.pem": data["public_key.pem"] + b"\n"},
+    "public-pem-removed": lambda data, other: {"public_key.pem": None},
     "metadata-removed": lambda data, other: {"metadata": None},
     "metadata-broken": lambda data, other: {"metadata": data["metadata"][:-2]},
     "metadata-no-object": lambda data, other: {"metadata": b"[1, 2]"},
@@ -68,22 +70,96 @@ DAMAGE = {
     "metadata-other-algorithm": lambda data, other: {
         "metadata": data["metadata"].replace(b"ML-KEM-768", b"ML-KEM-512")
     },
+    "only-the-private-pem-left": lambda data, other: {**dict.fromkeys(data), "private_key.pem": data["private_key.pem"]},
 }
 
 
+@pytest.mark.parametrize("retained", [False, True], ids=["deleted", "retained"])
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_damaged_key_pair_is_made_anew(api, operator, namespace, damage):
-    made, _ = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
+def test_trap_51_an_intact_key_outlives_every_damage_around_it(api, operator, namespace, damage, retained):
+    spec = {"deletionPolicy": "Retain"} if retained else {}
+    made, _ = api.make(thing(QKKP, namespace, "pair", spec), thing(QKKP, namespace, "other"))
     before, other = api.secret(namespace, "pair"), api.secret(namespace, "other")
     damaged = data_of(put(api, namespace, "pair", damage(before, other)))
     assert damaged != before
     after = wait_remade(api, QKKP, namespace, "pair", damaged)
+    assert without_metadata(after) == without_metadata(before)
+    assert api.output(made)["metadata"]["uid"] == made["status"]["secretRef"]["uid"], "it is the same Secret"
+    [event] = wait_until("there is an Event", lambda: api.events(namespace, "pair", "SecretRepaired"))
+    assert event["type"] == "Warning"
+    for reason in ("SecretDamaged", "KeyReplaced"):
+        assert api.events(namespace, "pair", reason) == []
+
+
+def test_trap_51_of_the_raw_key_alone_all_is_rebuilt_but_the_seed(api, operator, namespace, tmp_path):
+    """The seed cannot be had from the key: the PEM then has the expanded key, and the status says so."""
+    api.make(thing(QKKP, namespace, "pair"))
+    before = api.secret(namespace, "pair")
+    damaged = data_of(put(api, namespace, "pair", {"private_key.pem": None}))
+    after = wait_remade(api, QKKP, namespace, "pair", damaged)
+    assert {**without_metadata(after), "private_key.pem": None} == {**without_metadata(before), "private_key.pem": None}
+    assert openssl(tmp_path, "pkey", "-in", "key.pem", "-pubout", key_pem=after["private_key.pem"]) == before["public_key.pem"]
+    assert "expanded" in api.get(QKKP, namespace, "pair")["status"]["warning"]
+
+
+SWAPPED = {
+    "both-private-keys": ("private_key", "private_key.pem"),
+    "all-keys": ("private_key", "private_key.pem", "public_key", "public_key.pem"),
+    "the-whole-secret": ("private_key", "private_key.pem", "public_key", "public_key.pem", "metadata"),
+}
+
+
+@pytest.mark.parametrize("entries", SWAPPED.values(), ids=SWAPPED)
+def test_a_sound_key_that_is_not_the_recorded_one_is_told(api, operator, namespace, entries):
+    made, other = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
+    theirs = api.secret(namespace, "other")
+    put(api, namespace, "pair", {name: theirs[name] for name in entries})
+    [event] = wait_until("there is an Event", lambda: api.events(namespace, "pair", "KeyReplaced"))
+    assert event["type"] == "Warning"
+    assert made["status"]["fingerprint"] in event["note"] and other["status"]["fingerprint"] in event["note"]
+    wait_until(
+        "the status says which key there is",
+        lambda: api.get(QKKP, namespace, "pair")["status"]["digest"] == other["status"]["digest"],
+    )
+    assert without_metadata(api.secret(namespace, "pair")) == without_metadata(theirs)
+
+
+@pytest.mark.parametrize("entry", ["private_key", "private_key.pem"])
+def test_of_two_sound_keys_none_is_chosen(api, operator, namespace, entry):
+    made, other = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
+    before = api.secret(namespace, "pair")
+    put(api, namespace, "pair", {entry: api.secret(namespace, "other")[entry]})
+    found = api.wait_status(QKKP, namespace, "pair", "Failed", "KeyMismatch")
+    for one in (made, other):
+        assert one["status"]["fingerprint"] in found["status"]["error"]
+    assert found["status"]["digest"] == made["status"]["digest"], "what was verified last stays recorded"
+    put(api, namespace, "pair", {entry: None})
+    api.wait_success(QKKP, namespace, "pair")
+    after = api.secret(namespace, "pair")
+    assert after["public_key"] == before["public_key"] and after["private_key"] == before["private_key"]
+
+
+LOST = {
+    "all-removed": lambda data: dict.fromkeys(data),
+    "both-private-keys-removed": lambda data: {"private_key": None, "private_key.pem": None},
+    "both-private-keys-damaged": lambda data: {"private_key": flip(data["private_key"]), "private_key.pem": b"x"},
+}
+
+
+@pytest.mark.parametrize("damage", LOST.values(), ids=LOST)
+def test_lost_key_is_made_anew(api, operator, namespace, damage):
+    [made] = api.make(thing(QKKP, namespace, "pair"))
+    before = api.secret(namespace, "pair")
+    damaged = data_of(put(api, namespace, "pair", damage(before)))
+    after = wait_remade(api, QKKP, namespace, "pair", damaged)
     assert after.keys() == before.keys()
-    assert after["public_key"] not in (before["public_key"], other["public_key"])
+    assert after["public_key"] != before["public_key"]
     assert after["private_key"][SIZES["ML-KEM-768"][3] :].startswith(after["public_key"])
     assert seed_of(after["private_key.pem"])[32:] == after["private_key"][-32:]
     assert api.output(made)["metadata"]["uid"] == made["status"]["secretRef"]["uid"], "it is the same Secret"
-    check_damage_is_told(api, namespace, "pair")
+    note = check_damage_is_told(api, namespace, "pair")
+    now = api.get(QKKP, namespace, "pair")["status"]["fingerprint"]
+    assert f"{made['status']['fingerprint']} was replaced by {now} (private key)" in note
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,6 +173,10 @@ def test_damage_is_noticed_in_every_kind(api, operator, namespace, kind):
     before = api.secret(namespace, "it")
     damaged = data_of(put(api, namespace, "it", {life.main: flip(before[life.main])}))
     after = wait_remade(api, kind, namespace, "it", damaged)
+    if kind == QKKP:  # what is public of it is rebuilt
+        assert without_metadata(after) == without_metadata(before)
+        assert api.events(namespace, "it", "SecretRepaired")
+        return
     assert (after[life.main] != before[life.main]) == life.fresh
     check_damage_is_told(api, namespace, "it")
 

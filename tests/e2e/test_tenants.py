@@ -1,7 +1,9 @@
 """What a tenant may use of another tenant's: references into other namespaces, and which namespaces are served."""
 
+import base64
 import json
 import re
+import subprocess
 
 import pytest
 from api import (
@@ -128,25 +130,25 @@ def group_of(kind):
     return "" if kind in ("Secret", "ConfigMap") else "qubesec.io"
 
 
+def rule(kind, one, verb="get"):
+    return {"apiGroups": [group_of(kind)], "resources": [plural(kind)], "resourceNames": [one], "verbs": [verb]}
+
+
+def role_of(there, name, rules):
+    return {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"namespace": there, "name": name}, "rules": rules}
+
+
 def role(there, name, needs):
-    rules = [
-        {"apiGroups": [group_of(kind)], "resources": [plural(kind)], "resourceNames": [one], "verbs": ["get"]}
-        for kind, one in needs
-    ]
-    return {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "Role",
-        "metadata": {"namespace": there, "name": name},
-        "rules": rules,
-    }
+    """Of kinds and names that it gives the right to get, or of kinds, names and verbs."""
+    return role_of(there, name, [rule(*need) for need in needs])
 
 
-def binding(there, name, subject):
+def binding(there, name, subject, kind="Role", of=None):
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": "RoleBinding",
         "metadata": {"namespace": there, "name": name},
-        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": of or name},
         "subjects": [subject],
     }
 
@@ -204,6 +206,7 @@ def test_every_reference_is_refused_granted_revoked_and_granted_again(cluster, a
         # A reference that names no kind is refused in the name of the first that it may mean.
         wanted = [(QES, "numbers")] if name == "derived-any" else needs
         assert any(f"{plural(need)}{'.qubesec.io' if group_of(need) else ''} {one}" in message for need, one in wanted)
+        assert "may neither use nor get quantum" in message or re.search("may not get (secrets|configmaps) ", message)
     asked = {str(request) for request in cluster.audit.requests(mark, there)}
     assert asked == {"create localsubjectaccessreviews"}
 
@@ -243,9 +246,228 @@ def test_seeing_a_resource_is_not_seeing_its_secret(api, checking, namespace, pr
     kind, spec, _ = cases(provided)["private-key"]
     api.create(thing(kind, namespace, "opened", spec))
     message = wait_denied(api, kind, namespace, "opened")["status"]["error"]
-    assert "secrets pair" in message
+    assert "may not use quantumkemkeypairs.qubesec.io pair" in message and "nor get secrets pair" in message
+    assert BOTH_WAYS in message
     [made] = api.make(thing(QES, namespace, "sealed", {"publicKeyRef": reference(provided, "pair")}))
     assert made["status"]["secretRef"]["name"] == "sealed"
+
+
+def test_seeing_a_secret_is_not_seeing_its_resource(api, checking, namespace, provided):
+    """The right to get the Secret alone lends no key by way of the resource, and does not tell how far it reaches."""
+    api.create(role(provided, "half", [("Secret", "pair"), (QES, "sealed")]))
+    api.create(binding(provided, "half", account(namespace)))
+    wait_allowed(api, namespace, "get", "Secret", provided, "pair")
+    kind, spec, _ = cases(provided)["private-key"]
+    api.create(thing(kind, namespace, "opened", spec))
+    message = wait_denied(api, kind, namespace, "opened")["status"]["error"]
+    assert "may neither use nor get quantumkemkeypairs.qubesec.io pair" in message and BOTH_WAYS in message
+    assert "secrets pair" not in message
+
+
+# Use without reading
+
+BOTH_WAYS = 'grant "use" on it, or "get" on it and on its Secret, with a Role and a RoleBinding there'
+HIDDEN = {  # what is secret of the other tenant's, by Secret
+    "pair": ("private_key", "private_key.pem"),
+    "sealed": ("shared_secret",),
+    "opened": ("shared_secret",),
+    "numbers": ("random",),
+    "signer": ("private_key", "private_key.pem"),
+    "root-secret": ("tls.key", "key.pem"),
+}
+
+
+def user_of(here, name="default"):
+    return f"system:serviceaccount:{here}:{name}"
+
+
+def wait_allowed(api, here, verb, kind, there, name):
+    """Until the API server knows of what was granted: objects that are made then meet the grant at once."""
+    asked = (user_of(here), verb, plural(kind), group_of(kind), there, name)
+    wait_until(f"{asked} is granted", lambda: api.allows(*asked))
+
+
+def names_kind(spec, *kinds):
+    """Whether a reference of the spec leads to one of these kinds."""
+    return any(isinstance(value, dict) and value.get("kind") in kinds for value in spec.values())
+
+
+def by_use(needs):
+    """The same needs, met by rights to use our resources: none to get them, and none on their Secrets."""
+    return [(kind, one, "use") if group_of(kind) else (kind, one) for kind, one in needs if kind != "Secret"]
+
+
+def forms(value):
+    """The ways in which bytes could be shown; of a PEM text also what is between its first and last line."""
+    lines = value.split(b"\n") if value.startswith(b"-----BEGIN") else []
+    parts = [value, *filter(None, [b"".join(lines[1:-2])])]
+    return [form for part in parts for form in (part, part.hex().encode(), base64.b64encode(part))]
+
+
+def shown_by(api, found):
+    """All that a resource shows to whoever may read it and its Secret, in its namespace."""
+    shown = json.dumps(found).encode()
+    if "secretRef" in found["status"]:
+        output = api.output(found)
+        shown += json.dumps(output).encode() + b"".join(data_of(output).values())
+    return shown + shown.replace(b"\\n", b"").replace(b"\n", b"")
+
+
+def refused(cluster, *arguments):
+    """What kubectl says, which must fail."""
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        cluster.kubectl(*arguments)
+    return caught.value.stderr
+
+
+def test_use_lends_every_kind_and_shows_nothing(cluster, api, checking, namespace, provided, tmp_path):
+    there = provided
+    table = {name: case for name, case in cases(there).items() if not names_kind(case[1], "Secret")}
+    assert {kind for _, _, needs in table.values() for kind, _ in needs} >= {QKKP, QES, QDS, QRN, QSKP, QSM, QC}
+    api.create(role(there, "lend", [need for _, _, needs in table.values() for need in by_use(needs)]))
+    api.create(binding(there, "lend", account(namespace)))
+    for name, (kind, spec, _) in table.items():
+        api.create(thing(kind, namespace, name, spec))
+    made = {name: wait_finished(api, kind, namespace, name) and api.get(kind, namespace, name)
+            for name, (kind, _, _) in table.items()}  # fmt: skip
+    assert made["verified"]["status"]["status"] == "Valid"
+    assert made["verified-by-certificate"]["status"]["status"] == "Invalid"  # the CA's key signed no message
+    outputs = {name: api.output(found) for name, found in made.items() if "secretRef" in found["status"]}
+
+    # Whoever is the ServiceAccount can read neither the Secrets nor the resources.
+    borrower = with_token(cluster, tmp_path, token(api, namespace, "default"))
+    for kind, one in [*(("secret", one) for one in HIDDEN), (f"{plural(QC)}.qubesec.io", "root")]:
+        assert "Forbidden" in refused(cluster, "--kubeconfig", borrower, "--namespace", there, "get", kind, one)
+
+    # Nor is anything of it in what was made; only a shared secret is what a private key and a ciphertext give.
+    for one, keys in HIDDEN.items():
+        held = api.secret(there, one)
+        for key in keys:
+            for name, found in made.items():
+                gives_it = found["kind"] == QDS and key == "shared_secret"
+                assert gives_it or not any(form in shown_by(api, found) for form in forms(held[key])), (one, key, name)
+    assert api.output(made["private-key"])["data"]["shared_secret"] == api.get("Secret", there, "sealed")["data"]["shared_secret"]
+
+    # Revoked: noticed, and nothing is taken away.
+    api.delete("RoleBinding", there, "lend")
+    for name, (kind, _, _) in table.items():
+        wait_denied(api, kind, namespace, name)
+    for name, output in outputs.items():
+        assert api.output(made[name]) == output
+
+
+def test_use_of_something_else_is_no_use(api, checking, namespace, provided):
+    """Another name, resource, group, subresource or namespace; and the Secret, of which there is no use."""
+    third = api.create({"kind": "Namespace", "metadata": {"generateName": "third-"}})["metadata"]["name"]
+    beside = {"resourceNames": ["pair"], "verbs": ["use"]}
+    near = [
+        rule(QES, "sealed", "use"),
+        rule(QKKP, "other", "use"),
+        rule(QSKP, "pair", "use"),
+        rule("Secret", "pair", "use"),
+        {"apiGroups": ["example.io"], "resources": [plural(QKKP)], **beside},
+        {"apiGroups": ["qubesec.io"], "resources": [f"{plural(QKKP)}/status"], **beside},
+        {"apiGroups": ["qubesec.io"], "resources": [plural(QKKP)], "resourceNames": ["pair"], "verbs": ["list", "watch", "update"]},
+    ]
+    api.create(role_of(provided, "near", near))
+    api.create(role(third, "near", [(QKKP, "pair", "use")]))
+    for one in (provided, third):
+        api.create(binding(one, "near", account(namespace)))
+    wait_allowed(api, namespace, "use", QSKP, provided, "pair")
+    wait_allowed(api, namespace, "use", QKKP, third, "pair")
+    kind, spec, _ = cases(provided)["private-key"]
+    api.create(thing(kind, namespace, "opened", spec))
+    message = wait_denied(api, kind, namespace, "opened")["status"]["error"]
+    assert "spec.privateKeyRef" in message and "may neither use nor get quantumkemkeypairs.qubesec.io pair" in message
+    api.create(role(provided, "right", [(QKKP, "pair", "use")]))
+    api.create(binding(provided, "right", account(namespace)))
+    api.wait_success(kind, namespace, "opened")
+
+
+def test_use_opens_no_secret_and_no_config_map(api, checking, namespace, provided):
+    """Whatever may be used: what a reference of kind Secret or ConfigMap names has to be readable."""
+    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["use"]}
+    api.create(role_of(provided, "everything", [everything]))
+    api.create(binding(provided, "everything", account(namespace)))
+    wait_allowed(api, namespace, "use", "Secret", provided, "pair")
+    table = {name: case for name, case in cases(provided).items() if names_kind(case[1], "Secret", "ConfigMap")}
+    plain = {"messageRef": reference(provided, "peer"), "privateKeyRef": reference(provided, "signer")}
+    table["no-kind"] = (QSM, plain, [("Secret", "peer")])
+    for name, (kind, spec, _) in table.items():
+        api.create(thing(kind, namespace, name, spec))
+    for name, (kind, _, needs) in table.items():
+        message = wait_denied(api, kind, namespace, name)["status"]["error"]
+        found = re.search(r"may not get (secrets|configmaps) (\S+) in namespace (\S+); grant it ", message)
+        assert found and (found[1], found[2]) in [(plural(need), one) for need, one in needs], (name, message)
+        assert found[3] == provided
+
+
+def test_every_verb_is_use_too(api, checking, namespace, provided):
+    every = {"apiGroups": ["qubesec.io"], "resources": [plural(QC)], "resourceNames": ["root"], "verbs": ["*"]}
+    api.create(role_of(provided, "every", [every]))
+    api.create(binding(provided, "every", account(namespace)))
+    kind, spec, _ = cases(provided)["issued"]
+    api.make(thing(kind, namespace, "issued", spec))
+
+
+def test_use_of_a_certificate_that_is_no_ca_issues_nothing(api, checking, namespace, provided):
+    leaf = {**cases(provided)["issued"][1], "parentCARef": {"name": "root"}}
+    api.make(thing(QC, provided, "leaf", leaf))
+    api.create(role(provided, "lend", [(QC, "leaf", "use")]))
+    api.create(binding(provided, "lend", account(namespace)))
+    api.create(thing(QC, namespace, "issued", {**leaf, "parentCARef": reference(provided, "leaf")}))
+    found = api.wait_status(QC, namespace, "issued", "Failed", "InvalidSpec")
+    assert "spec.parentCARef" in found["status"]["error"] and "secretRef" not in found["status"]
+    assert api.find("Secret", namespace, "issued-secret") is None
+
+
+def test_who_may_read_both_is_asked_nothing_more(cluster, api, operator, namespace, there):
+    """Each time that grants are looked at: about the resource and about its Secret."""
+    api.make(thing(QRN, there, "numbers"))
+    needs = [(QRN, "numbers"), ("Secret", "numbers")]
+    api.create(role(there, "lend", needs))
+    api.create(binding(there, "lend", account(namespace)))
+    for kind, one in needs:
+        wait_allowed(api, namespace, "get", kind, there, one)
+    operator.settle()
+    mark = cluster.audit.mark()
+    api.make(thing(QDK, namespace, "derived", {"sharedSecretRef": reference(there, "numbers", QRN)}))
+    asked = [str(one) for one in cluster.audit.requests(mark, there)]
+    reviews = asked.count("create localsubjectaccessreviews")
+    assert reviews > 0 and reviews % len(needs) == 0, asked
+
+
+def test_who_can_lend(cluster, api, checking, namespace, provided):
+    """The namespace's admin, and nobody who has only a right to write roles; view and edit may not use anything."""
+    people = {"view": "view", "edit": "edit", "admin": "admin"}
+    roles = {"apiGroups": [RBAC], "resources": ["roles", "rolebindings"], "verbs": ["get", "create", "update"]}
+    api.create(role_of(provided, "clerk", [roles]))
+    api.create(binding(provided, "clerk", {"apiGroup": RBAC, "kind": "User", "name": f"clerk-{provided}"}))
+    for one in people:
+        user = {"apiGroup": RBAC, "kind": "User", "name": f"{one}-{provided}"}
+        api.create(binding(provided, one, user, "ClusterRole"))
+    lent = [QRN, QKKP, QES, QDS, QSKP, QSM, QC]
+    for kind in lent:  # a controller adds our rules to the role some time after it was made
+        asked = (f"admin-{provided}", "use", plural(kind), "qubesec.io", provided)
+        wait_until(f"{asked} is granted", lambda asked=asked: api.allows(*asked))
+        for one in ("view", "edit", "clerk"):
+            assert not api.allows(f"{one}-{provided}", *asked[1:]), (one, kind)
+
+    grant = role(provided, "lend-root", [(QC, "root", "use")])
+    given = json.dumps(grant)
+    clerk = ("--as", f"clerk-{provided}", "create", "--filename", "-")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        cluster.kubectl(*clerk, given=given)
+    assert "not currently held" in caught.value.stderr
+    cluster.kubectl("--as", f"admin-{provided}", "create", "--filename", "-", given=given)
+    api.create(binding(provided, "lend-root", account(namespace)))
+    kind, spec, _ = cases(provided)["issued"]
+    api.make(thing(kind, namespace, "issued", spec))
+
+    # All of the namespace, by the role that comes with the operator.
+    whole = binding(provided, "lend-all", account(namespace), "ClusterRole", "qubesec-use")
+    cluster.kubectl("--as", f"admin-{provided}", "create", "--filename", "-", given=json.dumps(whole))
+    api.make(thing(QDK, namespace, "derived", {"sharedSecretRef": reference(provided, "opened", QDS)}))
 
 
 def test_service_account_that_the_spec_names(api, checking, namespace, provided):

@@ -3,10 +3,9 @@
 import contextlib
 import json
 import shutil
-import ssl
-import urllib.request
 
 import pytest
+from etcd import Gateway
 from faultproxy import FaultProxy
 from fixtures import BINARY, control_plane, run_tool
 from process import Operators
@@ -53,23 +52,13 @@ def resume(cluster, *names, flags=()):
     cluster.api.forget_connection()
 
 
-class Etcd:
-    """etcd by its JSON gateway, and its data as a folder."""
+class Etcd(Gateway):
+    """And its data as a folder."""
 
     def __init__(self, cluster):
+        super().__init__(cluster)
         self.cluster = cluster
         self.data = cluster.folder / "etcd"
-        pki = cluster.folder / "pki"
-        context = ssl.create_default_context(cafile=pki / "ca.crt")
-        context.load_cert_chain(pki / "etcd-client.crt", pki / "etcd-client.key")
-        self.opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-
-    def call(self, method, body=None):
-        url = f"{self.cluster.facts['etcd']}/v3/{method}"
-        with self.opener.open(url, json.dumps(body or {}).encode(), timeout=60) as answer:
-            return json.loads(answer.read())
 
     def revision(self):
         return int(self.call("maintenance/status")["header"]["revision"])

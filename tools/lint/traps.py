@@ -7,7 +7,7 @@ A row without a test says why the trap does not apply.
 import re
 
 DOCUMENT = "docs/internals/traps.md"
-NUMBERS = range(1, 51)
+NUMBERS = range(1, 51)  # all of them have a row; of those that were found later some have
 ROW = re.compile(r"^\| (\d+) \|(.*)\|([^|]*)\|$", re.MULTILINE)
 NAMED = re.compile(r"`(test_\w+)`")
 DEFINED = re.compile(r"^(?:def|static void) (test_trap_((?:\d\d_)+)\w+)\(", re.MULTILINE)
@@ -26,7 +26,7 @@ def faults(root):
             yield f"{DOCUMENT}: trap {number}: there is no {name} of its number"
         for name in sorted(name for name, numbers in tests.items() if number in numbers and name not in named):
             yield f"{DOCUMENT}: trap {number}: {name} is missing"
-    for name in sorted(name for name, numbers in tests.items() if not numbers <= set(NUMBERS)):
+    for name in sorted(name for name, numbers in tests.items() if not numbers <= rows.keys()):
         yield f"{name}: there is no such trap"
 
 

@@ -50,6 +50,7 @@ static struct access_question question(const char *name) {
     return (struct access_question){
         .service_account_namespace = "here",
         .service_account = "default",
+        .verb = "get",
         .resource = &kube_secrets,
         .namespace = "there",
         .name = name,
@@ -74,13 +75,17 @@ static void the_answer_is_the_servers(void **state) {
 
 static void the_question_names_the_service_account_as_the_server_knows_it(void **state) {
     struct script *script = *state;
-    (void)review(script, "mine");
+    bool allowed;
+    struct error e;
+    struct access_question asked = question("mine");
+    asked.verb = "use";
+    must(access_review(script->access, &asked, &allowed, &e), e);
     static const char *const parts[] = {
         "\"kind\":\"LocalSubjectAccessReview\"",
         "\"metadata\":{\"namespace\":\"there\"}",
         "\"user\":\"system:serviceaccount:here:default\"",
         "\"groups\":[\"system:serviceaccounts\",\"system:serviceaccounts:here\",\"system:authenticated\"]",
-        "\"namespace\":\"there\",\"verb\":\"get\",\"group\":\"\",\"version\":\"v1\",\"resource\":\"secrets\","
+        "\"namespace\":\"there\",\"verb\":\"use\",\"group\":\"\",\"version\":\"v1\",\"resource\":\"secrets\","
         "\"name\":"
         "\"mine\"",
     };
@@ -108,6 +113,9 @@ static void an_answer_is_kept_for_the_same_question_only(void **state) {
     other.resource = &kube_config_maps;
     must(access_review(script->access, &other, &allowed, &e), e);
     assert_int_equal(atomic_load(&script->calls), 6);
+    other.verb = "use";
+    must(access_review(script->access, &other, &allowed, &e), e);
+    assert_int_equal(atomic_load(&script->calls), 7);
 }
 
 static void more_questions_than_there_is_room_for_are_answered_all_the_same(void **state) {

@@ -1,0 +1,171 @@
+"""What an earlier version left is taken over as it is: no key is remade, and nothing is written that need not be.
+
+tests/fixtures has what each version made, as it lay in the API server. It is put straight into etcd, so that uids, owners
+and marks are those of then; a resourceVersion is etcd's to give, so those in a status are put right.
+"""
+
+import collections
+import json
+import pathlib
+
+import pytest
+from api import KINDS, RESOURCES, SIGNATURE_KINDS, data_of, ready_of, wait_until
+from audit import WRITES
+from etcd import Gateway
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures"
+VERSIONS = sorted(path.name for path in FIXTURES.glob("v*"))
+OUR_KINDS = (*KINDS, *SIGNATURE_KINDS)
+SECRET_WRITES = 1  # of one Secret in an upgrade, at most
+METADATA = ("metadata", "metadata.json")  # the entries that an upgrade may rewrite
+# What a status says of the output, which is as it was.
+FACTS = (
+    "status", "algorithm", "fingerprint", "publicKeyPEM", "certPEM", "serialNumber", "subject", "issuer", "notBefore", "notAfter",
+    "ciphertext", "signature", "keyLength", "usedSalt", "usedInfo", "verified", "signatureReference",
+)  # fmt: skip
+
+
+class Fixture:
+    def __init__(self, version):
+        self.things = {
+            file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (FIXTURES / version).glob("*.json")
+        }
+
+    def all(self, *kinds):
+        return [one for kind in kinds for one in self.things[kind]]
+
+    @property
+    def objects(self):
+        return self.all(*OUR_KINDS)
+
+    @property
+    def others(self):
+        return self.all(*(kind for kind in self.things if kind not in OUR_KINDS))
+
+    @property
+    def namespaces(self):
+        return sorted({one["metadata"]["namespace"] for one in self.objects})
+
+    @property
+    def seed_url(self):
+        return next(url for one in self.all("QuantumRandomNumber") if (url := one["spec"].get("seedURI")))
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def fixture(request):
+    return Fixture(request.param)
+
+
+@pytest.fixture(scope="module")
+def etcd(cluster):
+    return Gateway(cluster)
+
+
+def key_of(thing):
+    """Where the API server keeps it in etcd."""
+    prefix, plural = RESOURCES[thing["kind"]]
+    group = ["qubesec.io"] if thing["kind"] in OUR_KINDS else []
+    return "/".join(["/registry", *group, plural, thing["metadata"]["namespace"], thing["metadata"]["name"]])
+
+
+def without(thing, *fields):
+    return {name: value for name, value in thing.items() if name not in fields}
+
+
+def put(etcd, thing):
+    """Returns its resourceVersion, which etcd does not keep in it."""
+    return etcd.put(key_of(thing), json.dumps({**thing, "metadata": without(thing["metadata"], "resourceVersion")}))
+
+
+def with_versions(status, versions):
+    """A status whose references name the resourceVersions that there are now; versions: (uid, then) to now."""
+
+    def renew(reference):
+        if "uid" not in reference:  # a URL
+            return reference
+        return {**reference, "resourceVersion": versions[reference["uid"], reference["resourceVersion"]]}
+
+    renewed = {"secretRef": renew(status["secretRef"])} if "secretRef" in status else {}
+    if "inputs" in status:
+        renewed["inputs"] = [renew(one) for one in status["inputs"]]
+    return {**status, **renewed}
+
+
+def lay(api, etcd, fixture, with_status):
+    """Everything, each object before its Secret, so that the garbage collector finds its owner."""
+    for namespace in fixture.namespaces:
+        if api.find("Namespace", None, namespace) is None:
+            api.create({"kind": "Namespace", "metadata": {"name": namespace}})
+        api.call("DELETE", api.path("Event", namespace))
+    for one in fixture.objects:
+        put(etcd, without(one, "status"))
+    versions = {}
+    for one in fixture.others:
+        versions[one["metadata"]["uid"], one["metadata"]["resourceVersion"]] = put(etcd, one)
+    if with_status:
+        for one in fixture.objects:
+            put(etcd, {**one, "status": with_versions(one["status"], versions)})
+
+
+def find(api, thing):
+    return api.get(thing["kind"], thing["metadata"]["namespace"], thing["metadata"]["name"])
+
+
+def name_of(thing):
+    return "/".join((thing["kind"], thing["metadata"]["namespace"], thing["metadata"]["name"]))
+
+
+def facts_of(found, with_status):
+    """with_status: it had one before, and its conditions have not changed since."""
+    status, ready = found.get("status", {}), ready_of(found)
+    facts = {name: status.get(name) for name in FACTS} | {"ready": ready.get("status")}
+    return {**facts, "since": ready.get("lastTransitionTime")} if with_status else facts
+
+
+def content_of(secret):
+    """What no upgrade may change."""
+    kept = {key: value for key, value in data_of(secret).items() if key not in METADATA}
+    return secret["metadata"]["uid"], secret["type"], sorted(secret["data"]), kept
+
+
+def writes(cluster, mark, fixture):
+    """What the operator wrote since, each as verb, resource, namespace and name; a question about rights is no write."""
+    return [
+        (str(one), one.namespace, one.name)
+        for namespace in fixture.namespaces
+        for one in cluster.audit.requests(mark, namespace)
+        if one.verb in WRITES and one.resource != "localsubjectaccessreviews"
+    ]
+
+
+def start(operators, fixture):
+    operator = operators.start("--seed-url-prefix", fixture.seed_url).wait_ready()
+    operator.settle()
+    return operator
+
+
+@pytest.mark.parametrize("with_status", [True, False], ids=["as-it-lay", "restored-without-status"])
+def test_what_an_earlier_version_made_stays(cluster, api, etcd, operators, fixture, with_status):
+    operators.stop()
+    lay(api, etcd, fixture, with_status)
+    mark = cluster.audit.mark()
+    start(operators, fixture)
+
+    def changed():
+        return [
+            name_of(one) for one in fixture.objects if facts_of(find(api, one), with_status) != facts_of(one, with_status)
+        ]
+
+    wait_until(lambda: f"all is as it was, but for {changed()}", lambda: not changed())
+    for one in fixture.all("Secret"):
+        assert content_of(find(api, one)) == content_of(one), name_of(one)
+    made = writes(cluster, mark, fixture)
+    of_secrets = collections.Counter(one for one in made if one[0].endswith(" secrets"))
+    assert {one: count for one, count in of_secrets.items() if count > SECRET_WRITES} == {}
+    events = [one for namespace in fixture.namespaces for one in api.list("Event", namespace)]
+    assert {one["reason"] for one in events if one["type"] == "Warning"} <= {"SignatureInvalid"}, "and that is not new"
+
+    operators.stop()
+    mark = cluster.audit.mark()
+    start(operators, fixture)
+    assert writes(cluster, mark, fixture) == [], "a second start has something left to do"
