@@ -67,9 +67,7 @@ static bool fill(struct reconcile *r, maker *make, const struct metadata *kept, 
         return error_wrap(e, "checking what was made");
     }
     memcpy(r->metadata.fingerprint, r->report.fingerprint, FINGERPRINT_SIZE);
-    if (kept == nullptr) {
-        complete_replaced(r, &r->metadata.replaced);
-    }
+    complete_replaced(r, &r->metadata.replaced);
     return metadata_store(&r->metadata, kind_metadata_entry(r->kind), &r->data, e);
 }
 

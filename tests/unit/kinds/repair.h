@@ -23,7 +23,8 @@ static inline bool store_repaired(struct subject *s, const struct metadata *left
         .standard = s->kind->standard != nullptr ? s->kind->standard : "its algorithm's",
         .generator = "qubesec/test",
     };
-    memcpy(s->metadata.created, left == nullptr ? some_time : left->created, sizeof(s->metadata.created));
+    snprintf(s->metadata.created, sizeof(s->metadata.created), "%s",
+             left == nullptr ? some_time : left->created);
     note_inputs(s);
     make_recipe(s, s->metadata.recipe);
     if (!subject_inspect(s, e)) {

@@ -248,7 +248,7 @@ static inline bool subject_judge(struct subject *s, struct error *e) {
         return error_set(e, ERROR_CRYPTO, "another fingerprint");
     }
     make_recipe(s, recipe);
-    return strcmp(recipe, s->metadata.recipe) == 0 || error_set(e, ERROR_CRYPTO, "another recipe");
+    return metadata_same_digest(recipe, s->metadata.recipe) || error_set(e, ERROR_CRYPTO, "another recipe");
 }
 
 static inline void assert_sound(struct subject *s) {
