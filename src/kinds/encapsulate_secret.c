@@ -133,7 +133,7 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
     const struct secret *shared_secret;
     struct secret *copy;
     struct secret *ciphertext;
-    if (!read_input(memory, &inputs[0], &pkey, e) || !check_public_key(occasion, pkey, e)) {
+    if (!read_input(memory, &inputs[0], &pkey, e)) {
         return false;
     }
     const struct algorithm *algorithm = pkey_algorithm(pkey);
@@ -144,7 +144,8 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
     if (shared_secret == nullptr) {
         return error_set(e, ERROR_KEY_LOST, "shared_secret does not hold what was made any more");
     }
-    if (!find_ciphertext(occasion, algorithm->ciphertext_size, &ciphertext, e) ||
+    if (!check_public_key(occasion, pkey, e) ||
+        !find_ciphertext(occasion, algorithm->ciphertext_size, &ciphertext, e) ||
         !secret_data_add(data, "ciphertext", ciphertext, e) ||
         !secret_copy(secret_view(shared_secret), secret_length(shared_secret), &copy, e) ||
         !secret_data_add(data, "shared_secret", copy, e)) {

@@ -153,6 +153,9 @@ static void for_whom_it_was_made_must_be_known(void **) {
              "nothing was written. Restore the metadata, or remove the Secret to have another one made",
              other.report.digest);
     assert_not_repaired(&s, false, ERROR_KEY_MISMATCH, message);
+    // Where nothing is left it is lost, whomever it was for.
+    secret_data_free(&s.data);
+    assert_not_repaired(&s, false, ERROR_KEY_LOST, secret_is_lost);
 }
 
 static void a_key_that_cannot_be_read_loses_nothing(void **) {
