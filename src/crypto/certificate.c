@@ -196,6 +196,24 @@ int certificate_path_length(const struct certificate *certificate) {
     return length < 0 || length > INT32_MAX ? CERTIFICATE_PATH_LENGTH_NONE : (int)length;
 }
 
+const struct certificate_purpose_names certificate_purpose_names[CERTIFICATE_PURPOSE_COUNT] = {
+    {CERTIFICATE_SERVER_AUTH, XKU_SSL_SERVER, NID_server_auth},
+    {CERTIFICATE_CLIENT_AUTH, XKU_SSL_CLIENT, NID_client_auth},
+    {CERTIFICATE_CODE_SIGNING, XKU_CODE_SIGN, NID_code_sign},
+    {CERTIFICATE_EMAIL_PROTECTION, XKU_SMIME, NID_email_protect},
+    {CERTIFICATE_TIME_STAMPING, XKU_TIMESTAMP, NID_time_stamp},
+    {CERTIFICATE_OCSP_SIGNING, XKU_OCSP_SIGN, NID_OCSP_sign},
+};
+
+unsigned certificate_purposes(const struct certificate *certificate) {
+    uint32_t listed = X509_get_extended_key_usage(certificate->x509); // all bits: there is none
+    unsigned purposes = 0;
+    for (size_t i = 0; (listed & XKU_ANYEKU) == 0 && i < CERTIFICATE_PURPOSE_COUNT; i++) {
+        purposes |= (listed & certificate_purpose_names[i].flag) != 0 ? certificate_purpose_names[i].own : 0;
+    }
+    return purposes;
+}
+
 static int64_t seconds_of(const ASN1_TIME *time) {
     struct tm parts;
     return ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;

@@ -65,8 +65,9 @@ struct certificate_template {
 // Issues a certificate for subject_key, signed by issuer's key; issuer NULL: by subject_key itself, which is
 // private then. Version 3, a random serial number of 20 bytes, subject and authority key identifiers (RFC
 // 7093 method 1: the leftmost 160 bits of SHA-256 of the public key), critical basicConstraints and keyUsage,
-// subjectAltName critical exactly when the subject is empty, dates as RFC 5280 section 4.1.2.5 has them
-// (not_after past the year 9999 becomes its last second). The issuer's name is copied byte by byte.
+// an extended key usage that is critical where it is that of a time-stamping authority (RFC 3161
+// section 2.3), subjectAltName critical exactly when the subject is empty, dates as RFC 5280 section 4.1.2.5
+// has them (not_after past the year 9999 becomes its last second). The issuer's name is copied byte by byte.
 // *ret_certificate is owned. Errors: INVALID_SPEC (a part of the subject that is too long or has characters
 // that are not allowed; an empty subject without names, or for a CA or a self-signed certificate), CRYPTO,
 // NO_MEMORY.
@@ -106,8 +107,9 @@ static inline void certificate_cleanup(struct certificate **certificate) {
 #define cleanup_certificate [[gnu::cleanup(certificate_cleanup)]]
 
 // Verifies leaf at the time now: a path through the intermediates (in any order) to root, which is trusted:
-// every signature, date, name constraint, path length, and key usage, as strictly as OpenSSL does
-// (X509_V_FLAG_X509_STRICT), and that the leaf is fit for each of purposes. root may be the leaf itself.
+// every signature, the root's own too, date, name constraint, path length, and key usage, as strictly as
+// OpenSSL does (X509_V_FLAG_X509_STRICT), and that the leaf is fit for each of purposes, or, if it is a CA,
+// may issue for them. root may be the leaf itself.
 // Errors: CRYPTO (says which certificate fails and why), NO_MEMORY.
 [[nodiscard]] bool certificate_verify(const struct certificate *leaf,
                                       struct certificate *const *intermediates, size_t count,
@@ -138,6 +140,7 @@ bool certificate_has_names(const struct certificate *certificate, const struct s
 
 bool certificate_is_ca(const struct certificate *certificate);
 int certificate_path_length(const struct certificate *certificate); // CERTIFICATE_PATH_LENGTH_NONE: no limit
+unsigned certificate_purposes(const struct certificate *certificate);  // 0: it is not limited to any
 int64_t certificate_not_before(const struct certificate *certificate); // seconds since 1970
 int64_t certificate_not_after(const struct certificate *certificate);
 

@@ -16,6 +16,15 @@ struct certificate {
 // Wraps an OpenSSL certificate. Takes x509, also when it fails. Errors: NO_MEMORY.
 [[nodiscard]] bool certificate_wrap(X509 *x509, struct certificate **ret_certificate, struct error *e);
 
+// Of purposes: the flag of OpenSSL's X509_get_extended_key_usage, and the object's NID.
+struct certificate_purpose_names {
+    unsigned own;
+    uint32_t flag;
+    int nid;
+};
+enum { CERTIFICATE_PURPOSE_COUNT = 6 };
+extern const struct certificate_purpose_names certificate_purpose_names[CERTIFICATE_PURPOSE_COUNT];
+
 // What a name is in a certificate: OpenSSL's type of it (GEN_DNS and so on), and its bytes, borrowed from
 // san.
 int certificate_name_type(enum san_type type);

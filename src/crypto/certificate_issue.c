@@ -179,23 +179,19 @@ static bool add_key_usage(X509 *x509, unsigned usage) {
     return done;
 }
 
-static bool add_purposes(X509 *x509, unsigned purposes) {
-    static const struct {
-        unsigned own;
-        int nid;
-    } bits[] = {
-        {CERTIFICATE_SERVER_AUTH, NID_server_auth},  {CERTIFICATE_CLIENT_AUTH, NID_client_auth},
-        {CERTIFICATE_CODE_SIGNING, NID_code_sign},   {CERTIFICATE_EMAIL_PROTECTION, NID_email_protect},
-        {CERTIFICATE_TIME_STAMPING, NID_time_stamp}, {CERTIFICATE_OCSP_SIGNING, NID_OCSP_sign}};
-    if (purposes == 0) {
+static bool add_purposes(X509 *x509, const struct certificate_template *template) {
+    bool is_time_stamping = !template->is_ca && template->purposes == CERTIFICATE_TIME_STAMPING;
+    if (template->purposes == 0) {
         return true;
     }
     STACK_OF(ASN1_OBJECT) *list = sk_ASN1_OBJECT_new_null();
     bool done = list != nullptr;
-    for (size_t i = 0; done && i < sizeof(bits) / sizeof(bits[0]); i++) { // objects of known NIDs are static
-        done = (purposes & bits[i].own) == 0 || sk_ASN1_OBJECT_push(list, OBJ_nid2obj(bits[i].nid)) > 0;
+    for (size_t i = 0; done && i < CERTIFICATE_PURPOSE_COUNT; i++) { // objects of known NIDs are static
+        const struct certificate_purpose_names *names = &certificate_purpose_names[i];
+        done =
+            (template->purposes & names->own) == 0 || sk_ASN1_OBJECT_push(list, OBJ_nid2obj(names->nid)) > 0;
     }
-    done = done && add_extension(x509, NID_ext_key_usage, list, false);
+    done = done && add_extension(x509, NID_ext_key_usage, list, is_time_stamping);
     sk_ASN1_OBJECT_free(list);
     return done;
 }
@@ -271,7 +267,7 @@ static bool add_names(X509 *x509, const struct certificate_template *template) {
 static bool set_extensions(X509 *x509, const struct certificate_template *template,
                            const struct certificate *issuer, struct error *e) {
     bool done = add_basic_constraints(x509, template) && add_key_usage(x509, template->key_usage) &&
-                add_purposes(x509, template->purposes) && add_subject_key_identifier(x509) &&
+                add_purposes(x509, template) && add_subject_key_identifier(x509) &&
                 add_authority_key_identifier(x509, issuer == nullptr ? x509 : issuer->x509) &&
                 add_names(x509, template);
     return done || crypto_error(e, ERROR_CRYPTO, "writing a certificate's extensions");

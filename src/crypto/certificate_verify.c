@@ -47,18 +47,12 @@ static bool verify_for(X509_STORE *store, const struct certificate *leaf, STACK_
     return X509_verify_cert(context) == 1 || report_failure(context, e);
 }
 
-// What has no purpose of OpenSSL's own is looked up in the extended key usage of the leaf.
+// Of what has no purpose of OpenSSL's own, and of CAs: that the extended key usage of the leaf lists it.
 static bool check_listed(const struct certificate *leaf, unsigned purposes, struct error *e) {
-    static const struct {
-        unsigned own;
-        uint32_t openssl;
-    } bits[] = {{CERTIFICATE_CODE_SIGNING, XKU_CODE_SIGN},
-                {CERTIFICATE_EMAIL_PROTECTION, XKU_SMIME},
-                {CERTIFICATE_TIME_STAMPING, XKU_TIMESTAMP},
-                {CERTIFICATE_OCSP_SIGNING, XKU_OCSP_SIGN}};
     uint32_t listed = X509_get_extended_key_usage(leaf->x509);
-    for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
-        if ((purposes & bits[i].own) != 0 && (listed & bits[i].openssl) == 0) {
+    for (size_t i = 0; i < CERTIFICATE_PURPOSE_COUNT; i++) {
+        const struct certificate_purpose_names *names = &certificate_purpose_names[i];
+        if ((purposes & names->own) != 0 && (listed & names->flag) == 0) {
             return error_set(e, ERROR_CRYPTO, "the certificate lacks an extended key usage that is wanted");
         }
     }
@@ -77,8 +71,11 @@ static bool verify(const struct certificate *leaf, struct certificate *const *in
     if (!ready) {
         return crypto_error(e, ERROR_CRYPTO, "verifying a certificate");
     }
-    bool as_server = (purposes & CERTIFICATE_SERVER_AUTH) != 0;
-    bool as_client = (purposes & CERTIFICATE_CLIENT_AUTH) != 0;
+    // A CA's purposes are those that it may issue for; what OpenSSL asks of a server's or client's own
+    // certificate does not go for it.
+    bool is_ca = certificate_is_ca(leaf);
+    bool as_server = !is_ca && (purposes & CERTIFICATE_SERVER_AUTH) != 0;
+    bool as_client = !is_ca && (purposes & CERTIFICATE_CLIENT_AUTH) != 0;
     if (!as_server && !as_client && !verify_for(store, leaf, stack, 0, flags, now, e)) {
         return false;
     }
@@ -90,7 +87,8 @@ static bool verify(const struct certificate *leaf, struct certificate *const *in
 bool certificate_verify(const struct certificate *leaf, struct certificate *const *intermediates,
                         size_t count, const struct certificate *root, unsigned purposes, int64_t now,
                         struct error *e) {
-    return verify(leaf, intermediates, count, root, purposes, X509_V_FLAG_X509_STRICT, now, e);
+    return verify(leaf, intermediates, count, root, purposes,
+                  X509_V_FLAG_X509_STRICT | X509_V_FLAG_CHECK_SS_SIGNATURE, now, e);
 }
 
 bool certificate_verify_leniently(const struct certificate *leaf, struct certificate *const *intermediates,

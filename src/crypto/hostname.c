@@ -47,8 +47,11 @@ static bool check_label(const char *label, size_t length, struct error *e) {
     return true;
 }
 
+// As clients take a name for an IPv4 address: by a last label that is a number, decimal or hexadecimal.
 static bool is_number(const char *label, size_t length) {
-    return strspn(label, "0123456789") >= length;
+    bool is_hex = strncmp(label, "0x", 2) == 0;
+    return is_hex ? 2 + strspn(label + 2, "0123456789abcdef") >= length
+                  : strspn(label, "0123456789") >= length;
 }
 
 static bool check_labels(const char *name, struct error *e) {

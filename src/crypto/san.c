@@ -27,6 +27,23 @@ static bool parse_address(const char *text, struct san *san) {
     return san->bytes_length > 0;
 }
 
+// RFC 4291 section 2.5.5.2: Go refuses a whole certificate with such an address.
+static bool is_mapped(const struct san *san) {
+    struct in6_addr address = {0};
+    memcpy(&address, san->bytes, sizeof(address));
+    return san->bytes_length == sizeof(address) && IN6_IS_ADDR_V4MAPPED(&address);
+}
+
+// Whether text, which has no prefix, is rather a mistaken IPv6 address, perhaps with a zone or a prefix
+// length, than a scheme and more: hexadecimal digits and two colons at least.
+static bool resembles_address(const char *text) {
+    size_t length = strspn(text, "0123456789abcdefABCDEF:.");
+    size_t colon = strcspn(text, ":.");
+    return colon < length && text[colon] == ':' &&
+           memchr(text + colon + 1, ':', length - colon - 1) != nullptr &&
+           strchr("%/", text[length]) != nullptr;
+}
+
 static bool read_address(const char *text, struct san *ret_san, struct error *e) {
     struct san san = {.type = SAN_IP};
     char canonical[INET6_ADDRSTRLEN];
@@ -34,6 +51,11 @@ static bool read_address(const char *text, struct san *ret_san, struct error *e)
         return error_set(e, ERROR_INVALID_SPEC,
                          "not an IP address; one such as 192.0.2.1 or 2001:db8::1 is allowed, without a "
                          "prefix length, port or zone");
+    }
+    if (is_mapped(&san)) {
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "an IPv4 address in an IPv6 address, which clients refuse; write %u.%u.%u.%u",
+                         san.bytes[12], san.bytes[13], san.bytes[14], san.bytes[15]);
     }
     if (inet_ntop(san.bytes_length == 4 ? AF_INET : AF_INET6, san.bytes, canonical, sizeof(canonical)) ==
             nullptr ||
@@ -203,6 +225,18 @@ static bool read_uri(const char *text, struct san *ret_san, struct error *e) {
     return true;
 }
 
+// Whether text is a host and a port, perhaps with a path behind them, rather than a scheme and more.
+static bool is_host_and_port(const char *text, size_t host) {
+    size_t digits = strspn(text + host + 1, "0123456789");
+    return digits > 0 && strchr("/?#", text[host + 1 + digits]) != nullptr;
+}
+
+static bool refuse_port(const char *text, struct san *, struct error *e) {
+    return error_set(e, ERROR_INVALID_SPEC,
+                     "not a host name: a host name has no port; if it is meant as a URI, write URI:%.64s",
+                     text);
+}
+
 // ---- which of them it is
 
 typedef bool reader(const char *text, struct san *ret_san, struct error *e);
@@ -229,10 +263,14 @@ static reader *find_prefix(const char **text) {
 
 static reader *choose(const char *text) {
     struct san ignored = {0};
-    if (parse_address(text, &ignored)) {
+    size_t scheme = scheme_length(text);
+    if (scheme > 0 && is_host_and_port(text, scheme)) {
+        return refuse_port;
+    }
+    if (parse_address(text, &ignored) || resembles_address(text)) {
         return read_address;
     }
-    if (scheme_length(text) > 0) {
+    if (scheme > 0) {
         return read_uri;
     }
     return strchr(text, '@') != nullptr ? read_email : read_dns;

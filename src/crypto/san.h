@@ -24,11 +24,13 @@ struct san {
     size_t bytes_length;          // 0 unless it is an address
 };
 
-// Reads text, which is UTF-8. An IPv4 or IPv6 address is SAN_IP; a text with a scheme ("spiffe://...",
-// "urn:...") is SAN_URI; one with an "@" is SAN_EMAIL; anything else is SAN_DNS. International labels become
-// A-labels (IDNA 2008, RFC 9549). A wildcard may only be the whole leftmost label, before at least two more
-// labels. Errors: INVALID_SPEC (says what is wrong and what is allowed; the caller names the field),
-// NO_MEMORY.
+// Reads text, which is UTF-8. An IPv4 or IPv6 address is SAN_IP, and so is what looks like the latter; a text
+// with a scheme ("spiffe://...", "urn:...") that is not a host and a port ("web:8443") is SAN_URI; one with
+// an
+// "@" is SAN_EMAIL; anything else is SAN_DNS. A prefix DNS:, IP:, email: or URI: says it instead.
+// International labels become A-labels (IDNA 2008, RFC 9549). A wildcard may only be the whole leftmost
+// label, before at least two more labels. What is accepted is read in the same way by Go's crypto/x509.
+// Errors: INVALID_SPEC (says what is wrong and what is allowed; the caller names the field), NO_MEMORY.
 [[nodiscard]] bool san_parse(const char *text, struct san *ret_san, struct error *e);
 
 // Whether both are the same name.

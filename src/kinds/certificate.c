@@ -10,7 +10,9 @@
 #include <string.h>
 
 enum {
-    BACKDATED_SECONDS = 60, // for clients whose clocks are a little behind
+    BACKDATED_SECONDS = 60,           // for clients whose clocks are a little behind
+    BACKDATED_PART = 10,              // but no more than this part of the life
+    LOOK_AGAIN_MAX_SECONDS = 60 * 60, // since the clock may be set meanwhile
     PEM_MAX = 4 * 1024 * 1024,
 };
 
@@ -41,6 +43,25 @@ static size_t issuer_intermediates(const struct issuer *issuer) {
     return is_root ? 0 : issuer->chain.count - 1;
 }
 
+// Whether the issuer or a CA above it has a path length. *ret_length: how many CAs may then stand below the
+// issuer, by all of them (RFC 5280 section 6.1.4); below zero, nothing that it issues verifies.
+static bool issuer_limits_path(const struct issuer *issuer, int *ret_length) {
+    size_t count = issuer_intermediates(issuer) + 1; // the root counts too
+    bool limited = false;
+    int least = 0;
+    for (size_t i = 0; i < count; i++) {
+        int length = certificate_path_length(issuer->chain.certificates[i]);
+        if (length == CERTIFICATE_PATH_LENGTH_NONE) {
+            continue;
+        }
+        length -= (int)i; // as many stand between it and what the issuer issues
+        least = limited && least < length ? least : length;
+        limited = true;
+    }
+    *ret_length = limited ? least : *ret_length;
+    return limited;
+}
+
 static bool issuer_read(const struct input *parent, struct issuer *issuer, struct error *e) {
     const struct algorithm *algorithm = input_key_algorithm(parent);
     if (algorithm == nullptr) {
@@ -53,55 +74,95 @@ static bool issuer_read(const struct input *parent, struct issuer *issuer, struc
            error_wrap(e, "spec.parentCARef");
 }
 
-static bool issuer_check_path(const struct certificate_spec *spec, const struct certificate *issuer,
-                              struct error *e) {
-    int length = certificate_path_length(issuer);
-    if (!certificate_is_ca(issuer)) {
+// *ret_length: the path length of what is issued.
+static bool issuer_check_path(const struct certificate_spec *spec, const struct issuer *issuer,
+                              int *ret_length, struct error *e) {
+    int left = 0;
+    bool limited = issuer_limits_path(issuer, &left);
+    if (!certificate_is_ca(issuer_certificate(issuer))) {
         return error_set(e, ERROR_INVALID_SPEC, "spec.parentCARef: that certificate is not of certType ca");
     }
-    if (spec->type != CERTIFICATE_CA || length == CERTIFICATE_PATH_LENGTH_NONE) {
+    if (limited && left < 0) {
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "spec.parentCARef: the pathLen of a CA above that CA is used up, so that nothing it "
+                         "issues would verify");
+    }
+    if (!limited || spec->type != CERTIFICATE_CA) {
+        *ret_length = spec->path_length;
         return true;
     }
-    if (length == 0) {
+    if (left == 0) {
         return error_set(e, ERROR_INVALID_SPEC,
-                         "spec.parentCARef: that CA has pathLen 0, so it may issue no further CA");
+                         "spec.parentCARef: that CA has pathLen 0, its own or what those above it leave, so "
+                         "it may issue no further CA");
     }
-    return spec->path_length < length ||
-           error_set(e, ERROR_INVALID_SPEC, "spec.pathLen: %d is not below the issuer's pathLen, which is %d",
-                     spec->path_length, length);
+    bool is_own = spec->path_length != CERTIFICATE_PATH_LENGTH_NONE;
+    if (is_own && spec->path_length >= left) {
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "spec.pathLen: %d is not below the issuer's pathLen, which is %d", spec->path_length,
+                         left);
+    }
+    *ret_length = is_own ? spec->path_length : left - 1;
+    return true;
 }
 
-// A CA that cannot issue now is waited for: when it is re-issued, this certificate is looked at again.
+// A CA whose extended key usages are limited issues for these only, and so do all CAs below it.
+static bool issuer_check_purposes(const struct certificate_spec *spec, const struct issuer *issuer,
+                                  struct error *e) {
+    for (size_t i = 0; i <= issuer_intermediates(issuer); i++) {
+        unsigned allowed = certificate_purposes(issuer->chain.certificates[i]);
+        unsigned missing = allowed == 0 ? 0 : spec->purposes & ~allowed;
+        if (missing != 0) {
+            return error_set(e, ERROR_INVALID_SPEC,
+                             "spec.usages: %s is not among the extended key usages that %s is limited to",
+                             certificate_spec_name_purpose(missing),
+                             i == 0 ? "the CA of spec.parentCARef" : "a CA above that of spec.parentCARef");
+        }
+    }
+    return true;
+}
+
+// A CA that cannot issue now is waited for: this certificate is looked at again when it is re-issued, or when
+// it becomes valid.
 static bool issuer_check_times(const struct certificate *issuer, int64_t now, struct error *e) {
     char text[CLOCK_TEXT_SIZE];
     bool expired = now >= certificate_not_after(issuer);
     if (!expired && now >= certificate_not_before(issuer)) {
         return true;
     }
-    clock_format(expired ? certificate_not_after(issuer) : certificate_not_before(issuer), text);
-    return error_set(e, ERROR_NOT_FOUND,
-                     "spec.parentCARef: the CA's certificate %s %s; waiting for another one",
-                     expired ? "expired at" : "is not valid before", text);
+    int64_t from = certificate_not_before(issuer);
+    clock_format(expired ? certificate_not_after(issuer) : from, text);
+    error_set(e, ERROR_NOT_FOUND, "spec.parentCARef: the CA's certificate %s %s; waiting for %s",
+              expired ? "expired at" : "is not valid before", text, expired ? "another one" : "that time");
+    int64_t wait = expired ? 0 : from - now;
+    e->retry_after_ms = (uint32_t)(wait < LOOK_AGAIN_MAX_SECONDS ? wait : LOOK_AGAIN_MAX_SECONDS) * 1000;
+    return false;
 }
 
 // ---- making
 
-static struct certificate_template make_template(const struct certificate_spec *spec,
+// By how much a certificate of that life begins in the past.
+static int64_t backdating(int64_t life) {
+    return life / BACKDATED_PART < BACKDATED_SECONDS ? life / BACKDATED_PART : BACKDATED_SECONDS;
+}
+
+static struct certificate_template make_template(const struct certificate_spec *spec, int path_length,
                                                  const struct certificate *issuer, int64_t now) {
+    int64_t begin = now - backdating(spec->duration);
+    if (issuer != nullptr && begin < certificate_not_before(issuer)) {
+        begin = certificate_not_before(issuer);
+    }
     struct certificate_template template = {
         .subject = spec->subject,
         .names = spec->names,
         .name_count = spec->name_count,
-        .not_before = now - BACKDATED_SECONDS,
-        .not_after = now + spec->duration,
+        .not_before = begin,
+        .not_after = begin + spec->duration,
         .is_ca = spec->type == CERTIFICATE_CA,
-        .path_length = spec->path_length,
+        .path_length = path_length,
         .key_usage = spec->key_usage,
         .purposes = spec->purposes,
     };
-    if (issuer != nullptr && template.not_before < certificate_not_before(issuer)) {
-        template.not_before = certificate_not_before(issuer);
-    }
     if (issuer != nullptr && template.not_after > certificate_not_after(issuer)) {
         template.not_after = certificate_not_after(issuer);
     }
@@ -144,13 +205,15 @@ static bool add_output(const struct certificate *leaf, const struct issuer *issu
 static bool issue(const struct certificate_spec *spec, const struct issuer *issuer,
                   const struct occasion *occasion, struct secret_data *data, struct error *e) {
     const struct certificate *parent = issuer == nullptr ? nullptr : issuer_certificate(issuer);
+    int path_length = spec->path_length;
     cleanup_pkey struct pkey *pkey = nullptr;
     cleanup_certificate struct certificate *leaf = nullptr;
     if (parent != nullptr &&
-        (!issuer_check_path(spec, parent, e) || !issuer_check_times(parent, occasion->now, e))) {
+        (!issuer_check_path(spec, issuer, &path_length, e) || !issuer_check_purposes(spec, issuer, e) ||
+         !issuer_check_times(parent, occasion->now, e))) {
         return false;
     }
-    struct certificate_template template = make_template(spec, parent, occasion->now);
+    struct certificate_template template = make_template(spec, path_length, parent, occasion->now);
     return certificate_key_choose(spec, occasion, &pkey, e) &&
            certificate_issue(&template, pkey, parent, parent == nullptr ? nullptr : issuer->key, &leaf, e) &&
            add_output(leaf, issuer, pkey, data, e);
@@ -287,25 +350,30 @@ static bool report_leaf(const struct certificate *leaf, const struct secret *pub
     return true;
 }
 
-// Seconds before its end at which the certificate is renewed: as spec says, unless its life has become too
-// short for that; else a third of its life.
-static int64_t renew_before(const struct certificate_spec *spec, int64_t life) {
-    int64_t before = spec->renew_percent != 0 ? life * spec->renew_percent / 100 : spec->renew_before;
-    return before > 0 && before < life ? before : life / 3;
+// Seconds before its end at which the certificate is renewed: as spec says, but within what is left of its
+// life when it is issued, and not at once; else a third of that.
+static int64_t renew_before(const struct certificate_spec *spec, int64_t left) {
+    int64_t before = spec->renew_percent != 0  ? left * spec->renew_percent / 100
+                     : spec->renew_before != 0 ? spec->renew_before
+                                               : left / 3;
+    int64_t most = left * 99 / 100;
+    return before < most ? before : most;
 }
 
-static void report_times(const struct certificate_spec *spec, const struct stored *stored, int64_t now,
+// One that ends together with its issuer's is not renewed by itself, which would gain nothing.
+static void report_times(const struct certificate_spec *spec, const struct stored *stored,
                          struct report *report) {
     const struct certificate *leaf = stored->chain.certificates[0];
     const struct certificate *above =
         stored->chain.count > 1 ? stored->chain.certificates[1] : stored->root.certificates[0];
-    bool has_issuer = spec->parent.name != nullptr;
     int64_t begin = certificate_not_before(leaf);
     int64_t end = certificate_not_after(leaf);
-    bool ends_with_issuer = has_issuer && end >= certificate_not_after(above);
+    bool ends_with_issuer = spec->parent.name != nullptr && end >= certificate_not_after(above);
+    report->valid_from = begin;
     report->expires_at = end;
-    report->renew_at = end - renew_before(spec, end - begin - BACKDATED_SECONDS);
-    report->renewal_waits = ends_with_issuer || now + spec->duration <= end;
+    if (!ends_with_issuer) {
+        report->renew_at = end - renew_before(spec, end - begin - backdating(spec->duration));
+    }
     if (ends_with_issuer && end < begin + spec->duration) {
         report->warning =
             "the certificate ends together with its issuer's, which is earlier than its spec asks for";
@@ -327,7 +395,7 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
         !report_leaf(stored.chain.certificates[0], public_pem, report, e)) {
         return false;
     }
-    report_times(spec, &stored, occasion->now, report);
+    report_times(spec, &stored, report);
     return true;
 }
 
@@ -446,11 +514,12 @@ static bool has_same_root(const struct secret_data *before, const struct secret_
 static const char *find_gone(const void *memory, const struct secret_data *before,
                              const struct secret_data *after) {
     const struct certificate_spec *spec = memory;
-    cleanup_pkey struct pkey *old = nullptr;
-    cleanup_pkey struct pkey *new = nullptr;
+    cleanup_pkey struct pkey *first = nullptr;
+    cleanup_pkey struct pkey *second = nullptr;
     struct error different;
-    if (!certificate_key_find(spec, before, &old, &different) ||
-        !certificate_key_find(spec, after, &new, &different) || !pkey_check_same(old, new, &different)) {
+    if (!certificate_key_find(spec, before, &first, &different) ||
+        !certificate_key_find(spec, after, &second, &different) ||
+        !pkey_check_same(first, second, &different)) {
         return kind_certificate.precious;
     }
     return has_same_root(before, after) ? nullptr : "root certificate";

@@ -1,5 +1,6 @@
 #include "kinds/certificate_key.h"
 
+#include "crypto/certificate.h"
 #include "crypto/signature.h"
 #include "kinds/salvage.h"
 
@@ -59,11 +60,49 @@ static bool generate(const struct certificate_spec *spec, struct pkey **ret_pkey
     return true;
 }
 
+// Whether a certificate that is stored with the key, and is of that key, is on the other side of the line
+// between CAs and all others.
+static bool was_on_other_side(const struct certificate_spec *spec, const struct secret_data *previous,
+                              const struct pkey *pkey) {
+    static const char *const entries[] = {"cert.pem", "tls.crt"};
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+        cleanup_certificate_chain struct certificate_chain chain = {0};
+        const struct secret *entry = secret_data_get(previous, entries[i]);
+        struct error ignored;
+        if (entry != nullptr && certificate_chain_read(entry, &chain, &ignored) &&
+            certificate_check_key(chain.certificates[0], pkey, &ignored) &&
+            certificate_is_ca(chain.certificates[0]) != (spec->type == CERTIFICATE_CA)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A key that signed for a server or client is none for a CA, nor the other way round: a signature made for
+// one purpose must not be worth anything for the other. The API server refuses such an edit; this is for one
+// that came past it. Nothing is replaced then, since a CA's key cannot be made again.
+static bool check_side(const struct certificate_spec *spec, const struct secret_data *previous,
+                       const struct pkey *pkey, struct error *e) {
+    return !was_on_other_side(spec, previous, pkey) ||
+           error_set(e, ERROR_INVALID_SPEC,
+                     "spec.certType: is immutable across ca, and the Secret holds a key that was%s a CA's; "
+                     "nothing was replaced. Create another resource under a new name",
+                     spec->type == CERTIFICATE_CA ? " not" : "");
+}
+
 bool certificate_key_choose(const struct certificate_spec *spec, const struct occasion *occasion,
                             struct pkey **ret_pkey, struct error *e) {
     if (occasion->previous == nullptr || spec->rotates_key) {
         return generate(spec, ret_pkey, e);
     }
-    return certificate_key_find(spec, occasion->previous, ret_pkey, e) ||
-           (e->class == ERROR_KEY_LOST && occasion->may_lose_key && generate(spec, ret_pkey, e));
+    cleanup_pkey struct pkey *pkey = nullptr;
+    if (!certificate_key_find(spec, occasion->previous, &pkey, e)) {
+        return e->class == ERROR_KEY_LOST && occasion->may_lose_key && generate(spec, ret_pkey, e);
+    }
+    if (!check_side(spec, occasion->previous, pkey, e)) {
+        return false;
+    }
+    *ret_pkey = pkey;
+    pkey = nullptr;
+    return true;
 }

@@ -1,13 +1,21 @@
 #include "kinds/certificate_spec.h"
 
 #include "base/memory.h"
+#include "crypto/digest.h"
+#include "crypto/encoding.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_MAX = 4 * 1024, SUBJECT_TEXT_MAX = 512, PATH_LENGTH_MAX = 30, DAYS_MAX = 36500 };
+enum {
+    TEXT_MAX = 4 * 1024,
+    SUBJECT_TEXT_MAX = 512,
+    COMMON_NAME_MAX = 64, // characters, RFC 5280 appendix A.1
+    PATH_LENGTH_MAX = 30,
+    DAYS_MAX = 36500,
+};
 
 static const int64_t day = 24 * 60 * 60;
 static const int64_t duration_min = 60;
@@ -17,7 +25,11 @@ static const char *const type_names[] = {"self-signed", "ca", "server", "client"
 static const char *const parent_entries[] = {"tls.crt", "ca.crt", nullptr};
 
 const struct input_source certificate_parent_sources[] = {
-    {.kind = "QuantumCertificate", .data_key = "tls.key", .by_default = true, .also = parent_entries},
+    {.kind = "QuantumCertificate",
+     .data_key = "tls.key",
+     .by_default = true,
+     .outlives_readiness = true,
+     .also = parent_entries},
     {.kind = nullptr},
 };
 
@@ -109,10 +121,54 @@ static const char *subject_text(struct spec_reader *reader, const char *field) {
 static const char *default_common_name(const struct certificate_spec *spec) {
     for (size_t i = 0; i < spec->name_count; i++) {
         if (spec->names[i].type == SAN_DNS) {
-            return strlen(spec->names[i].text) <= 64 ? spec->names[i].text : nullptr;
+            return strlen(spec->names[i].text) <= COMMON_NAME_MAX ? spec->names[i].text : nullptr;
         }
     }
     return nullptr;
+}
+
+// The URI of a text's digest (RFC 6920 section 3): no client takes it for a host's name.
+static bool write_digest_name(const char *text, char ret_name[CERTIFICATE_DIGEST_NAME_SIZE],
+                              struct error *e) {
+    uint8_t digest[DIGEST_SIZE];
+    cleanup_buffer struct buffer base64 = buffer_create(CERTIFICATE_DIGEST_NAME_SIZE);
+    if (!digest_compute(text, strlen(text), digest, e) ||
+        !base64_encode(digest, sizeof(digest), &base64, e)) {
+        return false;
+    }
+    int length =
+        snprintf(ret_name, CERTIFICATE_DIGEST_NAME_SIZE, "ni:///sha-256;%.43s", buffer_text(&base64));
+    for (char *at = ret_name + 14; at < ret_name + length; at++) { // RFC 4648 section 5
+        if (*at == '+') {
+            *at = '-';
+        } else if (*at == '/') {
+            *at = '_';
+        }
+    }
+    return true;
+}
+
+// What a certificate that signs itself is called when it has nothing but names: by one of them, since it must
+// not be empty, nor another's; else by the digest of the first.
+static void name_issuer(struct spec_reader *reader, struct certificate_spec *spec) {
+    const char *any = nullptr;
+    struct error e;
+    for (size_t i = 0; i < spec->name_count; i++) {
+        bool fits = strlen(spec->names[i].text) <= COMMON_NAME_MAX;
+        if (fits && spec->names[i].type == SAN_DNS) {
+            spec->subject.common_name = spec->names[i].text;
+            return;
+        }
+        any = fits && any == nullptr ? spec->names[i].text : any;
+    }
+    spec->subject.common_name = any;
+    if (any == nullptr && spec->name_count > 0) {
+        if (write_digest_name(spec->names[0].text, spec->digest_name, &e)) {
+            spec->subject.common_name = spec->digest_name;
+        } else {
+            reader->out_of_memory = true; // nothing else can go wrong
+        }
+    }
 }
 
 // Each part by itself, so that all that is wrong is told.
@@ -133,6 +189,13 @@ static void check_subject(struct spec_reader *reader, const struct certificate_s
     }
 }
 
+static bool has_subject(const struct certificate_spec *spec) {
+    const struct certificate_subject *subject = &spec->subject;
+    return subject->country != nullptr || subject->state != nullptr || subject->locality != nullptr ||
+           subject->organization != nullptr || subject->organizational_unit != nullptr ||
+           subject->common_name != nullptr;
+}
+
 static void read_subject(struct spec_reader *reader, struct certificate_spec *spec) {
     spec->subject = (struct certificate_subject){
         .country = subject_text(reader, "country"),
@@ -147,13 +210,9 @@ static void read_subject(struct spec_reader *reader, struct certificate_spec *sp
     if (spec->subject.common_name == nullptr && is_end_entity_of_hosts) {
         spec->subject.common_name = default_common_name(spec);
     }
-}
-
-static bool has_subject(const struct certificate_spec *spec) {
-    const struct certificate_subject *subject = &spec->subject;
-    return subject->country != nullptr || subject->state != nullptr || subject->locality != nullptr ||
-           subject->organization != nullptr || subject->organizational_unit != nullptr ||
-           subject->common_name != nullptr;
+    if (spec->type == CERTIFICATE_SELF_SIGNED && !has_subject(spec)) {
+        name_issuer(reader, spec);
+    }
 }
 
 // Clients look at the names only: a common name that is a host name or an address becomes one where there is
@@ -261,6 +320,14 @@ static const struct usage usages[] = {
 
 enum { USAGE_COUNT = sizeof(usages) / sizeof(usages[0]) };
 
+const char *certificate_spec_name_purpose(unsigned purposes) {
+    size_t i = 0;
+    while (i + 1 < USAGE_COUNT && (usages[i].purpose & purposes) == 0) {
+        i++;
+    }
+    return usages[i].name;
+}
+
 static const struct usage *find_usage(const char *name) {
     for (size_t i = 0; i < USAGE_COUNT; i++) {
         if (strcmp(usages[i].name, name) == 0) {
@@ -303,6 +370,26 @@ static void set_default_usages(struct certificate_spec *spec) {
     spec->purposes = purposes[spec->type];
 }
 
+// What an end entity's usages must not be together (RFC 5280 section 4.2.1.12, RFC 3161 section 2.3).
+static void check_end_entity(struct spec_reader *reader, const struct certificate_spec *spec) {
+    unsigned for_signing = CERTIFICATE_SERVER_AUTH | CERTIFICATE_CLIENT_AUTH | CERTIFICATE_CODE_SIGNING;
+    unsigned signing = spec->purposes & for_signing;
+    if ((spec->key_usage & (CERTIFICATE_CERT_SIGN | CERTIFICATE_CRL_SIGN)) != 0) {
+        spec_fault(reader, "usages: cert sign and crl sign are for certType ca only");
+    } else if (signing != 0 && (spec->key_usage & CERTIFICATE_DIGITAL_SIGNATURE) == 0) {
+        spec_fault(reader,
+                   "usages: content commitment alone does not go with %s, which needs digital signature; add "
+                   "that, or name another extended key usage",
+                   certificate_spec_name_purpose(signing));
+    }
+    if ((spec->purposes & CERTIFICATE_TIME_STAMPING) != 0 && spec->purposes != CERTIFICATE_TIME_STAMPING) {
+        spec_fault(reader,
+                   "usages: timestamping must be the only extended key usage (RFC 3161), so %s cannot stand "
+                   "beside it; issue two certificates",
+                   certificate_spec_name_purpose(spec->purposes & ~(unsigned)CERTIFICATE_TIME_STAMPING));
+    }
+}
+
 // Key usages that are given replace the default ones, and so do extended key usages.
 static void read_usages(struct spec_reader *reader, struct certificate_spec *spec) {
     const char *texts[USAGE_COUNT];
@@ -324,9 +411,8 @@ static void read_usages(struct spec_reader *reader, struct certificate_spec *spe
     bool signs = (spec->key_usage & CERTIFICATE_CERT_SIGN) != 0;
     if (spec->type == CERTIFICATE_CA && !signs) {
         spec_fault(reader, "usages: a ca needs cert sign among its key usages");
-    } else if (spec->type != CERTIFICATE_CA &&
-               (spec->key_usage & (CERTIFICATE_CERT_SIGN | CERTIFICATE_CRL_SIGN)) != 0) {
-        spec_fault(reader, "usages: cert sign and crl sign are for certType ca only");
+    } else if (spec->type != CERTIFICATE_CA) {
+        check_end_entity(reader, spec);
     }
 }
 
@@ -395,7 +481,9 @@ void certificate_spec_decode(struct spec_reader *reader, void *memory) {
 size_t certificate_spec_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
     const struct certificate_spec *spec = memory;
     fields[0] = fixed_algorithm(spec->algorithm);
-    return 1;
+    // No key is first a CA's and then another's, or the other way round.
+    fields[1] = (struct fixed_field){.field = "certType", .number = spec->type == CERTIFICATE_CA};
+    return 2;
 }
 
 void certificate_spec_free(void *memory) {

@@ -6,13 +6,17 @@
 
 enum certificate_type { CERTIFICATE_SELF_SIGNED, CERTIFICATE_CA, CERTIFICATE_SERVER, CERTIFICATE_CLIENT };
 
-enum { CERTIFICATE_NAMES_MAX = 100 };
+enum {
+    CERTIFICATE_NAMES_MAX = 100,
+    CERTIFICATE_DIGEST_NAME_SIZE = 14 + 43 + 1, // "ni:///sha-256;" and 32 bytes in base64url
+};
 
 struct certificate_spec {
     const struct algorithm *algorithm;
     enum certificate_type type;
     struct certificate_subject subject;
-    struct san *names; // owned, as what is in them
+    char digest_name[CERTIFICATE_DIGEST_NAME_SIZE]; // the common name, where no name was short enough
+    struct san *names;                              // owned, as what is in them
     size_t name_count;
     int64_t duration;      // seconds
     int64_t renew_before;  // seconds before the end; 0: renew_percent says
@@ -31,3 +35,6 @@ void certificate_spec_decode(struct spec_reader *reader, void *memory);
 size_t certificate_spec_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]);
 void certificate_spec_free(void *memory);
 [[nodiscard]] bool certificate_spec_describe(const void *memory, struct buffer *recipe, struct error *e);
+
+// What spec.usages calls the first of purposes, of which there is one at least; static.
+const char *certificate_spec_name_purpose(unsigned purposes);

@@ -17,6 +17,10 @@ struct input_source {
     bool by_default;      // tried when the reference names no kind
     bool is_public;       // that entry is no secret: whoever may see the resource may read it
 
+    // What our kind has made and verified stays good for this use whatever befell its object since: only that
+    // its Secret is still the verified one counts.
+    bool outlives_readiness;
+
     // Further entries of our kind's output Secret, which are put behind the first; NULL: none.
     const char *const *also;
     // Where a reference without a key looks: the first of these entries that is there, or else the only one
@@ -95,9 +99,9 @@ struct report {
     bool is_alarming; // its Event is a warning
 
     // Of an output that expires, in seconds since 1970; 0: it does not.
-    int64_t renew_at;
     int64_t expires_at;
-    bool renewal_waits; // although renew_at has passed, an output made now would not last longer
+    int64_t valid_from;
+    int64_t renew_at; // 0: when it has expired, or its inputs change: one made earlier would not last longer
 };
 
 struct kind {

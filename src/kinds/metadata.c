@@ -205,10 +205,10 @@ bool metadata_same_digest(const char *one, const char *other) {
     size_t length = strlen(one);
     size_t other_length = strlen(other);
     if (length == BRIEF && other_length == DIGEST_TEXT_SIZE - 1) {
-        return memcmp(one, other + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
+        return strncmp(one, other + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
     }
     if (other_length == BRIEF && length == DIGEST_TEXT_SIZE - 1) {
-        return memcmp(other, one + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
+        return strncmp(other, one + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
     }
     return strcmp(one, other) == 0;
 }

@@ -33,9 +33,9 @@ struct metadata {
     // What this output took the place of; all "": of nothing.
     struct replaced {
         char fingerprint[FINGERPRINT_SIZE];
-        char reason[METADATA_WORD_SIZE]; // of the Event that tells of it
-        char cause[METADATA_SENTENCE_SIZE];  // why, in a few words: "spec.messageRef has changed"
-        char gone[METADATA_WORD_SIZE];   // what can be had from nowhere any more: "private key"; "": nothing
+        char reason[METADATA_WORD_SIZE];    // of the Event that tells of it
+        char cause[METADATA_SENTENCE_SIZE]; // why, in a few words: "spec.messageRef has changed"
+        char gone[METADATA_WORD_SIZE]; // what can be had from nowhere any more: "private key"; "": nothing
     } replaced;
 
     // Only of what was read; borrowed from the document.

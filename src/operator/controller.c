@@ -250,9 +250,20 @@ static bool create(struct reconcile *r, struct error *e) {
 }
 
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {
-    uint32_t wait_ms = renewal_wait_ms(renewal, r->controller->started, r->object->uid, r->occasion.now);
-    *ret_wait_ms = renewal->renew_at == 0 ? 0 : wait_ms;
-    return renewal->renew_at != 0 && wait_ms == 0;
+    uint32_t wait_ms =
+        renewal_wait_ms(renewal, r->controller->started, r->object->created, r->object->uid, r->occasion.now);
+    bool expires = renewal->expires_at != 0;
+    *ret_wait_ms = expires ? wait_ms : 0;
+    return expires && wait_ms == 0;
+}
+
+bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
+    const struct renewal renewal = {
+        .expires_at = r->report.expires_at,
+        .valid_from = r->report.valid_from,
+        .renew_at = r->report.renew_at,
+    };
+    return reconcile_is_due(r, &renewal, ret_wait_ms);
 }
 
 // Steps 4 to 7 for a kind without an output Secret.
@@ -269,8 +280,7 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
         !(state == OUTPUT_ABSENT ? create(r, e) : bring_about(r, state, &damage, e))) {
         return false;
     }
-    struct renewal renewal = {r->report.renew_at, r->report.expires_at};
-    if (reconcile_is_due(r, &renewal, ret_again_ms)) {
+    if (reconcile_output_is_due(r, ret_again_ms)) {
         *ret_again_ms = RENEWAL_LOOK_MS; // it waits
     }
     crash_point(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);

@@ -114,11 +114,37 @@ static bool check_chain(struct reconcile *r, const struct source *source, struct
                      field, UPSTREAM_CHAIN_MAX);
 }
 
+// Whether what the upstream has made is what it will hold for now: what it is about to make anew is waited
+// for. recorded: its status.secretRef.
+static bool is_steady(struct reconcile *r, const struct source *source, yyjson_val *status,
+                      yyjson_val *recorded, struct error *e) {
+    const struct kube_object *upstream = source->upstream;
+    const char *phase = json_member_text(status, "status");
+    bool is_finished = phase != nullptr && strcmp(phase, "Success") == 0;
+    bool outlives = source->from->outlives_readiness;
+    if (source->name == nullptr || (!is_finished && !outlives)) {
+        return wait_for_upstream(r, source, status, phase, e);
+    }
+    // Nobody looks again at one that is being deleted, which is an edit too.
+    bool is_left = outlives && upstream->deleting;
+    bool is_edited = json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != upstream->generation;
+    if (is_edited && !is_left) {
+        return come_back(source, "was edited", e);
+    }
+    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, recorded)) {
+        return is_finished && !is_left
+                   ? come_back(source, "has not verified its changed Secret yet", e)
+                   : wait_for(r, source, source->request->reference.name,
+                              "cannot verify its changed Secret; its own status says why", e);
+    }
+    return outlives || has_current_inputs(r, upstream) ||
+           come_back(source, "has not taken up its changed input yet", e);
+}
+
 // One of our own resources: its bytes are in its output Secret, in the very version that it has verified.
 static bool resolve_upstream(struct reconcile *r, struct source *source, struct error *e) {
     yyjson_val *status = yyjson_obj_get(source->upstream->root, "status");
     yyjson_val *secret = yyjson_obj_get(status, "secretRef");
-    const char *phase = json_member_text(status, "status");
     const char *chosen_key = json_member_text(secret, "key");
     source->resource = &kube_secrets;
     source->name = json_member_text(secret, "name");
@@ -126,17 +152,8 @@ static bool resolve_upstream(struct reconcile *r, struct source *source, struct 
     if (strcmp(source->from->kind, r->kind->kind) == 0 && !check_chain(r, source, e)) {
         return false;
     }
-    if (phase == nullptr || strcmp(phase, "Success") != 0 || source->name == nullptr) {
-        return wait_for_upstream(r, source, status, phase, e);
-    }
-    if (json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != source->upstream->generation) {
-        return come_back(source, "was edited", e);
-    }
-    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, secret)) {
-        return come_back(source, "has not verified its changed Secret yet", e);
-    }
-    if (!has_current_inputs(r, source->upstream)) {
-        return come_back(source, "has not taken up its changed input yet", e);
+    if (!is_steady(r, source, status, secret, e)) {
+        return false;
     }
     source->seen = reconcile_find(r, kube_secrets.kind, source->namespace, source->name);
     return source->from->is_public || grants_check_secret(r, source, e);

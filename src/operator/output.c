@@ -132,6 +132,17 @@ static bool judge(struct reconcile *r, struct error *e) {
     return true;
 }
 
+// Whether the status has recorded that the output was made for one of these inputs, a public key.
+static bool is_made_for_one(const struct reconcile *r, const struct metadata *wanted) {
+    const char *recorded = r->occasion.record.public_key_digest;
+    for (size_t i = 0; i < wanted->input_count; i++) {
+        if (recorded[0] != '\0' && strcmp(wanted->inputs[i].digest, recorded) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // What differs between the inputs that metadata names and wanted ones.
 static void note_change(struct reconcile *r, const struct metadata *wanted) {
     const char *changed = "spec";
@@ -159,6 +170,7 @@ static bool is_current(struct reconcile *r, bool *ret_current, struct error *e) 
         memcpy(r->metadata.recipe, wanted.recipe, sizeof(wanted.recipe));
     } else {
         note_change(r, &wanted);
+        r->occasion.record.is_current = r->occasion.record.is_current || is_made_for_one(r, &wanted);
     }
     *ret_current = current;
     return true;
@@ -233,8 +245,7 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
             state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message);
     }
     r->is_adopted = ownership == OWNERSHIP_ADOPTABLE;
-    struct renewal renewal = {r->report.renew_at, r->report.expires_at};
-    bool due = state == OUTPUT_GOOD && !r->report.renewal_waits && reconcile_is_due(r, &renewal, &wait_ms);
+    bool due = state == OUTPUT_GOOD && reconcile_output_is_due(r, &wait_ms);
     *ret_state = due ? OUTPUT_DUE : state;
     return true;
 }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "crypto/encoding.h"
+#include "operator/reasons.h"
 #include "operator/reconcile.h"
 #include "operator/secret_metadata.h"
 
@@ -84,6 +85,9 @@ static bool remake(struct reconcile *r, maker *make, bool is_repair, struct erro
     r->occasion.previous_metadata = nullptr;
     if (!done) {
         inputs_explain(r, e);
+        if (e->class == ERROR_NOT_FOUND) { // the kind waits for another input, and not the API server
+            snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_INPUT);
+        }
         secret_data_free(&r->data);
         r->data = previous;
         r->metadata = metadata;

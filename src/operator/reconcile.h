@@ -158,6 +158,9 @@ struct store *output_store(const struct reconcile *r);
 // again, 0: never.
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms);
 
+// The same of the output that r->report is about.
+bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
+
 // Looks at the output Secret: at what the watch says, and, where there is something to look at, live. An
 // adoptable Secret that is sound is good, too. *ret_damage: what is wrong, when it is damaged. Errors:
 // CONFLICT (it is not ours), and those of requests.

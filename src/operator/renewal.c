@@ -16,12 +16,18 @@ static int64_t spread(const struct renewal *renewal, int64_t started, const char
     return window > 0 ? started + hash(uid) % window : started;
 }
 
-uint32_t renewal_wait_ms(const struct renewal *renewal, int64_t started, const char *uid, int64_t now) {
-    if (renewal->renew_at == 0) {
+uint32_t renewal_wait_ms(const struct renewal *renewal, int64_t started, int64_t created, const char *uid,
+                         int64_t now) {
+    if (now < renewal->valid_from && now >= created) {
+        return 0;
+    }
+    if (renewal->expires_at == 0) {
         return RENEWAL_LOOK_MS;
     }
-    bool was_overdue = renewal->renew_at < started;
-    int64_t due = was_overdue ? spread(renewal, started, uid) : renewal->renew_at;
+    int64_t due = renewal->renew_at != 0 ? renewal->renew_at : renewal->expires_at;
+    if (due < started) {
+        due = spread(renewal, started, uid);
+    }
     if (due <= now) {
         return 0;
     }

@@ -76,8 +76,8 @@ static void tell_foreign(const struct reconcile *r) {
 
 void replacement_tell(const struct reconcile *r) {
     const struct replaced *replaced = &r->metadata.replaced;
-    bool is_ours = replaced->reason[0] != '\0' &&
-                   strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
+    bool is_ours =
+        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
     bool is_repaired = strcmp(r->replaced.reason, REASON_SECRET_REPAIRED) == 0; // which has been told
     bool is_made_anew = r->replaced.reason[0] != '\0' && !is_repaired;
     struct error note;

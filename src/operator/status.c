@@ -94,13 +94,9 @@ int64_t status_time(yyjson_val *status, const char *field) {
     return text != nullptr && clock_parse(text, &seconds) ? seconds : 0;
 }
 
-// Whether the status says that the present generation was served, with the inputs that the watch now shows.
-static bool is_current(const struct reconcile *r) {
-    yyjson_val *status = status_of(r);
-    yyjson_val *inputs = yyjson_obj_get(status, "inputs");
-    if (!is_finished(status) ||
-        json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != r->object->generation ||
-        yyjson_arr_size(inputs) != r->decoded.request_count) {
+static bool inputs_are_settled(const struct reconcile *r) {
+    yyjson_val *inputs = yyjson_obj_get(status_of(r), "inputs");
+    if (yyjson_arr_size(inputs) != r->decoded.request_count) {
         return false;
     }
     for (size_t i = 0; i < r->decoded.request_count; i++) {
@@ -109,6 +105,22 @@ static bool is_current(const struct reconcile *r) {
         }
     }
     return true;
+}
+
+// Whether the status says that the present generation was served, with the inputs that the watch now shows.
+static bool is_served(const struct reconcile *r) {
+    yyjson_val *status = status_of(r);
+    return is_finished(status) &&
+           json_integer(yyjson_obj_get(status, "observedGeneration"), -1) == r->object->generation &&
+           inputs_are_settled(r);
+}
+
+// The same, whatever has failed since then. (Version 0.1.0 did not note the generation with the output.)
+static bool was_served(const struct reconcile *r) {
+    yyjson_val *generation = json_find(status_of(r), "secretRef", "generation", nullptr);
+    return generation == nullptr
+               ? is_served(r)
+               : json_integer(generation, -1) == r->object->generation && inputs_are_settled(r);
 }
 
 static const char *text_or_nothing(yyjson_val *object, const char *field) {
@@ -126,18 +138,21 @@ void status_read_record(struct reconcile *r) {
         .digest = text_or_nothing(status, "digest"),
         .public_key_digest = text_or_nothing(status, "publicKeyDigest"),
         .ciphertext = text_or_nothing(live, "ciphertext"),
-        .is_current = is_current(r),
+        .is_current = was_served(r),
     };
 }
 
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
     yyjson_val *status = status_of(r);
-    if (!is_current(r) || (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||
+    if (!is_served(r) || (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||
         (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef")))) {
         return false;
     }
-    *ret_renewal =
-        (struct renewal){status_time(status, RENEWAL_FIELD), status_time(status, RENEWAL_EXPIRY_FIELD)};
+    *ret_renewal = (struct renewal){
+        .expires_at = status_time(status, RENEWAL_EXPIRY_FIELD),
+        .valid_from = status_time(status, RENEWAL_START_FIELD),
+        .renew_at = status_time(status, RENEWAL_FIELD),
+    };
     return true;
 }
 
@@ -239,6 +254,7 @@ static void add_secret(struct status_writer *w) {
     yyjson_mut_val *secret = yyjson_mut_obj_add_obj(w->document, w->status, "secretRef");
     add_text(w, secret, "name", r->decoded.secret_name);
     add_object_identity(w, secret, r->output);
+    (void)yyjson_mut_obj_add_sint(w->document, secret, "generation", r->object->generation);
     if (r->kind->name_entry != nullptr) {
         add_text(w, secret, "key", r->kind->name_entry(r->decoded.spec));
     }

@@ -69,11 +69,13 @@ def waits(up_to_ten, all_of_them):
     }
 
 
-def certificate(expires, renews):
+def certificate(expires, renews=None):
     labels = on(ONE, 'namespace="team",name="web",issuer_name="ca"')
+    renewal = {} if renews is None else {"qubesec_certificate_renewal_timestamp_seconds": [(labels, renews)]}
     return {
         "qubesec_certificate_expiration_timestamp_seconds": [(labels, expires)],
-        "qubesec_certificate_renewal_timestamp_seconds": [(labels, renews)],
+        "qubesec_certificate_not_before_timestamp_seconds": [(labels, "0x600")],
+        **renewal,
     }
 
 
@@ -102,6 +104,12 @@ CASES = [
     fires("QubeSecCertificateRenewalOverdue", 110, **certificate("900000x300", "1800x300")),
     quiet("QubeSecCertificateRenewalOverdue", 80, **certificate("900000x300", "1800x300")),
     quiet("QubeSecCertificateRenewalOverdue", 110, **certificate("900000x300", "1800x35 500000x300")),
+    quiet("QubeSecCertificateRenewalOverdue", 500, **certificate("30000x600")),  # it ends with its issuer's
+    fires("QubeSecCertificateExpiring", 470, **certificate("30000x600")),
+    fires("QubeSecCertificateExpiring", 540, **certificate("30000x600")),
+    quiet("QubeSecCertificateExpiring", 440, **certificate("30000x600")),  # short-lived, and not its last tenth
+    quiet("QubeSecCertificateExpiring", 470, **certificate("90000x600")),
+    quiet("QubeSecCertificateExpiring", 470, **certificate("30000x600", "29000x600")),
     fires("QubeSecCertificateExpiring", 80, **certificate("90000x300", "3600x300")),
     fires("QubeSecCertificateExpiring", 110, **certificate("6000x300", "3600x300")),
     quiet("QubeSecCertificateExpiring", 180, **certificate("90000x300", "80000x300")),  # short-lived, not due yet

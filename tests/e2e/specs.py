@@ -111,6 +111,11 @@ GOOD = {
     "certificate-long-life": (QC, {"commonName": "x", "durationDays": 3650, "renewBefore": "720h"}),
     "certificate-client": (QC, {"certType": "client", "commonName": "c", "parentCARef": {"name": "ca"}}),
     "certificate-empty-parts": (QC, {"commonName": "x", "country": "", "state": ""}),
+    "certificate-address-alone": (QC, {"subjectAltNames": ["192.0.2.1"]}),
+    "certificate-long-name-alone": (QC, {"domain": "a" * 63 + ".example.com"}),
+    "certificate-uri-by-prefix": (QC, {"commonName": "x", "subjectAltNames": ["URI:tel:112"]}),
+    "certificate-ca-of-servers": (QC, {"certType": "ca", "commonName": "x", "usages": ["server auth"]}),
+    "certificate-time-stamping": (QC, {"commonName": "x", "usages": ["timestamping", "content commitment"]}),
 }  # fmt: skip
 
 BAD = {
@@ -278,6 +283,9 @@ BAD = {
             ("name-spaces", {"subjectAltNames": ["a b.example.com"]}, ONLY_VALIDATOR),
             ("name-address", {"subjectAltNames": ["10.0.0.256"]}, ONLY_VALIDATOR),
             ("name-mail", {"subjectAltNames": ["@example.com"]}, ONLY_VALIDATOR),
+            ("name-port", {"subjectAltNames": ["web:8443"]}, ONLY_VALIDATOR),
+            ("name-prefix-length", {"subjectAltNames": ["fd00::/8"]}, ONLY_VALIDATOR),
+            ("name-address-in-address", {"subjectAltNames": ["::ffff:192.0.2.1"]}, ONLY_VALIDATOR),
             ("names-text", {"subjectAltNames": "a.example.com"}, BOTH),
             ("names-101", {"subjectAltNames": names(101)}, BOTH),
             ("domain-empty-name", {"domain": "a.example.com,,b.example.com"}, ONLY_VALIDATOR),
@@ -286,6 +294,8 @@ BAD = {
             ("usage", {"usages": ["key encipherment"]}, BOTH),
             ("usage-unknown", {"usages": ["x"]}, BOTH),
             ("usage-of-ca", {"usages": ["cert sign"]}, ONLY_VALIDATOR),
+            ("usage-commitment-of-server", {**SERVER, "commonName": "a.example.com", "usages": ["content commitment"]}, ONLY_VALIDATOR),
+            ("usage-stamping-and-more", {"usages": ["timestamping", "code signing"]}, ONLY_VALIDATOR),
             ("ca-without-usage", {"certType": "ca", "usages": ["digital signature"]}, ONLY_VALIDATOR),
             ("usage-twice", {"usages": ["server auth", "server auth"]}, ONLY_SCHEMA),  # twice is harmless: a set all the same
             ("rotationPolicy", {"privateKey": {"rotationPolicy": "Sometimes"}}, BOTH),

@@ -86,8 +86,8 @@ def test_a_chain(api, made, tmp_path):
     assert (status["subject"], status["issuer"]) == ("CN=example.com", "CN=Middle")
     assert api.get(QC, made, "middle")["status"]["issuer"] == "CN=Root,O=Bücher AG,C=DE"
     assert len(status["serialNumber"]) == 40
-    assert seconds(status["notAfter"]) - seconds(status["notBefore"]) == 90 * 86400 + 60
-    assert seconds(status["renewalTime"]) == seconds(status["notAfter"]) - 30 * 86400
+    assert seconds(status["notAfter"]) - seconds(status["notBefore"]) == 90 * 86400
+    assert seconds(status["renewalTime"]) == seconds(status["notAfter"]) - (90 * 86400 - 60) // 3
 
 
 def test_trap_49_extensions(api, made, tmp_path):
@@ -157,6 +157,10 @@ BAD_SPECS = {
     "wildcard": ({"domain": "*.com"}, "spec.domain: \"*.com\": not a host name: a wildcard"),
     "inner wildcard": ({"subjectAltNames": ["a.*.example.com"]}, "spec.subjectAltNames[0]"),
     "port": ({"domain": "example.com:443"}, "a host name has no port"),
+    "port of one label": ({"domain": "web:8443"}, 'spec.domain: "web:8443": not a host name: a host name has no port'),
+    "mapped address": ({"domain": "::ffff:192.0.2.1"}, "write 192.0.2.1"),
+    "commitment": ({"domain": "a.example", "usages": ["content commitment"]}, "does not go with server auth"),
+    "stamps and more": ({"domain": "a.example", "usages": ["timestamping", "server auth"]}, "must be the only extended key usage"),
     "underscore": ({"domain": "my_host.example"}, "no underscore"),
     "long label": ({"domain": "a" * 64 + ".example"}, "longer than 63"),
     "bad address": ({"domain": "192.0.2.300"}, "as if it were an address"),
@@ -210,6 +214,62 @@ def test_path_lengths(api, made):
     api.wait_status(QC, made, "orphan", "Pending", "WaitingForQuantumCertificate")
 
 
+def test_path_lengths_are_inherited(api, operator, namespace, tmp_path):
+    api.make(
+        certificate(namespace, "root", "ca", commonName="Root", pathLen=1),
+        certificate(namespace, "middle", "ca", "root", commonName="Middle"),
+        certificate(namespace, "leaf", "server", "middle", domain="a.example"),
+    )
+    assert "CA:TRUE, pathlen:0" in text_of(tmp_path, secret(api, namespace, "middle")["cert.pem"])
+    verify(tmp_path, secret(api, namespace, "leaf"), "sslserver")
+    api.create(certificate(namespace, "below", "ca", "middle", commonName="Below"))
+    assert "pathLen 0" in api.wait_status(QC, namespace, "below", "Failed", "InvalidSpec")["status"]["error"]
+    # What stands below follows an edit above.
+    before = api.get(QC, namespace, "middle")
+    api.patch(QC, namespace, "root", {"spec": {"pathLen": 2}})
+    wait_reissued(api, namespace, "middle", serial(before))
+    wait_until("one more may follow", lambda: "pathlen:1" in text_of(tmp_path, secret(api, namespace, "middle")["cert.pem"]))
+    api.wait_success(QC, namespace, "below")
+
+
+def test_a_ca_of_servers_only(api, operator, namespace, tmp_path):
+    api.make(
+        certificate(namespace, "root", "ca", commonName="Root", usages=["server auth"]),
+        certificate(namespace, "leaf", "server", "root", domain="a.example"),
+    )
+    verify(tmp_path, secret(api, namespace, "leaf"), "sslserver")
+    api.create(certificate(namespace, "client", "client", "root", commonName="client"))
+    failed = api.wait_status(QC, namespace, "client", "Failed", "InvalidSpec")
+    assert "spec.usages: client auth is not among the extended key usages" in failed["status"]["error"]
+
+
+def test_time_stamping(api, operator, namespace, tmp_path):
+    api.make(certificate(namespace, "stamp", commonName="Stamps", usages=["timestamping"]))
+    content = secret(api, namespace, "stamp")
+    assert "X509v3 Extended Key Usage: critical\n                Time Stamping\n" in text_of(tmp_path, content["cert.pem"])
+    verify(tmp_path, content, "timestampsign")
+
+
+@pytest.mark.parametrize(
+    "name, subject",
+    [("192.0.2.1", "CN=192.0.2.1"), ("2001:DB8::1", "CN=2001:db8::1"), ("a" * 63 + ".example", "CN=ni:///sha-256")],
+)
+def test_self_signed_for_one_name_alone(api, operator, namespace, tmp_path, name, subject):
+    [found] = api.make(certificate(namespace, "alone", subjectAltNames=[name]))
+    assert found["status"]["subject"].startswith(subject) and found["status"]["issuer"] == found["status"]["subject"]
+    content = secret(api, namespace, "alone")
+    verify(tmp_path, content, "sslserver")
+    for wanted in (name, "a" * 60):
+        option = "-verify_ip" if ":" in wanted or wanted[0] == "1" else "-verify_hostname"
+        arguments = ("verify", "-x509_strict", "-CAfile", "ca.pem", option, wanted, "chain.pem")
+        files = {"ca_pem": content["ca.crt"], "chain_pem": content["tls.crt"]}
+        if wanted == name:
+            openssl(tmp_path, *arguments, **files)
+        else:
+            with pytest.raises(AssertionError):
+                openssl(tmp_path, *arguments, **files)
+
+
 def test_cycles_are_refused_and_can_be_broken(api, operator, namespace):
     for name, above in (("a", "b"), ("b", "c"), ("c", "a"), ("self", "self")):
         api.create(certificate(namespace, name, "ca", above, commonName=name))
@@ -228,6 +288,11 @@ def test_the_end_is_not_past_the_issuers(api, operator, namespace):
     )
     assert leaf["status"]["notAfter"] == root["status"]["notAfter"]
     assert "issuer" in leaf["status"]["warning"]
+    assert "renewalTime" not in leaf["status"] and "renewalTime" in root["status"]
+    metrics = operator.metrics()
+    labels = f'{{name="leaf",namespace="{namespace}",issuer_name="root"}}'
+    assert f"qubesec_certificate_expiration_timestamp_seconds{labels}" in metrics
+    assert f"qubesec_certificate_renewal_timestamp_seconds{labels}" not in metrics, "the alert goes by it"
     wait_until("an Event warns", lambda: api.events(namespace, "leaf", "NotAfterClamped"))
     assert api.events(namespace, "leaf", "NotAfterClamped")[0]["type"] == "Warning"
     assert api.events(namespace, "root", "NotAfterClamped") == []
@@ -238,7 +303,102 @@ def test_dates_past_2049(api, operator, namespace, tmp_path):
     assert "2126 GMT" in text_of(tmp_path, secret(api, namespace, "long")["cert.pem"])
 
 
+# ---- a CA that is not Ready
+
+
+def wait_pending(api, namespace, name, *words):
+    found = api.wait_status(QC, namespace, name, "Pending", "WaitingForQuantumCertificate")
+    message = ready_of(found)["message"]
+    assert all(word in message for word in words), message
+    return found
+
+
+def test_a_ca_issues_while_its_root_is_away(api, made, tmp_path):
+    """As the guide to a private PKI has it: the root and its Secret are taken out of the cluster."""
+    before = api.get(QC, made, "server")
+    api.delete(QC, made, "root")
+    wait_pending(api, made, "middle")
+    wait_until("its Secret is gone", lambda: api.find("Secret", made, "root-secret") is None)
+    [other] = api.make(certificate(made, "other", "server", "middle", domain="other.example"))
+    assert other["status"]["issuer"] == "CN=Middle"
+    verify(tmp_path, secret(api, made, "other"), "sslserver")
+    api.patch(QC, made, "server", {"spec": {"subjectAltNames": ["example.com", "www.example.com"]}})
+    wait_reissued(api, made, "server", serial(before))
+    verify(tmp_path, secret(api, made, "server"), "sslserver")
+    assert ready_of(api.get(QC, made, "client"))["status"] == "True", "only the CA itself says what is wrong"
+    wait_pending(api, made, "middle")
+
+
+def test_a_restart_below_a_ca_whose_root_is_away(api, operators, made):
+    api.delete(QC, made, "root")
+    wait_pending(api, made, "middle")
+    wait_until("its Secret is gone", lambda: api.find("Secret", made, "root-secret") is None)
+    before = api.get(QC, made, "server")
+    operators.stop()
+    operators.default().settle()
+    assert api.get(QC, made, "server") == before
+    api.make(certificate(made, "other", "server", "middle", domain="other.example"))
+
+
+def test_a_ca_issues_in_spite_of_a_bad_edit(api, made, tmp_path):
+    before = api.get(QC, made, "middle")
+    api.patch(QC, made, "middle", {"spec": {"subjectAltNames": ["a_b.example"]}})
+    api.wait_status(QC, made, "middle", "Failed", "InvalidSpec")
+    api.make(certificate(made, "other", "server", "middle", domain="other.example"))
+    verify(tmp_path, secret(api, made, "other"), "sslserver")
+    assert ready_of(api.get(QC, made, "server"))["status"] == "True"
+    api.patch(QC, made, "middle", {"spec": {"subjectAltNames": None}})
+    assert serial(api.wait_success(QC, made, "middle")) == serial(before)
+
+
+def test_a_ca_issues_while_it_may_not_read_its_root(api, operator, namespace, tmp_path):
+    """Its issuer is in another namespace, and the grant was taken back."""
+    api.make(certificate(namespace, "root", "ca", commonName="Root"), certificate(namespace, "middle", "ca", "root", commonName="Middle"))
+    api.patch(QC, namespace, "middle", {"spec": {"parentCARef": {"namespace": "kube-system"}}})
+    api.wait_status(QC, namespace, "middle", "Failed", "AccessDenied")
+    api.make(certificate(namespace, "leaf", "server", "middle", domain="a.example"))
+    verify(tmp_path, secret(api, namespace, "leaf"), "sslserver")
+
+
+def test_a_ca_issues_until_it_is_gone(api, made):
+    """Nobody looks again at one that waits for its finalizer; its deletion is an edit that is not waited for."""
+    api.patch(QC, made, "middle", {"metadata": {"finalizers": ["example.com/hold"]}})
+    api.delete(QC, made, "middle")
+    api.make(certificate(made, "other", "server", "middle", domain="other.example"))
+    api.patch(QC, made, "middle", {"metadata": {"finalizers": None}})
+    api.wait_gone(QC, made, "middle")
+
+
+def test_a_ca_that_cannot_verify_its_secret_is_waited_for(api, made):
+    """Whatever is in the Secret of a CA that is not Ready, nothing is signed with what was not verified."""
+    api.patch(QC, made, "middle", {"spec": {"subjectAltNames": ["a_b.example"]}})
+    api.wait_status(QC, made, "middle", "Failed", "InvalidSpec")
+    api.patch("Secret", made, "middle-secret", {"metadata": {"annotations": {"example.com/changed": "yes"}}})
+    api.create(certificate(made, "other", "server", "middle", domain="other.example"))
+    wait_pending(api, made, "other", "cannot verify its changed Secret")
+    api.patch(QC, made, "middle", {"spec": {"subjectAltNames": None}})
+    api.wait_success(QC, made, "other")
+
+
+def test_a_ca_that_never_was_ready_is_waited_for(api, operator, namespace):
+    api.create(certificate(namespace, "ca", "ca", subjectAltNames=["a_b.example"], commonName="CA"))
+    api.wait_status(QC, namespace, "ca", "Failed", "InvalidSpec")
+    api.create(certificate(namespace, "leaf", "server", "ca", domain="a.example"))
+    wait_pending(api, namespace, "leaf", "has failed (InvalidSpec)")
+    api.patch(QC, namespace, "ca", {"spec": {"subjectAltNames": None}})
+    api.wait_success(QC, namespace, "leaf")
+
+
 # ---- edits
+
+
+def test_no_edit_leads_across_the_line_to_cas(api, made):
+    for name, kind in (("server", "ca"), ("root", "self-signed")):
+        with pytest.raises(ApiError, match="spec.certType is immutable across ca"):
+            api.patch(QC, made, name, {"spec": {"certType": kind, "parentCARef": None, "commonName": "x"}})
+    before = api.get(QC, made, "server")
+    api.patch(QC, made, "server", {"spec": {"certType": "client"}})
+    wait_reissued(api, made, "server", serial(before))
 
 
 def test_an_edit_issues_anew_with_the_same_key(api, made):
@@ -253,7 +413,7 @@ def test_an_edit_issues_anew_with_the_same_key(api, made):
         api.patch(QC, made, "server", {"spec": change})
         same = api.wait_success(QC, made, "server")
         assert serial(same) == serial(after), f"{change} is no other certificate"
-    assert seconds(same["status"]["renewalTime"]) == seconds(same["status"]["notAfter"]) - 45 * 86400
+    assert seconds(same["status"]["renewalTime"]) == seconds(same["status"]["notAfter"]) - 45 * 86400 + 30
 
 
 def test_a_reissued_ca_reissues_what_is_below(api, made, tmp_path):

@@ -68,7 +68,8 @@ def check_status(found, life, secret):
     assert status["observedGeneration"] == metadata["generation"]
     assert status["algorithm"] == life.algorithm
     assert status["fingerprint"] == fingerprint(data_of(secret)[life.main])
-    assert status["secretRef"] == {key: secret["metadata"][key] for key in ("name", "uid", "resourceVersion")}
+    identity = {key: secret["metadata"][key] for key in ("name", "uid", "resourceVersion")}
+    assert status["secretRef"] == {**identity, "generation": metadata["generation"]}
     assert len(status.get("inputs", [])) == life.inputs
     check_time(status["lastUpdateTime"])
     ready = ready_of(found)

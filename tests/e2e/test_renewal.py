@@ -9,7 +9,7 @@ from test_certificates import certificate, secret, seconds, serial, verify, wait
 
 
 def soon(namespace, name="soon", **spec):
-    """Ten minutes long, and renewed a few seconds after it was issued."""
+    """Ten minutes long, of which one is in the past, and renewed a few seconds after it was issued."""
     return certificate(namespace, name, **{"domain": "a.example", "duration": "10m", "renewBefore": "9m56s", **spec})
 
 
@@ -17,7 +17,8 @@ def test_renewal_on_time_with_the_key_kept(api, operator, namespace, tmp_path):
     [before] = api.make(soon(namespace))
     key = secret(api, namespace, "soon")["tls.key"]
     status = before["status"]
-    assert seconds(status["notAfter"]) - seconds(status["renewalTime"]) == 9 * 60 + 56
+    assert seconds(status["notAfter"]) - seconds(status["notBefore"]) == 600
+    assert seconds(status["notAfter"]) - seconds(status["renewalTime"]) == 9 * 60 * 99 // 100
     after = wait_reissued(api, namespace, "soon", serial(before))
     late = seconds(after["status"]["notBefore"]) + 60 - seconds(status["renewalTime"])
     assert 0 <= late <= 10, f"{late} s late"  # a busy machine; without the timer it would be an hour
@@ -68,7 +69,7 @@ def at(operators):
     def start(days):
         operators.stop()
         library = operators.binary.with_name("libshifted_clock.so")
-        environment = {"LD_PRELOAD": str(library), "SHIFTED_CLOCK_SECONDS": str(days * 86400)}
+        environment = {"LD_PRELOAD": str(library), "SHIFTED_CLOCK_SECONDS": str(int(days * 86400))}
         return operators.start(environment=environment).wait_ready()
 
     yield start
@@ -106,6 +107,44 @@ def test_a_clock_that_goes_back_changes_nothing(api, operators, at, namespace):
     at(-400).settle()
     after = api.get(QC, namespace, "one")
     assert serial(after) == serial(before) and after["status"]["status"] == "Success"
+
+
+def test_what_was_issued_while_the_clock_was_ahead_is_issued_again(api, operators, at, namespace, tmp_path):
+    at(40)
+    things = (
+        certificate(namespace, "root", "ca", commonName="Root"),
+        certificate(namespace, "leaf", "server", "root", domain="a.example", durationDays=30),
+        certificate(namespace, "cut", "server", "root", domain="a.example", durationDays=500),
+    )
+    before = {one["metadata"]["name"]: one for one in api.make(*things)}
+    keys = {name: secret(api, namespace, name)["tls.key"] for name in before}
+    assert all(seconds(one["status"]["notBefore"]) > later(39) for one in before.values())
+    operators.stop()
+    operators.default()
+    for name, old in before.items():
+        found = wait_until(
+            f"{name} is valid", lambda name=name: (one := api.get(QC, namespace, name)) and seconds(one["status"]["notBefore"]) < later(0) and one
+        )
+        assert serial(found) != serial(old) and secret(api, namespace, name)["tls.key"] == keys[name]
+    wait_until("the chain is whole", lambda: secret(api, namespace, "leaf")["ca.crt"] == secret(api, namespace, "root")["cert.pem"])
+    verify(tmp_path, secret(api, namespace, "leaf"), "sslserver")
+    assert not [name for name in before if api.events(namespace, name, "SecretDamaged")]
+
+
+def test_a_ca_that_is_not_valid_yet_is_looked_at_again_when_it_is(api, operators, at, namespace):
+    """It is not issued again itself, since its spec is bad."""
+    at(85 / 86400)
+    [root] = api.make(certificate(namespace, "root", "ca", commonName="Root"))
+    begin = seconds(root["status"]["notBefore"])
+    api.patch(QC, namespace, "root", {"spec": {"subjectAltNames": ["a_b.example"]}})
+    api.wait_status(QC, namespace, "root", "Failed", "InvalidSpec")
+    operators.stop()
+    operators.default()
+    api.create(certificate(namespace, "leaf", "server", "root", domain="a.example"))
+    found = api.wait_status(QC, namespace, "leaf", "Pending", "WaitingForInput")
+    assert "is not valid before" in found["status"]["conditions"][0]["message"]
+    leaf = api.wait_success(QC, namespace, "leaf")
+    assert seconds(leaf["status"]["notBefore"]) == begin <= later(0)
 
 
 def test_an_expired_ca_is_waited_for(api, operators, at, namespace):

@@ -6,7 +6,9 @@ import time
 import pytest
 import webhook
 import yaml
-from api import KINDS, QKKP, QRN, SIGNATURE_KINDS, data_of, exchange, thing, version_of, wait_until
+from api import (
+    KINDS, QDK, QES, QKKP, QRN, QSKP, QSM, SIGNATURE_KINDS, config_map_thing, data_of, exchange, thing, version_of, wait_until,
+)  # fmt: skip
 from audit import WRITES
 from faultproxy import Blackhole, Delay, Inject, Reset, Rule
 from seen import Seen
@@ -146,6 +148,78 @@ def test_trap_35_an_api_server_that_is_behind_destroys_nothing(api, cluster, ope
     operator.settle()
     after = content_of(api, namespace), version_of(api.get("Secret", namespace, "pair")), api.get(QKKP, namespace, "pair")
     assert after == before
+
+
+# ---- a replacement because of what is not so any more
+
+
+def without_data(secrets):
+    """A list of Secrets as it is of their metadata only."""
+    items = [{key: one[key] for key in ("metadata",)} for one in secrets["items"]]
+    return {**secrets, "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "items": items}
+
+
+def start_behind(operators, proxy, through, old):
+    """An operator that is shown old answers first, by path, and then nothing; until the proxy is cleared."""
+    rules = [proxy.add(Rule(Inject(200, body), method="GET", path=path, watch=False, times=1)) for path, body in old.items()]
+    for path in old:
+        proxy.add(Rule(Blackhole(), path=path, watch=True))
+    operator = operators.start(kubeconfig=through).wait_ready()
+    operator.settle()
+    assert all(rule.hits == 1 for rule in rules)
+    return operator
+
+
+def test_trap_52_nothing_is_replaced_because_of_an_old_view_of_its_object(api, cluster, operators, proxy, through, namespace):
+    """An edit that the list does not show has been served already: what it asks for is not taken back."""
+    operators.default()
+    api.create(config_map_thing(namespace, "message", {"message": "a message"}))
+    spec = {"privateKeyRef": {"name": "signer"}, "messageRef": {"name": "message", "kind": "ConfigMap"}, "context": "old"}
+    api.make(thing(QSKP, namespace, "signer", {"algorithm": "ML-DSA-44"}), thing(QSM, namespace, "signed", spec))
+    plural = f"/{QSM.lower()}s"
+    behind = api.call("GET", api.path(QSM))
+    api.patch(QSM, namespace, "signed", {"spec": {"context": "new"}})
+    api.wait_success(QSM, namespace, "signed")
+    operators.default().settle()
+    operators.stop()
+    before = api.get("Secret", namespace, "signed-signature")
+
+    mark = cluster.audit.mark()
+    operator = start_behind(operators, proxy, through, {rf"{plural}(\?(?!.*fieldSelector)|$)": behind})
+    assert written(cluster, mark, namespace, "secrets") == []
+    assert api.get("Secret", namespace, "signed-signature") == before
+    proxy.clear()
+    proxy.cut_all()
+    operator.settle()
+    assert api.get("Secret", namespace, "signed-signature") == before
+
+
+def test_trap_52_nothing_is_replaced_because_of_an_old_view_of_its_inputs(api, cluster, operators, proxy, through, namespace):
+    """The lists, and the API server's memory, show a shared secret that has been replaced; the key is of the new one."""
+    operators.default()
+    api.make(*exchange(namespace))
+    sealed, secrets = f"/{QES.lower()}s", without_data(api.call("GET", "/api/v1/secrets"))
+    old = {
+        rf"{sealed}(\?(?!.*fieldSelector)|$)": api.call("GET", api.path(QES)),
+        r"^/api/v1/secrets(\?|$)": secrets,
+        rf"/namespaces/{namespace}/secrets/sealed\?resourceVersion=": api.get("Secret", namespace, "sealed"),
+    }
+    fingerprint = api.get(QDK, namespace, "bob")["status"]["fingerprint"]
+    lost = dict.fromkeys(("shared_secret", "ciphertext", "metadata"), "eA==")
+    api.patch("Secret", namespace, "sealed", {"data": lost})
+    wait_until("the key is another one", lambda: api.wait_success(QDK, namespace, "bob")["status"]["fingerprint"] != fingerprint)
+    operators.default().settle()
+    operators.stop()
+    before = api.get("Secret", namespace, "bob")
+
+    mark = cluster.audit.mark()
+    operator = start_behind(operators, proxy, through, old)
+    assert written(cluster, mark, namespace, "secrets") == []
+    assert api.get("Secret", namespace, "bob") == before
+    proxy.clear()
+    proxy.cut_all()
+    operator.settle()
+    assert api.get("Secret", namespace, "bob") == before
 
 
 def test_trap_35_nothing_is_ever_deleted(cluster):

@@ -9,6 +9,7 @@ yes, no or lacks (it does not know the algorithm), and a value, which is the rea
     verify PUBLIC MESSAGE CONTEXT SIGNATURE
     chain CERTIFICATES ROOT HOST             the leaf first; verified as a TLS server's of that host
     lint CERTIFICATE                         the names of the rules that it breaks
+    names CERTIFICATE                        its alternative names, a line each, if all hosts among them match it
 """
 
 import base64

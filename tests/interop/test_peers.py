@@ -15,6 +15,49 @@ ML_KEM = [f"ML-KEM-{size}" for size in (512, 768, 1024)]
 SIGNATURES = ML_DSA + SLH_DSA
 PEERS = [OpenSSL(), GO, JAVA, PYTHON]
 MESSAGE, CONTEXT, HOST = b"what is signed\x00\xff", b"qubesec", b"localhost"
+# Names of every form that is accepted, and what a client reads.
+NAMES = {
+    "a.example": "DNS:a.example",
+    "A.B-C.Example": "DNS:a.b-c.example",
+    "localhost": "DNS:localhost",
+    "*.b.example": "DNS:*.b.example",
+    "3com.example": "DNS:3com.example",
+    "bücher.example": "DNS:xn--bcher-kva.example",
+    "*.bücher.example": "DNS:*.xn--bcher-kva.example",
+    "a" * 63 + "." + "b" * 63 + "." + "c" * 63 + "." + "d" * 61: None,
+    "DNS:0x1.example": "DNS:0x1.example",
+    "192.0.2.1": "IP:192.0.2.1",
+    "255.255.255.255": "IP:255.255.255.255",
+    "2001:DB8:0:0::1": "IP:2001:db8::1",
+    "::": "IP:::",
+    "::1": "IP:::1",
+    "fe80::1": "IP:fe80::1",
+    "::192.0.2.1": "IP:::c000:201",
+    "me@example.com": "email:me@example.com",
+    "First.Last+tag!#$%&'*/=?^_`{|}~-@EXAMPLE.com": "email:First.Last+tag!#$%&'*/=?^_`{|}~-@example.com",
+    "me@bücher.example": "email:me@xn--bcher-kva.example",
+    "spiffe://example.com/workload": "URI:spiffe://example.com/workload",
+    "HTTPS://EXAMPLE.com/": "URI:https://example.com/",
+    "https://example.com:8443/Path?q=1#f": "URI:https://example.com:8443/Path?q=1#f",
+    "https://example.com:": "URI:https://example.com:",
+    "https://user:p%20w@bücher.example/a%2Fb": "URI:https://user:p%20w@xn--bcher-kva.example/a%2Fb",
+    "https://a.b.c.example?q": "URI:https://a.b.c.example?q",
+    "https://192.0.2.1/": "URI:https://192.0.2.1/",
+    "https://[2001:db8::1]:8443/": "URI:https://[2001:db8::1]:8443/",
+    "https://[::ffff:192.0.2.1]/": "URI:https://[::ffff:192.0.2.1]/",
+    "feed://face.example": "URI:feed://face.example",
+    "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6": "URI:urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+    "urn:8443:a": "URI:urn:8443:a",
+    "tag:example.com,2026:a": "URI:tag:example.com,2026:a",
+    "mailto:me@example.com": "URI:mailto:me@example.com",
+    "tel:+49-30-1": "URI:tel:+49-30-1",
+    "a:/b//c;d=e,f?g/?#h/?": "URI:a:/b//c;d=e,f?g/?#h/?",
+    "a:%41%ff": "URI:a:%41%ff",
+    "URI:tel:112": "URI:tel:112",
+    "URI:web:8443": "URI:web:8443",
+    "dead:beef": "URI:dead:beef",
+    "URI:dead:beef:1": "URI:dead:beef:1",
+}
 # What a peer is known not to have; a test says so when it has learnt it.
 LACKS = {"Go": {*SLH_DSA, *ML_KEM}, "cryptography": {*SLH_DSA, "ML-KEM-512"}}
 
@@ -46,6 +89,9 @@ def things(namespace):
     yield certificate(namespace, "hash-root", "ca", commonName="Hash root", algorithm="SLH-DSA-SHA2-128f")
     yield certificate(namespace, "hash-leaf", "server", parentCARef={"name": "hash-root"}, **leaf)
     yield certificate(namespace, "alone", "self-signed", domain=HOST.decode())
+    yield certificate(namespace, "names", "self-signed", subjectAltNames=list(NAMES), commonName="all names")
+    for number, name in enumerate(NAMES):  # each of them may be all that a certificate has
+        yield certificate(namespace, f"name-{number}", "self-signed", algorithm="ML-DSA-44", subjectAltNames=[name])
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +213,19 @@ def test_chains(api, made, peer):
         )
         judge(peer, algorithm, artefact, right)
         assert not stranger
+
+
+def test_names(api, made):
+    """Go reads each name that is accepted, as it is meant, and a client finds each host."""
+    wanted = [name if read is None else read for name, read in NAMES.items()]
+    wanted = [name if ":" in name else f"DNS:{name}" for name in wanted]
+    secrets = [api.secret(made, f"name-{number}-secret") for number in range(len(NAMES))]
+    together, *each = ask(GO, *(("names", one["cert.pem"]) for one in (api.secret(made, "names-secret"), *secrets)))
+    assert together, together.text
+    assert sorted(together.text.splitlines()) == sorted(wanted)
+    assert [answer.text for answer in each] == wanted
+    roots = ask(GO, *(("chain", one["tls.crt"], one["ca.crt"], name[4:].replace("*", "any").encode()) for one, name in zip(secrets, wanted, strict=True) if name.startswith("DNS:")))
+    assert [answer.text for answer in roots if not answer] == []
 
 
 @pytest.mark.parametrize("name", ["root", "middle", "leaf", "hash-root", "hash-leaf", "alone"])

@@ -1,7 +1,7 @@
 #include "../base/short_memory.h"
 #include "support.h"
 
-#include "crypto/certificate.h"
+#include "crypto/certificate_internal.h"
 #include "crypto/pkey_internal.h"
 
 #include <openssl/ssl.h>
@@ -394,6 +394,75 @@ static void bad_chains_do_not(void **) {
     must_fail(certificate_check_key(family.all[LEAF], other.keys[LEAF], &e), e, ERROR_CRYPTO, "another key");
 }
 
+// The same with another last byte of its signature.
+static struct certificate *with_wrong_signature(const struct certificate *certificate) {
+    struct error e;
+    struct certificate *changed;
+    X509 *x509 = reread(certificate);
+    const ASN1_BIT_STRING *signature;
+    X509_get0_signature(&signature, nullptr, x509);
+    unsigned char *bytes = (unsigned char *)ASN1_STRING_get0_data(signature);
+    bytes[ASN1_STRING_length(signature) - 1] ^= 1;
+    must(certificate_wrap(x509, &changed, &e), e);
+    return changed;
+}
+
+static void self_signatures_are_verified(void **) {
+    struct error e;
+    cleanup_family struct family family = make_family("ML-DSA-44");
+    cleanup_certificate struct certificate *root = with_wrong_signature(family.all[ROOT]);
+    must_fail(certificate_verify(root, nullptr, 0, root, 0, now, &e), e, ERROR_CRYPTO,
+              "\"CN=root\" does not verify");
+    must_fail(
+        certificate_verify(family.all[LEAF], &family.all[MIDDLE], 1, root, CERTIFICATE_SERVER_AUTH, now, &e),
+        e, ERROR_CRYPTO, "\"CN=root\" does not verify");
+    struct certificate_template template = leaf_template("alone");
+    cleanup_certificate struct certificate *alone = issue(&template, family.keys[LEAF], nullptr, nullptr);
+    cleanup_certificate struct certificate *wrong = with_wrong_signature(alone);
+    must(certificate_verify(alone, nullptr, 0, alone, CERTIFICATE_SERVER_AUTH, now, &e), e);
+    must_fail(certificate_verify(wrong, nullptr, 0, wrong, CERTIFICATE_SERVER_AUTH, now, &e), e, ERROR_CRYPTO,
+              "\"CN=alone\" does not verify");
+}
+
+// The purposes of a CA limit what is below it.
+static void cas_of_some_purposes_only(void **) {
+    struct error e;
+    cleanup_family struct family family = make_family("ML-DSA-44");
+    struct certificate_template limited = ca_template("limited", 0);
+    limited.purposes = CERTIFICATE_SERVER_AUTH | CERTIFICATE_CODE_SIGNING;
+    cleanup_certificate struct certificate *ca =
+        issue(&limited, family.keys[MIDDLE], family.all[ROOT], family.keys[ROOT]);
+    assert_int_equal(certificate_purposes(ca), limited.purposes);
+    assert_int_equal(certificate_purposes(family.all[ROOT]), 0);
+    must(certificate_verify(ca, nullptr, 0, family.all[ROOT], limited.purposes, now, &e), e);
+    must_fail(certificate_verify(ca, nullptr, 0, family.all[ROOT], CERTIFICATE_CLIENT_AUTH, now, &e), e,
+              ERROR_CRYPTO, "lacks an extended key usage");
+    struct certificate_template template = leaf_template("leaf");
+    cleanup_certificate struct certificate *server =
+        issue(&template, family.keys[LEAF], ca, family.keys[MIDDLE]);
+    template.purposes = CERTIFICATE_CLIENT_AUTH;
+    cleanup_certificate struct certificate *client =
+        issue(&template, family.keys[LEAF], ca, family.keys[MIDDLE]);
+    must(certificate_verify(server, &ca, 1, family.all[ROOT], CERTIFICATE_SERVER_AUTH, now, &e), e);
+    must_fail(certificate_verify(client, &ca, 1, family.all[ROOT], CERTIFICATE_CLIENT_AUTH, now, &e), e,
+              ERROR_CRYPTO, "does not verify");
+}
+
+// RFC 3161 section 2.3, and OpenSSL's own opinion.
+static void time_stamping_authorities(void **) {
+    cleanup_pkey struct pkey *key = new_key("ML-DSA-44");
+    struct certificate_template template = leaf_template("tsa");
+    template.purposes = CERTIFICATE_TIME_STAMPING;
+    cleanup_certificate struct certificate *certificate = issue(&template, key, nullptr, nullptr);
+    assert_int_equal(criticality(certificate, NID_ext_key_usage), 1);
+    X509 *x509 = reread(certificate);
+    assert_int_equal(X509_check_purpose(x509, X509_PURPOSE_TIMESTAMP_SIGN, 0), 1);
+    X509_free(x509);
+    template.purposes = CERTIFICATE_OCSP_SIGNING;
+    cleanup_certificate struct certificate *other = issue(&template, key, nullptr, nullptr);
+    assert_int_equal(criticality(other, NID_ext_key_usage), 0);
+}
+
 // A leaf that issues, and a CA below one whose path length is 0.
 static void rules_of_chains(void **) {
     struct error e;
@@ -565,6 +634,9 @@ int main(void) {
         cmocka_unit_test(good_chains_verify),
         cmocka_unit_test(bad_chains_do_not),
         cmocka_unit_test(lenient_clients_trust_any_root_but_no_other_chain),
+        cmocka_unit_test(self_signatures_are_verified),
+        cmocka_unit_test(cas_of_some_purposes_only),
+        cmocka_unit_test(time_stamping_authorities),
         cmocka_unit_test(rules_of_chains),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(what_is_no_chain),

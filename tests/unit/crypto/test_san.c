@@ -60,6 +60,10 @@ static void what_is_no_host_name(void **) {
     refuses("10.0.0.0/8", "prefix length");
     refuses("192.0.2.300", "as if it were an address");
     refuses("1.2.3", "as if it were an address");
+    refuses("127.0x1", "as if it were an address"); // some clients' 127.0.0.1
+    refuses("a.0XFF", "as if it were an address");
+    refuses("a.0x", "as if it were an address");
+    reads("a.0xg", SAN_DNS, "a.0xg");
     refuses("a!.example", "letters, digits and '-'");
     refuses("xn--a.example", "not a host name");            // no valid A-label
     refuses("\xf0\x9f\x92\xa9.example", "not a host name"); // emoji are not of IDNA 2008
@@ -93,12 +97,42 @@ static void addresses(void **) {
     assert_int_equal(san.bytes_length, 4);
     assert_memory_equal(san.bytes, "\xc0\x00\x02\x01", 4);
     san_free(&san);
-    must(san_parse("::ffff:192.0.2.1", &san, &e), e); // stays one of 16 bytes
-    assert_int_equal(san.bytes_length, 16);
-    san_free(&san);
+    reads("::192.0.2.1", SAN_IP, "::192.0.2.1");
     refuses("IP:example.com", "not an IP address");
     refuses("IP:10.0.0.0/8", "not an IP address");
     refuses("IP:fe80::1%eth0", "zone");
+    // Go refuses a whole certificate with such an address.
+    refuses("::ffff:192.0.2.1", "an IPv4 address in an IPv6 address, which clients refuse; write 192.0.2.1");
+    refuses("IP:::FFFF:c000:201", "write 192.0.2.1");
+}
+
+// They would be URIs by their form.
+static void what_looks_like_an_address_is_none_of_the_others(void **) {
+    static const char *const texts[] = {"fe80::1%eth0", "fe80::1%ee", "fd00::/8",
+                                        "fd00:1:2:3",   "dead:beef:", "aa:bb:cc:dd:ee:ff"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        refuses(texts[i], "not an IP address");
+    }
+    reads("feed://example.com/a", SAN_URI, "feed://example.com/a");
+    reads("dead:beef", SAN_URI, "dead:beef");
+    reads("a:/b:c", SAN_URI, "a:/b:c");
+    reads("URI:dead:beef:", SAN_URI, "dead:beef:");
+}
+
+static void a_host_and_a_port_are_no_uri(void **) {
+    static const char *const texts[] = {"web:8443",        "web:8443/healthz",  "web:0?a",  "web-1:443#a",
+                                        "example.com:443", "cafe:8443",         "DNS:a:80", "192.0.2.1:80",
+                                        "DNS:[::1]:80",    "localhost:00000001"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        refuses(texts[i], "a host name has no port");
+    }
+    refuses("web:8443",
+            "not a host name: a host name has no port; if it is meant as a URI, write URI:web:8443");
+    refuses("web:", "not an absolute URI");
+    reads("URI:tel:112", SAN_URI, "tel:112"); // said in so many words
+    reads("tel:+49-30-1", SAN_URI, "tel:+49-30-1");
+    reads("urn:8443:a", SAN_URI, "urn:8443:a");
+    reads("web://a:8443", SAN_URI, "web://a:8443");
 }
 
 static void e_mail_addresses(void **) {
@@ -181,7 +215,7 @@ static void names_are_compared(void **) {
          "xn--bcher-kva.example", true},
         {"2001:db8::1", "2001:DB8:0::1", true},
         {"example.com", "www.example.com", false},
-        {"192.0.2.1", "::ffff:192.0.2.1", false},
+        {"192.0.2.1", "::192.0.2.1", false},
         {"urn:example.com:a", "DNS:example.com", false},
     };
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
@@ -214,6 +248,8 @@ int main(void) {
         cmocka_unit_test(what_is_no_host_name),
         cmocka_unit_test(the_longest_host_name),
         cmocka_unit_test(addresses),
+        cmocka_unit_test(what_looks_like_an_address_is_none_of_the_others),
+        cmocka_unit_test(a_host_and_a_port_are_no_uri),
         cmocka_unit_test(e_mail_addresses),
         cmocka_unit_test(uris),
         cmocka_unit_test(prefixes),

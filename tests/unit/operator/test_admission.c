@@ -228,6 +228,11 @@ static void what_was_made_from_it_stays(void **) {
     is_refused(
         update("QuantumCertificate", "{'commonName':'x'}", "{'commonName':'y','algorithm':'ML-DSA-87'}"),
         IMMUTABLE("algorithm"));
+    is_refused(update("QuantumCertificate", "{'commonName':'x'}", "{'commonName':'x','certType':'ca'}"),
+               IMMUTABLE("certType"));
+    is_refused(update("QuantumCertificate", "{'commonName':'x','certType':'ca'}",
+                      "{'commonName':'x','certType':'client','parentCARef':{'name':'a'}}"),
+               IMMUTABLE("certType"));
     is_refused(
         update(
             "QuantumDerivedKey", "{'sharedSecretRef':{'name':'a'},'salt':'00','info':'a'}",
@@ -279,7 +284,8 @@ static void all_else_may_change(void **) {
                       "{'deletionPolicy':'Retain','secretTemplate':{'labels':{'a':'b'}}}"));
     is_allowed(
         update("QuantumCertificate", "{'commonName':'x'}",
-               "{'subjectAltNames':['a.example.com'],'durationDays':9,'certType':'ca','commonName':'ca'}"));
+               "{'subjectAltNames':['a.example.com'],'durationDays':9,'certType':'client','commonName':'c',"
+               "'parentCARef':{'name':'a'}}"));
     is_allowed(update(
         "QuantumVerifySignature",
         "{'publicKeyRef':{'name':'a'},'messageRef':{'name':'a'},'signatureRef':{'name':'a'}}",

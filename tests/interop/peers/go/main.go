@@ -166,6 +166,35 @@ func lintOne(text []byte) (string, error) {
 	return "", nil
 }
 
+// The subject alternative names, with their types, once each host and address was matched as a client does it.
+func names(text []byte) (string, error) {
+	all, err := certificates(text)
+	if err != nil {
+		return "", err
+	}
+	var found, hosts []string
+	for _, name := range all[0].DNSNames {
+		found = append(found, "DNS:"+name)
+		hosts = append(hosts, strings.Replace(name, "*", "any", 1))
+	}
+	for _, address := range all[0].IPAddresses {
+		found = append(found, "IP:"+address.String())
+		hosts = append(hosts, address.String())
+	}
+	for _, address := range all[0].EmailAddresses {
+		found = append(found, "email:"+address)
+	}
+	for _, uri := range all[0].URIs {
+		found = append(found, "URI:"+uri.String())
+	}
+	for _, host := range hosts {
+		if err := all[0].VerifyHostname(host); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(found, "\n"), nil
+}
+
 func answer(do string, a [][]byte) (string, error) {
 	switch do {
 	case "private":
@@ -186,6 +215,8 @@ func answer(do string, a [][]byte) (string, error) {
 		return sign(a[0], a[1], a[2])
 	case "chain":
 		return chain(a[0], a[1], a[2])
+	case "names":
+		return names(a[0])
 	case "lint":
 		return lintOne(a[0])
 	}
