@@ -238,6 +238,10 @@ bool pkey_expanded_pem(const struct pkey *pkey, struct secret **ret_pem, struct 
     return secret_copy(text, (size_t)length, ret_pem, e);
 }
 
+bool pkey_best_pem(const struct pkey *pkey, struct secret **ret_pem, struct error *e) {
+    return pkey_has_seed(pkey) ? pkey_private_pem(pkey, ret_pem, e) : pkey_expanded_pem(pkey, ret_pem, e);
+}
+
 static bool check_same_private(const struct pkey *one, const struct pkey *other, struct error *e) {
     cleanup_secret struct secret *left = nullptr;
     cleanup_secret struct secret *right = nullptr;

@@ -64,6 +64,10 @@ bool pkey_has_seed(const struct pkey *pkey);
 // reads it. Errors: as of pkey_private, CRYPTO.
 [[nodiscard]] bool pkey_expanded_pem(const struct pkey *pkey, struct secret **ret_pem, struct error *e);
 
+// The private key as PEM in the better form: as pkey_private_pem where its seed is known, else as
+// pkey_expanded_pem. *ret_pem is owned. Errors: as of these.
+[[nodiscard]] bool pkey_best_pem(const struct pkey *pkey, struct secret **ret_pem, struct error *e);
+
 // Checks that two keys are the same: algorithm, public key, and, when both have one, private key (compared as
 // raw encodings). Errors: CRYPTO (they differ; the message says in what), NO_MEMORY.
 [[nodiscard]] bool pkey_check_same(const struct pkey *one, const struct pkey *other, struct error *e);

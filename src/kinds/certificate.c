@@ -187,7 +187,7 @@ static bool add_key(const struct pkey *pkey, struct secret_data *data, struct er
     cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);
     struct secret *private_pem;
     struct secret *copy;
-    return pkey_private_pem(pkey, &private_pem, e) && secret_data_add(data, "tls.key", private_pem, e) &&
+    return pkey_best_pem(pkey, &private_pem, e) && secret_data_add(data, "tls.key", private_pem, e) &&
            secret_copy(secret_view(private_pem), secret_length(private_pem), &copy, e) &&
            secret_data_add(data, "key.pem", copy, e) && pkey_public_pem(pkey, &pem, e) &&
            secret_data_add_text(data, "pub.pem", buffer_text(&pem), e);
@@ -401,26 +401,52 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
 
 // ---- putting right
 
-// The certificate for pkey that the previous output held; *ret_leaf is owned, NULL: none can be found.
-static bool find_leaf(const struct secret_data *previous, const struct pkey *pkey,
-                      struct certificate **ret_leaf, struct error *e) {
-    static const char *const names[] = {"tls.crt", "cert.pem"};
-    *ret_leaf = nullptr;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && *ret_leaf == nullptr; i++) {
-        const struct secret *entry = secret_data_get(previous, names[i]);
-        cleanup_certificate_chain struct certificate_chain chain = {0};
-        struct error unfit = {0};
-        bool fits = entry != nullptr && certificate_chain_read(entry, &chain, &unfit) &&
-                    certificate_check_key(chain.certificates[0], pkey, &unfit);
-        if (unfit.class == ERROR_NO_MEMORY) {
-            *e = unfit;
-            return false;
-        }
-        if (fits && !certificate_copy(chain.certificates[0], ret_leaf, e)) {
-            return false;
-        }
+// Whether the metadata was written for that certificate; METADATA_SILENT: it cannot be read.
+static bool ask_metadata(const struct certificate *leaf, const struct metadata *metadata,
+                         enum metadata_word *ret_word, struct error *e) {
+    cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);
+    cleanup_secret struct secret *entry = nullptr;
+    if (metadata == nullptr) {
+        *ret_word = METADATA_SILENT;
+        return true;
     }
+    return certificate_append_pem(leaf, &pem, e) && secret_copy(pem.data, pem.length, &entry, e) &&
+           metadata_compare_entry(metadata, "cert.pem", entry, ret_word, e);
+}
+
+// Whether a certificate is known to be the one that was made: by its metadata, or else by the status. An
+// older one of the same key would be sound too.
+static bool is_known(const struct certificate *leaf, const struct occasion *occasion, bool *ret_known,
+                     struct error *e) {
+    const struct record *record = &occasion->record;
+    const char *recorded = record->digest[0] != '\0' ? record->digest : record->fingerprint;
+    cleanup_buffer struct buffer der = buffer_create(PEM_MAX);
+    char digest[DIGEST_TEXT_SIZE];
+    enum metadata_word word;
+    if (!ask_metadata(leaf, occasion->previous_metadata, &word, e) ||
+        !certificate_append_der(leaf, &der, e) || !digest_format(der.data, der.length, digest, e)) {
+        return false;
+    }
+    *ret_known = word == METADATA_SAYS_SAME || metadata_same_digest(recorded, digest);
     return true;
+}
+
+// The certificate in the entry, if it is for pkey and known; *ret_leaf is owned, NULL: it is none.
+static bool find_in_entry(const struct occasion *occasion, const char *key, const struct pkey *pkey,
+                          struct certificate **ret_leaf, struct error *e) {
+    const struct secret *entry = secret_data_get(occasion->previous, key);
+    cleanup_certificate_chain struct certificate_chain chain = {0};
+    struct error unfit = {0};
+    bool known = false;
+    *ret_leaf = nullptr;
+    bool fits = entry != nullptr && certificate_chain_read(entry, &chain, &unfit) &&
+                certificate_check_key(chain.certificates[0], pkey, &unfit);
+    if (unfit.class == ERROR_NO_MEMORY) {
+        *e = unfit;
+        return false;
+    }
+    return !fits || (is_known(chain.certificates[0], occasion, &known, e) &&
+                     (!known || certificate_copy(chain.certificates[0], ret_leaf, e)));
 }
 
 // Whether all of the output verifies, as inspect sees it.
@@ -430,34 +456,18 @@ static bool is_whole(const struct certificate_spec *spec, const struct secret_da
     return read_stored(spec, data, &stored, unfit) && verify(spec, &stored, now, unfit);
 }
 
-// Whether a certificate is known to be the one that was made: by its metadata, or else by the status.
-static bool is_known(const struct certificate *leaf, const struct occasion *occasion, bool *ret_known,
-                     struct error *e) {
-    const struct record *record = &occasion->record;
-    cleanup_buffer struct buffer der = buffer_create(PEM_MAX);
-    char digest[DIGEST_TEXT_SIZE];
-    if (!certificate_append_der(leaf, &der, e) || !digest_format(der.data, der.length, digest, e)) {
-        return false;
-    }
-    *ret_known =
-        occasion->previous_metadata != nullptr ||
-        metadata_same_digest(record->digest[0] != '\0' ? record->digest : record->fingerprint, digest);
-    return true;
-}
-
 // Makes the output around the previous certificate, if that is the one which is wanted. *ret_done: it was.
 static bool keep_certificate(const struct certificate_spec *spec, const struct issuer *issuer,
                              const struct pkey *pkey, const struct occasion *occasion,
                              struct secret_data *data, bool *ret_done, struct error *e) {
     cleanup_certificate struct certificate *leaf = nullptr;
     struct error unfit = {0};
-    bool known = false;
     *ret_done = false;
-    if (!find_leaf(occasion->previous, pkey, &leaf, e) ||
-        (leaf != nullptr && !is_known(leaf, occasion, &known, e))) {
+    if (!find_in_entry(occasion, "tls.crt", pkey, &leaf, e) ||
+        (leaf == nullptr && !find_in_entry(occasion, "cert.pem", pkey, &leaf, e))) {
         return false;
     }
-    if (!known || !occasion->previous_is_current) {
+    if (leaf == nullptr || !occasion->previous_is_current) {
         return true;
     }
     if (!add_output(leaf, issuer, pkey, data, e)) {
@@ -479,7 +489,7 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
     const struct issuer *above = spec.parent.name != nullptr ? &issuer : nullptr;
     bool kept;
     spec.rotates_key = false;
-    if (!certificate_key_find(&spec, occasion->previous, &occasion->record, &pkey, e) ||
+    if (!certificate_key_find(&spec, occasion->previous, &pkey, e) ||
         (above != nullptr && !issuer_read(&inputs[0], &issuer, e)) ||
         !keep_certificate(&spec, above, pkey, occasion, data, &kept, e) ||
         (!kept && !issue(&spec, above, occasion, data, e))) {
@@ -503,14 +513,13 @@ static bool has_same_root(const struct secret_data *before, const struct secret_
 
 static const char *find_gone(const void *memory, const struct secret_data *before,
                              const struct secret_data *after) {
-    static const struct record nothing = {"", "", "", "", false};
     const struct certificate_spec *spec = memory;
-    cleanup_pkey struct pkey *old = nullptr;
-    cleanup_pkey struct pkey *new = nullptr;
+    cleanup_pkey struct pkey *first = nullptr;
+    cleanup_pkey struct pkey *second = nullptr;
     struct error different;
-    if (!certificate_key_find(spec, before, &nothing, &old, &different) ||
-        !certificate_key_find(spec, after, &nothing, &new, &different) ||
-        !pkey_check_same(old, new, &different)) {
+    if (!certificate_key_find(spec, before, &first, &different) ||
+        !certificate_key_find(spec, after, &second, &different) ||
+        !pkey_check_same(first, second, &different)) {
         return kind_certificate.precious;
     }
     return has_same_root(before, after) ? nullptr : "root certificate";

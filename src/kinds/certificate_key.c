@@ -4,15 +4,41 @@
 #include "crypto/signature.h"
 #include "kinds/salvage.h"
 
+// Adds to the message about two keys which one the certificate is for.
+static void name_owner(const struct secret_data *previous, struct pkey *const forms[2],
+                       const char *const names[2], struct error *e) {
+    static const char *const entries[] = {"cert.pem", "tls.crt"};
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+        const struct secret *entry = secret_data_get(previous, entries[i]);
+        cleanup_certificate_chain struct certificate_chain chain = {0};
+        struct error ignored;
+        if (entry == nullptr || !certificate_chain_read(entry, &chain, &ignored)) {
+            continue;
+        }
+        for (size_t j = 0; j < 2; j++) {
+            if (certificate_check_key(chain.certificates[0], forms[j], &ignored)) {
+                error_set(e, e->class, "%s. The certificate in %s is for the key in %s", e->message,
+                          entries[i], names[j]);
+                return;
+            }
+        }
+    }
+}
+
 bool certificate_key_find(const struct certificate_spec *spec, const struct secret_data *previous,
-                          const struct record *record, struct pkey **ret_pkey, struct error *e) {
+                          struct pkey **ret_pkey, struct error *e) {
     static const char *const names[] = {"tls.key", "key.pem"};
     cleanup_pkey struct pkey *key = nullptr;
     cleanup_pkey struct pkey *copy = nullptr;
     const struct pkey *kept;
     if (!salvage_private_key(previous, names[0], spec->algorithm, &key, e) ||
-        !salvage_private_key(previous, names[1], spec->algorithm, &copy, e) ||
-        !salvage_choose((struct pkey *[]){key, copy}, names, record, &kept, e)) {
+        !salvage_private_key(previous, names[1], spec->algorithm, &copy, e)) {
+        return false;
+    }
+    if (!salvage_choose((struct pkey *[]){key, copy}, names, signature_check_pair, "", &kept, e)) {
+        if (e->class == ERROR_KEY_MISMATCH) {
+            name_owner(previous, (struct pkey *[]){key, copy}, names, e);
+        }
         return false;
     }
     struct pkey **found = kept == key ? &key : &copy;
@@ -70,7 +96,7 @@ bool certificate_key_choose(const struct certificate_spec *spec, const struct oc
         return generate(spec, ret_pkey, e);
     }
     cleanup_pkey struct pkey *pkey = nullptr;
-    if (!certificate_key_find(spec, occasion->previous, &occasion->record, &pkey, e)) {
+    if (!certificate_key_find(spec, occasion->previous, &pkey, e)) {
         return e->class == ERROR_KEY_LOST && occasion->may_lose_key && generate(spec, ret_pkey, e);
     }
     if (!check_side(spec, occasion->previous, pkey, e)) {

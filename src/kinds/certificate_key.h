@@ -4,10 +4,11 @@
 
 #include "kinds/certificate_spec.h"
 
-// The key that a certificate's Secret holds; *ret_pkey is owned. Errors: as of salvage_choose.
+// The key that a certificate's Secret holds; *ret_pkey is owned. Errors: as of salvage_choose; of two keys
+// the message says which one the certificate is for.
 [[nodiscard]] bool certificate_key_find(const struct certificate_spec *spec,
-                                        const struct secret_data *previous, const struct record *record,
-                                        struct pkey **ret_pkey, struct error *e);
+                                        const struct secret_data *previous, struct pkey **ret_pkey,
+                                        struct error *e);
 
 // The key for a new certificate: the previous one, unless there was none, or spec wants another one each
 // time, or it is lost and occasion allows that. *ret_pkey is owned. Errors: as of certificate_key_find,

@@ -79,13 +79,18 @@ static bool find_ciphertext(const struct occasion *occasion, size_t length, stru
     cleanup_secret_data struct secret_data shown = {0};
     const struct secret *found;
     struct secret *decoded;
-    struct error unreadable;
+    struct error unreadable = {0};
     if (!salvage_entry(occasion, "ciphertext", length, record->digest, &found, e)) {
         return false;
     }
-    if (found == nullptr && record->ciphertext[0] != '\0' &&
-        hex_decode(record->ciphertext, strlen(record->ciphertext), ENCODING_ONE_LINE, &decoded,
-                   &unreadable)) {
+    bool is_shown =
+        found == nullptr && record->ciphertext[0] != '\0' &&
+        hex_decode(record->ciphertext, strlen(record->ciphertext), ENCODING_ONE_LINE, &decoded, &unreadable);
+    if (unreadable.class == ERROR_NO_MEMORY) {
+        *e = unreadable;
+        return false;
+    }
+    if (is_shown) {
         struct occasion by_status = *occasion;
         by_status.previous = &shown;
         if (!secret_data_add(&shown, "ciphertext", decoded, e) ||
@@ -97,6 +102,29 @@ static bool find_ciphertext(const struct occasion *occasion, size_t length, stru
         return error_set(e, ERROR_KEY_LOST, "ciphertext does not hold what was made any more");
     }
     return secret_copy(secret_view(found), secret_length(found), ret_ciphertext, e);
+}
+
+// Whether the previous output was made for pkey: what is rebuilt says so of itself.
+static bool check_public_key(const struct occasion *occasion, const struct pkey *pkey, struct error *e) {
+    const char *recorded = occasion->record.public_key_digest;
+    cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
+    char digest[DIGEST_TEXT_SIZE];
+    if (occasion->previous_is_current) {
+        return true;
+    }
+    if (!pkey_public(pkey, &raw, e) || !digest_format(raw.data, raw.length, digest, e)) {
+        return false;
+    }
+    if (recorded[0] == '\0') {
+        return error_set(e, ERROR_KEY_MISMATCH,
+                         "neither the Secret's metadata nor the status tells that it was made for the public "
+                         "key %s; nothing was written. Restore the metadata, or remove the Secret to have "
+                         "another one made",
+                         digest);
+    }
+    return strcmp(recorded, digest) == 0 ||
+           error_set(e, ERROR_KEY_LOST, "it was made for the public key %s, and spec.publicKeyRef is now %s",
+                     recorded, digest);
 }
 
 static bool repair(const void *memory, const struct input *inputs, const struct occasion *occasion,
@@ -116,7 +144,8 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
     if (shared_secret == nullptr) {
         return error_set(e, ERROR_KEY_LOST, "shared_secret does not hold what was made any more");
     }
-    if (!find_ciphertext(occasion, algorithm->ciphertext_size, &ciphertext, e) ||
+    if (!check_public_key(occasion, pkey, e) ||
+        !find_ciphertext(occasion, algorithm->ciphertext_size, &ciphertext, e) ||
         !secret_data_add(data, "ciphertext", ciphertext, e) ||
         !secret_copy(secret_view(shared_secret), secret_length(shared_secret), &copy, e) ||
         !secret_data_add(data, "shared_secret", copy, e)) {

@@ -1,7 +1,6 @@
 #include "kinds/key_pair.h"
 
 #include "crypto/keyform.h"
-#include "kinds/salvage.h"
 
 #include <string.h>
 
@@ -37,8 +36,7 @@ static bool add_private(const struct pkey *pkey, struct secret_data *data, struc
     struct secret *raw;
     struct secret *pem;
     return pkey_private(pkey, &raw, e) && secret_data_add(data, "private_key", raw, e) &&
-           (pkey_has_seed(pkey) ? pkey_private_pem(pkey, &pem, e) : pkey_expanded_pem(pkey, &pem, e)) &&
-           secret_data_add(data, "private_key.pem", pem, e);
+           pkey_best_pem(pkey, &pem, e) && secret_data_add(data, "private_key.pem", pem, e);
 }
 
 bool key_pair_produce(const struct key_pair_spec *spec, struct secret_data *data, const char **ret_algorithm,
@@ -55,7 +53,8 @@ bool key_pair_produce(const struct key_pair_spec *spec, struct secret_data *data
     return true;
 }
 
-// The PEM comes first: it has the seed.
+// The PEM comes first: it has the seed. What is left must pass its check, as it does when it is made; a key
+// that does not is left to people, since a check may fail for reasons that are none of the key's.
 bool key_pair_repair(const struct key_pair_spec *spec, key_pair_checker *check,
                      const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
                      struct error *e) {
@@ -65,8 +64,14 @@ bool key_pair_repair(const struct key_pair_spec *spec, key_pair_checker *check,
     const struct pkey *kept = nullptr;
     if (!salvage_private_key(occasion->previous, names[0], spec->algorithm, &pem, e) ||
         !salvage_private_key(occasion->previous, names[1], spec->algorithm, &raw, e) ||
-        !salvage_choose((struct pkey *[]){pem, raw}, names, &occasion->record, &kept, e) || !check(kept, e) ||
-        !add_public(kept, data, e) || !add_private(kept, data, e)) {
+        !salvage_choose((struct pkey *[]){pem, raw}, names, check, occasion->record.fingerprint, &kept, e)) {
+        return false;
+    }
+    if (!check(kept, e)) {
+        return error_wrap(e, "what is left of the private key; remove %s and %s to have a new one made",
+                          names[0], names[1]);
+    }
+    if (!add_public(kept, data, e) || !add_private(kept, data, e)) {
         return false;
     }
     *ret_algorithm = spec->algorithm->name;

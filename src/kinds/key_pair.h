@@ -1,8 +1,7 @@
 // What QuantumKEMKeyPair and QuantumSignatureKeyPair share: a key pair in its raw and PEM forms.
 #pragma once
 
-#include "crypto/pkey.h"
-#include "kinds/kind.h"
+#include "kinds/salvage.h"
 
 struct key_pair_spec {
     const struct algorithm *algorithm;
@@ -17,9 +16,6 @@ void key_pair_decode(struct spec_reader *reader, enum algorithm_family family, c
 
 // As struct kind's list_fixed.
 size_t key_pair_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]);
-
-// Checks that private and public key belong together.
-typedef bool key_pair_checker(const struct pkey *pkey, struct error *e);
 
 // As struct kind's produce, repair and inspect. What is produced has not been checked: inspect does, before
 // anybody has it.

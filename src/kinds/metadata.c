@@ -163,6 +163,9 @@ static bool load_digests(yyjson_val *root, struct metadata *metadata, struct err
     metadata->is_brief = digests == nullptr;
     metadata->digests =
         metadata->is_brief ? yyjson_obj_get(root, "fingerprints") : yyjson_obj_get(digests, "entries");
+    if (!metadata->is_brief && !yyjson_is_obj(metadata->digests)) {
+        return malformed("digests", e);
+    }
     yyjson_val *from = metadata->is_brief ? root : digests;
     return load_short(from, "recipe", metadata->recipe, sizeof(metadata->recipe), e) &&
            load_inputs(yyjson_obj_get(from, "inputs"), metadata, e);
@@ -202,10 +205,10 @@ bool metadata_same_digest(const char *one, const char *other) {
     size_t length = strlen(one);
     size_t other_length = strlen(other);
     if (length == BRIEF && other_length == DIGEST_TEXT_SIZE - 1) {
-        return memcmp(one, other + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
+        return strncmp(one, other + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
     }
     if (other_length == BRIEF && length == DIGEST_TEXT_SIZE - 1) {
-        return memcmp(other, one + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
+        return strncmp(other, one + DIGEST_PREFIX_LENGTH, BRIEF) == 0;
     }
     return strcmp(one, other) == 0;
 }

@@ -56,36 +56,66 @@ static bool name_key(const struct pkey *pkey, char ret_fingerprint[FINGERPRINT_S
     return pkey_public(pkey, &raw, e) && fingerprint_compute(raw.data, raw.length, ret_fingerprint, e);
 }
 
-static bool refuse_two(struct pkey *const forms[2], const char *const names[2], const struct record *record,
+static bool refuse_two(struct pkey *const forms[2], const char *const names[2], const char *recorded,
                        struct error *e) {
     char one[FINGERPRINT_SIZE];
     char other[FINGERPRINT_SIZE];
     if (!name_key(forms[0], one, e) || !name_key(forms[1], other, e)) {
         return false;
     }
-    bool is_known = record->fingerprint[0] != '\0';
+    bool is_known = recorded[0] != '\0';
     return error_set(e, ERROR_KEY_MISMATCH,
                      "the Secret's entries %s and %s hold two different private keys, of the public keys %s "
                      "and %s%s%s; nothing was written. Decide which of them is right, and remove the other "
                      "entry: the operator then rebuilds it",
-                     names[0], names[1], one, other, is_known ? "; the status has recorded " : "",
-                     record->fingerprint);
+                     names[0], names[1], one, other, is_known ? "; the status has recorded " : "", recorded);
 }
 
-bool salvage_choose(struct pkey *const forms[2], const char *const names[2], const struct record *record,
-                    const struct pkey **ret_pkey, struct error *e) {
+// Whether the form passes check.
+static bool is_pair(const struct pkey *form, key_pair_checker *check, bool *ret_is, struct error *e) {
+    struct error found;
+    bool is = check(form, &found);
+    if (!is && found.class != ERROR_CRYPTO) {
+        *e = found;
+        return false;
+    }
+    *ret_is = is;
+    return true;
+}
+
+// Of two forms that differ: one that can be read need not be a key.
+static bool choose_pair(struct pkey *const forms[2], const char *const names[2], key_pair_checker *check,
+                        const char *recorded, const struct pkey **ret_pkey, struct error *e) {
+    bool first;
+    bool second;
+    if (!is_pair(forms[0], check, &first, e) || !is_pair(forms[1], check, &second, e)) {
+        return false;
+    }
+    if (first == second) {
+        return refuse_two(forms, names, recorded, e);
+    }
+    *ret_pkey = first ? forms[0] : forms[1];
+    return true;
+}
+
+bool salvage_choose(struct pkey *const forms[2], const char *const names[2], key_pair_checker *check,
+                    const char *recorded, const struct pkey **ret_pkey, struct error *e) {
     struct error difference;
     if (forms[0] == nullptr && forms[1] == nullptr) {
         return error_set(e, ERROR_KEY_LOST, "neither %s nor %s holds the private key any more", names[0],
                          names[1]);
     }
-    if (forms[0] != nullptr && forms[1] != nullptr && !pkey_check_same(forms[0], forms[1], &difference)) {
+    if (forms[0] == nullptr || forms[1] == nullptr) {
+        *ret_pkey = forms[0] != nullptr ? forms[0] : forms[1];
+        return true;
+    }
+    if (!pkey_check_same(forms[0], forms[1], &difference)) {
         if (difference.class != ERROR_CRYPTO) {
             *e = difference;
             return false;
         }
-        return refuse_two(forms, names, record, e);
+        return choose_pair(forms, names, check, recorded, ret_pkey, e);
     }
-    *ret_pkey = forms[0] != nullptr ? forms[0] : forms[1];
+    *ret_pkey = pkey_has_seed(forms[0]) || !pkey_has_seed(forms[1]) ? forms[0] : forms[1];
     return true;
 }

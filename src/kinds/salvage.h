@@ -17,9 +17,14 @@
                                        const struct algorithm *algorithm, struct pkey **ret_pkey,
                                        struct error *e);
 
-// Of two forms of a private key (NULL: that one is lost) gives the better one, the first of two that are the
-// same; *ret_pkey is one of them. names: the entries', for the message. Errors: KEY_LOST (neither is there),
-// KEY_MISMATCH (they are two keys; the message says of which public keys, and which of them was recorded),
-// CRYPTO, NO_MEMORY.
+// Checks that private and public key belong together. Errors: CRYPTO (they do not), NO_MEMORY.
+typedef bool key_pair_checker(const struct pkey *pkey, struct error *e);
+
+// Of two forms of a private key (NULL: that one is lost) gives the better one: of two that are the same the
+// one with a seed, else the first; of two that differ the one that passes check, if the other does not.
+// *ret_pkey is one of them. For the message: names, the entries'; recorded, the fingerprint of the public key
+// that the status has recorded, "": it says none. Errors: KEY_LOST (neither is there), KEY_MISMATCH (they are
+// two keys; the message says of which public keys), CRYPTO, NO_MEMORY.
 [[nodiscard]] bool salvage_choose(struct pkey *const forms[2], const char *const names[2],
-                                  const struct record *record, const struct pkey **ret_pkey, struct error *e);
+                                  key_pair_checker *check, const char *recorded, const struct pkey **ret_pkey,
+                                  struct error *e);

@@ -65,6 +65,8 @@ static void each_class_has_a_name(void **) {
         assert_string_not_equal(error_class_name((enum error_class)i), "unknown");
     }
     assert_string_equal(error_class_name(ERROR_NO_MEMORY), "no_memory");
+    assert_string_equal(error_class_name(ERROR_KEY_LOST), "key_lost");
+    assert_string_equal(error_class_name(ERROR_KEY_MISMATCH), "key_mismatch");
     assert_string_equal(error_class_name((enum error_class)ERROR_CLASS_COUNT), "unknown");
     assert_string_equal(error_class_name((enum error_class) - 1), "unknown");
 }

@@ -1,6 +1,7 @@
 #include "support.h"
 
 #include "crypto/kem.h"
+#include "crypto/keyform.h"
 #include "crypto/pkey.h"
 #include "kem_answers.h"
 
@@ -216,6 +217,129 @@ static void test_damaged_private_keys(void **) {
     assert_null(none);
 }
 
+// ---- keys whose seed is not known
+
+// All families; of the last one a private key is little more than its seed.
+static const struct {
+    enum algorithm_family family;
+    const char *name;
+    bool is_seed;
+} all[] = {
+    {ALGORITHM_KEM, "ML-KEM-512", false},
+    {ALGORITHM_KEM, "ML-KEM-768", false},
+    {ALGORITHM_KEM, "ML-KEM-1024", false},
+    {ALGORITHM_SIGNATURE, "ML-DSA-44", false},
+    {ALGORITHM_SIGNATURE, "ML-DSA-65", false},
+    {ALGORITHM_SIGNATURE, "ML-DSA-87", false},
+    {ALGORITHM_SIGNATURE, "SLH-DSA-SHA2-128f", true},
+    {ALGORITHM_SIGNATURE, "SLH-DSA-SHAKE-256s", true},
+};
+enum { ALL_COUNT = sizeof(all) / sizeof(all[0]) };
+
+// A key, and the same without its seed.
+static void make_two(size_t i, struct pkey **ret_whole, struct pkey **ret_raw) {
+    struct error e;
+    const struct algorithm *algorithm = algorithm_find(all[i].family, all[i].name);
+    cleanup_secret struct secret *raw = nullptr;
+    must(pkey_generate(algorithm, ret_whole, &e), e);
+    must(pkey_private(*ret_whole, &raw, &e), e);
+    must(pkey_from_private(algorithm, secret_view(raw), secret_length(raw), ret_raw, &e), e);
+}
+
+static struct pkey *read_back(const struct pkey *pkey, const struct secret *pem) {
+    struct error e;
+    struct pkey *read = nullptr;
+    must(keyform_read_private(pkey_algorithm(pkey), secret_view(pem), secret_length(pem), &read, &e), e);
+    must(pkey_check_same(pkey, read, &e), e);
+    return read;
+}
+
+static void test_who_has_a_seed(void **) {
+    struct error e;
+    for (size_t i = 0; i < ALL_COUNT; i++) {
+        cleanup_pkey struct pkey *whole = nullptr;
+        cleanup_pkey struct pkey *raw = nullptr;
+        cleanup_pkey struct pkey *public_key = nullptr;
+        cleanup_buffer struct buffer bytes = buffer_create(10000);
+        cleanup_secret struct secret *pem = nullptr;
+        make_two(i, &whole, &raw);
+        must(pkey_public(whole, &bytes, &e), e);
+        must(pkey_from_public(pkey_algorithm(whole), bytes.data, bytes.length, &public_key, &e), e);
+        assert_true(pkey_has_seed(whole));
+        assert_int_equal(pkey_has_seed(raw), all[i].is_seed);
+        assert_false(pkey_has_seed(public_key));
+        assert_int_equal(ERR_peek_error(), 0);
+        must(pkey_private_pem(whole, &pem, &e), e);
+        cleanup_pkey struct pkey *read = read_back(whole, pem);
+        assert_true(pkey_has_seed(read));
+    }
+}
+
+// RFC 9935 section 6 and RFC 9881 section 6: expandedKey is the raw private key in an OCTET STRING of its
+// own.
+static void test_expanded_pem(void **) {
+    struct error e;
+    for (size_t i = 0; i < ALL_COUNT && !all[i].is_seed; i++) {
+        cleanup_pkey struct pkey *whole = nullptr;
+        cleanup_pkey struct pkey *raw = nullptr;
+        cleanup_secret struct secret *pem = nullptr;
+        cleanup_secret struct secret *same = nullptr;
+        make_two(i, &whole, &raw);
+        must(pkey_expanded_pem(raw, &pem, &e), e);
+        must(pkey_expanded_pem(whole, &same, &e), e);
+        assert_true(secret_equals(pem, secret_view(same), secret_length(same)));
+        cleanup_pkey struct pkey *read = read_back(whole, pem);
+        assert_false(pkey_has_seed(read));
+
+        static const char begin[] = "-----BEGIN PRIVATE KEY-----\n";
+        static const char end[] = "-----END PRIVATE KEY-----\n";
+        const char *text = (const char *)secret_view(pem);
+        size_t body = secret_length(pem) - strlen(begin) - strlen(end);
+        cleanup_secret struct secret *der = nullptr;
+        cleanup_secret struct secret *private_key = nullptr;
+        assert_memory_equal(text, begin, strlen(begin));
+        assert_memory_equal(text + strlen(begin) + body, end, strlen(end));
+        must(base64_decode(text + strlen(begin), body, ENCODING_SKIP_SPACES, &der, &e), e);
+        must(pkey_private(whole, &private_key, &e), e);
+        // SEQUENCE, version 0, the algorithm's identifier, and the two lengths: 28 bytes before the key.
+        assert_int_equal(secret_length(der), secret_length(private_key) + 28);
+        assert_memory_equal(secret_view(der) + 28, secret_view(private_key), secret_length(private_key));
+    }
+}
+
+static void test_best_pem(void **) {
+    struct error e;
+    for (size_t i = 0; i < ALL_COUNT; i++) {
+        cleanup_pkey struct pkey *whole = nullptr;
+        cleanup_pkey struct pkey *raw = nullptr;
+        cleanup_secret struct secret *seed_pem = nullptr;
+        cleanup_secret struct secret *of_whole = nullptr;
+        cleanup_secret struct secret *of_raw = nullptr;
+        make_two(i, &whole, &raw);
+        must(pkey_private_pem(whole, &seed_pem, &e), e);
+        must(pkey_best_pem(whole, &of_whole, &e), e);
+        must(pkey_best_pem(raw, &of_raw, &e), e);
+        assert_true(secret_equals(of_whole, secret_view(seed_pem), secret_length(seed_pem)));
+        assert_int_equal(secret_equals(of_raw, secret_view(seed_pem), secret_length(seed_pem)),
+                         all[i].is_seed);
+        cleanup_pkey struct pkey *read = read_back(whole, of_raw);
+        assert_int_equal(pkey_has_seed(read), all[i].is_seed);
+    }
+}
+
+static void test_a_public_key_has_no_private_pem(void **) {
+    struct error e;
+    struct secret *none = nullptr;
+    cleanup_buffer struct buffer bytes = buffer_create(10000);
+    cleanup_pkey struct pkey *pkey = pkey_of_seed(algorithm_of(0), round3_seed);
+    cleanup_pkey struct pkey *public_key = nullptr;
+    must(pkey_public(pkey, &bytes, &e), e);
+    must(pkey_from_public(algorithm_of(0), bytes.data, bytes.length, &public_key, &e), e);
+    must_fail(pkey_expanded_pem(public_key, &none, &e), e, ERROR_CRYPTO, "has no private key");
+    must_fail(pkey_best_pem(public_key, &none, &e), e, ERROR_CRYPTO, "has no private key");
+    assert_null(none);
+}
+
 static void test_algorithms_differ(void **) {
     struct error e;
     cleanup_pkey struct pkey *one = pkey_of_seed(algorithm_of(0), round3_seed);
@@ -237,6 +361,10 @@ int main(void) {
         cmocka_unit_test(test_wrong_lengths),
         cmocka_unit_test(test_modulus_check),
         cmocka_unit_test(test_damaged_private_keys),
+        cmocka_unit_test(test_who_has_a_seed),
+        cmocka_unit_test(test_expanded_pem),
+        cmocka_unit_test(test_best_pem),
+        cmocka_unit_test(test_a_public_key_has_no_private_pem),
         cmocka_unit_test(test_algorithms_differ),
     };
     return cmocka_run_group_tests_name("crypto/pkey", tests, nullptr, nullptr);

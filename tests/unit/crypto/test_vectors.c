@@ -331,6 +331,11 @@ static void run_examples(const struct algorithm *algorithm) {
     must(pkey_private_pem(both, &private_pem, &e), e);
     must(pkey_public_pem(expanded, &public_pem, &e), e);
     assert_true(secret_equals(private_pem, seed_file.data, seed_file.length));
+    snprintf(name, sizeof(name), "%s-expanded.priv", algorithm->name);
+    cleanup_buffer struct buffer expanded_file = read_file(rfc_of(algorithm), name);
+    cleanup_secret struct secret *expanded_pem = nullptr;
+    must(pkey_expanded_pem(expanded, &expanded_pem, &e), e);
+    assert_true(secret_equals(expanded_pem, expanded_file.data, expanded_file.length));
     assert_string_equal(buffer_text(&public_pem), buffer_text(&public_file));
 }
 

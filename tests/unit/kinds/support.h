@@ -28,6 +28,7 @@ struct subject {
     struct input inputs[KIND_INPUTS_MAX];
     struct secret *input_bytes[KIND_INPUTS_MAX]; // owned
     struct occasion occasion;                    // for the test to set
+    char *recorded[4];                           // owned: what occasion.record has of subject_remember
 
     struct secret_data data;       // owned
     struct metadata metadata;      // as it was made, then as it was read
@@ -43,6 +44,9 @@ static inline void subject_free(struct subject *s) {
     memory_free(s->spec);
     for (size_t i = 0; i < KIND_INPUTS_MAX; i++) {
         secret_free(s->input_bytes[i]);
+    }
+    for (size_t i = 0; i < sizeof(s->recorded) / sizeof(s->recorded[0]); i++) {
+        memory_free(s->recorded[i]);
     }
     secret_data_free(&s->data);
     json_free(s->metadata_document);
@@ -83,6 +87,7 @@ static inline bool subject_try_read(const struct kind *kind, const char *spec, s
     };
     if (kind->entries != nullptr) {
         s->common = spec_common(&reader);
+        s->common.fails_on_key_loss = kind->repair != nullptr && spec_fails_on_key_loss(&reader);
     }
     kind->decode(&reader, s->spec);
     if (kind->list_inputs != nullptr) {
@@ -199,29 +204,34 @@ static inline void subject_make(struct subject *s) {
     must(subject_try_make(s, &e), e);
 }
 
-// Rebuilds the output around what is left of it, as it would be stored, and inspects that. with_metadata: its
-// metadata entry is read first. On failure the output is as it was.
-static inline bool subject_try_repair(struct subject *s, bool with_metadata, struct error *e) {
-    struct secret_data previous = s->data;
-    struct metadata metadata = {0};
-    cleanup_json yyjson_doc *document = nullptr;
-    if (with_metadata) {
-        must(metadata_load(&previous, kind_metadata_entry(s->kind), &metadata, &document, e), *e);
+static inline const char *status_member(const struct report *report, const char *field) {
+    const char *text = yyjson_mut_get_str(yyjson_mut_obj_get(yyjson_mut_doc_get_root(report->status), field));
+    return text == nullptr ? "" : text;
+}
+
+// Lets the object's status say of the output what source's last inspection has reported. is_current: that it
+// was made from what there is now.
+static inline void subject_remember(struct subject *s, const struct subject *source, bool is_current) {
+    const char *const texts[] = {source->report.fingerprint, source->report.digest,
+                                 status_member(&source->report, "publicKeyDigest"),
+                                 status_member(&source->report, "ciphertext")};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        char *copy = memory_copy_text(texts[i]);
+        memory_free(s->recorded[i]);
+        s->recorded[i] = copy;
     }
-    s->data = (struct secret_data){0};
-    s->occasion.inputs = s->inputs;
-    s->occasion.previous = &previous;
-    s->occasion.previous_metadata = with_metadata ? &metadata : nullptr;
-    bool done = kind_repair(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &s->metadata.algorithm, e);
-    s->occasion.previous = nullptr;
-    s->occasion.previous_metadata = nullptr;
-    if (!done) {
-        secret_data_free(&s->data);
-        s->data = previous;
-        return false;
-    }
-    secret_data_free(&previous);
-    return subject_inspect(s, e);
+    s->occasion.record = (struct record){
+        .fingerprint = s->recorded[0],
+        .digest = s->recorded[1],
+        .public_key_digest = s->recorded[2],
+        .ciphertext = s->recorded[3],
+        .is_current = is_current,
+    };
+    s->occasion.previous_is_current = is_current;
+}
+
+static inline void subject_forget(struct subject *s) {
+    s->occasion.record = (struct record){"", "", "", "", false};
 }
 
 // Judges the output as one that was read from a Secret: its metadata, its entries, its fingerprint and its
@@ -238,7 +248,7 @@ static inline bool subject_judge(struct subject *s, struct error *e) {
         return error_set(e, ERROR_CRYPTO, "another fingerprint");
     }
     make_recipe(s, recipe);
-    return strcmp(recipe, s->metadata.recipe) == 0 || error_set(e, ERROR_CRYPTO, "another recipe");
+    return metadata_same_digest(recipe, s->metadata.recipe) || error_set(e, ERROR_CRYPTO, "another recipe");
 }
 
 static inline void assert_sound(struct subject *s) {
@@ -314,15 +324,16 @@ static inline struct secret *remove_entry(struct subject *s, const char *key) {
     return nullptr;
 }
 
-// Sets, or with json NULL removes, one member of the metadata entry; ' stands for ".
-static inline void change_metadata(struct subject *s, const char *member, const char *json) {
+// Sets, or with json NULL removes, one member of the metadata entry, which must have it or must not (is_new);
+// ' stands for ".
+static inline void edit_metadata(struct subject *s, const char *member, const char *json, bool is_new) {
     struct error e;
     const struct secret *entry = entry_of(s, kind_metadata_entry(s->kind));
     cleanup_json yyjson_doc *document = nullptr;
     must(json_parse((const char *)secret_view(entry), secret_length(entry), &document, &e), e);
     cleanup_json_mut yyjson_mut_doc *changed = yyjson_doc_mut_copy(document, nullptr);
     yyjson_mut_val *root = yyjson_mut_doc_get_root(changed);
-    assert_non_null(yyjson_mut_obj_remove_key(root, member));
+    assert_int_equal(yyjson_mut_obj_remove_key(root, member) == nullptr, is_new);
     if (json != nullptr) {
         cleanup_json yyjson_doc *value = parse_quoted(json);
         assert_true(yyjson_mut_obj_add_val(changed, root, member,
@@ -331,6 +342,14 @@ static inline void change_metadata(struct subject *s, const char *member, const 
     cleanup_buffer struct buffer text = buffer_create(STATUS_MAX);
     must(json_write(changed, &text, &e), e);
     replace_entry(s, kind_metadata_entry(s->kind), text.data, text.length);
+}
+
+static inline void change_metadata(struct subject *s, const char *member, const char *json) {
+    edit_metadata(s, member, json, false);
+}
+
+static inline void add_metadata(struct subject *s, const char *member, const char *json) {
+    edit_metadata(s, member, json, true);
 }
 
 // Takes out, cuts, lengthens and changes each entry in turn: none of it may pass, and all of it must be put
@@ -404,9 +423,8 @@ static inline void assert_status(const struct subject *s, const char *expected) 
 }
 
 static inline const char *status_text(const struct subject *s, const char *field) {
-    const char *text =
-        yyjson_mut_get_str(yyjson_mut_obj_get(yyjson_mut_doc_get_root(s->report.status), field));
-    if (text == nullptr) {
+    const char *text = status_member(&s->report, field);
+    if (text[0] == '\0') {
         fail_msg("the status has no text %s", field);
     }
     return text;
@@ -417,6 +435,19 @@ static inline void assert_fingerprint_of(const struct subject *s, const void *by
     char fingerprint[FINGERPRINT_SIZE];
     must(fingerprint_compute(bytes, length, fingerprint, &e), e);
     assert_string_equal(s->report.fingerprint, fingerprint);
+}
+
+// What is public has its digest shown.
+static inline void assert_digest_of(const struct subject *s, const void *bytes, size_t length) {
+    struct error e;
+    char digest[DIGEST_TEXT_SIZE];
+    must(digest_format(bytes, length, digest, &e), e);
+    assert_string_equal(s->report.digest, digest);
+}
+
+static inline void assert_public_digest(const struct subject *s, const struct secret *bytes) {
+    assert_fingerprint_of(s, secret_view(bytes), secret_length(bytes));
+    assert_digest_of(s, secret_view(bytes), secret_length(bytes));
 }
 
 // The recipe as text, owned.

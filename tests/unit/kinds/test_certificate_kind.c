@@ -1,4 +1,4 @@
-#include "support.h"
+#include "certificates.h"
 
 #include "crypto/certificate.h"
 #include "crypto/keyform.h"
@@ -6,38 +6,6 @@
 #include <openssl/x509v3.h>
 
 static const struct kind *const kind = &kind_certificate;
-
-enum { DAY = 24 * 3600 };
-
-// With the fastest algorithm, and this in the spec besides.
-static struct subject read_spec(const char *more) {
-    char spec[1000];
-    snprintf(spec, sizeof(spec), "{'algorithm':'ML-DSA-44'%s}", more);
-    return subject_read(kind, spec);
-}
-
-// What a parent's Secret gives: key, chain and root, one after the other.
-static void give_parent(struct subject *s, const struct subject *parent) {
-    static const char *const keys[] = {"tls.key", "tls.crt", "ca.crt"};
-    struct error e;
-    cleanup_buffer struct buffer bundle = buffer_create(1 << 20);
-    for (size_t i = 0; i < 3; i++) {
-        const struct secret *entry = entry_of(parent, keys[i]);
-        must(buffer_append(&bundle, secret_view(entry), secret_length(entry), &e), e);
-    }
-    subject_give(s, 0, parent->metadata.algorithm, bundle.data, bundle.length);
-}
-
-static struct subject made(const char *more, const struct subject *parent) {
-    struct subject s = read_spec(more);
-    if (parent != nullptr) {
-        give_parent(&s, parent);
-    }
-    subject_make(&s);
-    assert_entries(&s);
-    assert_sound(&s);
-    return s;
-}
 
 static void refused(const char *more, const struct subject *parent, enum error_class class,
                     const char *part) {
@@ -57,15 +25,6 @@ static size_t count_certificates(const struct subject *s, const char *key) {
     return count;
 }
 
-static bool same_entry(const struct subject *one, const char *key, const struct subject *other,
-                       const char *other_key) {
-    const struct secret *value = entry_of(other, other_key);
-    return secret_equals(entry_of(one, key), secret_view(value), secret_length(value));
-}
-
-static const char root_spec[] = ",'certType':'ca','commonName':'root'";
-static const char leaf_spec[] = ",'certType':'server','domain':'a.example','parentCARef':{'name':'p'}";
-
 // ---- what is made
 
 static void self_signed(void **) {
@@ -83,7 +42,13 @@ static void self_signed(void **) {
     assert_int_equal(s.report.renew_at, s.report.expires_at - (10 * DAY - 60) / 3);
     assert_null(s.report.warning);
     cleanup_buffer struct buffer text = buffer_create(STATUS_MAX);
+    cleanup_buffer struct buffer der = buffer_create(STATUS_MAX);
+    cleanup_certificate_chain struct certificate_chain chain = {0};
     struct error e;
+    must(certificate_chain_read(entry_of(&s, "cert.pem"), &chain, &e), e);
+    must(certificate_append_der(chain.certificates[0], &der, &e), e);
+    assert_fingerprint_of(&s, der.data, der.length);
+    assert_digest_of(&s, der.data, der.length);
     must(json_write(s.report.status, &text, &e), e);
     assert_null(strstr(buffer_text(&text), "PRIVATE"));
 }
@@ -379,25 +344,80 @@ static void the_key_is_kept_unless_it_is_to_rotate(void **) {
     cleanup_subject struct subject same = read_spec(",'domain':'b.example'");
     make_again(&same, &before);
     assert_true(same_entry(&same, "tls.key", &before, "tls.key"));
+    assert_null(kind->find_gone(same.spec, &before.data, &same.data));
     cleanup_subject struct subject rotated =
         read_spec(",'domain':'a.example','privateKey':{'rotationPolicy':'Always'}");
     make_again(&rotated, &before);
     assert_false(same_entry(&rotated, "tls.key", &before, "tls.key"));
+    assert_string_equal(kind->find_gone(rotated.spec, &before.data, &rotated.data), "private key");
 }
 
-static void a_key_that_not_all_agree_on_is_not_kept(void **) {
-    static const char *const keys[] = {"tls.key", "key.pem", "pub.pem"};
-    for (size_t i = 0; i < 3; i++) {
+// Public things, and either copy of the key, may be what they like.
+static void a_key_is_kept_whatever_is_beside_it(void **) {
+    for (const char *const *key = kind->entries; *key != nullptr; key++) {
+        cleanup_subject struct subject before = made(",'domain':'a.example'", nullptr);
+        cleanup_subject struct subject s = read_spec(",'domain':'b.example'");
+        cleanup_secret struct secret *own = copy_entry(&before, "tls.key");
+        replace_entry(&before, *key, "nothing", 7);
+        make_again(&s, &before);
+        assert_true(entry_is(&s, "tls.key", own));
+        assert_true(entry_is(&s, "key.pem", own));
+        secret_free(remove_entry(&before, *key));
+        make_again(&s, &before);
+        assert_true(entry_is(&s, "tls.key", own));
+        assert_sound(&s);
+    }
+}
+
+static void two_keys_are_left_for_people_to_decide_on(void **) {
+    struct error e;
+    static const char *const keys[] = {"tls.key", "key.pem"};
+    for (size_t i = 0; i < 2; i++) {
         cleanup_subject struct subject before = made(",'domain':'a.example'", nullptr);
         cleanup_subject struct subject other = made(",'domain':'a.example'", nullptr);
-        cleanup_subject struct subject s = read_spec(",'domain':'a.example'");
+        cleanup_subject struct subject s = read_spec(",'domain':'b.example'");
         take_entry(&before, keys[i], &other);
-        make_again(&s, &before);
-        assert_false(same_entry(&s, "tls.key", &before, "tls.key"));
-        assert_false(same_entry(&s, "tls.key", &before, "key.pem"));
-        secret_free(remove_entry(&before, keys[i]));
-        make_again(&s, &before);
-        assert_sound(&s);
+        s.occasion.previous = &before.data;
+        s.occasion.may_lose_key = true; // it is not lost
+        must_fail(subject_try_make(&s, &e), e, ERROR_KEY_MISMATCH,
+                  "the Secret's entries tls.key and key.pem hold two different private keys");
+        assert_int_equal(s.data.count, 0);
+        s.occasion.previous = nullptr;
+    }
+}
+
+static void a_lost_key_is_made_anew_only_where_it_may_be(void **) {
+    struct error e;
+    cleanup_subject struct subject before = made(",'domain':'a.example'", nullptr);
+    cleanup_subject struct subject s = read_spec(",'domain':'a.example'");
+    secret_free(remove_entry(&before, "tls.key"));
+    replace_entry(&before, "key.pem", "no key", 6);
+    s.occasion.previous = &before.data;
+    must_fail(subject_try_make(&s, &e), e, ERROR_KEY_LOST,
+              "neither tls.key nor key.pem holds the private key any more");
+    s.occasion.may_lose_key = true;
+    subject_make(&s);
+    assert_string_equal(kind->find_gone(s.spec, &before.data, &s.data), "private key");
+    s.occasion.previous = nullptr;
+}
+
+// A CA outlives its object, unless the spec says otherwise.
+static void which_secrets_are_retained(void **) {
+    static const struct {
+        const char *more;
+        bool retained;
+    } cases[] = {
+        {",'certType':'ca'", true},
+        {",'certType':'ca','parentCARef':{'name':'p'}", true},
+        {"", false},
+        {",'certType':'server','domain':'a.example','parentCARef':{'name':'p'}", false},
+        {",'certType':'client','parentCARef':{'name':'p'}", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char more[200];
+        snprintf(more, sizeof(more), ",'commonName':'x'%s", cases[i].more);
+        cleanup_subject struct subject s = read_spec(more);
+        assert_int_equal(kind->retains(s.spec), cases[i].retained);
     }
 }
 
@@ -742,7 +762,10 @@ int main(void) {
         cmocka_unit_test(when_it_is_renewed),
         cmocka_unit_test(an_old_certificate_is_sound),
         cmocka_unit_test(the_key_is_kept_unless_it_is_to_rotate),
-        cmocka_unit_test(a_key_that_not_all_agree_on_is_not_kept),
+        cmocka_unit_test(a_key_is_kept_whatever_is_beside_it),
+        cmocka_unit_test(two_keys_are_left_for_people_to_decide_on),
+        cmocka_unit_test(a_lost_key_is_made_anew_only_where_it_may_be),
+        cmocka_unit_test(which_secrets_are_retained),
         cmocka_unit_test(no_key_crosses_the_line_to_cas),
         cmocka_unit_test(what_an_edit_cannot_change),
         cmocka_unit_test(time_stamping_is_critical),

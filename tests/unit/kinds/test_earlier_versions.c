@@ -1,4 +1,4 @@
-#include "support.h"
+#include "repair.h"
 
 #include "base/file.h"
 
@@ -25,17 +25,45 @@ static const char *text_at(yyjson_val *object, const char *outer, const char *in
     return text;
 }
 
-static yyjson_val *find_secret(yyjson_val *secrets, const char *namespace, const char *name) {
-    size_t index;
+// All that one version's cluster had, by their kinds.
+struct world {
+    const char *version;
+    yyjson_doc *of_kinds[16]; // owned
+    const char *names[16];
     size_t count;
-    yyjson_val *secret;
-    yyjson_arr_foreach(secrets, index, count, secret) {
-        if (strcmp(text_at(secret, "metadata", "namespace"), namespace) == 0 &&
-            strcmp(text_at(secret, "metadata", "name"), name) == 0) {
-            return secret;
+};
+
+static void world_free(struct world *world) {
+    for (size_t i = 0; i < world->count; i++) {
+        json_free(world->of_kinds[i]);
+    }
+}
+#define cleanup_world [[gnu::cleanup(world_free)]]
+
+static yyjson_val *all_of(struct world *world, const char *kind) {
+    for (size_t i = 0; i < world->count; i++) {
+        if (strcmp(world->names[i], kind) == 0) {
+            return yyjson_doc_get_root(world->of_kinds[i]);
         }
     }
-    fail_msg("there is no Secret %s", name);
+    assert_in_range(world->count, 0, 15);
+    world->names[world->count] = kind;
+    world->of_kinds[world->count] = read_fixture(world->version, kind);
+    return yyjson_doc_get_root(world->of_kinds[world->count++]);
+}
+
+static yyjson_val *find_object(struct world *world, const char *kind, const char *namespace,
+                               const char *name) {
+    size_t index;
+    size_t count;
+    yyjson_val *object;
+    yyjson_arr_foreach(all_of(world, kind), index, count, object) {
+        if (strcmp(text_at(object, "metadata", "namespace"), namespace) == 0 &&
+            strcmp(text_at(object, "metadata", "name"), name) == 0) {
+            return object;
+        }
+    }
+    fail_msg("there is no %s %s", kind, name);
     return nullptr;
 }
 
@@ -47,8 +75,82 @@ static void take_encoded(struct subject *s, yyjson_val *secret, const char *key)
     must(secret_data_add(&s->data, key, value, &e), e);
 }
 
-// The object with its Secret, as the operator that starts over them reads them.
-static struct subject read_object(const struct kind *kind, yyjson_val *object, yyjson_val *secrets) {
+// Appends an entry of a Secret or ConfigMap; false: it has none of that name.
+static bool append_entry(yyjson_val *object, const char *key, struct buffer *bytes) {
+    struct error e;
+    const char *text = json_text(json_find(object, "data", key, nullptr));
+    const char *binary = json_text(json_find(object, "binaryData", key, nullptr));
+    bool is_encoded = binary != nullptr || json_find(object, "type", nullptr) != nullptr; // of a Secret
+    cleanup_secret struct secret *decoded = nullptr;
+    if (text == nullptr && binary == nullptr) {
+        return false;
+    }
+    text = text == nullptr ? binary : text;
+    if (!is_encoded) {
+        must(buffer_append_text(bytes, text, &e), e);
+        return true;
+    }
+    must(base64_decode(text, strlen(text), ENCODING_ONE_LINE, &decoded, &e), e);
+    must(buffer_append(bytes, secret_view(decoded), secret_length(decoded), &e), e);
+    return true;
+}
+
+static void append_input(const struct input_request *request, const struct input_source *source,
+                         yyjson_val *object, struct buffer *bytes) {
+    const char *key = source->data_key != nullptr ? source->data_key : request->reference.key;
+    if (key != nullptr) {
+        if (!append_entry(object, key, bytes)) {
+            fail_msg("%s: there is no entry %s", request->field, key);
+        }
+        for (size_t i = 0; source->also != nullptr && source->also[i] != nullptr; i++) {
+            assert_true(append_entry(object, source->also[i], bytes));
+        }
+        return;
+    }
+    for (size_t i = 0; source->usual_keys[i] != nullptr; i++) {
+        if (append_entry(object, source->usual_keys[i], bytes)) {
+            return;
+        }
+    }
+    yyjson_obj_iter entries = yyjson_obj_iter_with(yyjson_obj_get(object, "data"));
+    assert_true(append_entry(object, yyjson_get_str(yyjson_obj_iter_next(&entries)), bytes));
+}
+
+// One input, as status.inputs says where it was found, in the form that its digest is of.
+static void give_input(struct subject *s, size_t index, struct world *world, yyjson_val *recorded) {
+    struct error e;
+    char upstream[64];
+    const struct input_source *source = s->requests[index].sources;
+    const char *from = json_member_text(recorded, "from"); // "Kind/name" of one of ours
+    const char *kind = json_member_text(recorded, "kind");
+    const char *namespace = json_member_text(recorded, "namespace");
+    cleanup_buffer struct buffer bytes = buffer_create(FILE_MAX);
+    cleanup_secret struct secret *normal = nullptr;
+    const char *algorithm = nullptr;
+    if (strcmp(kind, "URL") == 0) {
+        return; // which is not read again
+    }
+    snprintf(upstream, sizeof(upstream), "%.*s", from == nullptr ? 0 : (int)strcspn(from, "/"),
+             from == nullptr ? "" : from);
+    while (strcmp(source->kind, from == nullptr ? kind : upstream) != 0) {
+        source++;
+        assert_non_null(source->kind);
+    }
+    append_input(&s->requests[index], source,
+                 find_object(world, kind, namespace, json_member_text(recorded, "name")), &bytes);
+    if (from != nullptr) {
+        yyjson_val *owner = find_object(world, source->kind, namespace, strchr(from, '/') + 1);
+        algorithm = text_at(owner, "status", "algorithm");
+    }
+    subject_give(s, index, algorithm, bytes.data, bytes.length);
+    must(kind_normalize(s->kind, s->spec, s->inputs, index, &normal, &e), e);
+    if (normal != nullptr) {
+        subject_give_secret(s, index, algorithm, normal);
+    }
+}
+
+// The object with its inputs and its Secret, as the operator that starts over them reads them.
+static struct subject read_object(const struct kind *kind, yyjson_val *object, struct world *world) {
     size_t length;
     char *spec = yyjson_val_write(yyjson_obj_get(object, "spec"), 0, &length);
     assert_non_null(spec);
@@ -56,8 +158,13 @@ static struct subject read_object(const struct kind *kind, yyjson_val *object, y
     free(spec);
     s.occasion.secret_name = json_text(json_find(object, "status", "secretRef", "name", nullptr));
     assert_non_null(s.occasion.secret_name);
+    yyjson_val *recorded = json_find(object, "status", "inputs", nullptr);
+    assert_int_equal(yyjson_arr_size(recorded), s.request_count);
+    for (size_t i = 0; i < s.request_count; i++) {
+        give_input(&s, i, world, yyjson_arr_get(recorded, i));
+    }
     yyjson_val *secret =
-        find_secret(secrets, text_at(object, "metadata", "namespace"), s.occasion.secret_name);
+        find_object(world, "Secret", text_at(object, "metadata", "namespace"), s.occasion.secret_name);
     const char *key;
     for (size_t i = 0; (key = kind_entry(kind, s.spec, i)) != nullptr; i++) {
         take_encoded(&s, secret, key);
@@ -66,34 +173,77 @@ static struct subject read_object(const struct kind *kind, yyjson_val *object, y
     return s;
 }
 
-static void take_over(const struct kind *kind, yyjson_val *object, yyjson_val *secrets) {
-    struct error e;
-    cleanup_subject struct subject s = read_object(kind, object, secrets);
-    if (!subject_judge(&s, &e)) {
-        fail_msg("%s %s: %s", kind->kind, text_at(object, "metadata", "name"), e.message);
-    }
-    const char *fingerprint = json_text(json_find(object, "status", "fingerprint", nullptr));
-    assert_string_equal(s.report.fingerprint, fingerprint == nullptr ? "" : fingerprint);
+static const char *text_or_nothing(yyjson_val *status, const char *field) {
+    const char *text = json_member_text(status, field);
+    return text == nullptr ? "" : text;
 }
 
-static void take_over_kind(const struct kind *kind, const char *version, yyjson_val *secrets) {
-    cleanup_json yyjson_doc *document = read_fixture(version, kind->kind);
-    yyjson_val *objects = yyjson_doc_get_root(document);
+// What is stored is judged by what there is now, and is not stale. Inputs that are not read count as known.
+static void assert_made_from_what_there_is(struct subject *s) {
+    struct metadata stored = s->metadata;
+    note_inputs(s);
+    for (size_t i = 0; i < s->request_count; i++) {
+        if (s->inputs[i].bytes == nullptr) {
+            memcpy(s->metadata.inputs[i].digest, stored.inputs[i].digest, DIGEST_TEXT_SIZE);
+        }
+    }
+    assert_true(stored.is_brief);
+    assert_true(metadata_same_inputs(&stored, &s->metadata));
+    s->metadata = stored;
+}
+
+static void take_over(const struct kind *kind, yyjson_val *object, struct world *world) {
+    struct error e;
+    yyjson_val *status = yyjson_obj_get(object, "status");
+    const char *name = text_at(object, "metadata", "name");
+    cleanup_subject struct subject s = read_object(kind, object, world);
+    if (!subject_judge(&s, &e)) {
+        fail_msg("%s %s: %s", kind->kind, name, e.message);
+    }
+    assert_string_equal(s.report.fingerprint, text_or_nothing(status, "fingerprint"));
+    assert_made_from_what_there_is(&s);
+    if (kind->repair == nullptr) {
+        return;
+    }
+    // Its metadata is removed: all that its status tells is what an earlier version has written there.
+    cleanup_secret_data struct secret_data whole = {0};
+    copy_data(&s.data, &whole);
+    s.occasion.record = (struct record){
+        .fingerprint = text_or_nothing(status, "fingerprint"),
+        .digest = "",
+        .public_key_digest = "",
+        .ciphertext = text_or_nothing(status, "ciphertext"),
+        .is_current = true,
+    };
+    s.occasion.previous_is_current = true;
+    secret_free(remove_entry(&s, kind_metadata_entry(kind)));
+    if (!subject_try_repair(&s, false, &e)) {
+        fail_msg("%s %s: %s", kind->kind, name, e.message);
+    }
+    assert_sound(&s);
+    const char *key;
+    for (size_t i = 0; (key = kind_entry(kind, s.spec, i)) != nullptr; i++) {
+        assert_true(entry_is(&s, key, secret_data_get(&whole, key)));
+    }
+}
+
+static void take_over_kind(const struct kind *kind, struct world *world) {
+    yyjson_val *objects = all_of(world, kind->kind);
     size_t index;
     size_t count;
     yyjson_val *object;
     assert_in_range(yyjson_arr_size(objects), 1, 1000);
     yyjson_arr_foreach(objects, index, count, object) {
-        take_over(kind, object, secrets);
+        take_over(kind, object, world);
     }
 }
 
 static void outputs_of_every_kind_are_taken_over(void **) {
     for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
-        cleanup_json yyjson_doc *secrets = read_fixture(versions[i], "Secret");
+        cleanup_world struct world world = {.version = versions[i]};
         for (const struct kind *const *kind = kind_table; *kind != nullptr; kind++) {
             if ((*kind)->entries != nullptr) {
-                take_over_kind(*kind, versions[i], yyjson_doc_get_root(secrets));
+                take_over_kind(*kind, &world);
             }
         }
     }

@@ -164,7 +164,12 @@ static void the_status_carries_the_ciphertext(void **) {
         must(fingerprint_compute(secret_view(ciphertext), secret_length(ciphertext), fingerprint, &e), e);
         assert_string_equal(status_text(&s, "ciphertextFingerprint"), fingerprint);
         assert_fingerprint_of(&s, secret_view(entry_of(&s, "shared_secret")), 32);
-        assert_int_equal(yyjson_mut_obj_size(yyjson_mut_doc_get_root(s.report.status)), 2);
+        // And for whom it is.
+        char digest[DIGEST_TEXT_SIZE];
+        must(digest_format(raw[i].data, raw[i].length, digest, &e), e);
+        assert_string_equal(status_text(&s, "publicKeyDigest"), digest);
+        assert_digest_of(&s, secret_view(ciphertext), secret_length(ciphertext));
+        assert_int_equal(yyjson_mut_obj_size(yyjson_mut_doc_get_root(s.report.status)), 3);
         assert_null(s.report.warning);
     }
 }

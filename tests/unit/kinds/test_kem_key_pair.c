@@ -75,7 +75,7 @@ static void the_status_shows_the_public_key(void **) {
     cleanup_subject struct subject s = made("{}");
     const struct secret *raw = entry_of(&s, "public_key");
     const struct secret *pem = entry_of(&s, "public_key.pem");
-    assert_fingerprint_of(&s, secret_view(raw), secret_length(raw));
+    assert_public_digest(&s, raw);
     assert_true(secret_equals(pem, status_text(&s, "publicKeyPEM"), strlen(status_text(&s, "publicKeyPEM"))));
     assert_int_equal(yyjson_mut_obj_size(yyjson_mut_doc_get_root(s.report.status)), 1);
     assert_null(s.report.warning);
@@ -262,7 +262,7 @@ static void all_of_another_pair_is_found(void **) {
     }
     must(subject_inspect(&s, &e), e);
     assert_damaged(&s, "is not the one that its metadata was written for");
-    change_metadata(&s, "fingerprints", nullptr);
+    change_metadata(&s, "digests", nullptr); // as if version 0.1.0 had written it
     assert_damaged(&s, "another fingerprint");
 }
 

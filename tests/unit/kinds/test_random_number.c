@@ -1,4 +1,4 @@
-#include "support.h"
+#include "repair.h"
 
 static const struct kind *const kind = &kind_random_number;
 
@@ -98,10 +98,10 @@ static void a_few_bytes_have_no_fingerprint(void **) {
     cleanup_subject struct subject sixteen = subject_read(kind, "{'numBytes':16}");
     subject_make(&sixteen);
     assert_fingerprint_of(&sixteen, secret_view(entry_of(&sixteen, "random")), 16);
-    // Nor does the metadata hold one of the few: it could be searched for.
-    const struct secret *entry = entry_of(&fifteen, "metadata");
-    static const char none[] = "\"fingerprints\":{}";
-    assert_non_null(memmem(secret_view(entry), secret_length(entry), none, strlen(none)));
+    // The status has no digest of either: the metadata, which is in the Secret too, has both.
+    assert_string_equal(fifteen.report.digest, "");
+    assert_string_equal(sixteen.report.digest, "");
+    assert_int_equal(yyjson_obj_size(fifteen.metadata.digests), 1);
 }
 
 // ---- seeds
@@ -287,7 +287,7 @@ static void each_changed_byte_is_found(void **) {
     for (size_t i = 0; i < 40; i++) {
         change_byte(&s, "random", i);
         assert_damaged(&s, "the Secret's entry random is not the one that its metadata was written for");
-        change_metadata(&s, "fingerprints", nullptr);
+        change_metadata(&s, "digests", nullptr); // as if version 0.1.0 had written it
         assert_damaged(&s, "another fingerprint");
         change_metadata(&s, "fingerprint", nullptr);
         assert_damaged(&s, "another fingerprint");
@@ -331,6 +331,159 @@ static void what_another_spec_made_is_found(void **) {
     assert_damaged(&s, "the Secret holds random bytes of OpenSSL, not of system");
 }
 
+// ---- what is left after damage
+
+static const char bytes_are_lost[] = "random does not hold the bytes that were made any more";
+
+static const char *const unseeded[] = {"{}", "{'numBytes':16}", "{'numBytes':65536,'provider':'OpenSSL'}",
+                                       "{'numBytes':1}", "{'numBytes':15}"};
+enum { UNSEEDED_COUNT = sizeof(unseeded) / sizeof(unseeded[0]) };
+
+// Without metadata the status knows the bytes, or else their number must do.
+static void bytes_outlive_damage_to_the_metadata(void **) {
+    for (size_t i = 0; i < UNSEEDED_COUNT; i++) {
+        for (int damage = 0; damage < OF_ANOTHER; damage++) {
+            for (int recorded = 0; recorded < 2; recorded++) {
+                cleanup_subject struct subject s = subject_read(kind, unseeded[i]);
+                subject_make(&s);
+                cleanup_secret struct secret *bytes = copy_entry(&s, "random");
+                if (recorded == 1) {
+                    subject_remember(&s, &s, true);
+                }
+                damage_entry(&s, "metadata", (enum damage)damage, nullptr);
+                subject_repair(&s, damage == LENGTHENED);
+                assert_true(entry_is(&s, "random", bytes));
+            }
+        }
+    }
+}
+
+// A length that is wrong, or no length at all.
+static void other_bytes_are_not_what_was_made(void **) {
+    for (size_t i = 0; i < UNSEEDED_COUNT; i++) {
+        for (int damage = 0; damage < OF_ANOTHER; damage++) {
+            for (int with_metadata = 0; with_metadata < 2; with_metadata++) {
+                cleanup_subject struct subject s = subject_read(kind, unseeded[i]);
+                subject_make(&s);
+                subject_remember(&s, &s, true);
+                damage_entry(&s, "random", (enum damage)damage, nullptr);
+                assert_not_repaired(&s, with_metadata == 1, ERROR_KEY_LOST, bytes_are_lost);
+            }
+        }
+    }
+}
+
+// The metadata has the full digest; the status the first ten digits of it, or nothing.
+static void changed_bytes_are_found_by_either(void **) {
+    cleanup_subject struct subject s = subject_read(kind, "{'numBytes':40}");
+    subject_make(&s);
+    change_byte(&s, "random", 7);
+    assert_not_repaired(&s, true, ERROR_KEY_LOST, bytes_are_lost); // by the metadata
+    subject_remember(&s, &s, true);
+    assert_not_repaired(&s, true, ERROR_KEY_LOST, bytes_are_lost);  // by both
+    assert_not_repaired(&s, false, ERROR_KEY_LOST, bytes_are_lost); // by the status
+}
+
+static void one_who_knows_the_bytes_is_enough(void **) {
+    struct error e;
+    cleanup_subject struct subject s = subject_read(kind, "{'numBytes':40}");
+    cleanup_subject struct subject other = subject_read(kind, "{'numBytes':40}");
+    subject_make(&s);
+    subject_make(&other);
+    cleanup_secret struct secret *bytes = copy_entry(&s, "random");
+    // The status is of other bytes: people compare its fingerprint with what is reported then.
+    subject_remember(&s, &other, true);
+    change_metadata(&s, "fingerprint", "'0123456789'");
+    subject_repair(&s, true);
+    assert_true(entry_is(&s, "random", bytes));
+    assert_string_not_equal(s.report.fingerprint, s.occasion.record.fingerprint);
+    // The metadata is of other bytes.
+    subject_remember(&s, &s, true);
+    take_entry(&s, "metadata", &other);
+    subject_repair(&s, true);
+    assert_true(entry_is(&s, "random", bytes));
+    must(subject_inspect(&s, &e), e);
+    assert_string_equal(s.report.fingerprint, s.occasion.record.fingerprint);
+    // Both are.
+    subject_remember(&s, &other, true);
+    take_entry(&s, "metadata", &other);
+    assert_not_repaired(&s, true, ERROR_KEY_LOST, bytes_are_lost);
+    assert_true(entry_is(&s, "random", bytes));
+}
+
+// Few bytes have no fingerprint in the status; that there is none says nothing about them.
+static void few_bytes_are_known_by_the_metadata_alone(void **) {
+    cleanup_subject struct subject s = subject_read(kind, "{'numBytes':8}");
+    subject_make(&s);
+    subject_remember(&s, &s, true);
+    assert_string_equal(s.occasion.record.fingerprint, "");
+    change_byte(&s, "random", 0);
+    assert_not_repaired(&s, true, ERROR_KEY_LOST, bytes_are_lost);
+    cleanup_secret struct secret *bytes = copy_entry(&s, "random");
+    subject_repair(&s, false);
+    assert_true(entry_is(&s, "random", bytes));
+}
+
+// Version 0.1.0 wrote ten digits, of sixteen bytes and more.
+static void what_an_earlier_version_wrote_is_repaired(void **) {
+    cleanup_subject struct subject s = subject_read(kind, "{'numBytes':40}");
+    subject_make(&s);
+    cleanup_secret struct secret *bytes = copy_entry(&s, "random");
+    char fingerprints[64];
+    snprintf(fingerprints, sizeof(fingerprints), "{'random':'%s'}", s.report.fingerprint);
+    change_metadata(&s, "digests", nullptr);
+    add_metadata(&s, "fingerprints", fingerprints);
+    change_metadata(&s, "recipe", "'0123456789'");
+    assert_damaged(&s, "another recipe");
+    subject_repair(&s, true);
+    assert_true(entry_is(&s, "random", bytes));
+    assert_false(s.metadata.is_brief);
+}
+
+// What the spec has the seed of is made again, and is the same.
+static void seeded_bytes_are_made_again(void **) {
+    static const char *const specs[] = {"{'numBytes':48,'seed':'" SEED "'}",
+                                        "{'numBytes':8,'seed':'" SEED PERSONALIZATION "'}"};
+    for (size_t i = 0; i < 2; i++) {
+        for (int damage = 0; damage < OF_ANOTHER; damage++) {
+            cleanup_subject struct subject s = subject_read(kind, specs[i]);
+            subject_make(&s);
+            cleanup_secret struct secret *bytes = copy_entry(&s, "random");
+            damage_entry(&s, "random", (enum damage)damage, nullptr);
+            subject_repair(&s, true);
+            assert_true(entry_is(&s, "random", bytes));
+            secret_free(remove_entry(&s, "metadata"));
+            change_byte(&s, "random", 1);
+            subject_repair(&s, false);
+            assert_true(entry_is(&s, "random", bytes));
+        }
+    }
+}
+
+// What a URL gave once need not be what it gives now.
+static void bytes_of_a_url_are_kept(void **) {
+    cleanup_subject struct subject s = read_seed_from_url(SEED);
+    subject_make(&s);
+    cleanup_secret struct secret *bytes = copy_entry(&s, "random");
+    subject_give(&s, 0, nullptr, "<html>", 6);
+    change_metadata(&s, "fingerprint", "'0123456789'");
+    subject_repair(&s, true);
+    assert_true(entry_is(&s, "random", bytes));
+    secret_free(remove_entry(&s, "random"));
+    assert_not_repaired(&s, true, ERROR_KEY_LOST, bytes_are_lost);
+}
+
+static void out_of_memory_is_no_loss(void **) {
+    cleanup_subject struct subject s = subject_read(kind, "{'numBytes':40}");
+    subject_make(&s);
+    subject_remember(&s, &s, true);
+    assert_repair_survives_lack_of_memory(&s, true, ERROR_NONE);
+    assert_repair_survives_lack_of_memory(&s, false, ERROR_NONE);
+    cleanup_subject struct subject seeded = subject_read(kind, "{'seed':'" SEED "'}");
+    subject_make(&seeded);
+    assert_repair_survives_lack_of_memory(&seeded, true, ERROR_NONE);
+}
+
 static void out_of_memory_is_an_error_of_its_class(void **) {
     static const char *const specs[] = {"{}", "{'provider':'OpenSSL'}", "{'seed':'" SEED "'}"};
     for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
@@ -362,6 +515,15 @@ int main(void) {
         cmocka_unit_test(each_changed_byte_is_found),
         cmocka_unit_test(the_length_is_looked_at_whatever_the_metadata_says),
         cmocka_unit_test(what_another_spec_made_is_found),
+        cmocka_unit_test(bytes_outlive_damage_to_the_metadata),
+        cmocka_unit_test(other_bytes_are_not_what_was_made),
+        cmocka_unit_test(changed_bytes_are_found_by_either),
+        cmocka_unit_test(one_who_knows_the_bytes_is_enough),
+        cmocka_unit_test(few_bytes_are_known_by_the_metadata_alone),
+        cmocka_unit_test(what_an_earlier_version_wrote_is_repaired),
+        cmocka_unit_test(seeded_bytes_are_made_again),
+        cmocka_unit_test(bytes_of_a_url_are_kept),
+        cmocka_unit_test(out_of_memory_is_no_loss),
         cmocka_unit_test(out_of_memory_is_an_error_of_its_class),
     };
     return cmocka_run_group_tests_name("kinds/random_number", tests, nullptr, no_secret_is_left);

@@ -128,19 +128,61 @@ static void what_is_signed_verifies(void **) {
         assert_entries(&s);
         assert_sound(&s);
         assert_damage_is_found(&s);
-        assert_fingerprint_of(&s, secret_view(entry_of(&s, "signature")),
-                              secret_length(entry_of(&s, "signature")));
+        assert_public_digest(&s, entry_of(&s, "signature"));
         yyjson_mut_val *root = yyjson_mut_doc_get_root(s.report.status);
         yyjson_mut_val *reference = yyjson_mut_obj_get(root, "signatureReference");
         assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(reference, "name")), "the-secret");
         assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(reference, "key")), "signature");
         cleanup_subject struct subject right = verifying(&pair, &s, ",'context':'c'");
         assert_verdict(&right, true);
-        assert_fingerprint_of(&right, secret_view(entry_of(&pair, "public_key")),
-                              secret_length(entry_of(&pair, "public_key")));
+        assert_public_digest(&right, entry_of(&pair, "public_key"));
         cleanup_subject struct subject wrong = verifying(&pair, &s, "");
         assert_verdict(&wrong, false);
     }
+}
+
+// A message of a Secret that is short could be searched for; what is no secret may be as short as it likes.
+static void a_short_secret_message_has_no_fingerprint(void **) {
+    static const char text[] = "0123456789abcdef0123456789abcdef0123456789";
+    static const struct {
+        size_t length;
+        bool is_confidential;
+        bool is_shown;
+    } cases[] = {{0, true, false}, {1, true, false}, {31, true, false}, {32, true, true}, {33, true, true},
+                 {0, false, true}, {1, false, true}, {31, false, true}, {32, false, true}};
+    struct error e;
+    cleanup_subject struct subject pair = pair_of("ML-DSA-44");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char fingerprint[FINGERPRINT_SIZE] = "";
+        cleanup_subject struct subject s = signing(&pair, "");
+        subject_give(&s, 1, nullptr, text, cases[i].length);
+        s.inputs[1].is_confidential = cases[i].is_confidential;
+        subject_make(&s);
+        cleanup_subject struct subject verdict = verifying(&pair, &s, "");
+        subject_give(&verdict, 1, nullptr, text, cases[i].length);
+        verdict.inputs[1].is_confidential = cases[i].is_confidential;
+        assert_verdict(&verdict, true);
+        if (cases[i].is_shown) {
+            must(fingerprint_compute(text, cases[i].length, fingerprint, &e), e);
+        }
+        assert_string_equal(status_member(&s.report, "messageFingerprint"), fingerprint);
+        assert_string_equal(status_member(&verdict.report, "messageFingerprint"), fingerprint);
+        assert_sound(&s);
+        assert_string_equal(status_member(&s.report, "messageFingerprint"), fingerprint);
+    }
+}
+
+// A signature is longer than that, wherever it comes from; the public key has its full digest, too.
+static void what_is_judged_is_named(void **) {
+    cleanup_subject struct subject pair = pair_of("ML-DSA-44");
+    cleanup_subject struct subject s = signing(&pair, "");
+    subject_make(&s);
+    cleanup_subject struct subject verdict = verifying(&pair, &s, "");
+    verdict.inputs[2].is_confidential = true;
+    assert_verdict(&verdict, true);
+    assert_string_equal(status_text(&verdict, "signatureFingerprint"), s.report.fingerprint);
+    assert_string_equal(status_text(&verdict, "publicKeyFingerprint"), pair.report.fingerprint);
+    assert_string_equal(verdict.report.digest, pair.report.digest);
 }
 
 static void the_entry_is_the_specs(void **) {
@@ -296,6 +338,8 @@ int main(void) {
         cmocka_unit_test(bad_pair_specs),
         cmocka_unit_test(a_pair_without_memory),
         cmocka_unit_test(what_is_signed_verifies),
+        cmocka_unit_test(a_short_secret_message_has_no_fingerprint),
+        cmocka_unit_test(what_is_judged_is_named),
         cmocka_unit_test(the_entry_is_the_specs),
         cmocka_unit_test(slow_sets_are_announced),
         cmocka_unit_test(recipes),

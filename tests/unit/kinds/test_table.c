@@ -88,6 +88,40 @@ static void every_kind_is_complete(void **) {
         assert_true(kind->normalize == nullptr || kind->list_inputs != nullptr);
         assert_non_null(kind->entries);
         assert_non_null(kind->entries[0]);
+        // What cannot be made again would be missed.
+        assert_true(kind->repair == nullptr || kind->precious != nullptr);
+        assert_true(!kind->is_made_once || kind->repair != nullptr);
+        assert_true(kind->find_gone == nullptr || kind->precious != nullptr);
+        assert_true(kind->precious == nullptr || strlen(kind->precious) < METADATA_WORD_SIZE);
+    }
+}
+
+// What people would miss, what no edit makes anew, and what is public.
+static void each_kind_knows_what_is_precious(void **) {
+    static const struct {
+        const struct kind *kind;
+        const char *precious;
+        bool is_kept; // in damage
+        bool is_made_once;
+        bool is_public;
+    } wanted[] = {
+        {&kind_random_number, "random bytes", true, true, false},
+        {&kind_kem_key_pair, "private key", true, true, true},
+        {&kind_encapsulate_secret, "shared secret", true, false, true},
+        {&kind_decapsulate_secret, "shared secret", false, false, false},
+        {&kind_derived_key, "key", false, false, false},
+        {&kind_signature_key_pair, "private key", true, true, true},
+        {&kind_sign_message, "", false, false, true},
+        {&kind_verify_signature, "", false, false, true},
+        {&kind_certificate, "private key", true, false, true},
+    };
+    assert_int_equal(count_kinds(), sizeof(wanted) / sizeof(wanted[0]));
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        const struct kind *kind = wanted[i].kind;
+        assert_string_equal(kind->precious == nullptr ? "" : kind->precious, wanted[i].precious);
+        assert_int_equal(kind->repair != nullptr, wanted[i].is_kept);
+        assert_int_equal(kind->is_made_once, wanted[i].is_made_once);
+        assert_int_equal(kind->is_public, wanted[i].is_public);
     }
 }
 
@@ -146,9 +180,13 @@ static void what_kinds_read_of_each_other_is_there(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_serves_the_nine_kinds), cmocka_unit_test(names_are_unique),
-        cmocka_unit_test(plurals_fit_their_kinds),  cmocka_unit_test(every_kind_is_complete),
-        cmocka_unit_test(entries_can_be_stored),    cmocka_unit_test(what_kinds_read_of_each_other_is_there),
+        cmocka_unit_test(it_serves_the_nine_kinds),
+        cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(plurals_fit_their_kinds),
+        cmocka_unit_test(every_kind_is_complete),
+        cmocka_unit_test(each_kind_knows_what_is_precious),
+        cmocka_unit_test(entries_can_be_stored),
+        cmocka_unit_test(what_kinds_read_of_each_other_is_there),
     };
     return cmocka_run_group_tests_name("kinds/table", tests, nullptr, no_secret_is_left);
 }

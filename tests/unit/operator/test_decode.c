@@ -194,6 +194,85 @@ static void it_is_empty_after_it_was_freed(void **) {
     decoded_free(&decoded);
 }
 
+// ---- what is done when a key is lost, and which Secrets outlive their objects
+
+// A good spec of every kind, but for what is put before.
+#define EVERY_REFERENCE                                                                                      \
+    "'publicKeyRef':{'name':'a'},'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'a'},"                 \
+    "'sharedSecretRef':{'name':'a'},'messageRef':{'name':'a'},'signatureRef':{'name':'a'},'commonName':'a'"
+
+static struct common_spec common_of(const struct kind *kind, const char *more) {
+    struct error e;
+    char spec[600];
+    cleanup_decoded struct decoded decoded = {0};
+    snprintf(spec, sizeof(spec), "{%s" EVERY_REFERENCE "}", more);
+    cleanup_object struct kube_object *object = toy_of(spec);
+    must(decode_object(kind, object, &decoded, &e), e);
+    return decoded.common;
+}
+
+static const char *const kinds_with_a_key[] = {"QuantumRandomNumber", "QuantumKEMKeyPair",
+                                               "QuantumEncapsulateSecret", "QuantumSignatureKeyPair",
+                                               "QuantumCertificate"};
+
+static bool has_a_key(const struct kind *kind) {
+    for (size_t i = 0; i < sizeof(kinds_with_a_key) / sizeof(kinds_with_a_key[0]); i++) {
+        if (strcmp(kinds_with_a_key[i], kind->kind) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void what_cannot_be_made_again_may_fail_when_it_is_lost(void **) {
+    static const char *const bad[][2] = {
+        {"'fail'", "spec.onKeyLoss: fail is not one of Recreate, Fail"},
+        {"''", "spec.onKeyLoss:  is not one of Recreate, Fail"},
+        {"'Keep'", "spec.onKeyLoss: Keep is not one of Recreate, Fail"},
+        {"true", "spec.onKeyLoss: must be a text, not true"},
+    };
+    size_t count = 0;
+    for (const struct kind *const *kind = kind_table; *kind != nullptr; kind++) {
+        assert_int_equal(has_a_key(*kind), (*kind)->repair != nullptr);
+        count += has_a_key(*kind) ? 1 : 0;
+        assert_false(common_of(*kind, "").fails_on_key_loss);
+        assert_false(common_of(*kind, "'onKeyLoss':null,").fails_on_key_loss);
+        assert_false(common_of(*kind, "'onKeyLoss':'Recreate',").fails_on_key_loss);
+        assert_int_equal(common_of(*kind, "'onKeyLoss':'Fail',").fails_on_key_loss, has_a_key(*kind));
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+            struct error e = {0};
+            char spec[600];
+            cleanup_decoded struct decoded decoded = {0};
+            snprintf(spec, sizeof(spec), "{'onKeyLoss':%s," EVERY_REFERENCE "}", bad[i][0]);
+            cleanup_object struct kube_object *object = toy_of(spec);
+            assert_int_equal(decode_object(*kind, object, &decoded, &e), !has_a_key(*kind));
+            assert_string_equal(e.message, has_a_key(*kind) ? bad[i][1] : "");
+            assert_int_equal(e.class, has_a_key(*kind) ? ERROR_INVALID_SPEC : ERROR_NONE);
+        }
+    }
+    assert_int_equal(count, 5);
+}
+
+// A CA's does, and whatever the spec says does.
+static void which_secrets_outlive_their_objects(void **) {
+    static const char ca[] = "'certType':'ca',";
+    for (const struct kind *const *kind = kind_table; *kind != nullptr; kind++) {
+        bool has_secret = (*kind)->entries != nullptr;
+        bool is_certificate = strcmp((*kind)->kind, "QuantumCertificate") == 0;
+        char more[100];
+        assert_false(common_of(*kind, "").retain);
+        assert_false(common_of(*kind, "'deletionPolicy':'Delete',").retain);
+        assert_int_equal(common_of(*kind, "'deletionPolicy':'Retain',").retain, has_secret);
+        assert_int_equal(common_of(*kind, ca).retain, is_certificate);
+        snprintf(more, sizeof(more), "'deletionPolicy':null,%s", ca);
+        assert_int_equal(common_of(*kind, more).retain, is_certificate);
+        snprintf(more, sizeof(more), "'deletionPolicy':'Delete',%s", ca);
+        assert_false(common_of(*kind, more).retain);
+        snprintf(more, sizeof(more), "'deletionPolicy':'Retain',%s", ca);
+        assert_int_equal(common_of(*kind, more).retain, has_secret);
+    }
+}
+
 // With no memory left there is an error, never a good spec out of a bad one.
 static void out_of_memory_is_an_error(void **) {
     struct error e = {0};
@@ -230,6 +309,8 @@ int main(void) {
         cmocka_unit_test(a_faulty_spec_is_decoded_as_far_as_can_be),
         cmocka_unit_test(a_message_is_never_cut),
         cmocka_unit_test(it_is_empty_after_it_was_freed),
+        cmocka_unit_test(what_cannot_be_made_again_may_fail_when_it_is_lost),
+        cmocka_unit_test(which_secrets_outlive_their_objects),
         cmocka_unit_test(out_of_memory_is_an_error),
     };
     return cmocka_run_group_tests_name("operator/decode", tests, nullptr, nullptr);

@@ -7,7 +7,12 @@
 // The functions under test look at no more of a kind than its name.
 static const struct kind kind = {.kind = "QuantumToy"};
 
+#define HOME "'qubesec.io/owner-namespace':'ns'"
 #define MARKS                                                                                                \
+    "'labels':{'app.kubernetes.io/managed-by':'qubesec'},"                                                   \
+    "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME "}"
+// Those of version 0.1.0.
+#define OLD_MARKS                                                                                            \
     "'labels':{'app.kubernetes.io/managed-by':'qubesec'},"                                                   \
     "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'}"
 #define OWN_REFERENCE                                                                                        \
@@ -28,12 +33,16 @@ static int tear_down(void **) {
 
 // ---- whose it is
 
-static void ownership_is(enum ownership expected, const char *metadata) {
+static void ownership_of(const struct kube_object *of, enum ownership expected, const char *metadata) {
     cleanup_json yyjson_doc *document = parse_quoted(metadata);
-    enum ownership found = secret_metadata_ownership(&kind, object, yyjson_doc_get_root(document));
+    enum ownership found = secret_metadata_ownership(&kind, of, yyjson_doc_get_root(document));
     if (found != expected) {
         fail_msg("%d instead of %d: %s", (int)found, (int)expected, metadata);
     }
+}
+
+static void ownership_is(enum ownership expected, const char *metadata) {
+    ownership_of(object, expected, metadata);
 }
 
 static void what_our_object_controls_is_ours(void **) {
@@ -94,17 +103,130 @@ static void what_carries_our_uid_needs_no_label(void **) {
 }
 
 static void what_names_us_without_our_uid_can_be_adopted(void **) {
-    ownership_is(OWNERSHIP_ADOPTABLE, "{'labels':{'app.kubernetes.io/managed-by':'qubesec','more':'x'},"
-                                      "'annotations':{'qubesec.io/owner':'QuantumToy/mine','more':'x'}}");
+    ownership_is(OWNERSHIP_ADOPTABLE,
+                 "{'labels':{'app.kubernetes.io/managed-by':'qubesec','more':'x'},"
+                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine'," HOME ",'more':'x'}}");
     ownership_is(OWNERSHIP_ADOPTABLE,
                  "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
-                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'}}");
+                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'," HOME
+                 "}}");
     ownership_is(OWNERSHIP_ADOPTABLE,
                  "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
-                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':5}}");
+                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':5," HOME "}}");
     ownership_is(OWNERSHIP_ADOPTABLE,
                  "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':"
-                 "'QuantumToy/mine'},'ownerReferences':[{'uid':'uid-0'}]}");
+                 "'QuantumToy/mine'," HOME "},'ownerReferences':[{'uid':'uid-0'}]}");
+}
+
+// What the Secret's annotations say of the namespace, what is its uid, and whose it is then for an object of
+// that name in the namespace ns, whose status has recorded the uid secret-1, or nothing.
+static void where_the_marks_were_made_decides(void **) {
+    static const char restore[] = "'qubesec.io/restore-to'";
+    static const char home[] = "'qubesec.io/owner-namespace'";
+    static const struct {
+        const char *owner_uid; // that the marks name
+        const char *field;     // of the annotation besides, and its value; NULL: there is none
+        const char *value;
+        const char *uid; // the Secret's
+        enum ownership fresh;
+        enum ownership recorded;
+    } rows[] = {
+        // This version's marks: they say it themselves.
+        {"uid-1", home, "ns", "secret-9", OWNERSHIP_OURS, OWNERSHIP_OURS},
+        {"uid-0", home, "ns", "secret-9", OWNERSHIP_ADOPTABLE, OWNERSHIP_ADOPTABLE},
+        // Copied from another namespace, with all its marks: whatever else they say.
+        {"uid-1", home, "other", "secret-9", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        {"uid-0", home, "other", "secret-9", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        {"uid-0", home, "other", "secret-1", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        {"uid-0", home, "", "secret-9", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        {"uid-0", home, "ns2", "secret-9", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        {"uid-0", home, "n", "secret-9", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        // Marks of version 0.1.0: the object's uid proves it, or else its status.
+        {"uid-1", nullptr, nullptr, "secret-9", OWNERSHIP_OURS, OWNERSHIP_OURS},
+        {"uid-0", nullptr, nullptr, "secret-1", OWNERSHIP_FOREIGN, OWNERSHIP_ADOPTABLE},
+        {"uid-0", nullptr, nullptr, "secret-9", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        {"uid-0", nullptr, nullptr, "", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        // An administrator wants it here.
+        {"uid-0", restore, "ns", "secret-9", OWNERSHIP_ADOPTABLE, OWNERSHIP_ADOPTABLE},
+        {"uid-1", restore, "ns", "secret-9", OWNERSHIP_OURS, OWNERSHIP_OURS},
+        {"uid-0", restore, "other", "secret-9", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        {"uid-0", restore, "", "secret-9", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+        {"uid-0", restore, "ns,other", "secret-9", OWNERSHIP_FOREIGN, OWNERSHIP_FOREIGN},
+    };
+    cleanup_object struct kube_object *recorded =
+        object_of("{'metadata':{'namespace':'ns','name':'mine','uid':'uid-1','resourceVersion':'5'},"
+                  "'status':{'secretRef':{'uid':'secret-1'}}}");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char metadata[500];
+        char more[100] = "";
+        if (rows[i].field != nullptr) {
+            snprintf(more, sizeof(more), ",%s:'%s'", rows[i].field, rows[i].value);
+        }
+        snprintf(metadata, sizeof(metadata),
+                 "{'uid':'%s','labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'%s'%s}}",
+                 rows[i].uid, rows[i].owner_uid, more);
+        ownership_of(object, rows[i].fresh, metadata);
+        ownership_of(recorded, rows[i].recorded, metadata);
+    }
+}
+
+// A Secret of another namespace may be taken over in the one that the annotation names, though it says where
+// it was made; by an object of its owner's kind and name only.
+static void a_restored_secret_can_be_adopted(void **) {
+    static const char elsewhere[] =
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':'%s',"
+        "'qubesec.io/owner-uid':'uid-0','qubesec.io/owner-namespace':'old','qubesec.io/restore-to':'%s'}%s}";
+    static const struct {
+        const char *owner;
+        const char *to;
+        const char *more;
+        enum ownership expected;
+    } rows[] = {
+        {"QuantumToy/mine", "ns", "", OWNERSHIP_ADOPTABLE},
+        {"QuantumToy/mine", "old", "", OWNERSHIP_FOREIGN},
+        {"QuantumToy/mine", "third", "", OWNERSHIP_FOREIGN},
+        {"QuantumToy/yours", "ns", "", OWNERSHIP_FOREIGN},
+        {"QuantumOther/mine", "ns", "", OWNERSHIP_FOREIGN},
+        {"QuantumToy/mine", "ns", ",'ownerReferences':[{'uid':'uid-2','controller':true}]",
+         OWNERSHIP_FOREIGN},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char metadata[500];
+        snprintf(metadata, sizeof(metadata), elsewhere, rows[i].owner, rows[i].to, rows[i].more);
+        ownership_is(rows[i].expected, metadata);
+    }
+    ownership_is(OWNERSHIP_FOREIGN, // without the label, as everything that is not ours yet
+                 "{'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/restore-to':'ns'}}");
+    ownership_is(OWNERSHIP_FOREIGN, // and without an owner
+                 "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+                 "'annotations':{'qubesec.io/restore-to':'ns'}}");
+}
+
+// Whatever the annotations say.
+static void what_our_object_controls_needs_no_namespace(void **) {
+    ownership_is(OWNERSHIP_OURS,
+                 "{'annotations':{'qubesec.io/owner':'QuantumToy/mine',"
+                 "'qubesec.io/owner-namespace':'other'},'ownerReferences':[" OWN_REFERENCE "]}");
+    ownership_is(OWNERSHIP_OURS, "{" OLD_MARKS ",'ownerReferences':[" OWN_REFERENCE "]}");
+}
+
+static void marks_of_this_version_name_the_namespace(void **) {
+    static const struct {
+        const char *metadata;
+        bool is;
+    } rows[] = {
+        {"{" MARKS "}", true},
+        {"{" OLD_MARKS "}", false},
+        {"{'annotations':{'qubesec.io/owner-namespace':'other'}}", false},
+        {"{'annotations':{'qubesec.io/owner-namespace':5}}", false},
+        {"{'annotations':null}", false},
+        {"{}", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cleanup_json yyjson_doc *document = parse_quoted(rows[i].metadata);
+        assert_int_equal(secret_metadata_is_of_version(object, yyjson_doc_get_root(document)), rows[i].is);
+    }
 }
 
 static void every_output_is_marked(void **) {
@@ -153,19 +275,21 @@ static void what_names_us_only_in_part_is_foreign(void **) {
         "null",
         "{'name':'mine'}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'}}",
-        "{'annotations':{'qubesec.io/owner':'QuantumToy/mine'}}",
-        "{'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'}}",
+        "{'annotations':{'qubesec.io/owner':'QuantumToy/mine'," HOME "}}",
+        "{'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'," HOME "}}",
         "{'labels':{'app.kubernetes.io/managed-by':'helm'},'annotations':{'qubesec.io/owner':'QuantumToy/"
-        "mine'}}",
+        "mine'," HOME "}}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/"
-        "owner-uid':'uid-1'}}",
+        "owner-uid':'uid-1'," HOME "}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{" HOME "}}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
-        "'annotations':{'qubesec.io/owner':'QuantumToy/yours','qubesec.io/owner-uid':'uid-1'}}",
+        "'annotations':{'qubesec.io/owner':'QuantumToy/yours','qubesec.io/owner-uid':'uid-1'," HOME "}}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
-        "'annotations':{'qubesec.io/owner':'QuantumOther/mine','qubesec.io/owner-uid':'uid-1'}}",
-        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':'mine'}}",
+        "'annotations':{'qubesec.io/owner':'QuantumOther/mine','qubesec.io/owner-uid':'uid-1'," HOME "}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':'mine'," HOME
+        "}}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':'QuantumToy/"
-        "mine '}}",
+        "mine '," HOME "}}",
         "{'labels':['app.kubernetes.io/managed-by'],'annotations':'qubesec.io/owner'}",
     };
     for (size_t i = 0; i < sizeof(metadata) / sizeof(metadata[0]); i++) {
@@ -207,12 +331,12 @@ static void a_new_secret_gets_marks_and_owner(void **) {
 }
 
 static void a_new_secret_gets_what_its_template_says(void **) {
-    patch_with(
-        "{'labels':{'a':'b','x.y/z':''},'annotations':{'note':'c d'}}", false, nullptr,
-        "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'b','x.y/z':''},"
-        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','note':'c d',"
-        "'qubesec.io/secret-template':'label:a label:x.y/z annotation:note'},"
-        "'ownerReferences':[" OWN_REFERENCE "]}");
+    patch_with("{'labels':{'a':'b','x.y/z':''},'annotations':{'note':'c d'}}", false, nullptr,
+               "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'b','x.y/z':''},"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME
+               ",'note':'c d',"
+               "'qubesec.io/secret-template':'label:a label:x.y/z annotation:note'},"
+               "'ownerReferences':[" OWN_REFERENCE "]}");
 }
 
 static void what_is_right_stays_untouched(void **) {
@@ -220,7 +344,8 @@ static void what_is_right_stays_untouched(void **) {
     patch_with("{}", true, "{" MARKS "}", "{}");
     patch_with("{'labels':{'a':'b'},'annotations':{'c':'d'}}", false,
                "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'b'},"
-               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','c':'d',"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME
+               ",'c':'d',"
                "'qubesec.io/secret-template':'label:a annotation:c'},"
                "'ownerReferences':[" OWN_REFERENCE "]}",
                "{}");
@@ -228,33 +353,48 @@ static void what_is_right_stays_untouched(void **) {
 
 static void changed_marks_are_put_right(void **) {
     patch_is("{'labels':{'app.kubernetes.io/managed-by':'helm'},"
-             "'annotations':{'qubesec.io/owner':'QuantumToy/yours','qubesec.io/owner-uid':'uid-1'},"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/yours','qubesec.io/owner-uid':'uid-1'," HOME "},"
              "'ownerReferences':[" OWN_REFERENCE "]}",
              "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
              "'annotations':{'qubesec.io/owner':'QuantumToy/mine'}}");
     patch_is("{'labels':null,'annotations':null,'ownerReferences':[" OWN_REFERENCE "]}", "{" MARKS "}");
 }
 
+// What version 0.1.0 wrote gets the namespace, and what was restored from another one this one.
+static void marks_get_the_namespace(void **) {
+    patch_is("{" OLD_MARKS ",'ownerReferences':[" OWN_REFERENCE "]}", "{'annotations':{" HOME "}}");
+    patch_with("{}", true, "{" OLD_MARKS "}", "{'annotations':{" HOME "}}");
+    patch_with("{}", true,
+               "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0',"
+               "'qubesec.io/owner-namespace':'old','qubesec.io/restore-to':'ns'}}",
+               "{'annotations':{'qubesec.io/owner-uid':'uid-1'," HOME "}}");
+}
+
 // An earlier object's Secret becomes ours.
 static void an_adopted_secret_gets_our_uid_and_owner(void **) {
     patch_is("{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
              "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'}}",
+             "{'annotations':{'qubesec.io/owner-uid':'uid-1'," HOME "},'ownerReferences':[" OWN_REFERENCE
+             "]}");
+    patch_is("{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'," HOME "}}",
              "{'annotations':{'qubesec.io/owner-uid':'uid-1'},'ownerReferences':[" OWN_REFERENCE "]}");
     patch_with("{}", true,
                "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
                "'annotations':{'qubesec.io/owner':'QuantumToy/mine'},'ownerReferences':[" OTHER_REFERENCE
                "]}",
-               "{'annotations':{'qubesec.io/owner-uid':'uid-1'}}");
+               "{'annotations':{'qubesec.io/owner-uid':'uid-1'," HOME "}}");
 }
 
 static void what_others_put_there_stays(void **) {
-    patch_with(
-        "{'labels':{'a':'b'}}", false,
-        "{'labels':{'app.kubernetes.io/managed-by':'qubesec','theirs':'x','a':'b'},"
-        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','theirs':'y',"
-        "'qubesec.io/secret-template':'label:a'},"
-        "'ownerReferences':[" OTHER_REFERENCE "," OWN_REFERENCE "],'finalizers':['f'],'name':'mine'}",
-        "{}");
+    patch_with("{'labels':{'a':'b'}}", false,
+               "{'labels':{'app.kubernetes.io/managed-by':'qubesec','theirs':'x','a':'b'},"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME
+               ",'theirs':'y',"
+               "'qubesec.io/secret-template':'label:a'},"
+               "'ownerReferences':[" OTHER_REFERENCE "," OWN_REFERENCE "],'finalizers':['f'],'name':'mine'}",
+               "{}");
     patch_is("{" MARKS ",'ownerReferences':[" OTHER_REFERENCE "]}",
              "{'ownerReferences':[" OTHER_REFERENCE "," OWN_REFERENCE "]}");
 }
@@ -262,7 +402,7 @@ static void what_others_put_there_stays(void **) {
 static void a_template_that_grows_adds(void **) {
     patch_with("{'labels':{'a':'b','new':'1'},'annotations':{'new':'2'}}", false,
                "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'b'},"
-               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME ","
                "'qubesec.io/secret-template':'label:a'},'ownerReferences':[" OWN_REFERENCE "]}",
                "{'labels':{'new':'1'},"
                "'annotations':{'new':'2','qubesec.io/secret-template':'label:a label:new annotation:new'}}");
@@ -272,7 +412,7 @@ static void what_the_template_put_there_is_put_right(void **) {
     patch_with(
         "{'labels':{'a':'b','c':'d'},'annotations':{'e':'f'}}", false,
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'changed'},"
-        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','e':5,"
+        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME ",'e':5,"
         "'qubesec.io/secret-template':'label:a label:c annotation:e'},'ownerReferences':[" OWN_REFERENCE "]}",
         "{'labels':{'a':'b','c':'d'},'annotations':{'e':'f'}}");
 }
@@ -281,7 +421,7 @@ static void what_leaves_the_template_is_removed(void **) {
     static const char current[] =
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'b','c':'d','theirs':'x'},"
         "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/"
-        "owner-uid':'uid-1','a':'e','theirs':'y',"
+        "owner-uid':'uid-1'," HOME ",'a':'e','theirs':'y',"
         "'qubesec.io/secret-template':'label:a label:c annotation:a'},'ownerReferences':[" OWN_REFERENCE "]}";
     patch_with("{'labels':{'c':'d'}}", false, current,
                "{'labels':{'a':null},'annotations':{'a':null,'qubesec.io/secret-template':'label:c'}}");
@@ -294,12 +434,12 @@ static void what_leaves_the_template_is_removed(void **) {
 // An empty list remains, so that there is nothing more to do.
 static void what_is_removed_stays_removed(void **) {
     patch_is("{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
-             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME ","
              "'qubesec.io/secret-template':''},'ownerReferences':[" OWN_REFERENCE "]}",
              "{}");
     // Somebody was there before us.
     patch_is("{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
-             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME ","
              "'qubesec.io/secret-template':'label:a annotation:b'},'ownerReferences':[" OWN_REFERENCE "]}",
              "{'annotations':{'qubesec.io/secret-template':''}}");
 }
@@ -308,19 +448,22 @@ static void what_is_removed_stays_removed(void **) {
 static void keys_are_not_mixed_up(void **) {
     patch_with("{'labels':{'ab':'1'}}", false,
                "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'0','ab':'1','abc':'2'},"
-               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','ab':'3',"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME
+               ",'ab':'3',"
                "'qubesec.io/secret-template':'label:ab'},'ownerReferences':[" OWN_REFERENCE "]}",
                "{}");
     patch_with("{'annotations':{'ab':'3'}}", false,
                "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':'0','ab':'1','abc':'2'},"
-               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','ab':'3',"
+               "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME
+               ",'ab':'3',"
                "'qubesec.io/secret-template':'label:ab'},'ownerReferences':[" OWN_REFERENCE "]}",
                "{'labels':{'ab':null},'annotations':{'qubesec.io/secret-template':'annotation:ab'}}");
     // Nor is the end of one a key.
     patch_with(
         "{'labels':{'abcdefgh':'1'}}", false,
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec','abcdefgh':'1','tion:note':'2'},"
-        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1','fgh':'3',"
+        "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME
+        ",'fgh':'3',"
         "'qubesec.io/secret-template':'label:abcdefgh annotation:note'},'ownerReferences':[" OWN_REFERENCE
         "]}",
         "{'annotations':{'qubesec.io/secret-template':'label:abcdefgh'}}");
@@ -330,6 +473,7 @@ static void keys_are_not_mixed_up(void **) {
 static void a_forged_list_removes_nothing_of_ours(void **) {
     static const char *const lists[] = {
         "label:app.kubernetes.io/managed-by annotation:qubesec.io/owner annotation:qubesec.io/owner-uid",
+        "annotation:qubesec.io/owner-namespace",
         "annotation:qubesec.io/secret-template",
         "label: annotation: label annotation",
         "    ",
@@ -340,14 +484,15 @@ static void a_forged_list_removes_nothing_of_ours(void **) {
         char current[1000];
         snprintf(current, sizeof(current),
                  "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
-                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+                 "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME
+                 ","
                  "'qubesec.io/secret-template':'%s'},'ownerReferences':[" OWN_REFERENCE "]}",
                  lists[i]);
         patch_is(current, "{'annotations':{'qubesec.io/secret-template':''}}");
     }
     // Nor does it say anything twice, or take away what is being put right.
     patch_is("{'labels':{'app.kubernetes.io/managed-by':'helm','a':'b'},"
-             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1',"
+             "'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-1'," HOME ","
              "'qubesec.io/secret-template':'label:app.kubernetes.io/managed-by label:a label:a'},"
              "'ownerReferences':[" OWN_REFERENCE "]}",
              "{'labels':{'app.kubernetes.io/managed-by':'qubesec','a':null},"
@@ -422,11 +567,13 @@ static void the_longest_owner_fits(void **) {
     static const struct kind longest = {
         .kind = "QuantumKindWithANameAsLongAsKubernetesAllowsWhichIsSixtyThreeC0"};
     memset(longest_name, 'n', 253);
-    snprintf(text, sizeof(text), "{'metadata':{'name':'%s','uid':'u','resourceVersion':'1'}}", longest_name);
+    snprintf(text, sizeof(text),
+             "{'metadata':{'namespace':'ns','name':'%s','uid':'u','resourceVersion':'1'}}", longest_name);
     cleanup_object struct kube_object *big = object_of(text);
     snprintf(
         text, sizeof(text),
-        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':'%s/%s'}}",
+        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/owner':'%s/%s'," HOME
+        "}}",
         longest.kind, longest_name);
     cleanup_json yyjson_doc *document = parse_quoted(text);
     assert_int_equal(strlen(longest.kind), 63);
@@ -467,6 +614,10 @@ int main(void) {
         cmocka_unit_test(what_carries_our_uid_is_ours),
         cmocka_unit_test(what_carries_our_uid_needs_no_label),
         cmocka_unit_test(what_names_us_without_our_uid_can_be_adopted),
+        cmocka_unit_test(where_the_marks_were_made_decides),
+        cmocka_unit_test(a_restored_secret_can_be_adopted),
+        cmocka_unit_test(what_our_object_controls_needs_no_namespace),
+        cmocka_unit_test(marks_of_this_version_name_the_namespace),
         cmocka_unit_test(every_output_is_marked),
         cmocka_unit_test(the_owner_of_another_secret_is_named),
         cmocka_unit_test(what_names_us_only_in_part_is_foreign),
@@ -474,6 +625,7 @@ int main(void) {
         cmocka_unit_test(a_new_secret_gets_what_its_template_says),
         cmocka_unit_test(what_is_right_stays_untouched),
         cmocka_unit_test(changed_marks_are_put_right),
+        cmocka_unit_test(marks_get_the_namespace),
         cmocka_unit_test(an_adopted_secret_gets_our_uid_and_owner),
         cmocka_unit_test(what_others_put_there_stays),
         cmocka_unit_test(a_template_that_grows_adds),
