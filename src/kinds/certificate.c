@@ -435,13 +435,12 @@ static bool has_same_root(const struct secret_data *before, const struct secret_
 
 static const char *find_gone(const void *memory, const struct secret_data *before,
                              const struct secret_data *after) {
-    static const struct record nothing = {"", "", "", "", false};
     const struct certificate_spec *spec = memory;
     cleanup_pkey struct pkey *old = nullptr;
     cleanup_pkey struct pkey *new = nullptr;
     struct error different;
-    if (!certificate_key_find(spec, before, &nothing, &old, &different) ||
-        !certificate_key_find(spec, after, &nothing, &new, &different) ||
+    if (!certificate_key_find(spec, before, nullptr, &old, &different) ||
+        !certificate_key_find(spec, after, nullptr, &new, &different) ||
         !pkey_check_same(old, new, &different)) {
         return kind_certificate.precious;
     }

@@ -4,7 +4,8 @@
 
 #include "kinds/certificate_spec.h"
 
-// The key that a certificate's Secret holds; *ret_pkey is owned. Errors: as of salvage_choose.
+// The key that a certificate's Secret holds; *ret_pkey is owned. record: what the status says of it, NULL:
+// nothing. Errors: as of salvage_choose.
 [[nodiscard]] bool certificate_key_find(const struct certificate_spec *spec,
                                         const struct secret_data *previous, const struct record *record,
                                         struct pkey **ret_pkey, struct error *e);

@@ -65,8 +65,8 @@ bool key_pair_repair(const struct key_pair_spec *spec, key_pair_checker *check,
     const struct pkey *kept = nullptr;
     if (!salvage_private_key(occasion->previous, names[0], spec->algorithm, &pem, e) ||
         !salvage_private_key(occasion->previous, names[1], spec->algorithm, &raw, e) ||
-        !salvage_choose((struct pkey *[]){pem, raw}, names, &occasion->record, &kept, e) || !check(kept, e) ||
-        !add_public(kept, data, e) || !add_private(kept, data, e)) {
+        !salvage_choose((struct pkey *[]){pem, raw}, names, occasion->record.fingerprint, &kept, e) ||
+        !check(kept, e) || !add_public(kept, data, e) || !add_private(kept, data, e)) {
         return false;
     }
     *ret_algorithm = spec->algorithm->name;

@@ -51,28 +51,27 @@ bool salvage_private_key(const struct secret_data *data, const char *key, const 
     return true;
 }
 
-static bool name_key(const struct pkey *pkey, char ret_fingerprint[FINGERPRINT_SIZE], struct error *e) {
+bool salvage_name_key(const struct pkey *pkey, char ret_fingerprint[FINGERPRINT_SIZE], struct error *e) {
     cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
     return pkey_public(pkey, &raw, e) && fingerprint_compute(raw.data, raw.length, ret_fingerprint, e);
 }
 
-static bool refuse_two(struct pkey *const forms[2], const char *const names[2], const struct record *record,
+static bool refuse_two(struct pkey *const forms[2], const char *const names[2], const char *recorded,
                        struct error *e) {
     char one[FINGERPRINT_SIZE];
     char other[FINGERPRINT_SIZE];
-    if (!name_key(forms[0], one, e) || !name_key(forms[1], other, e)) {
+    if (!salvage_name_key(forms[0], one, e) || !salvage_name_key(forms[1], other, e)) {
         return false;
     }
-    bool is_known = record->fingerprint[0] != '\0';
     return error_set(e, ERROR_KEY_MISMATCH,
                      "the Secret's entries %s and %s hold two different private keys, of the public keys %s "
-                     "and %s%s%s; nothing was written. Decide which of them is right, and remove the other "
-                     "entry: the operator then rebuilds it",
-                     names[0], names[1], one, other, is_known ? "; the status has recorded " : "",
-                     record->fingerprint);
+                     "and %s%s%s; nothing was written. Decide which of them is right, and remove or empty "
+                     "the other entry: the operator then rebuilds it",
+                     names[0], names[1], one, other, recorded[0] != '\0' ? "; the status has recorded " : "",
+                     recorded);
 }
 
-bool salvage_choose(struct pkey *const forms[2], const char *const names[2], const struct record *record,
+bool salvage_choose(struct pkey *const forms[2], const char *const names[2], const char *recorded,
                     const struct pkey **ret_pkey, struct error *e) {
     struct error difference;
     if (forms[0] == nullptr && forms[1] == nullptr) {
@@ -84,7 +83,7 @@ bool salvage_choose(struct pkey *const forms[2], const char *const names[2], con
             *e = difference;
             return false;
         }
-        return refuse_two(forms, names, record, e);
+        return refuse_two(forms, names, recorded, e);
     }
     *ret_pkey = forms[0] != nullptr ? forms[0] : forms[1];
     return true;

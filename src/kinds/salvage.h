@@ -18,8 +18,13 @@
                                        struct error *e);
 
 // Of two forms of a private key (NULL: that one is lost) gives the better one, the first of two that are the
-// same; *ret_pkey is one of them. names: the entries', for the message. Errors: KEY_LOST (neither is there),
-// KEY_MISMATCH (they are two keys; the message says of which public keys, and which of them was recorded),
-// CRYPTO, NO_MEMORY.
+// same; *ret_pkey is one of them. names: the entries', for the message. recorded: the fingerprint of the
+// public key that the status has recorded, for the message too; "": it is not known. Errors: KEY_LOST
+// (neither is there), KEY_MISMATCH (they are two keys; the message says of which public keys), CRYPTO,
+// NO_MEMORY.
 [[nodiscard]] bool salvage_choose(struct pkey *const forms[2], const char *const names[2],
-                                  const struct record *record, const struct pkey **ret_pkey, struct error *e);
+                                  const char *recorded, const struct pkey **ret_pkey, struct error *e);
+
+// The fingerprint of a key's public half in its raw encoding. Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool salvage_name_key(const struct pkey *pkey, char ret_fingerprint[FINGERPRINT_SIZE],
+                                    struct error *e);
