@@ -126,9 +126,12 @@ def test_trap_35_a_replaced_object_gets_a_status_of_its_own(api, operator, names
 
 
 def test_a_lost_secret_is_told_of(api, operator, namespace):
-    api.make(thing(QKKP, namespace, "pair"))
+    [made] = api.make(thing(QKKP, namespace, "pair"))
     api.delete("Secret", namespace, "pair")
-    wait_until("an Event", lambda: api.events(namespace, "pair", "SecretLost"))
+    event = api.wait_event(namespace, "pair", "SecretLost")
+    now = wait_until("there is a new one", lambda: (found := shown_fingerprint(api.get(QKKP, namespace, "pair"))) != shown_fingerprint(made) and found)
+    note = f"Secret pair: it was lost; {shown_fingerprint(made)} was replaced by {now} (private key)"
+    assert (event["type"], event["note"]) == ("Warning", note)
 
 
 def test_objects_wake_although_other_secrets_come_and_go(api, operator, namespace):
