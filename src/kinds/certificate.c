@@ -436,12 +436,12 @@ static bool has_same_root(const struct secret_data *before, const struct secret_
 static const char *find_gone(const void *memory, const struct secret_data *before,
                              const struct secret_data *after) {
     const struct certificate_spec *spec = memory;
-    cleanup_pkey struct pkey *old = nullptr;
-    cleanup_pkey struct pkey *new = nullptr;
+    cleanup_pkey struct pkey *former = nullptr;
+    cleanup_pkey struct pkey *present = nullptr;
     struct error different;
-    if (!certificate_key_find(spec, before, nullptr, &old, &different) ||
-        !certificate_key_find(spec, after, nullptr, &new, &different) ||
-        !pkey_check_same(old, new, &different)) {
+    if (!certificate_key_find(spec, before, nullptr, &former, &different) ||
+        !certificate_key_find(spec, after, nullptr, &present, &different) ||
+        !pkey_check_same(former, present, &different)) {
         return kind_certificate.precious;
     }
     return has_same_root(before, after) ? nullptr : "root certificate";

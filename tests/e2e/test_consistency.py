@@ -53,11 +53,13 @@ def test_a_new_key_pair_is_never_combined_with_an_old_ciphertext(api, operator, 
 
 def test_an_output_is_not_its_own_input(api, operator, namespace):
     api.make(thing(QRN, namespace, "numbers"))
-    api.make(thing(QDK, namespace, "loop", {"sharedSecretRef": {"kind": QRN, "name": "numbers"}}))
+    [made] = api.make(thing(QDK, namespace, "loop", {"sharedSecretRef": {"kind": QRN, "name": "numbers"}}))
     own = {"kind": "Secret", "name": "loop", "key": "key"}
     api.patch(QDK, namespace, "loop", {"spec": {"sharedSecretRef": own}})
     failed = api.wait_status(QDK, namespace, "loop", "Failed", "InvalidSpec")
     assert "own output" in failed["status"]["error"]
+    for field in ("fingerprint", "secretRef", "inputs", "keyLength"):
+        assert failed["status"][field] == made["status"][field], "the key is there still"
 
 
 def test_trap_33_outputs_that_are_made_from_each_other_slow_down(api, operator, namespace):
