@@ -340,8 +340,9 @@ def test_of_two_sound_keys_none_is_chosen(api, made, entry, other):
     damage(api, made, "server-secret", entry, client[entry])
     spoilt = api.get("Secret", made, "server-secret")
     failed = api.wait_status(QC, made, "server", "Failed", "KeyMismatch")
-    for content in (good, client):
-        assert fingerprint(pem_body(content["pub.pem"])[-1312:]) in failed["status"]["error"], "it names both public keys"
+    ours, theirs = (fingerprint(pem_body(content["pub.pem"])[-1312:]) for content in (good, client))
+    said = failed["status"]["error"]
+    assert ours in said and theirs in said and f"; the status has recorded {ours}; nothing was written" in said
     assert api.get("Secret", made, "server-secret") == spoilt
     assert serial(failed) == serial(before) and failed["status"]["notAfter"] == before["status"]["notAfter"]
     damage(api, made, "server-secret", entry, b"")  # as the message says
