@@ -66,8 +66,8 @@ static bool refuse_two(struct pkey *const forms[2], const char *const names[2], 
     bool is_known = recorded[0] != '\0';
     return error_set(e, ERROR_KEY_MISMATCH,
                      "the Secret's entries %s and %s hold two different private keys, of the public keys %s "
-                     "and %s%s%s; nothing was written. Decide which of them is right, and remove the other "
-                     "entry: the operator then rebuilds it",
+                     "and %s%s%s; nothing was written. Decide which of them is right, and remove or empty "
+                     "the other entry: the operator then rebuilds it",
                      names[0], names[1], one, other, is_known ? "; the status has recorded " : "", recorded);
 }
 

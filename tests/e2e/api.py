@@ -207,6 +207,11 @@ class Api:
         found = self.list("Event", namespace)
         return [one for one in found if one["regarding"]["name"] == name and one["reason"] == reason]
 
+    def wait_event(self, namespace, name, reason):
+        """The only Event of that reason about the object."""
+        [event] = wait_until(f"an Event {reason} about {name}", lambda: self.events(namespace, name, reason))
+        return event
+
 
 def thing(kind, namespace, name, spec=None, **metadata):
     return {

@@ -36,6 +36,7 @@ BETWEEN = ("between-secret-and-status", OBJECT)
 TELLING = [*around("patch status"), *around("create events")]
 CREATION = [*around("create secrets"), BETWEEN, *TELLING]
 CHANGE = [*around("patch secrets"), BETWEEN]
+LOSS = [*around("create secrets"), BETWEEN]
 RENEWAL = [("before-renewal", OBJECT), *around("patch secrets"), ("after-renewal", OBJECT), BETWEEN, *TELLING]
 SERIES = around("patch events")
 
@@ -68,7 +69,7 @@ LEASE_WRITES = {"make": "create leases", "take": "patch leases", "renew": "patch
 
 def all_points():
     webhook = (points for _, points in ROTATIONS)
-    return itertools.chain(CREATION, CHANGE, RENEWAL, SERIES, *webhook, *map(around, LEASE_WRITES.values()))
+    return itertools.chain(CREATION, CHANGE, LOSS, RENEWAL, SERIES, *webhook, *map(around, LEASE_WRITES.values()))
 
 
 def id_of(point):

@@ -75,5 +75,9 @@ def hkdf(secret, salt, info, length):
     return output[:length]
 
 
+def digest(content):
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
 def fingerprint(content):
     return hashlib.sha256(content).hexdigest()[:10]

@@ -19,6 +19,8 @@ SIGN = {"privateKeyRef": {"name": "a"}, "messageRef": {"name": "m"}}
 VERIFY = {"publicKeyRef": {"name": "a"}, "messageRef": {"name": "m"}, "signatureRef": {"name": "s"}}
 OPEN = {"privateKeyRef": {"name": "a"}, "ciphertextRef": {"name": "b"}}
 
+# Whose output has what cannot be made again: they have spec.onKeyLoss.
+IRREPLACEABLE = (QRN, QKKP, QES, QSKP, QC)
 MINIMAL = {
     QRN: {},
     QKKP: {},
@@ -63,6 +65,13 @@ GOOD = {
         for kind, spec in MINIMAL.items()
         if kind != QVS
     },
+    **{
+        f"onKeyLoss-{reaction}-{kind}": (kind, {**MINIMAL[kind], "onKeyLoss": reaction})
+        for kind in IRREPLACEABLE
+        for reaction in ("Recreate", "Fail")
+    },
+    # A field that the kind does not have is dropped.
+    **{f"onKeyLoss-unknown-{kind}": (kind, {**MINIMAL[kind], "onKeyLoss": "Restore"}) for kind in MINIMAL if kind not in IRREPLACEABLE},
     **{f"references-{kind}": (kind, spec) for kind, spec in {
         QES: {"publicKeyRef": {"name": "a", "namespace": "", "kind": "ConfigMap", "key": "k.pem"}},
         QDS: {"privateKeyRef": {"name": "a", "kind": "QuantumKEMKeyPair"}, "ciphertextRef": {"name": "b", "kind": "Secret", "key": "c"}},
@@ -129,6 +138,11 @@ BAD = {
             ("secret-names-differ", {"outputSecretName": "a", "secretName": "b"}, BOTH),
             ("deletionPolicy", {"deletionPolicy": "Orphan"}, BOTH),
         )
+    },
+    **{
+        f"onKeyLoss-{what}-{kind}": (kind, {**MINIMAL[kind], "onKeyLoss": value}, BOTH)
+        for kind in IRREPLACEABLE
+        for what, value in (("other", "Restore"), ("case", "fail"), ("empty", ""), ("bool", True))
     },
     "secret-name-empty": (QKKP, {"outputSecretName": ""}, BOTH),
     "secret-name-long": (QKKP, {"secretName": LONG}, BOTH),

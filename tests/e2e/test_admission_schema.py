@@ -8,7 +8,7 @@ import re
 
 import pytest
 import yaml
-from api import KINDS, QDK, QDS, QES, QKKP, QRN, QSM, QVS, SIGNATURE_KINDS, ApiError, thing, wait_until
+from api import KINDS, QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, SIGNATURE_KINDS, ApiError, thing, wait_until
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = CHECKOUT / "config"
@@ -28,6 +28,12 @@ MINIMAL = {
     QDK: {"sharedSecretRef": {"name": "a"}},
 }
 SEED = "00" * 48
+IRREPLACEABLE = (QRN, QKKP, QES, QSKP, QC)  # kinds whose output cannot be made again as it was
+DIGESTS = {  # kinds with something public, or made for something that is
+    **dict.fromkeys((QKKP, QSKP, QSM, QVS, QC), {"digest"}),
+    QES: {"digest", "publicKeyDigest"},
+    QDS: {"publicKeyDigest"},
+}
 
 
 def again(field):
@@ -107,16 +113,30 @@ def test_every_rule_has_a_message_that_names_its_field(definitions, kind):
 
 
 def test_what_the_kinds_share_is_the_same_in_all(definitions):
-    shared = ("outputSecretName", "secretName", "secretTemplate", "deletionPolicy")
+    shared = ("outputSecretName", "secretName", "secretTemplate", "deletionPolicy", "onKeyLoss")
     same_status = ("status", "conditions", "observedGeneration", "secretRef", "inputs", "lastUpdateTime", "reconcileID", "error", "warning")
     first = schema_of(definitions[QRN])["properties"]
     for kind in (one for one in ALL_KINDS if one != QVS):  # which has no Secret, and other outcomes
         this = schema_of(definitions[kind])["properties"]
         for name in shared:
+            if name == "onKeyLoss" and kind not in IRREPLACEABLE:
+                assert name not in this["spec"]["properties"], kind
+                continue
             ours, other = ({**one["spec"]["properties"][name], "description": ""} for one in (this, first))
+            if (kind, name) == (QC, "deletionPolicy"):  # whose default depends on certType
+                assert other.pop("default") == "Delete"
             assert ours == other, (kind, name)
         for name in (one for one in same_status if (kind, one) != (QSM, "secretRef")):  # which names an entry, too
             assert this["status"]["properties"][name] == first["status"]["properties"][name], (kind, name)
+
+
+def test_full_digests_are_of_what_is_public(definitions):
+    form = {"type": "string", "maxLength": 71, "pattern": "^(sha256:[0-9a-f]{64})?$"}
+    for kind in ALL_KINDS:
+        fields = schema_of(definitions[kind])["properties"]["status"]["properties"]
+        assert {name for name in ("digest", "publicKeyDigest") if name in fields} == DIGESTS.get(kind, set()), kind
+        for name in DIGESTS.get(kind, set()):
+            assert {key: value for key, value in fields[name].items() if key != "description"} == form, (kind, name)
 
 
 COLUMNS = {
@@ -247,6 +267,12 @@ COMMON_ACCEPTED = {
 }
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind in IRREPLACEABLE])
+@pytest.mark.parametrize("reaction", ["Recreate", "Fail"])
+def test_on_key_loss_is_accepted(api, space, kind, reaction):
+    try_create(api, thing(kind, space, "x", {**MINIMAL[kind], "onKeyLoss": reaction}))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("extra", COMMON_ACCEPTED.values(), ids=COMMON_ACCEPTED)
 def test_common_field_is_accepted(api, space, kind, extra):
@@ -256,9 +282,9 @@ def test_common_field_is_accepted(api, space, kind, extra):
 def test_defaults(api, space):
     """Those that the schema gives; numBytes and bytes have none, for either may be the one that is written."""
     expected = {
-        QRN: {"provider": "system", "deletionPolicy": "Delete"},
-        QKKP: {"algorithm": "ML-KEM-768", "deletionPolicy": "Delete"},
-        QES: {"publicKeyRef": {"name": "a", "kind": "QuantumKEMKeyPair"}, "deletionPolicy": "Delete"},
+        QRN: {"provider": "system", "deletionPolicy": "Delete", "onKeyLoss": "Recreate"},
+        QKKP: {"algorithm": "ML-KEM-768", "deletionPolicy": "Delete", "onKeyLoss": "Recreate"},
+        QES: {"publicKeyRef": {"name": "a", "kind": "QuantumKEMKeyPair"}, "deletionPolicy": "Delete", "onKeyLoss": "Recreate"},
         QDS: {
             "privateKeyRef": {"name": "a", "kind": "QuantumKEMKeyPair"},
             "ciphertextRef": {"name": "b", "kind": "QuantumEncapsulateSecret"},
@@ -336,6 +362,11 @@ REFUSED = {
     ),
     "publicKeyRef-key": (QES, {"publicKeyRef": {"name": "a", "kind": "Secret", "key": "a/b"}}, "publicKeyRef.key"),
     "publicKeyRef-key-long": (QES, {"publicKeyRef": {"name": "a", "kind": "Secret", "key": LONG}}, "publicKeyRef.key"),
+    **{
+        f"onKeyLoss-{kind}": (kind, {**MINIMAL[kind], "onKeyLoss": "Restore"}, 'spec.onKeyLoss: Unsupported value: "Restore": supported values: "Recreate", "Fail"')
+        for kind in (QRN, QKKP, QES)
+    },
+    **{f"onKeyLoss-{kind}": (kind, {**MINIMAL[kind], "onKeyLoss": "Fail"}, 'unknown field "spec.onKeyLoss"') for kind in (QDS, QDK)},
     "unknown-field": (QES, {**MINIMAL[QES], "publicKey": "x"}, 'unknown field "spec.publicKey"'),
     "privateKeyRef-absent": (QDS, {"ciphertextRef": {"name": "a"}}, "spec.privateKeyRef: Required value"),
     "privateKeyRef-kind": (
@@ -552,6 +583,11 @@ EDIT_ACCEPTED = {
     "sharedSecretRef": ((QDK, MINIMAL[QDK]), {"sharedSecretRef": {"name": "b", "kind": "QuantumRandomNumber"}}),
     "salt-empty-removed": ((QDK, {**MINIMAL[QDK], "salt": "", "info": ""}), {"salt": None, "info": None}),
     **{
+        f"onKeyLoss-{before}-{after}-{kind}": ((kind, {**MINIMAL[kind], "onKeyLoss": before}), {"onKeyLoss": after})
+        for kind in (QRN, QKKP, QES)
+        for before, after in (("Fail", "Recreate"), ("Recreate", "Fail"), ("Fail", None))
+    },
+    **{
         f"secretTemplate-and-deletionPolicy-{kind}": (
             (kind, MINIMAL[kind]),
             {"secretTemplate": {"labels": {"a": "b"}}, "deletionPolicy": "Retain"},
@@ -594,11 +630,12 @@ def full_status():
     }
 
 
+A_DIGEST = "sha256:" + "0123456789abcdef" * 4
 OWN_STATUS = {
     QRN: {"size": 32, "entropy": 4.9, "lastGeneratedTime": "2026-01-02T03:04:05Z"},
-    QKKP: {"publicKeyPEM": "-----BEGIN PUBLIC KEY-----\n" + "A" * 2300},
-    QES: {"ciphertext": "00" * 1568, "ciphertextFingerprint": "0123456789"},
-    QDS: {},
+    QKKP: {"publicKeyPEM": "-----BEGIN PUBLIC KEY-----\n" + "A" * 2300, "digest": A_DIGEST},
+    QES: {"ciphertext": "00" * 1568, "ciphertextFingerprint": "0123456789", "digest": A_DIGEST, "publicKeyDigest": A_DIGEST},
+    QDS: {"publicKeyDigest": A_DIGEST},
     QDK: {"keyLength": 32, "usedSalt": "00" * 1024, "usedInfo": "00" * 1024},
 }
 
@@ -616,7 +653,8 @@ def test_trap_32_status_is_a_subresource_with_all_its_fields(api, space, kind):
     patched = report(status)
     assert patched["status"] == status
     assert patched["metadata"]["generation"] == 1
-    for wrong in ({"status": "Done"}, {"fingerprint": "xyz"}, {"conditions": [{"type": "Ready", "status": "True"}]}):
+    wrong_digests = [{name: A_DIGEST[:-1]} for name in DIGESTS.get(kind, set())]
+    for wrong in ({"status": "Done"}, {"fingerprint": "xyz"}, {"conditions": [{"type": "Ready", "status": "True"}]}, *wrong_digests):
         assert "status." in refusal(report, wrong)
     found = api.call("GET", f"{api.path(kind, space)}?fieldSelector=status.status%3DSuccess")["items"]
     assert [one["metadata"]["name"] for one in found] == ["reported"]

@@ -2,7 +2,7 @@
 
 import json
 
-from api import KINDS, QC, QDK, QES, QKKP, QRN, QSKP, QSM, QVS, SIGNATURE_KINDS, exchange, secret_thing, thing
+from api import KINDS, QC, QDK, QES, QKKP, QRN, QSKP, QSM, QVS, SIGNATURE_KINDS, exchange, secret_thing, thing, wait_until
 from audit import READS, WRITES
 from leaks import Search, secrets_in
 from specs import MINIMAL
@@ -105,6 +105,34 @@ def test_what_is_slow_waits_before_it_is_read_for(cluster, api, operator, namesp
         operator.settle()
         made = [str(request) for request in cluster.audit.requests(mark, namespace)]
         assert made == ["get secrets"] * reads + ["create secrets", f"patch {PLURAL[one['kind']]}/status"]
+
+
+def test_nothing_is_replaced_before_object_and_inputs_were_asked_for(cluster, api, operator, namespace):
+    """By the API server itself, as they are now: a list by name of each resource of ours, and what is in its Secret."""
+    api.create(secret_thing(namespace, "message", {"text": b"a message"}))
+    references = {"privateKeyRef": {"name": "signer"}, "messageRef": {"name": "message", "kind": "Secret", "key": "text"}}
+    api.make(thing(QSKP, namespace, "signer"), thing(QSM, namespace, "signed", references))
+    operator.settle()
+    mark = cluster.audit.mark()
+    version = api.patch("Secret", namespace, "message", {"data": {"text": "Y2hhbmdlZA=="}})["metadata"]["resourceVersion"]
+    wait_until(
+        "it is signed again",
+        lambda: version in [one["resourceVersion"] for one in api.get(QSM, namespace, "signed")["status"]["inputs"]],
+    )
+    operator.settle()
+    made = cluster.audit.requests(mark, namespace)
+    assert [(str(one), one.name) for one in made] == [
+        ("get secrets", "signer"),
+        ("get secrets", "message"),
+        ("get secrets", "signed-signature"),
+        (f"list {PLURAL[QSM]}", "signed"),
+        (f"list {PLURAL[QSKP]}", "signer"),
+        ("get secrets", "signer"),
+        ("patch secrets", "signed-signature"),
+        (f"patch {PLURAL[QSM]}/status", "signed"),
+    ]
+    assert "resourceVersion" in made[0].query, "it may come from the API server's memory"
+    assert not [one for one in made[1:] if "resourceVersion" in one.query], "these must not"
 
 
 def test_restart_writes_and_reads_nothing(cluster, api, operators, operator, namespace):

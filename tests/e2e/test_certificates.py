@@ -6,7 +6,7 @@ import json
 
 import pytest
 from api import QC, ApiError, data_of, ready_of, thing, version_of, wait_until
-from crypto import fingerprint, openssl, pem_body
+from crypto import digest, fingerprint, openssl, pem_body
 
 ENTRIES = {"tls.crt", "tls.key", "ca.crt", "cert.pem", "key.pem", "pub.pem", "metadata.json"}
 QUIET = 3.0
@@ -81,6 +81,7 @@ def test_a_chain(api, made, tmp_path):
         status = api.get(QC, made, name)["status"]
         assert status["certPEM"].encode() == content["cert.pem"] and status["publicKeyPEM"].encode() == content["pub.pem"]
         assert status["fingerprint"] == fingerprint(pem_body(content["cert.pem"]))
+        assert status["digest"] == digest(pem_body(content["cert.pem"]))
         assert "PRIVATE" not in json.dumps(status)
     status = api.get(QC, made, "server")["status"]
     assert (status["subject"], status["issuer"]) == ("CN=example.com", "CN=Middle")
@@ -408,7 +409,10 @@ def test_an_edit_issues_anew_with_the_same_key(api, made):
     after = wait_reissued(api, made, "server", serial(before))
     assert secret(api, made, "server")["tls.key"] == key
     assert after["status"]["secretRef"]["uid"] == before["status"]["secretRef"]["uid"]
-    assert api.events(made, "server", "SecretDamaged") == []
+    replaced = api.wait_event(made, "server", "Replaced")
+    was, now = before["status"]["fingerprint"], after["status"]["fingerprint"]
+    assert (replaced["type"], replaced["note"]) == ("Normal", f"Secret server-secret: spec has changed; {was} was replaced by {now}")
+    assert not [reason for reason in ("SecretDamaged", "SecretRepaired", "KeyReplaced") if api.events(made, "server", reason)]
     for change in ({"subjectAltNames": ["EXAMPLE.com", "www.example.com", "example.com"]}, {"durationDays": None, "duration": "2160h"}, {"renewBefore": "50%"}):
         api.patch(QC, made, "server", {"spec": change})
         same = api.wait_success(QC, made, "server")
@@ -454,26 +458,69 @@ def damage(api, namespace, name, key, value):
     api.patch("Secret", namespace, name, {"data": data})
 
 
-@pytest.mark.parametrize("entry", sorted(ENTRIES - {"tls.crt", "tls.key"}))
-@pytest.mark.parametrize("how", ["gone", "changed"])
-def test_damage_is_mended(api, made, entry, how, tmp_path):
+def without_metadata(content):
+    return {name: value for name, value in content.items() if name != "metadata.json"}
+
+
+REQUIRED = {"tls.crt", "tls.key"}  # by Kubernetes, of a Secret of this type
+DAMAGE = {
+    **{f"{entry}-gone": (entry, lambda other: None) for entry in sorted(ENTRIES - REQUIRED)},
+    **{f"{entry}-empty": (entry, lambda other: b"") for entry in sorted(REQUIRED)},
+    **{f"{entry}-changed": (entry, lambda other: b"-----BEGIN X-----\nAAAA\n-----END X-----\n") for entry in sorted(ENTRIES)},
+    **{f"{entry}-of-another": (entry, lambda other, entry=entry: other[entry]) for entry in ("tls.crt", "cert.pem", "pub.pem", "metadata.json")},
+}
+
+
+@pytest.mark.parametrize("entry, content", DAMAGE.values(), ids=DAMAGE)
+def test_damage_is_mended_around_the_certificate_and_its_key(api, made, entry, content):
     before = api.get(QC, made, "server")
-    key = secret(api, made, "server")["tls.key"]
-    damage(api, made, "server-secret", entry, None if how == "gone" else b"-----BEGIN X-----\nAAAA\n-----END X-----\n")
-    wait_reissued(api, made, "server", serial(before))
+    good = secret(api, made, "server")
+    damage(api, made, "server-secret", entry, content(secret(api, made, "client")))
+    event = api.wait_event(made, "server", "SecretRepaired")
+    assert event["type"] == "Warning" and "Secret server-secret was damaged" in event["note"]
+    found = wait_until("it is verified", lambda: verified(api, made, "server"))
     after = secret(api, made, "server")
-    assert after.keys() == ENTRIES
-    verify(tmp_path, after, "sslserver")
-    assert (after["tls.key"] == key) == (entry not in ("key.pem", "pub.pem")), "the key stays if all agree on it"
-    assert api.events(made, "server", "SecretDamaged")
+    assert after.keys() == ENTRIES and without_metadata(after) == without_metadata(good)
+    for field in ("serialNumber", "digest", "conditions", "notAfter", "renewalTime"):
+        assert found["status"][field] == before["status"][field], field
+    assert not [reason for reason in ("SecretDamaged", "KeyReplaced", "Replaced") if api.events(made, "server", reason)]
 
 
-@pytest.mark.parametrize("entry", ["tls.crt", "tls.key"])
-def test_another_certificates_entry_is_damage(api, made, entry, tmp_path):
-    before = api.get(QC, made, "server")
-    damage(api, made, "server-secret", entry, secret(api, made, "client")[entry])
-    wait_reissued(api, made, "server", serial(before))
-    verify(tmp_path, secret(api, made, "server"), "sslserver")
+def verified(api, namespace, name):
+    """The certificate, once its status names the Secret as it is."""
+    found = api.get(QC, namespace, name)
+    current = found["status"]["secretRef"]["resourceVersion"] == version_of(api.get("Secret", namespace, f"{name}-secret"))
+    return found if current and found["status"]["status"] == "Success" else None
+
+
+@pytest.mark.parametrize("entry, other", [("tls.key", "key.pem"), ("key.pem", "tls.key")])
+def test_of_two_sound_keys_none_is_chosen(api, made, entry, other):
+    before, client = api.get(QC, made, "server"), secret(api, made, "client")
+    good = secret(api, made, "server")
+    damage(api, made, "server-secret", entry, client[entry])
+    spoilt = api.get("Secret", made, "server-secret")
+    failed = api.wait_status(QC, made, "server", "Failed", "KeyMismatch")
+    ours, theirs = (fingerprint(pem_body(content["pub.pem"])[-1312:]) for content in (good, client))
+    said = failed["status"]["error"]
+    assert ours in said and theirs in said and f"; the status has recorded {ours}; nothing was written" in said
+    assert api.get("Secret", made, "server-secret") == spoilt
+    assert serial(failed) == serial(before) and failed["status"]["notAfter"] == before["status"]["notAfter"]
+    damage(api, made, "server-secret", entry, b"")  # as the message says
+    wait_until("it is verified", lambda: verified(api, made, "server"))
+    assert without_metadata(secret(api, made, "server")) == without_metadata(good)
+
+
+def test_a_lost_key_is_made_anew(api, made, tmp_path):
+    before, good = api.get(QC, made, "server"), secret(api, made, "server")
+    for entry in ("tls.key", "key.pem"):
+        damage(api, made, "server-secret", entry, b"")
+    after = wait_reissued(api, made, "server", serial(before))
+    content = secret(api, made, "server")
+    verify(tmp_path, content, "sslserver")
+    assert content["tls.key"] != good["tls.key"]
+    event = api.wait_event(made, "server", "SecretDamaged")
+    was, now = before["status"]["fingerprint"], after["status"]["fingerprint"]
+    assert event["type"] == "Warning" and f"{was} was replaced by {now} (private key)" in event["note"]
 
 
 def test_a_foreign_secret_is_not_touched(api, operator, namespace):
@@ -491,6 +538,9 @@ def test_a_retained_certificate_is_taken_over(api, operator, namespace):
     api.wait_gone(QC, namespace, "kept")
     [after] = api.make(one)
     assert serial(after) == serial(before)
+    event = api.wait_event(namespace, "kept", "Adopted")
+    note = f"took over Secret kept-secret with what it holds, {before['status']['fingerprint']}"
+    assert (event["type"], event["note"]) == ("Normal", note)
 
 
 def test_a_restart_issues_nothing(api, operators, made):

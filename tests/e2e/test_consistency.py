@@ -53,11 +53,13 @@ def test_a_new_key_pair_is_never_combined_with_an_old_ciphertext(api, operator, 
 
 def test_an_output_is_not_its_own_input(api, operator, namespace):
     api.make(thing(QRN, namespace, "numbers"))
-    api.make(thing(QDK, namespace, "loop", {"sharedSecretRef": {"kind": QRN, "name": "numbers"}}))
+    [made] = api.make(thing(QDK, namespace, "loop", {"sharedSecretRef": {"kind": QRN, "name": "numbers"}}))
     own = {"kind": "Secret", "name": "loop", "key": "key"}
     api.patch(QDK, namespace, "loop", {"spec": {"sharedSecretRef": own}})
     failed = api.wait_status(QDK, namespace, "loop", "Failed", "InvalidSpec")
     assert "own output" in failed["status"]["error"]
+    for field in ("fingerprint", "secretRef", "inputs", "keyLength"):
+        assert failed["status"][field] == made["status"][field], "the key is there still"
 
 
 def test_trap_33_outputs_that_are_made_from_each_other_slow_down(api, operator, namespace):
@@ -126,9 +128,12 @@ def test_trap_35_a_replaced_object_gets_a_status_of_its_own(api, operator, names
 
 
 def test_a_lost_secret_is_told_of(api, operator, namespace):
-    api.make(thing(QKKP, namespace, "pair"))
+    [made] = api.make(thing(QKKP, namespace, "pair"))
     api.delete("Secret", namespace, "pair")
-    wait_until("an Event", lambda: api.events(namespace, "pair", "SecretLost"))
+    event = api.wait_event(namespace, "pair", "SecretLost")
+    now = wait_until("there is a new one", lambda: (found := shown_fingerprint(api.get(QKKP, namespace, "pair"))) != shown_fingerprint(made) and found)
+    note = f"Secret pair: it was lost; {shown_fingerprint(made)} was replaced by {now} (private key)"
+    assert (event["type"], event["note"]) == ("Warning", note)
 
 
 def test_objects_wake_although_other_secrets_come_and_go(api, operator, namespace):

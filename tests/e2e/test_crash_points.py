@@ -15,8 +15,8 @@ import pytest
 import yaml
 from api import QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, RESOURCES, data_of, secret_thing, thing, version_of, wait_until
 from crash_points import (
-    CHANGE, CREATION, HAS_POINTS, LEASE_WRITES, NAMES, RENEWAL, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points, id_of,
-    text_of,
+    CHANGE, CREATION, HAS_POINTS, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
+    id_of, text_of,
 )  # fmt: skip
 from fixtures import BINARY, CHECKOUT
 from test_certificates import certificate
@@ -83,6 +83,9 @@ SPECS = {
 WITH_SECRET = [kind for kind in SPECS if kind != QVS]
 TEMPLATE = {"secretTemplate": {"labels": {"app": "it"}}}
 DONE = {QVS: "Valid"}
+# What is done about rubbish in the first entry: the rest is rebuilt around what cannot be made again, or all is made again,
+# with the same outcome or with another one.
+REPAIRED, SAME, ANOTHER = (QKKP, QES, QSKP, QC), (QDS, QDK), (QRN, QSM)
 
 
 def inputs(namespace):
@@ -316,8 +319,45 @@ def test_a_damaged_secret(api, crashes, kind, point):
     after = it.wait_done()
     assert after["data"].keys() == good["data"].keys() and after["data"] != damaged["data"]
     assert point == CHANGE[0] or after == left, "it is made anew once"
-    assert len(it.events("SecretDamaged")) <= 2, "told by each that found it, if at all"
+    assert (kind in REPAIRED) + (kind in SAME) + (kind in ANOTHER) == 1
+    assert (entries_of(after) == entries_of(good)) == (kind not in ANOTHER)
+    if kind in ANOTHER:
+        check_told(it, "SecretDamaged", "Warning", good, after)
+    else:
+        reason = "SecretRepaired" if kind in REPAIRED else "SecretDamaged"
+        assert len(it.events(reason)) <= 2, "told by each that found it, if at all"
+        assert it.events("SecretDamaged" if kind in REPAIRED else "SecretRepaired") == []
+    assert it.events("KeyReplaced") == []
     crashes.seen.check(good, damaged, after)
+
+
+@pytest.mark.parametrize("kind", [QRN, QKKP, QES, QSM, QC])  # of which something else is made
+@pytest.mark.parametrize("point", LOSS, ids=id_of)
+def test_a_lost_secret(api, crashes, kind, point):
+    it = crashes.made(kind, SPECS[kind])
+    before = it.secret()
+    api.delete("Secret", it.namespace, it.name)
+    crashes.crash(point, it)
+    left = it.secret()
+    assert (left is None) == (point == LOSS[0])
+    crashes.carry_on()
+    after = it.wait_done()
+    assert left in (None, after), "it is made anew once"
+    check_told(it, "SecretLost", "Warning", before, after)
+    assert it.events("KeyReplaced") == []
+    crashes.seen.check(before, after)
+
+
+def entries_of(secret):
+    return {key: value for key, value in secret["data"].items() if not key.startswith("metadata")}
+
+
+def check_told(it, reason, severity, before, after):
+    """One Event says what was replaced by what, whichever operator did it."""
+    [event] = wait_until(f"there is an Event {reason}", lambda: it.events(reason))
+    assert event["type"] == severity
+    was, now = fingerprint_in(before), fingerprint_in(after)
+    assert was != now and f"{was} was replaced by {now}" in event["note"]
 
 
 @pytest.mark.parametrize("point", CHANGE, ids=id_of)
@@ -332,6 +372,7 @@ def test_a_certificate_issued_anew(api, crashes, point):
     after = it.wait_done()
     assert after["data"]["tls.key"] == before["data"]["tls.key"] and after["data"]["tls.crt"] != before["data"]["tls.crt"]
     assert point == CHANGE[0] or after == left, "it is issued once"
+    check_told(it, "Replaced", "Normal", before, after)
     crashes.seen.check(before, after)
 
 
@@ -370,7 +411,10 @@ def test_renewal(api, crashes, number):
         assert after["metadata"]["uid"] == before["metadata"]["uid"] and not it.events("SecretDamaged")
         assert left in (before, after), "it is renewed once"
         seen.check(before, after)
-        assert len(it.events("Renewed")) <= 1
+        if number < RENEWAL.index(TELLING[0]):
+            check_told(it, "Renewed", "Normal", before, after)
+        else:  # the status and the Event are sent at the same time
+            assert len(it.events("Renewed")) <= 2
 
 
 def has_ended(found):

@@ -184,5 +184,5 @@ def test_a_fight_over_a_secret_is_explained(cluster, api, operator, namespace):
 
     wait_until("repairs slow down", spoil, pause=0.3)
     message = describe(cluster, api, QKKP, namespace, "pair", "SecretDamaged")
-    for part in ("Secret pair", "damaged again", "made anew later", "metadata.managedFields", "private_key"):
+    for part in ("Secret pair", "damaged again", "put right later", "metadata.managedFields", "private_key"):
         assert part in message, message

@@ -194,6 +194,9 @@ def test_changed_public_key_gives_a_new_secret_and_what_hangs_on_it_follows(api,
         return now["status"]["status"] == "Success" and now["status"]["fingerprint"] != derived["status"]["fingerprint"]
 
     wait_until("the derived key follows", followed)
+    for name, cause in (("sealed", "publicKeyRef"), ("derived", "sharedSecretRef")):
+        event = api.wait_event(namespace, name, "KeyReplaced")
+        assert event["type"] == "Warning" and f"Secret {name}: spec.{cause} has changed; " in event["note"]
     output = api.secret(namespace, "sealed")
     assert decapsulate(tmp_path, private, output["ciphertext"]) == output["shared_secret"]
     assert api.secret(namespace, "derived")["key"] == hkdf(output["shared_secret"], b"", b"", 32)
@@ -201,11 +204,13 @@ def test_changed_public_key_gives_a_new_secret_and_what_hangs_on_it_follows(api,
 
 def test_key_pair_made_anew_carries_through_the_exchange(api, operator, namespace):
     things = exchange(namespace)
-    api.make(*things)
+    made = {one["metadata"]["name"]: one for one in api.make(*things)}
     before = api.secret(namespace, "alice")["key"]
     api.delete(QKKP, namespace, "pair")
-    api.wait_status(QES, namespace, "sealed", "Pending", f"WaitingFor{QKKP}")
+    waiting = api.wait_status(QES, namespace, "sealed", "Pending", f"WaitingFor{QKKP}")
     assert api.secret(namespace, "alice")["key"] == before
+    for field in ("fingerprint", "digest", "publicKeyDigest", "ciphertext", "secretRef", "inputs"):
+        assert waiting["status"][field] == made["sealed"]["status"][field], "the shared secret is there still"
     api.create(things[0])
 
     def agreed():
@@ -213,6 +218,11 @@ def test_key_pair_made_anew_carries_through_the_exchange(api, operator, namespac
         return alice == bob != before
 
     wait_until("both have the same new key", agreed)
+    for kind, name in ((QES, "sealed"), (QDS, "opened")):
+        event = api.wait_event(namespace, name, "KeyReplaced")
+        now = api.wait_success(kind, namespace, name)["status"]["fingerprint"]
+        assert event["type"] == "Warning"
+        assert f"{made[name]['status']['fingerprint']} was replaced by {now} (shared secret)" in event["note"]
     for one in things:
         api.wait_success(one["kind"], namespace, one["metadata"]["name"])
 

@@ -25,15 +25,20 @@ def test_renewal_on_time_with_the_key_kept(api, operator, namespace, tmp_path):
     content = secret(api, namespace, "soon")
     assert content["tls.key"] == key
     verify(tmp_path, content, "sslserver")
-    wait_until("an Event says so", lambda: api.events(namespace, "soon", "Renewed"))
+    event = wait_until("an Event says so", lambda: api.events(namespace, "soon", "Renewed"))[0]
+    was, now = status["fingerprint"], after["status"]["fingerprint"]
+    assert (event["type"], event["note"]) == ("Normal", f"Secret soon-secret: it was due for renewal; {was} was replaced by {now}")
     assert after["status"]["secretRef"]["uid"] == status["secretRef"]["uid"]
 
 
 def test_renewal_with_a_new_key(api, operator, namespace):
     [before] = api.make(soon(namespace, privateKey={"rotationPolicy": "Always"}))
     key = secret(api, namespace, "soon")["tls.key"]
-    wait_reissued(api, namespace, "soon", serial(before))
+    after = wait_reissued(api, namespace, "soon", serial(before))
     assert secret(api, namespace, "soon")["tls.key"] != key
+    event = wait_until("an Event says so", lambda: api.events(namespace, "soon", "Renewed"))[0]
+    assert f"{before['status']['fingerprint']} was replaced by {after['status']['fingerprint']} (private key)" in event["note"]
+    assert event["type"] == "Normal" and api.events(namespace, "soon", "KeyReplaced") == [], "the spec wants it so"
 
 
 def test_renewals_that_come_too_often_slow_down(api, operator, namespace):

@@ -1,6 +1,7 @@
 """Signature key pairs, signatures and their verification, judged by the openssl command as well."""
 
 import base64
+import json
 
 import pytest
 from api import (
@@ -17,7 +18,7 @@ from api import (
     version_of,
     wait_until,
 )
-from crypto import fingerprint, generate, openssl, pem_body
+from crypto import digest, fingerprint, generate, openssl, pem_body
 
 SIZES = {"ML-DSA-44": (1312, 2560, 2420), "ML-DSA-65": (1952, 4032, 3309), "ML-DSA-87": (2592, 4896, 4627)}
 SIZES |= {
@@ -40,7 +41,8 @@ ALIASES = {
     for size in (128, 192, 256)
     for form in "sf"
 }
-MESSAGE = b"a message"
+MESSAGE = b"a message that is long enough to be named"
+SHORT, LONG = b"31 bytes in all, not one more.\n", b"32 bytes in all, and no more..\n\n"  # of a Secret only the long one is named
 
 
 def verify(folder, public_pem, message, signature, context=b""):
@@ -89,6 +91,7 @@ def test_key_pairs_and_signatures(api, operator, namespace, algorithm, tmp_path)
     if algorithm.startswith("ML-DSA"):
         assert len(made["private_key.pem"]) == 128 and len(pem_body(made["private_key.pem"])) == 54  # the seed alone
     assert pair["status"]["fingerprint"] == fingerprint(made["public_key"])
+    assert pair["status"]["digest"] == digest(made["public_key"])
     assert pair["status"]["publicKeyPEM"].encode() == made["public_key.pem"]
     assert pair["status"]["algorithm"] == signature["status"]["algorithm"] == algorithm
     content = api.secret(namespace, "signed-signature")["signature"]
@@ -97,6 +100,7 @@ def test_key_pairs_and_signatures(api, operator, namespace, algorithm, tmp_path)
     status = signature["status"]
     assert base64.b64decode(status["signature"]) == content
     assert status["fingerprint"] == fingerprint(content) and status["messageFingerprint"] == fingerprint(MESSAGE)
+    assert status["digest"] == digest(content)
     assert status["signatureReference"] == {"name": "signed-signature", "key": "signature"}
 
 
@@ -155,7 +159,28 @@ def test_messages(api, operator, namespace, make, data, spec, message, tmp_path)
         verify(tmp_path, public, message, api.secret(namespace, "signed-signature")["signature"])
     api.create(verifying(namespace, **spec))
     found = api.wait_status(QVS, namespace, "verified", "Valid")
-    assert found["status"]["messageFingerprint"] == fingerprint(message)
+    is_named = kind == "ConfigMap" or len(message) >= 32
+    for status in (found["status"], api.get(QSM, namespace, "signed")["status"]):
+        assert status.get("messageFingerprint") == (fingerprint(message) if is_named else None)
+
+
+@pytest.mark.parametrize(
+    "make, message, is_named",
+    [(secret_thing, SHORT, False), (secret_thing, LONG, True), (config_map_thing, SHORT, True), (config_map_thing, LONG, True)],
+    ids=["Secret-31", "Secret-32", "ConfigMap-31", "ConfigMap-32"],
+)
+def test_a_message_that_could_be_searched_for_is_not_named(api, operator, namespace, make, message, is_named):
+    """Whoever may read a status could try passwords against the fingerprint of one."""
+    assert (len(SHORT), len(LONG)) == (31, 32)
+    api.create(make(namespace, "message", {"message": message.decode() if make is config_map_thing else message}))
+    spec = {"messageRef": {"name": "message", "kind": "ConfigMap" if make is config_map_thing else "Secret"}}
+    api.make(thing(QSKP, namespace, "signer", {"algorithm": "ML-DSA-44"}), signing(namespace, **spec))
+    api.create(verifying(namespace, **spec))
+    api.wait_status(QVS, namespace, "verified", "Valid")
+    for kind, name in ((QSM, "signed"), (QVS, "verified")):
+        status = api.get(kind, namespace, name)["status"]
+        assert status.get("messageFingerprint") == (fingerprint(message) if is_named else None)
+        assert (fingerprint(message) in json.dumps(status)) == is_named
 
 
 def test_binary_data_of_a_config_map(api, operator, namespace, tmp_path):
@@ -166,18 +191,19 @@ def test_binary_data_of_a_config_map(api, operator, namespace, tmp_path):
     verify(tmp_path, public, b"\xff\x00", api.secret(namespace, "signed-signature")["signature"])
 
 
-def test_a_message_that_is_not_clear_is_waited_for(api, operator, namespace):
+def test_a_message_that_is_not_clear_is_waited_for(api, operator, namespace, tmp_path):
     api.create(secret_thing(namespace, "message", {"a": b"1", "b": b"2"}))
     api.create(thing(QSKP, namespace, "signer", {"algorithm": "ML-DSA-44"}))
     api.create(signing(namespace))
     api.wait_status(QSM, namespace, "signed", "Pending", "WaitingForSecret")
-    api.patch("Secret", namespace, "message", {"data": {"message": base64.b64encode(b"3").decode()}})
-    found = api.wait_success(QSM, namespace, "signed")
-    assert found["status"]["messageFingerprint"] == fingerprint(b"3")
+    api.patch("Secret", namespace, "message", {"data": {"message": base64.b64encode(MESSAGE).decode()}})
+    api.wait_success(QSM, namespace, "signed")
+    public = api.secret(namespace, "signer")["public_key.pem"]
+    verify(tmp_path, public, MESSAGE, api.secret(namespace, "signed-signature")["signature"])
 
 
 def test_a_changed_message_is_signed_and_judged_again(api, signed):
-    for text in (b"another", b"and another"):
+    for text in (MESSAGE + b", another", MESSAGE + b", and another"):
         api.patch("Secret", signed, "message", {"data": {"message": base64.b64encode(text).decode()}})
         wait_until(
             "both say so",
@@ -248,6 +274,7 @@ def test_a_peers_signature(api, operator, namespace, source, form, tmp_path):
     found = api.wait_status(QVS, namespace, "verified", "Valid")
     assert found["status"]["algorithm"] == "ML-DSA-65"
     assert found["status"]["publicKeyFingerprint"] == fingerprint(pem_body(public)[-1952:])
+    assert found["status"]["digest"] == digest(pem_body(public)[-1952:])
 
 
 def test_a_signature_reference_without_a_kind(api, operator, namespace, tmp_path):
