@@ -127,6 +127,8 @@ CASES = [
     quiet("QubeSecQueueStuck", 20, **queue("0x60", "100x60")),
     fires("QubeSecErrorRateHigh", 30, **reconciles("0+60x60", "0+120x60")),
     quiet("QubeSecErrorRateHigh", 30, **reconciles("0+60x60", "0+120x60", kind_of_error="invalid_spec")),
+    quiet("QubeSecErrorRateHigh", 30, **reconciles("0+60x60", "0+120x60", kind_of_error="key_lost")),
+    quiet("QubeSecErrorRateHigh", 30, **reconciles("0+60x60", "0+120x60", kind_of_error="key_mismatch")),
     quiet("QubeSecErrorRateHigh", 30, **reconciles("0+1x60", "0+1x60")),
     quiet("QubeSecErrorRateHigh", 30, **reconciles("0+60x60", "0+900x60")),
     fires("QubeSecSlow", 30, **waits("0+10x60", "0+100x60")),
