@@ -48,13 +48,12 @@ def check_damage_is_told(api, namespace, name):
 # Damage
 
 
-# The private key is left in at least one of its two forms.
+# The private key is left in at least one of its two forms, and its seed, which only the PEM has.
 DAMAGE = {
     "private-key-byte": lambda data, other: {"private_key": flip(data["private_key"])},
     "private-key-seed-byte": lambda data, other: {"private_key": flip(data["private_key"], -1)},
     "private-key-shorter": lambda data, other: {"private_key": data["private_key"][:-1]},
     "private-key-removed": lambda data, other: {"private_key": None},
-    "private-pem-no-pem": lambda data, other: {"private_key.pem": b"-----BEGIN PRIVATE KEY-----\n"},
     "private-pem-newline": lambda data, other: {"private_key.pem": data["private_key.pem"] + b"\n"},
     "public-key-byte": lambda data, other: {"public_key": flip(data["public_key"])},
     "public-key-removed": lambda data, other: {"public_key": None},
@@ -91,11 +90,12 @@ def test_trap_51_an_intact_key_outlives_every_damage_around_it(api, operator, na
         assert api.events(namespace, "pair", reason) == []
 
 
-def test_trap_51_of_the_raw_key_alone_all_is_rebuilt_but_the_seed(api, operator, namespace, tmp_path):
+@pytest.mark.parametrize("pem", [None, b"", b"-----BEGIN PRIVATE KEY-----\n"], ids=["removed", "empty", "no-pem"])
+def test_trap_51_of_the_raw_key_alone_all_is_rebuilt_but_the_seed(api, operator, namespace, tmp_path, pem):
     """The seed cannot be had from the key: the PEM then has the expanded key, and the status says so."""
     api.make(thing(QKKP, namespace, "pair"))
     before = api.secret(namespace, "pair")
-    damaged = data_of(put(api, namespace, "pair", {"private_key.pem": None}))
+    damaged = data_of(put(api, namespace, "pair", {"private_key.pem": pem}))
     after = wait_remade(api, QKKP, namespace, "pair", damaged)
     assert {**without_metadata(after), "private_key.pem": None} == {**without_metadata(before), "private_key.pem": None}
     assert openssl(tmp_path, "pkey", "-in", "key.pem", "-pubout", key_pem=after["private_key.pem"]) == before["public_key.pem"]
