@@ -138,7 +138,7 @@ void inputs_explain(const struct reconcile *r, struct error *e);
 
 void inputs_free(struct reconcile *r);
 
-// output.c and output_write.c: steps 4 to 6.
+// output.c, output_apply.c and output_write.c: steps 4 to 6.
 
 enum output_state {
     OUTPUT_ABSENT,
@@ -175,6 +175,12 @@ bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
 // As output_examine, live whatever the watch says.
 [[nodiscard]] bool output_examine_live(struct reconcile *r, enum output_state *ret_state,
                                        struct error *ret_damage, struct error *e);
+
+// Does what follows from the state of the output that was examined; damage: as output_examine gives it.
+// Errors: those of output_make and output_repair, KEY_LOST and KEY_MISMATCH (nothing was written), CONFLICT,
+// RETRYABLE, CRYPTO (later: it comes too often).
+[[nodiscard]] bool output_apply(struct reconcile *r, enum output_state state, const struct error *damage,
+                                struct error *e);
 
 // Whether this worker may make or judge the output: work that takes seconds is left to one that may do it.
 // Errors: RETRYABLE, and r->is_deferred is set.
