@@ -70,7 +70,8 @@ static void repair_one(const char *more, const struct subject *parent, const str
         bool is_first = strcmp(key, "tls.key") == 0;
         snprintf(message, sizeof(message),
                  "the Secret's entries tls.key and key.pem hold two different private keys, of the public "
-                 "keys %s and %s; nothing was written. Decide which of them is right, and remove or empty the other "
+                 "keys %s and %s; nothing was written. Decide which of them is right, and remove or empty "
+                 "the other "
                  "entry: the operator then rebuilds it. The certificate in cert.pem is for the key in %s",
                  is_first ? its : own, is_first ? own : its, is_first ? "key.pem" : "tls.key");
         assert_not_repaired(&s, with_metadata, ERROR_KEY_MISMATCH, message);

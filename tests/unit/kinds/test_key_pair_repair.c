@@ -43,8 +43,8 @@ static void format_mismatch(const char *of_pem, const char *of_raw, const char *
                             size_t size) {
     snprintf(message, size,
              "the Secret's entries private_key.pem and private_key hold two different private keys, of the "
-             "public keys %s and %s%s%s; nothing was written. Decide which of them is right, and remove the "
-             "other entry: the operator then rebuilds it",
+             "public keys %s and %s%s%s; nothing was written. Decide which of them is right, and remove or "
+             "empty the other entry: the operator then rebuilds it",
              of_pem, of_raw, recorded[0] == '\0' ? "" : "; the status has recorded ", recorded);
 }
 
