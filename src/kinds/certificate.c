@@ -5,6 +5,7 @@
 #include "kinds/certificate_key.h"
 #include "kinds/input_key.h"
 #include "kinds/reasons.h"
+#include "kinds/salvage.h"
 #include "kinds/table.h"
 
 #include <string.h>
@@ -62,16 +63,33 @@ static bool issuer_limits_path(const struct issuer *issuer, int *ret_length) {
     return limited;
 }
 
+// Whether the certificate is the one that the CA's own status has recorded, whatever else has befallen its
+// Secret.
+static bool issuer_check_verified(const struct input *parent, const struct certificate *certificate,
+                                  struct error *e) {
+    cleanup_buffer struct buffer der = buffer_create(PEM_MAX);
+    char digest[DIGEST_TEXT_SIZE];
+    if (parent->verified == nullptr) {
+        return true;
+    }
+    return certificate_append_der(certificate, &der, e) && digest_format(der.data, der.length, digest, e) &&
+           (metadata_same_digest(parent->verified, digest) ||
+            error_set(e, ERROR_NOT_FOUND,
+                      "spec.parentCARef: the CA's Secret holds another certificate than the CA has verified; "
+                      "waiting for it to do so"));
+}
+
 static bool issuer_read(const struct input *parent, struct issuer *issuer, struct error *e) {
     const struct algorithm *algorithm = input_key_algorithm(parent);
     if (algorithm == nullptr) {
         (void)error_set(e, ERROR_INTERNAL, "the certificate of spec.parentCARef does not say its algorithm");
         return false;
     }
-    return (keyform_read_private(algorithm, secret_view(parent->bytes), secret_length(parent->bytes),
-                                 &issuer->key, e) &&
-            certificate_chain_read(parent->bytes, &issuer->chain, e)) ||
-           error_wrap(e, "spec.parentCARef");
+    return ((keyform_read_private(algorithm, secret_view(parent->bytes), secret_length(parent->bytes),
+                                  &issuer->key, e) &&
+             certificate_chain_read(parent->bytes, &issuer->chain, e)) ||
+            error_wrap(e, "spec.parentCARef")) &&
+           issuer_check_verified(parent, issuer_certificate(issuer), e);
 }
 
 // *ret_length: the path length of what is issued.
@@ -134,7 +152,8 @@ static bool issuer_check_times(const struct certificate *issuer, int64_t now, st
     clock_format(expired ? certificate_not_after(issuer) : from, text);
     error_set(e, ERROR_NOT_FOUND, "spec.parentCARef: the CA's certificate %s %s; waiting for %s",
               expired ? "expired at" : "is not valid before", text, expired ? "another one" : "that time");
-    int64_t wait = expired ? 0 : from - now;
+    int64_t wait =
+        expired ? LOOK_AGAIN_MAX_SECONDS : from - now; // a clock may be put right, and wakes nobody
     e->retry_after_ms = (uint32_t)(wait < LOOK_AGAIN_MAX_SECONDS ? wait : LOOK_AGAIN_MAX_SECONDS) * 1000;
     return false;
 }
@@ -490,6 +509,7 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
     bool kept;
     spec.rotates_key = false;
     if (!certificate_key_find(&spec, occasion->previous, &pkey, e) ||
+        !salvage_check_recorded(pkey, &occasion->record, e) ||
         (above != nullptr && !issuer_read(&inputs[0], &issuer, e)) ||
         !keep_certificate(&spec, above, pkey, occasion, data, &kept, e) ||
         (!kept && !issue(&spec, above, occasion, data, e))) {

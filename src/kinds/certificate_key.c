@@ -99,7 +99,8 @@ bool certificate_key_choose(const struct certificate_spec *spec, const struct oc
     if (!certificate_key_find(spec, occasion->previous, &pkey, e)) {
         return e->class == ERROR_KEY_LOST && occasion->may_lose_key && generate(spec, ret_pkey, e);
     }
-    if (!check_side(spec, occasion->previous, pkey, e)) {
+    if (!salvage_check_recorded(pkey, &occasion->record, e) ||
+        !check_side(spec, occasion->previous, pkey, e)) {
         return false;
     }
     *ret_pkey = pkey;

@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CIPHERTEXT_MAX = 1568 }; // bytes, of ML-KEM-1024
+enum {
+    CIPHERTEXT_MAX = 1568,                // bytes, of ML-KEM-1024
+    RECIPE_MAX = 2 * CIPHERTEXT_MAX + 64, // of what describe_recipe writes
+};
 
 struct spec {
     const struct algorithm *algorithm; // NULL: the private key's own
@@ -133,6 +136,22 @@ static bool has_changed(const struct input *private_key, const struct occasion *
     return true;
 }
 
+// Whether the spec has another ciphertext, or another reference to one, than what was made before.
+static bool is_ciphertext_edited(const struct spec *spec, const struct input *inputs,
+                                 const struct occasion *occasion, bool *ret_edited, struct error *e) {
+    const struct metadata *metadata = occasion->previous_metadata;
+    cleanup_buffer struct buffer recipe = buffer_create(RECIPE_MAX);
+    char digest[DIGEST_TEXT_SIZE];
+    if (!describe_recipe(spec, &recipe, e) ||
+        !digest_format(buffer_text(&recipe), recipe.length, digest, e)) {
+        return false;
+    }
+    bool is_referred_to = spec->ciphertext == nullptr;
+    *ret_edited = (metadata != nullptr && !metadata_same_digest(metadata->recipe, digest)) ||
+                  (is_referred_to && !inputs[CIPHERTEXT].is_of_old_origin);
+    return true;
+}
+
 // FIPS 203 gives a secret for any ciphertext, the right one or not (implicit rejection): so a ciphertext for
 // another key is refused where that is known, and a key that has changed by itself where it is not.
 static bool check_key(const struct spec *spec, const struct input *inputs, const struct occasion *occasion,
@@ -152,7 +171,11 @@ static bool check_key(const struct spec *spec, const struct input *inputs, const
                          "before stays",
                          made_for, digest);
     }
-    return !changed || !private_key->is_of_old_origin ||
+    bool edited = !private_key->is_of_old_origin;
+    if (changed && !edited && !is_ciphertext_edited(spec, inputs, occasion, &edited, e)) {
+        return false;
+    }
+    return !changed || edited ||
            error_set(
                e, ERROR_KEY_MISMATCH,
                "spec.privateKeyRef: the private key is another one than before, now that of the public "

@@ -71,7 +71,8 @@ bool key_pair_repair(const struct key_pair_spec *spec, key_pair_checker *check,
         return error_wrap(e, "what is left of the private key; remove %s and %s to have a new one made",
                           names[0], names[1]);
     }
-    if (!add_public(kept, data, e) || !add_private(kept, data, e)) {
+    if (!salvage_check_recorded(kept, &occasion->record, e) || !add_public(kept, data, e) ||
+        !add_private(kept, data, e)) {
         return false;
     }
     *ret_algorithm = spec->algorithm->name;

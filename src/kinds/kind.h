@@ -40,9 +40,10 @@ struct input {
     const char *field;     // as in its request
     const char *algorithm; // status.algorithm of the resource that it came from; NULL: not from one of ours
     const char *made_for;  // status.publicKeyDigest of that resource; NULL: it says none
+    const char *verified;  // status.digest (or, of version 0.1.0, .fingerprint) of that resource; NULL: none
     const struct secret *bytes;
     bool is_confidential;  // it is an entry of a Secret, and not one that is public
-    bool is_of_old_origin; // the status says that the output was made from what the reference means now
+    bool is_of_old_origin; // the output was made from what the reference means now: the status says no other
 };
 
 // A field that stays as it was made, in its canonical form: another spelling of the same is no change.
@@ -67,6 +68,7 @@ struct record {
     const char *digest;            // of what is public of it
     const char *public_key_digest; // of the key that it was made for
     const char *ciphertext;        // hex; only where the object has been read live
+    const char *public_key_pem;    // of the output's key; the same
     bool is_current;               // it was made from the present spec and the present inputs
 };
 

@@ -71,8 +71,6 @@ static void add_replaced(yyjson_mut_doc *document, yyjson_mut_val *root, const s
     yyjson_mut_val *own = yyjson_mut_obj_add_obj(document, root, "replaced");
     add_text(document, own, "fingerprint", replaced->fingerprint);
     add_text(document, own, "reason", replaced->reason);
-    add_text(document, own, "cause", replaced->cause);
-    add_text(document, own, "gone", replaced->gone);
 }
 
 bool metadata_store(const struct metadata *metadata, const char *key, struct secret_data *data,
@@ -149,9 +147,7 @@ static bool load_inputs(yyjson_val *inputs, struct metadata *metadata, struct er
 
 static bool load_replaced(yyjson_val *own, struct replaced *replaced, struct error *e) {
     return load_short(own, "fingerprint", replaced->fingerprint, sizeof(replaced->fingerprint), e) &&
-           load_short(own, "reason", replaced->reason, sizeof(replaced->reason), e) &&
-           load_short(own, "cause", replaced->cause, sizeof(replaced->cause), e) &&
-           load_short(own, "gone", replaced->gone, sizeof(replaced->gone), e);
+           load_short(own, "reason", replaced->reason, sizeof(replaced->reason), e);
 }
 
 // What the output was made from, and what its entries were: in full, or as version 0.1.0 has it.

@@ -33,7 +33,8 @@ struct metadata {
     // What this output took the place of; all "": of nothing.
     struct replaced {
         char fingerprint[FINGERPRINT_SIZE];
-        char reason[METADATA_WORD_SIZE];    // of the Event that tells of it
+        char reason[METADATA_WORD_SIZE]; // of the Event that tells of it
+        // Not stored: others may write to the Secret, and what they write is told by nobody.
         char cause[METADATA_SENTENCE_SIZE]; // why, in a few words: "spec.messageRef has changed"
         char gone[METADATA_WORD_SIZE]; // what can be had from nowhere any more: "private key"; "": nothing
     } replaced;

@@ -98,6 +98,34 @@ static bool choose_pair(struct pkey *const forms[2], const char *const names[2],
     return true;
 }
 
+bool salvage_check_recorded(const struct pkey *pkey, const struct record *record, struct error *e) {
+    cleanup_pkey struct pkey *recorded = nullptr;
+    const char *pem = record->public_key_pem;
+    struct error found = {0};
+    char present[FINGERPRINT_SIZE];
+    char before[FINGERPRINT_SIZE];
+    if (pem[0] == '\0') {
+        return true;
+    }
+    if (keyform_read_public(pkey_algorithm(pkey), pem, strlen(pem), &recorded, &found) &&
+        pkey_check_same(pkey, recorded, &found)) {
+        return true;
+    }
+    if (found.class == ERROR_NO_MEMORY) {
+        *e = found;
+        return false;
+    }
+    if (recorded == nullptr) { // the status says nothing that could be compared
+        return true;
+    }
+    return name_key(pkey, present, e) && name_key(recorded, before, e) &&
+           error_set(e, ERROR_KEY_MISMATCH,
+                     "the Secret is damaged, and the private key that it still holds is not the one that the "
+                     "status has recorded: it is that of the public key %s, not of %s; nothing was written. "
+                     "Restore the whole Secret; or, to have another key made, delete the Secret",
+                     present, before);
+}
+
 bool salvage_choose(struct pkey *const forms[2], const char *const names[2], key_pair_checker *check,
                     const char *recorded, const struct pkey **ret_pkey, struct error *e) {
     struct error difference;

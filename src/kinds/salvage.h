@@ -28,3 +28,8 @@ typedef bool key_pair_checker(const struct pkey *pkey, struct error *e);
 [[nodiscard]] bool salvage_choose(struct pkey *const forms[2], const char *const names[2],
                                   key_pair_checker *check, const char *recorded, const struct pkey **ret_pkey,
                                   struct error *e);
+
+// Whether a private key that is left is the one that the status has recorded, if that tells. Errors:
+// KEY_MISMATCH, CRYPTO, NO_MEMORY.
+[[nodiscard]] bool salvage_check_recorded(const struct pkey *pkey, const struct record *record,
+                                          struct error *e);

@@ -116,6 +116,14 @@ static bool check_chain(struct reconcile *r, const struct source *source, struct
 
 // Whether what the upstream has made is what it will hold for now: what it is about to make anew is waited
 // for. recorded: its status.secretRef.
+// Whether nobody verifies the Secret just now, and whoever uses it sees for himself whether it holds what was
+// verified: its object waits, has failed, or is being deleted.
+static bool is_judged_by_content(const struct source *source) {
+    const char *phase = json_text(json_find(source->upstream->root, "status", "status", nullptr));
+    return source->from->outlives_readiness &&
+           (source->upstream->deleting || phase == nullptr || strcmp(phase, "Success") != 0);
+}
+
 static bool is_steady(struct reconcile *r, const struct source *source, yyjson_val *status,
                       yyjson_val *recorded, struct error *e) {
     const struct kube_object *upstream = source->upstream;
@@ -131,11 +139,8 @@ static bool is_steady(struct reconcile *r, const struct source *source, yyjson_v
     if (is_edited && !is_left) {
         return come_back(source, "was edited", e);
     }
-    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, recorded)) {
-        return is_finished && !is_left
-                   ? come_back(source, "has not verified its changed Secret yet", e)
-                   : wait_for(r, source, source->request->reference.name,
-                              "cannot verify its changed Secret; its own status says why", e);
+    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, recorded) && !is_judged_by_content(source)) {
+        return come_back(source, "has not verified its changed Secret yet", e);
     }
     return outlives || has_current_inputs(r, upstream) ||
            come_back(source, "has not taken up its changed input yet", e);
@@ -419,7 +424,7 @@ static const char *known_version(const struct source *source) {
 
 // What was read must be what its owner verified.
 static bool check_version(const struct source *source, struct error *e) {
-    if (source->upstream == nullptr) {
+    if (source->upstream == nullptr || is_judged_by_content(source)) {
         return true;
     }
     const char *verified =
@@ -490,6 +495,8 @@ void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_
             yyjson_val *status = yyjson_obj_get(source->upstream->root, "status");
             ret_inputs[i].algorithm = json_member_text(status, "algorithm");
             ret_inputs[i].made_for = json_member_text(status, "publicKeyDigest");
+            const char *digest = json_member_text(status, "digest");
+            ret_inputs[i].verified = digest != nullptr ? digest : json_member_text(status, "fingerprint");
         }
     }
 }

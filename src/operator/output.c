@@ -121,7 +121,7 @@ static bool judge(struct reconcile *r, struct error *e) {
     if (!metadata_check_entries(&r->metadata, &r->data, e) || !output_inspect(r, e)) {
         return false;
     }
-    if (strcmp(r->report.fingerprint, r->metadata.fingerprint) != 0) {
+    if (r->report.fingerprint[0] != '\0' && strcmp(r->report.fingerprint, r->metadata.fingerprint) != 0) {
         return error_set(e, ERROR_CRYPTO, "the Secret's fingerprint is %s, and its metadata says %s",
                          r->report.fingerprint, r->metadata.fingerprint);
     }
@@ -165,6 +165,7 @@ static bool is_current(struct reconcile *r, bool *ret_current, struct error *e) 
         memcpy(r->metadata.inputs, wanted.inputs, sizeof(wanted.inputs));
         memcpy(r->metadata.recipe, wanted.recipe, sizeof(wanted.recipe));
     } else {
+        r->is_of_other_recipe = !metadata_same_digest(wanted.recipe, r->metadata.recipe);
         note_change(r, &wanted);
         r->occasion.record.is_current = r->occasion.record.is_current || is_made_for_one(r, &wanted);
     }
@@ -179,14 +180,25 @@ static enum output_state found_damaged(struct error *damage, const struct error 
     return OUTPUT_DAMAGED;
 }
 
+// Whether the Secret holds the very output that the status has recorded.
+static bool is_recorded(struct reconcile *r) {
+    const struct record *record = &r->occasion.record;
+    struct error ignored;
+    return record->fingerprint[0] != '\0' && output_inspect(r, &ignored) &&
+           strcmp(record->fingerprint, r->report.fingerprint) == 0 &&
+           (record->digest[0] == '\0' || strcmp(record->digest, r->report.digest) == 0);
+}
+
 // The metadata says that the output was made from something else: it goes. But where that cannot be, or where
-// the status knows better, it is the metadata that is wrong.
+// the status knows better of just this output, it is the metadata that is wrong, and not to be believed.
 static enum output_state examine_other(struct reconcile *r, struct error *damage) {
     struct error wrong;
-    if (!r->kind->is_made_once && !r->occasion.record.is_current) {
+    if (!r->kind->is_made_once && !(r->occasion.record.is_current && is_recorded(r))) {
+        r->occasion.previous_is_current = false;
         return OUTPUT_STALE;
     }
     r->occasion.previous_is_current = true;
+    r->has_metadata = r->kind->is_made_once;
     error_set(&wrong, ERROR_CRYPTO,
               "the Secret's metadata says that it was made from another spec or other inputs");
     return found_damaged(damage, &wrong);
@@ -232,12 +244,14 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
         *e = *ret_damage;
         return false;
     }
-    if (ownership == OWNERSHIP_ADOPTABLE && state != OUTPUT_GOOD) {
+    r->is_adopted = ownership == OWNERSHIP_ADOPTABLE;
+    // Of a certificate the key is kept, whoever issues it now.
+    bool is_reissued = state == OUTPUT_STALE && r->kind->find_gone != nullptr && !r->is_of_other_recipe;
+    if (r->is_adopted && state != OUTPUT_GOOD && !is_reissued) {
         return conflict_with_left(
             r, state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message,
             e);
     }
-    r->is_adopted = ownership == OWNERSHIP_ADOPTABLE;
     bool due = state == OUTPUT_GOOD && reconcile_output_is_due(r, &wait_ms);
     *ret_state = due ? OUTPUT_DUE : state;
     return true;

@@ -62,6 +62,10 @@ static bool may_remake(struct reconcile *r, enum error_class class, const char *
 
 // What cannot be made again is gone: whether something new may take its place.
 static bool may_lose_key(struct reconcile *r, struct error *e) {
+    if (r->is_adopted) {
+        const struct error why = *e;
+        return conflict_with_left(r, why.message, e);
+    }
     if (r->decoded.common.fails_on_key_loss) {
         e->class = ERROR_KEY_LOST;
         return error_wrap(

@@ -240,8 +240,24 @@ static bool patch_secret(struct reconcile *r, enum content content, const struct
     return true;
 }
 
+// Where the spec names the entry: whether it is free, or was ours.
+static bool check_entry(const struct reconcile *r, const struct metadata *earlier, struct error *e) {
+    yyjson_val *present = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
+    const char *name = r->kind->name_entry == nullptr ? nullptr : r->kind->name_entry(r->decoded.spec);
+    bool is_taken = name != nullptr && earlier != nullptr && yyjson_obj_get(present, name) != nullptr &&
+                    yyjson_obj_get(earlier->sizes, name) == nullptr;
+    return !is_taken ||
+           error_set(e, ERROR_CONFLICT,
+                     "Secret %s has an entry %s that is not QubeSec's. Nothing was touched. Name "
+                     "another entry in the spec; remove that one only if nobody needs it",
+                     r->decoded.secret_name, name);
+}
+
 static bool store(struct reconcile *r, const struct metadata *earlier, struct error *e) {
     bool replace = r->output != nullptr;
+    if (replace && !check_entry(r, earlier, e)) {
+        return false;
+    }
     if (!(replace ? patch_secret(r, CONTENT_ALL, earlier, e) : create_secret(r, e))) {
         return false;
     }

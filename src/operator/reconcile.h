@@ -51,6 +51,7 @@ struct reconcile {
     yyjson_doc *live;         // owned: the list with the object, as it was read live; NULL: it was not
     struct replaced replaced; // what the output to be made takes the place of
     char changed[METADATA_WORD_SIZE]; // of a stale output: what it was made from, and has changed
+    bool is_of_other_recipe;          // the stale output was made by another spec
     bool is_adopted;                  // the output was left from an earlier object
 
     bool is_made;                // the output was made, and not found as it is
@@ -239,8 +240,11 @@ yyjson_val *status_find_ready(yyjson_val *status);
 // A time that a status says, in seconds since 1970; 0: it says none.
 int64_t status_time(yyjson_val *status, const char *field);
 
-// Whether the status says that the output was made from what source is found in now.
+// Whether the output was made from what source is found in now: the status says no other.
 bool status_has_origin(const struct reconcile *r, const struct source *source);
+
+// Whether the status has recorded the public key that r->report is about.
+bool status_has_key(const struct reconcile *r);
 
 // Fills r->occasion's record from the object's status, as it was read live if it was.
 void status_read_record(struct reconcile *r);

@@ -44,7 +44,7 @@ static const char *choose_reason(const struct replaced *replaced, bool *ret_warn
     return *ret_warning ? REASON_KEY_REPLACED : REASON_REPLACED;
 }
 
-// Of a replacement of our own, now or by a reconcile that could not say so any more.
+// Of a replacement of our own.
 static void tell_own(const struct reconcile *r) {
     const struct replaced *replaced = &r->metadata.replaced;
     const char *secret = r->decoded.secret_name;
@@ -64,6 +64,24 @@ static void tell_own(const struct reconcile *r) {
     tell(r, warning, reason, note.message);
 }
 
+// Of one that was broken off before it could say so, as the Secret's metadata has it. Others can write to
+// that, so it is believed only where nothing can have gone that people would miss.
+static void tell_interrupted(const struct reconcile *r) {
+    bool is_renewed = strcmp(r->metadata.replaced.reason, REASON_RENEWED) == 0;
+    struct error note;
+    error_set(&note, ERROR_NONE, "Secret %s: %s was replaced by %s, in a reconcile that was interrupted",
+              r->decoded.secret_name, shown(r->occasion.record.fingerprint), shown(r->report.fingerprint));
+    tell(r, false, is_renewed ? REASON_RENEWED : REASON_REPLACED, note.message);
+}
+
+static bool was_interrupted(const struct reconcile *r) {
+    const struct replaced *replaced = &r->metadata.replaced;
+    bool is_claimed =
+        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
+    bool is_harmless = r->kind->precious == nullptr || (r->kind->find_gone != nullptr && status_has_key(r));
+    return is_claimed && is_harmless;
+}
+
 static void tell_foreign(const struct reconcile *r) {
     struct error note;
     error_set(
@@ -75,14 +93,13 @@ static void tell_foreign(const struct reconcile *r) {
 }
 
 void replacement_tell(const struct reconcile *r) {
-    const struct replaced *replaced = &r->metadata.replaced;
-    bool is_ours =
-        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
     bool is_repaired = strcmp(r->replaced.reason, REASON_SECRET_REPAIRED) == 0; // which has been told
     bool is_made_anew = r->replaced.reason[0] != '\0' && !is_repaired;
     struct error note;
-    if (is_made_anew || (is_another(r) && is_ours)) {
+    if (is_made_anew || (is_repaired && is_another(r))) {
         tell_own(r);
+    } else if (is_another(r) && was_interrupted(r)) {
+        tell_interrupted(r);
     } else if (is_another(r)) {
         tell_foreign(r);
     } else if (r->is_adopted) {

@@ -63,6 +63,16 @@ static bool is_of_namespace(const struct kube_object *object, yyjson_val *metada
              member_is(json_find(object->root, "status", "secretRef", nullptr), "uid", uid)));
 }
 
+// Whether a Secret without an owner's name is ours all the same: the object's uid is still on it, or our
+// label is and the status names its very uid. The status alone does not do: it would let whoever writes
+// statuses have any Secret overwritten.
+static bool has_lost_its_mark(const struct kube_object *object, yyjson_val *metadata) {
+    const char *uid = json_member_text(metadata, "uid");
+    return member_is(yyjson_obj_get(metadata, "annotations"), owner_uid_annotation, object->uid) ||
+           (uid != nullptr && member_is(yyjson_obj_get(metadata, "labels"), managed_label, manager_name) &&
+            member_is(json_find(object->root, "status", "secretRef", nullptr), "uid", uid));
+}
+
 bool secret_metadata_is_of_version(const struct kube_object *object, yyjson_val *metadata) {
     return member_is(yyjson_obj_get(metadata, "annotations"), owner_namespace_annotation, object->namespace);
 }
@@ -81,6 +91,9 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
     char owner[OWNER_SIZE];
     format_owner(kind, object, owner);
     yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
+    if (json_member_text(annotations, owner_annotation) == nullptr) {
+        return has_lost_its_mark(object, metadata) ? OWNERSHIP_OURS : OWNERSHIP_FOREIGN;
+    }
     if (!member_is(annotations, owner_annotation, owner) || !is_of_namespace(object, metadata)) {
         return OWNERSHIP_FOREIGN;
     }

@@ -78,7 +78,7 @@ bool status_has_origin(const struct reconcile *r, const struct source *source) {
                same_text(input, "kind", source_kind(source)) &&
                (source->resource == nullptr || same_text(input, "namespace", source->namespace));
     }
-    return false;
+    return true; // nothing is recorded of another one
 }
 
 static bool is_finished(yyjson_val *status) {
@@ -145,6 +145,12 @@ static const char *text_or_nothing(yyjson_val *object, const char *field) {
     return text == nullptr ? "" : text;
 }
 
+bool status_has_key(const struct reconcile *r) {
+    yyjson_mut_val *present = yyjson_mut_obj_get(yyjson_mut_doc_get_root(r->report.status), "publicKeyPEM");
+    yyjson_val *recorded = yyjson_obj_get(status_of(r), "publicKeyPEM");
+    return present != nullptr && recorded != nullptr && kube_status_says(recorded, present, r->report.status);
+}
+
 // What is long in a status is only there in full where the object was read live.
 void status_read_record(struct reconcile *r) {
     yyjson_val *items = yyjson_obj_get(yyjson_doc_get_root(r->live), "items");
@@ -155,6 +161,7 @@ void status_read_record(struct reconcile *r) {
         .digest = text_or_nothing(status, "digest"),
         .public_key_digest = text_or_nothing(status, "publicKeyDigest"),
         .ciphertext = text_or_nothing(live, "ciphertext"),
+        .public_key_pem = text_or_nothing(live, "publicKeyPEM"),
         .is_current = was_served(r),
     };
 }

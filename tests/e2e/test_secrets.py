@@ -1,5 +1,6 @@
 """The output Secret: repaired when it is damaged, kept and adopted when it is sound, left alone when it is not ours."""
 
+import json
 import time
 
 import pytest
@@ -102,18 +103,10 @@ def test_trap_51_of_the_raw_key_alone_all_is_rebuilt_but_the_seed(api, operator,
     assert "expanded" in api.get(QKKP, namespace, "pair")["status"]["warning"]
 
 
-SWAPPED = {
-    "both-private-keys": ("private_key", "private_key.pem"),
-    "all-keys": ("private_key", "private_key.pem", "public_key", "public_key.pem"),
-    "the-whole-secret": ("private_key", "private_key.pem", "public_key", "public_key.pem", "metadata"),
-}
-
-
-@pytest.mark.parametrize("entries", SWAPPED.values(), ids=SWAPPED)
-def test_a_sound_key_that_is_not_the_recorded_one_is_told(api, operator, namespace, entries):
+def test_a_sound_secret_that_is_not_the_recorded_one_is_told(api, operator, namespace):
     made, other = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
     theirs = api.secret(namespace, "other")
-    put(api, namespace, "pair", {name: theirs[name] for name in entries})
+    put(api, namespace, "pair", theirs)
     [event] = wait_until("there is an Event", lambda: api.events(namespace, "pair", "KeyReplaced"))
     assert event["type"] == "Warning"
     assert made["status"]["fingerprint"] in event["note"] and other["status"]["fingerprint"] in event["note"]
@@ -122,6 +115,42 @@ def test_a_sound_key_that_is_not_the_recorded_one_is_told(api, operator, namespa
         lambda: api.get(QKKP, namespace, "pair")["status"]["digest"] == other["status"]["digest"],
     )
     assert without_metadata(api.secret(namespace, "pair")) == without_metadata(theirs)
+
+
+def test_whoever_plants_a_key_does_not_choose_what_is_told(api, operator, namespace):
+    made, other = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
+    theirs = api.secret(namespace, "other")
+    said = json.loads(theirs["metadata"])
+    said["replaced"] = {"fingerprint": made["status"]["fingerprint"], "reason": "Renewed", "cause": "it was due"}
+    put(api, namespace, "pair", {**theirs, "metadata": json.dumps(said).encode()})
+    [event] = wait_until("there is an Event", lambda: api.events(namespace, "pair", "KeyReplaced"))
+    assert event["type"] == "Warning" and "due" not in event["note"]
+    assert api.events(namespace, "pair", "Renewed") == []
+    assert other["status"]["fingerprint"] in event["note"]
+
+
+PLANTED = {
+    "both-private-keys": ("private_key", "private_key.pem"),
+    "all-keys": ("private_key", "private_key.pem", "public_key", "public_key.pem"),
+    "one-form": ("private_key",),
+}
+
+
+@pytest.mark.parametrize("policy", ["Recreate", "Fail"])
+@pytest.mark.parametrize("entries", PLANTED.values(), ids=PLANTED)
+def test_a_key_that_is_not_the_recorded_one_is_not_taken(api, operator, namespace, entries, policy):
+    """A part of a Secret that came from elsewhere is neither used nor overwritten: people decide."""
+    made, other = api.make(thing(QKKP, namespace, "pair", {"onKeyLoss": policy}), thing(QKKP, namespace, "other"))
+    before, theirs = api.secret(namespace, "pair"), api.secret(namespace, "other")
+    planted = {"private_key.pem": None, **{name: theirs[name] for name in entries}}
+    damaged = put(api, namespace, "pair", planted)
+    found = api.wait_status(QKKP, namespace, "pair", "Failed", "KeyMismatch")
+    for one in (made, other):
+        assert one["status"]["fingerprint"] in found["status"]["error"]
+    operator.settle()
+    assert api.get("Secret", namespace, "pair") == damaged
+    put(api, namespace, "pair", before)
+    assert api.wait_success(QKKP, namespace, "pair")["status"]["digest"] == made["status"]["digest"]
 
 
 @pytest.mark.parametrize("entry", ["private_key", "private_key.pem"])

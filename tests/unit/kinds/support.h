@@ -79,7 +79,7 @@ static inline bool subject_try_read(const struct kind *kind, const char *spec, s
         .kind = kind,
         .document = parse_quoted(spec),
         .spec = memory_allocate_zeroed(1, kind->spec_size),
-        .occasion = {.now = SOME_SECONDS, .secret_name = "the-secret", .record = {"", "", "", "", false}},
+        .occasion = {.now = SOME_SECONDS, .secret_name = "the-secret", .record = {"", "", "", "", "", false}},
     };
     struct spec_reader reader = {
         .spec = yyjson_doc_get_root(s->document),
@@ -225,13 +225,14 @@ static inline void subject_remember(struct subject *s, const struct subject *sou
         .digest = s->recorded[1],
         .public_key_digest = s->recorded[2],
         .ciphertext = s->recorded[3],
+        .public_key_pem = "",
         .is_current = is_current,
     };
     s->occasion.previous_is_current = is_current;
 }
 
 static inline void subject_forget(struct subject *s) {
-    s->occasion.record = (struct record){"", "", "", "", false};
+    s->occasion.record = (struct record){"", "", "", "", "", false};
 }
 
 // Judges the output as one that was read from a Secret: its metadata, its entries, its fingerprint and its

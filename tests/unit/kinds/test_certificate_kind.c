@@ -282,7 +282,7 @@ static void an_issuer_that_has_expired_is_waited_for(void **) {
     give_parent(&leaf, &root);
     leaf.occasion.now = SOME_SECONDS + 10 * DAY;
     must_fail(subject_try_make(&leaf, &e), e, ERROR_NOT_FOUND, "expired at 2026-01-12T03:03:05Z");
-    assert_int_equal(e.retry_after_ms, 0); // only another one helps
+    assert_int_equal(e.retry_after_ms, 3600 * 1000); // another one helps, or a clock that is put right
     leaf.occasion.now = SOME_SECONDS - 61;
     must_fail(subject_try_make(&leaf, &e), e, ERROR_NOT_FOUND,
               "not valid before 2026-01-02T03:03:05Z; waiting for that time");

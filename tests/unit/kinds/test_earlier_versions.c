@@ -213,6 +213,7 @@ static void take_over(const struct kind *kind, yyjson_val *object, struct world 
         .digest = "",
         .public_key_digest = "",
         .ciphertext = text_or_nothing(status, "ciphertext"),
+        .public_key_pem = text_or_nothing(status, "publicKeyPEM"),
         .is_current = true,
     };
     s.occasion.previous_is_current = true;

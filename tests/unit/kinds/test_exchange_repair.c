@@ -210,8 +210,8 @@ static void format_made_for(const struct subject *sealed, const struct subject *
 static void format_changed(const struct subject *pair, char *message, size_t size) {
     snprintf(message, size,
              "spec.privateKeyRef: the private key is another one than before, now that of the public key %s, "
-             "and nothing tells that the ciphertext was made for it; what was made before stays. Restore the "
-             "private key, or, to decapsulate with the new one, delete this object and create it again",
+             "and nothing tells that the ciphertext was made for it; nothing was made. Restore the private "
+             "key, or, to decapsulate with the new one, refer to a ciphertext that was made for it",
              pair->report.digest);
 }
 
@@ -302,13 +302,19 @@ static void a_foreign_ciphertext_stays_with_its_key(void **) {
             follow(&s, &before, (enum knowledge)knowledge, &metadata);
             // It was lost and made again under the same name.
             s.inputs[PRIVATE_KEY].is_of_old_origin = true;
+            s.inputs[CIPHERTEXT].is_of_old_origin = true;
             if (knowledge == NOBODY) {
                 subject_make(&s);
             } else {
                 format_changed(&other, message, sizeof(message));
                 assert_not_made(&s, message);
             }
-            // Somebody has referred to another one.
+            // Somebody has referred to another one, or to another ciphertext.
+            s.inputs[CIPHERTEXT].is_of_old_origin = false;
+            if (is_inline == 0) {
+                subject_make(&s);
+            }
+            s.inputs[CIPHERTEXT].is_of_old_origin = true;
             s.inputs[PRIVATE_KEY].is_of_old_origin = false;
             subject_make(&s);
             assert_string_equal(status_text(&s, "publicKeyDigest"), other.report.digest);

@@ -341,9 +341,39 @@ static void out_of_memory_is_no_loss(void **) {
     }
 }
 
+// What is left is a key, and not the one that the status has recorded: it is neither taken nor overwritten.
+static void a_key_that_is_not_the_recorded_one_is_not_taken(void **) {
+    cleanup_subject struct subject s = subject_read(&kind_kem_key_pair, "{}");
+    cleanup_subject struct subject other = subject_read(&kind_kem_key_pair, "{}");
+    struct error e;
+    char message[500];
+    subject_make(&s);
+    subject_make(&other);
+    cleanup_text char *pem = memory_copy_text(status_text(&s, "publicKeyPEM"));
+    snprintf(
+        message, sizeof(message),
+        "the Secret is damaged, and the private key that it still holds is not the one that the status has "
+        "recorded: it is that of the public key %s, not of %s; nothing was written. Restore the whole "
+        "Secret; or, to have another key made, delete the Secret",
+        other.report.fingerprint, s.report.fingerprint);
+    s.occasion.record.public_key_pem = pem;
+    take_entry(&s, "private_key", &other);
+    secret_free(remove_entry(&s, "private_key.pem"));
+    assert_false(subject_try_repair(&s, true, &e));
+    assert_int_equal(e.class, ERROR_KEY_MISMATCH);
+    assert_string_equal(e.message, message);
+    take_entry(&other, "public_key", &s);
+    cleanup_text char *own = memory_copy_text(status_text(&other, "publicKeyPEM"));
+    other.occasion.record.public_key_pem = own;
+    must(subject_try_repair(&other, true, &e), e);
+    other.occasion.record.public_key_pem = "no key";
+    must(subject_try_repair(&other, false, &e), e);
+}
+
 int main(void) {
     start_or_fail();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_that_is_not_the_recorded_one_is_not_taken),
         cmocka_unit_test(the_private_key_outlives_damage_to_one_entry),
         cmocka_unit_test(the_private_key_outlives_damage_to_the_metadata),
         cmocka_unit_test(the_raw_private_key_is_enough),

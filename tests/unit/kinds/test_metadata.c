@@ -34,9 +34,8 @@ static struct metadata whole_metadata(void) {
 #define SHORT_DIGESTS "'recipe':'abcdabcdab','inputs':{'publicKeyRef':'aaaaaaaaaa','other':'bbbbbbbbbb'},"
 
 static const char whole_text[] = COMMON SHORT_DIGESTS
-    "'replaced':{'fingerprint':'9876543210','reason':'SecretDamaged','cause':'it was "
-    "damaged','gone':'private "
-    "key'},'digests':{'entries':{'long':'" SIXTEEN_DIGEST "','short':'" FIFTEEN_DIGEST "'},"
+    "'replaced':{'fingerprint':'9876543210','reason':'SecretDamaged'},'digests':{'entries':{'long':"
+    "'" SIXTEEN_DIGEST "','short':'" FIFTEEN_DIGEST "'},"
     "'recipe':'" RECIPE "','inputs':{'publicKeyRef':'" A_DIGEST "','other':'" B_DIGEST "'}}}";
 
 // As version 0.1.0 writes it.
@@ -178,8 +177,9 @@ static void what_was_replaced_comes_back(void **) {
         must(metadata_load(&data, "metadata", &loaded, &document, &e), e);
         assert_string_equal(loaded.replaced.fingerprint, all[i].fingerprint);
         assert_string_equal(loaded.replaced.reason, all[i].reason);
-        assert_string_equal(loaded.replaced.cause, all[i].cause);
-        assert_string_equal(loaded.replaced.gone, all[i].gone);
+        // What is told of it is not taken from where others can write.
+        assert_string_equal(loaded.replaced.cause, "");
+        assert_string_equal(loaded.replaced.gone, "");
     }
 }
 
@@ -357,10 +357,6 @@ static void texts_must_be_texts(void **) {
         refuse_edited_brief("'other':'bbbbbbbbbb'", other, "no proper inputs");
         snprintf(other, sizeof(other), "'reason':%s", values[j]);
         refuse_edited("'reason':'SecretDamaged'", other, "no proper reason");
-        snprintf(other, sizeof(other), "'cause':%s", values[j]);
-        refuse_edited("'cause':'it was damaged'", other, "no proper cause");
-        snprintf(other, sizeof(other), "'gone':%s", values[j]);
-        refuse_edited("'gone':'private key'", other, "no proper gone");
     }
 }
 
@@ -381,18 +377,14 @@ static void texts_have_bounds(void **) {
     refuse_edited("9876543210", "98765432100", "no proper fingerprint");
     refuse_edited(RECIPE, RECIPE "a", "no proper recipe");
     refuse_edited(B_DIGEST, B_DIGEST "b", "no proper inputs");
-    char word[METADATA_SENTENCE_SIZE + 1] = {0};
-    memset(word, 'w', METADATA_SENTENCE_SIZE);
-    refuse_edited("it was damaged", word, "no proper cause");
-    word[METADATA_WORD_SIZE] = '\0';
+    char word[METADATA_WORD_SIZE + 1] = {0};
+    memset(word, 'w', METADATA_WORD_SIZE);
     refuse_edited("SecretDamaged", word, "no proper reason");
-    refuse_edited("private key", word, "no proper gone");
-    memset(word, 'w', METADATA_SENTENCE_SIZE);
     cleanup_json yyjson_doc *document = nullptr;
-    word[METADATA_SENTENCE_SIZE - 1] = '\0';
-    cleanup_text char *longest = edited("it was damaged", word);
+    word[METADATA_WORD_SIZE - 1] = '\0';
+    cleanup_text char *longest = edited("SecretDamaged", word);
     struct metadata metadata = accept(longest, strlen(longest), &document);
-    assert_string_equal(metadata.replaced.cause, word);
+    assert_string_equal(metadata.replaced.reason, word);
     refuse_edited("05Z", "05.00000000000000000000Z", "no proper created"); // 40 bytes
 }
 

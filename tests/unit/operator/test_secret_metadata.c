@@ -269,6 +269,24 @@ static void the_owner_of_another_secret_is_named(void **) {
     owner_is("", "{'annotations':{'qubesec.io/owner':'QuantumToy/mine\\nnot'}}"); // anybody may write it
 }
 
+// Somebody has taken the owner's name away: the object's uid tells, or our label and what the status has
+// recorded. The status alone could be written by others, to have any Secret overwritten.
+static void what_has_lost_its_owners_name_is_known_by_its_uid(void **) {
+    ownership_is(OWNERSHIP_OURS, "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+                                 "'annotations':{'qubesec.io/owner-uid':'uid-1'," HOME "}}");
+    ownership_is(OWNERSHIP_OURS, "{'annotations':{'qubesec.io/owner-uid':'uid-1'}}");
+    ownership_is(OWNERSHIP_FOREIGN, "{'annotations':{'qubesec.io/owner-uid':'uid-0'}}");
+    kube_object_release(object);
+    object = object_of("{'metadata':{'namespace':'ns','name':'mine','uid':'uid-1','resourceVersion':'5'},"
+                       "'status':{'secretRef':{'name':'s','uid':'secret-1'}}}");
+    ownership_is(OWNERSHIP_OURS, "{'uid':'secret-1','labels':{'app.kubernetes.io/managed-by':'qubesec'}}");
+    ownership_is(OWNERSHIP_FOREIGN, "{'uid':'secret-2','labels':{'app.kubernetes.io/managed-by':'qubesec'}}");
+    ownership_is(OWNERSHIP_FOREIGN, "{'uid':'secret-1'}");
+    ownership_is(OWNERSHIP_FOREIGN, "{'uid':'secret-1','labels':{'app.kubernetes.io/managed-by':'helm'}}");
+    ownership_is(OWNERSHIP_FOREIGN, "{'uid':'secret-1','labels':{'app.kubernetes.io/managed-by':'qubesec'},"
+                                    "'annotations':{'qubesec.io/owner':'QuantumToy/yours'," HOME "}}");
+}
+
 static void what_names_us_only_in_part_is_foreign(void **) {
     static const char *const metadata[] = {
         "{}",
@@ -279,8 +297,6 @@ static void what_names_us_only_in_part_is_foreign(void **) {
         "{'annotations':{'qubesec.io/owner':'QuantumToy/mine','qubesec.io/owner-uid':'uid-0'," HOME "}}",
         "{'labels':{'app.kubernetes.io/managed-by':'helm'},'annotations':{'qubesec.io/owner':'QuantumToy/"
         "mine'," HOME "}}",
-        "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{'qubesec.io/"
-        "owner-uid':'uid-1'," HOME "}}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},'annotations':{" HOME "}}",
         "{'labels':{'app.kubernetes.io/managed-by':'qubesec'},"
         "'annotations':{'qubesec.io/owner':'QuantumToy/yours','qubesec.io/owner-uid':'uid-1'," HOME "}}",
@@ -620,6 +636,7 @@ int main(void) {
         cmocka_unit_test(marks_of_this_version_name_the_namespace),
         cmocka_unit_test(every_output_is_marked),
         cmocka_unit_test(the_owner_of_another_secret_is_named),
+        cmocka_unit_test(what_has_lost_its_owners_name_is_known_by_its_uid),
         cmocka_unit_test(what_names_us_only_in_part_is_foreign),
         cmocka_unit_test(a_new_secret_gets_marks_and_owner),
         cmocka_unit_test(a_new_secret_gets_what_its_template_says),
