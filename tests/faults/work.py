@@ -130,6 +130,7 @@ def finish(api, namespace, seen, *prefixes):
     """Waits until all is done, and looks at what came of it."""
     try:
         wait_finished(api, namespace)
+        wait_until(lambda: f"all keys are seen: {sorted(seen.keys)}", lambda: len(seen.keys) >= 4 * len(prefixes))
     finally:
         seen.end()
     assert seen.changed() == [], "something that was to be seen was made twice"
