@@ -542,7 +542,7 @@ static const char *find_gone(const void *memory, const struct secret_data *befor
         !pkey_check_same(first, second, &different)) {
         return kind_certificate.precious;
     }
-    return has_same_root(before, after) ? nullptr : "root certificate";
+    return has_same_root(before, after) ? nullptr : "issued under another root certificate";
 }
 
 static bool retains(const void *memory) {

@@ -158,6 +158,7 @@ static bool check_key(const struct spec *spec, const struct input *inputs, const
                       const struct pkey *pkey, struct error *e) {
     const struct input *private_key = &inputs[PRIVATE_KEY];
     const char *made_for = spec->ciphertext != nullptr ? nullptr : inputs[CIPHERTEXT].made_for;
+    const char *left = occasion->previous == nullptr ? "Nothing was made" : "What was made before stays";
     char digest[DIGEST_TEXT_SIZE];
     bool changed;
     if (!describe_key(pkey, digest, e) || !has_changed(private_key, occasion, digest, &changed, e)) {
@@ -167,22 +168,19 @@ static bool check_key(const struct spec *spec, const struct input *inputs, const
         return strcmp(made_for, digest) == 0 ||
                error_set(e, ERROR_KEY_MISMATCH,
                          "spec.ciphertextRef: the ciphertext was made for the public key %s, and the private "
-                         "key of spec.privateKeyRef belongs to %s; refer to a pair of both. What was made "
-                         "before stays",
-                         made_for, digest);
+                         "key of spec.privateKeyRef belongs to %s; refer to a pair of both. %s",
+                         made_for, digest, left);
     }
     bool edited = !private_key->is_of_old_origin;
     if (changed && !edited && !is_ciphertext_edited(spec, inputs, occasion, &edited, e)) {
         return false;
     }
     return !changed || edited ||
-           error_set(
-               e, ERROR_KEY_MISMATCH,
-               "spec.privateKeyRef: the private key is another one than before, now that of the public "
-               "key %s, and nothing tells that the ciphertext was made for it; what was made before "
-               "stays. Restore the private key, or, to decapsulate with the new one, delete this object "
-               "and create it again",
-               digest);
+           error_set(e, ERROR_KEY_MISMATCH,
+                     "spec.privateKeyRef: the private key is another one than before, now that of the public "
+                     "key %s, and nothing tells that the ciphertext was made for it. %s. Restore the private "
+                     "key; or, to decapsulate with the new one, refer to a ciphertext that was made for it",
+                     digest, left);
 }
 
 static bool produce(const void *memory, const struct input *inputs, const struct occasion *occasion,

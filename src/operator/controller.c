@@ -109,11 +109,13 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
         *ret_again_ms = RENEWAL_LOOK_MS; // it waits
     }
     crash_point(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
-    replacement_tell(r);
-    if (r->is_contested) {
-        return publish_contested(r, ret_again_ms, e);
+    if (!(r->is_contested
+              ? publish_contested(r, ret_again_ms, e)
+              : status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e))) {
+        return false;
     }
-    return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e);
+    replacement_tell(r); // once: what a status that could not be written has not recorded is told then
+    return true;
 }
 
 // Slow work that lies ahead for sure waits for its turn before anything is read for it.
@@ -271,6 +273,8 @@ static struct kube_object *find_object(const struct watches *watches, const stru
 static void work_on(struct reconcile *r, struct verdict *verdict) {
     bool done = take_steps(r, &verdict->again_ms, &verdict->error);
     if (!done) {
+        struct error ignored; // it is tried again with the object
+        (void)output_release(r, &ignored);
         conclude(r, verdict);
     } else if (r->is_granted) {
         look_again_for_grants(r->controller, verdict);

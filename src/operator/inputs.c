@@ -448,10 +448,14 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
         if (source->upstream == nullptr && source->request->reference.kind == nullptr) {
             source->from = source->request->sources; // what the reference means in the first place
         }
-        return e->class == ERROR_NOT_FOUND
+        if (e->class != ERROR_NOT_FOUND) {
+            return false;
+        }
+        return source->upstream == nullptr
                    ? wait_for(r, source, source->name, "does not exist; create it, or correct the reference",
                               e)
-                   : false;
+                   : wait_for(r, source, source->upstream->name,
+                              "has lost its Secret; its own status says why", e);
     }
     yyjson_val *root = yyjson_doc_get_root(document);
     if (!kube_object_create_metadata(root, &source->read, e) || !check_version(source, e) ||

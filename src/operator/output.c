@@ -141,15 +141,18 @@ static bool is_made_for_one(const struct reconcile *r, const struct metadata *wa
 
 // What differs between the inputs that metadata names and wanted ones.
 static void note_change(struct reconcile *r, const struct metadata *wanted) {
-    const char *changed = "spec";
+    const char *changed = nullptr;
     for (size_t i = 0; i < wanted->input_count; i++) {
         const struct metadata_input *input = &wanted->inputs[i];
         if (!metadata_same_digest(metadata_find_input(&r->metadata, input->field), input->digest)) {
             changed = input->field;
         }
     }
-    snprintf(r->changed, sizeof(r->changed), "%s%s has changed", strcmp(changed, "spec") == 0 ? "" : "spec.",
-             changed);
+    if (changed == nullptr) {
+        snprintf(r->changed, sizeof(r->changed), "spec has changed");
+    } else {
+        snprintf(r->changed, sizeof(r->changed), "what spec.%s refers to has changed", changed);
+    }
 }
 
 // Whether the Secret was made from the inputs and the spec that there are now. If so, metadata becomes what

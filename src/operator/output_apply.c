@@ -40,24 +40,27 @@ static void format_remake_key(const struct reconcile *r, char ret_key[REMAKE_KEY
     snprintf(ret_key, REMAKE_KEY_SIZE, "%s/%s", r->kind->plural, r->object->key);
 }
 
-static void forget_remake(const struct reconcile *r) {
-    char key[REMAKE_KEY_SIZE];
-    format_remake_key(r, key);
-    remakes_forget(r->controller->remakes, key);
-}
-
 // An output is made anew at once, and ever more slowly when that is needed again and again: the error is of
 // class and says later then.
 static bool may_remake(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
     char key[REMAKE_KEY_SIZE];
     uint32_t wait_ms;
     format_remake_key(r, key);
-    if (remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), &wait_ms)) {
+    r->is_counted = remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), &wait_ms);
+    if (r->is_counted) {
         return true;
     }
     error_set(e, class, "%s", later);
     e->retry_after_ms = wait_ms;
     return false;
+}
+
+// What came to nothing, since it was refused or nobody answered, is no remake: it is tried again as any other
+// failure, which is told as what it is.
+static void take_back(const struct reconcile *r) {
+    char key[REMAKE_KEY_SIZE];
+    format_remake_key(r, key);
+    remakes_take_back(r->controller->remakes, key);
 }
 
 // What cannot be made again is gone: whether something new may take its place.
@@ -71,7 +74,8 @@ static bool may_lose_key(struct reconcile *r, struct error *e) {
         return error_wrap(
             e,
             "Secret %s has lost its %s; nothing new is made, as spec.onKeyLoss says. Restore the "
-            "Secret from a backup, or set spec.onKeyLoss to Recreate",
+            "Secret from a backup. Only if there is none: with spec.onKeyLoss Recreate another one "
+            "is made in its place",
             r->decoded.secret_name, r->kind->precious);
     }
     r->occasion.may_lose_key = true;
@@ -125,7 +129,6 @@ static bool mend(struct reconcile *r, const struct error *damage, struct error *
     if (e->class == ERROR_KEY_LOST && may_lose_key(r, e)) {
         return replace(r, REASON_SECRET_DAMAGED, damage->message, e);
     }
-    forget_remake(r); // nothing was written, so what people do about it is taken up at once
     return false;
 }
 
@@ -177,6 +180,10 @@ static bool remake_lost(struct reconcile *r, struct error *e) {
     if (state != OUTPUT_ABSENT) { // the watch has not shown it yet
         return bring_about(r, state, &damage, e);
     }
+    if (!may_remake(r, ERROR_CRYPTO, "the Secret was deleted again, and will be made anew later", e)) {
+        snprintf(r->reason, sizeof(r->reason), REASON_SECRET_LOST);
+        return false;
+    }
     replacement_note(r, REASON_SECRET_LOST, "it was lost");
     if (r->kind->repair == nullptr) {
         return make(r, e);
@@ -184,7 +191,11 @@ static bool remake_lost(struct reconcile *r, struct error *e) {
     if (output_repair(r, e)) { // it can be made again after all: random bytes from a seed
         return true;
     }
-    return e->class == ERROR_KEY_LOST && may_lose_key(r, e) && make(r, e);
+    if (e->class != ERROR_KEY_LOST) {
+        return false;
+    }
+    error_set(e, ERROR_KEY_LOST, "the Secret does not exist any more");
+    return may_lose_key(r, e) && make(r, e);
 }
 
 // Creates the output, unless the Secret is there after all: then it decides.
@@ -210,10 +221,22 @@ static bool create(struct reconcile *r, struct error *e) {
     }
     enum output_state state;
     struct error damage;
-    return e->class == ERROR_CONFLICT && output_examine_live(r, &state, &damage, e) &&
-           bring_about(r, state, &damage, e);
+    const struct error said = *e;
+    if (e->class != ERROR_CONFLICT || !output_examine_live(r, &state, &damage, e)) {
+        return false;
+    }
+    if (state == OUTPUT_ABSENT) { // it is free again; or it was not the name that was refused
+        *e = said;
+        e->class = ERROR_RETRYABLE;
+        return false;
+    }
+    return bring_about(r, state, &damage, e);
 }
 
 bool output_apply(struct reconcile *r, enum output_state state, const struct error *damage, struct error *e) {
-    return state == OUTPUT_ABSENT ? create(r, e) : bring_about(r, state, damage, e);
+    bool done = state == OUTPUT_ABSENT ? create(r, e) : bring_about(r, state, damage, e);
+    if (!done && r->is_counted && !r->is_made) {
+        take_back(r);
+    }
+    return done;
 }

@@ -280,10 +280,30 @@ bool output_repair(struct reconcile *r, struct error *e) {
 }
 
 bool output_keep_metadata(struct reconcile *r, struct error *e) {
+    if (!upkeep_may_write(r)) {
+        return true;
+    }
     if (!r->metadata.is_brief) {
-        return !upkeep_may_write(r) || patch_secret(r, CONTENT_NONE, nullptr, e);
+        return patch_secret(r, CONTENT_NONE, nullptr, e);
     }
     secret_data_remove(&r->data, kind_metadata_entry(r->kind));
     return metadata_store(&r->metadata, kind_metadata_entry(r->kind), &r->data, e) &&
            patch_secret(r, CONTENT_METADATA, nullptr, e);
+}
+
+bool output_release(struct reconcile *r, struct error *e) {
+    cleanup_object struct kube_object *seen = nullptr;
+    if (r->kind->entries == nullptr || !r->decoded.common.retain) {
+        return true;
+    }
+    seen = reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    yyjson_val *metadata = seen == nullptr ? nullptr : yyjson_obj_get(seen->root, "metadata");
+    if (metadata == nullptr || secret_metadata_ownership(r->kind, r->object, metadata) != OWNERSHIP_OURS ||
+        !secret_metadata_is_owned(r->object, metadata)) {
+        return true;
+    }
+    kube_object_release(r->output);
+    r->output = seen;
+    seen = nullptr;
+    return patch_secret(r, CONTENT_NONE, nullptr, e);
 }

@@ -50,10 +50,11 @@ struct reconcile {
     struct input inputs[KIND_INPUTS_MAX];
     yyjson_doc *live;         // owned: the list with the object, as it was read live; NULL: it was not
     struct replaced replaced; // what the output to be made takes the place of
-    char changed[METADATA_WORD_SIZE]; // of a stale output: what it was made from, and has changed
-    bool is_of_other_recipe;          // the stale output was made by another spec
-    bool is_adopted;                  // the output was left from an earlier object
+    char changed[METADATA_SENTENCE_SIZE]; // of a stale output: what it was made from, and has changed
+    bool is_of_other_recipe;              // the stale output was made by another spec
+    bool is_adopted;                      // the output was left from an earlier object
 
+    bool is_counted;             // the output's remake was counted
     bool is_made;                // the output was made, and not found as it is
     struct secret_data data;     // the output, made or read
     struct metadata metadata;    // its metadata entry
@@ -202,6 +203,10 @@ bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
 // Brings the labels, annotations and owner of a good Secret to what they should be, where they differ, and
 // its metadata entry to the form of this version.
 [[nodiscard]] bool output_keep_metadata(struct reconcile *r, struct error *e);
+
+// For an object that waits or has failed: takes its owner off a Secret of its own that is to outlive it, so
+// that deletionPolicy Retain holds from the moment that it is asked for. Errors: those of requests.
+[[nodiscard]] bool output_release(struct reconcile *r, struct error *e);
 
 // replacement.c: what is told when the output is another one than it was.
 

@@ -15,7 +15,9 @@ enum {
 struct record {
     int64_t last_ms;
     int64_t wait_ms;
-    bool is_contested; // one was refused
+    int64_t earlier_last_ms; // both before the last yes
+    int64_t earlier_wait_ms; // 0: that was the first
+    bool is_contested;       // one was refused
 };
 
 struct remakes {
@@ -85,6 +87,8 @@ bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms, uin
         record->is_contested = true;
         allowed = false;
     } else {
+        record->earlier_last_ms = record->last_ms;
+        record->earlier_wait_ms = record->wait_ms;
         record->last_ms = now_ms;
         record->wait_ms = record->wait_ms * 2 < LONGEST_WAIT_MS ? record->wait_ms * 2 : LONGEST_WAIT_MS;
     }
@@ -92,9 +96,15 @@ bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms, uin
     return allowed;
 }
 
-void remakes_forget(struct remakes *remakes, const char *key) {
+void remakes_take_back(struct remakes *remakes, const char *key) {
     pthread_mutex_lock(&remakes->lock);
-    (void)map_remove(remakes->records, key);
+    struct record *record = map_get(remakes->records, key);
+    if (record != nullptr && record->earlier_wait_ms == 0) {
+        (void)map_remove(remakes->records, key);
+    } else if (record != nullptr) {
+        record->last_ms = record->earlier_last_ms;
+        record->wait_ms = record->earlier_wait_ms;
+    }
     pthread_mutex_unlock(&remakes->lock);
 }
 

@@ -16,8 +16,8 @@ void remakes_free(struct remakes *remakes); // takes remakes; NULL is allowed
 [[nodiscard]] bool remakes_allow(struct remakes *remakes, const char *key, int64_t now_ms,
                                  uint32_t *ret_wait_ms);
 
-// Takes all yeses for key back, since nothing came of the last one. Any thread.
-void remakes_forget(struct remakes *remakes, const char *key);
+// Takes the last yes for key back, since nothing came of it. Any thread.
+void remakes_take_back(struct remakes *remakes, const char *key);
 
 // Whether a remake under key was refused and there is no peace yet, for which *ret_peace_ms are to go. Any
 // thread.

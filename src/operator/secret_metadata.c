@@ -73,6 +73,10 @@ static bool has_lost_its_mark(const struct kube_object *object, yyjson_val *meta
             member_is(json_find(object->root, "status", "secretRef", nullptr), "uid", uid));
 }
 
+const char *secret_metadata_namespace(yyjson_val *metadata) {
+    return json_member_text(yyjson_obj_get(metadata, "annotations"), owner_namespace_annotation);
+}
+
 bool secret_metadata_is_of_version(const struct kube_object *object, yyjson_val *metadata) {
     return member_is(yyjson_obj_get(metadata, "annotations"), owner_namespace_annotation, object->namespace);
 }
@@ -198,6 +202,18 @@ static void remove_stale(struct map_patch *map, const char *remembered, yyjson_v
 
 static bool is_ours(yyjson_val *reference, const struct kube_object *object) {
     return member_is(reference, "uid", object->uid);
+}
+
+bool secret_metadata_is_owned(const struct kube_object *object, yyjson_val *metadata) {
+    size_t index;
+    size_t count;
+    yyjson_val *reference;
+    yyjson_arr_foreach(yyjson_obj_get(metadata, "ownerReferences"), index, count, reference) {
+        if (is_ours(reference, object)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void add_own_reference(const struct kind *kind, const struct kube_object *object,

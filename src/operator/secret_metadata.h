@@ -17,6 +17,12 @@ enum ownership {
 enum ownership secret_metadata_ownership(const struct kind *kind, const struct kube_object *object,
                                          yyjson_val *metadata);
 
+// The namespace that the marks name, borrowed; NULL: they name none.
+const char *secret_metadata_namespace(yyjson_val *metadata);
+
+// Whether object is among the owners, with whom Kubernetes collects the Secret.
+bool secret_metadata_is_owned(const struct kube_object *object, yyjson_val *metadata);
+
 // Whether it carries the marks of this version: those of version 0.1.0 did not name a namespace.
 bool secret_metadata_is_of_version(const struct kube_object *object, yyjson_val *metadata);
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { BODY_MAX_BYTES = 512 * 1024 };
+enum { BODY_MAX_BYTES = 512 * 1024, OLD_WORDS_S = 600 };
 
 static const char *const phase_names[] = {"Pending", "Success", "Failed"};
 static const char *const ready_texts[] = {"False", "True", "False"}; // by phase, too
@@ -100,9 +100,21 @@ static bool is_of_generation(const struct reconcile *r, yyjson_val *object) {
     return json_integer(yyjson_obj_get(object, "observedGeneration"), -1) == r->object->generation;
 }
 
+// Whether an input is known to be another one than the output was made from.
+static bool has_known_change(const struct reconcile *r) {
+    yyjson_val *inputs = yyjson_obj_get(status_of(r), "inputs");
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        if (source->seen != nullptr && !input_is_settled(source, yyjson_arr_get(inputs, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool status_stands(const struct reconcile *r) {
     yyjson_val *status = status_of(r);
-    if (r->kind->entries == nullptr || r->is_outdated || !is_finished(status) ||
+    if (r->kind->entries == nullptr || r->is_outdated || has_known_change(r) || !is_finished(status) ||
         !is_of_generation(r, status)) {
         return false;
     }
@@ -189,7 +201,7 @@ struct status_writer {
     yyjson_mut_val *status;
     char now[CLOCK_TEXT_SIZE];
     bool transition; // the Ready condition changed its status or reason
-    bool lost;       // the output is gone, or another object's
+    bool lost;       // the output is another object's
 };
 
 static void add_text(struct status_writer *w, yyjson_mut_val *object, const char *field, const char *text) {
@@ -331,13 +343,13 @@ static bool is_one_of(const char *field, const char *const *fields) {
 }
 
 // What a status that is not written in full leaves as it is: when and by which reconcile it was last written,
-// and what it says of an output Secret, which is still there when its object waits or has failed. Where the
-// Secret is gone, or another's, what identifies the output stays, so that it is known again, and known to be
-// lost. A judgement ends with its inputs.
+// and what it says of an output Secret, which is still there when its object waits or has failed, or is to
+// come back. Where the Secret is another's, what identifies the output stays, so that it is known again, and
+// known to be lost. A judgement ends with its inputs.
 static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
     static const char *const of_writing[] = {"lastUpdateTime", "reconcileID", nullptr};
-    static const char *const identity[] = {"secretRef",       "fingerprint", "digest",
-                                           "publicKeyDigest", "inputs",      nullptr};
+    static const char *const identity[] = {"secretRef",       "fingerprint", "digest", "inputs",
+                                           "publicKeyDigest", "ciphertext",  nullptr};
     if (is_one_of(field, of_writing)) {
         return true;
     }
@@ -347,7 +359,8 @@ static bool is_left_alone(const struct status_writer *w, enum phase phase, const
     return w->lost ? is_one_of(field, identity) : strcmp(field, "error") != 0;
 }
 
-// What the status is to say: its present message where that is the same but for what varies.
+// What the status is to say: its present message where that is the same but for what varies, and not an old
+// one.
 static const char *choose_words(const struct reconcile *r, enum phase phase, const char *reason,
                                 const char *message) {
     yyjson_val *ready = status_find_ready(status_of(r));
@@ -355,7 +368,8 @@ static const char *choose_words(const struct reconcile *r, enum phase phase, con
     bool same = r->is_retried && present != nullptr && is_of_generation(r, ready) &&
                 same_text(ready, "status", ready_texts[phase]) && same_text(ready, "reason", reason) &&
                 server_words_are_alike(present, message);
-    return same ? present : message;
+    bool is_old = r->occasion.now - status_time(status_of(r), "lastUpdateTime") >= OLD_WORDS_S;
+    return same && !is_old ? present : message;
 }
 
 // Adds null for each member that the present status has and the wanted one has not. Whether there is any
@@ -433,7 +447,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     struct status_writer w = {.r = r, .document = document};
     w.status = yyjson_mut_obj_add_obj(document, root, "status");
-    w.lost = strcmp(reason, REASON_SECRET_CONFLICT) == 0 || strcmp(reason, REASON_KEY_LOST) == 0;
+    w.lost = strcmp(reason, REASON_SECRET_CONFLICT) == 0;
     clock_format(clock_wall_seconds(), w.now);
     message = choose_words(r, phase, reason, message);
     build(&w, phase, reason, message);

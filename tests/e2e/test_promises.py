@@ -247,7 +247,7 @@ def test_trap_47_a_changed_key_replaces_no_shared_secret(api, operator, namespac
     api.make(thing(QKKP, namespace, "another"))
     api.patch(QDS, namespace, "opened", {"spec": {"privateKeyRef": {"name": "another"}}})
     api.wait_success(QDS, namespace, "opened")
-    assert "spec.privateKeyRef has changed" in told(api, namespace, "opened", "KeyReplaced")
+    assert "what spec.privateKeyRef refers to has changed" in told(api, namespace, "opened", "KeyReplaced")
 
 
 def test_trap_47_a_ciphertext_for_another_key_is_refused(api, operator, namespace):
@@ -323,7 +323,7 @@ def test_trap_54_a_collision_of_ten_digits_is_a_change(api, operator, namespace)
     api.patch("ConfigMap", namespace, "message", {"data": {"message": FORGED}})
     wait_until("it is signed anew", lambda: api.get(QSM, namespace, "signed")["status"]["digest"] != signed["status"]["digest"])
     note = told(api, namespace, "signed", "Replaced", "Normal")
-    assert "spec.messageRef has changed" in note and signed["status"]["fingerprint"] in note
+    assert "what spec.messageRef refers to has changed" in note and signed["status"]["fingerprint"] in note
     signature = api.secret(namespace, "signed-signature")["signature"]
     wait_until(
         "the new signature is the one that is judged",

@@ -30,6 +30,7 @@ def all_kinds(namespace, prefix=""):
     signer, message, ca = {"name": f"{prefix}signer"}, {"kind": "ConfigMap", "name": f"{prefix}message"}, f"{prefix}ca"
     signing = {"privateKeyRef": signer, "messageRef": message}
     judging = {"publicKeyRef": signer, "messageRef": message, "signatureRef": {"name": f"{prefix}signed"}}
+    authority = {"certType": "ca", "commonName": "CA", "algorithm": "ML-DSA-44"}
     server = {"certType": "server", "subjectAltNames": ["example.com"], "parentCARef": {"name": ca}}
     return [
         config_map_thing(namespace, f"{prefix}message", {"message": "a message"}),
@@ -38,7 +39,7 @@ def all_kinds(namespace, prefix=""):
         thing(QSKP, namespace, f"{prefix}signer", {"algorithm": "ML-DSA-44"}),
         thing(QSM, namespace, f"{prefix}signed", signing),
         thing(QVS, namespace, f"{prefix}verified", judging),
-        thing(QC, namespace, ca, {"certType": "ca", "commonName": "CA", "algorithm": "ML-DSA-44"}),
+        thing(QC, namespace, ca, {**authority, "deletionPolicy": "Delete"}),  # else its Secret would outlive it
         thing(QC, namespace, f"{prefix}server", {"algorithm": "ML-DSA-44", **server}),
     ]
 
@@ -129,6 +130,7 @@ def finish(api, namespace, seen, *prefixes):
     """Waits until all is done, and looks at what came of it."""
     try:
         wait_finished(api, namespace)
+        wait_until(lambda: f"all keys are seen: {sorted(seen.keys)}", lambda: len(seen.keys) >= 4 * len(prefixes))
     finally:
         seen.end()
     assert seen.changed() == [], "something that was to be seen was made twice"

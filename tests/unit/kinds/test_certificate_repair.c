@@ -342,7 +342,7 @@ static void what_is_gone_is_named(void **) {
     cleanup_secret_data struct secret_data left = {0};
     assert_gone(&before, &before.data, &before.data, "");
     assert_gone(&before, &before.data, &renewed.data, "");
-    assert_gone(&before, &before.data, &moved.data, "root certificate");
+    assert_gone(&before, &before.data, &moved.data, "issued under another root certificate");
     assert_gone(&before, &before.data, &other.data, "private key");
     assert_gone(&before, &moved.data, &other.data, "private key"); // before any root
     // A root that was issued again with its key is the same root.
@@ -357,7 +357,7 @@ static void what_is_gone_is_named(void **) {
     copy_data(&before.data, &left);
     secret_data_remove(&left, "tls.key");
     assert_gone(&before, &left, &renewed.data, "");
-    assert_gone(&before, &left, &moved.data, "root certificate");
+    assert_gone(&before, &left, &moved.data, "issued under another root certificate");
     secret_data_remove(&left, "ca.crt");
     assert_gone(&before, &left, &moved.data, "");
     secret_data_remove(&left, "key.pem");

@@ -203,16 +203,17 @@ static void format_made_for(const struct subject *sealed, const struct subject *
                             size_t size) {
     snprintf(message, size,
              "spec.ciphertextRef: the ciphertext was made for the public key %s, and the private key of "
-             "spec.privateKeyRef belongs to %s; refer to a pair of both. What was made before stays",
+             "spec.privateKeyRef belongs to %s; refer to a pair of both. Nothing was made",
              status_text(sealed, "publicKeyDigest"), pair->report.digest);
 }
 
 static void format_changed(const struct subject *pair, char *message, size_t size) {
-    snprintf(message, size,
-             "spec.privateKeyRef: the private key is another one than before, now that of the public key %s, "
-             "and nothing tells that the ciphertext was made for it; nothing was made. Restore the private "
-             "key, or, to decapsulate with the new one, refer to a ciphertext that was made for it",
-             pair->report.digest);
+    snprintf(
+        message, size,
+        "spec.privateKeyRef: the private key is another one than before, now that of the public key %s, "
+        "and nothing tells that the ciphertext was made for it. Nothing was made. Restore the private key; "
+        "or, to decapsulate with the new one, refer to a ciphertext that was made for it",
+        pair->report.digest);
 }
 
 static void a_ciphertext_of_ours_is_opened_by_its_key_only(void **) {
