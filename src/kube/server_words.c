@@ -16,6 +16,7 @@ enum {
     CAPITAL_CODES_MAX = 8, // in those with capitals, such as ML-KEM
     NUMBER_MAX = 20,       // digits
     WORD_MAX = 40,         // letters
+    SHORT_NAME_MAX = 10,   // letters
     LONG_WORD_MIN = 6,     // letters; shorter ones have a capital at their beginning only
     HUMP_LENGTH = 4,       // on average: capitals, and the small letters after them
     ACRONYM_MAX = 6,       // capitals within a word
@@ -99,7 +100,7 @@ static bool is_word(struct span part) {
             return is_all && span_length(part) <= CAPITALS_MAX && has_vowel(part);
         }
         if (rest.end < part.end || span_length(rest) > 0) {
-            if (span_length(rest) < 2 || !has_vowel(rest)) {
+            if (span_length(rest) < 2 || !has_vowel((struct span){capitals.begin, rest.end})) {
                 return false; // this is also where a character is no letter
             }
         }
@@ -121,6 +122,15 @@ static bool is_camel(struct span part) {
         }
     }
     return false;
+}
+
+// A field's name with short words in it, such as onKeyLoss.
+static bool is_short_name(struct span part) {
+    const char *at = part.begin;
+    while (at < part.end && is_letter(*at)) {
+        at++;
+    }
+    return at == part.end && is_lower(part.begin[0]) && span_length(part) <= SHORT_NAME_MAX;
 }
 
 static bool is_number(struct span part) {
@@ -185,7 +195,7 @@ static bool is_padding(const char *at, const char *end) {
 static bool is_plain(struct span part, struct span run) {
     bool is_padded = is_padding(part.end, run.end) && skip_if(part.begin, is_lower) != part.end;
     bool is_mixed = span_has(run, "-_") && is_camel(part);
-    return is_number(part) || (is_word(part) && !is_padded && !is_mixed);
+    return is_number(part) || ((is_word(part) || is_short_name(part)) && !is_padded && !is_mixed);
 }
 
 // Whether the run is a name, a path or a setting: words, numbers and short codes.

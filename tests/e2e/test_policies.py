@@ -133,7 +133,7 @@ class TestSecrets:
     def test_nobody_else_makes_one(self, api, space, mark):
         said = attempt(api, secret_thing(space, "a", {"key": b"mine"}, **MARKS[mark]))
         assert "only the QubeSec operator writes Secrets that carry one of its marks" in said
-        assert "for create another resource" in said
+        assert "for another key create another resource" in said
 
     @pytest.mark.parametrize(
         "metadata",

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import subprocess
 
 import pytest
 from api import (
@@ -465,3 +466,174 @@ def test_metadata_names_full_digests_and_what_earlier_versions_read(api, operato
     assert said["inputs"] == {field: fingerprint(content) for field, content in inputs.items()}
     assert said["recipe"] == fingerprint(b"ciphertext=")
     assert base64.b64encode(secret["shared_secret"]).decode() not in json.dumps(said)
+
+
+# What was so once
+
+
+def test_an_older_certificate_that_is_restored_is_not_said_to_be_of_the_present_spec(api, operator, namespace):
+    spec = {"certType": "self-signed", "algorithm": "ML-DSA-44", "subjectAltNames": ["a.example"]}
+    [made] = api.make(thing(QC, namespace, "it", spec))
+    older, key = backup(api.output(made)), api.secret(namespace, "it-secret")["tls.key"]
+    api.patch(QC, namespace, "it", {"spec": {"subjectAltNames": ["b.example"]}})
+    wait_until("it is issued anew", lambda: api.get(QC, namespace, "it")["status"]["digest"] != made["status"]["digest"])
+    edited = api.wait_success(QC, namespace, "it")
+    api.patch("Secret", namespace, "it-secret", {"data": older["data"]})
+    fresh = wait_until(
+        "it is issued anew again",
+        lambda: (
+            (now := api.get(QC, namespace, "it"))["status"]["digest"] not in (made["status"]["digest"], edited["status"]["digest"])
+            and now["status"]["status"] == "Success"
+            and now
+        ),
+    )
+    names = openssl_text(api.secret(namespace, "it-secret")["cert.pem"])
+    assert "b.example" in names and "a.example" not in names
+    assert api.secret(namespace, "it-secret")["tls.key"] == key
+    assert fresh["status"]["digest"] == digest(pem_body(api.secret(namespace, "it-secret")["cert.pem"]))
+
+
+def openssl_text(pem):
+    return subprocess.run(
+        ["openssl", "x509", "-noout", "-text"], input=pem, capture_output=True, check=True, timeout=60
+    ).stdout.decode()
+
+
+def test_trap_47_a_restored_ciphertext_is_not_said_to_be_for_the_present_key(api, operator, namespace):
+    """The key pair was lost and made anew; of the exchange an older Secret is put back, which is of the old one."""
+    api.make(*exchange(namespace))
+    older = api.get("Secret", namespace, "sealed")
+    before = api.get(QES, namespace, "sealed")["status"]
+    api.delete("Secret", namespace, "pair")
+    wait_until("the shared secret is another one", lambda: api.get(QES, namespace, "sealed")["status"]["fingerprint"] != before["fingerprint"])
+    for name, kind in (("sealed", QES), ("opened", QDS), ("alice", QDK), ("bob", QDK)):
+        api.wait_success(kind, namespace, name)
+    api.patch("Secret", namespace, "sealed", {"data": older["data"]})
+    operator.settle()
+
+    def agreed():
+        sealed, opened = (api.get(kind, namespace, name)["status"] for kind, name in ((QES, "sealed"), (QDS, "opened")))
+        return sealed["status"] == opened["status"] == "Success" and sealed["fingerprint"] == opened["fingerprint"] and sealed
+
+    sealed = wait_until("both sides have one secret", agreed)
+    assert sealed["publicKeyDigest"] == api.get(QKKP, namespace, "pair")["status"]["digest"]
+    assert api.secret(namespace, "sealed")["shared_secret"] == api.secret(namespace, "opened")["shared_secret"]
+
+
+# Foreign keys
+
+
+@pytest.mark.parametrize("kind", ["leaf", "ca"])
+def test_no_certificate_is_issued_for_a_planted_key(api, operator, namespace, kind):
+    """In one form, in both; also not for a CA, whose key would be one that serves TLS."""
+    spec = {"onKeyLoss": "Fail", **(CA if kind == "ca" else LEAF)}
+    theirs = {"certType": "self-signed", "algorithm": "ML-DSA-44", "subjectAltNames": ["x.example"]}
+    api.make(thing(QC, namespace, "ca", CA), thing(QC, namespace, "theirs", theirs))
+    planted = api.secret(namespace, "theirs-secret")["tls.key"]
+    for number, entries in enumerate(({"tls.key": planted, "key.pem": None}, {"tls.key": planted, "key.pem": planted})):
+        name = f"it-{number}"
+        [made] = api.make(thing(QC, namespace, name, spec))
+        before = api.secret(namespace, f"{name}-secret")
+        damaged = put(api, namespace, f"{name}-secret", entries)
+        found = api.wait_status(QC, namespace, name, "Failed", "KeyMismatch")
+        assert "nothing was written" in found["status"]["error"]
+        operator.settle()
+        assert api.get("Secret", namespace, f"{name}-secret") == damaged
+        put(api, namespace, f"{name}-secret", before)
+        assert api.wait_success(QC, namespace, name)["status"]["digest"] == made["status"]["digest"]
+
+
+# Marks
+
+
+def test_a_retained_secret_that_lost_its_mark_is_known_again(api, operator, namespace):
+    [made] = api.make(thing(QC, namespace, "ca", CA))
+    api.patch("Secret", namespace, "ca-secret", {"metadata": {"annotations": {"qubesec.io/owner": None}}})
+    wait_until(
+        "the mark is there again",
+        lambda: "qubesec.io/owner" in api.get("Secret", namespace, "ca-secret")["metadata"]["annotations"],
+    )
+    assert api.wait_success(QC, namespace, "ca")["status"]["digest"] == made["status"]["digest"]
+
+
+def test_a_retained_ca_is_taken_over_although_its_issuer_was_issued_anew(api, operator, namespace):
+    middle = thing(QC, namespace, "middle", {**CA, "commonName": "Middle", "parentCARef": {"name": "ca"}})
+    api.make(thing(QC, namespace, "ca", CA), middle)
+    key = api.secret(namespace, "middle-secret")["tls.key"]
+    api.delete(QC, namespace, "middle")
+    api.wait_gone(QC, namespace, "middle")
+    api.patch(QC, namespace, "ca", {"spec": {"durationDays": 100}})
+    told(api, namespace, "ca", "Replaced", "Normal")
+    api.wait_success(QC, namespace, "ca")
+    api.make(middle)
+    after = api.secret(namespace, "middle-secret")
+    assert after["tls.key"] == key
+    assert after["ca.crt"] == api.secret(namespace, "ca-secret")["tls.crt"]
+
+
+@pytest.mark.parametrize("state", ["waiting", "mismatch", "denied", "invalid"])
+def test_retain_holds_whatever_state_its_object_is_in(api, operator, namespace, state):
+    api.make(thing(QC, namespace, "ca", CA))
+    spec = {**CA, "commonName": "Middle", "deletionPolicy": "Delete", "parentCARef": {"name": "ca"}}
+    api.make(thing(QC, namespace, "it", spec))
+    if state == "waiting":
+        api.delete("Secret", namespace, "ca-secret")
+        api.patch(QC, namespace, "ca", {"spec": {"onKeyLoss": "Fail"}})
+        api.patch(QC, namespace, "it", {"spec": {"parentCARef": {"name": "absent"}}})
+        api.wait_status(QC, namespace, "it", "Pending")
+    elif state == "mismatch":
+        api.make(thing(QC, namespace, "other", CA))
+        put(api, namespace, "it-secret", {"key.pem": api.secret(namespace, "other-secret")["tls.key"]})
+        api.wait_status(QC, namespace, "it", "Failed", "KeyMismatch")
+    elif state == "denied":
+        api.patch(QC, namespace, "it", {"spec": {"parentCARef": {"name": "ca", "namespace": "kube-system"}}})
+        api.wait_status(QC, namespace, "it", "Failed", "AccessDenied")
+    else:
+        api.patch(QC, namespace, "it", {"spec": {"subjectAltNames": ["a_b.example"]}})
+        api.wait_status(QC, namespace, "it", "Failed", "InvalidSpec")
+    assert api.get("Secret", namespace, "it-secret")["metadata"]["ownerReferences"]
+    api.patch(QC, namespace, "it", {"spec": {"deletionPolicy": "Retain"}})
+    wait_until("it has no owner", lambda: not api.get("Secret", namespace, "it-secret")["metadata"].get("ownerReferences"))
+    before = api.secret(namespace, "it-secret")
+    api.delete(QC, namespace, "it")
+    api.wait_gone(QC, namespace, "it")
+    operator.settle()
+    assert api.secret(namespace, "it-secret") == before
+
+
+# What can be searched for, and what people have put there
+
+
+def test_a_key_from_what_may_be_a_password_has_no_name(api, operator, namespace):
+    api.create(secret_thing(namespace, "short", {"k": b"correcthorse2026"}))
+    api.create(secret_thing(namespace, "long", {"k": bytes(32)}))
+    short, long = api.make(
+        *(thing(QDK, namespace, f"from-{name}", {"sharedSecretRef": {"name": name, "kind": "Secret", "key": "k"}}) for name in ("short", "long"))
+    )
+    assert "fingerprint" not in short["status"] and long["status"]["fingerprint"]
+    assert fingerprint(api.secret(namespace, "from-short")["key"]) not in json.dumps(short)
+
+
+def test_an_entry_that_people_have_put_there_is_not_overwritten(api, operator, namespace):
+    api.create(config_map_thing(namespace, "message", {"message": RELEASE}))
+    spec = {"privateKeyRef": {"name": "signer"}, "messageRef": {"name": "message", "kind": "ConfigMap"}}
+    api.make(thing(QSKP, namespace, "signer", {"algorithm": "ML-DSA-44"}), thing(QSM, namespace, "it", spec))
+    before = data_of(put(api, namespace, "it-signature", {"theirs": b"stays"}))
+    api.patch(QSM, namespace, "it", {"spec": {"signatureKey": "theirs"}})
+    found = api.wait_status(QSM, namespace, "it", "Failed", "SecretConflict")
+    assert "entry theirs" in found["status"]["error"]
+    operator.settle()
+    assert api.secret(namespace, "it-signature") == before
+
+
+def test_a_ciphertext_outlives_the_loss_of_its_secret(api, operator, namespace):
+    """Whoever has the private key can have the shared secret from it."""
+    spec = {"publicKeyRef": {"name": "pair"}, "onKeyLoss": "Fail"}
+    _, made = api.make(thing(QKKP, namespace, "pair"), thing(QES, namespace, "it", spec))
+    before = api.secret(namespace, "it")
+    put(api, namespace, "it", {"shared_secret": None, "ciphertext": None})
+    found = api.wait_status(QES, namespace, "it", "Failed", "KeyLost")
+    assert found["status"]["ciphertext"] == made["status"]["ciphertext"]
+    put(api, namespace, "it", {"shared_secret": before["shared_secret"]})
+    api.wait_success(QES, namespace, "it")
+    assert api.secret(namespace, "it")["ciphertext"] == before["ciphertext"]

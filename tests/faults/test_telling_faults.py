@@ -1,7 +1,10 @@
 """What the operator tells, and how often it tries, when what it does comes back to it, or comes to nothing."""
 
+import base64
 import contextlib
+import json
 import threading
+import time
 
 import pytest
 from api import QKKP, QRN, ApiError, ready_of, reason_of, thing, version_of, wait_until
@@ -186,3 +189,75 @@ def test_edits_of_the_template_are_no_fight(api, operators, namespace):
         found = api.wait_success(QRN, namespace, "numbers")
         assert ready_of(found)["reason"] == "Succeeded"
     assert api.events(namespace, "numbers", "MetadataContested") == []
+
+
+# ---- what comes to nothing is no remake
+
+
+def test_a_repair_that_is_refused_is_told_as_that(api, operators, proxy, through, namespace):
+    """Nobody has damaged the Secret a second time: it is a webhook that is away."""
+    operator = operators.start(kubeconfig=through).wait_ready()
+    api.make(thing(QRN, namespace, "numbers"))
+    operator.settle()
+    away = proxy.add(Rule(Inject(500, status(500, "InternalError", "the webhook is away")), method="PATCH", path=SECRETS))
+    api.patch("Secret", namespace, "numbers", {"data": {"random": "AAAA"}})
+    found = api.wait_status(QRN, namespace, "numbers", "Pending", "Retrying")
+    assert "the webhook is away" in ready_of(found)["message"]
+    assert away.hits >= 3
+    for reason in ("SecretDamaged", "KeyReplaced"):
+        assert api.events(namespace, "numbers", reason) == []
+    proxy.remove(away)
+    api.wait_success(QRN, namespace, "numbers")
+    assert len(api.events(namespace, "numbers", "SecretDamaged")) == 1
+
+
+def test_a_create_that_is_refused_as_a_conflict_keeps_its_words(api, operators, proxy, through, namespace):
+    refused = status(409, "Conflict", "policy x denies it")
+    proxy.add(Rule(Inject(409, refused), method="POST", path=SECRETS))
+    operators.start(kubeconfig=through).wait_ready()
+    api.create(thing(QRN, namespace, "numbers"))
+    found = api.wait_status(QRN, namespace, "numbers", "Pending", "Retrying")
+    assert "policy x denies it" in ready_of(found)["message"]
+
+
+def test_a_loss_is_told_once_although_the_status_is_refused(api, operators, proxy, through, namespace):
+    operator = operators.start(kubeconfig=through).wait_ready()
+    api.make(thing(QRN, namespace, "numbers"))
+    operator.settle()
+    refused = proxy.add(Rule(Inject(403, status(403, "Forbidden", "no status")), method="PATCH", path=STATUS, times=6))
+    api.delete("Secret", namespace, "numbers")
+    wait_until("the status was refused again and again", lambda: refused.hits == 6)
+    api.wait_success(QRN, namespace, "numbers")
+    operator.settle()
+    told = [*api.events(namespace, "numbers", "SecretLost"), *api.events(namespace, "numbers", "KeyReplaced")]
+    assert len(told) == 1 and not told[0].get("series")
+
+
+@pytest.mark.parametrize("what", ["deletes", "rewrites"])
+def test_a_fight_over_a_whole_secret_slows_down(api, operators, proxy, through, namespace, what):
+    """Somebody deletes it, or puts its metadata back in the form of version 0.1.0, whenever it is there."""
+    operator = operators.start(kubeconfig=through).wait_ready()
+    api.make(thing(QRN, namespace, "numbers"))
+    operator.settle()
+    method = "POST" if what == "deletes" else "PATCH"
+    before = len(proxy.of(SECRETS, method=method))
+
+    def fight():
+        secret = api.find("Secret", namespace, "numbers")
+        if secret is None:
+            return
+        if what == "deletes":
+            api.delete("Secret", namespace, "numbers")
+            return
+        said = json.loads(base64.b64decode(secret["data"]["metadata"]))
+        if said.pop("digests", None):
+            said["fingerprints"] = {}
+            brief = base64.b64encode(json.dumps(said).encode()).decode()
+            api.patch("Secret", namespace, "numbers", {"data": {"metadata": brief}})
+
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline:
+        fight()
+        time.sleep(0.02)
+    tries = len(proxy.of(SECRETS, method=method)) - before
+    assert 1 <= tries <= 4, tries  # at once, and then each time after twice as long: 2 s, 4 s

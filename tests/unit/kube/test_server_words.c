@@ -38,6 +38,81 @@ static void what_servers_say_stays_as_it_is(void **) {
     same("at 2026-08-01T10:00:00Z, request 4711 username= Schlüssel NAMESPACE_TERMINATING");
 }
 
+// What messages name most: fields of our definitions and of Kubernetes' own.
+static void names_of_fields_stay(void **) {
+    static const char *const fields[] = {
+        "additionalPrinterColumns",
+        "additionalProperties",
+        "apiVersion",
+        "certPEM",
+        "certType",
+        "ciphertextFingerprint",
+        "ciphertextRef",
+        "commonName",
+        "deletionPolicy",
+        "durationDays",
+        "fieldPath",
+        "infoHex",
+        "jsonPath",
+        "keyLength",
+        "keyType",
+        "lastCheckedTime",
+        "lastGeneratedTime",
+        "lastTransitionTime",
+        "lastUpdateTime",
+        "listKind",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "messageExpression",
+        "messageFingerprint",
+        "messageKey",
+        "messageRef",
+        "minLength",
+        "notAfter",
+        "notBefore",
+        "numBytes",
+        "observedGeneration",
+        "onKeyLoss",
+        "organizationalUnit",
+        "outputSecretName",
+        "parentCARef",
+        "pathLen",
+        "privateKey",
+        "privateKeyRef",
+        "publicKeyDigest",
+        "publicKeyFingerprint",
+        "publicKeyPEM",
+        "publicKeyRef",
+        "reconcileID",
+        "renewBefore",
+        "renewalTime",
+        "resourceVersion",
+        "rotationPolicy",
+        "secretName",
+        "secretRef",
+        "secretTemplate",
+        "seedURI",
+        "selectableFields",
+        "serialNumber",
+        "serviceAccountName",
+        "sharedSecretRef",
+        "shortNames",
+        "signatureFingerprint",
+        "signatureKey",
+        "signatureRef",
+        "signatureReference",
+        "subjectAltNames",
+        "usedInfo",
+        "usedSalt",
+    };
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), "spec.%s[0] is invalid: \"%s\"; %s=1", fields[i], fields[i], fields[i]);
+        same(text);
+    }
+}
+
 static void it_is_one_line_without_what_is_not_seen(void **) {
     check(" \n two\r\n\tlines \n", "two lines");
     check("a\x1b[31m red", "a [31m red");
@@ -185,6 +260,7 @@ static void what_says_something_else_does(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_fields_stay),
         cmocka_unit_test(what_servers_say_stays_as_it_is),
         cmocka_unit_test(it_is_one_line_without_what_is_not_seen),
         cmocka_unit_test(it_is_bounded),
