@@ -86,8 +86,8 @@ static void tell_foreign(const struct reconcile *r) {
     struct error note;
     error_set(
         &note, ERROR_NONE,
-        "Secret %s no longer holds what this object's status has recorded: %s is now %s; who wrote it is "
-        "in its metadata.managedFields and in the audit log",
+        "Secret %s no longer holds what this object's status has recorded: %s was replaced by %s; who wrote "
+        "it is in its metadata.managedFields and in the audit log",
         r->decoded.secret_name, shown(r->occasion.record.fingerprint), shown(r->report.fingerprint));
     tell(r, true, REASON_KEY_REPLACED, note.message);
 }
