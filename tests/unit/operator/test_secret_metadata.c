@@ -276,9 +276,11 @@ static void what_has_lost_its_owners_name_is_known_by_its_uid(void **) {
                                  "'annotations':{'qubesec.io/owner-uid':'uid-1'," HOME "}}");
     ownership_is(OWNERSHIP_OURS, "{'annotations':{'qubesec.io/owner-uid':'uid-1'}}");
     ownership_is(OWNERSHIP_FOREIGN, "{'annotations':{'qubesec.io/owner-uid':'uid-0'}}");
+    struct kube_object *recorded =
+        object_of("{'metadata':{'namespace':'ns','name':'mine','uid':'uid-1','resourceVersion':'5'},"
+                  "'status':{'secretRef':{'name':'s','uid':'secret-1'}}}");
     kube_object_release(object);
-    object = object_of("{'metadata':{'namespace':'ns','name':'mine','uid':'uid-1','resourceVersion':'5'},"
-                       "'status':{'secretRef':{'name':'s','uid':'secret-1'}}}");
+    object = recorded;
     ownership_is(OWNERSHIP_OURS, "{'uid':'secret-1','labels':{'app.kubernetes.io/managed-by':'qubesec'}}");
     ownership_is(OWNERSHIP_FOREIGN, "{'uid':'secret-2','labels':{'app.kubernetes.io/managed-by':'qubesec'}}");
     ownership_is(OWNERSHIP_FOREIGN, "{'uid':'secret-1'}");
