@@ -204,7 +204,7 @@ def test_damage_is_noticed_in_every_kind(api, operator, namespace, kind):
     after = wait_remade(api, kind, namespace, "it", damaged)
     if kind == QKKP:  # what is public of it is rebuilt
         assert without_metadata(after) == without_metadata(before)
-        assert api.events(namespace, "it", "SecretRepaired")
+        wait_until("there is an Event", lambda: api.events(namespace, "it", "SecretRepaired"))
         return
     assert (after[life.main] != before[life.main]) == life.fresh
     check_damage_is_told(api, namespace, "it")
