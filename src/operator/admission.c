@@ -110,8 +110,7 @@ static void refuse_change(struct review *r, const char *field, const char *alias
     snprintf(path, sizeof(path), "spec.%s", is_alias ? alias : field);
     add_cause(r, "FieldValueForbidden", path,
               "is immutable; keep it as it was, or create a resource of another name; to delete this one is "
-              "to lose "
-              "what it has made");
+              "to lose what it has made");
 }
 
 static bool same_text(const char *one, const char *other) {

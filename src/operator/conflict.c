@@ -43,9 +43,8 @@ bool conflict_with_left(const struct reconcile *r, const char *why, struct error
     return error_set(
         e, ERROR_CONFLICT,
         "Secret %s is left from an earlier %s of this name and is not what this one asks for (%s). Nothing "
-        "was "
-        "touched. To go on with it, create this object again with the spec that it was made from; to have a "
-        "new "
-        "one beside it, with another spec.outputSecretName; delete the Secret only if nobody needs it",
+        "was touched. To go on with it, create this object again with the spec that it was made from; to "
+        "have a new one beside it, with another spec.outputSecretName; delete the Secret only if nobody "
+        "needs it",
         r->decoded.secret_name, r->kind->kind, why);
 }

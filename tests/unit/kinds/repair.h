@@ -25,13 +25,7 @@ static inline bool store_repaired(struct subject *s, const struct metadata *left
     };
     snprintf(s->metadata.created, sizeof(s->metadata.created), "%s",
              left == nullptr ? some_time : left->created);
-    note_inputs(s);
-    make_recipe(s, s->metadata.recipe);
-    if (!subject_inspect(s, e)) {
-        return false;
-    }
-    memcpy(s->metadata.fingerprint, s->report.fingerprint, FINGERPRINT_SIZE);
-    return metadata_store(&s->metadata, kind_metadata_entry(s->kind), &s->data, e);
+    return subject_store_metadata(s, e);
 }
 
 // Rebuilds the output around what is left of it, and stores and inspects that. with_metadata: its metadata

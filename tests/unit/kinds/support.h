@@ -170,6 +170,17 @@ static inline bool subject_inspect(struct subject *s, struct error *e) {
            kind_inspect(s->kind, s->spec, &s->data, &s->metadata, &s->occasion, &s->report, e);
 }
 
+// Checks the output that s holds, and adds its metadata, as the operator does.
+static inline bool subject_store_metadata(struct subject *s, struct error *e) {
+    note_inputs(s);
+    make_recipe(s, s->metadata.recipe);
+    if (!subject_inspect(s, e)) {
+        return false;
+    }
+    memcpy(s->metadata.fingerprint, s->report.fingerprint, FINGERPRINT_SIZE);
+    return metadata_store(&s->metadata, kind_metadata_entry(s->kind), &s->data, e);
+}
+
 // Makes the output, checks it, and adds its metadata.
 static inline bool subject_try_make(struct subject *s, struct error *e) {
     secret_data_free(&s->data);
@@ -182,13 +193,7 @@ static inline bool subject_try_make(struct subject *s, struct error *e) {
     if (!kind_produce(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &s->metadata.algorithm, e)) {
         return false;
     }
-    note_inputs(s);
-    make_recipe(s, s->metadata.recipe);
-    if (!subject_inspect(s, e)) {
-        return false;
-    }
-    memcpy(s->metadata.fingerprint, s->report.fingerprint, FINGERPRINT_SIZE);
-    return metadata_store(&s->metadata, kind_metadata_entry(s->kind), &s->data, e);
+    return subject_store_metadata(s, e);
 }
 
 // For a kind without an output Secret: its judgement, in report.
