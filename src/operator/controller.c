@@ -87,9 +87,8 @@ static bool publish_contested(struct reconcile *r, uint32_t *ret_again_ms, struc
     r->report.is_alarming = true;
     return status_publish(r, PHASE_SUCCESS, REASON_METADATA_CONTESTED,
                           "the output Secret holds what is specified, but somebody else changes its labels, "
-                          "annotations or owner "
-                          "again and again; they are put right ever more slowly. Its metadata.managedFields "
-                          "tell who writes to it",
+                          "annotations or owner again and again; they are put right ever more slowly. Its "
+                          "metadata.managedFields tell who writes to it",
                           e);
 }
 
