@@ -82,11 +82,11 @@ def pauses(requests):
 
 
 def test_trap_53_a_refusal_whose_text_varies_keeps_to_its_back_off(cluster, api, operator, namespace):
-    """It has numbers that follow from the bytes, which are other ones each time."""
-    words = "'request ' + string(object.data.random.indexOf('A')) + ' of ' + string(object.data.random.indexOf('B'))"
+    """It has numbers that follow from the bytes, which are other ones each time: two texts agree once in 10^8 times."""
+    words = "'request'" + "".join(f" + ' ' + string(object.data.random.indexOf('{letter}'))" for letter in "ABCD")
     with refusing_secrets(api, namespace, words):
         mark = cluster.audit.mark()
-        api.create(thing(QRN, namespace, "numbers"))
+        api.create(thing(QRN, namespace, "numbers", {"numBytes": 1024}))
         first = api.wait_status(QRN, namespace, "numbers", "Failed", "RequestRefused")
         counted(api, namespace, "numbers", "RequestRefused", 4)
         made = cluster.audit.requests(mark, namespace)
