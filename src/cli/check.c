@@ -1,5 +1,5 @@
 // qubesec check: tells what is missing in an installation.
-#include "operator/check.h"
+#include "check/check.h"
 #include "base/flags.h"
 #include "base/text.h"
 #include "cli/verbs.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "crypto/certificate.h"
-#include "kinds/kind.h"
+#include "engine/kind.h"
 
 enum certificate_type { CERTIFICATE_SELF_SIGNED, CERTIFICATE_CA, CERTIFICATE_SERVER, CERTIFICATE_CLIENT };
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "crypto/pkey.h"
-#include "kinds/kind.h"
+#include "engine/kind.h"
 
 // Checks a stored shared secret: its length and, where spec names one, its algorithm. Fills report's
 // fingerprint and gives the algorithm that metadata names. Errors: CRYPTO.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "crypto/pkey.h"
-#include "kinds/kind.h"
+#include "engine/kind.h"
 
 // The algorithm of the resource that input came from; NULL: it came from none of ours.
 const struct algorithm *input_key_algorithm(const struct input *input);

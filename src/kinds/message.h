@@ -3,7 +3,7 @@
 #pragma once
 
 #include "crypto/signature.h"
-#include "kinds/kind.h"
+#include "engine/kind.h"
 
 struct message_spec {
     struct reference message;

@@ -1,4 +1,4 @@
-// The reasons that kinds give in their reports; those of the operator are in operator/reasons.h.
+// The reasons that kinds give in their reports; those of the operator are in reconcile/reasons.h.
 #pragma once
 
 #define REASON_SIGNATURE_VALID "SignatureValid"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "crypto/pkey.h"
-#include "kinds/kind.h"
+#include "engine/kind.h"
 
 // Finds the entry of that key in occasion->previous, if it is the one that was made: it has length bytes, and
 // the metadata, or else what the status has recorded of it, says so. Where nothing is said the length is all

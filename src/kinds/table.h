@@ -1,7 +1,7 @@
 // The kinds that the operator serves, one row each.
 #pragma once
 
-#include "kinds/kind.h"
+#include "engine/kind.h"
 
 extern const struct kind kind_random_number;
 extern const struct kind kind_kem_key_pair;

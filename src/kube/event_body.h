@@ -1,10 +1,20 @@
-// What an Event says, and how it is written (events.k8s.io/v1). For event.c only.
+// How an Event is written (events.k8s.io/v1).
 #pragma once
 
 #include "base/buffer.h"
-#include "kube/event.h"
+#include "kube/object.h"
+#include "kube/resource.h"
 
 enum { EVENT_NOTE_MAX = 1024, EVENT_INSTANCE_MAX = 128 }; // bytes, as the API server has it
+
+// What an Event says.
+struct event_words {
+    bool warning;             // type Warning, else Normal
+    const char *reason;       // UpperCamelCase words of up to 128 bytes
+    const char *action;       // the same
+    const char *note;         // a sentence, cut to 1024 bytes, never with key bytes in it
+    const char *reconcile_id; // for the annotation qubesec.io/reconcile-id; NULL: none
+};
 
 // All texts are owned.
 struct event_body {

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "kube/queue.h"
-#include "operator/watches.h"
-#include "operator/workers.h"
+#include "reconcile/watches.h"
+#include "runtime/queue.h"
+#include "runtime/workers.h"
 
 // All borrowed.
 struct debug_view {

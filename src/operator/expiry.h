@@ -1,8 +1,8 @@
 // What is known of outputs that expire, as metrics like cert-manager's.
 #pragma once
 
-#include "operator/metrics.h"
-#include "operator/watches.h"
+#include "reconcile/watches.h"
+#include "runtime/metrics.h"
 
 // Sets the gauges of all objects whose status says when their output expires, and drops those of all others.
 // Any thread.

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "operator/expiry.h"
+#include "operator/metrics_list.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ struct measurement {
 static void set_objects(struct metrics *metrics, const char *kind, const char *status, size_t count) {
     char labels[LABELS_SIZE];
     snprintf(labels, sizeof(labels), "kind=\"%s\",status=\"%s\"", kind, status);
-    metrics_set(metrics, METRIC_OBJECTS, labels, (double)count);
+    metrics_set(metrics, &metric_objects, labels, (double)count);
 }
 
 // What has no status yet is Unknown.
@@ -40,7 +41,8 @@ static void measure_watch(void *context, const struct watch_state *state) {
     const char *namespace = state->namespace;
     snprintf(labels, sizeof(labels), "%s%s%sresource=\"%s\"", namespace == nullptr ? "" : "namespace=\"",
              namespace == nullptr ? "" : namespace, namespace == nullptr ? "" : "\",", state->resource);
-    metrics_set(measurement->metrics, METRIC_WATCH_SILENCE_SECONDS, labels, (double)state->silence_ms / 1000);
+    metrics_set(measurement->metrics, &metric_watch_silence_seconds, labels,
+                (double)state->silence_ms / 1000);
 }
 
 static double seconds_of(struct timeval time) {
@@ -58,7 +60,7 @@ static void measure_descriptors(struct metrics *metrics) {
         count += file->d_name[0] != '.';
     }
     closedir(folder);
-    metrics_set(metrics, METRIC_PROCESS_OPEN_FDS, "", count);
+    metrics_set(metrics, &metric_process_open_fds, "", count);
 }
 
 // proc(5): statm begins with the pages that are mapped, and those that are in RAM.
@@ -72,19 +74,19 @@ static void measure_memory(struct metrics *metrics) {
     double page = (double)sysconf(_SC_PAGESIZE);
     double mapped = (double)strtoull(buffer_text(&text), &rest, 10);
     double resident = (double)strtoull(rest, nullptr, 10);
-    metrics_set(metrics, METRIC_PROCESS_VIRTUAL_MEMORY_BYTES, "", mapped * page);
-    metrics_set(metrics, METRIC_PROCESS_RESIDENT_MEMORY_BYTES, "", resident * page);
+    metrics_set(metrics, &metric_process_virtual_memory_bytes, "", mapped * page);
+    metrics_set(metrics, &metric_process_resident_memory_bytes, "", resident * page);
 }
 
 static void measure_process(struct metrics *metrics) {
     struct rusage usage;
     struct rlimit files;
     if (getrusage(RUSAGE_SELF, &usage) == 0) {
-        metrics_set(metrics, METRIC_PROCESS_CPU_SECONDS_TOTAL, "",
+        metrics_set(metrics, &metric_process_cpu_seconds_total, "",
                     seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime));
     }
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        metrics_set(metrics, METRIC_PROCESS_MAX_FDS, "", (double)files.rlim_cur);
+        metrics_set(metrics, &metric_process_max_fds, "", (double)files.rlim_cur);
     }
     measure_descriptors(metrics);
     measure_memory(metrics);
@@ -92,10 +94,10 @@ static void measure_process(struct metrics *metrics) {
 
 void gauges_measure(const struct watches *watches, int64_t started, struct metrics *metrics) {
     struct measurement measurement = {.watches = watches, .metrics = metrics};
-    metrics_clear(metrics, METRIC_WATCH_SILENCE_SECONDS);
+    metrics_clear(metrics, &metric_watch_silence_seconds);
     watches_count(watches, measure_kind, &measurement);
     watches_describe(watches, measure_watch, &measurement);
-    metrics_set(metrics, METRIC_PROCESS_START_TIME_SECONDS, "", (double)started);
+    metrics_set(metrics, &metric_process_start_time_seconds, "", (double)started);
     measure_process(metrics);
     expiry_measure(watches, metrics);
 }

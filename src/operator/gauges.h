@@ -1,8 +1,8 @@
 // Metrics that are looked up when somebody asks for them.
 #pragma once
 
-#include "operator/metrics.h"
-#include "operator/watches.h"
+#include "reconcile/watches.h"
+#include "runtime/metrics.h"
 
 // Sets what is to be known of objects, watches and this process, which started at started (seconds since
 // 1970). Loop thread.

@@ -1,8 +1,8 @@
 // The settings that can change while the operator runs: the entries of a ConfigMap in its own namespace.
 #pragma once
 
-#include "kube/event.h"
 #include "operator/settings.h"
+#include "runtime/event.h"
 
 struct live_settings {
     enum log_level log_level;

@@ -6,15 +6,16 @@
 #include "base/text.h"
 #include "crypto/openssl.h"
 #include "net/http_server.h"
-#include "operator/chores.h"
 #include "operator/debug.h"
-#include "operator/leader.h"
 #include "operator/live_settings.h"
 #include "operator/measure.h"
-#include "operator/reconcile_id.h"
-#include "operator/webhook.h"
-#include "operator/webhook_certificate.h"
-#include "operator/workers.h"
+#include "operator/metrics_list.h"
+#include "reconcile/reconcile_id.h"
+#include "runtime/chores.h"
+#include "runtime/leader.h"
+#include "runtime/workers.h"
+#include "webhook/certificate.h"
+#include "webhook/webhook.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -280,7 +281,7 @@ static bool start_base(struct manager *m, struct error *e) {
     }
     if (!text_split(m->settings->namespaces, &m->namespaces, e) ||
         !text_split(m->settings->excluded_namespaces, &m->excluded, e) ||
-        !metrics_create(&m->measure.metrics, e) || !queue_create(&observer, &m->queue, e) ||
+        !metrics_create(metrics_list, &m->measure.metrics, e) || !queue_create(&observer, &m->queue, e) ||
         !workers_create(m->queue, work, m, &m->workers, e)) {
         return false;
     }
@@ -304,7 +305,10 @@ static bool create_leader(struct manager *m, struct error *e) {
         .loop = m->loop,
         .config = m->config,
         .recorder = m->recorder,
-        .measure = &m->measure,
+        .metrics = m->measure.metrics,
+        .connected = measure_connection,
+        .requested = measure_request,
+        .observer = &m->measure,
         .started = leading_started,
         .lost = leading_lost,
         .context = m,
@@ -423,7 +427,7 @@ static void log_start(const struct manager *m) {
     snprintf(port, sizeof(port), "%u", (unsigned)http_server_port(m->server));
     snprintf(webhook_port_text, sizeof(webhook_port_text), "%u",
              m->webhook == nullptr ? 0U : (unsigned)webhook_port(m->webhook));
-    metrics_set(m->measure.metrics, METRIC_BUILD_INFO, "version=\"" QUBESEC_VERSION "\"", 1);
+    metrics_set(m->measure.metrics, &metric_build_info, "version=\"" QUBESEC_VERSION "\"", 1);
     LOG(LOG_INFO, "started", {"version", QUBESEC_VERSION}, {"openssl", crypto_version()},
         {"server", kube_config_server(m->config)}, {"configMap", m->settings_key}, {"port", port},
         {"webhookPort", m->webhook == nullptr ? nullptr : webhook_port_text});

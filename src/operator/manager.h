@@ -1,7 +1,7 @@
 // The operator as a process: starts everything in order, answers health checks, and stops in order.
 #pragma once
 
-#include "kinds/kind.h"
+#include "engine/kind.h"
 #include "operator/settings.h"
 
 // Serves kinds (NULL-terminated) until SIGTERM or SIGINT, then finishes what runs and returns; after 8 s of

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "operator/gauges.h"
+#include "operator/metrics_list.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -24,20 +25,20 @@ const char *measure_controller_label(const char *kind, char ret_labels[MEASURE_L
 // ---- the queue
 
 static void key_added(void *context, const char *) {
-    metrics_add(((struct measure *)context)->metrics, METRIC_QUEUE_ADDS_TOTAL, queue_label, 1);
+    metrics_add(((struct measure *)context)->metrics, &metric_queue_adds_total, queue_label, 1);
 }
 
 static void key_retried(void *context, const char *) {
-    metrics_add(((struct measure *)context)->metrics, METRIC_QUEUE_RETRIES_TOTAL, queue_label, 1);
+    metrics_add(((struct measure *)context)->metrics, &metric_queue_retries_total, queue_label, 1);
 }
 
 static void key_started(void *context, const char *, double seconds) {
-    metrics_observe(((struct measure *)context)->metrics, METRIC_QUEUE_DURATION_SECONDS, queue_label,
+    metrics_observe(((struct measure *)context)->metrics, &metric_queue_duration_seconds, queue_label,
                     seconds);
 }
 
 static void key_finished(void *context, const char *, double seconds) {
-    metrics_observe(((struct measure *)context)->metrics, METRIC_QUEUE_WORK_DURATION_SECONDS, queue_label,
+    metrics_observe(((struct measure *)context)->metrics, &metric_queue_work_duration_seconds, queue_label,
                     seconds);
 }
 
@@ -54,16 +55,16 @@ void measure_request(void *context, const char *method, int code, double seconds
     snprintf(code_text, sizeof(code_text), "%d", code);
     snprintf(labels, sizeof(labels), "code=\"%s\",host=\"%.128s\",method=\"%s\"",
              code == 0 ? "<error>" : code_text, measure->host, method);
-    metrics_add(measure->metrics, METRIC_REST_REQUESTS_TOTAL, labels, 1);
+    metrics_add(measure->metrics, &metric_rest_requests_total, labels, 1);
     snprintf(labels, sizeof(labels), "host=\"%.128s\",verb=\"%s\"", measure->host, method);
-    metrics_observe(measure->metrics, METRIC_REST_REQUEST_DURATION_SECONDS, labels, seconds);
+    metrics_observe(measure->metrics, &metric_rest_request_duration_seconds, labels, seconds);
 }
 
 void measure_connection(void *context, const char *group) {
     struct measure *measure = context;
     char labels[MEASURE_LABELS_SIZE];
     snprintf(labels, sizeof(labels), "group=\"%s\"", group);
-    metrics_add(measure->metrics, METRIC_TLS_CONNECTIONS_TOTAL, labels, 1);
+    metrics_add(measure->metrics, &metric_tls_connections_total, labels, 1);
     LOG(LOG_DEBUG, "TLS connection", {"group", group});
 }
 
@@ -72,20 +73,20 @@ void measure_watch_failure(struct measure *measure, const struct kube_resource *
     char labels[MEASURE_LABELS_SIZE];
     snprintf(labels, sizeof(labels), "resource=\"%s\",class=\"%s\"", resource->plural,
              error_class_name(error->class));
-    metrics_add(measure->metrics, METRIC_WATCH_FAILURES_TOTAL, labels, 1);
+    metrics_add(measure->metrics, &metric_watch_failures_total, labels, 1);
 }
 
 // ---- reconciles
 
 void measure_workers(struct measure *measure, const struct kind *kind, unsigned count) {
     char labels[MEASURE_LABELS_SIZE];
-    metrics_set(measure->metrics, METRIC_MAX_CONCURRENT_RECONCILES,
+    metrics_set(measure->metrics, &metric_max_concurrent_reconciles,
                 measure_controller_label(kind->kind, labels), count);
 }
 
 void measure_start(struct measure *measure, const struct kind *kind) {
     char labels[MEASURE_LABELS_SIZE];
-    metrics_add(measure->metrics, METRIC_ACTIVE_WORKERS, measure_controller_label(kind->kind, labels), 1);
+    metrics_add(measure->metrics, &metric_active_workers, measure_controller_label(kind->kind, labels), 1);
 }
 
 static const char *result_label(const struct verdict *verdict) {
@@ -106,17 +107,17 @@ void measure_end(struct measure *measure, const struct kind *kind, const struct 
     char labels[MEASURE_LABELS_SIZE];
     char with_more[RECONCILE_LABELS_SIZE];
     measure_controller_label(kind->kind, labels);
-    metrics_add(measure->metrics, METRIC_ACTIVE_WORKERS, labels, -1);
-    metrics_observe(measure->metrics, METRIC_RECONCILE_TIME_SECONDS, labels, seconds);
+    metrics_add(measure->metrics, &metric_active_workers, labels, -1);
+    metrics_observe(measure->metrics, &metric_reconcile_time_seconds, labels, seconds);
     snprintf(with_more, sizeof(with_more), "%s,result=\"%s\"", labels, result_label(verdict));
-    metrics_add(measure->metrics, METRIC_RECONCILE_TOTAL, with_more, 1);
+    metrics_add(measure->metrics, &metric_reconcile_total, with_more, 1);
     if (verdict->kind == VERDICT_RETRY || verdict->kind == VERDICT_TERMINAL) {
         snprintf(with_more, sizeof(with_more), "%s,class=\"%s\"", labels,
                  error_class_name(verdict->error.class));
-        metrics_add(measure->metrics, METRIC_RECONCILE_ERRORS_TOTAL, with_more, 1);
+        metrics_add(measure->metrics, &metric_reconcile_errors_total, with_more, 1);
     }
     if (verdict->kind == VERDICT_TERMINAL) {
-        metrics_add(measure->metrics, METRIC_TERMINAL_RECONCILE_ERRORS_TOTAL, labels, 1);
+        metrics_add(measure->metrics, &metric_terminal_reconcile_errors_total, labels, 1);
     }
 }
 
@@ -126,8 +127,8 @@ void measure_refresh(struct measure *measure, struct queue *queue, const struct 
                      int64_t started) {
     double unfinished;
     double longest = queue_longest_running(queue, &unfinished);
-    metrics_set(measure->metrics, METRIC_QUEUE_DEPTH, queue_label, (double)queue_depth(queue));
-    metrics_set(measure->metrics, METRIC_QUEUE_LONGEST_RUNNING_SECONDS, queue_label, longest);
-    metrics_set(measure->metrics, METRIC_QUEUE_UNFINISHED_WORK_SECONDS, queue_label, unfinished);
+    metrics_set(measure->metrics, &metric_queue_depth, queue_label, (double)queue_depth(queue));
+    metrics_set(measure->metrics, &metric_queue_longest_running_seconds, queue_label, longest);
+    metrics_set(measure->metrics, &metric_queue_unfinished_work_seconds, queue_label, unfinished);
     gauges_measure(watches, started, measure->metrics);
 }

@@ -1,7 +1,7 @@
 // What the parts of the operator report of their work, turned into metrics. Any thread.
 #pragma once
 
-#include "operator/controller.h"
+#include "reconcile/controller.h"
 
 enum { MEASURE_LABELS_SIZE = 256 };
 

@@ -3,7 +3,7 @@
 #include "base/cores.h"
 #include "base/flags.h"
 #include "base/text.h"
-#include "kinds/spec.h"
+#include "engine/spec.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
-#include "kube/lease.h"
+#include "runtime/lease.h"
 
 enum {
     SEED_URL_PREFIXES_MAX = 16,

@@ -18,11 +18,10 @@ OPERATIONS_PAGE = CHECKOUT / "docs" / "operations.md"
 
 
 def exported():
-    """Type by name, out of the one table of the source."""
-    text = (CHECKOUT / "src" / "operator" / "metrics.c").read_text()
-    table = text[text.index("families[METRIC_COUNT]") : text.index("};", text.index("families[METRIC_COUNT]"))]
-    found = re.findall(r'\{\s*"(\w+)",.*?(COUNTER|GAUGE|HISTOGRAM)\}', table, re.DOTALL)
-    assert len(found) == table.count("[METRIC_") - 1
+    """Type by name, out of the definitions in the source."""
+    text = "".join(path.read_text() for path in sorted((CHECKOUT / "src").glob("*/*.c")))
+    found = re.findall(r'const struct metric metric_\w+ = \{\s*"(\w+)",.*?METRIC_(COUNTER|GAUGE|HISTOGRAM)\}', text, re.DOTALL)
+    assert len(found) == text.count("const struct metric metric_")
     return {name: kind.lower() for name, kind in found}
 
 

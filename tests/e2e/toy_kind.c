@@ -3,7 +3,7 @@
 // "unsound" does not pass its own check, and with the note "leaks" it loses memory.
 #include "base/memory.h"
 #include "base/secret.h"
-#include "kinds/kind.h"
+#include "engine/kind.h"
 #include "operator/manager.h"
 
 #include <stdio.h>

@@ -2,9 +2,9 @@
 // none.
 #include "fuzz.h"
 
+#include "engine/decode.h"
 #include "kinds/table.h"
-#include "operator/admission.h"
-#include "operator/decode.h"
+#include "webhook/admission.h"
 #include "json/read.h"
 
 enum { ANSWER_MAX = 4 * 1024 * 1024, WARNING_MAX = 256 };

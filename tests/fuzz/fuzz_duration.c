@@ -1,7 +1,7 @@
 // spec_parse_duration: what it reads can be written in one canonical way that it reads as the same.
 #include "fuzz.h"
 
-#include "kinds/spec.h"
+#include "engine/spec.h"
 
 #include <inttypes.h>
 

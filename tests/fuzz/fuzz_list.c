@@ -2,7 +2,7 @@
 // as a whole is the same list in parts.
 #include "fuzz.h"
 
-#include "kube/list_items.h"
+#include "runtime/list_items.h"
 #include "json/read.h"
 
 enum { CAP = 1024 * 1024 };

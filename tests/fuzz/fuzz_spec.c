@@ -1,10 +1,10 @@
 // The decoder of every kind, each given the same spec, and admission, which must say the same of it.
 #include "fuzz.h"
 
-#include "kinds/spec_internal.h"
+#include "engine/decode.h"
+#include "engine/spec_internal.h"
 #include "kinds/table.h"
-#include "operator/admission.h"
-#include "operator/decode.h"
+#include "webhook/admission.h"
 #include "json/write.h"
 
 enum { TEXT_MAX = 1024 * 1024 };

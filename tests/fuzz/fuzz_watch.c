@@ -1,8 +1,8 @@
 // A watch: the same bytes mean the same lines and the same events however the network cuts them.
 #include "fuzz.h"
 
-#include "kube/reflector.h"
-#include "kube/watch_lines.h"
+#include "runtime/reflector.h"
+#include "runtime/watch_lines.h"
 
 enum {
     TOLD_MAX = 16 * 1024 * 1024,

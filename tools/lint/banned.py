@@ -20,10 +20,10 @@ COMPARE_PUBLIC = {  # where nothing secret is compared, and what is
     "src/base/clock.c": "dates",
     "src/crypto/certificate.c": "serial numbers and key identifiers",
     "src/json/read.c": "keys and values of specs",
-    "src/kube/list_items.c": "a key",
+    "src/runtime/list_items.c": "a key",
     "src/kube/server_words.c": "what is shown",
-    "src/operator/secret_metadata.c": "names of labels and annotations",
-    "src/operator/webhook_certificate.c": "certificates",
+    "src/reconcile/secret_metadata.c": "names of labels and annotations",
+    "src/webhook/certificate.c": "certificates",
 }
 MEMORY = "malloc calloc realloc reallocarray free strdup strndup asprintf vasprintf"
 MEMORY_HOME = "src/base/memory.c"

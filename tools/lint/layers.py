@@ -10,9 +10,14 @@ MAY_INCLUDE = {
     "net": {"base", "json"},
     "crypto": {"base", "json"},
     "kube": {"base", "json", "net", "crypto"},
-    "kinds": {"base", "json", "crypto"},
-    "operator": {"base", "json", "net", "crypto", "kube", "kinds"},
-    "cli": {"base", "json", "net", "crypto", "kube", "kinds", "operator"},
+    "runtime": {"base", "json", "net", "crypto", "kube"},
+    "engine": {"base", "json", "crypto"},
+    "kinds": {"base", "json", "crypto", "engine"},
+    "reconcile": {"base", "json", "net", "crypto", "kube", "runtime", "engine"},
+    "webhook": {"base", "json", "net", "crypto", "kube", "runtime", "engine"},
+    "check": {"base", "json", "net", "crypto", "kube", "engine"},
+    "operator": {"base", "json", "net", "crypto", "kube", "runtime", "engine", "reconcile", "webhook"},
+    "cli": {"base", "json", "net", "crypto", "kube", "engine", "kinds", "operator", "check"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([a-z_]+)/', re.MULTILINE)
 

@@ -21,11 +21,11 @@ ROWS = "".join(f"| {number} | does not apply | |\n" for number in traps.NUMBERS)
 
 # check, file, text, is it a fault?
 CASES = [
-    (layers, "src/base/a.c", '#include "kube/store.h"\n', True),
-    (layers, "src/kube/a.c", '#include "kinds/kind.h"\n', True),
+    (layers, "src/base/a.c", '#include "runtime/store.h"\n', True),
+    (layers, "src/kube/a.c", '#include "engine/kind.h"\n', True),
     (layers, "src/net/a.c", "#include <crypto/random.h>\n", True),
     (layers, "src/new/a.c", "int x;\n", True),
-    (layers, "src/operator/a.c", '#include "kube/store.h"\n#include "kinds/kind.h"\n#include <openssl/evp.h>\n', False),
+    (layers, "src/operator/a.c", '#include "runtime/store.h"\n#include "engine/kind.h"\n#include <openssl/evp.h>\n', False),
     (banned, "src/base/a.c", "void f(char *a) { strcpy(a, b); }\n", True),
     (banned, "src/base/a.c", "void *f(void) { return malloc(1); }\n", True),
     (banned, "tests/unit/a.c", "int f(void) { return system (x); }\n", True),

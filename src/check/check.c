@@ -1,0 +1,163 @@
+#include "check/context.h"
+
+#include "base/memory.h"
+#include "crypto/openssl.h"
+
+#include <string.h>
+
+static const struct check {
+    const char *name;
+    const char *group;
+    check_function *run;
+    bool is_local; // does not ask the API server
+} checks[] = {
+    {"openssl", "OpenSSL of this program", check_openssl, true},
+    {"api-server", "API server", check_api_server, false},
+    {"definitions", "Custom resources", check_definitions, false},
+    {"rights", "Rights of the operator", check_rights, false},
+    {"webhook", "Admission webhook", check_webhook, false},
+    {"deployment", "Operator", check_deployment, false},
+    {"leader", "Operator", check_leader, false},
+    {"encryption", "Encryption of Secrets in etcd", check_encryption, false},
+    {"objects", "Objects", check_objects, false},
+};
+enum { CHECK_COUNT = sizeof(checks) / sizeof(checks[0]), PATH_MAX_BYTES = 4096, BODY_MAX = 64 * 1024 };
+
+// ---- what the checks use
+
+bool check_get(struct check_context *context, const struct kube_resource *resource, const char *ns,
+               const char *name, const char *query, yyjson_doc **ret_document, struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    if (!kube_resource_path(resource, ns, name, nullptr, &path, e) ||
+        (query != nullptr && !buffer_append_format(&path, e, "?%s", query))) {
+        return false;
+    }
+    struct kube_request request = {
+        .method = "GET", .path = buffer_text(&path), .timeout_ms = context->options->timeout_ms};
+    return kube_client_call(context->client, &request, ret_document, e);
+}
+
+bool check_get_text(struct check_context *context, const char *path, struct buffer *text, struct error *e) {
+    cleanup_buffer struct buffer url = buffer_create(PATH_MAX_BYTES);
+    cleanup_text char *authorization = nullptr;
+    struct http_tls *tls;
+    if (!buffer_append_format(&url, e, "%s%s", kube_config_server(context->config), path) ||
+        !kube_config_credentials(context->config, &tls, &authorization, e)) {
+        return false;
+    }
+    cleanup_response struct http_response response = {0};
+    struct http_request request = {
+        .method = "GET",
+        .url = buffer_text(&url),
+        .headers = (const char *const[]){"Accept: text/plain", authorization, nullptr},
+        .response_cap = CHECK_ANSWER_MAX,
+        .timeout_ms = context->options->timeout_ms,
+        .tls = tls,
+    };
+    bool answered = http_client_call(context->http, &request, &response, e);
+    http_tls_release(tls);
+    if (answered && response.status >= 300) {
+        kube_status_error(response.status, response.retry_after_ms, buffer_text(&response.body),
+                          response.body.length, e);
+        answered = false;
+    }
+    return answered ? buffer_append(text, buffer_text(&response.body), response.body.length, e)
+                    : error_wrap(e, "GET %s", path);
+}
+
+bool check_post(struct check_context *context, const char *path, const yyjson_mut_doc *body,
+                yyjson_doc **ret_document, struct error *e) {
+    cleanup_buffer struct buffer text = buffer_create(BODY_MAX);
+    if (!json_write(body, &text, e)) {
+        return false;
+    }
+    struct kube_request request = {.method = "POST",
+                                   .path = path,
+                                   .body = buffer_text(&text),
+                                   .body_length = text.length,
+                                   .timeout_ms = context->options->timeout_ms};
+    return kube_client_call(context->client, &request, ret_document, e);
+}
+
+void check_note_unseen(struct check_report *report, const char *subject, const struct error *e) {
+    if (e->class == ERROR_FORBIDDEN) {
+        check_note(report, CHECK_WARN, subject, "could not be seen: %s", e->message);
+        check_advise(report, "Run this check as a user who may read it, a cluster administrator say.");
+    } else {
+        check_note(report, CHECK_FAIL, subject, "could not be read: %s", e->message);
+        check_advise(report, "Try again; if it stays so, look at the API server's log.");
+    }
+}
+
+// ---- start and stop
+
+static void connection_opened(void *memory, const char *group) {
+    struct check_context *context = memory;
+    pthread_mutex_lock(&context->lock);
+    size_t length = strnlen(group, CHECK_GROUP_SIZE - 1);
+    memcpy(context->tls_group, group, length);
+    context->tls_group[length] = '\0';
+    pthread_mutex_unlock(&context->lock);
+}
+
+static void *run_loop(void *context) {
+    loop_run(((struct check_context *)context)->loop);
+    return nullptr;
+}
+
+// The loop gets a thread of its own, so that checks can be plain sequential code on this one.
+static bool start(struct check_context *context, pthread_t *ret_thread, struct error *e) {
+    if (!loop_create(&context->loop, e) ||
+        !http_client_create(context->loop, connection_opened, context, &context->http, e) ||
+        !kube_client_create(context->config, context->http, nullptr, nullptr, &context->client, e)) {
+        return false;
+    }
+    return pthread_create(ret_thread, nullptr, run_loop, context) == 0 ||
+           error_set(e, ERROR_INTERNAL, "no thread could be started");
+}
+
+static void release(struct check_context *context) {
+    kube_client_free(context->client);
+    http_client_free(context->http);
+    kube_config_free(context->config);
+    loop_free(context->loop);
+    pthread_mutex_destroy(&context->lock);
+}
+
+static void run_all(struct check_context *context, struct check_report *report) {
+    for (size_t i = 0; i < CHECK_COUNT; i++) {
+        if (checks[i].is_local || !context->api_is_unreachable) {
+            check_report_begin(report, checks[i].name, checks[i].group);
+            checks[i].run(context, report);
+        }
+    }
+}
+
+// Without OpenSSL as it has to be there is no TLS either.
+static bool start_openssl(struct check_report *report) {
+    struct error e;
+    if (crypto_start(&e)) {
+        return true;
+    }
+    check_report_begin(report, checks[0].name, checks[0].group);
+    check_note(report, CHECK_FAIL, "version", "%s", e.message);
+    check_advise(report, "Give the program OpenSSL 3.5 or later; nothing else was checked.");
+    return false;
+}
+
+bool check_run(const struct check_options *options, struct check_report *report, struct error *e) {
+    struct check_context context = {.options = options, .lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t thread;
+    if (!start_openssl(report)) {
+        return true;
+    }
+    (void)kube_config_load(options->kubeconfig, options->context, &context.config, &context.config_error);
+    bool started = start(&context, &thread, e);
+    if (started) {
+        run_all(&context, report);
+        loop_stop(context.loop);
+        pthread_join(thread, nullptr);
+    }
+    release(&context);
+    return started;
+}

@@ -1,0 +1,96 @@
+// The objects of our kinds that are not as they should be.
+#include "check/context.h"
+
+#include <stdio.h>
+
+enum { PAGE_SIZE = 500, SHOWN_MAX = 3, DESCRIPTION_MAX = 8 * 1024 };
+
+// What is looked for by status.status, which the definitions make selectable.
+static const struct {
+    const char *status;
+    const char *label;
+} searches[] = {
+    {"Failed", "Failed"},
+    {"Pending", "Pending"},
+    {"", "not looked at by an operator"},
+};
+enum { SEARCH_COUNT = sizeof(searches) / sizeof(searches[0]) };
+
+// Appends "2 Failed: one/a, two/b".
+static bool describe(yyjson_val *list, const char *label, struct buffer *line, struct error *e) {
+    yyjson_val *items = yyjson_obj_get(list, "items");
+    const char *token = json_text(json_find(list, "metadata", "continue", nullptr));
+    bool has_more = token != nullptr && token[0] != '\0';
+    if (yyjson_arr_size(items) == 0) {
+        return true;
+    }
+    if (!buffer_append_format(line, e, "%s%zu%s %s", line->length > 0 ? "; " : "", yyjson_arr_size(items),
+                              has_more ? " or more" : "", label)) {
+        return false;
+    }
+    size_t index;
+    size_t count;
+    yyjson_val *item;
+    yyjson_arr_foreach(items, index, count, item) {
+        yyjson_val *metadata = yyjson_obj_get(item, "metadata");
+        const char *ns = json_member_text(metadata, "namespace");
+        const char *name = json_member_text(metadata, "name");
+        if (index < SHOWN_MAX && ns != nullptr && name != nullptr &&
+            !buffer_append_format(line, e, "%s%s/%s", index == 0 ? ": " : ", ", ns, name)) {
+            return false;
+        }
+    }
+    return yyjson_arr_size(items) <= SHOWN_MAX || buffer_append_text(line, ", ...", e);
+}
+
+// Appends what is found in ns (NULL: all namespaces).
+static bool search(struct check_context *context, const struct kind *kind, const char *ns,
+                   struct buffer *line, struct error *e) {
+    struct kube_resource resource = {"qubesec.io", "v1", kind->kind, kind->plural};
+    for (size_t i = 0; i < SEARCH_COUNT; i++) {
+        cleanup_json yyjson_doc *document = nullptr;
+        char query[128];
+        snprintf(query, sizeof(query), "fieldSelector=status.status%%3D%s&limit=%d", searches[i].status,
+                 PAGE_SIZE);
+        if (!check_get(context, &resource, ns, nullptr, query, &document, e) ||
+            !describe(yyjson_doc_get_root(document), searches[i].label, line, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool search_all(struct check_context *context, const struct kind *kind, struct buffer *line,
+                       struct error *e) {
+    const char *const *ns = context->options->namespaces;
+    if (*ns == nullptr) {
+        return search(context, kind, nullptr, line, e);
+    }
+    while (*ns != nullptr && search(context, kind, *ns, line, e)) {
+        ns++;
+    }
+    return *ns == nullptr;
+}
+
+void check_objects(struct check_context *context, struct check_report *report) {
+    size_t fine = 0;
+    for (const struct kind *const *kind = context->options->kinds; *kind != nullptr; kind++) {
+        cleanup_buffer struct buffer line = buffer_create(DESCRIPTION_MAX);
+        struct error e;
+        if (!search_all(context, *kind, &line, &e)) {
+            if (e.class != ERROR_NOT_FOUND) { // what is not served was told above
+                check_note_unseen(report, (*kind)->kind, &e);
+            }
+        } else if (line.length > 0) {
+            check_note(report, CHECK_WARN, (*kind)->kind, "%s", buffer_text(&line));
+            check_advise(report, "See why: kubectl --namespace NAMESPACE describe %s.qubesec.io NAME",
+                         (*kind)->plural);
+        } else {
+            fine++;
+        }
+    }
+    if (fine > 0) {
+        check_note(report, CHECK_OK, "kinds", "%zu have no object that is Failed, Pending or not looked at",
+                   fine);
+    }
+}

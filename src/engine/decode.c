@@ -1,0 +1,54 @@
+#include "engine/decode.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+
+enum { FAULTS_MAX = 900 }; // fits an error's message
+
+static void name_secret(const struct kind *kind, const char *name, struct decoded *decoded) {
+    const char *given = decoded->common.output_secret_name;
+    snprintf(decoded->secret_name, sizeof(decoded->secret_name), "%s%s", given != nullptr ? given : name,
+             given != nullptr ? "" : kind->secret_suffix);
+}
+
+bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec, spec_listener *listener,
+                 void *context, struct decoded *decoded, struct error *e) {
+    *decoded = (struct decoded){.kind = kind, .spec = memory_allocate_zeroed(1, kind->spec_size)};
+    if (decoded->spec == nullptr) {
+        return error_no_memory(e, "decoding a spec");
+    }
+    struct spec_reader reader = {
+        .faults = buffer_create(FAULTS_MAX),
+        .listener = listener,
+        .context = context,
+    };
+    spec_begin(&reader, spec);
+    if (kind->entries != nullptr) {
+        decoded->common = spec_common(&reader);
+        decoded->common.fails_on_key_loss = kind->repair != nullptr && spec_fails_on_key_loss(&reader);
+        name_secret(kind, name, decoded);
+    }
+    kind->decode(&reader, decoded->spec);
+    if (kind->retains != nullptr && !decoded->common.policy_is_given) {
+        decoded->common.retain = kind->retains(decoded->spec);
+    }
+    if (kind->list_inputs != nullptr) {
+        decoded->service_account = spec_service_account(&reader);
+        decoded->request_count = kind->list_inputs(decoded->spec, decoded->requests);
+    }
+    return spec_finish(&reader, e);
+}
+
+bool decode_object(const struct kind *kind, const char *name, yyjson_val *root, struct decoded *decoded,
+                   struct error *e) {
+    return decode_spec(kind, name, yyjson_obj_get(root, "spec"), nullptr, nullptr, decoded, e);
+}
+
+void decoded_free(struct decoded *decoded) {
+    if (decoded->spec != nullptr && decoded->kind->free_spec != nullptr) {
+        decoded->kind->free_spec(decoded->spec);
+    }
+    memory_free(decoded->spec);
+    *decoded = (struct decoded){0};
+}

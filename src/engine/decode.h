@@ -1,0 +1,28 @@
+// An object's spec, decoded by its kind.
+#pragma once
+
+#include "engine/kind.h"
+
+struct decoded {
+    const struct kind *kind;
+    struct common_spec common;
+    void *spec;                  // owned; what kind->decode filled
+    char secret_name[512];       // "": the kind has no output Secret
+    const char *service_account; // whose rights decide about references into other namespaces
+    struct input_request requests[KIND_INPUTS_MAX];
+    size_t request_count;
+};
+
+// Decodes the spec in root, an object of that name, which decoded then borrows from, as far as it can be
+// decoded: *e lists the faults and the result is false when there are any, but decoded is usable (and to be
+// freed) all the same, unless memory is out.
+[[nodiscard]] bool decode_object(const struct kind *kind, const char *name, yyjson_val *root,
+                                 struct decoded *decoded, struct error *e);
+
+// The same of a spec (NULL: there is none) of an object of that name, which may not be stored yet; listener
+// (NULL: none) hears of each fault and warning.
+[[nodiscard]] bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec,
+                               spec_listener *listener, void *context, struct decoded *decoded,
+                               struct error *e);
+void decoded_free(struct decoded *decoded);
+#define cleanup_decoded [[gnu::cleanup(decoded_free)]]

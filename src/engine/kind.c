@@ -1,0 +1,77 @@
+#include "engine/kind.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+#include <strings.h>
+
+const char *kind_entry(const struct kind *kind, const void *spec, size_t index) {
+    if (kind->name_entry != nullptr) {
+        return index == 0 ? kind->name_entry(spec) : nullptr;
+    }
+    return kind->entries[index];
+}
+
+const char *kind_metadata_entry(const struct kind *kind) {
+    return kind->metadata_entry != nullptr ? kind->metadata_entry : "metadata";
+}
+
+struct fixed_field fixed_algorithm(const struct algorithm *algorithm) {
+    return (struct fixed_field){.field = "algorithm", .text = algorithm == nullptr ? "" : algorithm->name};
+}
+
+bool fixed_equals(const struct fixed_field *one, const struct fixed_field *other) {
+    const char *text = one->text == nullptr ? "" : one->text;
+    const char *other_text = other->text == nullptr ? "" : other->text;
+    int order = one->is_hex ? strcasecmp(text, other_text) : strcmp(text, other_text);
+    return order == 0 && one->number == other->number;
+}
+
+static bool trust(bool done, const struct kind *kind, struct error *e) {
+    return memory_take_failure() ? error_no_memory(e, kind->kind) : done;
+}
+
+bool kind_normalize(const struct kind *kind, const void *spec, const struct input *inputs, size_t index,
+                    struct secret **ret_bytes, struct error *e) {
+    struct secret *bytes = nullptr;
+    if (kind->normalize == nullptr) {
+        return true;
+    }
+    (void)memory_take_failure();
+    if (!trust(kind->normalize(spec, inputs, index, &bytes, e), kind, e)) {
+        secret_free(bytes);
+        return false;
+    }
+    if (bytes != nullptr) {
+        *ret_bytes = bytes;
+    }
+    return true;
+}
+
+bool kind_produce(const struct kind *kind, const void *spec, const struct input *inputs,
+                  const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
+                  struct error *e) {
+    (void)memory_take_failure();
+    return trust(kind->produce(spec, inputs, occasion, data, ret_algorithm, e), kind, e);
+}
+
+bool kind_repair(const struct kind *kind, const void *spec, const struct input *inputs,
+                 const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
+                 struct error *e) {
+    (void)memory_take_failure();
+    return trust(kind->repair(spec, inputs, occasion, data, ret_algorithm, e), kind, e);
+}
+
+bool kind_inspect(const struct kind *kind, const void *spec, const struct secret_data *data,
+                  const struct metadata *metadata, const struct occasion *occasion, struct report *report,
+                  struct error *e) {
+    (void)memory_take_failure();
+    return trust(kind->inspect(spec, data, metadata, occasion, report, e), kind, e);
+}
+
+bool kind_judge(const struct kind *kind, const void *spec, const struct input *inputs,
+                const struct occasion *occasion, struct report *report, const char **ret_algorithm,
+                struct error *e) {
+    (void)memory_take_failure();
+    return trust(kind->judge(spec, inputs, occasion, report, ret_algorithm, e), kind, e);
+}

@@ -1,0 +1,230 @@
+// A kind is a value: what the generic controller (src/operator) needs to know to serve one custom resource.
+// Kinds are pure: no I/O, no clock, no state. To add one, write a file with its `const struct kind` and a row
+// in table.c.
+#pragma once
+
+#include "crypto/fingerprint.h"
+#include "engine/metadata.h"
+#include "engine/secret_data.h"
+#include "engine/spec.h"
+
+enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_FIXED_MAX = 5 };
+
+// One place where an input may come from.
+struct input_source {
+    const char *kind;     // a kind of ours, "Secret", "ConfigMap" or "URL"; NULL ends a list
+    const char *data_key; // the entry of our kind's output Secret that is read; NULL: the reference's own key
+    bool by_default;      // tried when the reference names no kind
+    bool is_public;       // that entry is no secret: whoever may see the resource may read it
+
+    // What our kind has made and verified stays good for this use whatever befell its object since: only that
+    // its Secret is still the verified one counts.
+    bool outlives_readiness;
+
+    // Further entries of our kind's output Secret, which are put behind the first; NULL: none.
+    const char *const *also;
+    // Where a reference without a key looks: the first of these entries that is there, or else the only one
+    // that is. NULL: the reference must have a key.
+    const char *const *usual_keys;
+};
+
+// One input that an object needs.
+struct input_request {
+    const char *field; // "publicKeyRef"
+    struct reference reference;
+    const struct input_source *sources; // allowed ones, at most KIND_SOURCES_MAX, in the order of search
+};
+
+// One input, loaded.
+struct input {
+    const char *field;     // as in its request
+    const char *algorithm; // status.algorithm of the resource that it came from; NULL: not from one of ours
+    const char *made_for;  // status.publicKeyDigest of that resource; NULL: it says none
+    const char *verified;  // status.digest (or, of version 0.1.0, .fingerprint) of that resource; NULL: none
+    const struct secret *bytes;
+    bool is_confidential;  // it is an entry of a Secret, and not one that is public
+    bool is_of_old_origin; // the output was made from what the reference means now: the status says no other
+};
+
+// A field that stays as it was made, in its canonical form: another spelling of the same is no change.
+struct fixed_field {
+    const char *field; // "numBytes"
+    const char *alias; // its other name; NULL: none
+    const char *text;  // NULL is the same as ""
+    bool is_hex;       // text is, and its case says nothing
+    int64_t number;
+};
+
+// The algorithm of a spec; NULL: it names none.
+struct fixed_field fixed_algorithm(const struct algorithm *algorithm);
+
+// Whether both hold the same.
+bool fixed_equals(const struct fixed_field *one, const struct fixed_field *other);
+
+// What the object's status says of the output that was verified last. Texts are borrowed, "" where it says
+// nothing.
+struct record {
+    const char *fingerprint;
+    const char *digest;            // of what is public of it
+    const char *public_key_digest; // of the key that it was made for
+    const char *ciphertext;        // hex; only where the object has been read live
+    const char *public_key_pem;    // of the output's key; the same
+    bool is_current;               // it was made from the present spec and the present inputs
+};
+
+// What surrounds the making or checking of an output.
+struct occasion {
+    int64_t now;                // of the wall clock, in seconds since 1970
+    const char *secret_name;    // the output Secret's
+    const struct input *inputs; // those of the object, as list_inputs has them; one may not be loaded
+    struct record record;
+
+    // What the output Secret holds, not checked; NULL: nothing. Its metadata; NULL: that cannot be read.
+    const struct secret_data *previous;
+    const struct metadata *previous_metadata;
+    bool previous_is_current; // it was made from the present spec and the present inputs, as far as is known
+    bool may_lose_key;        // what cannot be made again is gone, and something new may take its place
+};
+
+// What a kind says of an output Secret that is as it should be, or, if it has none, of its judgement.
+struct report {
+    char fingerprint[FINGERPRINT_SIZE]; // "": none is shown
+    char digest[DIGEST_TEXT_SIZE];      // of what is public; "": nothing is
+    const char *warning;                // static text for the status; NULL: none
+    const char *warning_reason; // of the Event that tells the same when the output was made; NULL: no Event
+    yyjson_mut_doc *status;     // the kind's own status fields, an object; made by the caller
+
+    // Of a judgement: how it ended, all static. NULL: "Success", and the usual reason and message.
+    const char *outcome; // status.status: "Valid"
+    const char *reason;  // of the Ready condition
+    const char *message;
+    bool is_alarming; // its Event is a warning
+
+    // Of an output that expires, in seconds since 1970; 0: it does not.
+    int64_t expires_at;
+    int64_t valid_from;
+    int64_t renew_at; // 0: when it has expired, or its inputs change: one made earlier would not last longer
+};
+
+struct kind {
+    const char *kind; // "QuantumKEMKeyPair"
+    const char *plural;
+    const char *short_name;
+    const char *standard; // what the output follows: "FIPS 203"
+    // The output Secret's entries, NULL-terminated, besides metadata; NULL: there is no output Secret, but a
+    // judgement.
+    const char *const *entries;
+    // The name of the output's only entry, for a kind whose spec chooses it; NULL: it is as entries says.
+    const char *(*name_entry)(const void *spec);
+    const char *metadata_entry; // NULL: "metadata"
+    const char *secret_type;    // NULL: "Opaque"
+    const char *secret_suffix;  // what is put after the object's name for the output Secret's default name
+    const char *precious;       // what people would miss if the output were another one; NULL: nothing
+    bool is_made_once;          // no edit of the spec and no other input makes it anew
+    bool is_public;             // of the output something is public, so that its status has a digest
+
+    // Reads and checks spec into a zeroed struct of spec_size bytes, which borrows from the spec's document.
+    // Every fault goes to the reader.
+    size_t spec_size;
+    void (*decode)(struct spec_reader *reader, void *spec);
+
+    // Fills fields with what cannot be changed once the object is there, besides the output Secret's name:
+    // the same fields in the same order for every spec; returns how many. NULL: there are none.
+    size_t (*list_fixed)(const void *spec, struct fixed_field fields[KIND_FIXED_MAX]);
+
+    // Frees what decode has allocated within spec, which may be half filled; NULL: nothing.
+    void (*free_spec)(void *spec);
+
+    // Fills requests and returns how many there are; NULL: the kind has no inputs.
+    size_t (*list_inputs)(const void *spec, struct input_request requests[KIND_INPUTS_MAX]);
+
+    // Gives the one form of input number index that its fingerprint is of, so that a key that is merely
+    // written differently is no other input; *ret_bytes is owned, and left alone where the input is in that
+    // form already. NULL: all are. Errors: INVALID_SPEC.
+    bool (*normalize)(const void *spec, const struct input *inputs, size_t index, struct secret **ret_bytes,
+                      struct error *e);
+
+    // Whether producing or judging takes seconds; NULL: it never does.
+    bool (*is_slow)(const void *spec, const struct input *inputs);
+
+    // Appends to recipe whatever of spec decides the output, besides algorithm and inputs; NULL: nothing
+    // does. What is stored is compared with it after an upgrade too: the text for a spec must never change.
+    bool (*describe_recipe)(const void *spec, struct buffer *recipe, struct error *e);
+
+    // Makes the output from spec and inputs (in the order of list_inputs) into data, which is empty;
+    // *ret_algorithm: the canonical name, static. Errors: INVALID_SPEC (an input that cannot be used),
+    // KEY_MISMATCH (inputs that are not of one key), KEY_LOST and KEY_MISMATCH as of repair (where something
+    // of the previous output is kept), CRYPTO, NO_MEMORY.
+    bool (*produce)(const void *spec, const struct input *inputs, const struct occasion *occasion,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e);
+
+    // For a kind whose output has what cannot be made again: makes the output's entries around what is sound
+    // of that in occasion->previous, into data, which is empty. NULL: all of it can be made again. Errors:
+    // KEY_LOST (nothing of it is sound), KEY_MISMATCH (two forms of it are sound and differ), those of
+    // produce.
+    bool (*repair)(const void *spec, const struct input *inputs, const struct occasion *occasion,
+                   struct secret_data *data, const char **ret_algorithm, struct error *e);
+
+    // What can be had from nowhere any more when after takes the place of before, static; NULL: nothing. For
+    // a kind that keeps what is precious in what it makes anew; without this function it is gone.
+    const char *(*find_gone)(const void *spec, const struct secret_data *before,
+                             const struct secret_data *after);
+
+    // Whether the output Secret outlives the object where the spec does not say; NULL: it does not.
+    bool (*retains)(const void *spec);
+
+    // Checks an output, new or stored: complete, right lengths, keys that belong together, what spec asks
+    // for. Fills report. Errors: CRYPTO (says what is wrong), NO_MEMORY.
+    bool (*inspect)(const void *spec, const struct secret_data *data, const struct metadata *metadata,
+                    const struct occasion *occasion, struct report *report, struct error *e);
+
+    // For a kind without an output Secret, in place of the last two: judges the inputs. Fills report. Errors:
+    // as of produce.
+    bool (*judge)(const void *spec, const struct input *inputs, const struct occasion *occasion,
+                  struct report *report, const char **ret_algorithm, struct error *e);
+};
+
+// The names of the output Secret's entries for that spec, besides metadata: entry number index, NULL after
+// the last.
+const char *kind_entry(const struct kind *kind, const void *spec, size_t index);
+const char *kind_metadata_entry(const struct kind *kind);
+
+// Call the kind's functions of these names. When memory was out on the way, whatever a kind says is not to be
+// trusted, since OpenSSL takes a failed allocation for a bad key, or answers with an implicit rejection: the
+// error is NO_MEMORY then. A kind without normalize takes all inputs as they are.
+[[nodiscard]] bool kind_normalize(const struct kind *kind, const void *spec, const struct input *inputs,
+                                  size_t index, struct secret **ret_bytes, struct error *e);
+[[nodiscard]] bool kind_produce(const struct kind *kind, const void *spec, const struct input *inputs,
+                                const struct occasion *occasion, struct secret_data *data,
+                                const char **ret_algorithm, struct error *e);
+[[nodiscard]] bool kind_repair(const struct kind *kind, const void *spec, const struct input *inputs,
+                               const struct occasion *occasion, struct secret_data *data,
+                               const char **ret_algorithm, struct error *e);
+[[nodiscard]] bool kind_inspect(const struct kind *kind, const void *spec, const struct secret_data *data,
+                                const struct metadata *metadata, const struct occasion *occasion,
+                                struct report *report, struct error *e);
+[[nodiscard]] bool kind_judge(const struct kind *kind, const void *spec, const struct input *inputs,
+                              const struct occasion *occasion, struct report *report,
+                              const char **ret_algorithm, struct error *e);
+
+// Adds a member to report's status; field is borrowed as long as it. Memory that is out shows when it is
+// written. A time is in seconds since 1970.
+void report_text(struct report *report, const char *field, const char *text);
+void report_span(struct report *report, const char *field, const struct secret *text);
+void report_integer(struct report *report, const char *field, int64_t number);
+void report_real(struct report *report, const char *field, double number);
+void report_bool(struct report *report, const char *field, bool value);
+void report_time(struct report *report, const char *field, int64_t seconds);
+
+// Makes the fingerprint of secret bytes the report's; of fewer than FINGERPRINTED_BYTES_MIN there is none.
+// Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool report_fingerprint(struct report *report, const struct secret *bytes, struct error *e);
+
+// Makes fingerprint and digest of public bytes the report's. Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool report_public(struct report *report, const void *bytes, size_t length, struct error *e);
+
+// Reports the fingerprint of an input in field, unless it could be searched for: of what is in a Secret of
+// fewer than REPORTED_SECRET_MIN bytes. Errors: CRYPTO, NO_MEMORY.
+enum { REPORTED_SECRET_MIN = 32 };
+[[nodiscard]] bool report_input(struct report *report, const char *field, const struct input *input,
+                                struct error *e);

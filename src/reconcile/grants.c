@@ -1,0 +1,124 @@
+// References into other namespaces: followed only where the rights of a ServiceAccount in the object's own
+// namespace reach. The operator's own rights reach everywhere and must not be lent to whoever writes a spec.
+// There are two ways for secret bytes of our resources: to be allowed to read them, or to be allowed to have
+// them used, which shows the bytes to nobody.
+#include "reconcile/reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ALSO_SIZE = 320 };
+
+static const char verb_get[] = "get";
+
+// Of our own: to have the operator use a resource's secret bytes without a right to read them. It is never
+// asked about Secrets and ConfigMaps, so it opens none.
+static const char verb_use[] = "use";
+
+static const char use_or_read[] = "\"use\" on it, or \"get\" on it and on its Secret,";
+
+bool source_is_own(const struct reconcile *r, const struct source *source) {
+    return strcmp(source->namespace, r->object->namespace) == 0;
+}
+
+static const struct kube_resource *find_resource(const struct reconcile *r, const char *kind) {
+    const struct kube_resource *resource = nullptr;
+    if (strcmp(kind, kube_secrets.kind) == 0) {
+        return &kube_secrets;
+    }
+    if (strcmp(kind, kube_config_maps.kind) == 0) {
+        return &kube_config_maps;
+    }
+    return watches_find_kind(r->controller->watches, kind, &resource) == nullptr ? nullptr : resource;
+}
+
+// Whether r's ServiceAccount may do that with the object of that resource and name, where source's reference
+// points to.
+static bool ask(const struct reconcile *r, const struct source *source, const char *verb,
+                const struct kube_resource *resource, const char *name, bool *ret_allowed, struct error *e) {
+    struct access_question question = {
+        .service_account_namespace = r->object->namespace,
+        .service_account = r->decoded.service_account,
+        .verb = verb,
+        .resource = resource,
+        .namespace = source->namespace,
+        .name = name,
+    };
+    if (!access_review(r->controller->access, &question, ret_allowed, e)) {
+        // What the operator may not ask is no fault of the object's.
+        e->class = e->class == ERROR_FORBIDDEN || e->class == ERROR_INVALID_SPEC ? ERROR_REFUSED : e->class;
+        return false;
+    }
+    return true;
+}
+
+// may_not: "may not get"; also: what else he may not, with a comma before it; what: which grant would do.
+static bool refuse(const struct reconcile *r, const struct source *source, const char *may_not,
+                   const struct kube_resource *resource, const char *also, const char *what,
+                   struct error *e) {
+    return error_set(
+        e, ERROR_FORBIDDEN,
+        "spec.%s: ServiceAccount %s of namespace %s %s %s%s%s %s in namespace %s%s; grant %s with a "
+        "Role and a RoleBinding there, or name another one in spec.serviceAccountName",
+        source->request->field, r->decoded.service_account, r->object->namespace, may_not, resource->plural,
+        resource->group[0] == '\0' ? "" : ".", resource->group, source->request->reference.name,
+        source->namespace, also, what);
+}
+
+static bool is_ours(const struct input_source *from) {
+    return from->data_key != nullptr;
+}
+
+// The right to get is asked about first: whoever has it needs no other answer for what is public.
+bool grants_check(struct reconcile *r, const struct source *source, const struct input_source *from,
+                  struct error *e) {
+    const struct kube_resource *resource = find_resource(r, from->kind);
+    const char *name = source->request->reference.name;
+    bool allowed = false;
+    if (source_is_own(r, source)) {
+        return true;
+    }
+    if (resource == nullptr) {
+        return error_set(e, ERROR_INTERNAL, "spec.%s: %s is no kind that can be granted",
+                         source->request->field, from->kind);
+    }
+    if (!watches_serve(r->controller->watches, source->namespace)) {
+        return error_set(e, ERROR_FORBIDDEN, "spec.%s.namespace: this operator does not serve namespace %s",
+                         source->request->field, source->namespace);
+    }
+    if (!ask(r, source, verb_get, resource, name, &allowed, e) ||
+        (!allowed && is_ours(from) && !ask(r, source, verb_use, resource, name, &allowed, e))) {
+        return false;
+    }
+    if (allowed) {
+        return true;
+    }
+    if (!is_ours(from)) {
+        return refuse(r, source, "may not get", resource, "", "it", e);
+    }
+    return refuse(r, source, "may neither use nor get", resource, "",
+                  from->is_public ? "\"use\" or \"get\" on it" : use_or_read, e);
+}
+
+bool grants_check_secret(struct reconcile *r, const struct source *source, struct error *e) {
+    const struct kube_resource *resource = find_resource(r, source->from->kind);
+    const char *name = source->request->reference.name;
+    char also[ALSO_SIZE] = "";
+    bool sees = false;
+    bool allowed = false;
+    if (source_is_own(r, source)) {
+        return true;
+    }
+    if (!ask(r, source, verb_get, resource, name, &sees, e) ||
+        (sees && !ask(r, source, verb_get, &kube_secrets, source->name, &allowed, e)) ||
+        (!allowed && !ask(r, source, verb_use, resource, name, &allowed, e))) {
+        return false;
+    }
+    if (allowed) {
+        return true;
+    }
+    if (sees) { // the Secret's name is told to nobody else
+        snprintf(also, sizeof(also), ", nor get secrets %s, which holds it", source->name);
+    }
+    return refuse(r, source, "may not use", resource, also, use_or_read, e);
+}

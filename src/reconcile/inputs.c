@@ -1,0 +1,596 @@
+// Step 3 of a reconcile: an object's inputs, found in the stores and read live.
+#include "base/memory.h"
+#include "crypto/encoding.h"
+#include "reconcile/reasons.h"
+#include "reconcile/reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { URL_BYTES_MAX = 64 * 1024, URL_TIMEOUT_MS = 10000, URL_AGAIN_MS = 10000, RECHECK_MS = 1000 };
+enum { UPSTREAM_CHAIN_MAX = 32, BUNDLE_MAX_BYTES = 4 * 1024 * 1024 };
+
+static const char url_kind[] = "URL";
+
+void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]) {
+    snprintf(ret_from, SOURCE_FROM_SIZE, "%s/%s", kind, name);
+}
+
+// "waiting for Kind name: why", with the reason WaitingForKind.
+static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
+                     struct error *e) {
+    bool own = source_is_own(r, source);
+    snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR, source->from->kind);
+    return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s%s%s, which %s", source->request->field,
+                     source->from->kind, own ? "" : source->namespace, own ? "" : "/", name, why);
+}
+
+// The upstream is about to be looked at again itself; its new status wakes this object before the time is
+// over.
+static bool come_back(const struct source *source, const char *why, struct error *e) {
+    error_set(e, ERROR_RETRYABLE, "spec.%s: %s %s %s", source->request->field, source->from->kind,
+              source->request->reference.name, why);
+    e->retry_after_ms = RECHECK_MS;
+    return false;
+}
+
+// Whether the watch shows nothing else than the very version of an object that a status names. (It may show
+// nothing at all of one that is read live then.)
+static bool is_as_recorded(const struct reconcile *r, const char *kind, const char *namespace,
+                           yyjson_val *recorded) {
+    const char *name = json_member_text(recorded, "name");
+    if (kind == nullptr || name == nullptr) {
+        return false;
+    }
+    cleanup_object struct kube_object *seen = reconcile_find(r, kind, namespace, name);
+    return seen == nullptr || status_names(recorded, seen);
+}
+
+// Whether an upstream's output was made from what its inputs are now. If one of them has changed, the
+// upstream will make it anew: what it holds now must not be combined with the changed input by others.
+static bool has_current_inputs(const struct reconcile *r, const struct kube_object *upstream) {
+    size_t index;
+    size_t count;
+    yyjson_val *input;
+    yyjson_arr_foreach(json_find(upstream->root, "status", "inputs", nullptr), index, count, input) {
+        const char *namespace = json_member_text(input, "namespace");
+        if (!is_as_recorded(r, json_member_text(input, "kind"),
+                            namespace == nullptr ? upstream->namespace : namespace, input)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// A reference without a namespace points into that of the object which has it.
+static const char *namespace_of(const struct kube_object *object, const char *namespace) {
+    return namespace == nullptr || namespace[0] == '\0' ? object->namespace : namespace;
+}
+
+// Whether there is nothing to tell of the wait: upstream is about to be looked at for the first time, and
+// what is found, its first status, wakes this object. In a burst that spares one write for each that depends
+// on another.
+static bool is_brief(const struct reconcile *r, const struct kube_object *upstream) {
+    const char *told = json_text(json_find(r->object->root, "status", "status", nullptr));
+    return yyjson_obj_get(upstream->root, "status") == nullptr && !upstream->deleting &&
+           (told == nullptr || strcmp(told, "Pending") == 0);
+}
+
+static bool wait_for_upstream(struct reconcile *r, const struct source *source, yyjson_val *status,
+                              const char *phase, struct error *e) {
+    r->is_brief_wait = is_brief(r, source->upstream);
+    char why[REASON_SIZE * 2] = "is not finished";
+    const char *reason = json_member_text(status_find_ready(status), "reason");
+    if (phase != nullptr && strcmp(phase, "Failed") == 0 && reason != nullptr) {
+        snprintf(why, sizeof(why), "has failed (%.*s); its own status says why", REASON_SIZE, reason);
+    }
+    return wait_for(r, source, source->request->reference.name, why, e);
+}
+
+// Where a kind refers to its own kind: whether the same field, followed from object to object, ends without
+// coming back to this one. (A cycle would wait for itself.)
+static bool check_chain(struct reconcile *r, const struct source *source, struct error *e) {
+    const char *field = source->request->field;
+    struct kube_object *at = kube_object_retain(source->upstream);
+    for (unsigned i = 0; at != nullptr && i < UPSTREAM_CHAIN_MAX; i++) {
+        if (strcmp(at->key, r->object->key) == 0) {
+            kube_object_release(at);
+            return error_set(e, ERROR_INVALID_SPEC,
+                             "spec.%s: leads from %s %s back to itself; refer to another one", field,
+                             r->kind->kind, r->object->name);
+        }
+        const char *next = json_text(json_find(at->root, "spec", field, "name", nullptr));
+        const char *namespace =
+            namespace_of(at, json_text(json_find(at->root, "spec", field, "namespace", nullptr)));
+        struct kube_object *upstream =
+            next == nullptr ? nullptr : reconcile_find(r, r->kind->kind, namespace, next);
+        kube_object_release(at);
+        at = upstream;
+    }
+    bool ends = at == nullptr;
+    kube_object_release(at);
+    return ends ||
+           error_set(e, ERROR_INVALID_SPEC, "spec.%s: leads through more than %d resources, or in a circle",
+                     field, UPSTREAM_CHAIN_MAX);
+}
+
+// Whether what the upstream has made is what it will hold for now: what it is about to make anew is waited
+// for. recorded: its status.secretRef.
+// Whether nobody verifies the Secret just now, and whoever uses it sees for himself whether it holds what was
+// verified: its object waits, has failed, or is being deleted.
+static bool is_judged_by_content(const struct source *source) {
+    const char *phase = json_text(json_find(source->upstream->root, "status", "status", nullptr));
+    return source->from->outlives_readiness &&
+           (source->upstream->deleting || phase == nullptr || strcmp(phase, "Success") != 0);
+}
+
+static bool is_steady(struct reconcile *r, const struct source *source, yyjson_val *status,
+                      yyjson_val *recorded, struct error *e) {
+    const struct kube_object *upstream = source->upstream;
+    const char *phase = json_member_text(status, "status");
+    bool is_finished = phase != nullptr && strcmp(phase, "Success") == 0;
+    bool outlives = source->from->outlives_readiness;
+    if (source->name == nullptr || (!is_finished && !outlives)) {
+        return wait_for_upstream(r, source, status, phase, e);
+    }
+    // Nobody looks again at one that is being deleted, which is an edit too.
+    bool is_left = outlives && upstream->deleting;
+    bool is_edited = json_integer(yyjson_obj_get(status, "observedGeneration"), -1) != upstream->generation;
+    if (is_edited && !is_left) {
+        return come_back(source, "was edited", e);
+    }
+    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, recorded) && !is_judged_by_content(source)) {
+        return come_back(source, "has not verified its changed Secret yet", e);
+    }
+    return outlives || has_current_inputs(r, upstream) ||
+           come_back(source, "has not taken up its changed input yet", e);
+}
+
+// One of our own resources: its bytes are in its output Secret, in the very version that it has verified.
+static bool resolve_upstream(struct reconcile *r, struct source *source, struct error *e) {
+    yyjson_val *status = yyjson_obj_get(source->upstream->root, "status");
+    yyjson_val *secret = yyjson_obj_get(status, "secretRef");
+    const char *chosen_key = json_member_text(secret, "key");
+    source->resource = &kube_secrets;
+    source->name = json_member_text(secret, "name");
+    source->data_key = chosen_key != nullptr ? chosen_key : source->from->data_key;
+    if (strcmp(source->from->kind, r->kind->kind) == 0 && !check_chain(r, source, e)) {
+        return false;
+    }
+    if (!is_steady(r, source, status, secret, e)) {
+        return false;
+    }
+    source->seen = reconcile_find(r, kube_secrets.kind, source->namespace, source->name);
+    return source->from->is_public || grants_check_secret(r, source, e);
+}
+
+static bool resolve_foreign(struct reconcile *r, struct source *source, struct error *e) {
+    const struct reference *reference = &source->request->reference;
+    bool is_secret = strcmp(source->from->kind, kube_secrets.kind) == 0;
+    if (is_secret && source_is_own(r, source) && strcmp(reference->name, r->decoded.secret_name) == 0) {
+        return error_set(
+            e, ERROR_INVALID_SPEC,
+            "spec.%s: Secret %s is this object's own output; refer to another one, or choose another "
+            "spec.outputSecretName",
+            source->request->field, reference->name);
+    }
+    source->resource = is_secret ? &kube_secrets : &kube_config_maps;
+    source->name = reference->name;
+    source->data_key = reference->key;
+    source->seen = reconcile_find(r, source->resource->kind, source->namespace, reference->name);
+    return true;
+}
+
+// Whether the server could take the URL for one with another path than it shows.
+static bool has_hidden_path(const char *url) {
+    return strstr(url, "..") != nullptr || strcasestr(url, "%2e") != nullptr || strchr(url, '\\') != nullptr;
+}
+
+static bool resolve_url(const struct reconcile *r, struct source *source, struct error *e) {
+    source->name = source->request->reference.name;
+    for (const char *const *prefix = r->controller->seed_url_prefixes; *prefix != nullptr; prefix++) {
+        if (strncmp(source->name, *prefix, strlen(*prefix)) == 0 && !has_hidden_path(source->name)) {
+            return true;
+        }
+    }
+    return error_set(e, ERROR_INVALID_SPEC,
+                     "spec.%s: %.200s is refused; the operator fetches only from URLs that start with one of "
+                     "its --seed-url-prefix settings",
+                     source->request->field, source->name);
+}
+
+// Where the input came from when the output was made: the text of status.inputs[].from, "" for what is none
+// of ours, NULL when nothing was made yet.
+static const char *made_from(const struct reconcile *r, const struct source *source) {
+    size_t index;
+    size_t count;
+    yyjson_val *input;
+    yyjson_arr_foreach(json_find(r->object->root, "status", "inputs", nullptr), index, count, input) {
+        const char *field = json_member_text(input, "field");
+        const char *from = json_member_text(input, "from");
+        if (field != nullptr && strcmp(field, source->request->field) == 0) {
+            return from != nullptr ? from : "";
+        }
+    }
+    return nullptr;
+}
+
+static bool was_made_from(const struct reconcile *r, const struct source *source, const char *kind) {
+    char from[SOURCE_FROM_SIZE];
+    source_format_from(kind, source->request->reference.name, from);
+    const char *recorded = made_from(r, source);
+    return recorded != nullptr && strcmp(recorded, from) == 0;
+}
+
+// Whether the output was made from what a reference means by from.
+static bool is_recorded(const struct reconcile *r, const struct source *source,
+                        const struct input_source *from) {
+    const char *recorded = made_from(r, source);
+    bool was_foreign = recorded != nullptr && recorded[0] == '\0';
+    return from->data_key == nullptr ? was_foreign : was_made_from(r, source, from->kind);
+}
+
+// What a reference may mean, of all that its field allows. What is in another namespace and may not be read
+// does not exist for it, except that it is told of it when the output was made from that, or when nothing
+// else is there: a grant would help.
+struct candidates {
+    bool may_be[KIND_SOURCES_MAX];
+    struct error denial; // the first; class NONE: all may be read
+};
+
+static bool find_candidates(struct reconcile *r, struct source *source, struct candidates *candidates,
+                            struct error *e) {
+    const struct reference *reference = &source->request->reference;
+    const struct input_source *from = source->request->sources;
+    bool any = false;
+    *candidates = (struct candidates){0};
+    for (size_t i = 0; from->kind != nullptr; i++, from++) {
+        bool meant = reference->kind == nullptr ? from->by_default : strcmp(reference->kind, from->kind) == 0;
+        struct error refusal = {0};
+        candidates->may_be[i] = meant && grants_check(r, source, from, &refusal);
+        if (refusal.class != ERROR_NONE &&
+            (refusal.class != ERROR_FORBIDDEN || is_recorded(r, source, from))) {
+            *e = refusal;
+            return false;
+        }
+        any = any || candidates->may_be[i];
+        candidates->denial = candidates->denial.class == ERROR_NONE ? refusal : candidates->denial;
+    }
+    if (!any) {
+        *e = candidates->denial;
+    }
+    return any;
+}
+
+// Finds the first of our own kinds that has an object of the name, or the one that the output was made from
+// already. *ret_foreign: what else the reference may mean.
+static void find_upstream(struct reconcile *r, struct source *source, const struct candidates *candidates,
+                          const struct input_source **ret_foreign) {
+    const struct reference *reference = &source->request->reference;
+    const struct input_source *from = source->request->sources;
+    for (size_t i = 0; from->kind != nullptr; i++, from++) {
+        if (!candidates->may_be[i]) {
+            continue;
+        }
+        if (from->data_key == nullptr) {
+            *ret_foreign = from;
+            continue;
+        }
+        struct kube_object *upstream = reconcile_find(r, from->kind, source->namespace, reference->name);
+        bool known = upstream != nullptr && was_made_from(r, source, from->kind);
+        if (upstream != nullptr && (source->upstream == nullptr || known)) {
+            kube_object_release(source->upstream);
+            source->upstream = upstream;
+            source->from = from;
+        } else {
+            kube_object_release(upstream);
+        }
+        source->from = source->from == nullptr ? from : source->from;
+    }
+}
+
+// Chooses where the input comes from: the kind that the reference names; else the one that it came from
+// before, so that another object of the name changes nothing; else the first one of which there is such an
+// object, and at last a Secret. Errors: those of find_candidates; NOT_FOUND: there is no such object.
+static bool choose_source(struct reconcile *r, struct source *source, struct error *e) {
+    struct candidates candidates;
+    const struct input_source *foreign = nullptr;
+    if (!find_candidates(r, source, &candidates, e)) {
+        return false;
+    }
+    find_upstream(r, source, &candidates, &foreign);
+    if (foreign != nullptr && (source->upstream == nullptr || is_recorded(r, source, foreign))) {
+        kube_object_release(source->upstream);
+        source->upstream = nullptr;
+        source->from = foreign;
+    }
+    if (source->upstream != nullptr || foreign != nullptr) {
+        return true;
+    }
+    if (candidates.denial.class != ERROR_NONE) {
+        *e = candidates.denial;
+        return false;
+    }
+    return wait_for(r, source, source->request->reference.name,
+                    "does not exist; create it, or correct the reference", e);
+}
+
+static bool resolve(struct reconcile *r, struct source *source, struct error *e) {
+    const char *namespace = source->request->reference.namespace;
+    source->namespace = namespace_of(r->object, namespace);
+    if (!choose_source(r, source, e)) {
+        return false;
+    }
+    r->is_granted = r->is_granted || !source_is_own(r, source);
+    if (source->upstream != nullptr) {
+        return resolve_upstream(r, source, e);
+    }
+    if (strcmp(source->from->kind, url_kind) == 0) {
+        return resolve_url(r, source, e);
+    }
+    return resolve_foreign(r, source, e);
+}
+
+bool inputs_resolve(struct reconcile *r, struct error *e) {
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        r->sources[i].request = &r->decoded.requests[i];
+        if (!resolve(r, &r->sources[i], e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// The bytes of an entry: base64 in `data` of a Secret and `binaryData` of a ConfigMap, text in `data` of the
+// latter. NOT_FOUND: there is no such entry.
+static bool read_entry(const struct source *source, yyjson_val *root, const char *key,
+                       struct secret **ret_bytes, struct error *e) {
+    yyjson_val *encoded =
+        json_find(root, source->resource == &kube_secrets ? "data" : "binaryData", key, nullptr);
+    if (yyjson_is_str(encoded)) {
+        return base64_decode(yyjson_get_str(encoded), yyjson_get_len(encoded), ENCODING_ONE_LINE, ret_bytes,
+                             e);
+    }
+    yyjson_val *text = json_find(root, "data", key, nullptr);
+    if (source->resource == &kube_config_maps && yyjson_is_str(text)) {
+        return secret_copy(yyjson_get_str(text), yyjson_get_len(text), ret_bytes, e);
+    }
+    return error_set(e, ERROR_NOT_FOUND, "has no entry %s; add it, or correct the reference's key", key);
+}
+
+// The entry that a reference without a key means; NULL: none is the obvious one.
+static const char *find_usual_key(const struct source *source, yyjson_val *root) {
+    yyjson_val *maps[] = {yyjson_obj_get(root, "data"), yyjson_obj_get(root, "binaryData")};
+    size_t count = yyjson_obj_size(maps[0]) + yyjson_obj_size(maps[1]);
+    for (const char *const *key = source->from->usual_keys; *key != nullptr; key++) {
+        if (yyjson_obj_get(maps[0], *key) != nullptr || yyjson_obj_get(maps[1], *key) != nullptr) {
+            return *key;
+        }
+    }
+    yyjson_obj_iter entries = yyjson_obj_iter_with(maps[yyjson_obj_size(maps[0]) > 0 ? 0 : 1]);
+    return count == 1 ? yyjson_get_str(yyjson_obj_iter_next(&entries)) : nullptr;
+}
+
+static bool choose_entry(const struct source *source, yyjson_val *root, const char **ret_key,
+                         struct error *e) {
+    const char *key = source->data_key != nullptr ? source->data_key : find_usual_key(source, root);
+    if (key == nullptr) {
+        (void)error_set(
+            e, ERROR_NOT_FOUND,
+            "has neither an entry %s nor exactly one entry; name the entry in the reference's key",
+            source->from->usual_keys[0]);
+        return false;
+    }
+    *ret_key = key;
+    return true;
+}
+
+// The entry and those that belong with it, one after the other.
+static bool read_bundle(const struct source *source, yyjson_val *root, struct secret **ret_bytes,
+                        struct error *e) {
+    cleanup_buffer struct buffer bundle = buffer_create(BUNDLE_MAX_BYTES);
+    const char *key = source->data_key;
+    for (const char *const *next = source->from->also; key != nullptr; key = *next++) {
+        cleanup_secret struct secret *part = nullptr;
+        if (!read_entry(source, root, key, &part, e) ||
+            !buffer_append(&bundle, secret_view(part), secret_length(part), e)) {
+            return false;
+        }
+    }
+    return secret_copy(bundle.data, bundle.length, ret_bytes, e);
+}
+
+static bool take_bytes(struct reconcile *r, struct source *source, yyjson_val *root, struct error *e) {
+    const char *key;
+    struct error problem = {0};
+    bool read = source->from->also != nullptr ? read_bundle(source, root, &source->bytes, &problem)
+                                              : choose_entry(source, root, &key, &problem) &&
+                                                    read_entry(source, root, key, &source->bytes, &problem);
+    if (read) {
+        return true;
+    }
+    if (problem.class == ERROR_NOT_FOUND) {
+        return wait_for(r, source, source->name, problem.message, e);
+    }
+    *e = problem;
+    return false;
+}
+
+// The version that an upstream's owner verified, which is exactly what check_version asks for. A Secret of
+// others has none: it is read as it is now, which may be newer than what the watch has shown.
+static const char *known_version(const struct source *source) {
+    return source->upstream == nullptr || source->seen == nullptr ? nullptr : source->seen->resource_version;
+}
+
+// What was read must be what its owner verified.
+static bool check_version(const struct source *source, struct error *e) {
+    if (source->upstream == nullptr || is_judged_by_content(source)) {
+        return true;
+    }
+    const char *verified =
+        json_text(json_find(source->upstream->root, "status", "secretRef", "resourceVersion", nullptr));
+    if (verified == nullptr || strcmp(verified, source->read->resource_version) != 0) {
+        error_set(e, ERROR_RETRYABLE, "spec.%s: Secret %s was changed after %s %s verified it",
+                  source->request->field, source->name, source->from->kind, source->request->reference.name);
+        e->retry_after_ms = RECHECK_MS;
+        return false;
+    }
+    return true;
+}
+
+static bool load(struct reconcile *r, struct source *source, struct error *e) {
+    struct store *store =
+        watches_find_store(r->controller->watches, source->resource->kind, source->namespace);
+    uint64_t removals = store_removals(store);
+    cleanup_json yyjson_doc *document = nullptr;
+    if (!reconcile_get(r, source->resource, source->namespace, source->name, known_version(source), &document,
+                       e)) {
+        if (source->upstream == nullptr && source->request->reference.kind == nullptr) {
+            source->from = source->request->sources; // what the reference means in the first place
+        }
+        if (e->class != ERROR_NOT_FOUND) {
+            return false;
+        }
+        return source->upstream == nullptr
+                   ? wait_for(r, source, source->name, "does not exist; create it, or correct the reference",
+                              e)
+                   : wait_for(r, source, source->upstream->name,
+                              "has lost its Secret; its own status says why", e);
+    }
+    yyjson_val *root = yyjson_doc_get_root(document);
+    if (!kube_object_create_metadata(root, &source->read, e) || !check_version(source, e) ||
+        !take_bytes(r, source, root, e)) {
+        return false;
+    }
+    return store_apply_read(store, kube_object_retain(source->read), removals, e);
+}
+
+void inputs_explain(const struct reconcile *r, struct error *e) {
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        const char *field = source->request->field;
+        char beginning[REASON_SIZE];
+        int length = snprintf(beginning, sizeof(beginning), "spec.%s: ", field);
+        if (source->from == nullptr || strncmp(e->message, beginning, (size_t)length) != 0) {
+            continue;
+        }
+        const struct error said = *e;
+        const char *entry = source->upstream == nullptr ? source->data_key : nullptr;
+        error_set(e, said.class, "%s%s %s%s%s: %s%s", beginning, source->from->kind,
+                  source->request->reference.name, entry == nullptr ? "" : ", entry ",
+                  entry == nullptr ? "" : entry, said.message + length,
+                  said.class == ERROR_INVALID_SPEC ? "; put it right there, or refer to another object" : "");
+        e->retry_after_ms = said.retry_after_ms;
+        return;
+    }
+}
+
+void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_MAX]) {
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        bool is_shown = source->upstream != nullptr && source->from->is_public;
+        ret_inputs[i] = (struct input){
+            .field = source->request->field,
+            .bytes = source->bytes,
+            .is_confidential = source->resource == &kube_secrets && !is_shown,
+            .is_of_old_origin = status_has_origin(r, source),
+        };
+        if (source->upstream != nullptr) {
+            yyjson_val *status = yyjson_obj_get(source->upstream->root, "status");
+            ret_inputs[i].algorithm = json_member_text(status, "algorithm");
+            ret_inputs[i].made_for = json_member_text(status, "publicKeyDigest");
+            const char *digest = json_member_text(status, "digest");
+            ret_inputs[i].verified = digest != nullptr ? digest : json_member_text(status, "fingerprint");
+        }
+    }
+}
+
+static bool normalize(struct reconcile *r, struct error *e) {
+    struct input inputs[KIND_INPUTS_MAX];
+    inputs_list(r, inputs);
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        struct secret *normal = nullptr;
+        if (!kind_normalize(r->kind, r->decoded.spec, inputs, i, &normal, e)) {
+            inputs_explain(r, e);
+            return false;
+        }
+        if (normal != nullptr) {
+            secret_free(r->sources[i].bytes);
+            r->sources[i].bytes = normal;
+            inputs[i].bytes = normal;
+        }
+    }
+    return true;
+}
+
+bool inputs_load(struct reconcile *r, struct error *e) {
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        if (r->sources[i].resource != nullptr && !load(r, &r->sources[i], e)) {
+            return false;
+        }
+    }
+    return normalize(r, e);
+}
+
+// A URL that gives nothing now is waited for.
+static bool load_url(struct reconcile *r, struct source *source, struct error *e) {
+    struct http_request request = {
+        .method = "GET",
+        .url = source->name,
+        .response_cap = URL_BYTES_MAX,
+        .timeout_ms = URL_TIMEOUT_MS,
+    };
+    cleanup_response struct http_response response = {0};
+    struct error failure = {0};
+    bool answered = http_client_call(r->controller->http, &request, &response, &failure);
+    if (answered && response.status == 200) {
+        return secret_copy(buffer_text(&response.body), response.body.length, &source->bytes, e);
+    }
+    char why[ERROR_MESSAGE_SIZE];
+    snprintf(why, sizeof(why), "did not give a seed: %.500s", failure.message);
+    if (answered) {
+        snprintf(why, sizeof(why), "answered with HTTP status %d", response.status);
+    }
+    (void)wait_for(r, source, source->name, why, e);
+    e->retry_after_ms = URL_AGAIN_MS;
+    return false;
+}
+
+bool inputs_load_urls(struct reconcile *r, struct error *e) {
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        struct source *source = &r->sources[i];
+        if (source->resource == nullptr && source->bytes == nullptr && !load_url(r, source, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool inputs_describe(const struct reconcile *r, const struct metadata *known, struct metadata *metadata,
+                     struct error *e) {
+    metadata->input_count = r->decoded.request_count;
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        struct metadata_input *input = &metadata->inputs[i];
+        *input = (struct metadata_input){.field = source->request->field};
+        if (source->bytes == nullptr) {
+            const char *digest = known == nullptr ? "" : metadata_find_input(known, input->field);
+            memcpy(input->digest, digest, strlen(digest) + 1);
+        } else if (!digest_format(secret_view(source->bytes), secret_length(source->bytes), input->digest,
+                                  e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void inputs_free(struct reconcile *r) {
+    for (size_t i = 0; i < KIND_INPUTS_MAX; i++) {
+        struct source *source = &r->sources[i];
+        kube_object_release(source->upstream);
+        kube_object_release(source->seen);
+        kube_object_release(source->read);
+        secret_free(source->bytes);
+        *source = (struct source){0};
+    }
+}

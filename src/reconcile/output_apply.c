@@ -1,0 +1,242 @@
+// What follows from the state of the output: it is created, kept, put right, renewed, or made anew; and what
+// is told of that.
+#include "base/clock.h"
+#include "base/crash_point.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "reconcile/reasons.h"
+#include "reconcile/reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { REMAKE_KEY_SIZE = KUBE_KEY_SIZE + 64 };
+
+static void tell(const struct reconcile *r, enum log_level level, const char *reason, const char *action,
+                 const char *note) {
+    reconcile_record(r, level == LOG_WARNING, reason, action, note);
+    reconcile_log(r, level, reason, note);
+}
+
+static void warn(const struct reconcile *r, const char *reason, const char *action, const char *what,
+                 const char *detail) {
+    struct error note; // for its text: bounded and valid UTF-8
+    error_set(&note, ERROR_NONE, "Secret %s %s%s", r->decoded.secret_name, what, detail);
+    tell(r, LOG_WARNING, reason, action, note.message);
+}
+
+// Makes the output, and tells what is to be known about it.
+static bool make(struct reconcile *r, struct error *e) {
+    if (!output_make(r, e)) {
+        return false;
+    }
+    if (r->report.warning_reason != nullptr) {
+        tell(r, LOG_WARNING, r->report.warning_reason, "Make", r->report.warning);
+    }
+    return true;
+}
+
+static void format_remake_key(const struct reconcile *r, char ret_key[REMAKE_KEY_SIZE]) {
+    snprintf(ret_key, REMAKE_KEY_SIZE, "%s/%s", r->kind->plural, r->object->key);
+}
+
+// An output is made anew at once, and ever more slowly when that is needed again and again: the error is of
+// class and says later then.
+static bool may_remake(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
+    char key[REMAKE_KEY_SIZE];
+    uint32_t wait_ms;
+    format_remake_key(r, key);
+    r->is_counted = remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), &wait_ms);
+    if (r->is_counted) {
+        return true;
+    }
+    error_set(e, class, "%s", later);
+    e->retry_after_ms = wait_ms;
+    return false;
+}
+
+// What came to nothing, since it was refused or nobody answered, is no remake: it is tried again as any other
+// failure, which is told as what it is.
+static void take_back(const struct reconcile *r) {
+    char key[REMAKE_KEY_SIZE];
+    format_remake_key(r, key);
+    remakes_take_back(r->controller->remakes, key);
+}
+
+// What cannot be made again is gone: whether something new may take its place.
+static bool may_lose_key(struct reconcile *r, struct error *e) {
+    if (r->is_adopted) {
+        const struct error why = *e;
+        return conflict_with_left(r, why.message, e);
+    }
+    if (r->decoded.common.fails_on_key_loss) {
+        e->class = ERROR_KEY_LOST;
+        return error_wrap(
+            e,
+            "Secret %s has lost its %s; nothing new is made, as spec.onKeyLoss says. Restore the "
+            "Secret from a backup. Only if there is none: with spec.onKeyLoss Recreate another one "
+            "is made in its place",
+            r->decoded.secret_name, r->kind->precious);
+    }
+    r->occasion.may_lose_key = true;
+    return true;
+}
+
+// Makes an output that takes the place of the one examined. Both the object and its inputs are seen to be
+// what r has read before anything is replaced.
+static bool replace(struct reconcile *r, const char *reason, const char *cause, struct error *e) {
+    replacement_note(r, reason, cause);
+    if (make(r, e)) {
+        return true;
+    }
+    if (e->class != ERROR_KEY_LOST || !may_lose_key(r, e)) {
+        return false;
+    }
+    replacement_note(r, REASON_SECRET_DAMAGED, e->message);
+    return make(r, e);
+}
+
+static bool may_replace(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
+    if (!presence_confirm_all(r, e)) {
+        return false;
+    }
+    status_read_record(r);
+    return may_remake(r, class, later, e);
+}
+
+// What cannot be made again stays, if it is sound, and all else is rebuilt around it.
+static bool mend(struct reconcile *r, const struct error *damage, struct error *e) {
+    struct error later; // for its text
+    error_set(&later, ERROR_NONE,
+              "Secret %s is damaged again and will be put right later; its metadata.managedFields tell who "
+              "writes to it: %s",
+              r->decoded.secret_name, damage->message);
+    if (!may_replace(r, ERROR_CRYPTO, later.message, e)) {
+        if (e->class == ERROR_CRYPTO) {
+            snprintf(r->reason, sizeof(r->reason), REASON_SECRET_DAMAGED);
+        }
+        return false;
+    }
+    if (r->kind->repair == nullptr) {
+        return replace(r, REASON_SECRET_DAMAGED, damage->message, e);
+    }
+    replacement_note(r, REASON_SECRET_REPAIRED, damage->message);
+    if (output_repair(r, e)) {
+        warn(r, REASON_SECRET_REPAIRED, "Repair",
+             "was damaged; what was wrong was rebuilt around what is kept: ", damage->message);
+        return true;
+    }
+    if (e->class == ERROR_KEY_LOST && may_lose_key(r, e)) {
+        return replace(r, REASON_SECRET_DAMAGED, damage->message, e);
+    }
+    return false;
+}
+
+static bool remake_stale(struct reconcile *r, struct error *e) {
+    return may_replace(r, ERROR_RETRYABLE, "an input has changed again and will be taken up later", e) &&
+           replace(r, REASON_REPLACED, r->changed, e);
+}
+
+static bool renew(struct reconcile *r, struct error *e) {
+    if (!may_replace(r, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later",
+                     e)) {
+        return false;
+    }
+    crash_point(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
+    if (!replace(r, REASON_RENEWED, "it was due for renewal", e)) {
+        return false;
+    }
+    crash_point(AFTER_RENEWAL, "%s %s", r->kind->kind, r->object->key);
+    return true;
+}
+
+static bool bring_about(struct reconcile *r, enum output_state state, const struct error *damage,
+                        struct error *e) {
+    if (state != OUTPUT_GOOD && !output_may_make(r, e)) {
+        return false;
+    }
+    switch (state) {
+    case OUTPUT_GOOD:
+        return output_keep_metadata(r, e);
+    case OUTPUT_DUE:
+        return renew(r, e);
+    case OUTPUT_STALE:
+        return remake_stale(r, e);
+    case OUTPUT_DAMAGED:
+        return mend(r, damage, e);
+    default:
+        // A name that was taken a moment ago, and is free now.
+        return error_set(e, ERROR_RETRYABLE, "Secret %s has just gone", r->decoded.secret_name);
+    }
+}
+
+// Makes an output in the place of one that the status has recorded, and that is gone.
+static bool remake_lost(struct reconcile *r, struct error *e) {
+    enum output_state state;
+    struct error damage;
+    if (!presence_confirm_all(r, e) || !output_examine_live(r, &state, &damage, e)) {
+        return false;
+    }
+    if (state != OUTPUT_ABSENT) { // the watch has not shown it yet
+        return bring_about(r, state, &damage, e);
+    }
+    if (!may_remake(r, ERROR_CRYPTO, "the Secret was deleted again, and will be made anew later", e)) {
+        snprintf(r->reason, sizeof(r->reason), REASON_SECRET_LOST);
+        return false;
+    }
+    replacement_note(r, REASON_SECRET_LOST, "it was lost");
+    if (r->kind->repair == nullptr) {
+        return make(r, e);
+    }
+    if (output_repair(r, e)) { // it can be made again after all: random bytes from a seed
+        return true;
+    }
+    if (e->class != ERROR_KEY_LOST) {
+        return false;
+    }
+    error_set(e, ERROR_KEY_LOST, "the Secret does not exist any more");
+    return may_lose_key(r, e) && make(r, e);
+}
+
+// Creates the output, unless the Secret is there after all: then it decides.
+static bool create(struct reconcile *r, struct error *e) {
+    cleanup_text char *older =
+        watches_find_older_claim(r->controller->watches, r->kind, r->object, r->decoded.secret_name);
+    if (older != nullptr) {
+        return error_set(
+            e, ERROR_CONFLICT,
+            "Secret %s is claimed by %s too, which is older. Nothing was touched. Create this object again "
+            "with another spec.outputSecretName",
+            r->decoded.secret_name, older);
+    }
+    if (!output_may_make(r, e)) {
+        return false;
+    }
+    bool lost = json_find(r->object->root, "status", "secretRef", nullptr) != nullptr;
+    if (lost ? remake_lost(r, e) : make(r, e)) {
+        return true;
+    }
+    if (e->class == ERROR_NOT_FOUND && r->reason[0] == '\0') { // no such namespace any more
+        e->class = ERROR_RETRYABLE;
+    }
+    enum output_state state;
+    struct error damage;
+    const struct error said = *e;
+    if (e->class != ERROR_CONFLICT || !output_examine_live(r, &state, &damage, e)) {
+        return false;
+    }
+    if (state == OUTPUT_ABSENT) { // it is free again; or it was not the name that was refused
+        *e = said;
+        e->class = ERROR_RETRYABLE;
+        return false;
+    }
+    return bring_about(r, state, &damage, e);
+}
+
+bool output_apply(struct reconcile *r, enum output_state state, const struct error *damage, struct error *e) {
+    bool done = state == OUTPUT_ABSENT ? create(r, e) : bring_about(r, state, damage, e);
+    if (!done && r->is_counted && !r->is_made) {
+        take_back(r);
+    }
+    return done;
+}

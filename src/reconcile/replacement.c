@@ -1,0 +1,110 @@
+// What is told when an output is not the one that it was.
+#include "reconcile/reasons.h"
+#include "reconcile/reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void replacement_note(struct reconcile *r, const char *reason, const char *cause) {
+    const char *recorded = r->occasion.record.fingerprint;
+    struct replaced *replaced = &r->replaced;
+    *replaced = (struct replaced){0};
+    snprintf(replaced->fingerprint, sizeof(replaced->fingerprint), "%s",
+             recorded[0] != '\0' ? recorded : r->metadata.fingerprint);
+    snprintf(replaced->reason, sizeof(replaced->reason), "%s", reason);
+    snprintf(replaced->cause, sizeof(replaced->cause), "%s", cause);
+}
+
+// Whether the status has recorded another output than there is. Of short secrets nothing is recorded.
+static bool is_another(const struct reconcile *r) {
+    const struct record *record = &r->occasion.record;
+    bool other_digest = record->digest[0] != '\0' && strcmp(record->digest, r->report.digest) != 0;
+    return other_digest || (record->fingerprint[0] != '\0' && r->report.fingerprint[0] != '\0' &&
+                            strcmp(record->fingerprint, r->report.fingerprint) != 0);
+}
+
+static const char *shown(const char *fingerprint) {
+    return fingerprint[0] == '\0' ? "(without a fingerprint)" : fingerprint;
+}
+
+static void tell(const struct reconcile *r, bool warning, const char *reason, const char *note) {
+    reconcile_record(r, warning, reason, "Replace", note);
+    reconcile_log(r, warning ? LOG_WARNING : LOG_INFO, reason, note);
+}
+
+// The reason of the Event: what is gone is told by its cause, or as a key that was replaced.
+static const char *choose_reason(const struct replaced *replaced, bool *ret_warning) {
+    bool is_lost = strcmp(replaced->reason, REASON_SECRET_LOST) == 0 ||
+                   strcmp(replaced->reason, REASON_SECRET_DAMAGED) == 0;
+    bool is_planned = strcmp(replaced->reason, REASON_RENEWED) == 0;
+    *ret_warning = is_lost || (!is_planned && replaced->gone[0] != '\0');
+    if (is_lost || is_planned) {
+        return replaced->reason;
+    }
+    return *ret_warning ? REASON_KEY_REPLACED : REASON_REPLACED;
+}
+
+// Of a replacement of our own.
+static void tell_own(const struct reconcile *r) {
+    const struct replaced *replaced = &r->metadata.replaced;
+    const char *secret = r->decoded.secret_name;
+    const char *before = shown(replaced->fingerprint);
+    const char *now = shown(r->report.fingerprint);
+    bool is_gone = replaced->gone[0] != '\0';
+    bool warning;
+    const char *reason = choose_reason(replaced, &warning);
+    struct error note; // for its text: bounded and valid UTF-8
+    if (!is_gone && strcmp(before, now) == 0) {
+        error_set(&note, ERROR_NONE, "Secret %s: %s; made again with the same content, %s", secret,
+                  replaced->cause, now);
+    } else {
+        error_set(&note, ERROR_NONE, "Secret %s: %s; %s was replaced by %s%s%s%s", secret, replaced->cause,
+                  before, now, is_gone ? " (" : "", replaced->gone, is_gone ? ")" : "");
+    }
+    tell(r, warning, reason, note.message);
+}
+
+// Of one that was broken off before it could say so, as the Secret's metadata has it. Others can write to
+// that, so it is believed only where nothing can have gone that people would miss.
+static void tell_interrupted(const struct reconcile *r) {
+    bool is_renewed = strcmp(r->metadata.replaced.reason, REASON_RENEWED) == 0;
+    struct error note;
+    error_set(&note, ERROR_NONE, "Secret %s: %s was replaced by %s, in a reconcile that was interrupted",
+              r->decoded.secret_name, shown(r->occasion.record.fingerprint), shown(r->report.fingerprint));
+    tell(r, false, is_renewed ? REASON_RENEWED : REASON_REPLACED, note.message);
+}
+
+static bool was_interrupted(const struct reconcile *r) {
+    const struct replaced *replaced = &r->metadata.replaced;
+    bool is_claimed =
+        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
+    bool is_harmless = r->kind->precious == nullptr || (r->kind->find_gone != nullptr && status_has_key(r));
+    return is_claimed && is_harmless;
+}
+
+static void tell_foreign(const struct reconcile *r) {
+    struct error note;
+    error_set(
+        &note, ERROR_NONE,
+        "Secret %s no longer holds what this object's status has recorded: %s was replaced by %s; who wrote "
+        "it is in its metadata.managedFields and in the audit log",
+        r->decoded.secret_name, shown(r->occasion.record.fingerprint), shown(r->report.fingerprint));
+    tell(r, true, REASON_KEY_REPLACED, note.message);
+}
+
+void replacement_tell(const struct reconcile *r) {
+    bool is_repaired = strcmp(r->replaced.reason, REASON_SECRET_REPAIRED) == 0; // which has been told
+    bool is_made_anew = r->replaced.reason[0] != '\0' && !is_repaired;
+    struct error note;
+    if (is_made_anew || (is_repaired && is_another(r))) {
+        tell_own(r);
+    } else if (is_another(r) && was_interrupted(r)) {
+        tell_interrupted(r);
+    } else if (is_another(r)) {
+        tell_foreign(r);
+    } else if (r->is_adopted) {
+        error_set(&note, ERROR_NONE, "took over Secret %s with what it holds, %s", r->decoded.secret_name,
+                  shown(r->report.fingerprint));
+        tell(r, false, REASON_ADOPTED, note.message);
+    }
+}

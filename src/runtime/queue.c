@@ -1,0 +1,482 @@
+#include "runtime/queue_internal.h"
+
+#include "base/clock.h"
+#include "base/condition.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+enum {
+    RETRY_FIRST_MS = 5,
+    RETRY_MAX_MS = 1000 * 1000,
+    FAILURES_MAX = 18, // 5 ms doubled so often is over the longest delay, so there is no need to count on
+};
+
+static void free_tenant(void *context) {
+    struct tenant *tenant = context;
+    memory_free(tenant->namespace);
+    memory_free(tenant);
+}
+
+static void free_item(void *context) {
+    struct item *item = context;
+    struct tenant *tenant = item->tenant;
+    if (tenant != nullptr && --tenant->item_count == 0) {
+        map_remove(tenant->home, tenant->namespace);
+    }
+    memory_free(item->key);
+    memory_free(item->spare);
+    memory_free(item);
+}
+
+bool queue_create(const struct queue_observer *observer, struct queue **ret_queue, struct error *e) {
+    struct queue *queue = memory_allocate_zeroed(1, sizeof(*queue));
+    struct map *items = map_create(free_item);
+    struct map *tenants = map_create(free_tenant);
+    if (queue == nullptr || items == nullptr || tenants == nullptr) {
+        memory_free(queue);
+        map_free(items);
+        map_free(tenants);
+        return error_no_memory(e, "a queue");
+    }
+    queue->items = items;
+    queue->tenants = tenants;
+    queue->slow_limit = 1;
+    if (observer != nullptr) {
+        queue->observer = *observer;
+    }
+    pthread_mutex_init(&queue->lock, nullptr);
+    condition_create(&queue->changed);
+    *ret_queue = queue;
+    return true;
+}
+
+void queue_free(struct queue *queue) {
+    if (queue != nullptr) {
+        map_free(queue->items);
+        map_free(queue->tenants);
+        memory_free(queue->heap);
+        pthread_cond_destroy(&queue->changed);
+        pthread_mutex_destroy(&queue->lock);
+        memory_free(queue);
+    }
+}
+
+// ---- everything from here to the public functions is called with the lock held
+
+static void list_append(struct list *list, struct item *item) {
+    item->next = nullptr;
+    item->previous = list->last;
+    *(list->last == nullptr ? &list->first : &list->last->next) = item;
+    list->last = item;
+    list->count++;
+}
+
+static void list_remove(struct list *list, struct item *item) {
+    *(item->previous == nullptr ? &list->first : &item->previous->next) = item->next;
+    *(item->next == nullptr ? &list->last : &item->next->previous) = item->previous;
+    list->count--;
+}
+
+static void heap_set(struct queue *queue, size_t place, struct item *item) {
+    queue->heap[place] = item;
+    item->place = place;
+}
+
+// Puts item where it belongs, starting at place, which is free.
+static void heap_settle(struct queue *queue, size_t place, struct item *item) {
+    struct item **heap = queue->heap;
+    while (place > 1 && heap[place / 2]->ready_ms > item->ready_ms) {
+        heap_set(queue, place, heap[place / 2]);
+        place /= 2;
+    }
+    for (;;) {
+        size_t child = place * 2;
+        if (child < queue->heap_count && heap[child + 1]->ready_ms < heap[child]->ready_ms) {
+            child++;
+        }
+        if (child > queue->heap_count || heap[child]->ready_ms >= item->ready_ms) {
+            break;
+        }
+        heap_set(queue, place, heap[child]);
+        place = child;
+    }
+    heap_set(queue, place, item);
+}
+
+static void heap_remove(struct queue *queue, struct item *item) {
+    size_t place = item->place;
+    if (place == NOT_DELAYED) {
+        return;
+    }
+    struct item *last = queue->heap[queue->heap_count--];
+    if (last != item) {
+        heap_settle(queue, place, last);
+    }
+    item->place = NOT_DELAYED;
+}
+
+static bool heap_make_room(struct queue *queue) {
+    size_t needed = map_count(queue->items) + 2; // one more item, and index 0 is not used
+    if (needed <= queue->heap_room) {
+        return true;
+    }
+    struct item **heap = memory_resize(queue->heap, needed * 2 * sizeof(struct item *));
+    if (heap == nullptr) {
+        return false;
+    }
+    queue->heap = heap;
+    queue->heap_room = needed * 2;
+    return true;
+}
+
+// ---- tenants
+
+// The namespace in key, "resource/namespace/name", owned; "" where key is of another form. NULL: memory is
+// out.
+static char *copy_namespace(const char *key) {
+    const char *begin = strchr(key, '/');
+    const char *end = begin == nullptr ? nullptr : strchr(begin + 1, '/');
+    return end == nullptr ? memory_copy_text("") : memory_copy_span(begin + 1, (size_t)(end - begin - 1));
+}
+
+// The tenant of key, made if it is missing; NULL: memory is out.
+static struct tenant *need_tenant(struct queue *queue, const char *key) {
+    cleanup_text char *namespace = copy_namespace(key);
+    struct tenant *tenant = namespace == nullptr ? nullptr : map_get(queue->tenants, namespace);
+    if (namespace == nullptr || tenant != nullptr) {
+        return tenant;
+    }
+    tenant = memory_allocate_zeroed(1, sizeof(*tenant));
+    if (tenant == nullptr || !map_put(queue->tenants, namespace, tenant)) {
+        memory_free(tenant);
+        return nullptr;
+    }
+    tenant->home = queue->tenants;
+    tenant->namespace = namespace;
+    namespace = nullptr;
+    return tenant;
+}
+
+static void join_round(struct queue *queue, enum lane lane, struct tenant *tenant) {
+    struct round *round = &queue->lanes[lane];
+    tenant->next[lane] = nullptr;
+    *(round->first == nullptr ? &round->first : &round->last->next[lane]) = tenant;
+    round->last = tenant;
+}
+
+static enum lane lane_of(const struct item *item) {
+    return item->slow ? SLOW_LANE : FAST_LANE;
+}
+
+static void lane_append(struct queue *queue, struct item *item) {
+    enum lane lane = lane_of(item);
+    struct tenant *tenant = item->tenant;
+    if (tenant->ready[lane].count == 0) {
+        join_round(queue, lane, tenant);
+    }
+    list_append(&tenant->ready[lane], item);
+    queue->lanes[lane].item_count++;
+}
+
+// The item whose turn it is; NULL: none is ready.
+static struct item *lane_first(const struct queue *queue, enum lane lane) {
+    const struct tenant *tenant = queue->lanes[lane].first;
+    return tenant == nullptr ? nullptr : tenant->ready[lane].first;
+}
+
+// Takes out the item whose turn it is. Its tenant waits for the next turn.
+static void lane_remove_first(struct queue *queue, enum lane lane) {
+    struct round *round = &queue->lanes[lane];
+    struct tenant *tenant = round->first;
+    list_remove(&tenant->ready[lane], tenant->ready[lane].first);
+    round->item_count--;
+    round->first = tenant->next[lane];
+    if (tenant->ready[lane].count > 0) {
+        join_round(queue, lane, tenant);
+    }
+}
+
+// ---- items
+
+static struct item *create_item(struct queue *queue, const char *key) {
+    struct item *item = memory_allocate_zeroed(1, sizeof(*item));
+    if (item == nullptr) {
+        return nullptr;
+    }
+    item->key = memory_copy_text(key);
+    item->spare = memory_copy_text(key);
+    item->tenant = need_tenant(queue, key);
+    if (item->tenant != nullptr) {
+        item->tenant->item_count++;
+    }
+    if (item->key == nullptr || item->spare == nullptr || item->tenant == nullptr || !heap_make_room(queue) ||
+        !map_put(queue->items, key, item)) {
+        free_item(item);
+        return nullptr;
+    }
+    return item;
+}
+
+// The item of key, made if it is missing; NULL: memory is out.
+static struct item *need_item(struct queue *queue, const char *key) {
+    struct item *item = map_get(queue->items, key);
+    return item == nullptr ? create_item(queue, key) : item;
+}
+
+// Frees item if there is nothing to remember of it.
+static void drop_idle(struct queue *queue, const struct item *item) {
+    if (!item->ready && !item->processing && item->place == NOT_DELAYED && item->failures == 0) {
+        map_remove(queue->items, item->key);
+    }
+}
+
+static void tell_added(const struct queue *queue, const struct item *item) {
+    if (queue->observer.added != nullptr) {
+        queue->observer.added(queue->observer.context, item->key);
+    }
+}
+
+static void append_ready(struct queue *queue, struct item *item) {
+    item->ready = true;
+    item->since = clock_monotonic_seconds();
+    lane_append(queue, item);
+    pthread_cond_signal(&queue->changed);
+}
+
+// item is to be given out as soon as can be.
+static void make_ready(struct queue *queue, struct item *item) {
+    heap_remove(queue, item);
+    if (item->ready || item->marked) {
+        return;
+    }
+    if (item->processing) {
+        item->marked = true;
+    } else {
+        append_ready(queue, item);
+    }
+    tell_added(queue, item);
+}
+
+void queue_make_due_ready(struct queue *queue) {
+    int64_t now = clock_monotonic_ms();
+    while (queue->heap_count > 0 && queue->heap[1]->ready_ms <= now) {
+        make_ready(queue, queue->heap[1]);
+    }
+}
+
+// item is to be ready delay_ms from now, if it is not to be ready earlier anyway.
+static void delay(struct queue *queue, struct item *item, uint32_t delay_ms) {
+    int64_t ready_ms = clock_monotonic_ms() + delay_ms;
+    if (item->ready || item->marked || (item->place != NOT_DELAYED && item->ready_ms <= ready_ms)) {
+        return;
+    }
+    heap_remove(queue, item);
+    item->ready_ms = ready_ms;
+    heap_settle(queue, ++queue->heap_count, item);
+    if (queue->heap[1] == item) {
+        pthread_cond_signal(&queue->changed); // somebody has to wait less long
+    }
+}
+
+static void enter_now(struct queue *queue, struct item *item, uint32_t) {
+    make_ready(queue, item);
+}
+
+static void enter_slow_lane(struct queue *queue, struct item *item, uint32_t) {
+    item->slow = item->slow || !item->ready; // one that is in a lane stays there
+    make_ready(queue, item);
+}
+
+static void wait_for_change(struct queue *queue) {
+    if (queue->heap_count == 0) {
+        pthread_cond_wait(&queue->changed, &queue->lock);
+        return;
+    }
+    (void)condition_wait_until(&queue->changed, &queue->lock, queue->heap[1]->ready_ms);
+}
+
+// Of those whose turn it is in each lane, and who may be given out, the one that waits longer; NULL: none.
+static struct item *find_next(const struct queue *queue) {
+    struct item *fast = lane_first(queue, FAST_LANE);
+    struct item *slow = queue->slow_running < queue->slow_limit ? lane_first(queue, SLOW_LANE) : nullptr;
+    if (fast == nullptr || slow == nullptr) {
+        return fast != nullptr ? fast : slow;
+    }
+    return slow->since < fast->since ? slow : fast;
+}
+
+static char *start(struct queue *queue, struct item *item) {
+    double now = clock_monotonic_seconds();
+    lane_remove_first(queue, lane_of(item)); // find_next has found it there
+    item->ready = false;
+    item->processing = true;
+    item->in_slow_slot = item->slow;
+    queue->slow_running += item->slow ? 1 : 0;
+    list_append(&queue->running, item);
+    if (queue->observer.started != nullptr) {
+        queue->observer.started(queue->observer.context, item->key, now - item->since);
+    }
+    item->since = now;
+    char *key = item->spare;
+    item->spare = nullptr;
+    return key;
+}
+
+// The worker has finished with item.
+static void finish(struct queue *queue, struct item *item) {
+    list_remove(&queue->running, item);
+    item->processing = false;
+    if (item->in_slow_slot) {
+        item->in_slow_slot = false;
+        queue->slow_running--;
+        pthread_cond_signal(&queue->changed); // the next slow one may be waiting for this
+    }
+    if (item->marked) {
+        item->marked = false;
+        append_ready(queue, item);
+    }
+}
+
+static uint32_t count_failure(struct item *item) {
+    uint32_t delay_ms = RETRY_FIRST_MS;
+    for (unsigned i = 0; i < item->failures && delay_ms < RETRY_MAX_MS; i++) {
+        delay_ms *= 2;
+    }
+    item->failures += item->failures < FAILURES_MAX ? 1 : 0;
+    return delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
+}
+
+// ---- public
+
+// Lets key's item, made if it is missing, enter the queue in one of three ways.
+static bool enter(struct queue *queue, const char *key,
+                  void (*way)(struct queue *queue, struct item *item, uint32_t delay_ms), uint32_t delay_ms,
+                  struct error *e) {
+    pthread_mutex_lock(&queue->lock);
+    bool done = queue->is_shut_down;
+    if (!done) {
+        struct item *item = need_item(queue, key);
+        done = item != nullptr;
+        if (done) {
+            way(queue, item, delay_ms);
+        }
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return done || error_no_memory(e, "queueing a key");
+}
+
+bool queue_add(struct queue *queue, const char *key, struct error *e) {
+    return enter(queue, key, enter_now, 0, e);
+}
+
+bool queue_add_slow(struct queue *queue, const char *key, struct error *e) {
+    return enter(queue, key, enter_slow_lane, 0, e);
+}
+
+bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e) {
+    return enter(queue, key, delay, delay_ms, e);
+}
+
+void queue_set_slow_limit(struct queue *queue, unsigned count) {
+    pthread_mutex_lock(&queue->lock);
+    queue->slow_limit = count > 0 ? count : 1;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t ceiling_ms,
+                 uint32_t *ret_delay_ms, struct error *e) {
+    pthread_mutex_lock(&queue->lock);
+    struct item *item = need_item(queue, key);
+    if (item == nullptr) {
+        pthread_mutex_unlock(&queue->lock);
+        return error_no_memory(e, "queueing a key");
+    }
+    uint32_t delay_ms = count_failure(item);
+    delay_ms = ceiling_ms > 0 && delay_ms > ceiling_ms ? ceiling_ms : delay_ms;
+    delay_ms = delay_ms < floor_ms ? floor_ms : delay_ms;
+    if (!queue->is_shut_down) {
+        delay(queue, item, delay_ms);
+    }
+    if (queue->observer.retried != nullptr) {
+        queue->observer.retried(queue->observer.context, key);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    *ret_delay_ms = delay_ms;
+    return true;
+}
+
+void queue_forget(struct queue *queue, const char *key) {
+    pthread_mutex_lock(&queue->lock);
+    struct item *item = map_get(queue->items, key);
+    if (item != nullptr) {
+        item->failures = 0;
+        item->slow = item->slow && item->ready; // one that is in a lane stays there
+        drop_idle(queue, item);
+    }
+    pthread_mutex_unlock(&queue->lock);
+}
+
+bool queue_take(struct queue *queue, char **ret_key, bool *ret_slow) {
+    char *key = nullptr;
+    bool slow = false;
+    pthread_mutex_lock(&queue->lock);
+    while (key == nullptr && !queue->is_shut_down && queue->releases == 0) {
+        queue_make_due_ready(queue);
+        struct item *item = find_next(queue);
+        if (item != nullptr) {
+            slow = item->slow;
+            key = start(queue, item);
+        } else {
+            wait_for_change(queue);
+        }
+    }
+    if (key == nullptr && !queue->is_shut_down) {
+        queue->releases--;
+    }
+    if (find_next(queue) != nullptr || queue->heap_count > 0 || queue->releases > 0) {
+        pthread_cond_signal(&queue->changed); // what woke this worker may also be for another one
+    }
+    pthread_mutex_unlock(&queue->lock);
+    if (key == nullptr) {
+        return false;
+    }
+    *ret_key = key;
+    *ret_slow = slow;
+    return true;
+}
+
+void queue_done(struct queue *queue, char *key) {
+    pthread_mutex_lock(&queue->lock);
+    struct item *item = map_get(queue->items, key);
+    item->spare = key;
+    if (queue->observer.finished != nullptr) {
+        queue->observer.finished(queue->observer.context, key, clock_monotonic_seconds() - item->since);
+    }
+    finish(queue, item);
+    drop_idle(queue, item);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_release_worker(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    queue->releases++;
+    pthread_cond_signal(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_shut_down(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    queue->is_shut_down = true;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+size_t queue_depth(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    queue_make_due_ready(queue);
+    size_t depth = queue->lanes[FAST_LANE].item_count + queue->lanes[SLOW_LANE].item_count;
+    pthread_mutex_unlock(&queue->lock);
+    return depth;
+}

@@ -1,0 +1,73 @@
+// The inside of the work queue, for its own files: queue.c, and queue_describe.c which tells of it.
+#pragma once
+
+#include "base/map.h"
+#include "runtime/queue.h"
+
+#include <pthread.h>
+
+enum { NOT_DELAYED = 0 }; // a place in the heap is counted from 1
+
+struct list {
+    struct item *first;
+    struct item *last;
+    size_t count;
+};
+
+enum lane { FAST_LANE, SLOW_LANE, LANES };
+
+// A namespace with items. Leaves its home with the last of them.
+struct tenant {
+    struct map *home; // namespace -> tenant
+    char *namespace;
+    size_t item_count;
+    struct list ready[LANES];
+    struct tenant *next[LANES]; // in the lane's round, while it has items that are ready there
+};
+
+// A key that is ready, delayed, being processed, or has failed of late; in the other case it is freed. It is
+// in at most one of the lanes and the heap, so it has one time at which it is ready.
+struct item {
+    char *key;
+    struct tenant *tenant;
+    char *spare; // the copy that queue_take gives out; NULL while a worker has it
+    bool ready;  // in a lane
+    bool processing;
+    bool marked;       // added while being processed
+    bool slow;         // waits in the slow lane
+    bool in_slow_slot; // is being processed, and was taken from there
+    size_t place;      // in the heap, or NOT_DELAYED
+    int64_t ready_ms;  // when delayed: the time to be ready (monotonic)
+    unsigned failures; // in a row
+    double since;      // when it became ready, then when it was started (monotonic seconds)
+    struct item *next; // among its tenant's in a lane, or among those being processed
+    struct item *previous;
+};
+
+// The tenants with items that are ready in a lane, in the order of their turns: the first gives its first
+// item and goes to the end. So each waits for one item of each other, however many those have.
+struct round {
+    struct tenant *first;
+    struct tenant *last;
+    size_t item_count;
+};
+
+struct queue {
+    struct queue_observer observer;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct map *items;         // key -> item, owned
+    struct map *tenants;       // namespace -> tenant, owned
+    struct round lanes[LANES]; // items that are ready
+    struct list running;
+    struct item **heap; // of delayed items by ready_ms, from index 1; always has room for every item
+    size_t heap_count;
+    size_t heap_room;
+    size_t slow_running;
+    size_t slow_limit;
+    size_t releases; // workers that are asked to leave
+    bool is_shut_down;
+};
+
+// Makes ready whose time has come. With the lock held.
+void queue_make_due_ready(struct queue *queue);

@@ -1,0 +1,37 @@
+// The validating webhook: admission reviews over HTTPS, on a thread and an event loop of their own, so that
+// whoever can reach it cannot hold up the watches and the lease.
+#pragma once
+
+#include "engine/kind.h"
+#include "runtime/metrics.h"
+#include <stdint.h>
+
+struct webhook;
+
+// Serves POST /validate on address ("host:port", ":port"; port 0: any free one), with the kinds of a
+// NULL-terminated list. It has no certificate yet, and refuses every handshake until it has one. All that is
+// passed is borrowed until webhook_free. *ret_webhook is owned. Errors: INVALID_SPEC (address), IO (cannot
+// bind), NO_MEMORY, INTERNAL.
+[[nodiscard]] bool webhook_create(const char *address, const struct kind *const *kinds,
+                                  struct metrics *metrics, struct webhook **ret_webhook, struct error *e);
+
+// Serves under this certificate from now on; as server_identity_set. Any thread.
+[[nodiscard]] bool webhook_set_identity(struct webhook *webhook, const char *chain_pem, const char *key_pem,
+                                        struct error *e);
+
+// Whether it has a certificate. Any thread. NULL (there is no webhook) is ready.
+bool webhook_is_ready(struct webhook *webhook);
+
+// The port that it listens on.
+uint16_t webhook_port(const struct webhook *webhook);
+
+// Begins to end: requests are still answered, but each answer ends its connection, so that callers turn to
+// another replica. Any thread. NULL is allowed.
+void webhook_drain(struct webhook *webhook);
+
+// After webhook_drain: waits until callers have had three seconds to turn away (where there is a certificate,
+// and so may be callers), and what they had begun is answered. NULL is allowed.
+void webhook_wait_drained(struct webhook *webhook);
+
+// Ends it, whatever is under way, and takes webhook; NULL is allowed.
+void webhook_free(struct webhook *webhook);

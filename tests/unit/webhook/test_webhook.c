@@ -1,0 +1,99 @@
+#include "../base/check.h"
+#include "../base/short_memory.h"
+
+#include "kinds/table.h"
+#include "webhook/webhook.h"
+#include "webhook/webhook_metrics.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// How it answers is shown on a real API server, in tests/e2e/test_admission.py; here is what surrounds that.
+
+// All that the room has.
+static const struct metric *const webhook_metrics[] = {
+    &metric_webhook_requests_total,
+    &metric_webhook_latency_seconds,
+    &metric_webhook_requests_in_flight,
+    &metric_admission_total,
+    &metric_certwatcher_reads_total,
+    &metric_certwatcher_read_errors_total,
+    &metric_webhook_certificate_expiration_timestamp_seconds,
+    nullptr};
+
+static struct metrics *metrics;
+
+static int set_up(void **) {
+    struct error e;
+    return metrics_create(webhook_metrics, &metrics, &e) ? 0 : -1;
+}
+
+static int tear_down(void **) {
+    metrics_free(metrics);
+    return 0;
+}
+
+static struct webhook *make(void) {
+    struct error e;
+    struct webhook *webhook = nullptr;
+    must(webhook_create("127.0.0.1:0", kind_table, metrics, &webhook, &e), e);
+    return webhook;
+}
+
+static void it_is_ready_with_a_certificate(void **) {
+    struct error e;
+    struct webhook *webhook = make();
+    assert_true(webhook_port(webhook) != 0);
+    assert_false(webhook_is_ready(webhook));
+    assert_true(webhook_is_ready(nullptr)); // which is none at all
+    must_fail(webhook_set_identity(webhook, "nonsense", "nonsense", &e), e, ERROR_INVALID_SPEC,
+              "not one or more PEM");
+    assert_false(webhook_is_ready(webhook));
+    webhook_free(webhook);
+}
+
+static void a_bad_address_is_told(void **) {
+    struct error e;
+    struct webhook *webhook = nullptr;
+    must_fail(webhook_create("nowhere", kind_table, metrics, &webhook, &e), e, ERROR_INVALID_SPEC,
+              "the webhook: \"nowhere\" is not host:port");
+    assert_null(webhook);
+}
+
+// Nobody can have called it, so there is nobody to wait for.
+static void without_a_certificate_it_is_drained_at_once(void **) {
+    struct webhook *webhook = make();
+    webhook_drain(webhook);
+    webhook_wait_drained(webhook);
+    webhook_free(webhook);
+    webhook_drain(nullptr);
+    webhook_wait_drained(nullptr);
+    webhook_free(nullptr);
+}
+
+static void without_memory_there_is_none(void **) {
+    bool made = false;
+    for (long left = 0; !made && left < 200; left++) {
+        struct error e = {0};
+        struct webhook *webhook = nullptr;
+        memory_left = left;
+        made = webhook_create("127.0.0.1:0", kind_table, metrics, &webhook, &e);
+        memory_left = -1;
+        assert_true(made || e.class == ERROR_NO_MEMORY);
+        webhook_free(webhook);
+    }
+    assert_true(made);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_ready_with_a_certificate),
+        cmocka_unit_test(a_bad_address_is_told),
+        cmocka_unit_test(without_a_certificate_it_is_drained_at_once),
+        cmocka_unit_test(without_memory_there_is_none),
+    };
+    return cmocka_run_group_tests_name("operator/webhook", tests, set_up, tear_down);
+}
