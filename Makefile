@@ -26,8 +26,8 @@ build: configure-release ## the program, as .local/build/release/qubesec
 	@$(RUN) cmake --build $(BUILD)/release --target qubesec
 
 configure-release: options := -DCMAKE_BUILD_TYPE=RelWithDebInfo
-configure-asan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_CRASH_POINTS=ON -DQUBESEC_SANITIZE=address,undefined
-configure-tsan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_CRASH_POINTS=ON -DQUBESEC_SANITIZE=thread
+configure-asan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_FAILPOINTS=ON -DQUBESEC_SANITIZE=address,undefined
+configure-tsan: options := -DCMAKE_BUILD_TYPE=Debug -DQUBESEC_FAILPOINTS=ON -DQUBESEC_SANITIZE=thread
 configure-fuzz: options := -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DQUBESEC_SANITIZE=address,undefined,fuzzer-no-link
 configure-release configure-asan configure-tsan configure-fuzz: configure-%:
 	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/$* $(options) >/dev/null

@@ -79,7 +79,7 @@ void buffer_consume(struct buffer *buffer, size_t length) {
 
 void buffer_clear(struct buffer *buffer, size_t kept) {
     if (buffer->capacity > kept) {
-        buffer_free(buffer);
+        buffer_done(buffer);
     } else {
         buffer_consume(buffer, buffer->length);
     }
@@ -89,7 +89,7 @@ const char *buffer_text(const struct buffer *buffer) {
     return buffer->data == nullptr ? "" : buffer->data;
 }
 
-void buffer_free(struct buffer *buffer) {
+void buffer_done(struct buffer *buffer) {
     memory_free(buffer->data);
     *buffer = (struct buffer){.cap = buffer->cap};
 }

@@ -39,6 +39,6 @@ void buffer_clear(struct buffer *buffer, size_t kept);
 const char *buffer_text(const struct buffer *buffer);
 
 // Frees the content; the buffer is empty and usable again, with the same cap.
-void buffer_free(struct buffer *buffer);
+void buffer_done(struct buffer *buffer);
 
-#define cleanup_buffer [[gnu::cleanup(buffer_free)]]
+#define cleanup_buffer [[gnu::cleanup(buffer_done)]]

@@ -58,7 +58,7 @@ bool text_split(const char *list, struct text_list *ret_list, struct error *e) {
     return true;
 }
 
-void text_list_free(struct text_list *list) {
+void text_list_done(struct text_list *list) {
     memory_free(list->items);
     *list = (struct text_list){0};
 }

@@ -17,4 +17,4 @@ struct text_list {
 
 // *ret_list is owned. list NULL or empty: no items. Errors: NO_MEMORY.
 [[nodiscard]] bool text_split(const char *list, struct text_list *ret_list, struct error *e);
-void text_list_free(struct text_list *list);
+void text_list_done(struct text_list *list);

@@ -64,5 +64,5 @@ void check_encryption(struct check_context *context, struct check_report *report
     struct check_encryption_facts facts = {0};
     look_at_pods(context, &facts, &reasons);
     look_at_metrics(context, &facts, &reasons);
-    check_judge_encryption(report, &facts, buffer_text(&reasons));
+    check_evaluate_encryption(report, &facts, buffer_text(&reasons));
 }

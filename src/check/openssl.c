@@ -85,9 +85,9 @@ static void check_family(struct check_report *report, const char *subject, enum 
         check_note(report, CHECK_OK, "optional", "not served, since no provider that is loaded has them: %s",
                    buffer_text(&trial.absent));
     }
-    buffer_free(&trial.works);
-    buffer_free(&trial.broken);
-    buffer_free(&trial.absent);
+    buffer_done(&trial.works);
+    buffer_done(&trial.broken);
+    buffer_done(&trial.absent);
 }
 
 void check_openssl(struct check_context *, struct check_report *report) {

@@ -21,8 +21,8 @@ static const char *image_of(yyjson_val *deployment) {
     return image == nullptr ? "no image" : image;
 }
 
-static void judge_replicas(struct check_context *context, struct check_report *report,
-                           yyjson_val *deployment) {
+static void evaluate_replicas(struct check_context *context, struct check_report *report,
+                              yyjson_val *deployment) {
     yyjson_val *status = yyjson_obj_get(deployment, "status");
     int64_t wanted = json_integer(json_find(deployment, "spec", "replicas", nullptr), 1);
     int64_t ready = json_integer(yyjson_obj_get(status, "readyReplicas"), 0);
@@ -118,7 +118,7 @@ void check_deployment(struct check_context *context, struct check_report *report
     struct error e;
     const char *ns = context->options->namespace;
     if (check_get(context, &deployments, ns, operator_name, nullptr, &document, &e)) {
-        judge_replicas(context, report, yyjson_doc_get_root(document));
+        evaluate_replicas(context, report, yyjson_doc_get_root(document));
         check_pods(context, report, yyjson_doc_get_root(document));
     } else if (e.class == ERROR_NOT_FOUND) {
         check_note(report, CHECK_WARN, "Deployment", "there is no %s/%s", ns, operator_name);
@@ -164,8 +164,8 @@ static bool watch_lease(struct check_context *context, yyjson_val *first, yyjson
     }
 }
 
-static void judge_lease(struct check_context *context, struct check_report *report, yyjson_val *object,
-                        bool changed) {
+static void evaluate_lease(struct check_context *context, struct check_report *report, yyjson_val *object,
+                           bool changed) {
     yyjson_val *spec = yyjson_obj_get(object, "spec");
     const char *holder = holder_of(spec);
     int64_t transitions = json_integer(yyjson_obj_get(spec, "leaseTransitions"), 0);
@@ -195,7 +195,7 @@ void check_leader(struct check_context *context, struct check_report *report) {
     bool changed;
     if (check_get(context, &kube_leases, ns, lease, nullptr, &first, &e) &&
         watch_lease(context, yyjson_doc_get_root(first), &next, &changed, &e)) {
-        judge_lease(context, report, yyjson_doc_get_root(next), changed);
+        evaluate_lease(context, report, yyjson_doc_get_root(next), changed);
     } else if (e.class == ERROR_NOT_FOUND) {
         check_note(report, CHECK_WARN, "leader", "there is no Lease %s/%s", ns, lease);
         check_advise(report, "No operator has led yet, unless one runs with --leader-elect=false.");

@@ -25,7 +25,7 @@ bool check_is_post_quantum(const char *tls_group) {
     return strstr(tls_group, "MLKEM") != nullptr;
 }
 
-enum check_level check_judge_lifetime(int64_t not_before, int64_t not_after, int64_t now) {
+enum check_level check_evaluate_lifetime(int64_t not_before, int64_t not_after, int64_t now) {
     if (now < not_before || now >= not_after) {
         return CHECK_FAIL;
     }
@@ -153,7 +153,7 @@ static const char encryption_remedy[] =
     "(https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/), or see to it that the disks and "
     "backups of etcd are encrypted.";
 
-static void judge_storage(struct check_report *report, const struct check_storage *storage) {
+static void evaluate_storage(struct check_report *report, const struct check_storage *storage) {
     if (storage->plain_writes > 0) {
         check_note(report, CHECK_WARN, encryption_subject,
                    "the API server that answered has written %.0f to etcd unencrypted since its start",
@@ -174,8 +174,8 @@ static void judge_storage(struct check_report *report, const struct check_storag
     }
 }
 
-static void judge_configuration(struct check_report *report, const struct check_encryption_facts *facts,
-                                const char *unseen) {
+static void evaluate_configuration(struct check_report *report, const struct check_encryption_facts *facts,
+                                   const char *unseen) {
     if (facts->configured < facts->servers) {
         check_note(report, CHECK_WARN, encryption_subject,
                    "%zu of %zu kube-apiserver Pods have no --encryption-provider-config",
@@ -190,13 +190,13 @@ static void judge_configuration(struct check_report *report, const struct check_
     check_advise(report, "See that the first provider for secrets in that file is not identity.");
 }
 
-void check_judge_encryption(struct check_report *report, const struct check_encryption_facts *facts,
-                            const char *unseen) {
+void check_evaluate_encryption(struct check_report *report, const struct check_encryption_facts *facts,
+                               const char *unseen) {
     const struct check_storage *storage = &facts->storage;
     if (storage->encrypted_writes + storage->encrypted_reads + storage->plain_writes > 0) {
-        judge_storage(report, storage);
+        evaluate_storage(report, storage);
     } else if (facts->servers > 0) {
-        judge_configuration(report, facts, unseen);
+        evaluate_configuration(report, facts, unseen);
     } else {
         check_note(report, CHECK_WARN, encryption_subject, "%s%s%s",
                    facts->metrics_read ? "the API server's metrics tell of no Secret that was encrypted"

@@ -1,4 +1,4 @@
-// Parts of the checks that ask nobody: they judge what was read.
+// Parts of the checks that ask nobody: they evaluate what was read.
 #pragma once
 
 #include "check/report.h"
@@ -15,7 +15,7 @@ bool check_is_post_quantum(const char *tls_group);
 
 // Of a certificate at the time now, all in seconds since 1970: FAIL outside of its dates, WARN in the last
 // tenth of its life, which a renewal that works never lets come.
-enum check_level check_judge_lifetime(int64_t not_before, int64_t not_after, int64_t now);
+enum check_level check_evaluate_lifetime(int64_t not_before, int64_t not_after, int64_t now);
 
 // How the API server answered an object that should be refused.
 enum check_refusal {
@@ -58,5 +58,5 @@ struct check_encryption_facts {
 };
 
 // Notes what the facts say, and no more; unseen: why the rest could not be seen, "" if nothing is hidden.
-void check_judge_encryption(struct check_report *report, const struct check_encryption_facts *facts,
-                            const char *unseen);
+void check_evaluate_encryption(struct check_report *report, const struct check_encryption_facts *facts,
+                               const char *unseen);

@@ -337,7 +337,7 @@ static bool check_rows(const struct inquiry *inquiry, const struct right *rights
         } else {
             check_note_unseen(report, subject, &e);
         }
-        buffer_free(&row.asked);
+        buffer_done(&row.asked);
     }
     return answered;
 }

@@ -32,8 +32,8 @@ static const struct certificate *find_latest(const struct certificate_chain *cha
     return latest;
 }
 
-static void judge_lifetime(struct check_report *report, const char *subject,
-                           const struct certificate *certificate) {
+static void evaluate_lifetime(struct check_report *report, const char *subject,
+                              const struct certificate *certificate) {
     int64_t before = certificate_not_before(certificate);
     int64_t after = certificate_not_after(certificate);
     int64_t now = clock_wall_seconds();
@@ -41,7 +41,7 @@ static void judge_lifetime(struct check_report *report, const char *subject,
     char end[CLOCK_TEXT_SIZE];
     clock_format(before, begin);
     clock_format(after, end);
-    enum check_level level = check_judge_lifetime(before, after, now);
+    enum check_level level = check_evaluate_lifetime(before, after, now);
     if (now < before) {
         check_note(report, level, subject, "is not valid before %s", begin);
     } else if (now >= after) {
@@ -72,7 +72,7 @@ static bool check_bundle(struct check_report *report, yyjson_val *webhook, struc
         check_advise(report, "Remove what it says; the operator fills it again.");
         return false;
     }
-    judge_lifetime(report, "caBundle", find_latest(bundle));
+    evaluate_lifetime(report, "caBundle", find_latest(bundle));
     return true;
 }
 
@@ -88,8 +88,8 @@ static bool is_trusted(const struct certificate_chain *chain, const struct certi
     return false;
 }
 
-static void judge_leaf(struct check_report *report, yyjson_val *secret,
-                       const struct certificate_chain *bundle) {
+static void evaluate_leaf(struct check_report *report, yyjson_val *secret,
+                          const struct certificate_chain *bundle) {
     static const char subject[] = "certificate";
     const char *base64 = json_text(json_find(secret, "data", "tls.crt", nullptr));
     cleanup_certificate_chain struct certificate_chain chain = {0};
@@ -107,7 +107,7 @@ static void judge_leaf(struct check_report *report, yyjson_val *secret,
         check_advise(report, "The operator makes both fit within seconds: see whether it runs, and what it "
                              "says.");
     } else {
-        judge_lifetime(report, subject, leaf);
+        evaluate_lifetime(report, subject, leaf);
     }
 }
 
@@ -118,7 +118,7 @@ static void check_leaf(struct check_context *context, struct check_report *repor
     const struct check_options *options = context->options;
     if (check_get(context, &kube_secrets, options->namespace, options->webhook_secret, nullptr, &document,
                   &e)) {
-        judge_leaf(report, yyjson_doc_get_root(document), bundle);
+        evaluate_leaf(report, yyjson_doc_get_root(document), bundle);
     } else if (e.class == ERROR_NOT_FOUND) {
         check_note(report, CHECK_WARN, "certificate", "there is no Secret %s/%s", options->namespace,
                    options->webhook_secret);

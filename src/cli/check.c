@@ -55,7 +55,7 @@ static bool set_timeout(void *target, const char *name, const char *text, struct
 
 static bool set_namespaces(void *target, const char *name, const char *text, struct error *e) {
     struct arguments *arguments = target;
-    text_list_free(&arguments->namespaces);
+    text_list_done(&arguments->namespaces);
     if (!text_split(text, &arguments->namespaces, e)) {
         return false;
     }
@@ -165,6 +165,6 @@ int verb_check(char *const *arguments) {
     } else {
         status = read.help ? show_help() : run(&read);
     }
-    text_list_free(&read.namespaces);
+    text_list_done(&read.namespaces);
     return status;
 }

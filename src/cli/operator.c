@@ -1,5 +1,5 @@
 // qubesec operator: the controller.
-#include "base/crash_point.h"
+#include "base/failpoint.h"
 #include "cli/verbs.h"
 #include "kinds/table.h"
 #include "operator/manager.h"
@@ -22,7 +22,7 @@ static int show_help(void) {
 int verb_operator(char *const *arguments) {
     struct settings settings;
     struct error e;
-    if (!settings_read(arguments, &settings, &e) || !crash_points_arm(&e)) {
+    if (!settings_read(arguments, &settings, &e) || !failpoints_arm(&e)) {
         fprintf(stderr, "qubesec operator: %s\n", e.message);
         return 2;
     }

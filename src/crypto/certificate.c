@@ -132,7 +132,7 @@ bool certificate_chain_read(const struct secret *pem, struct certificate_chain *
                                   &ret_chain->count, e);
 }
 
-void certificate_chain_free(struct certificate_chain *chain) {
+void certificate_chain_done(struct certificate_chain *chain) {
     certificate_free_chain(chain->certificates, chain->count);
     *chain = (struct certificate_chain){0};
 }

@@ -92,8 +92,8 @@ struct certificate_chain {
 // As certificate_read_chain; ret_chain is to be freed by the caller.
 [[nodiscard]] bool certificate_chain_read(const struct secret *pem, struct certificate_chain *ret_chain,
                                           struct error *e);
-void certificate_chain_free(struct certificate_chain *chain); // what is in it
-#define cleanup_certificate_chain [[gnu::cleanup(certificate_chain_free)]]
+void certificate_chain_done(struct certificate_chain *chain); // what is in it
+#define cleanup_certificate_chain [[gnu::cleanup(certificate_chain_done)]]
 
 // Another one of the same content; *ret_copy is owned. Errors: NO_MEMORY.
 [[nodiscard]] bool certificate_copy(const struct certificate *certificate, struct certificate **ret_copy,

@@ -289,7 +289,7 @@ bool san_equals(const struct san *one, const struct san *other) {
     return one->type == other->type && strcmp(one->text, other->text) == 0;
 }
 
-void san_free(struct san *san) {
+void san_done(struct san *san) {
     memory_free(san->text);
     *san = (struct san){0};
 }

@@ -36,4 +36,4 @@ struct san {
 // Whether both are the same name.
 bool san_equals(const struct san *one, const struct san *other);
 
-void san_free(struct san *san); // what is in it; it may be zeroed
+void san_done(struct san *san); // what is in it; it may be zeroed

@@ -45,7 +45,7 @@ bool decode_object(const struct kind *kind, const char *name, yyjson_val *root, 
     return decode_spec(kind, name, yyjson_obj_get(root, "spec"), nullptr, nullptr, decoded, e);
 }
 
-void decoded_free(struct decoded *decoded) {
+void decoded_done(struct decoded *decoded) {
     if (decoded->spec != nullptr && decoded->kind->free_spec != nullptr) {
         decoded->kind->free_spec(decoded->spec);
     }

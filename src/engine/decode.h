@@ -24,5 +24,5 @@ struct decoded {
 [[nodiscard]] bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec,
                                spec_listener *listener, void *context, struct decoded *decoded,
                                struct error *e);
-void decoded_free(struct decoded *decoded);
-#define cleanup_decoded [[gnu::cleanup(decoded_free)]]
+void decoded_done(struct decoded *decoded);
+#define cleanup_decoded [[gnu::cleanup(decoded_done)]]

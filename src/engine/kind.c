@@ -13,14 +13,15 @@ const char *kind_entry(const struct kind *kind, const void *spec, size_t index) 
 }
 
 const char *kind_metadata_entry(const struct kind *kind) {
-    return kind->metadata_entry != nullptr ? kind->metadata_entry : "metadata";
+    return kind->provenance_entry != nullptr ? kind->provenance_entry : "metadata";
 }
 
-struct fixed_field fixed_algorithm(const struct algorithm *algorithm) {
-    return (struct fixed_field){.field = "algorithm", .text = algorithm == nullptr ? "" : algorithm->name};
+struct immutable_field immutable_algorithm(const struct algorithm *algorithm) {
+    return (struct immutable_field){.field = "algorithm",
+                                    .text = algorithm == nullptr ? "" : algorithm->name};
 }
 
-bool fixed_equals(const struct fixed_field *one, const struct fixed_field *other) {
+bool immutable_equals(const struct immutable_field *one, const struct immutable_field *other) {
     const char *text = one->text == nullptr ? "" : one->text;
     const char *other_text = other->text == nullptr ? "" : other->text;
     int order = one->is_hex ? strcasecmp(text, other_text) : strcmp(text, other_text);
@@ -49,29 +50,29 @@ bool kind_normalize(const struct kind *kind, const void *spec, const struct inpu
 }
 
 bool kind_produce(const struct kind *kind, const void *spec, const struct input *inputs,
-                  const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
+                  const struct produce_context *context, struct secret_data *data, const char **ret_algorithm,
                   struct error *e) {
     (void)memory_take_failure();
-    return trust(kind->produce(spec, inputs, occasion, data, ret_algorithm, e), kind, e);
+    return trust(kind->produce(spec, inputs, context, data, ret_algorithm, e), kind, e);
 }
 
 bool kind_repair(const struct kind *kind, const void *spec, const struct input *inputs,
-                 const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
+                 const struct produce_context *context, struct secret_data *data, const char **ret_algorithm,
                  struct error *e) {
     (void)memory_take_failure();
-    return trust(kind->repair(spec, inputs, occasion, data, ret_algorithm, e), kind, e);
+    return trust(kind->repair(spec, inputs, context, data, ret_algorithm, e), kind, e);
 }
 
 bool kind_inspect(const struct kind *kind, const void *spec, const struct secret_data *data,
-                  const struct metadata *metadata, const struct occasion *occasion, struct report *report,
-                  struct error *e) {
+                  const struct provenance *provenance, const struct produce_context *context,
+                  struct report *report, struct error *e) {
     (void)memory_take_failure();
-    return trust(kind->inspect(spec, data, metadata, occasion, report, e), kind, e);
+    return trust(kind->inspect(spec, data, provenance, context, report, e), kind, e);
 }
 
-bool kind_judge(const struct kind *kind, const void *spec, const struct input *inputs,
-                const struct occasion *occasion, struct report *report, const char **ret_algorithm,
-                struct error *e) {
+bool kind_evaluate(const struct kind *kind, const void *spec, const struct input *inputs,
+                   const struct produce_context *context, struct report *report, const char **ret_algorithm,
+                   struct error *e) {
     (void)memory_take_failure();
-    return trust(kind->judge(spec, inputs, occasion, report, ret_algorithm, e), kind, e);
+    return trust(kind->evaluate(spec, inputs, context, report, ret_algorithm, e), kind, e);
 }

@@ -4,11 +4,11 @@
 #pragma once
 
 #include "crypto/fingerprint.h"
-#include "engine/metadata.h"
+#include "engine/provenance.h"
 #include "engine/secret_data.h"
 #include "engine/spec.h"
 
-enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_FIXED_MAX = 5 };
+enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_IMMUTABLE_MAX = 5 };
 
 // One place where an input may come from.
 struct input_source {
@@ -47,7 +47,7 @@ struct input {
 };
 
 // A field that stays as it was made, in its canonical form: another spelling of the same is no change.
-struct fixed_field {
+struct immutable_field {
     const char *field; // "numBytes"
     const char *alias; // its other name; NULL: none
     const char *text;  // NULL is the same as ""
@@ -56,10 +56,10 @@ struct fixed_field {
 };
 
 // The algorithm of a spec; NULL: it names none.
-struct fixed_field fixed_algorithm(const struct algorithm *algorithm);
+struct immutable_field immutable_algorithm(const struct algorithm *algorithm);
 
 // Whether both hold the same.
-bool fixed_equals(const struct fixed_field *one, const struct fixed_field *other);
+bool immutable_equals(const struct immutable_field *one, const struct immutable_field *other);
 
 // What the object's status says of the output that was verified last. Texts are borrowed, "" where it says
 // nothing.
@@ -73,7 +73,7 @@ struct record {
 };
 
 // What surrounds the making or checking of an output.
-struct occasion {
+struct produce_context {
     int64_t now;                // of the wall clock, in seconds since 1970
     const char *secret_name;    // the output Secret's
     const struct input *inputs; // those of the object, as list_inputs has them; one may not be loaded
@@ -81,12 +81,12 @@ struct occasion {
 
     // What the output Secret holds, not checked; NULL: nothing. Its metadata; NULL: that cannot be read.
     const struct secret_data *previous;
-    const struct metadata *previous_metadata;
+    const struct provenance *previous_provenance;
     bool previous_is_current; // it was made from the present spec and the present inputs, as far as is known
     bool may_lose_key;        // what cannot be made again is gone, and something new may take its place
 };
 
-// What a kind says of an output Secret that is as it should be, or, if it has none, of its judgement.
+// What a kind says of an output Secret that is as it should be, or, if it has none, of its evaluation.
 struct report {
     char fingerprint[FINGERPRINT_SIZE]; // "": none is shown
     char digest[DIGEST_TEXT_SIZE];      // of what is public; "": nothing is
@@ -94,7 +94,7 @@ struct report {
     const char *warning_reason; // of the Event that tells the same when the output was made; NULL: no Event
     yyjson_mut_doc *status;     // the kind's own status fields, an object; made by the caller
 
-    // Of a judgement: how it ended, all static. NULL: "Success", and the usual reason and message.
+    // Of a evaluation: how it ended, all static. NULL: "Success", and the usual reason and message.
     const char *outcome; // status.status: "Valid"
     const char *reason;  // of the Ready condition
     const char *message;
@@ -112,16 +112,16 @@ struct kind {
     const char *short_name;
     const char *standard; // what the output follows: "FIPS 203"
     // The output Secret's entries, NULL-terminated, besides metadata; NULL: there is no output Secret, but a
-    // judgement.
+    // evaluation.
     const char *const *entries;
     // The name of the output's only entry, for a kind whose spec chooses it; NULL: it is as entries says.
     const char *(*name_entry)(const void *spec);
-    const char *metadata_entry; // NULL: "metadata"
-    const char *secret_type;    // NULL: "Opaque"
-    const char *secret_suffix;  // what is put after the object's name for the output Secret's default name
-    const char *precious;       // what people would miss if the output were another one; NULL: nothing
-    bool is_made_once;          // no edit of the spec and no other input makes it anew
-    bool is_public;             // of the output something is public, so that its status has a digest
+    const char *provenance_entry; // NULL: "metadata"
+    const char *secret_type;      // NULL: "Opaque"
+    const char *secret_suffix;    // what is put after the object's name for the output Secret's default name
+    const char *precious;         // what people would miss if the output were another one; NULL: nothing
+    bool is_made_once;            // no edit of the spec and no other input makes it anew
+    bool is_public;               // of the output something is public, so that its status has a digest
 
     // Reads and checks spec into a zeroed struct of spec_size bytes, which borrows from the spec's document.
     // Every fault goes to the reader.
@@ -130,7 +130,7 @@ struct kind {
 
     // Fills fields with what cannot be changed once the object is there, besides the output Secret's name:
     // the same fields in the same order for every spec; returns how many. NULL: there are none.
-    size_t (*list_fixed)(const void *spec, struct fixed_field fields[KIND_FIXED_MAX]);
+    size_t (*list_immutable)(const void *spec, struct immutable_field fields[KIND_IMMUTABLE_MAX]);
 
     // Frees what decode has allocated within spec, which may be half filled; NULL: nothing.
     void (*free_spec)(void *spec);
@@ -147,22 +147,22 @@ struct kind {
     // Whether producing or judging takes seconds; NULL: it never does.
     bool (*is_slow)(const void *spec, const struct input *inputs);
 
-    // Appends to recipe whatever of spec decides the output, besides algorithm and inputs; NULL: nothing
+    // Appends to parameters whatever of spec decides the output, besides algorithm and inputs; NULL: nothing
     // does. What is stored is compared with it after an upgrade too: the text for a spec must never change.
-    bool (*describe_recipe)(const void *spec, struct buffer *recipe, struct error *e);
+    bool (*describe_parameters)(const void *spec, struct buffer *parameters, struct error *e);
 
     // Makes the output from spec and inputs (in the order of list_inputs) into data, which is empty;
     // *ret_algorithm: the canonical name, static. Errors: INVALID_SPEC (an input that cannot be used),
     // KEY_MISMATCH (inputs that are not of one key), KEY_LOST and KEY_MISMATCH as of repair (where something
     // of the previous output is kept), CRYPTO, NO_MEMORY.
-    bool (*produce)(const void *spec, const struct input *inputs, const struct occasion *occasion,
+    bool (*produce)(const void *spec, const struct input *inputs, const struct produce_context *context,
                     struct secret_data *data, const char **ret_algorithm, struct error *e);
 
     // For a kind whose output has what cannot be made again: makes the output's entries around what is sound
-    // of that in occasion->previous, into data, which is empty. NULL: all of it can be made again. Errors:
+    // of that in context->previous, into data, which is empty. NULL: all of it can be made again. Errors:
     // KEY_LOST (nothing of it is sound), KEY_MISMATCH (two forms of it are sound and differ), those of
     // produce.
-    bool (*repair)(const void *spec, const struct input *inputs, const struct occasion *occasion,
+    bool (*repair)(const void *spec, const struct input *inputs, const struct produce_context *context,
                    struct secret_data *data, const char **ret_algorithm, struct error *e);
 
     // What can be had from nowhere any more when after takes the place of before, static; NULL: nothing. For
@@ -175,13 +175,13 @@ struct kind {
 
     // Checks an output, new or stored: complete, right lengths, keys that belong together, what spec asks
     // for. Fills report. Errors: CRYPTO (says what is wrong), NO_MEMORY.
-    bool (*inspect)(const void *spec, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *occasion, struct report *report, struct error *e);
+    bool (*inspect)(const void *spec, const struct secret_data *data, const struct provenance *provenance,
+                    const struct produce_context *context, struct report *report, struct error *e);
 
-    // For a kind without an output Secret, in place of the last two: judges the inputs. Fills report. Errors:
-    // as of produce.
-    bool (*judge)(const void *spec, const struct input *inputs, const struct occasion *occasion,
-                  struct report *report, const char **ret_algorithm, struct error *e);
+    // For a kind without an output Secret, in place of the last two: evaluates the inputs. Fills report.
+    // Errors: as of produce.
+    bool (*evaluate)(const void *spec, const struct input *inputs, const struct produce_context *context,
+                     struct report *report, const char **ret_algorithm, struct error *e);
 };
 
 // The names of the output Secret's entries for that spec, besides metadata: entry number index, NULL after
@@ -195,17 +195,17 @@ const char *kind_metadata_entry(const struct kind *kind);
 [[nodiscard]] bool kind_normalize(const struct kind *kind, const void *spec, const struct input *inputs,
                                   size_t index, struct secret **ret_bytes, struct error *e);
 [[nodiscard]] bool kind_produce(const struct kind *kind, const void *spec, const struct input *inputs,
-                                const struct occasion *occasion, struct secret_data *data,
+                                const struct produce_context *context, struct secret_data *data,
                                 const char **ret_algorithm, struct error *e);
 [[nodiscard]] bool kind_repair(const struct kind *kind, const void *spec, const struct input *inputs,
-                               const struct occasion *occasion, struct secret_data *data,
+                               const struct produce_context *context, struct secret_data *data,
                                const char **ret_algorithm, struct error *e);
 [[nodiscard]] bool kind_inspect(const struct kind *kind, const void *spec, const struct secret_data *data,
-                                const struct metadata *metadata, const struct occasion *occasion,
+                                const struct provenance *provenance, const struct produce_context *context,
                                 struct report *report, struct error *e);
-[[nodiscard]] bool kind_judge(const struct kind *kind, const void *spec, const struct input *inputs,
-                              const struct occasion *occasion, struct report *report,
-                              const char **ret_algorithm, struct error *e);
+[[nodiscard]] bool kind_evaluate(const struct kind *kind, const void *spec, const struct input *inputs,
+                                 const struct produce_context *context, struct report *report,
+                                 const char **ret_algorithm, struct error *e);
 
 // Adds a member to report's status; field is borrowed as long as it. Memory that is out shows when it is
 // written. A time is in seconds since 1970.

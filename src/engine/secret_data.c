@@ -66,7 +66,7 @@ bool secret_data_damaged(const char *key, struct error *e) {
     return error_wrap(e, "the Secret's entry %s", key);
 }
 
-void secret_data_free(struct secret_data *data) {
+void secret_data_done(struct secret_data *data) {
     for (size_t i = 0; i < data->count; i++) {
         secret_free(data->entries[i].value);
     }

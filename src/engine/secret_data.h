@@ -40,5 +40,5 @@ const struct secret *secret_data_get(const struct secret_data *data, const char 
 bool secret_data_damaged(const char *key, struct error *e);
 
 // Frees all entries; data is empty afterwards.
-void secret_data_free(struct secret_data *data);
-#define cleanup_secret_data [[gnu::cleanup(secret_data_free)]]
+void secret_data_done(struct secret_data *data);
+#define cleanup_secret_data [[gnu::cleanup(secret_data_done)]]

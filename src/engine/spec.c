@@ -39,7 +39,7 @@ static void note_fault(struct spec_reader *reader, char *sentence) {
     reader->fault_count++;
 }
 
-void spec_fault(struct spec_reader *reader, const char *format, ...) {
+void spec_field_error(struct spec_reader *reader, const char *format, ...) {
     char sentence[SENTENCE_SIZE];
     va_list arguments;
     va_start(arguments, format);
@@ -91,7 +91,7 @@ void spec_begin(struct spec_reader *reader, yyjson_val *spec) {
     if (reader->spec != nullptr && !yyjson_is_obj(spec)) {
         char found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(spec, found);
-        spec_fault(reader, ": must be an object, not %s", found);
+        spec_field_error(reader, ": must be an object, not %s", found);
     }
 }
 
@@ -108,12 +108,12 @@ static const char *text_of(struct spec_reader *reader, const char *field, yyjson
     if (text == nullptr) {
         char found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(value, found);
-        spec_fault(reader, "%s: must be a text, not %s", field, found);
+        spec_field_error(reader, "%s: must be a text, not %s", field, found);
         return nullptr;
     }
     if (yyjson_get_len(value) > max || strlen(text) != yyjson_get_len(value)) {
-        spec_fault(reader, "%s: must be a text of at most %zu bytes without NUL; it has %zu", field, max,
-                   yyjson_get_len(value));
+        spec_field_error(reader, "%s: must be a text of at most %zu bytes without NUL; it has %zu", field,
+                         max, yyjson_get_len(value));
         return nullptr;
     }
     return text;
@@ -131,8 +131,8 @@ const char *spec_text_alias(struct spec_reader *reader, const char *field, const
     const char *text = spec_text(reader, field, max);
     const char *other = spec_text(reader, alias, max);
     if (text != nullptr && other != nullptr && strcmp(text, other) != 0) {
-        spec_fault(reader, "%s: %.*s and its other name %s: %.*s differ; give one of them", field,
-                   spec_shown_length(text), text, alias, spec_shown_length(other), other);
+        spec_field_error(reader, "%s: %.*s and its other name %s: %.*s differ; give one of them", field,
+                         spec_shown_length(text), text, alias, spec_shown_length(other), other);
     }
     if (other != nullptr) {
         warn_of_alias(reader, alias, field);
@@ -149,8 +149,8 @@ int64_t spec_integer(struct spec_reader *reader, const char *field, const char *
         char other_found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(value, found);
         spec_describe_value(other, other_found);
-        spec_fault(reader, "%s: %s and its other name %s: %s differ; give one of them", field, found, alias,
-                   other_found);
+        spec_field_error(reader, "%s: %s and its other name %s: %s differ; give one of them", field, found,
+                         alias, other_found);
     }
     if (other != nullptr) {
         warn_of_alias(reader, alias, field);
@@ -165,11 +165,11 @@ int64_t spec_integer(struct spec_reader *reader, const char *field, const char *
     int64_t number = json_integer(value, min - 1);
     spec_describe_value(value, found);
     if (!yyjson_is_int(value)) {
-        spec_fault(reader, "%s: must be a whole number, not %s", field, found);
+        spec_field_error(reader, "%s: must be a whole number, not %s", field, found);
         return fallback;
     }
     if (number < min || number > max) {
-        spec_fault(reader, "%s: %s is not between %" PRId64 " and %" PRId64, field, found, min, max);
+        spec_field_error(reader, "%s: %s is not between %" PRId64 " and %" PRId64, field, found, min, max);
         return fallback;
     }
     return number;
@@ -188,8 +188,8 @@ static const char *choose(struct spec_reader *reader, const char *field, const c
         }
         (void)buffer_append_format(&allowed, &ignored, "%s%s", allowed.length > 0 ? ", " : "", choices[i]);
     }
-    spec_fault(reader, "%s: %.*s is not one of %s", field, spec_shown_length(text), text,
-               buffer_text(&allowed));
+    spec_field_error(reader, "%s: %.*s is not one of %s", field, spec_shown_length(text), text,
+                     buffer_text(&allowed));
     return choices[0];
 }
 
@@ -206,7 +206,7 @@ const char *spec_member_choice(struct spec_reader *reader, const char *field, co
     if (object != nullptr && !yyjson_is_obj(object)) {
         char found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(object, found);
-        spec_fault(reader, "%s: must be an object, not %s", field, found);
+        spec_field_error(reader, "%s: must be an object, not %s", field, found);
     }
     return choose(reader, path, text_of(reader, path, yyjson_is_null(value) ? nullptr : value, SPEC_NAME_MAX),
                   choices);
@@ -217,7 +217,7 @@ size_t spec_text_list(struct spec_reader *reader, const char *field, size_t max_
     yyjson_val *list = spec_value(reader, field);
     size_t taken = 0;
     if (list != nullptr && (!yyjson_is_arr(list) || yyjson_arr_size(list) > max_count)) {
-        spec_fault(reader, "%s: must be a list of at most %zu texts", field, max_count);
+        spec_field_error(reader, "%s: must be a list of at most %zu texts", field, max_count);
         return 0;
     }
     size_t index;
@@ -272,13 +272,13 @@ int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min
         return 0;
     }
     if (!spec_parse_duration(text, &seconds)) {
-        spec_fault(reader, "%s: \"%.*s\" is not a length of time such as 90m, 1h30m or 2160h", field,
-                   spec_shown_length(text), text);
+        spec_field_error(reader, "%s: \"%.*s\" is not a length of time such as 90m, 1h30m or 2160h", field,
+                         spec_shown_length(text), text);
         return 0;
     }
     if (seconds < min || seconds > max) {
-        spec_fault(reader, "%s: %.*s is not between %" PRId64 " s and %" PRId64 " s", field,
-                   spec_shown_length(text), text, min, max);
+        spec_field_error(reader, "%s: %.*s is not between %" PRId64 " s and %" PRId64 " s", field,
+                         spec_shown_length(text), text, min, max);
         return 0;
     }
     return seconds;
@@ -287,7 +287,7 @@ int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min
 const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, size_t max) {
     yyjson_val *value = spec_value(reader, field);
     if (value != nullptr && !yyjson_is_str(value)) { // which may be a key, and is not repeated
-        spec_fault(reader, "%s: must be a text of hexadecimal digits", field);
+        spec_field_error(reader, "%s: must be a text of hexadecimal digits", field);
         return nullptr;
     }
     const char *text = text_of(reader, field, value, 2 * max);
@@ -296,12 +296,12 @@ const char *spec_hex(struct spec_reader *reader, const char *field, size_t min, 
     }
     size_t digits = strspn(text, "0123456789abcdefABCDEF");
     if (text[digits] != '\0') {
-        spec_fault(reader, "%s: must be hexadecimal; character %zu is not", field, digits + 1);
+        spec_field_error(reader, "%s: must be hexadecimal; character %zu is not", field, digits + 1);
         return nullptr;
     }
     if (digits % 2 != 0 || digits < 2 * min) {
-        spec_fault(reader, "%s: has %zu hexadecimal digits; an even number from %zu to %zu is allowed", field,
-                   digits, 2 * min, 2 * max);
+        spec_field_error(reader, "%s: has %zu hexadecimal digits; an even number from %zu to %zu is allowed",
+                         field, digits, 2 * min, 2 * max);
         return nullptr;
     }
     return text;
@@ -345,12 +345,12 @@ const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorith
         cleanup_buffer struct buffer names = buffer_create(1024);
         struct error ignored;
         (void)algorithm_describe_names(family, &names, &ignored);
-        spec_fault(reader, "algorithm: %s is not one of %s", name, buffer_text(&names));
+        spec_field_error(reader, "algorithm: %s is not one of %s", name, buffer_text(&names));
         return nullptr;
     }
     if (!algorithm_check_available(algorithm, &e)) {
         reader->out_of_memory = reader->out_of_memory || e.class == ERROR_NO_MEMORY;
-        spec_fault(reader, "algorithm: %s", e.message);
+        spec_field_error(reader, "algorithm: %s", e.message);
     }
     warn_of_algorithm(reader, algorithm, name);
     return algorithm;
@@ -392,12 +392,12 @@ static void refuse_kind(struct spec_reader *reader, const char *field, const cha
     for (const struct input_source *source = sources; source->kind != nullptr; source++) {
         (void)buffer_append_format(&allowed, &ignored, "%s%s", source != sources ? ", " : "", source->kind);
     }
-    spec_fault(reader, "%s.kind: %s is not one of %s", field, kind, buffer_text(&allowed));
+    spec_field_error(reader, "%s.kind: %s is not one of %s", field, kind, buffer_text(&allowed));
 }
 
 static void refuse_key(struct spec_reader *reader, const char *field, const char *key) {
-    spec_fault(reader, "%s: \"%.*s\" is not the name of an entry: letters, digits, '-', '_' and '.'", field,
-               spec_shown_length(key), key);
+    spec_field_error(reader, "%s: \"%.*s\" is not the name of an entry: letters, digits, '-', '_' and '.'",
+                     field, spec_shown_length(key), key);
 }
 
 static void check_key(struct spec_reader *reader, const char *field, const char *key) {
@@ -414,9 +414,10 @@ static void check_kind(struct spec_reader *reader, const char *field, const stru
     if (!meaning.found) {
         refuse_kind(reader, field, reference->kind, sources);
     } else if (meaning.needs_key && reference->kind != nullptr && reference->key == nullptr) {
-        spec_fault(reader, "%s.key: is required with kind %s", field, reference->kind);
+        spec_field_error(reader, "%s.key: is required with kind %s", field, reference->kind);
     } else if (!meaning.takes_key && reference->key != nullptr) {
-        spec_fault(reader, "%s.key: goes only with kind Secret or ConfigMap; remove it, or set kind", field);
+        spec_field_error(reader, "%s.key: goes only with kind Secret or ConfigMap; remove it, or set kind",
+                         field);
     }
 }
 
@@ -437,15 +438,15 @@ bool spec_is_dns_name(const char *text) {
 // Only what can be a name is asked for: a path such as "." would mean something else.
 static void check_names(struct spec_reader *reader, const char *field, const struct reference *reference) {
     if (reference->name == nullptr) {
-        spec_fault(reader, "%s.name: is required", field);
+        spec_field_error(reader, "%s.name: is required", field);
     } else if (!spec_is_dns_name(reference->name)) {
-        spec_fault(reader, "%s.name: \"%.*s\" is not the name of an object", field,
-                   spec_shown_length(reference->name), reference->name);
+        spec_field_error(reader, "%s.name: \"%.*s\" is not the name of an object", field,
+                         spec_shown_length(reference->name), reference->name);
     }
     if (reference->namespace != nullptr &&
         (!spec_is_dns_name(reference->namespace) || strchr(reference->namespace, '.') != nullptr)) {
-        spec_fault(reader, "%s.namespace: \"%.*s\" is not the name of a namespace", field,
-                   spec_shown_length(reference->namespace), reference->namespace);
+        spec_field_error(reader, "%s.namespace: \"%.*s\" is not the name of a namespace", field,
+                         spec_shown_length(reference->namespace), reference->namespace);
     }
 }
 
@@ -454,14 +455,14 @@ struct reference spec_reference(struct spec_reader *reader, const char *field,
     yyjson_val *value = spec_value(reader, field);
     if (value == nullptr) {
         if (required) {
-            spec_fault(reader, "%s: is required", field);
+            spec_field_error(reader, "%s: is required", field);
         }
         return (struct reference){0};
     }
     if (!yyjson_is_obj(value)) {
         char found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(value, found);
-        spec_fault(reader, "%s: must be an object with a name, not %s", field, found);
+        spec_field_error(reader, "%s: must be an object with a name, not %s", field, found);
         return (struct reference){0};
     }
     struct reference reference = {
@@ -485,8 +486,9 @@ void spec_reference_key(struct spec_reader *reader, const char *field, const cha
     if (!spec_is_data_key(key)) {
         refuse_key(reader, key_field, key);
     } else if (reference->key != nullptr && strcmp(reference->key, key) != 0) {
-        spec_fault(reader, "%s.key: %.*s and its other name %s: %.*s differ; give one of them", field,
-                   spec_shown_length(reference->key), reference->key, key_field, spec_shown_length(key), key);
+        spec_field_error(reader, "%s.key: %.*s and its other name %s: %.*s differ; give one of them", field,
+                         spec_shown_length(reference->key), reference->key, key_field, spec_shown_length(key),
+                         key);
     } else {
         reference->key = key;
     }
@@ -505,6 +507,6 @@ bool spec_finish(struct spec_reader *reader, struct error *e) {
     } else if (reader->fault_count > 0) {
         error_set(e, ERROR_INVALID_SPEC, "%s", buffer_text(&reader->faults));
     }
-    buffer_free(&reader->faults);
+    buffer_done(&reader->faults);
     return !unknown && reader->fault_count == 0;
 }

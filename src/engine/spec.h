@@ -48,7 +48,7 @@ struct common_spec {
 void spec_begin(struct spec_reader *reader, yyjson_val *spec);
 
 // Notes a fault: "spec." + the formatted text, which begins with a field's name and ": ".
-[[gnu::format(printf, 2, 3)]] void spec_fault(struct spec_reader *reader, const char *format, ...);
+[[gnu::format(printf, 2, 3)]] void spec_field_error(struct spec_reader *reader, const char *format, ...);
 
 // Notes, in the same form, something that is allowed but seldom wise. It is shown to whoever writes the
 // object, and may be cut after 256 bytes; it must not repeat what could be a key.

@@ -52,28 +52,29 @@ static void check_entry(struct spec_reader *reader, const char *name, bool is_la
     const char *text = yyjson_get_str(value);
     int shown = spec_shown_length(key);
     if (is_reserved(key)) {
-        spec_fault(reader, "secretTemplate.%s: %.*s is set by the operator itself", name, shown, key);
+        spec_field_error(reader, "secretTemplate.%s: %.*s is set by the operator itself", name, shown, key);
     } else if (!is_label_key(key)) {
-        spec_fault(reader,
-                   "secretTemplate.%s: \"%.*s\" is not a key: NAME or PREFIX/NAME, where NAME has at most %d "
-                   "letters, digits, '-', '_' and '.', and PREFIX is a DNS name",
-                   name, shown, key, SPEC_LABEL_MAX);
+        spec_field_error(
+            reader,
+            "secretTemplate.%s: \"%.*s\" is not a key: NAME or PREFIX/NAME, where NAME has at most %d "
+            "letters, digits, '-', '_' and '.', and PREFIX is a DNS name",
+            name, shown, key, SPEC_LABEL_MAX);
     }
     if (text == nullptr) {
         char found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(value, found);
-        spec_fault(reader, "secretTemplate.%s: the value of %.*s must be a text, not %s", name, shown, key,
-                   found);
+        spec_field_error(reader, "secretTemplate.%s: the value of %.*s must be a text, not %s", name, shown,
+                         key, found);
     } else if (is_label && yyjson_get_len(value) > 0 &&
                (strlen(text) != yyjson_get_len(value) || !is_label_text(text))) {
-        spec_fault(
+        spec_field_error(
             reader,
             "secretTemplate.%s: the value of %.*s has at most %d letters, digits, '-', '_' and '.', and "
             "a letter or digit at both ends",
             name, shown, key, SPEC_LABEL_MAX);
     } else if (yyjson_get_len(value) > ANNOTATION_VALUE_MAX) {
-        spec_fault(reader, "secretTemplate.%s: the value of %.*s has %zu bytes; at most %d are allowed", name,
-                   shown, key, yyjson_get_len(value), ANNOTATION_VALUE_MAX);
+        spec_field_error(reader, "secretTemplate.%s: the value of %.*s has %zu bytes; at most %d are allowed",
+                         name, shown, key, yyjson_get_len(value), ANNOTATION_VALUE_MAX);
     }
 }
 
@@ -84,8 +85,8 @@ static yyjson_val *template_part(struct spec_reader *reader, yyjson_val *templat
         return nullptr;
     }
     if (!yyjson_is_obj(part) || yyjson_obj_size(part) > TEMPLATE_ENTRIES_MAX) {
-        spec_fault(reader, "secretTemplate.%s: must be an object of at most %d texts", name,
-                   TEMPLATE_ENTRIES_MAX);
+        spec_field_error(reader, "secretTemplate.%s: must be an object of at most %d texts", name,
+                         TEMPLATE_ENTRIES_MAX);
         return nullptr;
     }
     size_t before = reader->fault_count;
@@ -102,11 +103,12 @@ static yyjson_val *template_part(struct spec_reader *reader, yyjson_val *templat
 static const char *output_secret_name(struct spec_reader *reader) {
     const char *name = spec_text_alias(reader, "outputSecretName", "secretName", SPEC_NAME_MAX);
     if (name != nullptr && !spec_is_dns_name(name)) {
-        spec_fault(reader,
-                   "%s: \"%.*s\" is not a DNS name: lower-case letters, digits, '-' and '.', and a letter or "
-                   "digit at both ends",
-                   spec_value(reader, "outputSecretName") != nullptr ? "outputSecretName" : "secretName",
-                   spec_shown_length(name), name);
+        spec_field_error(
+            reader,
+            "%s: \"%.*s\" is not a DNS name: lower-case letters, digits, '-' and '.', and a letter or "
+            "digit at both ends",
+            spec_value(reader, "outputSecretName") != nullptr ? "outputSecretName" : "secretName",
+            spec_shown_length(name), name);
         return nullptr;
     }
     return name;
@@ -118,8 +120,8 @@ const char *spec_service_account(struct spec_reader *reader) {
         return "default";
     }
     if (!spec_is_dns_name(name)) {
-        spec_fault(reader, "serviceAccountName: \"%.*s\" is not the name of a ServiceAccount",
-                   spec_shown_length(name), name);
+        spec_field_error(reader, "serviceAccountName: \"%.*s\" is not the name of a ServiceAccount",
+                         spec_shown_length(name), name);
     }
     return name;
 }
@@ -130,7 +132,8 @@ struct common_spec spec_common(struct spec_reader *reader) {
     if (template != nullptr && !yyjson_is_obj(template)) {
         char found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(template, found);
-        spec_fault(reader, "secretTemplate: must be an object with labels and annotations, not %s", found);
+        spec_field_error(reader, "secretTemplate: must be an object with labels and annotations, not %s",
+                         found);
     }
     return (struct common_spec){
         .output_secret_name = output_secret_name(reader),

@@ -26,7 +26,7 @@ struct issuer {
 
 static void issuer_free(struct issuer *issuer) {
     pkey_free(issuer->key);
-    certificate_chain_free(&issuer->chain);
+    certificate_chain_done(&issuer->chain);
 }
 #define cleanup_issuer [[gnu::cleanup(issuer_free)]]
 
@@ -73,7 +73,7 @@ static bool issuer_check_verified(const struct input *parent, const struct certi
         return true;
     }
     return certificate_append_der(certificate, &der, e) && digest_format(der.data, der.length, digest, e) &&
-           (metadata_same_digest(parent->verified, digest) ||
+           (provenance_same_digest(parent->verified, digest) ||
             error_set(e, ERROR_NOT_FOUND,
                       "spec.parentCARef: the CA's Secret holds another certificate than the CA has verified; "
                       "waiting for it to do so"));
@@ -222,29 +222,29 @@ static bool add_output(const struct certificate *leaf, const struct issuer *issu
 }
 
 static bool issue(const struct certificate_spec *spec, const struct issuer *issuer,
-                  const struct occasion *occasion, struct secret_data *data, struct error *e) {
+                  const struct produce_context *context, struct secret_data *data, struct error *e) {
     const struct certificate *parent = issuer == nullptr ? nullptr : issuer_certificate(issuer);
     int path_length = spec->path_length;
     cleanup_pkey struct pkey *pkey = nullptr;
     cleanup_certificate struct certificate *leaf = nullptr;
     if (parent != nullptr &&
         (!issuer_check_path(spec, issuer, &path_length, e) || !issuer_check_purposes(spec, issuer, e) ||
-         !issuer_check_times(parent, occasion->now, e))) {
+         !issuer_check_times(parent, context->now, e))) {
         return false;
     }
-    struct certificate_template template = make_template(spec, path_length, parent, occasion->now);
-    return certificate_key_choose(spec, occasion, &pkey, e) &&
+    struct certificate_template template = make_template(spec, path_length, parent, context->now);
+    return certificate_key_choose(spec, context, &pkey, e) &&
            certificate_issue(&template, pkey, parent, parent == nullptr ? nullptr : issuer->key, &leaf, e) &&
            add_output(leaf, issuer, pkey, data, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *occasion,
+static bool produce(const void *memory, const struct input *inputs, const struct produce_context *context,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct certificate_spec *spec = memory;
     cleanup_issuer struct issuer issuer = {0};
     bool has_parent = spec->parent.name != nullptr;
     if ((has_parent && !issuer_read(&inputs[0], &issuer, e)) ||
-        !issue(spec, has_parent ? &issuer : nullptr, occasion, data, e)) {
+        !issue(spec, has_parent ? &issuer : nullptr, context, data, e)) {
         return false;
     }
     *ret_algorithm = spec->algorithm->name;
@@ -263,9 +263,9 @@ struct stored {
 
 static void stored_free(struct stored *stored) {
     pkey_free(stored->pkey);
-    certificate_chain_free(&stored->chain);
-    certificate_chain_free(&stored->leaf);
-    certificate_chain_free(&stored->root);
+    certificate_chain_done(&stored->chain);
+    certificate_chain_done(&stored->leaf);
+    certificate_chain_done(&stored->root);
 }
 #define cleanup_stored [[gnu::cleanup(stored_free)]]
 
@@ -400,16 +400,16 @@ static void report_times(const struct certificate_spec *spec, const struct store
     }
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *occasion, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *provenance,
+                    const struct produce_context *context, struct report *report, struct error *e) {
     const struct certificate_spec *spec = memory;
     const struct secret *public_pem;
     cleanup_stored struct stored stored = {0};
-    if (strcmp(metadata->algorithm, spec->algorithm->name) != 0) {
-        return error_set(e, ERROR_CRYPTO, "the Secret holds a key of %s, not of %s", metadata->algorithm,
+    if (strcmp(provenance->algorithm, spec->algorithm->name) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret holds a key of %s, not of %s", provenance->algorithm,
                          spec->algorithm->name);
     }
-    if (!read_stored(spec, data, &stored, e) || !verify(spec, &stored, occasion->now, e) ||
+    if (!read_stored(spec, data, &stored, e) || !verify(spec, &stored, context->now, e) ||
         !secret_data_require(data, "pub.pem", &public_pem, e) ||
         !report_leaf(stored.chain.certificates[0], public_pem, report, e)) {
         return false;
@@ -421,39 +421,39 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
 // ---- putting right
 
 // Whether the metadata was written for that certificate; METADATA_SILENT: it cannot be read.
-static bool ask_metadata(const struct certificate *leaf, const struct metadata *metadata,
-                         enum metadata_word *ret_word, struct error *e) {
+static bool ask_metadata(const struct certificate *leaf, const struct provenance *provenance,
+                         enum provenance_word *ret_word, struct error *e) {
     cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);
     cleanup_secret struct secret *entry = nullptr;
-    if (metadata == nullptr) {
+    if (provenance == nullptr) {
         *ret_word = METADATA_SILENT;
         return true;
     }
     return certificate_append_pem(leaf, &pem, e) && secret_copy(pem.data, pem.length, &entry, e) &&
-           metadata_compare_entry(metadata, "cert.pem", entry, ret_word, e);
+           provenance_compare_entry(provenance, "cert.pem", entry, ret_word, e);
 }
 
 // Whether a certificate is known to be the one that was made: by its metadata, or else by the status. An
 // older one of the same key would be sound too.
-static bool is_known(const struct certificate *leaf, const struct occasion *occasion, bool *ret_known,
+static bool is_known(const struct certificate *leaf, const struct produce_context *context, bool *ret_known,
                      struct error *e) {
-    const struct record *record = &occasion->record;
+    const struct record *record = &context->record;
     const char *recorded = record->digest[0] != '\0' ? record->digest : record->fingerprint;
     cleanup_buffer struct buffer der = buffer_create(PEM_MAX);
     char digest[DIGEST_TEXT_SIZE];
-    enum metadata_word word;
-    if (!ask_metadata(leaf, occasion->previous_metadata, &word, e) ||
+    enum provenance_word word;
+    if (!ask_metadata(leaf, context->previous_provenance, &word, e) ||
         !certificate_append_der(leaf, &der, e) || !digest_format(der.data, der.length, digest, e)) {
         return false;
     }
-    *ret_known = word == METADATA_SAYS_SAME || metadata_same_digest(recorded, digest);
+    *ret_known = word == METADATA_SAYS_SAME || provenance_same_digest(recorded, digest);
     return true;
 }
 
 // The certificate in the entry, if it is for pkey and known; *ret_leaf is owned, NULL: it is none.
-static bool find_in_entry(const struct occasion *occasion, const char *key, const struct pkey *pkey,
+static bool find_in_entry(const struct produce_context *context, const char *key, const struct pkey *pkey,
                           struct certificate **ret_leaf, struct error *e) {
-    const struct secret *entry = secret_data_get(occasion->previous, key);
+    const struct secret *entry = secret_data_get(context->previous, key);
     cleanup_certificate_chain struct certificate_chain chain = {0};
     struct error unfit = {0};
     bool known = false;
@@ -464,7 +464,7 @@ static bool find_in_entry(const struct occasion *occasion, const char *key, cons
         *e = unfit;
         return false;
     }
-    return !fits || (is_known(chain.certificates[0], occasion, &known, e) &&
+    return !fits || (is_known(chain.certificates[0], context, &known, e) &&
                      (!known || certificate_copy(chain.certificates[0], ret_leaf, e)));
 }
 
@@ -477,30 +477,30 @@ static bool is_whole(const struct certificate_spec *spec, const struct secret_da
 
 // Makes the output around the previous certificate, if that is the one which is wanted. *ret_done: it was.
 static bool keep_certificate(const struct certificate_spec *spec, const struct issuer *issuer,
-                             const struct pkey *pkey, const struct occasion *occasion,
+                             const struct pkey *pkey, const struct produce_context *context,
                              struct secret_data *data, bool *ret_done, struct error *e) {
     cleanup_certificate struct certificate *leaf = nullptr;
     struct error unfit = {0};
     *ret_done = false;
-    if (!find_in_entry(occasion, "tls.crt", pkey, &leaf, e) ||
-        (leaf == nullptr && !find_in_entry(occasion, "cert.pem", pkey, &leaf, e))) {
+    if (!find_in_entry(context, "tls.crt", pkey, &leaf, e) ||
+        (leaf == nullptr && !find_in_entry(context, "cert.pem", pkey, &leaf, e))) {
         return false;
     }
-    if (leaf == nullptr || !occasion->previous_is_current) {
+    if (leaf == nullptr || !context->previous_is_current) {
         return true;
     }
     if (!add_output(leaf, issuer, pkey, data, e)) {
         return false;
     }
-    *ret_done = is_whole(spec, data, occasion->now, &unfit);
+    *ret_done = is_whole(spec, data, context->now, &unfit);
     if (!*ret_done) {
-        secret_data_free(data);
+        secret_data_done(data);
     }
     return unfit.class != ERROR_NO_MEMORY || error_no_memory(e, "a certificate");
 }
 
 // The key stays in any case, and the certificate too where it is sound and the one that is wanted.
-static bool repair(const void *memory, const struct input *inputs, const struct occasion *occasion,
+static bool repair(const void *memory, const struct input *inputs, const struct produce_context *context,
                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     struct certificate_spec spec = *(const struct certificate_spec *)memory;
     cleanup_issuer struct issuer issuer = {0};
@@ -508,11 +508,11 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
     const struct issuer *above = spec.parent.name != nullptr ? &issuer : nullptr;
     bool kept;
     spec.rotates_key = false;
-    if (!certificate_key_find(&spec, occasion->previous, &pkey, e) ||
-        !salvage_check_recorded(pkey, &occasion->record, e) ||
+    if (!certificate_key_find(&spec, context->previous, &pkey, e) ||
+        !salvage_check_recorded(pkey, &context->record, e) ||
         (above != nullptr && !issuer_read(&inputs[0], &issuer, e)) ||
-        !keep_certificate(&spec, above, pkey, occasion, data, &kept, e) ||
-        (!kept && !issue(&spec, above, occasion, data, e))) {
+        !keep_certificate(&spec, above, pkey, context, data, &kept, e) ||
+        (!kept && !issue(&spec, above, context, data, e))) {
         return false;
     }
     *ret_algorithm = spec.algorithm->name;
@@ -572,18 +572,18 @@ const struct kind kind_certificate = {
     .standard = "RFC 5280",
     .entries =
         (const char *const[]){"tls.crt", "tls.key", "ca.crt", "cert.pem", "key.pem", "pub.pem", nullptr},
-    .metadata_entry = "metadata.json",
+    .provenance_entry = "metadata.json",
     .secret_type = "kubernetes.io/tls",
     .secret_suffix = "-secret",
     .precious = "private key",
     .is_public = true,
     .spec_size = sizeof(struct certificate_spec),
     .decode = certificate_spec_decode,
-    .list_fixed = certificate_spec_list_fixed,
+    .list_immutable = certificate_spec_list_immutable,
     .free_spec = certificate_spec_free,
     .list_inputs = list_inputs,
     .is_slow = is_slow,
-    .describe_recipe = certificate_spec_describe,
+    .describe_parameters = certificate_spec_describe,
     .produce = produce,
     .repair = repair,
     .find_gone = find_gone,

@@ -90,17 +90,16 @@ static bool check_side(const struct certificate_spec *spec, const struct secret_
                      spec->type == CERTIFICATE_CA ? " not" : "");
 }
 
-bool certificate_key_choose(const struct certificate_spec *spec, const struct occasion *occasion,
+bool certificate_key_choose(const struct certificate_spec *spec, const struct produce_context *context,
                             struct pkey **ret_pkey, struct error *e) {
-    if (occasion->previous == nullptr || spec->rotates_key) {
+    if (context->previous == nullptr || spec->rotates_key) {
         return generate(spec, ret_pkey, e);
     }
     cleanup_pkey struct pkey *pkey = nullptr;
-    if (!certificate_key_find(spec, occasion->previous, &pkey, e)) {
-        return e->class == ERROR_KEY_LOST && occasion->may_lose_key && generate(spec, ret_pkey, e);
+    if (!certificate_key_find(spec, context->previous, &pkey, e)) {
+        return e->class == ERROR_KEY_LOST && context->may_lose_key && generate(spec, ret_pkey, e);
     }
-    if (!salvage_check_recorded(pkey, &occasion->record, e) ||
-        !check_side(spec, occasion->previous, pkey, e)) {
+    if (!salvage_check_recorded(pkey, &context->record, e) || !check_side(spec, context->previous, pkey, e)) {
         return false;
     }
     *ret_pkey = pkey;

@@ -11,8 +11,8 @@
                                         struct error *e);
 
 // The key for a new certificate: the previous one, unless there was none, or spec wants another one each
-// time, or it is lost and occasion allows that. *ret_pkey is owned. Errors: as of certificate_key_find,
+// time, or it is lost and context allows that. *ret_pkey is owned. Errors: as of certificate_key_find,
 // INVALID_SPEC (the algorithm is not available), CRYPTO, NO_MEMORY.
 [[nodiscard]] bool certificate_key_choose(const struct certificate_spec *spec,
-                                          const struct occasion *occasion, struct pkey **ret_pkey,
+                                          const struct produce_context *context, struct pkey **ret_pkey,
                                           struct error *e);

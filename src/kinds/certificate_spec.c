@@ -51,16 +51,16 @@ static void add_name(struct spec_reader *reader, struct certificate_spec *spec, 
     struct error e;
     if (!san_parse(text, &name, &e)) {
         reader->out_of_memory = reader->out_of_memory || e.class == ERROR_NO_MEMORY;
-        spec_fault(reader, "%s: \"%.64s\": %s", path, text, e.message);
+        spec_field_error(reader, "%s: \"%.64s\": %s", path, text, e.message);
         return;
     }
     if (has_name(spec, &name)) {
-        san_free(&name);
+        san_done(&name);
         return;
     }
     if (spec->name_count == CERTIFICATE_NAMES_MAX) {
-        san_free(&name);
-        spec_fault(reader, "%s: there are more than %d names", path, CERTIFICATE_NAMES_MAX);
+        san_done(&name);
+        spec_field_error(reader, "%s: there are more than %d names", path, CERTIFICATE_NAMES_MAX);
         return;
     }
     spec->names[spec->name_count++] = name;
@@ -82,7 +82,7 @@ static void add_domains(struct spec_reader *reader, struct certificate_spec *spe
             return;
         }
         if (name[0] == '\0') {
-            spec_fault(reader, "domain: has an empty name; names are divided by single commas");
+            spec_field_error(reader, "domain: has an empty name; names are divided by single commas");
         } else {
             add_name(reader, spec, "domain", name);
         }
@@ -184,7 +184,7 @@ static void check_subject(struct spec_reader *reader, const struct certificate_s
     struct error e;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (!certificate_check_subject(&parts[i], &e)) {
-            spec_fault(reader, "%s", e.message);
+            spec_field_error(reader, "%s", e.message);
         }
     }
 }
@@ -227,24 +227,25 @@ static void add_common_name(struct spec_reader *reader, struct certificate_spec 
         if (san.type == SAN_DNS || san.type == SAN_IP) {
             spec->names[spec->name_count++] = san;
         } else {
-            san_free(&san);
+            san_done(&san);
         }
     }
     reader->out_of_memory = reader->out_of_memory || e.class == ERROR_NO_MEMORY;
     if (spec->type == CERTIFICATE_SERVER && spec->name_count == 0) {
-        spec_fault(reader, "subjectAltNames: a server's certificate needs a host name or an address");
+        spec_field_error(reader, "subjectAltNames: a server's certificate needs a host name or an address");
     }
 }
 
 static void check_identity(struct spec_reader *reader, const struct certificate_spec *spec) {
     bool issues = spec->type == CERTIFICATE_CA || spec->type == CERTIFICATE_SELF_SIGNED;
     if (issues && !has_subject(spec)) {
-        spec_fault(
+        spec_field_error(
             reader,
             "commonName: is required with certType %s, or another part of the subject: an issuer has a name",
             type_names[spec->type]);
     } else if (!has_subject(spec) && spec->name_count == 0) {
-        spec_fault(reader, "commonName: is required, or another part of the subject, or subjectAltNames");
+        spec_field_error(reader,
+                         "commonName: is required, or another part of the subject, or subjectAltNames");
     }
 }
 
@@ -254,8 +255,9 @@ static void read_duration(struct spec_reader *reader, struct certificate_spec *s
     int64_t days = spec_integer(reader, "durationDays", "days", 1, DAYS_MAX, 0);
     int64_t seconds = spec_duration(reader, "duration", duration_min, DAYS_MAX * day);
     if (days != 0 && seconds != 0 && days * day != seconds) {
-        spec_fault(reader, "duration: %" PRId64 " s and durationDays: %" PRId64 " differ; give one of them",
-                   seconds, days);
+        spec_field_error(reader,
+                         "duration: %" PRId64 " s and durationDays: %" PRId64 " differ; give one of them",
+                         seconds, days);
     }
     spec->duration = seconds != 0 ? seconds : (days != 0 ? days : 365) * day;
     if (spec->type == CERTIFICATE_SELF_SIGNED && spec->duration >= long_life) {
@@ -285,14 +287,15 @@ static void read_renewal(struct spec_reader *reader, struct certificate_spec *sp
         return;
     }
     if (!spec_parse_duration(text, &spec->renew_before) || spec->renew_before < 1) {
-        spec_fault(reader,
-                   "renewBefore: \"%.64s\" is neither a length of time such as 720h nor a part of the life "
-                   "from 1%% to "
-                   "99%%",
-                   text);
+        spec_field_error(
+            reader,
+            "renewBefore: \"%.64s\" is neither a length of time such as 720h nor a part of the life "
+            "from 1%% to "
+            "99%%",
+            text);
     } else if (spec->renew_before >= spec->duration) {
-        spec_fault(reader, "renewBefore: %.64s is not shorter than the life of %" PRId64 " s", text,
-                   spec->duration);
+        spec_field_error(reader, "renewBefore: %.64s is not shorter than the life of %" PRId64 " s", text,
+                         spec->duration);
     }
 }
 
@@ -342,11 +345,12 @@ static void refuse_usage(struct spec_reader *reader, size_t index, const char *n
                                                 "encipher only", "decipher only"};
     for (size_t i = 0; i < sizeof(of_other_keys) / sizeof(of_other_keys[0]); i++) {
         if (strcmp(of_other_keys[i], name) == 0) {
-            spec_fault(reader,
-                       "usages[%zu]: %s is not for signature keys (RFC 9881, RFC 9909); digital signature is "
-                       "what TLS "
-                       "needs",
-                       index, name);
+            spec_field_error(
+                reader,
+                "usages[%zu]: %s is not for signature keys (RFC 9881, RFC 9909); digital signature is "
+                "what TLS "
+                "needs",
+                index, name);
             return;
         }
     }
@@ -355,7 +359,7 @@ static void refuse_usage(struct spec_reader *reader, size_t index, const char *n
     for (size_t i = 0; i < USAGE_COUNT; i++) {
         (void)buffer_append_format(&names, &ignored, "%s%s", i == 0 ? "" : ", ", usages[i].name);
     }
-    spec_fault(reader, "usages[%zu]: \"%.64s\" is not one of %s", index, name, buffer_text(&names));
+    spec_field_error(reader, "usages[%zu]: \"%.64s\" is not one of %s", index, name, buffer_text(&names));
 }
 
 static void set_default_usages(struct certificate_spec *spec) {
@@ -375,18 +379,20 @@ static void check_end_entity(struct spec_reader *reader, const struct certificat
     unsigned for_signing = CERTIFICATE_SERVER_AUTH | CERTIFICATE_CLIENT_AUTH | CERTIFICATE_CODE_SIGNING;
     unsigned signing = spec->purposes & for_signing;
     if ((spec->key_usage & (CERTIFICATE_CERT_SIGN | CERTIFICATE_CRL_SIGN)) != 0) {
-        spec_fault(reader, "usages: cert sign and crl sign are for certType ca only");
+        spec_field_error(reader, "usages: cert sign and crl sign are for certType ca only");
     } else if (signing != 0 && (spec->key_usage & CERTIFICATE_DIGITAL_SIGNATURE) == 0) {
-        spec_fault(reader,
-                   "usages: content commitment alone does not go with %s, which needs digital signature; add "
-                   "that, or name another extended key usage",
-                   certificate_spec_name_purpose(signing));
+        spec_field_error(
+            reader,
+            "usages: content commitment alone does not go with %s, which needs digital signature; add "
+            "that, or name another extended key usage",
+            certificate_spec_name_purpose(signing));
     }
     if ((spec->purposes & CERTIFICATE_TIME_STAMPING) != 0 && spec->purposes != CERTIFICATE_TIME_STAMPING) {
-        spec_fault(reader,
-                   "usages: timestamping must be the only extended key usage (RFC 3161), so %s cannot stand "
-                   "beside it; issue two certificates",
-                   certificate_spec_name_purpose(spec->purposes & ~(unsigned)CERTIFICATE_TIME_STAMPING));
+        spec_field_error(
+            reader,
+            "usages: timestamping must be the only extended key usage (RFC 3161), so %s cannot stand "
+            "beside it; issue two certificates",
+            certificate_spec_name_purpose(spec->purposes & ~(unsigned)CERTIFICATE_TIME_STAMPING));
     }
 }
 
@@ -410,7 +416,7 @@ static void read_usages(struct spec_reader *reader, struct certificate_spec *spe
     spec->purposes = purposes != 0 ? purposes : spec->purposes;
     bool signs = (spec->key_usage & CERTIFICATE_CERT_SIGN) != 0;
     if (spec->type == CERTIFICATE_CA && !signs) {
-        spec_fault(reader, "usages: a ca needs cert sign among its key usages");
+        spec_field_error(reader, "usages: a ca needs cert sign among its key usages");
     } else if (spec->type != CERTIFICATE_CA) {
         check_end_entity(reader, spec);
     }
@@ -422,20 +428,21 @@ static void read_issuer(struct spec_reader *reader, struct certificate_spec *spe
     spec->parent = spec_reference(reader, "parentCARef", certificate_parent_sources, false);
     bool given = spec->parent.name != nullptr;
     if (spec->type == CERTIFICATE_SELF_SIGNED && given) {
-        spec_fault(
+        spec_field_error(
             reader,
             "parentCARef: does not go with certType self-signed; set certType to ca, server or client");
     }
     if ((spec->type == CERTIFICATE_SERVER || spec->type == CERTIFICATE_CLIENT) && !given) {
-        spec_fault(reader,
-                   "parentCARef: is required with certType %s; a certificate without a CA is of certType "
-                   "self-signed",
-                   type_names[spec->type]);
+        spec_field_error(
+            reader,
+            "parentCARef: is required with certType %s; a certificate without a CA is of certType "
+            "self-signed",
+            type_names[spec->type]);
     }
     int64_t length =
         spec_integer(reader, "pathLen", nullptr, 0, PATH_LENGTH_MAX, CERTIFICATE_PATH_LENGTH_NONE);
     if (length != CERTIFICATE_PATH_LENGTH_NONE && spec->type != CERTIFICATE_CA) {
-        spec_fault(reader, "pathLen: goes only with certType ca");
+        spec_field_error(reader, "pathLen: goes only with certType ca");
     }
     spec->path_length = (int)length;
 }
@@ -478,23 +485,24 @@ void certificate_spec_decode(struct spec_reader *reader, void *memory) {
     spec->rotates_key = spec_member_choice(reader, "privateKey", "rotationPolicy", policies) == policies[1];
 }
 
-size_t certificate_spec_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+size_t certificate_spec_list_immutable(const void *memory,
+                                       struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
     const struct certificate_spec *spec = memory;
-    fields[0] = fixed_algorithm(spec->algorithm);
+    fields[0] = immutable_algorithm(spec->algorithm);
     // No key is first a CA's and then another's, or the other way round.
-    fields[1] = (struct fixed_field){.field = "certType", .number = spec->type == CERTIFICATE_CA};
+    fields[1] = (struct immutable_field){.field = "certType", .number = spec->type == CERTIFICATE_CA};
     return 2;
 }
 
 void certificate_spec_free(void *memory) {
     struct certificate_spec *spec = memory;
     for (size_t i = 0; i < spec->name_count; i++) {
-        san_free(&spec->names[i]);
+        san_done(&spec->names[i]);
     }
     memory_free(spec->names);
 }
 
-// ---- the recipe
+// ---- the parameters
 
 static int compare_names(const void *a, const void *b) {
     const struct san *one = *(const struct san *const *)a;
@@ -503,21 +511,22 @@ static int compare_names(const void *a, const void *b) {
 }
 
 // Texts come with their lengths, so that no text can look like the next field.
-static bool append_part(const char *name, const char *text, struct buffer *recipe, struct error *e) {
-    return text == nullptr || buffer_append_format(recipe, e, " %s=%zu:%s", name, strlen(text), text);
+static bool append_part(const char *name, const char *text, struct buffer *parameters, struct error *e) {
+    return text == nullptr || buffer_append_format(parameters, e, " %s=%zu:%s", name, strlen(text), text);
 }
 
-static bool append_subject(const struct certificate_subject *subject, struct buffer *recipe,
+static bool append_subject(const struct certificate_subject *subject, struct buffer *parameters,
                            struct error *e) {
-    return append_part("C", subject->country, recipe, e) && append_part("ST", subject->state, recipe, e) &&
-           append_part("L", subject->locality, recipe, e) &&
-           append_part("O", subject->organization, recipe, e) &&
-           append_part("OU", subject->organizational_unit, recipe, e) &&
-           append_part("CN", subject->common_name, recipe, e);
+    return append_part("C", subject->country, parameters, e) &&
+           append_part("ST", subject->state, parameters, e) &&
+           append_part("L", subject->locality, parameters, e) &&
+           append_part("O", subject->organization, parameters, e) &&
+           append_part("OU", subject->organizational_unit, parameters, e) &&
+           append_part("CN", subject->common_name, parameters, e);
 }
 
 // In an order of their own: the same names in another order are no other certificate.
-static bool append_names(const struct certificate_spec *spec, struct buffer *recipe, struct error *e) {
+static bool append_names(const struct certificate_spec *spec, struct buffer *parameters, struct error *e) {
     static const char *const prefixes[] = {
         [SAN_DNS] = "dns", [SAN_IP] = "ip", [SAN_EMAIL] = "email", [SAN_URI] = "uri"};
     const struct san *sorted[CERTIFICATE_NAMES_MAX];
@@ -526,17 +535,17 @@ static bool append_names(const struct certificate_spec *spec, struct buffer *rec
     }
     qsort(sorted, spec->name_count, sizeof(sorted[0]), compare_names);
     for (size_t i = 0; i < spec->name_count; i++) {
-        if (!append_part(prefixes[sorted[i]->type], sorted[i]->text, recipe, e)) {
+        if (!append_part(prefixes[sorted[i]->type], sorted[i]->text, parameters, e)) {
             return false;
         }
     }
     return true;
 }
 
-bool certificate_spec_describe(const void *memory, struct buffer *recipe, struct error *e) {
+bool certificate_spec_describe(const void *memory, struct buffer *parameters, struct error *e) {
     const struct certificate_spec *spec = memory;
-    return buffer_append_format(recipe, e, "type=%s duration=%" PRId64 " pathLen=%d keyUsage=%x purposes=%x",
-                                type_names[spec->type], spec->duration, spec->path_length, spec->key_usage,
-                                spec->purposes) &&
-           append_subject(&spec->subject, recipe, e) && append_names(spec, recipe, e);
+    return buffer_append_format(
+               parameters, e, "type=%s duration=%" PRId64 " pathLen=%d keyUsage=%x purposes=%x",
+               type_names[spec->type], spec->duration, spec->path_length, spec->key_usage, spec->purposes) &&
+           append_subject(&spec->subject, parameters, e) && append_names(spec, parameters, e);
 }

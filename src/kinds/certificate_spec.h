@@ -1,4 +1,5 @@
-// The spec of a QuantumCertificate: read, checked as far as it can be without its issuer, and as a recipe.
+// The spec of a QuantumCertificate: read, checked as far as it can be without its issuer, and as a
+// parameters.
 #pragma once
 
 #include "crypto/certificate.h"
@@ -32,9 +33,9 @@ extern const struct input_source certificate_parent_sources[];
 
 // As struct kind's functions; memory is a struct certificate_spec.
 void certificate_spec_decode(struct spec_reader *reader, void *memory);
-size_t certificate_spec_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]);
+size_t certificate_spec_list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]);
 void certificate_spec_free(void *memory);
-[[nodiscard]] bool certificate_spec_describe(const void *memory, struct buffer *recipe, struct error *e);
+[[nodiscard]] bool certificate_spec_describe(const void *memory, struct buffer *parameters, struct error *e);
 
 // What spec.usages calls the first of purposes, of which there is one at least; static.
 const char *certificate_spec_name_purpose(unsigned purposes);

@@ -3,16 +3,16 @@
 #include "crypto/encoding.h"
 #include "crypto/kem.h"
 #include "crypto/keyform.h"
-#include "kinds/exchange.h"
 #include "kinds/input_key.h"
+#include "kinds/kem_secret.h"
 #include "kinds/table.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    CIPHERTEXT_MAX = 1568,                // bytes, of ML-KEM-1024
-    RECIPE_MAX = 2 * CIPHERTEXT_MAX + 64, // of what describe_recipe writes
+    CIPHERTEXT_MAX = 1568,                    // bytes, of ML-KEM-1024
+    PARAMETERS_MAX = 2 * CIPHERTEXT_MAX + 64, // of what describe_recipe writes
 };
 
 struct spec {
@@ -44,10 +44,10 @@ static void check_ciphertext_length(struct spec_reader *reader, const struct spe
         fits = fits || (is_meant && algorithm->ciphertext_size == length);
     }
     if (spec->ciphertext != nullptr && !fits) {
-        spec_fault(reader,
-                   "ciphertext: has %zu bytes; it is 768 of ML-KEM-512, 1088 of ML-KEM-768, 1568 of "
-                   "ML-KEM-1024",
-                   length);
+        spec_field_error(reader,
+                         "ciphertext: has %zu bytes; it is 768 of ML-KEM-512, 1088 of ML-KEM-768, 1568 of "
+                         "ML-KEM-1024",
+                         length);
     }
 }
 
@@ -62,16 +62,16 @@ static void decode(struct spec_reader *reader, void *memory) {
     spec->ciphertext_ref = spec_reference(reader, "ciphertextRef", ciphertext_sources, false);
     if (spec->ciphertext == nullptr && spec->ciphertext_ref.name == nullptr &&
         reader->fault_count == before) {
-        spec_fault(reader, "ciphertextRef: is required, unless spec.ciphertext is given");
+        spec_field_error(reader, "ciphertextRef: is required, unless spec.ciphertext is given");
     }
     if (spec->ciphertext != nullptr && spec->ciphertext_ref.name != nullptr) {
         spec_warning(reader, "ciphertextRef: is not read, since spec.ciphertext is given");
     }
 }
 
-static size_t list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+static size_t list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
     const struct spec *spec = memory;
-    fields[0] = fixed_algorithm(spec->algorithm);
+    fields[0] = immutable_algorithm(spec->algorithm);
     return 1;
 }
 
@@ -82,9 +82,10 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return spec->ciphertext == nullptr ? 2 : 1;
 }
 
-static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
+static bool describe_parameters(const void *memory, struct buffer *parameters, struct error *e) {
     const struct spec *spec = memory;
-    return buffer_append_text(recipe, "ciphertext=", e) && spec_append_hex(spec->ciphertext, recipe, e);
+    return buffer_append_text(parameters, "ciphertext=", e) &&
+           spec_append_hex(spec->ciphertext, parameters, e);
 }
 
 static bool read_ciphertext(const struct spec *spec, const struct algorithm *algorithm,
@@ -122,46 +123,46 @@ static bool describe_key(const struct pkey *pkey, char ret_digest[DIGEST_TEXT_SI
 }
 
 // Whether what there is, or was, was made with another private key than this one.
-static bool has_changed(const struct input *private_key, const struct occasion *occasion,
+static bool has_changed(const struct input *private_key, const struct produce_context *context,
                         const char *key_digest, bool *ret_changed, struct error *e) {
-    const struct metadata *metadata = occasion->previous_metadata;
-    const char *recorded = occasion->record.public_key_digest;
-    const char *used = metadata == nullptr ? "" : metadata_find_input(metadata, private_key->field);
+    const struct provenance *provenance = context->previous_provenance;
+    const char *recorded = context->record.public_key_digest;
+    const char *used = provenance == nullptr ? "" : provenance_find_input(provenance, private_key->field);
     char digest[DIGEST_TEXT_SIZE];
     if (!digest_format(secret_view(private_key->bytes), secret_length(private_key->bytes), digest, e)) {
         return false;
     }
-    *ret_changed = (used[0] != '\0' && !metadata_same_digest(used, digest)) ||
+    *ret_changed = (used[0] != '\0' && !provenance_same_digest(used, digest)) ||
                    (recorded[0] != '\0' && strcmp(recorded, key_digest) != 0);
     return true;
 }
 
 // Whether the spec has another ciphertext, or another reference to one, than what was made before.
 static bool is_ciphertext_edited(const struct spec *spec, const struct input *inputs,
-                                 const struct occasion *occasion, bool *ret_edited, struct error *e) {
-    const struct metadata *metadata = occasion->previous_metadata;
-    cleanup_buffer struct buffer recipe = buffer_create(RECIPE_MAX);
+                                 const struct produce_context *context, bool *ret_edited, struct error *e) {
+    const struct provenance *provenance = context->previous_provenance;
+    cleanup_buffer struct buffer parameters = buffer_create(PARAMETERS_MAX);
     char digest[DIGEST_TEXT_SIZE];
-    if (!describe_recipe(spec, &recipe, e) ||
-        !digest_format(buffer_text(&recipe), recipe.length, digest, e)) {
+    if (!describe_parameters(spec, &parameters, e) ||
+        !digest_format(buffer_text(&parameters), parameters.length, digest, e)) {
         return false;
     }
     bool is_referred_to = spec->ciphertext == nullptr;
-    *ret_edited = (metadata != nullptr && !metadata_same_digest(metadata->recipe, digest)) ||
+    *ret_edited = (provenance != nullptr && !provenance_same_digest(provenance->parameters, digest)) ||
                   (is_referred_to && !inputs[CIPHERTEXT].is_of_old_origin);
     return true;
 }
 
 // FIPS 203 gives a secret for any ciphertext, the right one or not (implicit rejection): so a ciphertext for
 // another key is refused where that is known, and a key that has changed by itself where it is not.
-static bool check_key(const struct spec *spec, const struct input *inputs, const struct occasion *occasion,
-                      const struct pkey *pkey, struct error *e) {
+static bool check_key(const struct spec *spec, const struct input *inputs,
+                      const struct produce_context *context, const struct pkey *pkey, struct error *e) {
     const struct input *private_key = &inputs[PRIVATE_KEY];
     const char *made_for = spec->ciphertext != nullptr ? nullptr : inputs[CIPHERTEXT].made_for;
-    const char *left = occasion->previous == nullptr ? "Nothing was made" : "What was made before stays";
+    const char *left = context->previous == nullptr ? "Nothing was made" : "What was made before stays";
     char digest[DIGEST_TEXT_SIZE];
     bool changed;
-    if (!describe_key(pkey, digest, e) || !has_changed(private_key, occasion, digest, &changed, e)) {
+    if (!describe_key(pkey, digest, e) || !has_changed(private_key, context, digest, &changed, e)) {
         return false;
     }
     if (made_for != nullptr) {
@@ -172,7 +173,7 @@ static bool check_key(const struct spec *spec, const struct input *inputs, const
                          made_for, digest, left);
     }
     bool edited = !private_key->is_of_old_origin;
-    if (changed && !edited && !is_ciphertext_edited(spec, inputs, occasion, &edited, e)) {
+    if (changed && !edited && !is_ciphertext_edited(spec, inputs, context, &edited, e)) {
         return false;
     }
     return !changed || edited ||
@@ -183,7 +184,7 @@ static bool check_key(const struct spec *spec, const struct input *inputs, const
                      digest, left);
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *occasion,
+static bool produce(const void *memory, const struct input *inputs, const struct produce_context *context,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     const struct algorithm *algorithm = nullptr;
@@ -198,7 +199,7 @@ static bool produce(const void *memory, const struct input *inputs, const struct
                            e)) {
         return error_wrap(e, "spec.privateKeyRef");
     }
-    if (!check_key(spec, inputs, occasion, pkey, e)) {
+    if (!check_key(spec, inputs, context, pkey, e)) {
         return false;
     }
     if (!kem_decapsulate(pkey, secret_view(ciphertext), secret_length(ciphertext), &shared_secret, e)) {
@@ -211,14 +212,14 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *occasion, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *provenance,
+                    const struct produce_context *context, struct report *report, struct error *e) {
     const struct spec *spec = memory;
-    const struct input *private_key = &occasion->inputs[PRIVATE_KEY];
+    const struct input *private_key = &context->inputs[PRIVATE_KEY];
     const struct algorithm *algorithm;
     cleanup_pkey struct pkey *pkey = nullptr;
     char digest[DIGEST_TEXT_SIZE];
-    if (!exchange_inspect(spec->algorithm, data, metadata, report, &algorithm, e) ||
+    if (!kem_secret_inspect(spec->algorithm, data, provenance, report, &algorithm, e) ||
         !pkey_from_private(algorithm, secret_view(private_key->bytes), secret_length(private_key->bytes),
                            &pkey, e) ||
         !describe_key(pkey, digest, e)) {
@@ -238,10 +239,10 @@ const struct kind kind_decapsulate_secret = {
     .precious = "shared secret",
     .spec_size = sizeof(struct spec),
     .decode = decode,
-    .list_fixed = list_fixed,
+    .list_immutable = list_immutable,
     .list_inputs = list_inputs,
     .normalize = normalize,
-    .describe_recipe = describe_recipe,
+    .describe_parameters = describe_parameters,
     .produce = produce,
     .inspect = inspect,
 };

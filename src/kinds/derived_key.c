@@ -43,11 +43,11 @@ static void decode(struct spec_reader *reader, void *memory) {
     spec->info_hex = spec_hex(reader, "infoHex", 0, INFO_MAX);
     spec->type = spec_choice(reader, "keyType", types);
     if (spec->info != nullptr && spec->info_hex != nullptr) {
-        spec_fault(reader, "infoHex: does not go with spec.info; give one of them");
+        spec_field_error(reader, "infoHex: does not go with spec.info; give one of them");
     }
     if ((spec->type == types[1] || spec->type == types[2]) && spec->length != KEY_MAX) {
-        spec_fault(reader, "keyLength: %" PRId64 " does not fit keyType %s, which takes %d bytes",
-                   spec->length, spec->type, KEY_MAX);
+        spec_field_error(reader, "keyLength: %" PRId64 " does not fit keyType %s, which takes %d bytes",
+                         spec->length, spec->type, KEY_MAX);
     }
     if (spec->length < FINGERPRINTED_BYTES_MIN) {
         spec_warning(reader, "keyLength: a key of fewer than %d bytes can be guessed",
@@ -55,13 +55,13 @@ static void decode(struct spec_reader *reader, void *memory) {
     }
 }
 
-static size_t list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+static size_t list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
     const struct spec *spec = memory;
-    fields[0] = (struct fixed_field){.field = "keyLength", .number = spec->length};
-    fields[1] = (struct fixed_field){.field = "keyType", .text = spec->type};
-    fields[2] = (struct fixed_field){.field = "salt", .text = spec->salt, .is_hex = true};
-    fields[3] = (struct fixed_field){.field = "info", .text = spec->info};
-    fields[4] = (struct fixed_field){.field = "infoHex", .text = spec->info_hex, .is_hex = true};
+    fields[0] = (struct immutable_field){.field = "keyLength", .number = spec->length};
+    fields[1] = (struct immutable_field){.field = "keyType", .text = spec->type};
+    fields[2] = (struct immutable_field){.field = "salt", .text = spec->salt, .is_hex = true};
+    fields[3] = (struct immutable_field){.field = "info", .text = spec->info};
+    fields[4] = (struct immutable_field){.field = "infoHex", .text = spec->info_hex, .is_hex = true};
     return 5;
 }
 
@@ -90,18 +90,19 @@ static bool decode_parameters(const struct spec *spec, struct secret **ret_salt,
     return decoded;
 }
 
-static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
+static bool describe_parameters(const void *memory, struct buffer *parameters, struct error *e) {
     const struct spec *spec = memory;
     cleanup_secret struct secret *salt = nullptr;
     cleanup_secret struct secret *info = nullptr;
     return decode_parameters(spec, &salt, &info, e) &&
-           buffer_append_format(recipe, e, "length=%" PRId64 " type=%s salt=", spec->length, spec->type) &&
-           hex_encode(secret_view(salt), secret_length(salt), recipe, e) &&
-           buffer_append_text(recipe, " info=", e) &&
-           hex_encode(secret_view(info), secret_length(info), recipe, e);
+           buffer_append_format(parameters, e, "length=%" PRId64 " type=%s salt=", spec->length,
+                                spec->type) &&
+           hex_encode(secret_view(salt), secret_length(salt), parameters, e) &&
+           buffer_append_text(parameters, " info=", e) &&
+           hex_encode(secret_view(info), secret_length(info), parameters, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+static bool produce(const void *memory, const struct input *inputs, const struct produce_context *,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     size_t length = secret_length(inputs[0].bytes);
@@ -125,16 +126,16 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *occasion, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *provenance,
+                    const struct produce_context *context, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *key;
-    if (strcmp(metadata->algorithm, hkdf) != 0) {
-        return error_set(e, ERROR_CRYPTO, "the Secret holds a key of %.64s, not of %s", metadata->algorithm,
+    if (strcmp(provenance->algorithm, hkdf) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret holds a key of %.64s, not of %s", provenance->algorithm,
                          hkdf);
     }
     // A short secret of others may be a password: whoever sees a name of the key could search for it.
-    const struct input *secret = &occasion->inputs[0];
+    const struct input *secret = &context->inputs[0];
     bool is_searchable = secret->algorithm == nullptr && secret_length(secret->bytes) < REPORTED_SECRET_MIN;
     if (!secret_data_require_length(data, "key", (size_t)spec->length, &key, e) ||
         (!is_searchable && !report_fingerprint(report, key, e))) {
@@ -161,9 +162,9 @@ const struct kind kind_derived_key = {
     .precious = "key",
     .spec_size = sizeof(struct spec),
     .decode = decode,
-    .list_fixed = list_fixed,
+    .list_immutable = list_immutable,
     .list_inputs = list_inputs,
-    .describe_recipe = describe_recipe,
+    .describe_parameters = describe_parameters,
     .produce = produce,
     .inspect = inspect,
 };

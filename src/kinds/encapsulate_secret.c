@@ -2,8 +2,8 @@
 // key.
 #include "crypto/encoding.h"
 #include "crypto/kem.h"
-#include "kinds/exchange.h"
 #include "kinds/input_key.h"
+#include "kinds/kem_secret.h"
 #include "kinds/salvage.h"
 #include "kinds/table.h"
 
@@ -29,9 +29,9 @@ static void decode(struct spec_reader *reader, void *memory) {
     spec->public_key = spec_reference(reader, "publicKeyRef", public_key_sources, true);
 }
 
-static size_t list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+static size_t list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
     const struct spec *spec = memory;
-    fields[0] = fixed_algorithm(spec->algorithm);
+    fields[0] = immutable_algorithm(spec->algorithm);
     return 1;
 }
 
@@ -55,7 +55,7 @@ static bool normalize(const void *memory, const struct input *inputs, size_t ind
            secret_copy(raw.data, raw.length, ret_bytes, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+static bool produce(const void *memory, const struct input *inputs, const struct produce_context *,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     cleanup_pkey struct pkey *pkey = nullptr;
     cleanup_buffer struct buffer ciphertext = buffer_create(CIPHERTEXT_MAX);
@@ -73,14 +73,14 @@ static bool produce(const void *memory, const struct input *inputs, const struct
 
 // The ciphertext is public: where the Secret has lost it, the status has it still. Both are checked, by the
 // metadata or by what the status has recorded.
-static bool find_ciphertext(const struct occasion *occasion, size_t length, struct secret **ret_ciphertext,
-                            struct error *e) {
-    const struct record *record = &occasion->record;
+static bool find_ciphertext(const struct produce_context *context, size_t length,
+                            struct secret **ret_ciphertext, struct error *e) {
+    const struct record *record = &context->record;
     cleanup_secret_data struct secret_data shown = {0};
     const struct secret *found;
     struct secret *decoded;
     struct error unreadable = {0};
-    if (!salvage_entry(occasion, "ciphertext", length, record->digest, &found, e)) {
+    if (!salvage_entry(context, "ciphertext", length, record->digest, &found, e)) {
         return false;
     }
     bool is_shown =
@@ -91,7 +91,7 @@ static bool find_ciphertext(const struct occasion *occasion, size_t length, stru
         return false;
     }
     if (is_shown) {
-        struct occasion by_status = *occasion;
+        struct produce_context by_status = *context;
         by_status.previous = &shown;
         if (!secret_data_add(&shown, "ciphertext", decoded, e) ||
             !salvage_entry(&by_status, "ciphertext", length, record->digest, &found, e)) {
@@ -105,11 +105,12 @@ static bool find_ciphertext(const struct occasion *occasion, size_t length, stru
 }
 
 // Whether the previous output was made for pkey: what is rebuilt says so of itself.
-static bool check_public_key(const struct occasion *occasion, const struct pkey *pkey, struct error *e) {
-    const char *recorded = occasion->record.public_key_digest;
+static bool check_public_key(const struct produce_context *context, const struct pkey *pkey,
+                             struct error *e) {
+    const char *recorded = context->record.public_key_digest;
     cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
     char digest[DIGEST_TEXT_SIZE];
-    if (occasion->previous_is_current) {
+    if (context->previous_is_current) {
         return true;
     }
     if (!pkey_public(pkey, &raw, e) || !digest_format(raw.data, raw.length, digest, e)) {
@@ -127,7 +128,7 @@ static bool check_public_key(const struct occasion *occasion, const struct pkey 
                      recorded, digest);
 }
 
-static bool repair(const void *memory, const struct input *inputs, const struct occasion *occasion,
+static bool repair(const void *memory, const struct input *inputs, const struct produce_context *context,
                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     cleanup_pkey struct pkey *pkey = nullptr;
     const struct secret *shared_secret;
@@ -137,15 +138,15 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
         return false;
     }
     const struct algorithm *algorithm = pkey_algorithm(pkey);
-    if (!salvage_entry(occasion, "shared_secret", algorithm->shared_secret_size, occasion->record.fingerprint,
+    if (!salvage_entry(context, "shared_secret", algorithm->shared_secret_size, context->record.fingerprint,
                        &shared_secret, e)) {
         return false;
     }
     if (shared_secret == nullptr) {
         return error_set(e, ERROR_KEY_LOST, "shared_secret does not hold what was made any more");
     }
-    if (!check_public_key(occasion, pkey, e) ||
-        !find_ciphertext(occasion, algorithm->ciphertext_size, &ciphertext, e) ||
+    if (!check_public_key(context, pkey, e) ||
+        !find_ciphertext(context, algorithm->ciphertext_size, &ciphertext, e) ||
         !secret_data_add(data, "ciphertext", ciphertext, e) ||
         !secret_copy(secret_view(shared_secret), secret_length(shared_secret), &copy, e) ||
         !secret_data_add(data, "shared_secret", copy, e)) {
@@ -155,14 +156,14 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *provenance,
+                    const struct produce_context *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct algorithm *algorithm;
     const struct secret *ciphertext;
     cleanup_buffer struct buffer hex = buffer_create(2 * CIPHERTEXT_MAX);
     char fingerprint[FINGERPRINT_SIZE];
-    if (!exchange_inspect(spec->algorithm, data, metadata, report, &algorithm, e) ||
+    if (!kem_secret_inspect(spec->algorithm, data, provenance, report, &algorithm, e) ||
         !secret_data_require_length(data, "ciphertext", algorithm->ciphertext_size, &ciphertext, e) ||
         !hex_encode(secret_view(ciphertext), secret_length(ciphertext), &hex, e) ||
         !digest_format(secret_view(ciphertext), secret_length(ciphertext), report->digest, e)) {
@@ -171,7 +172,7 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     fingerprint_of_digest(report->digest, fingerprint);
     report_text(report, "ciphertext", buffer_text(&hex));
     report_text(report, "ciphertextFingerprint", fingerprint);
-    report_text(report, "publicKeyDigest", metadata_find_input(metadata, "publicKeyRef"));
+    report_text(report, "publicKeyDigest", provenance_find_input(provenance, "publicKeyRef"));
     return true;
 }
 
@@ -186,7 +187,7 @@ const struct kind kind_encapsulate_secret = {
     .is_public = true,
     .spec_size = sizeof(struct spec),
     .decode = decode,
-    .list_fixed = list_fixed,
+    .list_immutable = list_immutable,
     .list_inputs = list_inputs,
     .normalize = normalize,
     .produce = produce,

@@ -7,19 +7,19 @@ static void decode(struct spec_reader *reader, void *spec) {
     key_pair_decode(reader, ALGORITHM_KEM, "ML-KEM-768", spec);
 }
 
-static bool produce(const void *spec, const struct input *, const struct occasion *, struct secret_data *data,
-                    const char **ret_algorithm, struct error *e) {
+static bool produce(const void *spec, const struct input *, const struct produce_context *,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     return key_pair_produce(spec, data, ret_algorithm, e);
 }
 
-static bool repair(const void *spec, const struct input *, const struct occasion *occasion,
+static bool repair(const void *spec, const struct input *, const struct produce_context *context,
                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
-    return key_pair_repair(spec, kem_check_pair, occasion, data, ret_algorithm, e);
+    return key_pair_repair(spec, kem_check_pair, context, data, ret_algorithm, e);
 }
 
-static bool inspect(const void *spec, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *, struct report *report, struct error *e) {
-    return key_pair_inspect(spec, kem_check_pair, data, metadata, report, e);
+static bool inspect(const void *spec, const struct secret_data *data, const struct provenance *provenance,
+                    const struct produce_context *, struct report *report, struct error *e) {
+    return key_pair_inspect(spec, kem_check_pair, data, provenance, report, e);
 }
 
 const struct kind kind_kem_key_pair = {
@@ -34,7 +34,7 @@ const struct kind kind_kem_key_pair = {
     .is_public = true,
     .spec_size = sizeof(struct key_pair_spec),
     .decode = decode,
-    .list_fixed = key_pair_list_fixed,
+    .list_immutable = key_pair_list_immutable,
     .produce = produce,
     .repair = repair,
     .inspect = inspect,

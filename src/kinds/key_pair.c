@@ -17,9 +17,9 @@ void key_pair_decode(struct spec_reader *reader, enum algorithm_family family, c
     }
 }
 
-size_t key_pair_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+size_t key_pair_list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
     const struct key_pair_spec *spec = memory;
-    fields[0] = fixed_algorithm(spec->algorithm);
+    fields[0] = immutable_algorithm(spec->algorithm);
     return 1;
 }
 
@@ -56,22 +56,22 @@ bool key_pair_produce(const struct key_pair_spec *spec, struct secret_data *data
 // The PEM comes first: it has the seed. What is left must pass its check, as it does when it is made; a key
 // that does not is left to people, since a check may fail for reasons that are none of the key's.
 bool key_pair_repair(const struct key_pair_spec *spec, key_pair_checker *check,
-                     const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
-                     struct error *e) {
+                     const struct produce_context *context, struct secret_data *data,
+                     const char **ret_algorithm, struct error *e) {
     static const char *const names[] = {"private_key.pem", "private_key"};
     cleanup_pkey struct pkey *pem = nullptr;
     cleanup_pkey struct pkey *raw = nullptr;
     const struct pkey *kept = nullptr;
-    if (!salvage_private_key(occasion->previous, names[0], spec->algorithm, &pem, e) ||
-        !salvage_private_key(occasion->previous, names[1], spec->algorithm, &raw, e) ||
-        !salvage_choose((struct pkey *[]){pem, raw}, names, check, occasion->record.fingerprint, &kept, e)) {
+    if (!salvage_private_key(context->previous, names[0], spec->algorithm, &pem, e) ||
+        !salvage_private_key(context->previous, names[1], spec->algorithm, &raw, e) ||
+        !salvage_choose((struct pkey *[]){pem, raw}, names, check, context->record.fingerprint, &kept, e)) {
         return false;
     }
     if (!check(kept, e)) {
         return error_wrap(e, "what is left of the private key; remove %s and %s to have a new one made",
                           names[0], names[1]);
     }
-    if (!salvage_check_recorded(kept, &occasion->record, e) || !add_public(kept, data, e) ||
+    if (!salvage_check_recorded(kept, &context->record, e) || !add_public(kept, data, e) ||
         !add_private(kept, data, e)) {
         return false;
     }
@@ -135,16 +135,16 @@ static bool read_pair(const struct key_pair_spec *spec, const struct secret_data
 }
 
 bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
-                      const struct secret_data *data, const struct metadata *metadata, struct report *report,
-                      struct error *e) {
+                      const struct secret_data *data, const struct provenance *provenance,
+                      struct report *report, struct error *e) {
     const struct secret *raw;
     const struct secret *public_key;
     const struct secret *pem;
     cleanup_pkey struct pkey *pkey = nullptr;
     cleanup_secret_data struct secret_data written = {0};
-    if (strcmp(metadata->algorithm, spec->algorithm->name) != 0) {
-        return error_set(e, ERROR_CRYPTO, "the Secret holds a key pair of %s, not of %s", metadata->algorithm,
-                         spec->algorithm->name);
+    if (strcmp(provenance->algorithm, spec->algorithm->name) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret holds a key pair of %s, not of %s",
+                         provenance->algorithm, spec->algorithm->name);
     }
     if (!secret_data_require_length(data, "private_key", spec->algorithm->private_key_size, &raw, e) ||
         !secret_data_require_length(data, "public_key", spec->algorithm->public_key_size, &public_key, e) ||

@@ -14,16 +14,16 @@ extern const char *const key_pair_entries[];
 void key_pair_decode(struct spec_reader *reader, enum algorithm_family family, const char *fallback,
                      struct key_pair_spec *spec);
 
-// As struct kind's list_fixed.
-size_t key_pair_list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]);
+// As struct kind's list_immutable.
+size_t key_pair_list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]);
 
 // As struct kind's produce, repair and inspect. What is produced has not been checked: inspect does, before
 // anybody has it.
 [[nodiscard]] bool key_pair_produce(const struct key_pair_spec *spec, struct secret_data *data,
                                     const char **ret_algorithm, struct error *e);
 [[nodiscard]] bool key_pair_repair(const struct key_pair_spec *spec, key_pair_checker *check,
-                                   const struct occasion *occasion, struct secret_data *data,
+                                   const struct produce_context *context, struct secret_data *data,
                                    const char **ret_algorithm, struct error *e);
 [[nodiscard]] bool key_pair_inspect(const struct key_pair_spec *spec, key_pair_checker *check,
-                                    const struct secret_data *data, const struct metadata *metadata,
+                                    const struct secret_data *data, const struct provenance *provenance,
                                     struct report *report, struct error *e);

@@ -46,14 +46,15 @@ static void decode(struct spec_reader *reader, void *memory) {
     spec->seed = spec_hex(reader, "seed", CTR_DRBG_ENTROPY_SIZE, 2 * CTR_DRBG_ENTROPY_SIZE);
     spec->seed_url = (struct reference){.name = spec_text(reader, "seedURI", URL_MAX)};
     if (spec->seed_url.name != nullptr && !is_web_address(spec->seed_url.name)) {
-        spec_fault(reader, "seedURI: must begin with https:// or http://");
+        spec_field_error(reader, "seedURI: must begin with https:// or http://");
     }
     if (spec->seed != nullptr && spec->seed_url.name != nullptr) {
-        spec_fault(reader, "seedURI: does not go with spec.seed; give one of them");
+        spec_field_error(reader, "seedURI: does not go with spec.seed; give one of them");
     }
     if (is_seeded(spec) && spec->provider != providers[0]) {
-        spec_fault(reader, "provider: %s does not go with spec.seed and spec.seedURI; remove one of them",
-                   spec->provider);
+        spec_field_error(reader,
+                         "provider: %s does not go with spec.seed and spec.seedURI; remove one of them",
+                         spec->provider);
     }
     if (is_seeded(spec)) {
         spec_warning(reader, "%s: whoever knows the seed knows these bytes; use it for test vectors only",
@@ -65,12 +66,12 @@ static void decode(struct spec_reader *reader, void *memory) {
     }
 }
 
-static size_t list_fixed(const void *memory, struct fixed_field fields[KIND_FIXED_MAX]) {
+static size_t list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
     const struct spec *spec = memory;
-    fields[0] = (struct fixed_field){.field = "numBytes", .alias = "bytes", .number = spec->bytes};
-    fields[1] = (struct fixed_field){.field = "provider", .text = spec->provider};
-    fields[2] = (struct fixed_field){.field = "seed", .text = spec->seed, .is_hex = true};
-    fields[3] = (struct fixed_field){.field = "seedURI", .text = spec->seed_url.name};
+    fields[0] = (struct immutable_field){.field = "numBytes", .alias = "bytes", .number = spec->bytes};
+    fields[1] = (struct immutable_field){.field = "provider", .text = spec->provider};
+    fields[2] = (struct immutable_field){.field = "seed", .text = spec->seed, .is_hex = true};
+    fields[3] = (struct immutable_field){.field = "seedURI", .text = spec->seed_url.name};
     return 4;
 }
 
@@ -83,11 +84,11 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return 1;
 }
 
-static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
+static bool describe_parameters(const void *memory, struct buffer *parameters, struct error *e) {
     const struct spec *spec = memory;
-    return buffer_append_format(recipe, e, "bytes=%" PRId64 " provider=%s seed=", spec->bytes,
+    return buffer_append_format(parameters, e, "bytes=%" PRId64 " provider=%s seed=", spec->bytes,
                                 spec->provider) &&
-           spec_append_hex(spec->seed, recipe, e);
+           spec_append_hex(spec->seed, parameters, e);
 }
 
 // hex: the seed's digits; what comes from a URL may have line ends among them.
@@ -111,7 +112,7 @@ static bool generate_from_seed(const char *hex, size_t digits, int64_t bytes, st
     return ctr_drbg_generate(seed, personalization, (size_t)bytes, ret_random, e);
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+static bool produce(const void *memory, const struct input *inputs, const struct produce_context *,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     struct secret *random = nullptr;
@@ -135,15 +136,15 @@ static bool produce(const void *memory, const struct input *inputs, const struct
 }
 
 // From a seed that the spec has the same bytes are made again.
-static bool repair(const void *memory, const struct input *inputs, const struct occasion *occasion,
+static bool repair(const void *memory, const struct input *inputs, const struct produce_context *context,
                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *random;
     struct secret *copy;
     if (spec->seed != nullptr) {
-        return produce(memory, inputs, occasion, data, ret_algorithm, e);
+        return produce(memory, inputs, context, data, ret_algorithm, e);
     }
-    if (!salvage_entry(occasion, "random", (size_t)spec->bytes, occasion->record.fingerprint, &random, e)) {
+    if (!salvage_entry(context, "random", (size_t)spec->bytes, context->record.fingerprint, &random, e)) {
         return false;
     }
     if (random == nullptr) {
@@ -157,13 +158,13 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
     return true;
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *provenance,
+                    const struct produce_context *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *random;
-    if (strcmp(metadata->algorithm, algorithm_of(spec)) != 0) {
+    if (strcmp(provenance->algorithm, algorithm_of(spec)) != 0) {
         return error_set(e, ERROR_CRYPTO, "the Secret holds random bytes of %.64s, not of %s",
-                         metadata->algorithm, algorithm_of(spec));
+                         provenance->algorithm, algorithm_of(spec));
     }
     if (!secret_data_require_length(data, "random", (size_t)spec->bytes, &random, e) ||
         !report_fingerprint(report, random, e)) {
@@ -175,7 +176,7 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     }
     report_integer(report, "size", spec->bytes);
     report_real(report, "entropy", random_entropy(secret_view(random), (size_t)spec->bytes));
-    report_text(report, "lastGeneratedTime", metadata->created);
+    report_text(report, "lastGeneratedTime", provenance->created);
     return true;
 }
 
@@ -190,9 +191,9 @@ const struct kind kind_random_number = {
     .is_made_once = true,
     .spec_size = sizeof(struct spec),
     .decode = decode,
-    .list_fixed = list_fixed,
+    .list_immutable = list_immutable,
     .list_inputs = list_inputs,
-    .describe_recipe = describe_recipe,
+    .describe_parameters = describe_parameters,
     .produce = produce,
     .repair = repair,
     .inspect = inspect,

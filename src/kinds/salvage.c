@@ -12,20 +12,20 @@ static bool is_recorded(const char *recorded, const struct secret *bytes, bool *
     if (!digest_format(secret_view(bytes), secret_length(bytes), digest, e)) {
         return false;
     }
-    *ret_is = metadata_same_digest(recorded, digest);
+    *ret_is = provenance_same_digest(recorded, digest);
     return true;
 }
 
-bool salvage_entry(const struct occasion *occasion, const char *key, size_t length, const char *recorded,
-                   const struct secret **ret_entry, struct error *e) {
-    const struct secret *entry = secret_data_get(occasion->previous, key);
-    enum metadata_word word = METADATA_SILENT;
+bool salvage_entry(const struct produce_context *context, const char *key, size_t length,
+                   const char *recorded, const struct secret **ret_entry, struct error *e) {
+    const struct secret *entry = secret_data_get(context->previous, key);
+    enum provenance_word word = METADATA_SILENT;
     *ret_entry = nullptr;
     if (entry == nullptr || secret_length(entry) != length) {
         return true;
     }
-    if (occasion->previous_metadata != nullptr &&
-        !metadata_compare_entry(occasion->previous_metadata, key, entry, &word, e)) {
+    if (context->previous_provenance != nullptr &&
+        !provenance_compare_entry(context->previous_provenance, key, entry, &word, e)) {
         return false;
     }
     bool sound = word != METADATA_SAYS_OTHER;

@@ -4,11 +4,11 @@
 #include "crypto/pkey.h"
 #include "engine/kind.h"
 
-// Finds the entry of that key in occasion->previous, if it is the one that was made: it has length bytes, and
+// Finds the entry of that key in context->previous, if it is the one that was made: it has length bytes, and
 // the metadata, or else what the status has recorded of it, says so. Where nothing is said the length is all
 // that there is to judge by. recorded: its digest or fingerprint; "": the status says none. *ret_entry is
-// borrowed from occasion; NULL: it is not sound. Errors: CRYPTO, NO_MEMORY.
-[[nodiscard]] bool salvage_entry(const struct occasion *occasion, const char *key, size_t length,
+// borrowed from context; NULL: it is not sound. Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool salvage_entry(const struct produce_context *context, const char *key, size_t length,
                                  const char *recorded, const struct secret **ret_entry, struct error *e);
 
 // Reads the entry of that key as a private key; *ret_pkey is owned, NULL: it holds none of that algorithm.

@@ -1,7 +1,7 @@
 // QuantumSignMessage: a signature over a message, with the private key of a QuantumSignatureKeyPair.
 #include "crypto/encoding.h"
 #include "kinds/input_key.h"
-#include "kinds/message.h"
+#include "kinds/signed_message.h"
 #include "kinds/table.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ enum { SIGNATURE_TEXT_MAX = (SIGNATURE_MAX + 2) / 3 * 4 };
 struct spec {
     const struct algorithm *algorithm; // NULL: the private key's own
     struct reference private_key;
-    struct message_spec message;
+    struct signed_message_spec message;
     const char *signature_key; // the entry of the output Secret
 };
 
@@ -26,11 +26,11 @@ static void decode(struct spec_reader *reader, void *memory) {
     struct spec *spec = memory;
     spec->algorithm = spec_algorithm(reader, ALGORITHM_SIGNATURE);
     spec->private_key = spec_reference(reader, "privateKeyRef", private_key_sources, true);
-    message_decode(reader, &spec->message);
+    signed_message_decode(reader, &spec->message);
     const char *key = spec_text(reader, "signatureKey", SPEC_DATA_KEY_MAX);
     spec->signature_key = key != nullptr ? key : "signature";
     if (!spec_is_data_key(spec->signature_key) || strcmp(spec->signature_key, "metadata") == 0) {
-        spec_fault(
+        spec_field_error(
             reader,
             "signatureKey: \"%s\" is not allowed: letters, digits, '-', '_' and '.', and not metadata, which "
             "the Secret has besides",
@@ -42,7 +42,7 @@ static void decode(struct spec_reader *reader, void *memory) {
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
     const struct spec *spec = memory;
     requests[PRIVATE_KEY] = (struct input_request){"privateKeyRef", spec->private_key, private_key_sources};
-    requests[MESSAGE] = (struct input_request){"messageRef", spec->message.message, message_sources};
+    requests[MESSAGE] = (struct input_request){"messageRef", spec->message.message, signed_message_sources};
     return 2;
 }
 
@@ -51,11 +51,11 @@ static const char *name_entry(const void *memory) {
 }
 
 // Whoever wants the signature elsewhere, or over another context, wants another signature.
-static bool describe_recipe(const void *memory, struct buffer *recipe, struct error *e) {
+static bool describe_parameters(const void *memory, struct buffer *parameters, struct error *e) {
     const struct spec *spec = memory;
     const char *context = spec->message.context == nullptr ? "" : spec->message.context;
-    return buffer_append_format(recipe, e, "signatureKey=%s context=", spec->signature_key) &&
-           hex_encode(context, strlen(context), recipe, e);
+    return buffer_append_format(parameters, e, "signatureKey=%s context=", spec->signature_key) &&
+           hex_encode(context, strlen(context), parameters, e);
 }
 
 static bool is_slow(const void *memory, const struct input *inputs) {
@@ -66,7 +66,7 @@ static bool is_slow(const void *memory, const struct input *inputs) {
            algorithm->is_slow;
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+static bool produce(const void *memory, const struct input *inputs, const struct produce_context *,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *key = inputs[PRIVATE_KEY].bytes;
@@ -80,7 +80,7 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     if (!pkey_from_private(algorithm, secret_view(key), secret_length(key), &pkey, e)) {
         return error_wrap(e, "spec.privateKeyRef");
     }
-    struct signature_input input = message_input(&spec->message, &inputs[MESSAGE]);
+    struct signature_input input = signed_message_input(&spec->message, &inputs[MESSAGE]);
     if (!signature_sign(pkey, &input, &signature, e) ||
         !secret_copy(signature.data, signature.length, &value, e) ||
         !secret_data_add(data, spec->signature_key, value, e)) {
@@ -98,15 +98,15 @@ static bool check_length(const struct algorithm *algorithm, const struct secret_
     return secret_data_require(data, key, ret_signature, e);
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *occasion, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *provenance,
+                    const struct produce_context *context, struct report *report, struct error *e) {
     const struct spec *spec = memory;
-    const struct algorithm *algorithm = algorithm_find(ALGORITHM_SIGNATURE, metadata->algorithm);
+    const struct algorithm *algorithm = algorithm_find(ALGORITHM_SIGNATURE, provenance->algorithm);
     const struct secret *signature;
     cleanup_buffer struct buffer text = buffer_create(SIGNATURE_TEXT_MAX);
     if (algorithm == nullptr || (spec->algorithm != nullptr && spec->algorithm != algorithm)) {
         return error_set(e, ERROR_CRYPTO, "the Secret holds a signature of %s, not of %s",
-                         metadata->algorithm,
+                         provenance->algorithm,
                          spec->algorithm == nullptr ? "an algorithm that is served" : spec->algorithm->name);
     }
     if (!check_length(algorithm, data, spec->signature_key, &signature, e) ||
@@ -114,12 +114,12 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
         return false;
     }
     report_text(report, "signature", buffer_text(&text));
-    if (!report_input(report, "messageFingerprint", &occasion->inputs[MESSAGE], e)) {
+    if (!report_input(report, "messageFingerprint", &context->inputs[MESSAGE], e)) {
         return false;
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(report->status);
     yyjson_mut_val *reference = yyjson_mut_obj_add_obj(report->status, root, "signatureReference");
-    (void)yyjson_mut_obj_add_strcpy(report->status, reference, "name", occasion->secret_name);
+    (void)yyjson_mut_obj_add_strcpy(report->status, reference, "name", context->secret_name);
     (void)yyjson_mut_obj_add_strcpy(report->status, reference, "key", spec->signature_key);
     return report_public(report, secret_view(signature), secret_length(signature), e);
 }
@@ -137,7 +137,7 @@ const struct kind kind_sign_message = {
     .decode = decode,
     .list_inputs = list_inputs,
     .is_slow = is_slow,
-    .describe_recipe = describe_recipe,
+    .describe_parameters = describe_parameters,
     .produce = produce,
     .inspect = inspect,
 };

@@ -13,19 +13,19 @@ static bool is_slow(const void *memory, const struct input *) {
     return spec->algorithm->is_slow;
 }
 
-static bool produce(const void *spec, const struct input *, const struct occasion *, struct secret_data *data,
-                    const char **ret_algorithm, struct error *e) {
+static bool produce(const void *spec, const struct input *, const struct produce_context *,
+                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
     return key_pair_produce(spec, data, ret_algorithm, e);
 }
 
-static bool repair(const void *spec, const struct input *, const struct occasion *occasion,
+static bool repair(const void *spec, const struct input *, const struct produce_context *context,
                    struct secret_data *data, const char **ret_algorithm, struct error *e) {
-    return key_pair_repair(spec, signature_check_pair, occasion, data, ret_algorithm, e);
+    return key_pair_repair(spec, signature_check_pair, context, data, ret_algorithm, e);
 }
 
-static bool inspect(const void *spec, const struct secret_data *data, const struct metadata *metadata,
-                    const struct occasion *, struct report *report, struct error *e) {
-    return key_pair_inspect(spec, signature_check_pair, data, metadata, report, e);
+static bool inspect(const void *spec, const struct secret_data *data, const struct provenance *provenance,
+                    const struct produce_context *, struct report *report, struct error *e) {
+    return key_pair_inspect(spec, signature_check_pair, data, provenance, report, e);
 }
 
 const struct kind kind_signature_key_pair = {
@@ -40,7 +40,7 @@ const struct kind kind_signature_key_pair = {
     .is_public = true,
     .spec_size = sizeof(struct key_pair_spec),
     .decode = decode,
-    .list_fixed = key_pair_list_fixed,
+    .list_immutable = key_pair_list_immutable,
     .is_slow = is_slow,
     .produce = produce,
     .repair = repair,

@@ -1,8 +1,8 @@
 // QuantumVerifySignature: whether a signature is that of a public key over a message. Makes no Secret.
 #include "crypto/keyform.h"
 #include "kinds/input_key.h"
-#include "kinds/message.h"
 #include "kinds/reasons.h"
+#include "kinds/signed_message.h"
 #include "kinds/table.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@ enum { PUBLIC_KEY_MAX = 16 * 1024 }; // bytes
 struct spec {
     const struct algorithm *algorithm; // NULL: the public key's own
     struct reference public_key;
-    struct message_spec message;
+    struct signed_message_spec message;
     struct reference signature;
 };
 
@@ -39,7 +39,7 @@ static void decode(struct spec_reader *reader, void *memory) {
     struct spec *spec = memory;
     spec->algorithm = spec_algorithm(reader, ALGORITHM_SIGNATURE);
     spec->public_key = spec_reference(reader, "publicKeyRef", public_key_sources, true);
-    message_decode(reader, &spec->message);
+    signed_message_decode(reader, &spec->message);
     spec->signature = spec_reference(reader, "signatureRef", signature_sources, true);
     spec_reference_key(reader, "signatureRef", "signatureKey", &spec->signature);
 }
@@ -47,7 +47,7 @@ static void decode(struct spec_reader *reader, void *memory) {
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
     const struct spec *spec = memory;
     requests[PUBLIC_KEY] = (struct input_request){"publicKeyRef", spec->public_key, public_key_sources};
-    requests[MESSAGE] = (struct input_request){"messageRef", spec->message.message, message_sources};
+    requests[MESSAGE] = (struct input_request){"messageRef", spec->message.message, signed_message_sources};
     requests[SIGNATURE] = (struct input_request){"signatureRef", spec->signature, signature_sources};
     return 3;
 }
@@ -111,11 +111,11 @@ static void report_outcome(bool valid, int64_t now, struct report *report) {
     report_time(report, "lastCheckedTime", now);
 }
 
-static bool judge(const void *memory, const struct input *inputs, const struct occasion *occasion,
-                  struct report *report, const char **ret_algorithm, struct error *e) {
+static bool evaluate(const void *memory, const struct input *inputs, const struct produce_context *context,
+                     struct report *report, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *signature = inputs[SIGNATURE].bytes;
-    struct signature_input input = message_input(&spec->message, &inputs[MESSAGE]);
+    struct signature_input input = signed_message_input(&spec->message, &inputs[MESSAGE]);
     cleanup_pkey struct pkey *pkey = nullptr;
     bool valid;
     if (!read_public_key(spec, &inputs[PUBLIC_KEY], &pkey, e)) {
@@ -127,7 +127,7 @@ static bool judge(const void *memory, const struct input *inputs, const struct o
     if (!report_inputs(pkey, inputs, report, e)) {
         return false;
     }
-    report_outcome(valid, occasion->now, report);
+    report_outcome(valid, context->now, report);
     *ret_algorithm = pkey_algorithm(pkey)->name;
     return true;
 }
@@ -141,5 +141,5 @@ const struct kind kind_verify_signature = {
     .decode = decode,
     .list_inputs = list_inputs,
     .normalize = normalize,
-    .judge = judge,
+    .evaluate = evaluate,
 };

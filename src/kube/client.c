@@ -1,8 +1,8 @@
 #include "kube/client.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
-#include "base/crash_point.h"
+#include "base/condvar.h"
+#include "base/failpoint.h"
 #include "base/memory.h"
 #include "kube/server_words.h"
 
@@ -39,7 +39,7 @@ bool kube_client_create(struct kube_config *config, struct http_client *http, ku
     *client = (struct kube_client){
         .config = config, .http = http, .observer = observer, .observer_context = observer_context};
     pthread_mutex_init(&client->lock, nullptr);
-    condition_create(&client->changed);
+    condvar_create(&client->changed);
     *ret_client = client;
     return true;
 }
@@ -150,9 +150,9 @@ struct exchange {
 };
 
 static void exchange_free(struct exchange *exchange) {
-    buffer_free(&exchange->url);
-    buffer_free(&exchange->accept);
-    buffer_free(&exchange->content_type);
+    buffer_done(&exchange->url);
+    buffer_done(&exchange->accept);
+    buffer_done(&exchange->content_type);
     http_tls_release(exchange->tls);
     memory_free(exchange->authorization);
 }
@@ -260,7 +260,7 @@ static int64_t retry_delay(struct attempts *attempts, int status, const struct e
 // False: interrupted.
 static bool wait_until(struct kube_client *client, int64_t then_ms) {
     pthread_mutex_lock(&client->lock);
-    while (!client->interrupted && condition_wait_until(&client->changed, &client->lock, then_ms)) {
+    while (!client->interrupted && condvar_wait_until(&client->changed, &client->lock, then_ms)) {
     }
     bool interrupted = client->interrupted;
     pthread_mutex_unlock(&client->lock);
@@ -291,9 +291,9 @@ static bool call(struct kube_client *client, const struct kube_request *request,
 
 bool kube_client_call(struct kube_client *client, const struct kube_request *request,
                       yyjson_doc **ret_document, struct error *e) {
-    crash_point(BEFORE_REQUEST, "%s %s", request->method, request->path);
+    failpoint(BEFORE_REQUEST, "%s %s", request->method, request->path);
     bool done = call(client, request, ret_document, e);
-    crash_point(AFTER_REQUEST, "%s %s", request->method, request->path);
+    failpoint(AFTER_REQUEST, "%s %s", request->method, request->path);
     return done || error_wrap(e, "%s %.500s", request->method, request->path);
 }
 

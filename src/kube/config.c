@@ -126,7 +126,7 @@ static bool create(struct config_parts *parts, const char *origin, struct kube_c
                    struct error *e) {
     struct kube_config *config = memory_allocate_zeroed(1, sizeof(*config));
     if (config == nullptr) {
-        config_parts_free(parts);
+        config_parts_done(parts);
         return error_no_memory(e, "a configuration");
     }
     pthread_mutex_init(&config->lock, nullptr);
@@ -189,7 +189,7 @@ bool kube_config_load(const char *path, const char *context, struct kube_config 
 void kube_config_free(struct kube_config *config) {
     if (config != nullptr) {
         http_tls_release(config->tls);
-        config_parts_free(&config->parts);
+        config_parts_done(&config->parts);
         pthread_mutex_destroy(&config->lock);
         memory_free(config);
     }

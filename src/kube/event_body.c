@@ -1,8 +1,8 @@
 #include "kube/event_body.h"
 
-#include "base/chance.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/rand.h"
 #include "base/text.h"
 #include "json/write.h"
 
@@ -35,7 +35,7 @@ static char *make_name(const char *object_name) {
         length--;
     }
     (void)snprintf(name, sizeof(name), "%.*s.%016llx", (int)length, object_name,
-                   (unsigned long long)chance_bits());
+                   (unsigned long long)rand_bits());
     return memory_copy_text(name);
 }
 
@@ -47,7 +47,7 @@ static char *make_api_version(const struct kube_resource *resource) {
 }
 
 bool event_body_fill(struct event_body *body, const struct kube_resource *resource,
-                     const struct kube_object *object, const struct event_words *words) {
+                     const struct kube_object *object, const struct event_content *words) {
     bool cluster_scoped = object->namespace[0] == '\0';
     body->warning = words->warning;
     body->first_us = clock_wall_microseconds();
@@ -78,7 +78,7 @@ bool event_body_fill(struct event_body *body, const struct kube_resource *resour
     return whole;
 }
 
-void event_body_free(struct event_body *body) {
+void event_body_done(struct event_body *body) {
     memory_free(body->namespace);
     memory_free(body->name);
     memory_free(body->api_version);

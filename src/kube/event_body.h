@@ -8,7 +8,7 @@
 enum { EVENT_NOTE_MAX = 1024, EVENT_INSTANCE_MAX = 128 }; // bytes, as the API server has it
 
 // What an Event says.
-struct event_words {
+struct event_content {
     bool warning;             // type Warning, else Normal
     const char *reason;       // UpperCamelCase words of up to 128 bytes
     const char *action;       // the same
@@ -42,8 +42,8 @@ size_t event_text_cut(const char *text, size_t max);
 // Fills a zeroed body, with a name that is free by chance (64 random bits) and a count of 0. False: memory is
 // out.
 [[nodiscard]] bool event_body_fill(struct event_body *body, const struct kube_resource *resource,
-                                   const struct kube_object *object, const struct event_words *words);
-void event_body_free(struct event_body *body);
+                                   const struct kube_object *object, const struct event_content *words);
+void event_body_done(struct event_body *body);
 
 // Appends the whole Event as JSON, with its series if it happened more than once. Errors: as json_write.
 [[nodiscard]] bool event_body_write(const struct event_body *body, const char *component,

@@ -48,7 +48,7 @@ static bool fault(const struct entry *entry, const char *field, const char *why,
                      field, why);
 }
 
-void config_parts_free(struct config_parts *parts) {
+void config_parts_done(struct config_parts *parts) {
     struct config_text *const texts[] = {&parts->ca, &parts->certificate, &parts->key, &parts->token};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         memory_free(texts[i]->path);
@@ -264,7 +264,7 @@ bool kubeconfig_read(const char *path, const char *context, struct config_parts 
     }
     struct config_parts parts = {0};
     if (!read_context(path, root, name, &parts, e)) {
-        config_parts_free(&parts);
+        config_parts_done(&parts);
         return false;
     }
     *ret_parts = parts;
@@ -311,7 +311,7 @@ bool kubeconfig_read_pod(const char *directory, struct config_parts *ret_parts, 
     struct config_parts parts = {0};
     if (!get_pod_server(&parts, e) || !get_pod_namespace(directory, &parts, e) ||
         !join(directory, "token", &parts.token.path, e) || !join(directory, "ca.crt", &parts.ca.path, e)) {
-        config_parts_free(&parts);
+        config_parts_done(&parts);
         return false;
     }
     *ret_parts = parts;

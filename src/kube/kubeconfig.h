@@ -31,4 +31,4 @@ struct config_parts {
 // Appends the file's content to text. Errors: as file_read, INVALID_SPEC (a NUL in it).
 [[nodiscard]] bool kubeconfig_read_file(const char *path, struct buffer *text, struct error *e);
 
-void config_parts_free(struct config_parts *parts);
+void config_parts_done(struct config_parts *parts);

@@ -43,7 +43,7 @@ static bool on_data(void *context, const char *bytes, size_t length) {
 
 static void free_call(struct http_call *call) {
     http_stream_close(call->stream);
-    http_response_free(&call->response);
+    http_response_done(&call->response);
     sem_destroy(&call->ready);
     memory_free(call);
 }
@@ -229,6 +229,6 @@ void http_calls_end(struct http_client *client) {
     pthread_mutex_unlock(&client->lock);
 }
 
-void http_response_free(struct http_response *response) {
-    buffer_free(&response->body);
+void http_response_done(struct http_response *response) {
+    buffer_done(&response->body);
 }

@@ -1,6 +1,6 @@
 #include "net/http_client.h"
 
-#include "base/condition.h"
+#include "base/condvar.h"
 #include "base/memory.h"
 #include "net/http_stream.h"
 
@@ -19,8 +19,8 @@ static void serve(struct http_client *client, curl_socket_t socket, int ready) {
     client->in_curl = true;
     CURLMcode code = curl_multi_socket_action(client->multi, socket, ready, &running);
     client->in_curl = false;
-    client->deaf = client->deaf || code != CURLM_OK;
-    http_streams_tidy(client);
+    client->wait_failed = client->wait_failed || code != CURLM_OK;
+    http_streams_process_pending(client);
 }
 
 static void on_ready(evutil_socket_t socket, short what, void *context) {
@@ -35,10 +35,10 @@ static void on_timeout(evutil_socket_t socket, short what, void *context) {
     serve(context, CURL_SOCKET_TIMEOUT, 0);
 }
 
-static void on_tidy(evutil_socket_t socket, short what, void *context) {
+static void on_pending(evutil_socket_t socket, short what, void *context) {
     (void)socket;
     (void)what;
-    http_streams_tidy(context);
+    http_streams_process_pending(context);
 }
 
 // CURLMOPT_SOCKETFUNCTION: libcurl wants to know when socket is ready; watching is the event of an earlier
@@ -62,7 +62,7 @@ static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *contex
         if (event != nullptr) {
             event_free(event);
         }
-        client->deaf = true;
+        client->wait_failed = true;
         return -1;
     }
     return 0;
@@ -127,12 +127,12 @@ bool http_client_create(struct loop *loop, http_connection_observer *observer, v
     client->observer = observer;
     client->observer_context = observer_context;
     pthread_mutex_init(&client->lock, nullptr);
-    condition_create(&client->call_left);
+    condvar_create(&client->call_left);
     client->no_proxy = list_direct_hosts();
     client->timer = evtimer_new(loop_event_base(loop), on_timeout, client);
-    client->tidy = evtimer_new(loop_event_base(loop), on_tidy, client);
+    client->pending = evtimer_new(loop_event_base(loop), on_pending, client);
     client->multi = curl_multi_init();
-    if (client->no_proxy == nullptr || client->timer == nullptr || client->tidy == nullptr ||
+    if (client->no_proxy == nullptr || client->timer == nullptr || client->pending == nullptr ||
         client->multi == nullptr) {
         http_client_free(client);
         return error_no_memory(e, "an HTTP client");
@@ -164,7 +164,7 @@ void http_client_free(struct http_client *client) {
     }
     (void)curl_multi_cleanup(client->multi);
     free_event(client->timer);
-    free_event(client->tidy);
+    free_event(client->pending);
     memory_free(client->no_proxy);
     pthread_cond_destroy(&client->call_left);
     pthread_mutex_destroy(&client->lock);

@@ -42,8 +42,8 @@ struct http_response {
     uint32_t retry_after_ms; // from the Retry-After header (seconds or date); 0: none
     struct buffer body;      // owned by the response
 };
-void http_response_free(struct http_response *response);
-#define cleanup_response [[gnu::cleanup(http_response_free)]]
+void http_response_done(struct http_response *response);
+#define cleanup_response [[gnu::cleanup(http_response_done)]]
 
 // Told on the loop thread of every new TLS connection: the negotiated group, "X25519MLKEM768" for example.
 typedef void http_connection_observer(void *context, const char *group);

@@ -36,7 +36,7 @@ static bool is_method(const char *method) {
 static void set_refused(struct http_stream *stream) {
     if (stream->state == STREAM_RUNNING) {
         stream->state = STREAM_REFUSED;
-        stream->client->untidy = true;
+        stream->client->has_pending = true;
     }
 }
 
@@ -247,8 +247,8 @@ void http_stream_start(struct http_stream *stream) {
         stream->next->previous = stream;
     }
     client->streams = stream;
-    client->untidy = true;
-    event_active(client->tidy, EV_TIMEOUT, 0);
+    client->has_pending = true;
+    event_active(client->pending, EV_TIMEOUT, 0);
 }
 
 void http_stream_finish(struct http_stream *stream, const struct error *error) {
@@ -304,12 +304,12 @@ static void settle(struct http_stream *stream) {
     }
 }
 
-static struct http_stream *find_untidy(struct http_client *client) {
-    struct http_stream *stream = client->untidy ? client->streams : nullptr;
+static struct http_stream *find_pending(struct http_client *client) {
+    struct http_stream *stream = client->has_pending ? client->streams : nullptr;
     while (stream != nullptr && stream->state == STREAM_RUNNING) {
         stream = stream->next;
     }
-    client->untidy = stream != nullptr;
+    client->has_pending = stream != nullptr;
     return stream;
 }
 
@@ -346,17 +346,17 @@ static void end_all_added(struct http_client *client) {
             stream = stream->next;
         }
     }
-    client->deaf = false;
+    client->wait_failed = false;
 }
 
-void http_streams_tidy(struct http_client *client) {
+void http_streams_process_pending(struct http_client *client) {
     struct http_stream *stream;
-    while ((stream = find_untidy(client)) != nullptr || finish_next(client)) {
+    while ((stream = find_pending(client)) != nullptr || finish_next(client)) {
         if (stream != nullptr) {
             settle(stream);
         }
     }
-    if (client->deaf) {
+    if (client->wait_failed) {
         end_all_added(client);
     }
 }
@@ -377,7 +377,7 @@ void http_stream_close(struct http_stream *stream) {
     }
     if (stream->started && stream->state != STREAM_ENDED && stream->client->in_curl) {
         stream->state = STREAM_CLOSED;
-        stream->client->untidy = true;
+        stream->client->has_pending = true;
         return;
     }
     if (stream->state != STREAM_ENDED) {

@@ -14,15 +14,15 @@ struct http_call;
 struct http_client {
     struct loop *loop;
     CURLM *multi;
-    struct event *timer; // when libcurl wants to be called next
-    struct event *tidy;  // calls http_streams_tidy when it is activated
-    char *no_proxy;      // hosts that are reached directly; owned
+    struct event *timer;   // when libcurl wants to be called next
+    struct event *pending; // calls http_streams_process_pending when it is activated
+    char *no_proxy;        // hosts that are reached directly; owned
     http_connection_observer *observer;
     void *observer_context;
     struct http_stream *streams; // those that have not ended
     bool in_curl;                // libcurl is on the stack: it must not be entered again
-    bool untidy;                 // some stream waits for libcurl to be left
-    bool deaf;                   // there was no memory for what libcurl, or we for it, must wait for
+    bool has_pending;            // some stream waits for libcurl to be left
+    bool wait_failed;            // there was no memory for what libcurl, or we for it, must wait for
 
     pthread_mutex_t lock;     // guards all below
     pthread_cond_t call_left; // signalled when a caller has left
@@ -66,14 +66,15 @@ struct http_stream {
                                        bool own_connection, const struct http_stream_events *events,
                                        void *context, struct http_stream **ret_stream, struct error *e);
 
-// Has the next http_streams_tidy hand a prepared stream to libcurl. Whatever goes wrong is told by on_end.
+// Has the next http_streams_process_pending hand a prepared stream to libcurl. Whatever goes wrong is told by
+// on_end.
 void http_stream_start(struct http_stream *stream);
 
 // Ends a stream: releases what it has, then calls on_end with error, which may close it.
 void http_stream_finish(struct http_stream *stream, const struct error *error);
 
 // Does what had to wait until libcurl was left: starts, ends and closes streams.
-void http_streams_tidy(struct http_client *client);
+void http_streams_process_pending(struct http_client *client);
 
 // Ends all calls with RETRYABLE and waits until their callers have left. The loop must not be running.
 void http_calls_end(struct http_client *client);

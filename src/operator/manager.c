@@ -7,11 +7,11 @@
 #include "crypto/openssl.h"
 #include "net/http_server.h"
 #include "operator/debug.h"
-#include "operator/live_settings.h"
-#include "operator/measure.h"
+#include "operator/dynamic_config.h"
+#include "operator/instrumentation.h"
 #include "operator/metrics_list.h"
 #include "reconcile/reconcile_id.h"
-#include "runtime/chores.h"
+#include "runtime/background_tasks.h"
 #include "runtime/leader.h"
 #include "runtime/workers.h"
 #include "webhook/certificate.h"
@@ -29,15 +29,15 @@
 enum { STOP_DEADLINE_MS = 8000 };
 
 // As what a Go controller's client sends by default: work comes first, and the API server is everybody's.
-static const struct event_pace event_pace = {.interval_ms = 50, .burst = 25};
+static const struct event_rate_limit event_rate_limit = {.interval_ms = 50, .burst = 25};
 
-static const char chore_settings[] = "settings";
-static const char chore_certificate[] = "webhook-certificate";
+static const char task_settings[] = "settings";
+static const char task_certificate[] = "webhook-certificate";
 
 struct manager {
     const struct settings *settings;
     const struct kind *const *kinds;
-    struct measure measure;
+    struct instrumentation instrumentation;
     struct loop *loop;
     struct kube_config *config;
     struct http_client *http;
@@ -48,10 +48,10 @@ struct manager {
     struct queue *queue;
     struct watches *watches;
     struct workers *workers;
-    struct chores *chores;
+    struct background_tasks *tasks;
     struct remakes *remakes;
     struct failing *failing;
-    struct access *access;
+    struct access_reviewer *access;
     struct text_list namespaces;
     struct text_list excluded;
     struct http_server *server;
@@ -74,14 +74,14 @@ static void set_workers(struct manager *m, unsigned count) {
         LOG(LOG_ERROR, "could not start all workers", {"detail", e.message});
     }
     for (const struct kind *const *kind = m->kinds; *kind != nullptr; kind++) {
-        measure_workers(&m->measure, *kind, count);
+        instrument_workers(&m->instrumentation, *kind, count);
     }
 }
 
 static bool reload_settings(void *context, uint32_t *, struct error *e) {
     struct manager *m = context;
-    struct live_settings live;
-    if (live_settings_read(m->client, m->recorder, m->settings_key, m->settings, &live, e)) {
+    struct dynamic_config live;
+    if (dynamic_config_read(m->client, m->recorder, m->settings_key, m->settings, &live, e)) {
         char workers[16];
         snprintf(workers, sizeof(workers), "%u", live.workers);
         log_set_level(live.log_level);
@@ -124,10 +124,10 @@ static void work(void *context, const char *key, bool may_be_slow) {
     snprintf(plural, sizeof(plural), "%.*s", (int)(slash - key), key);
     const struct kind *kind = watches_find_plural(m->watches, plural, &resource);
     reconcile_id_next(id);
-    measure_start(&m->measure, kind);
+    instrument_start(&m->instrumentation, kind);
     double started = clock_monotonic_seconds();
     controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);
-    measure_end(&m->measure, kind, &verdict, clock_monotonic_seconds() - started);
+    instrument_end(&m->instrumentation, kind, &verdict, clock_monotonic_seconds() - started);
     follow_up(m, key, &verdict);
 }
 
@@ -137,7 +137,7 @@ static void work(void *context, const char *key, bool may_be_slow) {
 static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error,
                          bool known) {
     struct manager *m = context;
-    measure_watch_failure(&m->measure, resource, error);
+    instrument_watch_failure(&m->instrumentation, resource, error);
     LOG(known ? LOG_DEBUG : LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural},
         {"detail", error->message});
 }
@@ -175,7 +175,7 @@ static void leading_lost(void *) {
 }
 
 static void settings_changed(void *context) {
-    chores_ask(((struct manager *)context)->chores, chore_settings);
+    background_tasks_ask(((struct manager *)context)->tasks, task_settings);
 }
 
 static int answer_ready(struct manager *m, struct buffer *body) {
@@ -212,8 +212,8 @@ static int answer(void *context, const char *path, struct buffer *body) {
         return answer_ready(m, body);
     }
     if (strcmp(path, "/metrics") == 0) {
-        measure_refresh(&m->measure, m->queue, m->watches, m->controller.started);
-        return metrics_write(m->measure.metrics, body, &ignored) ? 200 : 500;
+        instrument_refresh(&m->instrumentation, m->queue, m->watches, m->controller.started);
+        return metrics_write(m->instrumentation.metrics, body, &ignored) ? 200 : 500;
     }
     int status;
     if (m->settings->debug_endpoints && debug_answer(&view, path, body, &status)) {
@@ -243,7 +243,7 @@ static void stop_late(void *) {
 // Waits where the loop thread must not: workers in the middle of a request still need the loop.
 static void *stop(void *context) {
     struct manager *m = context;
-    chores_stop(m->chores); // which may start workers
+    background_tasks_stop(m->tasks); // which may start workers
     workers_join(m->workers);
     event_recorder_free(m->recorder);
     m->recorder = nullptr;
@@ -273,7 +273,7 @@ static void stop_requested(void *context) {
 }
 
 static bool start_base(struct manager *m, struct error *e) {
-    struct queue_observer observer = measure_queue(&m->measure);
+    struct queue_observer observer = instrument_queue(&m->instrumentation);
     m->remakes = remakes_create();
     m->failing = failing_create();
     if (m->remakes == nullptr || m->failing == nullptr) {
@@ -281,8 +281,8 @@ static bool start_base(struct manager *m, struct error *e) {
     }
     if (!text_split(m->settings->namespaces, &m->namespaces, e) ||
         !text_split(m->settings->excluded_namespaces, &m->excluded, e) ||
-        !metrics_create(metrics_list, &m->measure.metrics, e) || !queue_create(&observer, &m->queue, e) ||
-        !workers_create(m->queue, work, m, &m->workers, e)) {
+        !metrics_create(metrics_list, &m->instrumentation.metrics, e) ||
+        !queue_create(&observer, &m->queue, e) || !workers_create(m->queue, work, m, &m->workers, e)) {
         return false;
     }
     workers_hold(m->workers);
@@ -305,10 +305,10 @@ static bool create_leader(struct manager *m, struct error *e) {
         .loop = m->loop,
         .config = m->config,
         .recorder = m->recorder,
-        .metrics = m->measure.metrics,
-        .connected = measure_connection,
-        .requested = measure_request,
-        .observer = &m->measure,
+        .metrics = m->instrumentation.metrics,
+        .connected = instrument_connection,
+        .requested = instrument_request,
+        .observer = &m->instrumentation,
         .started = leading_started,
         .lost = leading_lost,
         .context = m,
@@ -327,12 +327,13 @@ static bool start_client(struct manager *m, struct error *e) {
     if (!kube_config_load(m->settings->kubeconfig, m->settings->context, &m->config, e)) {
         return false;
     }
-    m->measure.host = strstr(kube_config_server(m->config), "://") + 3;
-    return http_client_create(m->loop, measure_connection, &m->measure, &m->http, e) &&
-           kube_client_create(m->config, m->http, measure_request, &m->measure, &m->client, e) &&
-           kube_client_create(m->config, m->http, measure_request, &m->measure, &m->writer, e) &&
-           access_create(m->client, &m->access, e) &&
-           event_recorder_create(m->writer, "qubesec.io/operator", m->name, &event_pace, &m->recorder, e) &&
+    m->instrumentation.host = strstr(kube_config_server(m->config), "://") + 3;
+    return http_client_create(m->loop, instrument_connection, &m->instrumentation, &m->http, e) &&
+           kube_client_create(m->config, m->http, instrument_request, &m->instrumentation, &m->client, e) &&
+           kube_client_create(m->config, m->http, instrument_request, &m->instrumentation, &m->writer, e) &&
+           access_reviewer_create(m->client, &m->access, e) &&
+           event_recorder_create(m->writer, "qubesec.io/operator", m->name, &event_rate_limit, &m->recorder,
+                                 e) &&
            create_leader(m, e);
 }
 
@@ -340,11 +341,11 @@ static bool keep_certificate(void *context, uint32_t *ret_again_ms, struct error
     return webhook_certificate_keep(((struct manager *)context)->certificate, ret_again_ms, e);
 }
 
-static bool start_chores(struct manager *m, struct error *e) {
-    const struct chore list[] = {{chore_settings, reload_settings, m},
-                                 {chore_certificate, keep_certificate, m}};
+static bool start_background_tasks(struct manager *m, struct error *e) {
+    const struct background_task list[] = {{task_settings, reload_settings, m},
+                                           {task_certificate, keep_certificate, m}};
     size_t count = m->certificate == nullptr ? 1 : 2;
-    return chores_create(list, count, &m->chores, e);
+    return background_tasks_create(list, count, &m->tasks, e);
 }
 
 static bool start_watches(struct manager *m, struct error *e) {
@@ -373,7 +374,7 @@ static bool start_watches(struct manager *m, struct error *e) {
         .client = m->writer,
         .http = m->http,
         .recorder = m->recorder,
-        .metrics = m->measure.metrics,
+        .metrics = m->instrumentation.metrics,
         .remakes = m->remakes,
         .failing = m->failing,
         .access = m->access,
@@ -401,7 +402,7 @@ static bool start_webhook(struct manager *m, struct error *e) {
     const struct settings *settings = m->settings;
     const struct webhook_certificate_options options = {
         .client = m->client,
-        .metrics = m->measure.metrics,
+        .metrics = m->instrumentation.metrics,
         .namespace = own_namespace(m),
         .service = settings->webhook_service,
         .hosts = settings->webhook_hosts,
@@ -417,7 +418,7 @@ static bool start_webhook(struct manager *m, struct error *e) {
         return true;
     }
     raise_file_limit();
-    return webhook_create(address, m->kinds, m->measure.metrics, &m->webhook, e) &&
+    return webhook_create(address, m->kinds, m->instrumentation.metrics, &m->webhook, e) &&
            webhook_certificate_create(&options, &m->certificate, e);
 }
 
@@ -427,7 +428,7 @@ static void log_start(const struct manager *m) {
     snprintf(port, sizeof(port), "%u", (unsigned)http_server_port(m->server));
     snprintf(webhook_port_text, sizeof(webhook_port_text), "%u",
              m->webhook == nullptr ? 0U : (unsigned)webhook_port(m->webhook));
-    metrics_set(m->measure.metrics, &metric_build_info, "version=\"" QUBESEC_VERSION "\"", 1);
+    metrics_set(m->instrumentation.metrics, &metric_build_info, "version=\"" QUBESEC_VERSION "\"", 1);
     LOG(LOG_INFO, "started", {"version", QUBESEC_VERSION}, {"openssl", crypto_version()},
         {"server", kube_config_server(m->config)}, {"configMap", m->settings_key}, {"port", port},
         {"webhookPort", m->webhook == nullptr ? nullptr : webhook_port_text});
@@ -437,12 +438,12 @@ static void log_start(const struct manager *m) {
 static void release(struct manager *m) {
     http_server_free(m->server);
     watches_free(m->watches);
-    chores_free(m->chores);
+    background_tasks_free(m->tasks);
     webhook_certificate_free(m->certificate);
     webhook_free(m->webhook);
     event_recorder_free(m->recorder);
     workers_free(m->workers);
-    access_free(m->access);
+    access_reviewer_free(m->access);
     kube_client_free(m->writer);
     leader_free(m->leader);
     kube_client_free(m->client);
@@ -453,9 +454,9 @@ static void release(struct manager *m) {
     queue_free(m->queue);
     remakes_free(m->remakes);
     failing_free(m->failing);
-    text_list_free(&m->namespaces);
-    text_list_free(&m->excluded);
-    metrics_free(m->measure.metrics);
+    text_list_done(&m->namespaces);
+    text_list_done(&m->excluded);
+    metrics_free(m->instrumentation.metrics);
 }
 
 bool manager_run(const struct settings *settings, const struct kind *const *kinds, struct error *e) {
@@ -464,14 +465,14 @@ bool manager_run(const struct settings *settings, const struct kind *const *kind
     signal(SIGPIPE, SIG_IGN);
     secret_keep_mappings();
     bool started = harden(settings, e) && crypto_start(e) && start_base(&m, e) && start_client(&m, e) &&
-                   start_webhook(&m, e) && start_chores(&m, e) && start_watches(&m, e);
+                   start_webhook(&m, e) && start_background_tasks(&m, e) && start_watches(&m, e);
     if (started) {
         log_start(&m);
         set_workers(&m, settings->workers);
         started = leader_start(m.leader, e);
     }
     if (started && m.certificate != nullptr) {
-        chores_ask(m.chores, chore_certificate);
+        background_tasks_ask(m.tasks, task_certificate);
     }
     if (started) {
         loop_run(m.loop);

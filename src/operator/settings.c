@@ -1,6 +1,6 @@
 #include "operator/settings.h"
 
-#include "base/cores.h"
+#include "base/cpu_count.h"
 #include "base/flags.h"
 #include "base/text.h"
 #include "engine/spec.h"
@@ -69,7 +69,7 @@ static bool check_namespaces(const char *name, const char *text, struct error *e
                error_set(e, ERROR_INVALID_SPEC, "%s: \"%.64s\" is not the name of a namespace", name,
                          list.items[i]);
     }
-    text_list_free(&list);
+    text_list_done(&list);
     return good;
 }
 
@@ -273,7 +273,7 @@ bool settings_parse_level(const char *name, const char *text, enum log_level *re
 // A worker waits for the API server most of the time, so that some are needed for each core, and enough of
 // them that the API server has always something to do.
 static unsigned default_workers(void) {
-    unsigned count = WORKERS_PER_CORE * cores_available();
+    unsigned count = WORKERS_PER_CORE * cpu_count();
     return count < WORKERS_USUAL_MIN ? WORKERS_USUAL_MIN : count > WORKERS_MAX ? WORKERS_MAX : count;
 }
 

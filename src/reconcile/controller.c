@@ -1,7 +1,7 @@
 #include "reconcile/controller.h"
 
 #include "base/clock.h"
-#include "base/crash_point.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "reconcile/reasons.h"
@@ -53,13 +53,13 @@ void reconcile_log(const struct reconcile *r, enum log_level level, const char *
 
 void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
                       const char *note) {
-    const struct event_words words = {warning, reason, action, note, r->id};
+    const struct event_content words = {warning, reason, action, note, r->id};
     event_record(r->controller->recorder, r->resource, r->object, &words);
 }
 
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {
     uint32_t wait_ms =
-        renewal_wait_ms(renewal, r->controller->started, r->object->created, r->object->uid, r->occasion.now);
+        renewal_wait_ms(renewal, r->controller->started, r->object->created, r->object->uid, r->context.now);
     bool expires = renewal->expires_at != 0;
     *ret_wait_ms = expires ? wait_ms : 0;
     return expires && wait_ms == 0;
@@ -75,8 +75,8 @@ bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
 }
 
 // Steps 4 to 7 for a kind without an output Secret.
-static bool judge_inputs(struct reconcile *r, struct error *e) {
-    return output_judge(r, e) && status_publish(r, PHASE_SUCCESS, r->report.reason, r->report.message, e);
+static bool evaluate_inputs(struct reconcile *r, struct error *e) {
+    return output_evaluate(r, e) && status_publish(r, PHASE_SUCCESS, r->report.reason, r->report.message, e);
 }
 
 // The output is good, and somebody else changes what is around it.
@@ -107,7 +107,7 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
     if (reconcile_output_is_due(r, ret_again_ms)) {
         *ret_again_ms = RENEWAL_LOOK_MS; // it waits
     }
-    crash_point(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
+    failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
     if (!(r->is_contested
               ? publish_contested(r, ret_again_ms, e)
               : status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e))) {
@@ -139,12 +139,12 @@ static bool take_steps(struct reconcile *r, uint32_t *ret_again_ms, struct error
     if (!decode(r, e) || !inputs_resolve(r, e)) {
         return false;
     }
-    r->occasion.secret_name = r->decoded.secret_name;
+    r->context.secret_name = r->decoded.secret_name;
     if (status_is_settled(r, &renewal) && !reconcile_is_due(r, &renewal, ret_again_ms)) {
         return true;
     }
     return may_begin(r, e) && inputs_load(r, e) &&
-           (r->kind->entries == nullptr ? judge_inputs(r, e) : bring_output(r, ret_again_ms, e));
+           (r->kind->entries == nullptr ? evaluate_inputs(r, e) : bring_output(r, ret_again_ms, e));
 }
 
 static enum verdict_kind judge(const struct consequence *consequence, const struct error *e) {
@@ -292,7 +292,7 @@ void controller_reconcile(struct controller *controller, const struct kind *kind
         .resource = resource,
         .id = id,
         .may_be_slow = may_be_slow,
-        .occasion = {.now = clock_wall_seconds()},
+        .context = {.now = clock_wall_seconds()},
     };
     *ret_verdict = (struct verdict){.kind = VERDICT_DONE};
     watches_take_up(controller->watches, resource, key);
@@ -306,7 +306,7 @@ void controller_reconcile(struct controller *controller, const struct kind *kind
                      r.output);
     inputs_free(&r);
     output_free(&r);
-    decoded_free(&r.decoded);
+    decoded_done(&r.decoded);
     kube_object_release(r.written);
     kube_object_release(r.object);
 }

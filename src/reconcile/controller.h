@@ -1,7 +1,7 @@
 // The generic controller: one reconcile for every kind, in the seven steps of docs/architecture.md.
 #pragma once
 
-#include "kube/access.h"
+#include "kube/access_review.h"
 #include "net/http_client.h"
 #include "reconcile/failing.h"
 #include "reconcile/remakes.h"
@@ -18,7 +18,7 @@ struct controller {
     struct metrics *metrics;
     struct remakes *remakes;
     struct failing *failing;
-    struct access *access;
+    struct access_reviewer *access;
     uint32_t grant_check_ms;              // how often it is asked whether a granted reference still is
     const char *const *seed_url_prefixes; // NULL-terminated: where spec.seedURI may point to
     int64_t started;                      // seconds since 1970: when this program began to work

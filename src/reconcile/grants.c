@@ -36,7 +36,7 @@ static const struct kube_resource *find_resource(const struct reconcile *r, cons
 // points to.
 static bool ask(const struct reconcile *r, const struct source *source, const char *verb,
                 const struct kube_resource *resource, const char *name, bool *ret_allowed, struct error *e) {
-    struct access_question question = {
+    struct access_review_spec question = {
         .service_account_namespace = r->object->namespace,
         .service_account = r->decoded.service_account,
         .verb = verb,

@@ -566,15 +566,15 @@ bool inputs_load_urls(struct reconcile *r, struct error *e) {
     return true;
 }
 
-bool inputs_describe(const struct reconcile *r, const struct metadata *known, struct metadata *metadata,
+bool inputs_describe(const struct reconcile *r, const struct provenance *known, struct provenance *metadata,
                      struct error *e) {
     metadata->input_count = r->decoded.request_count;
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         const struct source *source = &r->sources[i];
-        struct metadata_input *input = &metadata->inputs[i];
-        *input = (struct metadata_input){.field = source->request->field};
+        struct provenance_input *input = &metadata->inputs[i];
+        *input = (struct provenance_input){.field = source->request->field};
         if (source->bytes == nullptr) {
-            const char *digest = known == nullptr ? "" : metadata_find_input(known, input->field);
+            const char *digest = known == nullptr ? "" : provenance_find_input(known, input->field);
             memcpy(input->digest, digest, strlen(digest) + 1);
         } else if (!digest_format(secret_view(source->bytes), secret_length(source->bytes), input->digest,
                                   e)) {

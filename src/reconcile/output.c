@@ -8,21 +8,21 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RECIPE_MAX_BYTES = 512 * 1024 };
+enum { PARAMETERS_MAX_BYTES = 512 * 1024 };
 
 struct store *output_store(const struct reconcile *r) {
     return watches_find_store(r->controller->watches, kube_secrets.kind, r->object->namespace);
 }
 
-static yyjson_val *metadata_of(const struct kube_object *object) {
+static yyjson_val *provenance_of(const struct kube_object *object) {
     return yyjson_obj_get(object->root, "metadata");
 }
 
 // Whether secret is ours or may become so.
 static bool check_ownership(struct reconcile *r, const struct kube_object *secret,
                             enum ownership *ret_ownership, struct error *e) {
-    *ret_ownership = secret_metadata_ownership(r->kind, r->object, metadata_of(secret));
-    if (*ret_ownership == OWNERSHIP_LEFT) {
+    *ret_ownership = secret_metadata_ownership(r->kind, r->object, provenance_of(secret));
+    if (*ret_ownership == OWNERSHIP_ORPHANED) {
         snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_GARBAGE_COLLECTION);
         return error_set(
             e, ERROR_NOT_FOUND,
@@ -30,7 +30,7 @@ static bool check_ownership(struct reconcile *r, const struct kube_object *secre
             r->decoded.secret_name);
     }
     if (*ret_ownership == OWNERSHIP_FOREIGN) {
-        return conflict_with_foreign(r, metadata_of(secret), e);
+        return conflict_with_foreign(r, provenance_of(secret), e);
     }
     return true;
 }
@@ -61,7 +61,7 @@ static bool read_entry(yyjson_val *entries, const char *key, struct secret_data 
 // The entries of our own; what else people may have added is not looked at.
 static bool read_entries(struct reconcile *r, struct error *damage, struct error *e) {
     yyjson_val *entries = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
-    secret_data_free(&r->data);
+    secret_data_done(&r->data);
     const char *key;
     for (size_t i = 0; (key = kind_entry(r->kind, r->decoded.spec, i)) != nullptr; i++) {
         if (!read_entry(entries, key, &r->data, damage, e)) {
@@ -73,13 +73,13 @@ static bool read_entries(struct reconcile *r, struct error *damage, struct error
 
 static void forget_output(struct reconcile *r) {
     json_free(r->secret_document);
-    json_free(r->metadata_text);
+    json_free(r->provenance_text);
     kube_object_release(r->output);
     r->secret_document = nullptr;
-    r->metadata_text = nullptr;
+    r->provenance_text = nullptr;
     r->output = nullptr;
-    r->has_metadata = false;
-    r->metadata = (struct metadata){0};
+    r->has_provenance = false;
+    r->provenance = (struct provenance){0};
 }
 
 // Reads the Secret live into r. NOT_FOUND where there is none.
@@ -95,42 +95,42 @@ static bool read_secret(struct reconcile *r, struct error *e) {
            store_apply_read(output_store(r), kube_object_retain(r->output), removals, e);
 }
 
-bool output_describe(const struct reconcile *r, const struct metadata *known, struct metadata *metadata,
+bool output_describe(const struct reconcile *r, const struct provenance *known, struct provenance *metadata,
                      struct error *e) {
-    metadata->recipe[0] = '\0';
+    metadata->parameters[0] = '\0';
     if (!inputs_describe(r, known, metadata, e)) {
         return false;
     }
-    if (r->kind->describe_recipe == nullptr) {
+    if (r->kind->describe_parameters == nullptr) {
         return true;
     }
-    cleanup_buffer struct buffer recipe = buffer_create(RECIPE_MAX_BYTES);
-    return r->kind->describe_recipe(r->decoded.spec, &recipe, e) &&
-           digest_format(buffer_text(&recipe), recipe.length, metadata->recipe, e);
+    cleanup_buffer struct buffer parameters = buffer_create(PARAMETERS_MAX_BYTES);
+    return r->kind->describe_parameters(r->decoded.spec, &parameters, e) &&
+           digest_format(buffer_text(&parameters), parameters.length, metadata->parameters, e);
 }
 
 bool output_inspect(struct reconcile *r, struct error *e) {
     json_mut_free(r->report.status);
     r->report = (struct report){0};
     return json_create(&r->report.status, e) &&
-           kind_inspect(r->kind, r->decoded.spec, &r->data, &r->metadata, &r->occasion, &r->report, e);
+           kind_inspect(r->kind, r->decoded.spec, &r->data, &r->provenance, &r->context, &r->report, e);
 }
 
 // Whether the Secret that was read is as we would have left it.
-static bool judge(struct reconcile *r, struct error *e) {
-    if (!metadata_check_entries(&r->metadata, &r->data, e) || !output_inspect(r, e)) {
+static bool verify(struct reconcile *r, struct error *e) {
+    if (!provenance_check_entries(&r->provenance, &r->data, e) || !output_inspect(r, e)) {
         return false;
     }
-    if (r->report.fingerprint[0] != '\0' && strcmp(r->report.fingerprint, r->metadata.fingerprint) != 0) {
+    if (r->report.fingerprint[0] != '\0' && strcmp(r->report.fingerprint, r->provenance.fingerprint) != 0) {
         return error_set(e, ERROR_CRYPTO, "the Secret's fingerprint is %s, and its metadata says %s",
-                         r->report.fingerprint, r->metadata.fingerprint);
+                         r->report.fingerprint, r->provenance.fingerprint);
     }
     return true;
 }
 
 // Whether the status has recorded that the output was made for one of these inputs, a public key.
-static bool is_made_for_one(const struct reconcile *r, const struct metadata *wanted) {
-    const char *recorded = r->occasion.record.public_key_digest;
+static bool is_made_for_one(const struct reconcile *r, const struct provenance *wanted) {
+    const char *recorded = r->context.record.public_key_digest;
     for (size_t i = 0; i < wanted->input_count; i++) {
         if (recorded[0] != '\0' && strcmp(wanted->inputs[i].digest, recorded) == 0) {
             return true;
@@ -140,11 +140,11 @@ static bool is_made_for_one(const struct reconcile *r, const struct metadata *wa
 }
 
 // What differs between the inputs that metadata names and wanted ones.
-static void note_change(struct reconcile *r, const struct metadata *wanted) {
+static void note_change(struct reconcile *r, const struct provenance *wanted) {
     const char *changed = nullptr;
     for (size_t i = 0; i < wanted->input_count; i++) {
-        const struct metadata_input *input = &wanted->inputs[i];
-        if (!metadata_same_digest(metadata_find_input(&r->metadata, input->field), input->digest)) {
+        const struct provenance_input *input = &wanted->inputs[i];
+        if (!provenance_same_digest(provenance_find_input(&r->provenance, input->field), input->digest)) {
             changed = input->field;
         }
     }
@@ -158,19 +158,19 @@ static void note_change(struct reconcile *r, const struct metadata *wanted) {
 // Whether the Secret was made from the inputs and the spec that there are now. If so, metadata becomes what
 // this version writes.
 static bool is_current(struct reconcile *r, bool *ret_current, struct error *e) {
-    struct metadata wanted = {0};
-    if (!output_describe(r, &r->metadata, &wanted, e)) {
+    struct provenance wanted = {0};
+    if (!output_describe(r, &r->provenance, &wanted, e)) {
         return false;
     }
-    bool current = metadata_same_inputs(&wanted, &r->metadata) &&
-                   metadata_same_digest(wanted.recipe, r->metadata.recipe);
+    bool current = provenance_same_inputs(&wanted, &r->provenance) &&
+                   provenance_same_digest(wanted.parameters, r->provenance.parameters);
     if (current) {
-        memcpy(r->metadata.inputs, wanted.inputs, sizeof(wanted.inputs));
-        memcpy(r->metadata.recipe, wanted.recipe, sizeof(wanted.recipe));
+        memcpy(r->provenance.inputs, wanted.inputs, sizeof(wanted.inputs));
+        memcpy(r->provenance.parameters, wanted.parameters, sizeof(wanted.parameters));
     } else {
-        r->is_of_other_recipe = !metadata_same_digest(wanted.recipe, r->metadata.recipe);
+        r->has_other_parameters = !provenance_same_digest(wanted.parameters, r->provenance.parameters);
         note_change(r, &wanted);
-        r->occasion.record.is_current = r->occasion.record.is_current || is_made_for_one(r, &wanted);
+        r->context.record.is_current = r->context.record.is_current || is_made_for_one(r, &wanted);
     }
     *ret_current = current;
     return true;
@@ -185,7 +185,7 @@ static enum output_state found_damaged(struct error *damage, const struct error 
 
 // Whether the Secret holds the very output that the status has recorded.
 static bool is_recorded(struct reconcile *r) {
-    const struct record *record = &r->occasion.record;
+    const struct record *record = &r->context.record;
     struct error ignored;
     return record->fingerprint[0] != '\0' && output_inspect(r, &ignored) &&
            strcmp(record->fingerprint, r->report.fingerprint) == 0 &&
@@ -196,12 +196,12 @@ static bool is_recorded(struct reconcile *r) {
 // the status knows better of just this output, it is the metadata that is wrong, and not to be believed.
 static enum output_state examine_other(struct reconcile *r, struct error *damage) {
     struct error wrong;
-    if (!r->kind->is_made_once && !(r->occasion.record.is_current && is_recorded(r))) {
-        r->occasion.previous_is_current = false;
+    if (!r->kind->is_made_once && !(r->context.record.is_current && is_recorded(r))) {
+        r->context.previous_is_current = false;
         return OUTPUT_STALE;
     }
-    r->occasion.previous_is_current = true;
-    r->has_metadata = r->kind->is_made_once;
+    r->context.previous_is_current = true;
+    r->has_provenance = r->kind->is_made_once;
     error_set(&wrong, ERROR_CRYPTO,
               "the Secret's metadata says that it was made from another spec or other inputs");
     return found_damaged(damage, &wrong);
@@ -212,13 +212,13 @@ static bool examine_entries(struct reconcile *r, enum output_state *ret_state, s
     struct error found = {0};
     bool current = false;
     *ret_damage = (struct error){0};
-    r->occasion.previous_is_current = r->occasion.record.is_current;
+    r->context.previous_is_current = r->context.record.is_current;
     if (!read_entries(r, ret_damage, e)) {
         return false;
     }
-    r->has_metadata =
-        metadata_load(&r->data, kind_metadata_entry(r->kind), &r->metadata, &r->metadata_text, &found);
-    if (!r->has_metadata) {
+    r->has_provenance =
+        provenance_load(&r->data, kind_metadata_entry(r->kind), &r->provenance, &r->provenance_text, &found);
+    if (!r->has_provenance) {
         *ret_state = found_damaged(ret_damage, &found);
         return true;
     }
@@ -229,8 +229,8 @@ static bool examine_entries(struct reconcile *r, enum output_state *ret_state, s
         *ret_state = examine_other(r, ret_damage);
         return true;
     }
-    r->occasion.previous_is_current = true;
-    bool good = judge(r, &found) && ret_damage->class == ERROR_NONE;
+    r->context.previous_is_current = true;
+    bool good = verify(r, &found) && ret_damage->class == ERROR_NONE;
     *ret_state = good ? OUTPUT_GOOD : found_damaged(ret_damage, &found);
     return true;
 }
@@ -249,7 +249,7 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
     }
     r->is_adopted = ownership == OWNERSHIP_ADOPTABLE;
     // Of a certificate the key is kept, whoever issues it now.
-    bool is_reissued = state == OUTPUT_STALE && r->kind->find_gone != nullptr && !r->is_of_other_recipe;
+    bool is_reissued = state == OUTPUT_STALE && r->kind->find_gone != nullptr && !r->has_other_parameters;
     if (r->is_adopted && state != OUTPUT_GOOD && !is_reissued) {
         return conflict_with_left(
             r, state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message,
@@ -263,7 +263,7 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
 bool output_examine_live(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
                          struct error *e) {
     inputs_list(r, r->inputs);
-    r->occasion.inputs = r->inputs;
+    r->context.inputs = r->inputs;
     status_read_record(r);
     if (!read_secret(r, e)) {
         *ret_state = OUTPUT_ABSENT;
@@ -287,7 +287,7 @@ bool output_examine(struct reconcile *r, enum output_state *ret_state, struct er
 }
 
 void output_free(struct reconcile *r) {
-    secret_data_free(&r->data);
+    secret_data_done(&r->data);
     json_mut_free(r->report.status);
     json_free(r->live);
     forget_output(r);

@@ -1,7 +1,7 @@
 // What follows from the state of the output: it is created, kept, put right, renewed, or made anew; and what
 // is told of that.
 #include "base/clock.h"
-#include "base/crash_point.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "reconcile/reasons.h"
@@ -78,7 +78,7 @@ static bool may_lose_key(struct reconcile *r, struct error *e) {
             "is made in its place",
             r->decoded.secret_name, r->kind->precious);
     }
-    r->occasion.may_lose_key = true;
+    r->context.may_lose_key = true;
     return true;
 }
 
@@ -97,7 +97,7 @@ static bool replace(struct reconcile *r, const char *reason, const char *cause, 
 }
 
 static bool may_replace(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
-    if (!presence_confirm_all(r, e)) {
+    if (!recheck_all(r, e)) {
         return false;
     }
     status_read_record(r);
@@ -142,11 +142,11 @@ static bool renew(struct reconcile *r, struct error *e) {
                      e)) {
         return false;
     }
-    crash_point(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
+    failpoint(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
     if (!replace(r, REASON_RENEWED, "it was due for renewal", e)) {
         return false;
     }
-    crash_point(AFTER_RENEWAL, "%s %s", r->kind->kind, r->object->key);
+    failpoint(AFTER_RENEWAL, "%s %s", r->kind->kind, r->object->key);
     return true;
 }
 
@@ -174,7 +174,7 @@ static bool bring_about(struct reconcile *r, enum output_state state, const stru
 static bool remake_lost(struct reconcile *r, struct error *e) {
     enum output_state state;
     struct error damage;
-    if (!presence_confirm_all(r, e) || !output_examine_live(r, &state, &damage, e)) {
+    if (!recheck_all(r, e) || !output_examine_live(r, &state, &damage, e)) {
         return false;
     }
     if (state != OUTPUT_ABSENT) { // the watch has not shown it yet

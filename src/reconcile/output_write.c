@@ -33,12 +33,12 @@ bool output_may_make(struct reconcile *r, struct error *e) {
 
 // kind_produce or kind_repair.
 typedef bool maker(const struct kind *kind, const void *spec, const struct input *inputs,
-                   const struct occasion *occasion, struct secret_data *data, const char **ret_algorithm,
-                   struct error *e);
+                   const struct produce_context *context, struct secret_data *data,
+                   const char **ret_algorithm, struct error *e);
 
 // What the output to be stored takes the place of, if it is another one than that.
 static void complete_replaced(const struct reconcile *r, struct replaced *replaced) {
-    const struct secret_data *previous = r->occasion.previous;
+    const struct secret_data *previous = r->context.previous;
     const char *gone = r->kind->precious;
     if (replaced->reason[0] == '\0') {
         return;
@@ -52,49 +52,49 @@ static void complete_replaced(const struct reconcile *r, struct replaced *replac
 }
 
 // Fills r->data with entries that are made by make, checked, and their metadata.
-static bool fill(struct reconcile *r, maker *make, const struct metadata *kept, struct error *e) {
-    struct metadata metadata = {.generator = "qubesec/" QUBESEC_VERSION, .replaced = r->replaced};
-    clock_format(r->occasion.now, metadata.created);
+static bool fill(struct reconcile *r, maker *make, const struct provenance *kept, struct error *e) {
+    struct provenance metadata = {.generator = "qubesec/" QUBESEC_VERSION, .replaced = r->replaced};
+    clock_format(r->context.now, metadata.created);
     if (kept != nullptr) {
         memcpy(metadata.created, kept->created, sizeof(metadata.created));
     }
-    if (!make(r->kind, r->decoded.spec, r->inputs, &r->occasion, &r->data, &metadata.algorithm, e) ||
+    if (!make(r->kind, r->decoded.spec, r->inputs, &r->context, &r->data, &metadata.algorithm, e) ||
         !output_describe(r, kept, &metadata, e)) {
         return false;
     }
     metadata.standard = standard_of(r, metadata.algorithm);
-    r->metadata = metadata;
+    r->provenance = metadata;
     if (!output_inspect(r, e)) {
         e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_CRYPTO;
         return error_wrap(e, "checking what was made");
     }
-    memcpy(r->metadata.fingerprint, r->report.fingerprint, FINGERPRINT_SIZE);
-    complete_replaced(r, &r->metadata.replaced);
-    return metadata_store(&r->metadata, kind_metadata_entry(r->kind), &r->data, e);
+    memcpy(r->provenance.fingerprint, r->report.fingerprint, FINGERPRINT_SIZE);
+    complete_replaced(r, &r->provenance.replaced);
+    return provenance_store(&r->provenance, kind_metadata_entry(r->kind), &r->data, e);
 }
 
 // Replaces what r knows of the output by what make makes, which may keep some of what there was. When that
 // fails r knows what it knew.
 static bool remake(struct reconcile *r, maker *make, bool is_repair, struct error *e) {
     struct secret_data previous = r->data;
-    const struct metadata metadata = r->metadata;
+    const struct provenance metadata = r->provenance;
     r->data = (struct secret_data){0};
-    r->occasion.previous = is_repair || r->output != nullptr ? &previous : nullptr;
-    r->occasion.previous_metadata = r->output != nullptr && r->has_metadata ? &metadata : nullptr;
-    bool done = fill(r, make, is_repair ? r->occasion.previous_metadata : nullptr, e);
-    r->occasion.previous = nullptr;
-    r->occasion.previous_metadata = nullptr;
+    r->context.previous = is_repair || r->output != nullptr ? &previous : nullptr;
+    r->context.previous_provenance = r->output != nullptr && r->has_provenance ? &metadata : nullptr;
+    bool done = fill(r, make, is_repair ? r->context.previous_provenance : nullptr, e);
+    r->context.previous = nullptr;
+    r->context.previous_provenance = nullptr;
     if (!done) {
         inputs_explain(r, e);
         if (e->class == ERROR_NOT_FOUND) { // the kind waits for another input, and not the API server
             snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_INPUT);
         }
-        secret_data_free(&r->data);
+        secret_data_done(&r->data);
         r->data = previous;
-        r->metadata = metadata;
+        r->provenance = metadata;
         return false;
     }
-    secret_data_free(&previous);
+    secret_data_done(&previous);
     return true;
 }
 
@@ -103,17 +103,17 @@ static bool produce(struct reconcile *r, struct error *e) {
         return false;
     }
     inputs_list(r, r->inputs);
-    r->occasion.inputs = r->inputs;
+    r->context.inputs = r->inputs;
     return remake(r, kind_produce, false, e);
 }
 
-bool output_judge(struct reconcile *r, struct error *e) {
+bool output_evaluate(struct reconcile *r, struct error *e) {
     inputs_list(r, r->inputs);
-    r->occasion.inputs = r->inputs;
+    r->context.inputs = r->inputs;
     json_mut_free(r->report.status);
     r->report = (struct report){0};
-    if (json_create(&r->report.status, e) && kind_judge(r->kind, r->decoded.spec, r->inputs, &r->occasion,
-                                                        &r->report, &r->metadata.algorithm, e)) {
+    if (json_create(&r->report.status, e) && kind_evaluate(r->kind, r->decoded.spec, r->inputs, &r->context,
+                                                           &r->report, &r->provenance.algorithm, e)) {
         return true;
     }
     inputs_explain(r, e);
@@ -131,7 +131,7 @@ static bool add_entry(const struct secret_entry *entry, yyjson_mut_doc *document
 }
 
 // Takes out what an earlier output had under names that this one does not use. What people have added stays.
-static void remove_earlier(const struct reconcile *r, const struct metadata *earlier,
+static void remove_earlier(const struct reconcile *r, const struct provenance *earlier,
                            yyjson_mut_doc *document, yyjson_mut_val *data) {
     yyjson_val *present = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
     yyjson_obj_iter names = yyjson_obj_iter_with(earlier->sizes);
@@ -146,7 +146,7 @@ static void remove_earlier(const struct reconcile *r, const struct metadata *ear
 // Which entries a write has.
 enum content { CONTENT_NONE, CONTENT_METADATA, CONTENT_ALL };
 
-static bool add_data(const struct reconcile *r, enum content content, const struct metadata *earlier,
+static bool add_data(const struct reconcile *r, enum content content, const struct provenance *earlier,
                      yyjson_mut_doc *document, yyjson_mut_val *root, struct error *e) {
     if (content == CONTENT_NONE) {
         return true;
@@ -210,7 +210,7 @@ static bool create_secret(struct reconcile *r, struct error *e) {
 }
 
 // A merge patch of r->output that fails when it has changed since it was read.
-static bool patch_secret(struct reconcile *r, enum content content, const struct metadata *earlier,
+static bool patch_secret(struct reconcile *r, enum content content, const struct provenance *earlier,
                          struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
@@ -242,7 +242,7 @@ static bool patch_secret(struct reconcile *r, enum content content, const struct
 }
 
 // Where the spec names the entry: whether it is free, or was ours.
-static bool check_entry(const struct reconcile *r, const struct metadata *earlier, struct error *e) {
+static bool check_entry(const struct reconcile *r, const struct provenance *earlier, struct error *e) {
     yyjson_val *present = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
     const char *name = r->kind->name_entry == nullptr ? nullptr : r->kind->name_entry(r->decoded.spec);
     bool is_taken = name != nullptr && earlier != nullptr && yyjson_obj_get(present, name) != nullptr &&
@@ -254,7 +254,7 @@ static bool check_entry(const struct reconcile *r, const struct metadata *earlie
                      r->decoded.secret_name, name);
 }
 
-static bool store(struct reconcile *r, const struct metadata *earlier, struct error *e) {
+static bool store(struct reconcile *r, const struct provenance *earlier, struct error *e) {
     bool replace = r->output != nullptr;
     if (replace && !check_entry(r, earlier, e)) {
         return false;
@@ -269,26 +269,26 @@ static bool store(struct reconcile *r, const struct metadata *earlier, struct er
 }
 
 bool output_make(struct reconcile *r, struct error *e) {
-    const struct metadata earlier = r->metadata;
-    return produce(r, e) && store(r, r->has_metadata ? &earlier : nullptr, e);
+    const struct provenance earlier = r->provenance;
+    return produce(r, e) && store(r, r->has_provenance ? &earlier : nullptr, e);
 }
 
 bool output_repair(struct reconcile *r, struct error *e) {
-    const struct metadata earlier = r->metadata;
+    const struct provenance earlier = r->provenance;
     inputs_list(r, r->inputs);
-    r->occasion.inputs = r->inputs;
-    return remake(r, kind_repair, true, e) && store(r, r->has_metadata ? &earlier : nullptr, e);
+    r->context.inputs = r->inputs;
+    return remake(r, kind_repair, true, e) && store(r, r->has_provenance ? &earlier : nullptr, e);
 }
 
 bool output_keep_metadata(struct reconcile *r, struct error *e) {
     if (!upkeep_may_write(r)) {
         return true;
     }
-    if (!r->metadata.is_brief) {
+    if (!r->provenance.is_brief) {
         return patch_secret(r, CONTENT_NONE, nullptr, e);
     }
     secret_data_remove(&r->data, kind_metadata_entry(r->kind));
-    return metadata_store(&r->metadata, kind_metadata_entry(r->kind), &r->data, e) &&
+    return provenance_store(&r->provenance, kind_metadata_entry(r->kind), &r->data, e) &&
            patch_secret(r, CONTENT_METADATA, nullptr, e);
 }
 

@@ -46,23 +46,23 @@ struct reconcile {
     bool is_outdated;   // the output was found not to be what is asked for
     bool is_contested;  // the output's labels, annotations or owner are changed by others again and again
     uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
-    struct occasion occasion;
+    struct produce_context context;
     struct input inputs[KIND_INPUTS_MAX];
     yyjson_doc *live;         // owned: the list with the object, as it was read live; NULL: it was not
     struct replaced replaced; // what the output to be made takes the place of
-    char changed[METADATA_SENTENCE_SIZE]; // of a stale output: what it was made from, and has changed
-    bool is_of_other_recipe;              // the stale output was made by another spec
-    bool is_adopted;                      // the output was left from an earlier object
+    char changed[PROVENANCE_SENTENCE_SIZE]; // of a stale output: what it was made from, and has changed
+    bool has_other_parameters;              // the stale output was made by another spec
+    bool is_adopted;                        // the output was left from an earlier object
 
-    bool is_counted;             // the output's remake was counted
-    bool is_made;                // the output was made, and not found as it is
-    struct secret_data data;     // the output, made or read
-    struct metadata metadata;    // its metadata entry
-    bool has_metadata;           // metadata could be read
-    yyjson_doc *secret_document; // owned: the Secret that data was read from; NULL: none
-    yyjson_doc *metadata_text;   // owned: what metadata borrows from
-    struct report report;        // what its kind says of it; report.status is owned
-    struct kube_object *output;  // owned: the output Secret's metadata as last read or written
+    bool is_counted;              // the output's remake was counted
+    bool is_made;                 // the output was made, and not found as it is
+    struct secret_data data;      // the output, made or read
+    struct provenance provenance; // its metadata entry
+    bool has_provenance;          // metadata could be read
+    yyjson_doc *secret_document;  // owned: the Secret that data was read from; NULL: none
+    yyjson_doc *provenance_text;  // owned: what metadata borrows from
+    struct report report;         // what its kind says of it; report.status is owned
+    struct kube_object *output;   // owned: the output Secret's metadata as last read or written
 };
 
 // Logs about r's object, with r's id; detail may be NULL.
@@ -106,11 +106,11 @@ bool source_is_own(const struct reconcile *r, const struct source *source);
 
 // Asks the API server for r's object, and stores what it says. Errors: RETRYABLE (it is gone, is being
 // deleted, was edited, or another one has its name), those of requests.
-[[nodiscard]] bool presence_confirm(struct reconcile *r, struct error *e);
+[[nodiscard]] bool recheck_object(struct reconcile *r, struct error *e);
 
 // Asks the API server for r's object and for its inputs: whether they are those that r has read. Nothing that
 // is there is replaced before. Errors: RETRYABLE (they are not; the news are stored), those of requests.
-[[nodiscard]] bool presence_confirm_all(struct reconcile *r, struct error *e);
+[[nodiscard]] bool recheck_all(struct reconcile *r, struct error *e);
 
 // inputs.c: step 3.
 
@@ -135,8 +135,8 @@ void inputs_explain(const struct reconcile *r, struct error *e);
 
 // Notes the inputs' digests in *metadata; an input that is not loaded counts as the one that known
 // names.
-[[nodiscard]] bool inputs_describe(const struct reconcile *r, const struct metadata *known,
-                                   struct metadata *metadata, struct error *e);
+[[nodiscard]] bool inputs_describe(const struct reconcile *r, const struct provenance *known,
+                                   struct provenance *metadata, struct error *e);
 
 void inputs_free(struct reconcile *r);
 
@@ -153,9 +153,10 @@ enum output_state {
 // The store that has the metadata of the output Secret.
 struct store *output_store(const struct reconcile *r);
 
-// Notes in *metadata what an output made now is made from: its inputs (as inputs_describe) and its recipe.
-[[nodiscard]] bool output_describe(const struct reconcile *r, const struct metadata *known,
-                                   struct metadata *metadata, struct error *e);
+// Notes in *metadata what an output made now is made from: its inputs (as inputs_describe) and its
+// parameters.
+[[nodiscard]] bool output_describe(const struct reconcile *r, const struct provenance *known,
+                                   struct provenance *metadata, struct error *e);
 
 // Lets the kind inspect what r has of the output, and fills r->report. Errors: those of struct kind's
 // inspect.
@@ -197,8 +198,8 @@ bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
 // Errors: those of struct kind's repair, and of requests.
 [[nodiscard]] bool output_repair(struct reconcile *r, struct error *e);
 
-// For a kind without an output Secret: judges the inputs. Errors: those of struct kind's judge.
-[[nodiscard]] bool output_judge(struct reconcile *r, struct error *e);
+// For a kind without an output Secret: evaluates the inputs. Errors: those of struct kind's evaluate.
+[[nodiscard]] bool output_evaluate(struct reconcile *r, struct error *e);
 
 // Brings the labels, annotations and owner of a good Secret to what they should be, where they differ, and
 // its metadata entry to the form of this version.
@@ -251,7 +252,7 @@ bool status_has_origin(const struct reconcile *r, const struct source *source);
 // Whether the status has recorded the public key that r->report is about.
 bool status_has_key(const struct reconcile *r);
 
-// Fills r->occasion's record from the object's status, as it was read live if it was.
+// Fills r->context's record from the object's status, as it was read live if it was.
 void status_read_record(struct reconcile *r);
 
 // Whether the status says that object's present generation was served, with exactly the output and inputs

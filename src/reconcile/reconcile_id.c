@@ -1,6 +1,6 @@
 #include "reconcile/reconcile_id.h"
 
-#include "base/chance.h"
+#include "base/rand.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,7 +11,7 @@ static atomic_uint_fast64_t next_id;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void choose_start(void) {
-    atomic_store(&next_id, chance_bits());
+    atomic_store(&next_id, rand_bits());
 }
 
 void reconcile_id_next(char ret_id[RECONCILE_ID_SIZE]) {

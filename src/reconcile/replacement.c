@@ -6,18 +6,18 @@
 #include <string.h>
 
 void replacement_note(struct reconcile *r, const char *reason, const char *cause) {
-    const char *recorded = r->occasion.record.fingerprint;
+    const char *recorded = r->context.record.fingerprint;
     struct replaced *replaced = &r->replaced;
     *replaced = (struct replaced){0};
     snprintf(replaced->fingerprint, sizeof(replaced->fingerprint), "%s",
-             recorded[0] != '\0' ? recorded : r->metadata.fingerprint);
+             recorded[0] != '\0' ? recorded : r->provenance.fingerprint);
     snprintf(replaced->reason, sizeof(replaced->reason), "%s", reason);
     snprintf(replaced->cause, sizeof(replaced->cause), "%s", cause);
 }
 
 // Whether the status has recorded another output than there is. Of short secrets nothing is recorded.
 static bool is_another(const struct reconcile *r) {
-    const struct record *record = &r->occasion.record;
+    const struct record *record = &r->context.record;
     bool other_digest = record->digest[0] != '\0' && strcmp(record->digest, r->report.digest) != 0;
     return other_digest || (record->fingerprint[0] != '\0' && r->report.fingerprint[0] != '\0' &&
                             strcmp(record->fingerprint, r->report.fingerprint) != 0);
@@ -46,7 +46,7 @@ static const char *choose_reason(const struct replaced *replaced, bool *ret_warn
 
 // Of a replacement of our own.
 static void tell_own(const struct reconcile *r) {
-    const struct replaced *replaced = &r->metadata.replaced;
+    const struct replaced *replaced = &r->provenance.replaced;
     const char *secret = r->decoded.secret_name;
     const char *before = shown(replaced->fingerprint);
     const char *now = shown(r->report.fingerprint);
@@ -67,17 +67,17 @@ static void tell_own(const struct reconcile *r) {
 // Of one that was broken off before it could say so, as the Secret's metadata has it. Others can write to
 // that, so it is believed only where nothing can have gone that people would miss.
 static void tell_interrupted(const struct reconcile *r) {
-    bool is_renewed = strcmp(r->metadata.replaced.reason, REASON_RENEWED) == 0;
+    bool is_renewed = strcmp(r->provenance.replaced.reason, REASON_RENEWED) == 0;
     struct error note;
     error_set(&note, ERROR_NONE, "Secret %s: %s was replaced by %s, in a reconcile that was interrupted",
-              r->decoded.secret_name, shown(r->occasion.record.fingerprint), shown(r->report.fingerprint));
+              r->decoded.secret_name, shown(r->context.record.fingerprint), shown(r->report.fingerprint));
     tell(r, false, is_renewed ? REASON_RENEWED : REASON_REPLACED, note.message);
 }
 
 static bool was_interrupted(const struct reconcile *r) {
-    const struct replaced *replaced = &r->metadata.replaced;
+    const struct replaced *replaced = &r->provenance.replaced;
     bool is_claimed =
-        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->occasion.record.fingerprint) == 0;
+        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->context.record.fingerprint) == 0;
     bool is_harmless = r->kind->precious == nullptr || (r->kind->find_gone != nullptr && status_has_key(r));
     return is_claimed && is_harmless;
 }
@@ -88,7 +88,7 @@ static void tell_foreign(const struct reconcile *r) {
         &note, ERROR_NONE,
         "Secret %s no longer holds what this object's status has recorded: %s was replaced by %s; who wrote "
         "it is in its metadata.managedFields and in the audit log",
-        r->decoded.secret_name, shown(r->occasion.record.fingerprint), shown(r->report.fingerprint));
+        r->decoded.secret_name, shown(r->context.record.fingerprint), shown(r->report.fingerprint));
     tell(r, true, REASON_KEY_REPLACED, note.message);
 }
 

@@ -90,7 +90,7 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
     if (controller != nullptr) {
         bool same_name = is_of_our_group(controller) && member_is(controller, "kind", kind->kind) &&
                          member_is(controller, "name", object->name);
-        return same_name ? OWNERSHIP_LEFT : OWNERSHIP_FOREIGN;
+        return same_name ? OWNERSHIP_ORPHANED : OWNERSHIP_FOREIGN;
     }
     char owner[OWNER_SIZE];
     format_owner(kind, object, owner);

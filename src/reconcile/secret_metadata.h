@@ -9,7 +9,7 @@
 enum ownership {
     OWNERSHIP_OURS,      // controlled by our object, or (deletionPolicy Retain) marked with its UID
     OWNERSHIP_ADOPTABLE, // nobody controls it, and its marks name our object's kind, namespace and name
-    OWNERSHIP_LEFT,      // controlled by an object of our kind and name that is gone: about to be garbage
+    OWNERSHIP_ORPHANED,  // controlled by an object of our kind and name that is gone: about to be garbage
                          // collected
     OWNERSHIP_FOREIGN,
 };

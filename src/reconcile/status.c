@@ -122,7 +122,7 @@ bool status_stands(const struct reconcile *r) {
     cleanup_object struct kube_object *seen =
         reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
     return seen != nullptr && same_text(yyjson_obj_get(status, "secretRef"), "uid", seen->uid) &&
-           (expires == 0 || r->occasion.now < expires);
+           (expires == 0 || r->context.now < expires);
 }
 
 static bool inputs_are_settled(const struct reconcile *r) {
@@ -168,7 +168,7 @@ void status_read_record(struct reconcile *r) {
     yyjson_val *items = yyjson_obj_get(yyjson_doc_get_root(r->live), "items");
     yyjson_val *live = yyjson_obj_get(yyjson_arr_get_first(items), "status");
     yyjson_val *status = live != nullptr ? live : status_of(r);
-    r->occasion.record = (struct record){
+    r->context.record = (struct record){
         .fingerprint = text_or_nothing(status, "fingerprint"),
         .digest = text_or_nothing(status, "digest"),
         .public_key_digest = text_or_nothing(status, "publicKeyDigest"),
@@ -300,7 +300,7 @@ static void add_secret(struct status_writer *w) {
 // What a served object's status says of its output.
 static void add_output(struct status_writer *w) {
     const struct reconcile *r = w->r;
-    add_text(w, w->status, "algorithm", r->metadata.algorithm);
+    add_text(w, w->status, "algorithm", r->provenance.algorithm);
     add_text(w, w->status, "fingerprint", r->report.fingerprint);
     add_text(w, w->status, "digest", r->report.digest);
     add_text(w, w->status, "warning", r->report.warning);
@@ -321,8 +321,8 @@ static void add_output(struct status_writer *w) {
 }
 
 static void build(struct status_writer *w, enum phase phase, const char *reason, const char *message) {
-    bool judged = phase == PHASE_SUCCESS && w->r->report.outcome != nullptr;
-    add_text(w, w->status, "status", judged ? w->r->report.outcome : phase_names[phase]);
+    bool evaluated = phase == PHASE_SUCCESS && w->r->report.outcome != nullptr;
+    add_text(w, w->status, "status", evaluated ? w->r->report.outcome : phase_names[phase]);
     (void)yyjson_mut_obj_add_sint(w->document, w->status, "observedGeneration", w->r->object->generation);
     add_conditions(w, phase, reason, message);
     if (phase == PHASE_FAILED) {
@@ -345,7 +345,7 @@ static bool is_one_of(const char *field, const char *const *fields) {
 // What a status that is not written in full leaves as it is: when and by which reconcile it was last written,
 // and what it says of an output Secret, which is still there when its object waits or has failed, or is to
 // come back. Where the Secret is another's, what identifies the output stays, so that it is known again, and
-// known to be lost. A judgement ends with its inputs.
+// known to be lost. A evaluation ends with its inputs.
 static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
     static const char *const of_writing[] = {"lastUpdateTime", "reconcileID", nullptr};
     static const char *const identity[] = {"secretRef",       "fingerprint", "digest", "inputs",
@@ -368,7 +368,7 @@ static const char *choose_words(const struct reconcile *r, enum phase phase, con
     bool same = r->is_retried && present != nullptr && is_of_generation(r, ready) &&
                 same_text(ready, "status", ready_texts[phase]) && same_text(ready, "reason", reason) &&
                 server_words_are_alike(present, message);
-    bool is_old = r->occasion.now - status_time(status_of(r), "lastUpdateTime") >= OLD_WORDS_S;
+    bool is_old = r->context.now - status_time(status_of(r), "lastUpdateTime") >= OLD_WORDS_S;
     return same && !is_old ? present : message;
 }
 
@@ -421,7 +421,7 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct kube_obj
         // Changed, deleted, or deleted and made anew.
         struct error ignored;
         if (e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND) {
-            (void)presence_confirm(r, &ignored); // so that the next try begins with the news
+            (void)recheck_object(r, &ignored); // so that the next try begins with the news
             e->class = ERROR_RETRYABLE;
         }
         return error_wrap(e, "writing the status");

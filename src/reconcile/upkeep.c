@@ -11,7 +11,7 @@
 static bool is_needed(const struct reconcile *r) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     struct error ignored;
-    return r->metadata.is_brief || !json_create(&document, &ignored) ||
+    return r->provenance.is_brief || !json_create(&document, &ignored) ||
            secret_metadata_patch(r->kind, r->object, &r->decoded.common,
                                  yyjson_obj_get(r->output->root, "metadata"), document,
                                  yyjson_mut_obj(document));

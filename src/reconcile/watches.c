@@ -123,7 +123,7 @@ static void wake_dependent(void *context, const char *key) {
 static void wake_dependents(struct watches *watches, const char *value, bool is_gone) {
     for (size_t i = 0; i < watches->kind_count; i++) {
         struct waking waking = {&watches->all[i], is_gone ? nullptr : value};
-        store_find(watches->all[i].store, value, wake_dependent, &waking);
+        store_index_visit(watches->all[i].store, value, wake_dependent, &waking);
     }
 }
 
@@ -177,7 +177,7 @@ static bool is_referred_to(void *context, const struct kube_object *object) {
     char value[KEY_MAX];
     snprintf(value, sizeof(value), "%s/%s", watched->resource.kind, object->key);
     for (size_t i = 0; i < watches->kind_count; i++) {
-        if (store_has(watches->all[i].store, value)) {
+        if (store_index_contains(watches->all[i].store, value)) {
             return true;
         }
     }
@@ -259,7 +259,7 @@ static bool add_watched(struct watches *watches, const struct kind *kind,
         (struct watched){.watches = watches, .kind = kind, .resource = *resource, .namespace = namespace};
     struct store_hooks hooks = {
         .context = watched,
-        .keep = kind == nullptr ? is_referred_to : is_served,
+        .filter = kind == nullptr ? is_referred_to : is_served,
         .changed = object_changed,
         .index = kind == nullptr ? nullptr : index_object,
     };
@@ -446,7 +446,7 @@ size_t watches_count_status(const struct watches *watches, const char *kind, con
     size_t total = 0;
     for (size_t i = 0; i < watches->kind_count; i++) {
         const struct watched *watched = &watches->all[i];
-        total += strcmp(watched->resource.kind, kind) == 0 ? store_count_under(watched->store, value) : 0;
+        total += strcmp(watched->resource.kind, kind) == 0 ? store_index_count(watched->store, value) : 0;
     }
     return total;
 }
@@ -481,7 +481,7 @@ void watches_visit(const struct watches *watches, const char *value,
                    void *context) {
     for (size_t i = 0; i < watches->kind_count; i++) {
         struct visiting visiting = {&watches->all[i], visit, context};
-        store_find(watches->all[i].store, value, visit_key, &visiting);
+        store_index_visit(watches->all[i].store, value, visit_key, &visiting);
     }
 }
 

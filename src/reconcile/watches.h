@@ -97,7 +97,7 @@ struct store *watches_find_store(const struct watches *watches, const char *kind
 // Whether objects of that namespace are served, and may be referred to.
 bool watches_serve(const struct watches *watches, const char *namespace);
 
-// Calls visit for each of the kinds' objects that the index has under value, as store_find does.
+// Calls visit for each of the kinds' objects that the index has under value, as store_index_visit does.
 void watches_visit(const struct watches *watches, const char *value,
                    void (*visit)(void *context, const struct kind *kind, const struct kube_object *object),
                    void *context);

@@ -1,7 +1,7 @@
 #include "runtime/event.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
+#include "base/condvar.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "kube/event_body.h"
@@ -44,7 +44,7 @@ struct waiting {
 
 struct event_recorder {
     struct kube_client *client;
-    struct event_pace pace;
+    struct event_rate_limit pace;
     char *component;
     char *instance;
     pthread_t thread;
@@ -61,7 +61,7 @@ struct event_recorder {
 };
 
 static void free_entry(struct entry *entry) {
-    event_body_free(&entry->body);
+    event_body_done(&entry->body);
     memory_free(entry->key);
     memory_free(entry);
 }
@@ -209,7 +209,7 @@ static void *run(void *context) {
         if (!is_any_waiting(recorder)) {
             pthread_cond_wait(&recorder->wake, &recorder->lock);
         } else if (next_send_ms(recorder) > clock_monotonic_ms()) {
-            (void)condition_wait_until(&recorder->wake, &recorder->lock, next_send_ms(recorder));
+            (void)condvar_wait_until(&recorder->wake, &recorder->lock, next_send_ms(recorder));
         } else {
             send_next(recorder, SEND_MS);
         }
@@ -221,7 +221,8 @@ static void *run(void *context) {
 
 // ---- recording
 
-static bool write_key(const struct kube_object *object, const struct event_words *words, struct buffer *key) {
+static bool write_key(const struct kube_object *object, const struct event_content *words,
+                      struct buffer *key) {
     struct error ignored;
     return buffer_append_format(key, &ignored, "%s\n%s\n%d\n%s\n%s", object->uid, object->key, words->warning,
                                 words->reason, words->note);
@@ -255,7 +256,7 @@ static void drop_entry(struct event_recorder *recorder, struct entry *entry) {
 // held.
 static struct entry *find_entry(struct event_recorder *recorder, const char *key,
                                 const struct kube_resource *resource, const struct kube_object *object,
-                                const struct event_words *words) {
+                                const struct event_content *words) {
     struct entry *entry = map_get(recorder->entries, key);
     bool busy = entry != nullptr && (entry->waiting || entry->sending);
     if (entry != nullptr && !busy && clock_monotonic_ms() - entry->used_ms > SERIES_IDLE_MS) {
@@ -277,7 +278,7 @@ static struct entry *find_entry(struct event_recorder *recorder, const char *key
 }
 
 void event_record(struct event_recorder *recorder, const struct kube_resource *resource,
-                  const struct kube_object *object, const struct event_words *words) {
+                  const struct kube_object *object, const struct event_content *words) {
     cleanup_buffer struct buffer key = buffer_create(KEY_MAX);
     if (!write_key(object, words, &key)) {
         return;
@@ -313,7 +314,7 @@ static void release(struct event_recorder *recorder) {
 }
 
 bool event_recorder_create(struct kube_client *client, const char *component, const char *instance,
-                           const struct event_pace *pace, struct event_recorder **ret_recorder,
+                           const struct event_rate_limit *pace, struct event_recorder **ret_recorder,
                            struct error *e) {
     struct event_recorder *recorder = memory_allocate_zeroed(1, sizeof(*recorder));
     if (recorder == nullptr) {
@@ -322,7 +323,7 @@ bool event_recorder_create(struct kube_client *client, const char *component, co
     recorder->client = client;
     recorder->pace = *pace;
     pthread_mutex_init(&recorder->lock, nullptr);
-    condition_create(&recorder->wake);
+    condvar_create(&recorder->wake);
     recorder->component = memory_copy_text(component);
     recorder->instance = memory_copy_span(instance, event_text_cut(instance, EVENT_INSTANCE_MAX));
     recorder->entries = map_create(nullptr);

@@ -8,7 +8,7 @@
 struct event_recorder;
 
 // How fast they are sent: one an interval (in milliseconds; 0: no limit), and so many ahead of that.
-struct event_pace {
+struct event_rate_limit {
     uint32_t interval_ms;
     uint32_t burst;
 };
@@ -17,7 +17,7 @@ struct event_pace {
 // is borrowed until event_recorder_free; both texts are copied. Starts a thread of its own. *ret_recorder is
 // owned.
 [[nodiscard]] bool event_recorder_create(struct kube_client *client, const char *component,
-                                         const char *instance, const struct event_pace *pace,
+                                         const char *instance, const struct event_rate_limit *pace,
                                          struct event_recorder **ret_recorder, struct error *e);
 
 // Sends what still waits for at most a second (a request that is under way may take its three), then takes
@@ -29,4 +29,4 @@ void event_recorder_free(struct event_recorder *recorder);
 // minutes, which is longer than the work queue ever waits to try again. Any thread; never waits for the
 // network.
 void event_record(struct event_recorder *recorder, const struct kube_resource *resource,
-                  const struct kube_object *object, const struct event_words *words);
+                  const struct kube_object *object, const struct event_content *words);

@@ -1,10 +1,10 @@
 #include "runtime/leader.h"
 
-#include "base/chance.h"
 #include "base/clock.h"
-#include "base/condition.h"
+#include "base/condvar.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/rand.h"
 #include "runtime/leader_metrics.h"
 #include "runtime/reasons.h"
 
@@ -45,7 +45,7 @@ struct leader {
 // ---- create
 
 static double draw(void *) {
-    return chance_fraction();
+    return rand_fraction();
 }
 
 // As client-go: who it is for people, and a UUID (RFC 9562 version 4), so that no two processes are the same.
@@ -53,8 +53,8 @@ static void choose_identity(char ret_identity[IDENTITY_SIZE]) {
     char host[256] = "qubesec";
     const char *pod = getenv("POD_NAME");
     (void)gethostname(host, sizeof(host) - 1);
-    uint64_t high = (chance_bits() & ~UINT64_C(0xf000)) | 0x4000;
-    uint64_t low = (chance_bits() >> 2) | UINT64_C(1) << 63;
+    uint64_t high = (rand_bits() & ~UINT64_C(0xf000)) | 0x4000;
+    uint64_t low = (rand_bits() >> 2) | UINT64_C(1) << 63;
     snprintf(ret_identity, IDENTITY_SIZE, "%.255s_%08x-%04x-%04x-%04x-%012llx",
              pod != nullptr && pod[0] != '\0' ? pod : host, (unsigned)(high >> 32),
              (unsigned)(high >> 16) & 0xffff, (unsigned)high & 0xffff, (unsigned)(low >> 48),
@@ -90,7 +90,7 @@ bool leader_create(const struct leader_options *options, struct leader **ret_lea
     }
     leader->options = *options;
     pthread_mutex_init(&leader->lock, nullptr);
-    condition_create(&leader->changed);
+    condvar_create(&leader->changed);
     atomic_init(&leader->held_until_ms, options->elect ? INT64_MIN : INT64_MAX);
     if (options->elect && !create_parts(leader, e)) {
         leader_free(leader);
@@ -154,7 +154,7 @@ static void record_event(struct leader *leader) {
     struct error e;
     struct kube_object *object;
     char note[IDENTITY_SIZE + 16];
-    const struct event_words words = {false, REASON_LEADER_ELECTION, "Lead", note, nullptr};
+    const struct event_content words = {false, REASON_LEADER_ELECTION, "Lead", note, nullptr};
     if (kube_object_create(lease_object(leader->lease), &object, &e)) {
         snprintf(note, sizeof(note), "%s became leader", leader->identity);
         event_record(leader->options.recorder, &kube_leases, object, &words);
@@ -228,7 +228,7 @@ static void take_request(struct leader *leader, const struct lease_step *step) {
 static void wait(struct leader *leader, uint32_t wait_ms) {
     int64_t then_ms = clock_monotonic_ms() + wait_ms;
     pthread_mutex_lock(&leader->lock);
-    while (!leader->releasing && condition_wait_until(&leader->changed, &leader->lock, then_ms)) {
+    while (!leader->releasing && condvar_wait_until(&leader->changed, &leader->lock, then_ms)) {
     }
     pthread_mutex_unlock(&leader->lock);
 }

@@ -89,7 +89,7 @@ bool lease_create(const struct lease_options *options, struct lease **ret_lease,
 void lease_free(struct lease *lease) {
     if (lease != nullptr) {
         json_free(lease->seen);
-        buffer_free(&lease->body);
+        buffer_done(&lease->body);
         memory_free(lease->namespace);
         memory_free(lease->name);
         memory_free(lease->identity);
@@ -198,7 +198,7 @@ static bool build(struct lease *lease, int64_t wall_us, struct error *e) {
                                         json_text(json_find(seen, "metadata", "resourceVersion", nullptr)));
     }
     add_term(lease, wall_us, transitions, document, yyjson_mut_obj_add_obj(document, root, "spec"));
-    buffer_free(&lease->body);
+    buffer_done(&lease->body);
     return json_write(document, &lease->body, e);
 }
 
@@ -283,7 +283,7 @@ void lease_next(struct lease *lease, int64_t now_ms, int64_t wall_us, struct lea
 // ---- what came of them
 
 // The record was read.
-static void judge(struct lease *lease, int64_t now_ms) {
+static void evaluate(struct lease *lease, int64_t now_ms) {
     lease->slow = is_ours(lease);
     if (is_leading(lease) && !is_ours(lease)) {
         lose(lease);
@@ -316,7 +316,7 @@ bool lease_answered(struct lease *lease, int64_t now_ms, yyjson_doc *document, s
         return false;
     }
     if (was_read) {
-        judge(lease, now_ms);
+        evaluate(lease, now_ms);
         return true;
     }
     return take_term(lease, now_ms, e);

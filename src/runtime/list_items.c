@@ -10,11 +10,11 @@ enum {
 
 static const char items_key[] = "\"items\"";
 
-void list_items_free(struct list_items *items) {
+void list_items_done(struct list_items *items) {
     size_t envelope_cap = items->envelope.cap;
     size_t item_cap = items->item.cap;
-    buffer_free(&items->envelope);
-    buffer_free(&items->item);
+    buffer_done(&items->envelope);
+    buffer_done(&items->item);
     *items = list_items_create(envelope_cap, item_cap);
 }
 

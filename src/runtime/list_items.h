@@ -22,7 +22,7 @@ static inline struct list_items list_items_create(size_t envelope_cap, size_t it
 }
 
 // Frees the content; what was taken in is forgotten, and items is usable again.
-void list_items_free(struct list_items *items);
+void list_items_done(struct list_items *items);
 
 // Takes in length more bytes and calls item for each item that is complete now; text is borrowed during the
 // call and has no NUL after it. It is a JSON text only if the answer is one: it may be anything, but is of

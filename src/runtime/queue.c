@@ -1,7 +1,7 @@
 #include "runtime/queue_internal.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
+#include "base/condvar.h"
 #include "base/memory.h"
 
 #include <string.h>
@@ -13,14 +13,14 @@ enum {
 };
 
 static void free_tenant(void *context) {
-    struct tenant *tenant = context;
+    struct namespace_queue *tenant = context;
     memory_free(tenant->namespace);
     memory_free(tenant);
 }
 
 static void free_item(void *context) {
     struct item *item = context;
-    struct tenant *tenant = item->tenant;
+    struct namespace_queue *tenant = item->tenant;
     if (tenant != nullptr && --tenant->item_count == 0) {
         map_remove(tenant->home, tenant->namespace);
     }
@@ -46,7 +46,7 @@ bool queue_create(const struct queue_observer *observer, struct queue **ret_queu
         queue->observer = *observer;
     }
     pthread_mutex_init(&queue->lock, nullptr);
-    condition_create(&queue->changed);
+    condvar_create(&queue->changed);
     *ret_queue = queue;
     return true;
 }
@@ -141,9 +141,9 @@ static char *copy_namespace(const char *key) {
 }
 
 // The tenant of key, made if it is missing; NULL: memory is out.
-static struct tenant *need_tenant(struct queue *queue, const char *key) {
+static struct namespace_queue *need_tenant(struct queue *queue, const char *key) {
     cleanup_text char *namespace = copy_namespace(key);
-    struct tenant *tenant = namespace == nullptr ? nullptr : map_get(queue->tenants, namespace);
+    struct namespace_queue *tenant = namespace == nullptr ? nullptr : map_get(queue->tenants, namespace);
     if (namespace == nullptr || tenant != nullptr) {
         return tenant;
     }
@@ -158,7 +158,7 @@ static struct tenant *need_tenant(struct queue *queue, const char *key) {
     return tenant;
 }
 
-static void join_round(struct queue *queue, enum lane lane, struct tenant *tenant) {
+static void join_round(struct queue *queue, enum lane lane, struct namespace_queue *tenant) {
     struct round *round = &queue->lanes[lane];
     tenant->next[lane] = nullptr;
     *(round->first == nullptr ? &round->first : &round->last->next[lane]) = tenant;
@@ -171,7 +171,7 @@ static enum lane lane_of(const struct item *item) {
 
 static void lane_append(struct queue *queue, struct item *item) {
     enum lane lane = lane_of(item);
-    struct tenant *tenant = item->tenant;
+    struct namespace_queue *tenant = item->tenant;
     if (tenant->ready[lane].count == 0) {
         join_round(queue, lane, tenant);
     }
@@ -181,14 +181,14 @@ static void lane_append(struct queue *queue, struct item *item) {
 
 // The item whose turn it is; NULL: none is ready.
 static struct item *lane_first(const struct queue *queue, enum lane lane) {
-    const struct tenant *tenant = queue->lanes[lane].first;
+    const struct namespace_queue *tenant = queue->lanes[lane].first;
     return tenant == nullptr ? nullptr : tenant->ready[lane].first;
 }
 
 // Takes out the item whose turn it is. Its tenant waits for the next turn.
 static void lane_remove_first(struct queue *queue, enum lane lane) {
     struct round *round = &queue->lanes[lane];
-    struct tenant *tenant = round->first;
+    struct namespace_queue *tenant = round->first;
     list_remove(&tenant->ready[lane], tenant->ready[lane].first);
     round->item_count--;
     round->first = tenant->next[lane];
@@ -247,11 +247,11 @@ static void append_ready(struct queue *queue, struct item *item) {
 // item is to be given out as soon as can be.
 static void make_ready(struct queue *queue, struct item *item) {
     heap_remove(queue, item);
-    if (item->ready || item->marked) {
+    if (item->ready || item->dirty) {
         return;
     }
     if (item->processing) {
-        item->marked = true;
+        item->dirty = true;
     } else {
         append_ready(queue, item);
     }
@@ -268,7 +268,7 @@ void queue_make_due_ready(struct queue *queue) {
 // item is to be ready delay_ms from now, if it is not to be ready earlier anyway.
 static void delay(struct queue *queue, struct item *item, uint32_t delay_ms) {
     int64_t ready_ms = clock_monotonic_ms() + delay_ms;
-    if (item->ready || item->marked || (item->place != NOT_DELAYED && item->ready_ms <= ready_ms)) {
+    if (item->ready || item->dirty || (item->place != NOT_DELAYED && item->ready_ms <= ready_ms)) {
         return;
     }
     heap_remove(queue, item);
@@ -293,7 +293,7 @@ static void wait_for_change(struct queue *queue) {
         pthread_cond_wait(&queue->changed, &queue->lock);
         return;
     }
-    (void)condition_wait_until(&queue->changed, &queue->lock, queue->heap[1]->ready_ms);
+    (void)condvar_wait_until(&queue->changed, &queue->lock, queue->heap[1]->ready_ms);
 }
 
 // Of those whose turn it is in each lane, and who may be given out, the one that waits longer; NULL: none.
@@ -332,8 +332,8 @@ static void finish(struct queue *queue, struct item *item) {
         queue->slow_running--;
         pthread_cond_signal(&queue->changed); // the next slow one may be waiting for this
     }
-    if (item->marked) {
-        item->marked = false;
+    if (item->dirty) {
+        item->dirty = false;
         append_ready(queue, item);
     }
 }

@@ -18,7 +18,7 @@ static bool describe_list(const struct list *list, struct queue_key *key, double
 
 static bool describe_lane(const struct queue *queue, enum lane lane, struct queue_key *key, double now,
                           bool (*visit)(void *context, const struct queue_key *key), void *context) {
-    const struct tenant *tenant = queue->lanes[lane].first;
+    const struct namespace_queue *tenant = queue->lanes[lane].first;
     while (tenant != nullptr && describe_list(&tenant->ready[lane], key, now, visit, context)) {
         tenant = tenant->next[lane];
     }

@@ -17,23 +17,23 @@ struct list {
 enum lane { FAST_LANE, SLOW_LANE, LANES };
 
 // A namespace with items. Leaves its home with the last of them.
-struct tenant {
+struct namespace_queue {
     struct map *home; // namespace -> tenant
     char *namespace;
     size_t item_count;
     struct list ready[LANES];
-    struct tenant *next[LANES]; // in the lane's round, while it has items that are ready there
+    struct namespace_queue *next[LANES]; // in the lane's round, while it has items that are ready there
 };
 
 // A key that is ready, delayed, being processed, or has failed of late; in the other case it is freed. It is
 // in at most one of the lanes and the heap, so it has one time at which it is ready.
 struct item {
     char *key;
-    struct tenant *tenant;
+    struct namespace_queue *tenant;
     char *spare; // the copy that queue_take gives out; NULL while a worker has it
     bool ready;  // in a lane
     bool processing;
-    bool marked;       // added while being processed
+    bool dirty;        // added while being processed
     bool slow;         // waits in the slow lane
     bool in_slow_slot; // is being processed, and was taken from there
     size_t place;      // in the heap, or NOT_DELAYED
@@ -47,8 +47,8 @@ struct item {
 // The tenants with items that are ready in a lane, in the order of their turns: the first gives its first
 // item and goes to the end. So each waits for one item of each other, however many those have.
 struct round {
-    struct tenant *first;
-    struct tenant *last;
+    struct namespace_queue *first;
+    struct namespace_queue *last;
     size_t item_count;
 };
 

@@ -110,7 +110,7 @@ static void drop_pages(struct reflector *reflector) {
 void reflector_free(struct reflector *reflector) {
     if (reflector != nullptr) {
         drop_pages(reflector);
-        buffer_free(&reflector->query);
+        buffer_done(&reflector->query);
         memory_free(reflector->seen);
         memory_free(reflector);
     }
@@ -226,7 +226,7 @@ static bool build_watch(struct reflector *reflector, uint32_t *ret_seconds, stru
 // False: no memory for the query, or it is too long.
 static bool start(struct reflector *reflector, int64_t now_ms, struct reflector_step *ret_step) {
     struct error e;
-    buffer_free(&reflector->query);
+    buffer_done(&reflector->query);
     if (reflector->state == WANT_LIST) {
         if (!build_list(reflector, &e)) {
             return false;

@@ -76,7 +76,7 @@ size_t store_count(struct store *store) {
     return count;
 }
 
-size_t store_count_under(struct store *store, const char *value) {
+size_t store_index_count(struct store *store, const char *value) {
     pthread_mutex_lock(&store->lock);
     const struct map *found = table_find(store->table, value);
     size_t count = found == nullptr ? 0 : map_count(found);
@@ -84,8 +84,8 @@ size_t store_count_under(struct store *store, const char *value) {
     return count;
 }
 
-bool store_has(struct store *store, const char *value) {
-    return store_count_under(store, value) > 0;
+bool store_index_contains(struct store *store, const char *value) {
+    return store_index_count(store, value) > 0;
 }
 
 // ---- finding
@@ -128,8 +128,8 @@ static struct kube_object *successor(struct store *store, const char *value, con
     return least;
 }
 
-void store_find(struct store *store, const char *value, void (*visit)(void *context, const char *key),
-                void *context) {
+void store_index_visit(struct store *store, const char *value, void (*visit)(void *context, const char *key),
+                       void *context) {
     size_t count;
     struct kube_object **objects = snapshot(store, value, &count);
     if (objects != nullptr) {
@@ -153,7 +153,7 @@ void store_find(struct store *store, const char *value, void (*visit)(void *cont
 // ---- changing
 
 static bool is_kept(const struct store *store, const struct kube_object *object) {
-    return store->hooks.keep == nullptr || store->hooks.keep(store->hooks.context, object);
+    return store->hooks.filter == nullptr || store->hooks.filter(store->hooks.context, object);
 }
 
 static void tell(const struct store_hooks *hooks, const struct kube_object *old,

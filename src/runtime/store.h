@@ -13,7 +13,7 @@ struct store_hooks {
     // is not worth keeping is as good as gone: it is not stored, and an older version that is stored is
     // removed and reported as gone. It is asked again only when the object comes again, so when the answer
     // turns from no to yes the operator has to fetch the object itself and store_apply_read it.
-    bool (*keep)(void *context, const struct kube_object *object);
+    bool (*filter)(void *context, const struct kube_object *object);
     // object was added or changed (old NULL: added), or is gone (object NULL; old is the last version
     // stored). An object that was deleted and made anew under the same name is reported as gone, then as
     // added. Called without the store's lock, on the thread that made the change: of two changes of one key
@@ -40,12 +40,12 @@ size_t store_count(struct store *store);
 
 // Calls visit for the key of each object that the index has under value (in no order; a copy is visited, so
 // visit may use the store). Cannot fail: it is slower when memory is out.
-void store_find(struct store *store, const char *value, void (*visit)(void *context, const char *key),
-                void *context);
+void store_index_visit(struct store *store, const char *value, void (*visit)(void *context, const char *key),
+                       void *context);
 
 // Whether the index has anything under value, and how many objects.
-bool store_has(struct store *store, const char *value);
-size_t store_count_under(struct store *store, const char *value);
+bool store_index_contains(struct store *store, const char *value);
+size_t store_index_count(struct store *store, const char *value);
 
 // From the watch. Takes object, also on failure. An older version than the stored one is dropped. Moves how
 // far the watch has come. Errors: NO_MEMORY (the store is as before: list again).
@@ -56,7 +56,7 @@ size_t store_count_under(struct store *store, const char *value);
 // failure.
 [[nodiscard]] bool store_apply_own(struct store *store, struct kube_object *object, struct error *e);
 
-// From the operator's own read of an object that it did not have, since hooks.keep said no when the watch
+// From the operator's own read of an object that it did not have, since hooks.filter said no when the watch
 // showed it. Dropped when the watch has shown any removal since store_removals gave removals, which was
 // before the read (it may have been this object's). Takes object, also on failure.
 uint64_t store_removals(struct store *store);

@@ -1,8 +1,8 @@
 #include "runtime/watch.h"
 
-#include "base/chance.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/rand.h"
 #include "runtime/list_items.h"
 #include "runtime/reflector.h"
 #include "runtime/watch_lines.h"
@@ -49,7 +49,7 @@ struct watch {
 };
 
 static double draw(void *) {
-    return chance_fraction();
+    return rand_fraction();
 }
 
 // ---- the reflector's sink: the store
@@ -97,9 +97,9 @@ static void finish(struct watch *watch) {
     kube_client_stream_ended(watch->client, watch->status, watch->started_ms);
     http_stream_close(watch->stream);
     watch->stream = nullptr;
-    buffer_free(&watch->body);
-    list_items_free(&watch->items);
-    watch_lines_free(&watch->lines);
+    buffer_done(&watch->body);
+    list_items_done(&watch->items);
+    watch_lines_done(&watch->lines);
     loop_timer_start(watch->timer, 0);
 }
 
@@ -335,10 +335,10 @@ void watch_free(struct watch *watch) {
         http_stream_close(watch->stream);
         loop_timer_free(watch->timer);
         reflector_free(watch->reflector);
-        buffer_free(&watch->path);
-        buffer_free(&watch->body);
-        list_items_free(&watch->items);
-        watch_lines_free(&watch->lines);
+        buffer_done(&watch->path);
+        buffer_done(&watch->body);
+        list_items_done(&watch->items);
+        watch_lines_done(&watch->lines);
         memory_free(watch);
     }
 }

@@ -14,8 +14,8 @@ static inline struct watch_lines watch_lines_create(size_t cap) {
 }
 
 // Frees the content; what was pending is forgotten, and lines is usable again.
-static inline void watch_lines_free(struct watch_lines *lines) {
-    buffer_free(&lines->pending);
+static inline void watch_lines_done(struct watch_lines *lines) {
+    buffer_done(&lines->pending);
 }
 
 // Takes in length more bytes and calls line for each line that is complete now, without its newline and not

@@ -1,6 +1,6 @@
 #include "runtime/workers.h"
 
-#include "base/cores.h"
+#include "base/cpu_count.h"
 #include "base/memory.h"
 
 #include <pthread.h>
@@ -79,7 +79,7 @@ static bool adjust(struct workers *workers, struct error *e) {
 }
 
 bool workers_set_count(struct workers *workers, unsigned count, struct error *e) {
-    unsigned cores = cores_available();
+    unsigned cores = cpu_count();
     unsigned spared = cores > 1 ? cores - 1 : 1;
     queue_set_slow_limit(workers->queue, count / 2 < spared ? count / 2 : spared);
     pthread_mutex_lock(&workers->lock);

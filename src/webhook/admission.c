@@ -102,7 +102,7 @@ static bool write_answer(struct review *r, yyjson_val *root, struct buffer *text
     return json_write(answer, text, e);
 }
 
-// ---- the judgement
+// ---- validation
 
 static void refuse_change(struct review *r, const char *field, const char *alias) {
     char path[FIELD_MAX];
@@ -119,14 +119,14 @@ static bool same_text(const char *one, const char *other) {
 
 static void compare(struct review *r, const struct decoded *old, const struct decoded *now) {
     const struct kind *kind = now->kind;
-    struct fixed_field before[KIND_FIXED_MAX];
-    struct fixed_field after[KIND_FIXED_MAX];
-    size_t count = kind->list_fixed == nullptr ? 0 : kind->list_fixed(now->spec, after);
+    struct immutable_field before[KIND_IMMUTABLE_MAX];
+    struct immutable_field after[KIND_IMMUTABLE_MAX];
+    size_t count = kind->list_immutable == nullptr ? 0 : kind->list_immutable(now->spec, after);
     if (count > 0) {
-        (void)kind->list_fixed(old->spec, before);
+        (void)kind->list_immutable(old->spec, before);
     }
     for (size_t i = 0; i < count; i++) {
-        if (!fixed_equals(&before[i], &after[i])) {
+        if (!immutable_equals(&before[i], &after[i])) {
             refuse_change(r, after[i].field, after[i].alias);
         }
     }
@@ -177,8 +177,8 @@ static const struct kind *find_kind(const struct kind *const *kinds, const struc
     return nullptr;
 }
 
-static bool judge(struct review *r, const struct kind *const *kinds, const struct kind **ret_kind,
-                  struct error *e) {
+static bool validate(struct review *r, const struct kind *const *kinds, const struct kind **ret_kind,
+                     struct error *e) {
     yyjson_val *asked = yyjson_obj_get(r->request, "kind");
     if (!same_text(json_member_text(asked, "group"), group)) {
         add_warning(r, "", "validate.qubesec.io was asked about an object that is none of qubesec.io");
@@ -268,8 +268,8 @@ bool admission_review(const struct kind *const *kinds, const char *review, size_
         return false;
     }
     r.answer = built;
-    bool answered = judge(&r, kinds, &kind, e) && write_answer(&r, root, answer, e);
-    buffer_free(&r.message);
+    bool answered = validate(&r, kinds, &kind, e) && write_answer(&r, root, answer, e);
+    buffer_done(&r.message);
     if (answered) {
         *ret_outcome =
             (struct admission_outcome){kind == nullptr ? nullptr : kind->kind, r.causes == nullptr};

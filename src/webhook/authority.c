@@ -7,7 +7,7 @@
 // The next CA is introduced long before the last leaf of the present one would be cut short.
 static const int64_t ca_reserve = 2 * (int64_t)SERVING_LEAF_SECONDS;
 
-void webhook_authority_free(struct webhook_authority *authority) {
+void webhook_authority_done(struct webhook_authority *authority) {
     certificate_free(authority->ca);
     pkey_free(authority->ca_key);
     certificate_free(authority->next_ca);
@@ -25,7 +25,8 @@ struct decision {
     const char *why;
 };
 
-static struct decision judge_ca(const struct webhook_authority *authority, const struct webhook_plan *plan) {
+static struct decision evaluate_ca(const struct webhook_authority *authority,
+                                   const struct webhook_plan *plan) {
     struct error ignored;
     if (authority->ca == nullptr) {
         return (struct decision){WEBHOOK_MAKE_ALL, authority->damage};
@@ -58,8 +59,8 @@ static const char *find_fault(const struct webhook_authority *authority, const s
 }
 
 // The step that ends an overlap. What another replica wrote may be a little ahead of our clock.
-static struct decision judge_overlap(const struct webhook_authority *authority,
-                                     const struct webhook_plan *plan) {
+static struct decision evaluate_overlap(const struct webhook_authority *authority,
+                                        const struct webhook_plan *plan) {
     bool introducing = authority->next_ca != nullptr;
     int64_t since = authority->overlap_since;
     bool begun = since != 0 && since - plan->now <= plan->overlap && !(introducing && plan->just_published);
@@ -73,10 +74,10 @@ static struct decision judge_overlap(const struct webhook_authority *authority,
                        : (struct decision){WEBHOOK_DROP_CA, "every replica serves a leaf of the new CA"};
 }
 
-static struct decision judge_rotation(const struct webhook_authority *authority,
-                                      const struct webhook_plan *plan) {
+static struct decision evaluate_rotation(const struct webhook_authority *authority,
+                                         const struct webhook_plan *plan) {
     if (authority->next_ca != nullptr || authority->former_ca != nullptr) {
-        return judge_overlap(authority, plan);
+        return evaluate_overlap(authority, plan);
     }
     if (authority->request == WEBHOOK_REQUEST_CA) {
         return (struct decision){WEBHOOK_INTRODUCE_CA, "it was asked for"};
@@ -87,8 +88,8 @@ static struct decision judge_rotation(const struct webhook_authority *authority,
     return (struct decision){WEBHOOK_NOTHING, ""};
 }
 
-static struct decision judge(const struct webhook_authority *authority, const struct webhook_plan *plan) {
-    struct decision decision = judge_ca(authority, plan);
+static struct decision evaluate(const struct webhook_authority *authority, const struct webhook_plan *plan) {
+    struct decision decision = evaluate_ca(authority, plan);
     if (decision.step != WEBHOOK_NOTHING) {
         return decision;
     }
@@ -99,13 +100,13 @@ static struct decision judge(const struct webhook_authority *authority, const st
     if (authority->request == WEBHOOK_REQUEST_UNKNOWN) {
         return (struct decision){WEBHOOK_REFUSE_REQUEST, "only leaf and ca can be asked for"};
     }
-    return judge_rotation(authority, plan);
+    return evaluate_rotation(authority, plan);
 }
 
 bool webhook_authority_decide(const struct webhook_authority *authority, const struct webhook_plan *plan,
                               enum webhook_step *ret_step, const char **ret_why, struct error *e) {
     (void)memory_take_failure();
-    struct decision decision = judge(authority, plan);
+    struct decision decision = evaluate(authority, plan);
     if (memory_take_failure()) { // which may look like a fault of a certificate
         return error_no_memory(e, "judging the webhook's certificate");
     }
@@ -146,10 +147,10 @@ static bool make_all(struct webhook_authority *authority, const struct certifica
     if ((previous_ca != nullptr && !certificate_copy(previous_ca, &made.former_ca, e)) ||
         !make_ca(plan, &made.ca, &made.ca_key, e) ||
         !make_leaf(plan, made.ca, made.ca_key, &made.leaf, &made.leaf_key, e)) {
-        webhook_authority_free(&made);
+        webhook_authority_done(&made);
         return false;
     }
-    webhook_authority_free(authority);
+    webhook_authority_done(authority);
     *authority = made;
     return true;
 }

@@ -35,8 +35,8 @@ struct webhook_authority {
     char damage[WEBHOOK_DAMAGE_SIZE]; // why ca or leaf is NULL
 };
 
-void webhook_authority_free(struct webhook_authority *authority); // what is in it
-#define cleanup_authority [[gnu::cleanup(webhook_authority_free)]]
+void webhook_authority_done(struct webhook_authority *authority); // what is in it
+#define cleanup_authority [[gnu::cleanup(webhook_authority_done)]]
 
 enum webhook_step {
     WEBHOOK_NOTHING,

@@ -1,7 +1,7 @@
 #include "webhook/certificate.h"
 
 #include "base/clock.h"
-#include "base/crash_point.h"
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -53,7 +53,7 @@ static bool add_name(struct webhook_certificate *keeper, const char *text, struc
         known = known || san_equals(&keeper->names[i], &name);
     }
     if (!of_a_server || known) {
-        san_free(&name);
+        san_done(&name);
         return of_a_server ||
                error_set(e, ERROR_INVALID_SPEC, "%.200s: neither a host name nor an address", text);
     }
@@ -70,7 +70,7 @@ static bool add_hosts(struct webhook_certificate *keeper, const char *hosts, str
     for (size_t i = 0; added && i < list.count; i++) {
         added = add_name(keeper, list.items[i], e);
     }
-    text_list_free(&list);
+    text_list_done(&list);
     return added;
 }
 
@@ -102,9 +102,9 @@ void webhook_certificate_free(struct webhook_certificate *keeper) {
         return;
     }
     for (size_t i = 0; i < keeper->name_count; i++) {
-        san_free(&keeper->names[i]);
+        san_done(&keeper->names[i]);
     }
-    buffer_free(&keeper->chain);
+    buffer_done(&keeper->chain);
     certificate_free(keeper->ca);
     memory_free(keeper);
 }
@@ -148,7 +148,7 @@ static bool use(struct webhook_certificate *keeper, const struct buffer *chain, 
         !keeper->options.use(keeper->options.context, buffer_text(chain), buffer_text(key), e)) {
         return error_wrap(e, "putting the webhook's certificate to use");
     }
-    buffer_free(&keeper->chain);
+    buffer_done(&keeper->chain);
     keeper->chain = copy;
     copy = buffer_create(0);
     certificate_free(keeper->ca);
@@ -168,7 +168,7 @@ struct snapshot {
 
 static void snapshot_free(struct snapshot *snapshot) {
     json_free(snapshot->document);
-    webhook_authority_free(&snapshot->authority);
+    webhook_authority_done(&snapshot->authority);
     *snapshot = (struct snapshot){0};
 }
 #define cleanup_snapshot [[gnu::cleanup(snapshot_free)]]
@@ -306,12 +306,12 @@ static bool do_step(struct webhook_certificate *keeper, struct snapshot *snapsho
     if (*ret_settled) {
         return true;
     }
-    crash_point(BEFORE_WEBHOOK_STEP, "%s", steps[step]);
+    failpoint(BEFORE_WEBHOOK_STEP, "%s", steps[step]);
     if (!webhook_authority_advance(&snapshot->authority, step, keeper->ca, plan, e) ||
         !write_secret(keeper, snapshot, &written, e)) {
         return false;
     }
-    crash_point(AFTER_WEBHOOK_STEP, "%s", steps[step]);
+    failpoint(AFTER_WEBHOOK_STEP, "%s", steps[step]);
     if (written) {
         tell_step(keeper, step, reason);
     }

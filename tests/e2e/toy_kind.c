@@ -36,7 +36,7 @@ static bool is_noted(const void *memory, const char *note) {
     return spec->note != nullptr && strcmp(spec->note, note) == 0;
 }
 
-static bool produce(const void *memory, const struct input *inputs, const struct occasion *,
+static bool produce(const void *memory, const struct input *inputs, const struct produce_context *,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     struct secret *reversed;
     if (!secret_copy(secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &reversed, e)) {
@@ -57,8 +57,8 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return secret_data_add(data, "reversed", reversed, e);
 }
 
-static bool inspect(const void *memory, const struct secret_data *data, const struct metadata *,
-                    const struct occasion *, struct report *report, struct error *e) {
+static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *,
+                    const struct produce_context *, struct report *report, struct error *e) {
     const struct spec *spec = memory;
     const struct secret *reversed;
     if (is_noted(memory, "unsound")) {

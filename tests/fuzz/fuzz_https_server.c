@@ -46,7 +46,7 @@ static struct server_identity *create_identity(void) {
     MUST(serving_key_generate(&key, &e), e);
     MUST(serving_certificate_issue_ca(key, now, &ca, &e), e);
     MUST(serving_certificate_issue(&name, 1, key, ca, key, now, &leaf, &e), e);
-    san_free(&name);
+    san_done(&name);
     MUST(certificate_append_pem(leaf, &pem, &e), e);
     MUST(pkey_private_pem(key, &key_pem, &e), e);
     cleanup_text char *key_text =

@@ -44,7 +44,7 @@ static void check_context(const char *path, const char *context) {
     struct config_parts parts = {.server = e.message};
     if (kubeconfig_read(path, context, &parts, &e)) {
         check_parts(&parts);
-        config_parts_free(&parts);
+        config_parts_done(&parts);
     } else {
         CHECK(parts.server == e.message);
         check_refusal(&e, ERROR_INVALID_SPEC);

@@ -58,8 +58,8 @@ static void run(enum pieces pieces, const uint8_t *data, size_t size, yyjson_val
     }
     MUST(buffer_append(told, answer.told.data, answer.told.length, &e), e);
     MUST(buffer_append(told, items.envelope.data, items.envelope.length, &e), e);
-    buffer_free(&answer.told);
-    list_items_free(&items);
+    buffer_done(&answer.told);
+    list_items_done(&items);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

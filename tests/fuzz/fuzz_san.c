@@ -81,7 +81,7 @@ static void check_canonical(const struct san *san) {
     MUST(san_parse(buffer_text(&text), &again, &e), e);
     CHECK(san_equals(san, &again) && again.bytes_length == san->bytes_length &&
           memcmp(again.bytes, san->bytes, sizeof(san->bytes)) == 0);
-    san_free(&again);
+    san_done(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (san_parse(text, &san, &e)) {
         check_form(&san);
         check_canonical(&san);
-        san_free(&san);
+        san_done(&san);
     } else {
         CHECK(san.text == untouched.text && san.bytes_length == untouched.bytes_length);
         check_refusal(&e, ERROR_INVALID_SPEC);

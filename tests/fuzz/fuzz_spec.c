@@ -63,13 +63,13 @@ static void check_accepted(const struct decoded *decoded) {
 }
 
 static void check_same_fixed(const struct decoded *one, const struct decoded *other) {
-    struct fixed_field fields[KIND_FIXED_MAX];
-    struct fixed_field other_fields[KIND_FIXED_MAX];
+    struct immutable_field fields[KIND_IMMUTABLE_MAX];
+    struct immutable_field other_fields[KIND_IMMUTABLE_MAX];
     const struct kind *kind = one->kind;
-    size_t count = kind->list_fixed == nullptr ? 0 : kind->list_fixed(one->spec, fields);
-    CHECK(count == 0 || kind->list_fixed(other->spec, other_fields) == count);
+    size_t count = kind->list_immutable == nullptr ? 0 : kind->list_immutable(one->spec, fields);
+    CHECK(count == 0 || kind->list_immutable(other->spec, other_fields) == count);
     for (size_t i = 0; i < count; i++) {
-        CHECK(fixed_equals(&fields[i], &other_fields[i]));
+        CHECK(immutable_equals(&fields[i], &other_fields[i]));
     }
 }
 
@@ -77,9 +77,9 @@ static void check_same_recipe(const struct decoded *one, const struct decoded *o
     struct error e;
     cleanup_buffer struct buffer text = buffer_create(TEXT_MAX);
     cleanup_buffer struct buffer other_text = buffer_create(TEXT_MAX);
-    if (one->kind->describe_recipe != nullptr) {
-        MUST(one->kind->describe_recipe(one->spec, &text, &e), e);
-        MUST(one->kind->describe_recipe(other->spec, &other_text, &e), e);
+    if (one->kind->describe_parameters != nullptr) {
+        MUST(one->kind->describe_parameters(one->spec, &text, &e), e);
+        MUST(one->kind->describe_parameters(other->spec, &other_text, &e), e);
         CHECK(strcmp(buffer_text(&text), buffer_text(&other_text)) == 0);
     }
 }

@@ -68,7 +68,7 @@ static void check_lines(const uint8_t *data, size_t size, size_t cap) {
         if (!fits) {
             check_refusal(&e, ERROR_IO);
         }
-        watch_lines_free(&lines);
+        watch_lines_done(&lines);
     }
 }
 
@@ -158,7 +158,7 @@ static void run(enum pieces pieces, const uint8_t *data, size_t size, struct buf
     }
     (void)tell_next(reflector, told);
     reflector_free(reflector);
-    watch_lines_free(&lines);
+    watch_lines_done(&lines);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -59,8 +59,8 @@ static void served_take_address(struct served *served) {
 }
 
 static void served_forget(struct served *served) {
-    buffer_free(&served->handled);
-    buffer_free(&served->answered);
+    buffer_done(&served->handled);
+    buffer_done(&served->answered);
 }
 
 static int served_connect(const struct served *served) {

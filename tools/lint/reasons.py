@@ -10,8 +10,8 @@ import source
 DOCUMENT = "docs/reference/conditions.md"
 DEFINED = re.compile(r'^#define (REASON_\w+) "([^"]*)"', re.MULTILINE)
 EXPLAINED = re.compile(r"^\| `([A-Z][\w<>]*)` \|", re.MULTILINE)
-# A literal in place of a macro: x->reason = "A", .reason = c ? "A" : "B", {true, "A", ...} of struct event_words.
-LITERAL = re.compile(r'(?:reason\s*=(?!=)[^;,]*?|event_words\s*\w*\)?\s*=?\s*\{[^,".]+,\s*)"([A-Z]\w+)"')
+# A literal in place of a macro: x->reason = "A", .reason = c ? "A" : "B", {true, "A", ...} of struct event_content.
+LITERAL = re.compile(r'(?:reason\s*=(?!=)[^;,]*?|event_content\s*\w*\)?\s*=?\s*\{[^,".]+,\s*)"([A-Z]\w+)"')
 
 
 def faults(root):

@@ -43,7 +43,7 @@ CASES = [
     (reasons, "src/kinds/reasons.h", '#define REASON_USED_BY_NOBODY "UsedByNobody"\n', True),
     (reasons, reasons.DOCUMENT, "| `GivenByNobody` | x |\n", True),
     (reasons, "src/kinds/a.c", 'void f(void) { report->reason = valid ? "SignatureValid" : other; }\n', True),
-    (reasons, "src/operator/a.c", 'const struct event_words words = {true, "SecretLost", "Make", note, id};\n', True),
+    (reasons, "src/operator/a.c", 'const struct event_content words = {true, "SecretLost", "Make", note, id};\n', True),
     (reasons, "src/operator/a.c", 'bool f(void) { return reason == "A" && {.action = "Make"}; }\n', False),
     (traps, traps.DOCUMENT, ROWS, False),
     (traps, traps.DOCUMENT, ROWS.replace("| 7 |", "| 77 |"), True),

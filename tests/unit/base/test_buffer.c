@@ -80,12 +80,12 @@ static void it_is_usable_after_it_was_freed(void **) {
     struct buffer buffer = buffer_create(3);
     struct error e;
     must(buffer_append_text(&buffer, "abc", &e), e);
-    buffer_free(&buffer);
+    buffer_done(&buffer);
     assert_string_equal(buffer_text(&buffer), "");
     must(buffer_append_text(&buffer, "xyz", &e), e);
     must_fail(buffer_append_text(&buffer, "1", &e), e, ERROR_INTERNAL, "limit of 3");
-    buffer_free(&buffer);
-    buffer_free(&buffer);
+    buffer_done(&buffer);
+    buffer_done(&buffer);
 }
 
 static void out_of_memory_leaves_it_as_it_was(void **) {

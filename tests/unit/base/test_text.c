@@ -44,7 +44,7 @@ static void assert_splits(const char *text, const char *const *wanted) {
     }
     assert_null(list.items[i]);
     assert_int_equal(list.count, i);
-    text_list_free(&list);
+    text_list_done(&list);
 }
 
 static void a_comma_list_is_split(void **) {

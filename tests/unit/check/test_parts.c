@@ -49,9 +49,9 @@ static void a_certificate_is_judged_by_its_dates(void **) {
         {901, CHECK_WARN}, {999, CHECK_WARN}, {1000, CHECK_FAIL}, {INT64_MAX / 2, CHECK_FAIL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(check_judge_lifetime(0, 1000, cases[i].now), cases[i].level);
+        assert_int_equal(check_evaluate_lifetime(0, 1000, cases[i].now), cases[i].level);
     }
-    assert_int_equal(check_judge_lifetime(0, YEAR, YEAR - YEAR / 20), CHECK_WARN);
+    assert_int_equal(check_evaluate_lifetime(0, YEAR, YEAR - YEAR / 20), CHECK_WARN);
 }
 
 // ---- refusals
@@ -94,7 +94,7 @@ static bool decode(const char *json, struct error *e) {
     bool sound = spec_finish(&reader, e);
     kind->free_spec(spec);
     memory_free(spec);
-    buffer_free(&reader.faults);
+    buffer_done(&reader.faults);
     return sound;
 }
 
@@ -191,14 +191,14 @@ static void lines_that_are_no_samples_are_passed_over(void **) {
 
 // ---- encryption: never more is said than was seen
 
-static void judge(const struct check_encryption_facts *facts, const char *unseen, enum check_level level,
-                  const char *said) {
+static void evaluate(const struct check_encryption_facts *facts, const char *unseen, enum check_level level,
+                     const char *said) {
     struct error e;
     struct check_report *report = nullptr;
     cleanup_buffer struct buffer text = buffer_create(1 << 16);
     must(check_report_create(&report, &e), e);
     check_report_begin(report, "encryption", "etcd");
-    check_judge_encryption(report, facts, unseen);
+    check_evaluate_encryption(report, facts, unseen);
     assert_int_equal(check_report_count(report, level), 1);
     must(check_report_write_text(report, &text, &e), e);
     if (strstr(buffer_text(&text), said) == nullptr) {
@@ -213,27 +213,27 @@ static void judge(const struct check_encryption_facts *facts, const char *unseen
 static void encryption_is_what_was_seen(void **) {
     struct check_encryption_facts facts = {
         .metrics_read = true, .storage = {.encrypted_writes = 5, .encrypted_reads = 6, .provider = "aescbc"}};
-    judge(&facts, "", CHECK_OK, "written 5 and read 6, all encrypted (aescbc)");
+    evaluate(&facts, "", CHECK_OK, "written 5 and read 6, all encrypted (aescbc)");
     facts.storage.plain_reads = 4;
-    judge(&facts, "", CHECK_WARN, "has read 4 that are not");
+    evaluate(&facts, "", CHECK_WARN, "has read 4 that are not");
     facts.storage.plain_writes = 3;
-    judge(&facts, "", CHECK_WARN, "has written 3 to etcd unencrypted");
+    evaluate(&facts, "", CHECK_WARN, "has written 3 to etcd unencrypted");
 }
 
 static void a_flag_alone_proves_nothing(void **) {
     struct check_encryption_facts facts = {.servers = 3, .configured = 3};
-    judge(&facts, "/metrics is forbidden", CHECK_WARN,
-          "whether it encrypts secrets could not be seen: /metrics is forbidden");
+    evaluate(&facts, "/metrics is forbidden", CHECK_WARN,
+             "whether it encrypts secrets could not be seen: /metrics is forbidden");
     facts.configured = 1;
-    judge(&facts, "", CHECK_WARN, "2 of 3 kube-apiserver Pods have no --encryption-provider-config");
+    evaluate(&facts, "", CHECK_WARN, "2 of 3 kube-apiserver Pods have no --encryption-provider-config");
 }
 
 static void what_could_not_be_seen_is_said(void **) {
     struct check_encryption_facts facts = {0};
-    judge(&facts, "pods are forbidden; /metrics is forbidden", CHECK_WARN,
-          "could not be seen: pods are forbidden; /metrics is forbidden");
+    evaluate(&facts, "pods are forbidden; /metrics is forbidden", CHECK_WARN,
+             "could not be seen: pods are forbidden; /metrics is forbidden");
     facts.metrics_read = true;
-    judge(&facts, "", CHECK_WARN, "the API server's metrics tell of no Secret that was encrypted");
+    evaluate(&facts, "", CHECK_WARN, "the API server's metrics tell of no Secret that was encrypted");
 }
 
 int main(void) {

@@ -13,7 +13,7 @@ static int set_up(void **) {
 
 static int tear_down(void **) {
     check_report_free(report);
-    buffer_free(&text);
+    buffer_done(&text);
     return 0;
 }
 
@@ -66,7 +66,7 @@ static void json_can_be_written_again_after_more_was_found(void **) {
     must(check_report_write_json(report, &text, &e), e);
     assert_same_json(buffer_text(&text),
                      "{'version':'" QUBESEC_VERSION "','findings':[],'summary':{'ok':0,'warn':0,'fail':0}}");
-    buffer_free(&text);
+    buffer_done(&text);
     fill();
     must(check_report_write_json(report, &text, &e), e);
     assert_same_json(buffer_text(&text), expected);
@@ -108,7 +108,7 @@ static void memory_that_is_out_shows_when_it_is_written(void **) {
             done = check_report_write_text(report, &text, &e);
         }
         atomic_store(&memory_left, -1);
-        buffer_free(&text);
+        buffer_done(&text);
         if (!done) {
             assert_int_equal(e.class, ERROR_NO_MEMORY);
             check_report_free(report);

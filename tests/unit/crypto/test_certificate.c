@@ -313,7 +313,7 @@ static void names(void **) {
     X509_free(x509);
     certificate_free(leaf);
     for (size_t i = 0; i < 5; i++) {
-        san_free(&names[i]);
+        san_done(&names[i]);
     }
 }
 

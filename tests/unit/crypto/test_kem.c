@@ -39,7 +39,7 @@ static int set_up(void **) {
 static int tear_down(void **) {
     for (size_t i = 0; i < KEM_ANSWER_COUNT; i++) {
         pkey_free(exchanges[i].pkey);
-        buffer_free(&exchanges[i].ciphertext);
+        buffer_done(&exchanges[i].ciphertext);
         secret_free(exchanges[i].shared);
         secret_free(exchanges[i].private_key);
     }

@@ -61,9 +61,9 @@ static int set_up(void **) {
 static int tear_down(void **) {
     for (size_t i = 0; i < KEM_ANSWER_COUNT; i++) {
         pkey_free(forms[i].pkey);
-        buffer_free(&forms[i].public_raw);
-        buffer_free(&forms[i].public_pem);
-        buffer_free(&forms[i].public_der);
+        buffer_done(&forms[i].public_raw);
+        buffer_done(&forms[i].public_pem);
+        buffer_done(&forms[i].public_der);
         secret_free(forms[i].private_raw);
         secret_free(forms[i].private_pem);
     }

@@ -10,7 +10,7 @@ static void reads(const char *text, enum san_type type, const char *canonical) {
     must(san_parse(text, &san, &e), e);
     assert_int_equal(san.type, type);
     assert_string_equal(san.text, canonical);
-    san_free(&san);
+    san_done(&san);
 }
 
 static void refuses(const char *text, const char *part) {
@@ -96,7 +96,7 @@ static void addresses(void **) {
     must(san_parse("192.0.2.1", &san, &e), e);
     assert_int_equal(san.bytes_length, 4);
     assert_memory_equal(san.bytes, "\xc0\x00\x02\x01", 4);
-    san_free(&san);
+    san_done(&san);
     reads("::192.0.2.1", SAN_IP, "::192.0.2.1");
     refuses("IP:example.com", "not an IP address");
     refuses("IP:10.0.0.0/8", "not an IP address");
@@ -225,8 +225,8 @@ static void names_are_compared(void **) {
         must(san_parse(pairs[i].one, &one, &e), e);
         must(san_parse(pairs[i].other, &other, &e), e);
         assert_int_equal(san_equals(&one, &other), pairs[i].same);
-        san_free(&one);
-        san_free(&other);
+        san_done(&one);
+        san_done(&other);
     }
 }
 

@@ -40,7 +40,7 @@ static struct pair make_pair(void) {
 
 static void free_pair(struct pair *pair) {
     for (size_t i = 0; i < NAME_COUNT; i++) {
-        san_free(&pair->names[i]);
+        san_done(&pair->names[i]);
     }
     pkey_free(pair->ca_key);
     pkey_free(pair->key);
@@ -126,11 +126,11 @@ static void names_are_compared_as_a_set(void **) {
     must(san_parse("127.0.0.2", &other, &e), e);
     turned[1] = other;
     assert_false(certificate_has_names(pair.leaf, turned, NAME_COUNT));
-    san_free(&other);
+    san_done(&other);
     must(san_parse("DNS:qubesec-webhook.qubesec-system.sv", &other, &e), e);
     turned[1] = other;
     assert_false(certificate_has_names(pair.leaf, turned, NAME_COUNT));
-    san_free(&other);
+    san_done(&other);
     assert_true(certificate_has_names(pair.ca, nullptr, 0));
     assert_false(certificate_has_names(pair.ca, pair.names, 1));
 }

@@ -94,7 +94,7 @@ static void run_file(const char *name, runner *run) {
     assert_int_equal(done, wanted);
     print_message("%s: %zu vectors\n", name, done);
     yyjson_doc_free(document);
-    buffer_free(&content);
+    buffer_done(&content);
 }
 
 static const struct algorithm *algorithm_of(yyjson_val *group) {

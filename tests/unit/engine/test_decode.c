@@ -185,13 +185,13 @@ static void a_message_is_never_cut(void **) {
 static void it_is_empty_after_it_was_freed(void **) {
     struct error e;
     struct decoded decoded = {0};
-    decoded_free(&decoded);
+    decoded_done(&decoded);
     cleanup_object struct kube_object *object = toy_of("{'friendRef':{'name':'other'}}");
     must(decode_object(&toy, object->name, object->root, &decoded, &e), e);
-    decoded_free(&decoded);
+    decoded_done(&decoded);
     assert_null(decoded.spec);
     assert_int_equal(decoded.request_count, 0);
-    decoded_free(&decoded);
+    decoded_done(&decoded);
 }
 
 // ---- what is done when a key is lost, and which Secrets outlive their objects

@@ -80,13 +80,13 @@ static void what_is_required_must_have_its_length(void **) {
 static void it_is_empty_after_it_was_freed(void **) {
     struct error e;
     struct secret_data data = {0};
-    secret_data_free(&data);
+    secret_data_done(&data);
     must(secret_data_add_text(&data, "key", "12345", &e), e);
-    secret_data_free(&data);
+    secret_data_done(&data);
     assert_int_equal(data.count, 0);
     assert_null(secret_data_get(&data, "key"));
     must(secret_data_add_text(&data, "key", "again", &e), e);
-    secret_data_free(&data);
+    secret_data_done(&data);
 }
 
 static void out_of_memory_adds_nothing(void **) {

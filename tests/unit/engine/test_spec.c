@@ -718,7 +718,7 @@ static void all_faults_are_told_at_once(void **) {
     (void)spec_common(&r.reader);
     (void)read_integer(&r);
     (void)read_reference(&r);
-    spec_fault(&r.reader, "%s and %d", "this", 5);
+    spec_field_error(&r.reader, "%s and %d", "this", 5);
     end_bad(&r,
             "spec.deletionPolicy: x is not one of Delete, Retain; spec.field: 0 is not between 1 and 65536; "
             "spec.ref.name: is required; spec.ref.key: is required with kind Secret; spec.this and 5");
@@ -728,7 +728,7 @@ static void of_too_many_faults_the_first_are_told(void **) {
     struct error e = {0};
     struct spec_reader reader = {.faults = buffer_create(FAULTS_MAX)};
     for (int i = 0; i < 1000; i++) {
-        spec_fault(&reader, "field%03d is wrong", i);
+        spec_field_error(&reader, "field%03d is wrong", i);
     }
     assert_int_equal(reader.fault_count, 1000);
     assert_false(spec_finish(&reader, &e));
@@ -741,12 +741,12 @@ static void a_fault_that_cannot_be_noted_is_one_all_the_same(void **) {
     struct error e = {0};
     struct spec_reader reader = {.faults = buffer_create(FAULTS_MAX)};
     memory_left = 0;
-    spec_fault(&reader, "field is wrong");
+    spec_field_error(&reader, "field is wrong");
     memory_left = -1;
     assert_false(spec_finish(&reader, &e));
     assert_int_equal(e.class, ERROR_NO_MEMORY);
     reader = (struct spec_reader){.faults = buffer_create(4)};
-    spec_fault(&reader, "field is wrong");
+    spec_field_error(&reader, "field is wrong");
     assert_false(spec_finish(&reader, &e));
 }
 

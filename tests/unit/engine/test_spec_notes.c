@@ -38,7 +38,7 @@ static bool read_spec(const struct kind *kind, const char *text) {
     cleanup_json yyjson_doc *document = parse(text);
     struct spec_reader reader = listening();
     void *spec = memory_allocate_zeroed(1, kind->spec_size);
-    buffer_free(&heard);
+    buffer_done(&heard);
     spec_begin(&reader, yyjson_doc_get_root(document));
     if (kind->entries != nullptr) {
         (void)spec_common(&reader);
@@ -108,9 +108,9 @@ static void faults_without_number_are_all_told(void **) {
     struct error e = {0};
     struct spec_reader reader = listening();
     size_t lines = 0;
-    buffer_free(&heard);
+    buffer_done(&heard);
     for (int i = 0; i < 1000; i++) {
-        spec_fault(&reader, "field%d: is wrong", i);
+        spec_field_error(&reader, "field%d: is wrong", i);
     }
     assert_false(spec_finish(&reader, &e));
     for (const char *c = buffer_text(&heard); *c != '\0'; c++) {
@@ -126,9 +126,9 @@ static void what_is_cut_stays_text(void **) {
     }
     struct error e;
     struct spec_reader reader = listening();
-    buffer_free(&heard);
-    spec_fault(&reader, "a: %s", long_one);
-    spec_fault(&reader, "ab: %s", long_one);
+    buffer_done(&heard);
+    spec_field_error(&reader, "a: %s", long_one);
+    spec_field_error(&reader, "ab: %s", long_one);
     spec_warning(&reader, "a: %s", long_one);
     assert_false(spec_finish(&reader, &e));
     for (size_t i = 1; i < heard.length; i++) {
@@ -140,7 +140,7 @@ static void what_is_cut_stays_text(void **) {
 static void a_warning_is_no_fault(void **) {
     struct error e;
     struct spec_reader reader = listening();
-    buffer_free(&heard);
+    buffer_done(&heard);
     spec_warning(&reader, "%s: is %s", "field", "odd");
     assert_string_equal(buffer_text(&heard), "warning spec.field: is odd\n");
     assert_int_equal(reader.fault_count, 0);
@@ -250,7 +250,7 @@ static void warnings_are_short(void **) {
 }
 
 static int tear_down(void **) {
-    buffer_free(&heard);
+    buffer_done(&heard);
     return 0;
 }
 

@@ -118,7 +118,7 @@ static void out_of_memory_is_an_error_and_leaks_nothing(void **) {
         assert_true(complete || e.class == ERROR_NO_MEMORY);
         json_free(frozen);
         json_mut_free(document);
-        buffer_free(&buffer);
+        buffer_done(&buffer);
     }
     assert_in_range(failures, 6, 50);
     json_free(source);

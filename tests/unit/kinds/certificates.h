@@ -24,7 +24,7 @@ static inline void give_parent(struct subject *s, const struct subject *parent) 
         const struct secret *entry = entry_of(parent, keys[i]);
         must(buffer_append(&bundle, secret_view(entry), secret_length(entry), &e), e);
     }
-    subject_give(s, 0, parent->metadata.algorithm, bundle.data, bundle.length);
+    subject_give(s, 0, parent->provenance.algorithm, bundle.data, bundle.length);
 }
 
 static inline struct subject made(const char *more, const struct subject *parent) {

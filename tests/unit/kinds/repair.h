@@ -4,26 +4,26 @@
 #include "support.h"
 
 // The metadata of what is left, if it is to be read: *ret_document is owned.
-static inline const struct metadata *read_left(const struct kind *kind, const struct secret_data *left,
-                                               bool with_metadata, struct metadata *metadata,
-                                               yyjson_doc **ret_document) {
+static inline const struct provenance *read_left(const struct kind *kind, const struct secret_data *left,
+                                                 bool with_metadata, struct provenance *provenance,
+                                                 yyjson_doc **ret_document) {
     struct error e;
     if (!with_metadata) {
         return nullptr;
     }
-    must(metadata_load(left, kind_metadata_entry(kind), metadata, ret_document, &e), e);
-    return metadata;
+    must(provenance_load(left, kind_metadata_entry(kind), provenance, ret_document, &e), e);
+    return provenance;
 }
 
 // Stores what has been rebuilt, as the operator does.
-static inline bool store_repaired(struct subject *s, const struct metadata *left, struct error *e) {
-    const char *algorithm = s->metadata.algorithm;
-    s->metadata = (struct metadata){
+static inline bool store_repaired(struct subject *s, const struct provenance *left, struct error *e) {
+    const char *algorithm = s->provenance.algorithm;
+    s->provenance = (struct provenance){
         .algorithm = algorithm,
         .standard = s->kind->standard != nullptr ? s->kind->standard : "its algorithm's",
         .generator = "qubesec/test",
     };
-    snprintf(s->metadata.created, sizeof(s->metadata.created), "%s",
+    snprintf(s->provenance.created, sizeof(s->provenance.created), "%s",
              left == nullptr ? some_time : left->created);
     return subject_store_metadata(s, e);
 }
@@ -32,23 +32,23 @@ static inline bool store_repaired(struct subject *s, const struct metadata *left
 // entry is read first. Where nothing can be rebuilt the output is as it was.
 static inline bool subject_try_repair(struct subject *s, bool with_metadata, struct error *e) {
     struct secret_data left = s->data;
-    struct metadata metadata = {0};
+    struct provenance provenance = {0};
     cleanup_json yyjson_doc *document = nullptr;
-    s->occasion.previous = &left;
-    s->occasion.previous_metadata = read_left(s->kind, &left, with_metadata, &metadata, &document);
-    s->occasion.inputs = s->inputs;
+    s->context.previous = &left;
+    s->context.previous_provenance = read_left(s->kind, &left, with_metadata, &provenance, &document);
+    s->context.inputs = s->inputs;
     s->data = (struct secret_data){0};
-    bool done = kind_repair(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &s->metadata.algorithm, e);
-    s->occasion.previous = nullptr;
-    s->occasion.previous_metadata = nullptr;
+    bool done = kind_repair(s->kind, s->spec, s->inputs, &s->context, &s->data, &s->provenance.algorithm, e);
+    s->context.previous = nullptr;
+    s->context.previous_provenance = nullptr;
     if (!done) {
         assert_int_equal(ERR_peek_error(), 0);
-        secret_data_free(&s->data);
+        secret_data_done(&s->data);
         s->data = left;
         return false;
     }
-    done = store_repaired(s, with_metadata ? &metadata : nullptr, e);
-    secret_data_free(&left);
+    done = store_repaired(s, with_metadata ? &provenance : nullptr, e);
+    secret_data_done(&left);
     return done;
 }
 
@@ -126,7 +126,7 @@ static inline bool same_entry(const struct subject *one, const char *key, const 
 // Lets one take the place of the other's data, with all its entries.
 static inline void copy_data(const struct secret_data *from, struct secret_data *to) {
     struct error e;
-    secret_data_free(to);
+    secret_data_done(to);
     for (size_t i = 0; i < from->count; i++) {
         struct secret *value = nullptr;
         const struct secret_entry *entry = &from->entries[i];
@@ -143,13 +143,13 @@ static inline bool repair_short(struct subject *s, long allocations, enum error_
     const char *algorithm = nullptr;
     cleanup_secret_data struct secret_data left = s->data;
     s->data = (struct secret_data){0};
-    s->occasion.previous = &left;
+    s->context.previous = &left;
     memory_left = allocations;
-    bool done = kind_repair(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &algorithm, &e);
+    bool done = kind_repair(s->kind, s->spec, s->inputs, &s->context, &s->data, &algorithm, &e);
     bool plenty = memory_left > 0;
     memory_left = -1;
     ERR_clear_error();
-    s->occasion.previous = nullptr;
+    s->context.previous = nullptr;
     bool as_expected = (done ? ERROR_NONE : e.class) == expected;
     if (!as_expected && (plenty || done || e.class != ERROR_NO_MEMORY)) {
         fail_msg("repairing, allocation %ld: %s: %s", allocations, error_class_name(e.class), e.message);
@@ -165,14 +165,14 @@ static inline bool repair_short(struct subject *s, long allocations, enum error_
 // damaged in another way than it is. expected: NONE, or how the repair fails where memory is plenty.
 static inline void assert_repair_survives_lack_of_memory(struct subject *s, bool with_metadata,
                                                          enum error_class expected) {
-    struct metadata metadata = {0};
+    struct provenance provenance = {0};
     cleanup_json yyjson_doc *document = nullptr;
     long rounds = 0;
-    s->occasion.inputs = s->inputs;
-    s->occasion.previous_metadata = read_left(s->kind, &s->data, with_metadata, &metadata, &document);
+    s->context.inputs = s->inputs;
+    s->context.previous_provenance = read_left(s->kind, &s->data, with_metadata, &provenance, &document);
     while (!repair_short(s, rounds, expected) && rounds < OUT_OF_MEMORY_ROUNDS) {
         rounds++;
     }
-    s->occasion.previous_metadata = nullptr;
+    s->context.previous_provenance = nullptr;
     assert_in_range(rounds, 1, OUT_OF_MEMORY_ROUNDS - 1);
 }

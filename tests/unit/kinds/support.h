@@ -27,13 +27,13 @@ struct subject {
     size_t request_count;
     struct input inputs[KIND_INPUTS_MAX];
     struct secret *input_bytes[KIND_INPUTS_MAX]; // owned
-    struct occasion occasion;                    // for the test to set
-    char *recorded[4];                           // owned: what occasion.record has of subject_remember
+    struct produce_context context;              // for the test to set
+    char *recorded[4];                           // owned: what context.record has of subject_remember
 
-    struct secret_data data;       // owned
-    struct metadata metadata;      // as it was made, then as it was read
-    yyjson_doc *metadata_document; // owned
-    struct report report;          // its status is owned
+    struct secret_data data;         // owned
+    struct provenance provenance;    // as it was made, then as it was read
+    yyjson_doc *provenance_document; // owned
+    struct report report;            // its status is owned
 };
 
 static inline void subject_free(struct subject *s) {
@@ -48,8 +48,8 @@ static inline void subject_free(struct subject *s) {
     for (size_t i = 0; i < sizeof(s->recorded) / sizeof(s->recorded[0]); i++) {
         memory_free(s->recorded[i]);
     }
-    secret_data_free(&s->data);
-    json_free(s->metadata_document);
+    secret_data_done(&s->data);
+    json_free(s->provenance_document);
     json_mut_free(s->report.status);
 }
 #define cleanup_subject [[gnu::cleanup(subject_free)]]
@@ -79,7 +79,7 @@ static inline bool subject_try_read(const struct kind *kind, const char *spec, s
         .kind = kind,
         .document = parse_quoted(spec),
         .spec = memory_allocate_zeroed(1, kind->spec_size),
-        .occasion = {.now = SOME_SECONDS, .secret_name = "the-secret", .record = {"", "", "", "", "", false}},
+        .context = {.now = SOME_SECONDS, .secret_name = "the-secret", .record = {"", "", "", "", "", false}},
     };
     struct spec_reader reader = {
         .spec = yyjson_doc_get_root(s->document),
@@ -138,70 +138,70 @@ static inline void subject_give_secret(struct subject *s, size_t index, const ch
     subject_give(s, index, algorithm, secret_view(bytes), secret_length(bytes));
 }
 
-static inline void make_recipe(const struct subject *s, char ret_recipe[DIGEST_TEXT_SIZE]) {
+static inline void make_parameters(const struct subject *s, char ret_parameters[DIGEST_TEXT_SIZE]) {
     struct error e;
-    cleanup_buffer struct buffer recipe = buffer_create(32 * 1024);
-    ret_recipe[0] = '\0';
-    if (s->kind->describe_recipe != nullptr) {
-        must(s->kind->describe_recipe(s->spec, &recipe, &e), e);
-        must(digest_format(buffer_text(&recipe), recipe.length, ret_recipe, &e), e);
+    cleanup_buffer struct buffer parameters = buffer_create(32 * 1024);
+    ret_parameters[0] = '\0';
+    if (s->kind->describe_parameters != nullptr) {
+        must(s->kind->describe_parameters(s->spec, &parameters, &e), e);
+        must(digest_format(buffer_text(&parameters), parameters.length, ret_parameters, &e), e);
     }
 }
 
 // Notes the inputs in the metadata, as they were given.
 static inline void note_inputs(struct subject *s) {
-    s->metadata.input_count = s->request_count;
+    s->provenance.input_count = s->request_count;
     for (size_t i = 0; i < s->request_count; i++) {
         struct error e;
         const struct secret *bytes = s->inputs[i].bytes;
-        s->metadata.inputs[i] = (struct metadata_input){.field = s->requests[i].field};
+        s->provenance.inputs[i] = (struct provenance_input){.field = s->requests[i].field};
         if (bytes != nullptr) {
-            must(digest_format(secret_view(bytes), secret_length(bytes), s->metadata.inputs[i].digest, &e),
+            must(digest_format(secret_view(bytes), secret_length(bytes), s->provenance.inputs[i].digest, &e),
                  e);
         }
     }
 }
 
 static inline bool subject_inspect(struct subject *s, struct error *e) {
-    s->occasion.inputs = s->inputs;
+    s->context.inputs = s->inputs;
     json_mut_free(s->report.status);
     s->report = (struct report){0};
     return json_create(&s->report.status, e) &&
-           kind_inspect(s->kind, s->spec, &s->data, &s->metadata, &s->occasion, &s->report, e);
+           kind_inspect(s->kind, s->spec, &s->data, &s->provenance, &s->context, &s->report, e);
 }
 
 // Checks the output that s holds, and adds its metadata, as the operator does.
 static inline bool subject_store_metadata(struct subject *s, struct error *e) {
     note_inputs(s);
-    make_recipe(s, s->metadata.recipe);
+    make_parameters(s, s->provenance.parameters);
     if (!subject_inspect(s, e)) {
         return false;
     }
-    memcpy(s->metadata.fingerprint, s->report.fingerprint, FINGERPRINT_SIZE);
-    return metadata_store(&s->metadata, kind_metadata_entry(s->kind), &s->data, e);
+    memcpy(s->provenance.fingerprint, s->report.fingerprint, FINGERPRINT_SIZE);
+    return provenance_store(&s->provenance, kind_metadata_entry(s->kind), &s->data, e);
 }
 
 // Makes the output, checks it, and adds its metadata.
 static inline bool subject_try_make(struct subject *s, struct error *e) {
-    secret_data_free(&s->data);
-    s->occasion.inputs = s->inputs;
-    s->metadata = (struct metadata){
+    secret_data_done(&s->data);
+    s->context.inputs = s->inputs;
+    s->provenance = (struct provenance){
         .standard = s->kind->standard != nullptr ? s->kind->standard : "its algorithm's",
         .generator = "qubesec/test",
     };
-    memcpy(s->metadata.created, some_time, sizeof(some_time));
-    if (!kind_produce(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &s->metadata.algorithm, e)) {
+    memcpy(s->provenance.created, some_time, sizeof(some_time));
+    if (!kind_produce(s->kind, s->spec, s->inputs, &s->context, &s->data, &s->provenance.algorithm, e)) {
         return false;
     }
     return subject_store_metadata(s, e);
 }
 
-// For a kind without an output Secret: its judgement, in report.
+// For a kind without an output Secret: its evaluation, in report.
 static inline bool subject_try_verdict(struct subject *s, struct error *e) {
     json_mut_free(s->report.status);
     s->report = (struct report){0};
     return json_create(&s->report.status, e) &&
-           kind_judge(s->kind, s->spec, s->inputs, &s->occasion, &s->report, &s->metadata.algorithm, e);
+           kind_evaluate(s->kind, s->spec, s->inputs, &s->context, &s->report, &s->provenance.algorithm, e);
 }
 
 static inline void subject_make(struct subject *s) {
@@ -225,7 +225,7 @@ static inline void subject_remember(struct subject *s, const struct subject *sou
         memory_free(s->recorded[i]);
         s->recorded[i] = copy;
     }
-    s->occasion.record = (struct record){
+    s->context.record = (struct record){
         .fingerprint = s->recorded[0],
         .digest = s->recorded[1],
         .public_key_digest = s->recorded[2],
@@ -233,28 +233,30 @@ static inline void subject_remember(struct subject *s, const struct subject *sou
         .public_key_pem = "",
         .is_current = is_current,
     };
-    s->occasion.previous_is_current = is_current;
+    s->context.previous_is_current = is_current;
 }
 
 static inline void subject_forget(struct subject *s) {
-    s->occasion.record = (struct record){"", "", "", "", "", false};
+    s->context.record = (struct record){"", "", "", "", "", false};
 }
 
 // Judges the output as one that was read from a Secret: its metadata, its entries, its fingerprint and its
-// recipe.
+// parameters.
 static inline bool subject_judge(struct subject *s, struct error *e) {
-    char recipe[DIGEST_TEXT_SIZE];
-    json_free(s->metadata_document);
-    s->metadata_document = nullptr;
-    if (!metadata_load(&s->data, kind_metadata_entry(s->kind), &s->metadata, &s->metadata_document, e) ||
-        !metadata_check_entries(&s->metadata, &s->data, e) || !subject_inspect(s, e)) {
+    char parameters[DIGEST_TEXT_SIZE];
+    json_free(s->provenance_document);
+    s->provenance_document = nullptr;
+    if (!provenance_load(&s->data, kind_metadata_entry(s->kind), &s->provenance, &s->provenance_document,
+                         e) ||
+        !provenance_check_entries(&s->provenance, &s->data, e) || !subject_inspect(s, e)) {
         return false;
     }
-    if (strcmp(s->report.fingerprint, s->metadata.fingerprint) != 0) {
+    if (strcmp(s->report.fingerprint, s->provenance.fingerprint) != 0) {
         return error_set(e, ERROR_CRYPTO, "another fingerprint");
     }
-    make_recipe(s, recipe);
-    return metadata_same_digest(recipe, s->metadata.recipe) || error_set(e, ERROR_CRYPTO, "another recipe");
+    make_parameters(s, parameters);
+    return provenance_same_digest(parameters, s->provenance.parameters) ||
+           error_set(e, ERROR_CRYPTO, "another recipe");
 }
 
 static inline void assert_sound(struct subject *s) {
@@ -456,24 +458,24 @@ static inline void assert_public_digest(const struct subject *s, const struct se
     assert_digest_of(s, secret_view(bytes), secret_length(bytes));
 }
 
-// The recipe as text, owned.
-static inline char *recipe_text(const char *spec, const struct kind *kind) {
+// The parameters as text, owned.
+static inline char *parameters_text(const char *spec, const struct kind *kind) {
     struct error e;
     cleanup_subject struct subject s = subject_read(kind, spec);
-    cleanup_buffer struct buffer recipe = buffer_create(32 * 1024);
-    must(kind->describe_recipe(s.spec, &recipe, &e), e);
-    return memory_copy_text(buffer_text(&recipe));
+    cleanup_buffer struct buffer parameters = buffer_create(32 * 1024);
+    must(kind->describe_parameters(s.spec, &parameters, &e), e);
+    return memory_copy_text(buffer_text(&parameters));
 }
 
-static inline void assert_same_recipe(const struct kind *kind, const char *one, const char *other) {
-    cleanup_text char *a = recipe_text(one, kind);
-    cleanup_text char *b = recipe_text(other, kind);
+static inline void assert_same_parameters(const struct kind *kind, const char *one, const char *other) {
+    cleanup_text char *a = parameters_text(one, kind);
+    cleanup_text char *b = parameters_text(other, kind);
     assert_string_equal(a, b);
 }
 
-static inline void assert_different_recipe(const struct kind *kind, const char *one, const char *other) {
-    cleanup_text char *a = recipe_text(one, kind);
-    cleanup_text char *b = recipe_text(other, kind);
+static inline void assert_different_parameters(const struct kind *kind, const char *one, const char *other) {
+    cleanup_text char *a = parameters_text(one, kind);
+    cleanup_text char *b = parameters_text(other, kind);
     assert_string_not_equal(a, b);
 }
 
@@ -512,9 +514,9 @@ static inline void assert_sources(const struct subject *s, size_t index, const c
 static inline bool produce_short(struct subject *s, long allocations) {
     struct error e = {0};
     const char *algorithm = nullptr;
-    secret_data_free(&s->data);
+    secret_data_done(&s->data);
     memory_left = allocations;
-    bool done = kind_produce(s->kind, s->spec, s->inputs, &s->occasion, &s->data, &algorithm, &e);
+    bool done = kind_produce(s->kind, s->spec, s->inputs, &s->context, &s->data, &algorithm, &e);
     bool plenty = memory_left > 0;
     memory_left = -1;
     ERR_clear_error();
@@ -534,13 +536,13 @@ static inline bool inspect_short(struct subject *s, long allocations, const char
     s->report = (struct report){0};
     must(json_create(&s->report.status, &e), e);
     memory_left = allocations;
-    bool done = kind_inspect(s->kind, s->spec, &s->data, &s->metadata, &s->occasion, &s->report, &e);
+    bool done = kind_inspect(s->kind, s->spec, &s->data, &s->provenance, &s->context, &s->report, &e);
     bool plenty = memory_left > 0;
     memory_left = -1;
     ERR_clear_error();
     if (done && json_write(s->report.status, &status, &e)) {
         assert_string_equal(buffer_text(&status), whole_status);
-        assert_string_equal(s->report.fingerprint, s->metadata.fingerprint);
+        assert_string_equal(s->report.fingerprint, s->provenance.fingerprint);
     } else if (plenty || e.class != ERROR_NO_MEMORY) {
         fail_msg("inspecting, allocation %ld: %s: %s", allocations, error_class_name(e.class), e.message);
     }

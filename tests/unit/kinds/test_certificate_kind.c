@@ -78,7 +78,7 @@ static struct certificate *certificate_of(const struct subject *s, const char *k
     struct certificate *copy;
     must(certificate_chain_read(entry_of(s, key), &chain, &e), e);
     must(certificate_copy(chain.certificates[0], &copy, &e), e);
-    certificate_chain_free(&chain);
+    certificate_chain_done(&chain);
     return copy;
 }
 
@@ -225,7 +225,7 @@ static void a_hash_based_root(void **) {
         subject_read(kind, "{'algorithm':'SLH-DSA-SHA2-128f','certType':'ca','commonName':'root'}");
     subject_make(&root);
     cleanup_subject struct subject leaf = made(leaf_spec, &root);
-    assert_string_equal(leaf.metadata.algorithm, "ML-DSA-44");
+    assert_string_equal(leaf.provenance.algorithm, "ML-DSA-44");
     assert_false(kind->is_slow(leaf.spec, leaf.inputs));
     leaf.inputs[0].algorithm = "SLH-DSA-SHA2-256s"; // whose key signs
     assert_true(kind->is_slow(leaf.spec, leaf.inputs));
@@ -280,17 +280,17 @@ static void an_issuer_that_has_expired_is_waited_for(void **) {
     cleanup_subject struct subject root = made(",'certType':'ca','commonName':'root','days':10", nullptr);
     cleanup_subject struct subject leaf = read_spec(leaf_spec);
     give_parent(&leaf, &root);
-    leaf.occasion.now = SOME_SECONDS + 10 * DAY;
+    leaf.context.now = SOME_SECONDS + 10 * DAY;
     must_fail(subject_try_make(&leaf, &e), e, ERROR_NOT_FOUND, "expired at 2026-01-12T03:03:05Z");
     assert_int_equal(e.retry_after_ms, 3600 * 1000); // another one helps, or a clock that is put right
-    leaf.occasion.now = SOME_SECONDS - 61;
+    leaf.context.now = SOME_SECONDS - 61;
     must_fail(subject_try_make(&leaf, &e), e, ERROR_NOT_FOUND,
               "not valid before 2026-01-02T03:03:05Z; waiting for that time");
     assert_int_equal(e.retry_after_ms, 1000);
-    leaf.occasion.now = SOME_SECONDS - 60 - 1000 * DAY; // the clock may be set meanwhile
+    leaf.context.now = SOME_SECONDS - 60 - 1000 * DAY; // the clock may be set meanwhile
     must_fail(subject_try_make(&leaf, &e), e, ERROR_NOT_FOUND, "not valid before");
     assert_int_equal(e.retry_after_ms, 3600 * 1000);
-    leaf.occasion.now = SOME_SECONDS - 30; // notBefore is the issuer's then
+    leaf.context.now = SOME_SECONDS - 30; // notBefore is the issuer's then
     subject_make(&leaf);
     assert_string_equal(status_text(&leaf, "notBefore"), "2026-01-02T03:03:05Z");
 }
@@ -314,7 +314,7 @@ static void when_it_is_renewed(void **) {
         cleanup_subject struct subject s = made(more, nullptr);
         assert_int_equal(s.report.expires_at - s.report.renew_at, cases[i].before);
         assert_true(s.report.renew_at > SOME_SECONDS);
-        s.occasion.now = s.report.renew_at;
+        s.context.now = s.report.renew_at;
         assert_sound(&s);
     }
 }
@@ -326,7 +326,7 @@ static void an_old_certificate_is_sound(void **) {
     static const int64_t times[] = {SOME_SECONDS - 400 * (int64_t)DAY, SOME_SECONDS,
                                     SOME_SECONDS + 4000 * (int64_t)DAY};
     for (size_t i = 0; i < 3; i++) {
-        leaf.occasion.now = times[i];
+        leaf.context.now = times[i];
         assert_sound(&leaf);
     }
 }
@@ -334,9 +334,9 @@ static void an_old_certificate_is_sound(void **) {
 // ---- the key
 
 static void make_again(struct subject *s, struct subject *before) {
-    s->occasion.previous = &before->data;
+    s->context.previous = &before->data;
     subject_make(s);
-    s->occasion.previous = nullptr;
+    s->context.previous = nullptr;
 }
 
 static void the_key_is_kept_unless_it_is_to_rotate(void **) {
@@ -377,12 +377,12 @@ static void two_keys_are_left_for_people_to_decide_on(void **) {
         cleanup_subject struct subject other = made(",'domain':'a.example'", nullptr);
         cleanup_subject struct subject s = read_spec(",'domain':'b.example'");
         take_entry(&before, keys[i], &other);
-        s.occasion.previous = &before.data;
-        s.occasion.may_lose_key = true; // it is not lost
+        s.context.previous = &before.data;
+        s.context.may_lose_key = true; // it is not lost
         must_fail(subject_try_make(&s, &e), e, ERROR_KEY_MISMATCH,
                   "the Secret's entries tls.key and key.pem hold two different private keys");
         assert_int_equal(s.data.count, 0);
-        s.occasion.previous = nullptr;
+        s.context.previous = nullptr;
     }
 }
 
@@ -392,13 +392,13 @@ static void a_lost_key_is_made_anew_only_where_it_may_be(void **) {
     cleanup_subject struct subject s = read_spec(",'domain':'a.example'");
     secret_free(remove_entry(&before, "tls.key"));
     replace_entry(&before, "key.pem", "no key", 6);
-    s.occasion.previous = &before.data;
+    s.context.previous = &before.data;
     must_fail(subject_try_make(&s, &e), e, ERROR_KEY_LOST,
               "neither tls.key nor key.pem holds the private key any more");
-    s.occasion.may_lose_key = true;
+    s.context.may_lose_key = true;
     subject_make(&s);
     assert_string_equal(kind->find_gone(s.spec, &before.data, &s.data), "private key");
-    s.occasion.previous = nullptr;
+    s.context.previous = nullptr;
 }
 
 // A CA outlives its object, unless the spec says otherwise.
@@ -429,12 +429,12 @@ static void no_key_crosses_the_line_to_cas(void **) {
     cleanup_subject struct subject other = made(",'domain':'a.example'", nullptr);
     cleanup_subject struct subject as_leaf = read_spec(",'domain':'a.example'");
     cleanup_subject struct subject as_ca = read_spec(root_spec);
-    as_leaf.occasion.previous = &ca.data;
+    as_leaf.context.previous = &ca.data;
     must_fail(
         subject_try_make(&as_leaf, &e), e, ERROR_INVALID_SPEC,
         "spec.certType: is immutable across ca, and the Secret holds a key that was a CA's; nothing was "
         "replaced");
-    as_ca.occasion.previous = &other.data;
+    as_ca.context.previous = &other.data;
     must_fail(subject_try_make(&as_ca, &e), e, ERROR_INVALID_SPEC, "a key that was not a CA's");
     take_entry(&other, "cert.pem", &ca); // another key's certificate says nothing
     make_again(&as_leaf, &other);
@@ -463,13 +463,13 @@ static void what_an_edit_cannot_change(void **) {
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         cleanup_subject struct subject one = read_spec(pairs[i].one);
         cleanup_subject struct subject other = read_spec(pairs[i].other);
-        struct fixed_field before[KIND_FIXED_MAX];
-        struct fixed_field after[KIND_FIXED_MAX];
-        assert_int_equal(kind->list_fixed(one.spec, before), 2);
-        assert_int_equal(kind->list_fixed(other.spec, after), 2);
-        assert_true(fixed_equals(&before[0], &after[0]));
+        struct immutable_field before[KIND_IMMUTABLE_MAX];
+        struct immutable_field after[KIND_IMMUTABLE_MAX];
+        assert_int_equal(kind->list_immutable(one.spec, before), 2);
+        assert_int_equal(kind->list_immutable(other.spec, after), 2);
+        assert_true(immutable_equals(&before[0], &after[0]));
         assert_string_equal(after[1].field, "certType");
-        assert_int_equal(fixed_equals(&before[1], &after[1]), pairs[i].same);
+        assert_int_equal(immutable_equals(&before[1], &after[1]), pairs[i].same);
     }
 }
 
@@ -664,7 +664,7 @@ static void test_trap_49_keys_that_sign_are_for_nothing_else(void **) {
     }
 }
 
-static void recipes(void **) {
+static void parameters(void **) {
     static const char *const same[][2] = {
         {"{'domain':'a.example','days':1}", "{'subjectAltNames':['A.example'],'duration':'24h'}"},
         {"{'domain':'a.example'}",
@@ -685,15 +685,15 @@ static void recipes(void **) {
          "{'commonName':'x','organization':'a','organizationalUnit':'b'}"},
     };
     for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
-        assert_same_recipe(kind, same[i][0], same[i][1]);
+        assert_same_parameters(kind, same[i][0], same[i][1]);
     }
     for (size_t i = 0; i < sizeof(different) / sizeof(different[0]); i++) {
-        assert_different_recipe(kind, different[i][0], different[i][1]);
+        assert_different_parameters(kind, different[i][0], different[i][1]);
     }
 }
 
 // What is stored is compared with it after an upgrade, too: these are the texts of version 0.1.0.
-static void recipes_never_change(void **) {
+static void parameters_never_change(void **) {
     static const char *const texts[][2] = {
         {"{'certType':'ca','commonName':'\xc3\x9c','country':'DE','domain':'b.example,192.0.2.1,a.example','"
          "pathLen':1}",
@@ -722,7 +722,7 @@ static void recipes_never_change(void **) {
          "type=self-signed duration=31536000 pathLen=-1 keyUsage=2 purposes=10 CN=9:The clock"},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        cleanup_text char *text = recipe_text(texts[i][0], kind);
+        cleanup_text char *text = parameters_text(texts[i][0], kind);
         assert_string_equal(text, texts[i][1]);
     }
 }
@@ -774,8 +774,8 @@ int main(void) {
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(bad_specs),
         cmocka_unit_test(test_trap_49_keys_that_sign_are_for_nothing_else),
-        cmocka_unit_test(recipes),
-        cmocka_unit_test(recipes_never_change),
+        cmocka_unit_test(parameters),
+        cmocka_unit_test(parameters_never_change),
         cmocka_unit_test(what_it_reads),
         cmocka_unit_test(memory_may_be_out),
     };

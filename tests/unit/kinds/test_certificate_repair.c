@@ -153,9 +153,9 @@ static struct subject made_twice(const struct subject *root, struct subject *ret
     *ret_earlier = made(",'certType':'server','domain':'old.example','parentCARef':{'name':'p'}", root);
     struct subject s = read_spec(leaf_spec);
     give_parent(&s, root);
-    s.occasion.previous = &ret_earlier->data;
+    s.context.previous = &ret_earlier->data;
     subject_make(&s);
-    s.occasion.previous = nullptr;
+    s.context.previous = nullptr;
     assert_true(same_entry(&s, "tls.key", ret_earlier, "tls.key"));
     return s;
 }
@@ -197,7 +197,7 @@ static void what_an_earlier_version_wrote_is_enough(void **) {
     cleanup_subject struct subject s = made(leaf_spec, &root);
     cleanup_secret_data struct secret_data whole = {0};
     copy_data(&s.data, &whole);
-    s.occasion.previous_is_current = true;
+    s.context.previous_is_current = true;
     // Its metadata has ten digits.
     const struct secret *pem = entry_of(&s, "cert.pem");
     must(fingerprint_compute(secret_view(pem), secret_length(pem), fingerprint, &e), e);
@@ -209,7 +209,7 @@ static void what_an_earlier_version_wrote_is_enough(void **) {
     assert_same(&s, &whole);
     // So has its status.
     subject_remember(&s, &s, true);
-    s.occasion.record.digest = "";
+    s.context.record.digest = "";
     secret_free(remove_entry(&s, "tls.crt"));
     subject_repair(&s, false);
     assert_same(&s, &whole);
@@ -223,7 +223,7 @@ static void an_expired_certificate_is_kept(void **) {
     copy_data(&s.data, &whole);
     subject_remember(&s, &s, true);
     secret_free(remove_entry(&s, "pub.pem"));
-    s.occasion.now = SOME_SECONDS + 4000 * (int64_t)DAY;
+    s.context.now = SOME_SECONDS + 4000 * (int64_t)DAY;
     subject_repair(&s, true);
     assert_same(&s, &whole);
     // Another one cannot be had of an issuer that has expired: what is left stays as it is.
@@ -270,7 +270,7 @@ static void without_either_copy_the_key_is_lost(void **) {
         subject_read(kind, "{'algorithm':'ML-DSA-65','domain':'a.example'}");
     subject_make(&of_another_algorithm);
     subject_remember(&s, &s, true);
-    s.occasion.may_lose_key = true; // a repair never makes a key
+    s.context.may_lose_key = true; // a repair never makes a key
     take_entry(&s, "tls.key", &of_another_algorithm);
     replace_entry(&s, "key.pem", "", 0);
     assert_not_repaired(&s, true, ERROR_KEY_LOST, key_is_lost);
@@ -308,9 +308,9 @@ static void a_key_without_its_seed_is_kept(void **) {
     assert_true(entry_is(&s, "cert.pem", certificate));
     // And it can be renewed.
     cleanup_subject struct subject next = read_spec(root_spec);
-    next.occasion.previous = &s.data;
+    next.context.previous = &s.data;
     subject_make(&next);
-    next.occasion.previous = nullptr;
+    next.context.previous = nullptr;
     assert_true(entry_is(&next, "tls.key", expanded));
 }
 
@@ -326,9 +326,9 @@ static void assert_gone(const struct subject *spec, const struct secret_data *be
 static struct subject next_of(const char *more, const struct subject *parent, const struct subject *before) {
     struct subject s = read_spec(more);
     give_parent(&s, parent);
-    s.occasion.previous = &before->data;
+    s.context.previous = &before->data;
     subject_make(&s);
-    s.occasion.previous = nullptr;
+    s.context.previous = nullptr;
     return s;
 }
 
@@ -347,9 +347,9 @@ static void what_is_gone_is_named(void **) {
     assert_gone(&before, &moved.data, &other.data, "private key"); // before any root
     // A root that was issued again with its key is the same root.
     cleanup_subject struct subject root_again = read_spec(root_spec);
-    root_again.occasion.previous = &root.data;
+    root_again.context.previous = &root.data;
     subject_make(&root_again);
-    root_again.occasion.previous = nullptr;
+    root_again.context.previous = nullptr;
     cleanup_subject struct subject below = next_of(leaf_spec, &root_again, &before);
     assert_false(same_entry(&below, "ca.crt", &before, "ca.crt"));
     assert_gone(&before, &before.data, &below.data, "");

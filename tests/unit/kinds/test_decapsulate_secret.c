@@ -84,7 +84,7 @@ static void assert_status_names_key(const struct subject *s, size_t index) {
 static void assert_agrees(struct subject *s, size_t index) {
     subject_make(s);
     assert_entries(s);
-    assert_string_equal(s->metadata.algorithm, algorithms[index]);
+    assert_string_equal(s->provenance.algorithm, algorithms[index]);
     assert_true(secret_equals(entry_of(s, "shared_secret"), secret_view(secret_of(index)), 32));
     assert_string_equal(s->report.fingerprint, encapsulations[index].report.fingerprint);
     assert_status_names_key(s, index);
@@ -140,8 +140,9 @@ static void an_empty_ciphertext_is_none(void **) {
     assert_agrees(&s, 1);
     assert_faults(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':''}",
                   "spec.ciphertextRef: is required, unless spec.ciphertext is given");
-    assert_same_recipe(kind, "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'},'ciphertext':''}",
-                       "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'}}");
+    assert_same_parameters(kind,
+                           "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'},'ciphertext':''}",
+                           "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'}}");
 }
 
 // From a Secret or a ConfigMap: as it is, as digits, as base64, each with spaces anywhere.
@@ -172,7 +173,7 @@ static void a_peer_may_write_its_ciphertext_in_many_forms(void **) {
             subject_give(&s, 1, nullptr, forms[j].data, forms[j].length);
             assert_normal(&s, 1, secret_view(ciphertext), secret_length(ciphertext));
             assert_agrees(&s, i);
-            buffer_free(&forms[j]);
+            buffer_done(&forms[j]);
         }
     }
 }
@@ -261,7 +262,7 @@ static void assert_unusable(struct subject *s, const char *message) {
     assert_int_equal(e.class, ERROR_INVALID_SPEC);
     assert_string_equal(e.message, message);
     assert_int_equal(s->data.count, 0);
-    assert_null(s->metadata.algorithm);
+    assert_null(s->provenance.algorithm);
 }
 
 // FIPS 203 section 3.2: implicit rejection.
@@ -397,18 +398,18 @@ static char *repeated_spec(const char *before, const char *digits, size_t times)
     return spec.data;
 }
 
-static void the_recipe_is_of_an_inline_ciphertext(void **) {
+static void the_parameters_is_of_an_inline_ciphertext(void **) {
     static const char by_reference[] = "{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'}}";
     cleanup_text char *one = repeated_spec("", "0a", 768);
     cleanup_text char *besides = repeated_spec("'ciphertextRef':{'name':'b'},", "0a", 768);
     cleanup_text char *large = repeated_spec("", "0A", 768);
     cleanup_text char *other = repeated_spec("", "0b", 768);
-    assert_same_recipe(kind, by_reference,
-                       "{'privateKeyRef':{'name':'c'},'ciphertextRef':{'name':'d'},'secretName':'e'}");
-    assert_same_recipe(kind, one, besides);
-    assert_same_recipe(kind, one, large);
-    assert_different_recipe(kind, one, other);
-    assert_different_recipe(kind, one, by_reference);
+    assert_same_parameters(kind, by_reference,
+                           "{'privateKeyRef':{'name':'c'},'ciphertextRef':{'name':'d'},'secretName':'e'}");
+    assert_same_parameters(kind, one, besides);
+    assert_same_parameters(kind, one, large);
+    assert_different_parameters(kind, one, other);
+    assert_different_parameters(kind, one, by_reference);
 }
 
 static void an_inline_ciphertext_has_a_length_of_the_algorithm(void **) {
@@ -494,7 +495,7 @@ int main(void) {
         cmocka_unit_test(another_algorithm_than_the_ciphertexts_is_named),
         cmocka_unit_test(a_damaged_private_key_is_named),
         cmocka_unit_test(a_key_pair_that_does_not_say_its_algorithm_is_a_fault_of_ours),
-        cmocka_unit_test(the_recipe_is_of_an_inline_ciphertext),
+        cmocka_unit_test(the_parameters_is_of_an_inline_ciphertext),
         cmocka_unit_test(an_inline_ciphertext_has_a_length_of_the_algorithm),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(missing_entries_and_wrong_lengths_are_found),

@@ -28,7 +28,7 @@ static void derives(const char *more, const char *digits) {
     subject_make(&s);
     assert_entries(&s);
     assert_secret_hex(entry_of(&s, "key"), digits);
-    assert_string_equal(s.metadata.algorithm, "HKDF-SHA256");
+    assert_string_equal(s.provenance.algorithm, "HKDF-SHA256");
     assert_sound(&s);
 }
 
@@ -224,7 +224,7 @@ static void a_short_secret_is_refused(void **) {
         assert_int_equal(e.class, ERROR_INVALID_SPEC);
         assert_string_equal(e.message, message);
         assert_int_equal(s.data.count, 0);
-        assert_null(s.metadata.algorithm);
+        assert_null(s.provenance.algorithm);
     }
     cleanup_subject struct subject s = derivation("");
     subject_give(&s, 0, nullptr, a1_secret, 16);
@@ -244,25 +244,25 @@ static void a_long_secret_is_taken_whole(void **) {
     assert_false(secret_equals(entry_of(&one, "key"), secret_view(entry_of(&other, "key")), 32));
 }
 
-static void recipe_of(const char *one, const char *other, bool same) {
+static void parameters_of(const char *one, const char *other, bool same) {
     char spec[2][300];
     snprintf(spec[0], sizeof(spec[0]), "{'sharedSecretRef':{'name':'a'}%s}", one);
     snprintf(spec[1], sizeof(spec[1]), "{'sharedSecretRef':{'name':'b'}%s}", other);
-    (same ? assert_same_recipe : assert_different_recipe)(kind, spec[0], spec[1]);
+    (same ? assert_same_parameters : assert_different_parameters)(kind, spec[0], spec[1]);
 }
 
-static void the_recipe_is_of_all_that_decides(void **) {
-    recipe_of(",'info':'ab'", ",'infoHex':'6162'", true);
-    recipe_of(",'salt':'aB'", ",'salt':'Ab'", true);
-    recipe_of(",'salt':'','info':''", "", true);
-    recipe_of(",'keyLength':32,'algorithm':'HKDF-SHA256'", ",'secretName':'s'", true);
-    recipe_of(",'info':'ab'", ",'info':'abc'", false);
-    recipe_of(",'info':'ab'", ",'salt':'6162'", false);
-    recipe_of(",'salt':'00'", ",'salt':'0000'", false);
-    recipe_of(",'salt':'00'", "", false);
-    recipe_of(",'keyLength':31", "", false);
-    recipe_of(",'keyType':'AES-256'", "", false);
-    recipe_of(",'keyType':'AES-256'", ",'keyType':'ChaCha20'", false);
+static void the_parameters_is_of_all_that_decides(void **) {
+    parameters_of(",'info':'ab'", ",'infoHex':'6162'", true);
+    parameters_of(",'salt':'aB'", ",'salt':'Ab'", true);
+    parameters_of(",'salt':'','info':''", "", true);
+    parameters_of(",'keyLength':32,'algorithm':'HKDF-SHA256'", ",'secretName':'s'", true);
+    parameters_of(",'info':'ab'", ",'info':'abc'", false);
+    parameters_of(",'info':'ab'", ",'salt':'6162'", false);
+    parameters_of(",'salt':'00'", ",'salt':'0000'", false);
+    parameters_of(",'salt':'00'", "", false);
+    parameters_of(",'keyLength':31", "", false);
+    parameters_of(",'keyType':'AES-256'", "", false);
+    parameters_of(",'keyType':'AES-256'", ",'keyType':'ChaCha20'", false);
 }
 
 // ---- damage
@@ -338,7 +338,7 @@ int main(void) {
         cmocka_unit_test(salt_and_info_have_bounds),
         cmocka_unit_test(a_short_secret_is_refused),
         cmocka_unit_test(a_long_secret_is_taken_whole),
-        cmocka_unit_test(the_recipe_is_of_all_that_decides),
+        cmocka_unit_test(the_parameters_is_of_all_that_decides),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(missing_entries_and_wrong_lengths_are_found),
         cmocka_unit_test(what_another_spec_derived_is_found),

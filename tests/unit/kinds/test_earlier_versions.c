@@ -156,15 +156,15 @@ static struct subject read_object(const struct kind *kind, yyjson_val *object, s
     assert_non_null(spec);
     struct subject s = subject_read(kind, spec);
     free(spec);
-    s.occasion.secret_name = json_text(json_find(object, "status", "secretRef", "name", nullptr));
-    assert_non_null(s.occasion.secret_name);
+    s.context.secret_name = json_text(json_find(object, "status", "secretRef", "name", nullptr));
+    assert_non_null(s.context.secret_name);
     yyjson_val *recorded = json_find(object, "status", "inputs", nullptr);
     assert_int_equal(yyjson_arr_size(recorded), s.request_count);
     for (size_t i = 0; i < s.request_count; i++) {
         give_input(&s, i, world, yyjson_arr_get(recorded, i));
     }
     yyjson_val *secret =
-        find_object(world, "Secret", text_at(object, "metadata", "namespace"), s.occasion.secret_name);
+        find_object(world, "Secret", text_at(object, "metadata", "namespace"), s.context.secret_name);
     const char *key;
     for (size_t i = 0; (key = kind_entry(kind, s.spec, i)) != nullptr; i++) {
         take_encoded(&s, secret, key);
@@ -178,18 +178,19 @@ static const char *text_or_nothing(yyjson_val *status, const char *field) {
     return text == nullptr ? "" : text;
 }
 
-// What is stored is judged by what there is now, and is not stale. Inputs that are not read count as known.
+// What is stored is evaluated by what there is now, and is not stale. Inputs that are not read count as
+// known.
 static void assert_made_from_what_there_is(struct subject *s) {
-    struct metadata stored = s->metadata;
+    struct provenance stored = s->provenance;
     note_inputs(s);
     for (size_t i = 0; i < s->request_count; i++) {
         if (s->inputs[i].bytes == nullptr) {
-            memcpy(s->metadata.inputs[i].digest, stored.inputs[i].digest, DIGEST_TEXT_SIZE);
+            memcpy(s->provenance.inputs[i].digest, stored.inputs[i].digest, DIGEST_TEXT_SIZE);
         }
     }
     assert_true(stored.is_brief);
-    assert_true(metadata_same_inputs(&stored, &s->metadata));
-    s->metadata = stored;
+    assert_true(provenance_same_inputs(&stored, &s->provenance));
+    s->provenance = stored;
 }
 
 static void take_over(const struct kind *kind, yyjson_val *object, struct world *world) {
@@ -208,7 +209,7 @@ static void take_over(const struct kind *kind, yyjson_val *object, struct world 
     // Its metadata is removed: all that its status tells is what an earlier version has written there.
     cleanup_secret_data struct secret_data whole = {0};
     copy_data(&s.data, &whole);
-    s.occasion.record = (struct record){
+    s.context.record = (struct record){
         .fingerprint = text_or_nothing(status, "fingerprint"),
         .digest = "",
         .public_key_digest = "",
@@ -216,7 +217,7 @@ static void take_over(const struct kind *kind, yyjson_val *object, struct world 
         .public_key_pem = text_or_nothing(status, "publicKeyPEM"),
         .is_current = true,
     };
-    s.occasion.previous_is_current = true;
+    s.context.previous_is_current = true;
     secret_free(remove_entry(&s, kind_metadata_entry(kind)));
     if (!subject_try_repair(&s, false, &e)) {
         fail_msg("%s %s: %s", kind->kind, name, e.message);

@@ -31,8 +31,8 @@ static int set_up(void **) {
 static int tear_down(void **state) {
     for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
         pkey_free(pairs[i]);
-        buffer_free(&raw[i]);
-        buffer_free(&pem[i]);
+        buffer_done(&raw[i]);
+        buffer_done(&pem[i]);
     }
     return no_secret_is_left(state);
 }
@@ -61,7 +61,7 @@ static void assert_comes_out(const struct subject *s, size_t index) {
 static void assert_made(struct subject *s, size_t index) {
     subject_make(s);
     assert_entries(s);
-    assert_string_equal(s->metadata.algorithm, algorithms[index]);
+    assert_string_equal(s->provenance.algorithm, algorithms[index]);
     assert_int_equal(secret_length(entry_of(s, "shared_secret")), 32);
     assert_int_equal(secret_length(entry_of(s, "ciphertext")),
                      algorithm_find(ALGORITHM_KEM, algorithms[index])->ciphertext_size);
@@ -190,7 +190,7 @@ static void it_asks_for_a_public_key(void **) {
     assert_int_equal(s.request_count, 1);
     assert_request(&s, 0, "publicKeyRef", "peer");
     assert_sources(&s, 0, "QuantumKEMKeyPair:public_key! Secret: ConfigMap:");
-    assert_null(kind->describe_recipe); // the reference may change without a change of the key
+    assert_null(kind->describe_parameters); // the reference may change without a change of the key
     cleanup_subject struct subject named =
         subject_read(kind, "{'publicKeyRef':{'name':'a','namespace':'b','kind':'ConfigMap','key':'c'}}");
     assert_string_equal(named.requests[0].reference.namespace, "b");
@@ -222,7 +222,7 @@ static void assert_unusable(struct subject *s, const char *part) {
     struct error e;
     must_fail(subject_try_make(s, &e), e, ERROR_INVALID_SPEC, part);
     assert_int_equal(s->data.count, 0);
-    assert_null(s->metadata.algorithm);
+    assert_null(s->provenance.algorithm);
 }
 
 static void another_algorithm_than_the_key_pairs_is_named(void **) {

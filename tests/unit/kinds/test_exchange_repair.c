@@ -19,7 +19,7 @@ static struct subject pair_of(const char *algorithm) {
 
 static struct subject encapsulation(const struct subject *pair) {
     struct subject s = subject_read(&kind_encapsulate_secret, "{'publicKeyRef':{'name':'pair'}}");
-    subject_give_secret(&s, 0, pair->metadata.algorithm, entry_of(pair, "public_key"));
+    subject_give_secret(&s, 0, pair->provenance.algorithm, entry_of(pair, "public_key"));
     subject_make(&s);
     return s;
 }
@@ -43,7 +43,7 @@ static void what_was_made_outlives_damage_to_the_metadata(void **) {
                 cleanup_subject struct subject other = encapsulation(&pair);
                 cleanup_secret_data struct secret_data whole = {0};
                 copy_data(&s.data, &whole);
-                s.occasion.previous_is_current = true;
+                s.context.previous_is_current = true;
                 if (recorded == 1) {
                     subject_remember(&s, &s, true);
                 }
@@ -96,7 +96,7 @@ static void without_its_ciphertext_a_shared_secret_is_lost(void **) {
     for (int damage = 0; damage < DAMAGE_COUNT; damage++) {
         cleanup_subject struct subject s = encapsulation(&pair);
         cleanup_subject struct subject other = encapsulation(&pair);
-        s.occasion.previous_is_current = true;
+        s.context.previous_is_current = true;
         damage_entry(&s, "ciphertext", (enum damage)damage, &other);
         assert_not_repaired(&s, true, ERROR_KEY_LOST, ciphertext_is_lost);
     }
@@ -116,14 +116,14 @@ static void another_ciphertext_in_the_status_is_refused(void **) {
     const char *const bad[] = {status_text(&other, "ciphertext"), status_text(&longer, "ciphertext"), "",
                                "no digits", "00"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        s.occasion.record.ciphertext = bad[i];
+        s.context.record.ciphertext = bad[i];
         assert_not_repaired(&s, true, ERROR_KEY_LOST, ciphertext_is_lost);  // by the metadata
         assert_not_repaired(&s, false, ERROR_KEY_LOST, ciphertext_is_lost); // by the status's digest
-        s.occasion.record.digest = "";
+        s.context.record.digest = "";
         assert_not_repaired(&s, true, ERROR_KEY_LOST, ciphertext_is_lost);
-        s.occasion.record.digest = s.recorded[1];
+        s.context.record.digest = s.recorded[1];
     }
-    s.occasion.record.ciphertext = s.recorded[3];
+    s.context.record.ciphertext = s.recorded[3];
     subject_repair(&s, true);
     assert_kept(&s, &pair, &whole);
 }
@@ -154,7 +154,7 @@ static void for_whom_it_was_made_must_be_known(void **) {
              other.report.digest);
     assert_not_repaired(&s, false, ERROR_KEY_MISMATCH, message);
     // Where nothing is left it is lost, whomever it was for.
-    secret_data_free(&s.data);
+    secret_data_done(&s.data);
     assert_not_repaired(&s, false, ERROR_KEY_LOST, secret_is_lost);
 }
 
@@ -186,8 +186,8 @@ enum { PRIVATE_KEY, CIPHERTEXT };
 static struct subject decapsulation(const struct subject *pair, const struct subject *sealed) {
     struct subject s = subject_read(&kind_decapsulate_secret,
                                     "{'privateKeyRef':{'name':'pair'},'ciphertextRef':{'name':'sealed'}}");
-    subject_give_secret(&s, PRIVATE_KEY, pair->metadata.algorithm, entry_of(pair, "private_key"));
-    subject_give_secret(&s, CIPHERTEXT, sealed->metadata.algorithm, entry_of(sealed, "ciphertext"));
+    subject_give_secret(&s, PRIVATE_KEY, pair->provenance.algorithm, entry_of(pair, "private_key"));
+    subject_give_secret(&s, CIPHERTEXT, sealed->provenance.algorithm, entry_of(sealed, "ciphertext"));
     return s;
 }
 
@@ -250,9 +250,9 @@ static void a_ciphertext_of_ours_follows_its_key(void **) {
     s.inputs[CIPHERTEXT].made_for = status_text(&sealed, "publicKeyDigest");
     s.inputs[PRIVATE_KEY].is_of_old_origin = true;
     subject_remember(&s, &before, false);
-    s.occasion.previous_metadata = &before.metadata;
+    s.context.previous_provenance = &before.provenance;
     subject_make(&s);
-    s.occasion.previous_metadata = nullptr;
+    s.context.previous_provenance = nullptr;
     assert_true(same_entry(&s, "shared_secret", &sealed, "shared_secret"));
     assert_string_equal(status_text(&s, "publicKeyDigest"), pair.report.digest);
 }
@@ -262,17 +262,17 @@ enum knowledge { NOBODY, THE_METADATA, BRIEF_METADATA, THE_STATUS, KNOWLEDGE_COU
 
 // Lets s be the next one after before.
 static void follow(struct subject *s, const struct subject *before, enum knowledge knowledge,
-                   struct metadata *metadata) {
-    *metadata = before->metadata;
+                   struct provenance *provenance) {
+    *provenance = before->provenance;
     if (knowledge == BRIEF_METADATA) {
-        for (size_t i = 0; i < metadata->input_count; i++) {
+        for (size_t i = 0; i < provenance->input_count; i++) {
             char fingerprint[FINGERPRINT_SIZE];
-            fingerprint_of_digest(metadata->inputs[i].digest, fingerprint);
-            memcpy(metadata->inputs[i].digest, fingerprint, sizeof(fingerprint));
+            fingerprint_of_digest(provenance->inputs[i].digest, fingerprint);
+            memcpy(provenance->inputs[i].digest, fingerprint, sizeof(fingerprint));
         }
     }
     bool is_read = knowledge == THE_METADATA || knowledge == BRIEF_METADATA;
-    s->occasion.previous_metadata = is_read ? metadata : nullptr;
+    s->context.previous_provenance = is_read ? provenance : nullptr;
     if (knowledge == THE_STATUS) {
         subject_remember(s, before, false);
     }
@@ -283,7 +283,7 @@ static void a_foreign_ciphertext_stays_with_its_key(void **) {
         for (int is_inline = 0; is_inline < 2; is_inline++) {
             char message[600];
             char spec[4000];
-            struct metadata metadata;
+            struct provenance provenance;
             cleanup_subject struct subject pair = pair_of(algorithms[SOME]);
             cleanup_subject struct subject other = pair_of(algorithms[SOME]);
             cleanup_subject struct subject sealed = encapsulation(&pair);
@@ -300,7 +300,7 @@ static void a_foreign_ciphertext_stays_with_its_key(void **) {
                 subject_give_secret(&s, PRIVATE_KEY, algorithms[SOME], entry_of(&other, "private_key"));
             }
             subject_make(&before);
-            follow(&s, &before, (enum knowledge)knowledge, &metadata);
+            follow(&s, &before, (enum knowledge)knowledge, &provenance);
             // It was lost and made again under the same name.
             s.inputs[PRIVATE_KEY].is_of_old_origin = true;
             s.inputs[CIPHERTEXT].is_of_old_origin = true;
@@ -324,7 +324,7 @@ static void a_foreign_ciphertext_stays_with_its_key(void **) {
             s.inputs[PRIVATE_KEY].is_of_old_origin = true;
             subject_make(&s);
             assert_true(same_entry(&s, "shared_secret", &sealed, "shared_secret"));
-            s.occasion.previous_metadata = nullptr;
+            s.context.previous_provenance = nullptr;
         }
     }
 }
@@ -345,18 +345,18 @@ static void the_status_names_the_key_of_what_is_stored(void **) {
 }
 
 static void out_of_memory_is_no_mismatch(void **) {
-    struct metadata metadata;
+    struct provenance provenance;
     cleanup_subject struct subject pair = pair_of(algorithms[SOME]);
     cleanup_subject struct subject sealed = encapsulation(&pair);
     cleanup_subject struct subject before = decapsulation(&pair, &sealed);
     cleanup_subject struct subject s = decapsulation(&pair, &sealed);
     subject_make(&before);
-    follow(&s, &before, THE_METADATA, &metadata);
+    follow(&s, &before, THE_METADATA, &provenance);
     s.inputs[PRIVATE_KEY].is_of_old_origin = true;
     assert_survives_lack_of_memory(&s);
     s.inputs[CIPHERTEXT].made_for = status_text(&sealed, "publicKeyDigest");
     assert_survives_lack_of_memory(&s);
-    s.occasion.previous_metadata = nullptr;
+    s.context.previous_provenance = nullptr;
 }
 
 int main(void) {
@@ -376,5 +376,5 @@ int main(void) {
         cmocka_unit_test(the_status_names_the_key_of_what_is_stored),
         cmocka_unit_test(out_of_memory_is_no_mismatch),
     };
-    return cmocka_run_group_tests_name("kinds/exchange_repair", tests, nullptr, no_secret_is_left);
+    return cmocka_run_group_tests_name("kinds/kem_secret_repair", tests, nullptr, no_secret_is_left);
 }

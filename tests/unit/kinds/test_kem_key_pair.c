@@ -50,7 +50,7 @@ static void each_algorithm_has_its_pair(void **) {
         cleanup_subject struct subject s = made(specs[i].spec);
         const struct algorithm *algorithm = algorithm_find(ALGORITHM_KEM, specs[i].algorithm);
         assert_entries(&s);
-        assert_string_equal(s.metadata.algorithm, specs[i].algorithm);
+        assert_string_equal(s.provenance.algorithm, specs[i].algorithm);
         assert_length(&s, "public_key", algorithm->public_key_size);
         assert_length(&s, "private_key", algorithm->private_key_size);
         assert_pem(&s, "public_key.pem", "PUBLIC KEY");
@@ -116,7 +116,7 @@ static void each_pair_is_another_one(void **) {
 
 static void it_is_made_of_its_algorithm_alone(void **) {
     assert_null(kind->list_inputs);
-    assert_null(kind->describe_recipe);
+    assert_null(kind->describe_parameters);
     assert_string_equal(kind->secret_suffix, "");
 }
 

@@ -107,7 +107,7 @@ static void repair_one(const struct sort *sort, const char *key, enum damage dam
         bool is_raw = strcmp(key, "private_key") == 0;
         format_mismatch(is_raw ? s.report.fingerprint : other.report.fingerprint,
                         is_raw ? other.report.fingerprint : s.report.fingerprint,
-                        s.occasion.record.fingerprint, message, sizeof(message));
+                        s.context.record.fingerprint, message, sizeof(message));
         assert_not_repaired(&s, with_metadata, ERROR_KEY_MISMATCH, message);
         assert_true(same_entry(&s, key, &other, key)); // nothing was written
         return;
@@ -239,7 +239,7 @@ static void without_either_form_the_key_is_lost(void **) {
         take_entry(&s, "private_key.pem", &other);
         assert_not_repaired(&s, true, ERROR_KEY_LOST, key_is_lost);
         // And nothing at all is nothing.
-        secret_data_free(&s.data);
+        secret_data_done(&s.data);
         assert_not_repaired(&s, false, ERROR_KEY_LOST, key_is_lost);
     }
 }
@@ -257,7 +257,7 @@ static void all_of_another_private_key_is_a_private_key(void **) {
         subject_repair(&s, true);
         assert_same_pair(&s, &sorts[i], &other.data, true);
         assert_string_equal(s.report.digest, other.report.digest);
-        assert_string_not_equal(s.report.digest, s.occasion.record.digest);
+        assert_string_not_equal(s.report.digest, s.context.record.digest);
     }
 }
 
@@ -356,7 +356,7 @@ static void a_key_that_is_not_the_recorded_one_is_not_taken(void **) {
         "recorded: it is that of the public key %s, not of %s; nothing was written. Restore the whole "
         "Secret; or, to have another key made, delete the Secret",
         other.report.fingerprint, s.report.fingerprint);
-    s.occasion.record.public_key_pem = pem;
+    s.context.record.public_key_pem = pem;
     take_entry(&s, "private_key", &other);
     secret_free(remove_entry(&s, "private_key.pem"));
     assert_false(subject_try_repair(&s, true, &e));
@@ -364,9 +364,9 @@ static void a_key_that_is_not_the_recorded_one_is_not_taken(void **) {
     assert_string_equal(e.message, message);
     take_entry(&other, "public_key", &s);
     cleanup_text char *own = memory_copy_text(status_text(&other, "publicKeyPEM"));
-    other.occasion.record.public_key_pem = own;
+    other.context.record.public_key_pem = own;
     must(subject_try_repair(&other, true, &e), e);
-    other.occasion.record.public_key_pem = "no key";
+    other.context.record.public_key_pem = "no key";
     must(subject_try_repair(&other, false, &e), e);
 }
 

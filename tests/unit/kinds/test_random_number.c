@@ -29,7 +29,7 @@ static void thirty_two_bytes_are_made_of_nothing(void **) {
         subject_make(&s);
         assert_entries(&s);
         assert_int_equal(size_of(&s), 32);
-        assert_string_equal(s.metadata.algorithm, "system");
+        assert_string_equal(s.provenance.algorithm, "system");
         assert_null(s.report.warning);
         assert_sound(&s);
     }
@@ -81,7 +81,7 @@ static void both_providers_make_other_bytes_each_time(void **) {
         cleanup_subject struct subject other = subject_read(kind, specs[i]);
         subject_make(&one);
         subject_make(&other);
-        assert_string_equal(one.metadata.algorithm, algorithms[i]);
+        assert_string_equal(one.provenance.algorithm, algorithms[i]);
         const struct secret *bytes = entry_of(&one, "random");
         assert_false(secret_equals(entry_of(&other, "random"), secret_view(bytes), secret_length(bytes)));
         assert_sound(&one);
@@ -101,7 +101,7 @@ static void a_few_bytes_have_no_fingerprint(void **) {
     // The status has no digest of either: the metadata, which is in the Secret too, has both.
     assert_string_equal(fifteen.report.digest, "");
     assert_string_equal(sixteen.report.digest, "");
-    assert_int_equal(yyjson_obj_size(fifteen.metadata.digests), 1);
+    assert_int_equal(yyjson_obj_size(fifteen.provenance.digests), 1);
 }
 
 // ---- seeds
@@ -110,7 +110,7 @@ static void seed_gives(const char *spec, const char *digits) {
     cleanup_subject struct subject s = subject_read(kind, spec);
     subject_make(&s);
     assert_secret_hex(entry_of(&s, "random"), digits);
-    assert_string_equal(s.metadata.algorithm, "AES-256-CTR-DRBG");
+    assert_string_equal(s.provenance.algorithm, "AES-256-CTR-DRBG");
     assert_non_null(s.report.warning);
     assert_non_null(strstr(s.report.warning, "made from a seed"));
     assert_non_null(strstr(s.report.warning, "test vectors only"));
@@ -183,7 +183,7 @@ static void a_seed_may_come_from_a_url(void **) {
         cleanup_subject struct subject s = read_seed_from_url(contents[i]);
         subject_make(&s);
         assert_secret_hex(entry_of(&s, "random"), SEEDED);
-        assert_string_equal(s.metadata.algorithm, "AES-256-CTR-DRBG");
+        assert_string_equal(s.provenance.algorithm, "AES-256-CTR-DRBG");
         assert_non_null(s.report.warning);
         assert_sound(&s);
     }
@@ -254,18 +254,18 @@ static void a_fault_does_not_show_the_seed(void **) {
     assert_null(strstr(e.message, "0001"));
 }
 
-// ---- the recipe: what makes an output another one
+// ---- the parameters: what makes an output another one
 
-static void the_recipe_is_of_all_that_decides(void **) {
-    assert_same_recipe(kind, "{}", "{'bytes':32,'provider':'system'}");
-    assert_same_recipe(kind, "{'numBytes':5}", "{'bytes':5,'secretName':'x','deletionPolicy':'Retain'}");
-    assert_same_recipe(kind, "{'seed':'" SEED "abcdef'}", "{'seed':'" SEED "ABCDEF'}");
-    assert_different_recipe(kind, "{}", "{'numBytes':31}");
-    assert_different_recipe(kind, "{}", "{'provider':'OpenSSL'}");
-    assert_different_recipe(kind, "{}", "{'seed':'" SEED "'}");
-    assert_different_recipe(kind, "{'seed':'" SEED "'}", "{'seed':'" SEED "00'}");
-    assert_different_recipe(kind, "{'seed':'" SEED PERSONALIZATION "'}",
-                            "{'seed':'" PERSONALIZATION SEED "'}");
+static void the_parameters_is_of_all_that_decides(void **) {
+    assert_same_parameters(kind, "{}", "{'bytes':32,'provider':'system'}");
+    assert_same_parameters(kind, "{'numBytes':5}", "{'bytes':5,'secretName':'x','deletionPolicy':'Retain'}");
+    assert_same_parameters(kind, "{'seed':'" SEED "abcdef'}", "{'seed':'" SEED "ABCDEF'}");
+    assert_different_parameters(kind, "{}", "{'numBytes':31}");
+    assert_different_parameters(kind, "{}", "{'provider':'OpenSSL'}");
+    assert_different_parameters(kind, "{}", "{'seed':'" SEED "'}");
+    assert_different_parameters(kind, "{'seed':'" SEED "'}", "{'seed':'" SEED "00'}");
+    assert_different_parameters(kind, "{'seed':'" SEED PERSONALIZATION "'}",
+                                "{'seed':'" PERSONALIZATION SEED "'}");
 }
 
 // ---- damage
@@ -396,14 +396,14 @@ static void one_who_knows_the_bytes_is_enough(void **) {
     change_metadata(&s, "fingerprint", "'0123456789'");
     subject_repair(&s, true);
     assert_true(entry_is(&s, "random", bytes));
-    assert_string_not_equal(s.report.fingerprint, s.occasion.record.fingerprint);
+    assert_string_not_equal(s.report.fingerprint, s.context.record.fingerprint);
     // The metadata is of other bytes.
     subject_remember(&s, &s, true);
     take_entry(&s, "metadata", &other);
     subject_repair(&s, true);
     assert_true(entry_is(&s, "random", bytes));
     must(subject_inspect(&s, &e), e);
-    assert_string_equal(s.report.fingerprint, s.occasion.record.fingerprint);
+    assert_string_equal(s.report.fingerprint, s.context.record.fingerprint);
     // Both are.
     subject_remember(&s, &other, true);
     take_entry(&s, "metadata", &other);
@@ -416,7 +416,7 @@ static void few_bytes_are_known_by_the_metadata_alone(void **) {
     cleanup_subject struct subject s = subject_read(kind, "{'numBytes':8}");
     subject_make(&s);
     subject_remember(&s, &s, true);
-    assert_string_equal(s.occasion.record.fingerprint, "");
+    assert_string_equal(s.context.record.fingerprint, "");
     change_byte(&s, "random", 0);
     assert_not_repaired(&s, true, ERROR_KEY_LOST, bytes_are_lost);
     cleanup_secret struct secret *bytes = copy_entry(&s, "random");
@@ -437,7 +437,7 @@ static void what_an_earlier_version_wrote_is_repaired(void **) {
     assert_damaged(&s, "another recipe");
     subject_repair(&s, true);
     assert_true(entry_is(&s, "random", bytes));
-    assert_false(s.metadata.is_brief);
+    assert_false(s.provenance.is_brief);
 }
 
 // What the spec has the seed of is made again, and is the same.
@@ -510,7 +510,7 @@ int main(void) {
         cmocka_unit_test(only_web_addresses_are_taken),
         cmocka_unit_test(all_faults_are_told_at_once),
         cmocka_unit_test(a_fault_does_not_show_the_seed),
-        cmocka_unit_test(the_recipe_is_of_all_that_decides),
+        cmocka_unit_test(the_parameters_is_of_all_that_decides),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(each_changed_byte_is_found),
         cmocka_unit_test(the_length_is_looked_at_whatever_the_metadata_says),

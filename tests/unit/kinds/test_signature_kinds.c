@@ -30,14 +30,14 @@ static void each_algorithm_has_its_pair(void **) {
         const struct algorithm *algorithm = algorithm_find(ALGORITHM_SIGNATURE, names[i][1]);
         assert_entries(&s);
         assert_sound(&s);
-        assert_string_equal(s.metadata.algorithm, names[i][1]);
+        assert_string_equal(s.provenance.algorithm, names[i][1]);
         assert_int_equal(secret_length(entry_of(&s, "public_key")), algorithm->public_key_size);
         assert_int_equal(secret_length(entry_of(&s, "private_key")), algorithm->private_key_size);
         assert_int_equal(pair_kind->is_slow(s.spec, s.inputs), algorithm->is_slow);
     }
     cleanup_subject struct subject s = subject_read(pair_kind, "{}");
     subject_make(&s);
-    assert_string_equal(s.metadata.algorithm, "ML-DSA-65");
+    assert_string_equal(s.provenance.algorithm, "ML-DSA-65");
 }
 
 static void damaged_pairs_are_found(void **) {
@@ -90,7 +90,7 @@ static struct subject signing(const struct subject *pair, const char *more) {
     char spec[600];
     snprintf(spec, sizeof(spec), "{'privateKeyRef':{'name':'pair'},'messageRef':{'name':'m'}%s}", more);
     struct subject s = subject_read(sign_kind, spec);
-    subject_give_secret(&s, 0, pair->metadata.algorithm, entry_of(pair, "private_key"));
+    subject_give_secret(&s, 0, pair->provenance.algorithm, entry_of(pair, "private_key"));
     give_message(&s);
     return s;
 }
@@ -102,9 +102,9 @@ static struct subject verifying(const struct subject *pair, const struct subject
              "{'publicKeyRef':{'name':'pair'},'messageRef':{'name':'m'},'signatureRef':{'name':'s'}%s}",
              more);
     struct subject s = subject_read(verify_kind, spec);
-    subject_give_secret(&s, 0, pair->metadata.algorithm, entry_of(pair, "public_key.pem"));
+    subject_give_secret(&s, 0, pair->provenance.algorithm, entry_of(pair, "public_key.pem"));
     give_message(&s);
-    subject_give_secret(&s, 2, signed_one->metadata.algorithm, entry_of(signed_one, "signature"));
+    subject_give_secret(&s, 2, signed_one->provenance.algorithm, entry_of(signed_one, "signature"));
     return s;
 }
 
@@ -203,19 +203,19 @@ static void slow_sets_are_announced(void **) {
     assert_true(sign_kind->is_slow(s.spec, s.inputs));
 }
 
-static void recipes(void **) {
+static void parameters(void **) {
     static const char base[] = "{'privateKeyRef':{'name':'a'},'messageRef':{'name':'m'}";
     char one[200];
     char other[200];
     snprintf(one, sizeof(one), "%s}", base);
     snprintf(other, sizeof(other), "%s,'context':'','signatureKey':'signature','messageKey':'x'}", base);
-    assert_same_recipe(sign_kind, one, other);
+    assert_same_parameters(sign_kind, one, other);
     snprintf(other, sizeof(other), "%s,'context':'c'}", base);
-    assert_different_recipe(sign_kind, one, other);
+    assert_different_parameters(sign_kind, one, other);
     snprintf(other, sizeof(other), "%s,'signatureKey':'s'}", base);
-    assert_different_recipe(sign_kind, one, other);
+    assert_different_parameters(sign_kind, one, other);
     snprintf(other, sizeof(other), "%s,'context':'\xc3\xbc','signatureKey':'s'}", base);
-    cleanup_text char *text = recipe_text(other, sign_kind);
+    cleanup_text char *text = parameters_text(other, sign_kind);
     assert_string_equal(text, "signatureKey=s context=c3bc");
 }
 
@@ -318,13 +318,13 @@ static void a_verification_without_memory(void **) {
     subject_make(&signed_one);
     cleanup_subject struct subject s = verifying(&pair, &signed_one, "");
     assert_verdict(&s, true);
-    bool judged = false;
-    for (long rounds = 0; !judged && rounds < OUT_OF_MEMORY_ROUNDS; rounds++) {
+    bool evaluated = false;
+    for (long rounds = 0; !evaluated && rounds < OUT_OF_MEMORY_ROUNDS; rounds++) {
         struct error e;
         memory_left = rounds;
-        judged = subject_try_verdict(&s, &e);
+        evaluated = subject_try_verdict(&s, &e);
         memory_left = -1;
-        assert_true(judged || e.class == ERROR_NO_MEMORY); // never that the signature is wrong
+        assert_true(evaluated || e.class == ERROR_NO_MEMORY); // never that the signature is wrong
     }
     assert_verdict(&s, true);
 }
@@ -342,7 +342,7 @@ int main(void) {
         cmocka_unit_test(what_is_judged_is_named),
         cmocka_unit_test(the_entry_is_the_specs),
         cmocka_unit_test(slow_sets_are_announced),
-        cmocka_unit_test(recipes),
+        cmocka_unit_test(parameters),
         cmocka_unit_test(bad_signing_specs),
         cmocka_unit_test(another_algorithm_than_the_keys),
         cmocka_unit_test(a_signature_without_memory),

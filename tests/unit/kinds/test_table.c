@@ -76,12 +76,12 @@ static void every_kind_is_complete(void **) {
         assert_true(kind->spec_size > 0);
         assert_non_null(kind->decode);
         if (kind->entries == nullptr) {
-            assert_non_null(kind->judge);
+            assert_non_null(kind->evaluate);
             assert_null(kind->produce);
             assert_null(kind->inspect);
             continue;
         }
-        assert_null(kind->judge);
+        assert_null(kind->evaluate);
         assert_non_null(kind->secret_suffix);
         assert_non_null(kind->produce);
         assert_non_null(kind->inspect);

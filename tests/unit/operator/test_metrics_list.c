@@ -23,13 +23,13 @@ static int set_up(void **) {
 
 static int tear_down(void **) {
     metrics_free(metrics);
-    buffer_free(&text);
+    buffer_done(&text);
     return 0;
 }
 
 static void write_all(void) {
     struct error e;
-    buffer_free(&text);
+    buffer_done(&text);
     must(metrics_write(metrics, &text, &e), e);
 }
 
@@ -286,7 +286,7 @@ static void what_there_is_no_memory_for_is_not_counted(void **) {
     assert_all("# HELP workqueue_adds_total Keys added to the queue\n"
                "# TYPE workqueue_adds_total counter\n"
                "workqueue_adds_total{a=\"1\"} 3\n");
-    buffer_free(&text);
+    buffer_done(&text);
     memory_left = 0;
     must_fail(metrics_write(metrics, &text, &e), e, ERROR_NO_MEMORY, "");
     struct metrics *none = nullptr;

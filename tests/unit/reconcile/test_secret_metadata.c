@@ -62,9 +62,9 @@ static void test_trap_34_what_somebody_else_controls_is_foreign(void **) {
 
 // An earlier object of our name, which the garbage collector has not caught up with.
 static void test_trap_35_what_our_forerunner_controls_is_left(void **) {
-    ownership_is(OWNERSHIP_LEFT, "{'ownerReferences':[{'apiVersion':'qubesec.io/v1','kind':'QuantumToy',"
-                                 "'name':'mine','uid':'uid-0','controller':true}]}");
-    ownership_is(OWNERSHIP_LEFT,
+    ownership_is(OWNERSHIP_ORPHANED, "{'ownerReferences':[{'apiVersion':'qubesec.io/v1','kind':'QuantumToy',"
+                                     "'name':'mine','uid':'uid-0','controller':true}]}");
+    ownership_is(OWNERSHIP_ORPHANED,
                  "{" MARKS ",'ownerReferences':[" OTHER_REFERENCE ",{'apiVersion':'qubesec.io/v1',"
                  "'kind':'QuantumToy','name':'mine','uid':'uid-0','controller':true}]}");
     static const char *const others[] = {

@@ -98,7 +98,7 @@ struct fixture {
 [[maybe_unused]] static int tear_down(void **state) {
     struct fixture *fixture = *state;
     reflector_free(fixture->reflector);
-    buffer_free(&fixture->log);
+    buffer_done(&fixture->log);
     return 0;
 }
 
@@ -183,7 +183,7 @@ struct page_receiver {
         must(json_parse(buffer_text(&items.envelope), items.envelope.length, &document, &parse_error),
              parse_error);
     }
-    list_items_free(&items);
+    list_items_done(&items);
     memory_left = receiver.memory_left;
     return done && reflector_page(fixture->reflector, fixture->now_ms, yyjson_doc_get_root(document), e);
 }

@@ -65,7 +65,7 @@ static bool keep_unlabelled(void *, const struct kube_object *object) {
     memory_left = -1;
     fixture = (struct fixture){.log = buffer_create(1 << 20)};
     const struct store_hooks hooks = {
-        .context = &fixture, .keep = keep_unlabelled, .changed = note_change, .index = index_refs};
+        .context = &fixture, .filter = keep_unlabelled, .changed = note_change, .index = index_refs};
     must(store_create(&hooks, &fixture.store, &e), e);
     *state = &fixture;
     return 0;
@@ -74,7 +74,7 @@ static bool keep_unlabelled(void *, const struct kube_object *object) {
 [[maybe_unused]] static int tear_down(void **state) {
     struct fixture *fixture = *state;
     store_free(fixture->store);
-    buffer_free(&fixture->log);
+    buffer_done(&fixture->log);
     return 0;
 }
 
@@ -156,10 +156,10 @@ static bool keep_unlabelled(void *, const struct kube_object *object) {
 // The keys under value in the index, in any order.
 [[maybe_unused]] static void expect_found(struct fixture *fixture, const char *value, const char *expected) {
     struct fixture found = {.log = buffer_create(1 << 20)};
-    store_find(fixture->store, value, note_key, &found.log);
+    store_index_visit(fixture->store, value, note_key, &found.log);
     expect_log_sorted(&found, expected);
-    buffer_free(&found.log);
-    assert_int_equal(store_has(fixture->store, value), expected[0] != '\0');
+    buffer_done(&found.log);
+    assert_int_equal(store_index_contains(fixture->store, value), expected[0] != '\0');
 }
 
 [[maybe_unused]] static void replace(struct fixture *fixture, const char *version, size_t count, ...) {

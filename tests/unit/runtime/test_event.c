@@ -52,7 +52,7 @@ static int set_up(void **state) {
     pthread_cond_init(&desk.changed, nullptr);
     desk.status = 201;
     api_start(&desk.api, answer, &desk);
-    const struct event_pace unlimited = {0};
+    const struct event_rate_limit unlimited = {0};
     must(event_recorder_create(desk.api.client, "qubesec.io/operator", "host-1", &unlimited, &desk.recorder,
                                &e),
          e);
@@ -101,12 +101,12 @@ static struct kube_object *make_object(const char *namespace, const char *name, 
 
 static void record(struct desk *desk, const struct kube_object *object, const char *reason,
                    const char *note) {
-    const struct event_words words = {.reason = reason, .action = "Make", .note = note};
+    const struct event_content words = {.reason = reason, .action = "Make", .note = note};
     event_record(desk->recorder, &widgets, object, &words);
 }
 
 static void warn(struct desk *desk, const struct kube_object *object, const char *note) {
-    const struct event_words words = {.warning = true, .reason = "Failed", .action = "Make", .note = note};
+    const struct event_content words = {.warning = true, .reason = "Failed", .action = "Make", .note = note};
     event_record(desk->recorder, &widgets, object, &words);
 }
 
@@ -138,7 +138,7 @@ static void check_time(const char *text) {
 static void test_trap_39_an_event_has_all_its_fields(void **state) {
     struct desk *desk = *state;
     cleanup_object struct kube_object *object = make_object("team-a", "key-1", "uid-1");
-    const struct event_words words = {true, "SecretDamaged", "Remake", "a note", "0123"};
+    const struct event_content words = {true, "SecretDamaged", "Remake", "a note", "0123"};
     event_record(desk->recorder, &widgets, object, &words);
     wait_for(desk, 1);
     assert_string_equal(desk->method[0], "POST");
@@ -173,7 +173,7 @@ static void test_trap_39_an_event_has_all_its_fields(void **state) {
 static void test_trap_39_cluster_scoped_objects_are_in_default(void **state) {
     struct desk *desk = *state;
     cleanup_object struct kube_object *object = make_object(nullptr, "key", "uid");
-    const struct event_words words = {.reason = "Made", .action = "Make", .note = "a note"};
+    const struct event_content words = {.reason = "Made", .action = "Make", .note = "a note"};
     event_record(desk->recorder, &kube_secrets, object, &words);
     wait_for(desk, 1);
     assert_string_equal(desk->path[0], "/apis/events.k8s.io/v1/namespaces/default/events");
@@ -218,7 +218,8 @@ static void different_objects_reasons_and_notes_are_different_events(void **stat
     record(desk, again, "Made", "note");
     record(desk, one, "Failed", "note");
     record(desk, one, "Made", "other");
-    const struct event_words warning = {.warning = true, .reason = "Made", .action = "Make", .note = "note"};
+    const struct event_content warning = {
+        .warning = true, .reason = "Made", .action = "Make", .note = "note"};
     event_record(desk->recorder, &widgets, one, &warning);
     wait_for(desk, 5);
     for (int i = 0; i < 5; i++) {
@@ -327,7 +328,7 @@ static void there_is_room_for_warnings(void **state) {
 static void they_are_sent_at_a_pace(void **state) {
     struct desk *desk = *state;
     struct error e;
-    const struct event_pace slow = {.interval_ms = 60 * 60 * 1000, .burst = 2};
+    const struct event_rate_limit slow = {.interval_ms = 60 * 60 * 1000, .burst = 2};
     cleanup_object struct kube_object *object = make_object("ns", "key", "uid");
     event_recorder_free(desk->recorder);
     must(event_recorder_create(desk->api.client, "c", "i", &slow, &desk->recorder, &e), e);
@@ -367,13 +368,13 @@ static void test_trap_39_long_texts_are_cut(void **state) {
     cleanup_object struct kube_object *object = make_object("ns", name, "uid");
     struct event_body body = {0};
     assert_true(event_body_fill(&body, &widgets, object,
-                                &(struct event_words){.reason = "R", .action = "A", .note = note}));
+                                &(struct event_content){.reason = "R", .action = "A", .note = note}));
     assert_int_equal(strlen(body.note), 1023);
     assert_int_equal(body.note[500], '?');
     assert_int_equal(strlen(body.name), 234 + 17);
     assert_int_equal(body.name[234], '.');
     assert_int_equal(body.name[233], 'a');
-    event_body_free(&body);
+    event_body_done(&body);
 }
 
 static void what_waits_is_sent_at_the_end(void **state) {
@@ -388,7 +389,9 @@ static void what_waits_is_sent_at_the_end(void **state) {
     event_recorder_free(desk->recorder);
     assert_int_equal(desk->count, 2);
     // And one that never gets an answer does not keep it.
-    must(event_recorder_create(desk->api.client, "c", "i", &(struct event_pace){0}, &desk->recorder, &e), e);
+    must(
+        event_recorder_create(desk->api.client, "c", "i", &(struct event_rate_limit){0}, &desk->recorder, &e),
+        e);
     hold(desk, true);
     record(desk, object, "Made", "note 3");
     record(desk, object, "Made", "note 4");

@@ -37,8 +37,8 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     struct fixture *fixture = *state;
-    list_items_free(&fixture->items);
-    buffer_free(&fixture->log);
+    list_items_done(&fixture->items);
+    buffer_done(&fixture->log);
     return 0;
 }
 
@@ -58,7 +58,7 @@ static void expect(struct fixture *fixture, const char *text, const char *log, c
         assert_string_equal(buffer_text(&fixture->items.envelope), envelope);
         assert_int_equal(fixture->items.item.length, 0);
         buffer_consume(&fixture->log, fixture->log.length);
-        list_items_free(&fixture->items);
+        list_items_done(&fixture->items);
     }
 }
 
@@ -131,7 +131,7 @@ static void what_is_malformed_stays_so(void **state) {
         }
         fixture->is_json = true;
         buffer_consume(&fixture->log, fixture->log.length);
-        list_items_free(&fixture->items);
+        list_items_done(&fixture->items);
     }
 }
 
@@ -143,7 +143,7 @@ static void too_much_is_an_error(void **state) {
     must(feed(fixture, "{\"items\":[", &e), e);
     must(feed(fixture, text, &e), e);
     must_fail(feed(fixture, "1", &e), e, ERROR_IO, "an item of a list is longer than 50 bytes");
-    list_items_free(&fixture->items);
+    list_items_done(&fixture->items);
     memset(text, '"', 1);
     memset(text + 1, '1', ENVELOPE_CAP);
     must_fail(feed(fixture, text, &e), e, ERROR_IO,
@@ -165,7 +165,7 @@ static void out_of_memory_is_an_error(void **state) {
         memory_left = allocations;
         bool done = feed(fixture, "{\"items\":[{\"a\":1},2]}", &e);
         memory_left = -1;
-        list_items_free(&fixture->items);
+        list_items_done(&fixture->items);
         if (done) {
             assert_true(allocations > 0);
             return;

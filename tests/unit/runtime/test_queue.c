@@ -302,7 +302,7 @@ static void the_observer_is_told(void **) {
     process(queue, "a");
     assert_string_equal(buffer_text(&log.text), "+a sa +a fa sa ra fa +a sa fa ");
     queue_free(queue);
-    buffer_free(&log.text);
+    buffer_done(&log.text);
 }
 
 static void running_keys_are_measured(void **) {

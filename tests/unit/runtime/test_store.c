@@ -199,8 +199,8 @@ static void the_index_follows_the_objects(void **state) {
     apply(fixture, make_as("b", "u", "2", ",\"refs\":[\"y\",\"y\"]"));
     expect_found(fixture, "x", "d/a ");
     expect_found(fixture, "y", "d/a d/b ");
-    assert_int_equal(store_count_under(fixture->store, "y"), 2);
-    assert_int_equal(store_count_under(fixture->store, "z"), 0);
+    assert_int_equal(store_index_count(fixture->store, "y"), 2);
+    assert_int_equal(store_index_count(fixture->store, "z"), 0);
     apply(fixture, make_as("a", "u", "3", ",\"refs\":[\"y\",\"z\"]"));
     expect_found(fixture, "x", "");
     expect_found(fixture, "y", "d/a d/b ");
@@ -242,7 +242,7 @@ static void a_visit_may_change_the_store(void **state) {
     apply(fixture, make_as("a", "u", "1", ",\"refs\":[\"x\"]"));
     apply(fixture, make_as("b", "u", "2", ",\"refs\":[\"x\"]"));
     struct removal removal = {.fixture = fixture};
-    store_find(fixture->store, "x", remove_all, &removal);
+    store_index_visit(fixture->store, "x", remove_all, &removal);
     assert_int_equal(removal.visits, 2); // it was a copy
     assert_int_equal(store_count(fixture->store), 0);
 }
@@ -260,8 +260,8 @@ static void all_are_visited_even_without_memory(void **state) {
         struct error e;
         must(buffer_reserve(&found, 1000, &room, &e), e);
         memory_left = round == 0 ? -1 : 0;
-        store_find(fixture->store, "x", note_key, &found);
-        store_find(fixture->store, "nothing", note_key, &found);
+        store_index_visit(fixture->store, "x", note_key, &found);
+        store_index_visit(fixture->store, "nothing", note_key, &found);
         memory_left = -1;
         for (int i = 0; i < 20; i++) {
             char key[8];
@@ -269,7 +269,7 @@ static void all_are_visited_even_without_memory(void **state) {
             assert_non_null(strstr(buffer_text(&found), key));
         }
         assert_int_equal(found.length, 20 * 6);
-        buffer_free(&found);
+        buffer_done(&found);
     }
 }
 

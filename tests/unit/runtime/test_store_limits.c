@@ -115,8 +115,8 @@ static void *write_often(void *context) {
         } else {
             must(store_apply_own(writer->store, object, &e), e);
         }
-        store_find(writer->store, "x", touch, writer->store);
-        (void)store_has(writer->store, "x");
+        store_index_visit(writer->store, "x", touch, writer->store);
+        (void)store_index_contains(writer->store, "x");
     }
     return nullptr;
 }

@@ -193,7 +193,7 @@ static int tear_down(void **state) {
     store_free(fixture->store);
     server_stop(fixture->server);
     pthread_mutex_destroy(&fixture->lock);
-    buffer_free(&fixture->log);
+    buffer_done(&fixture->log);
     return 0;
 }
 

@@ -32,8 +32,8 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     struct fixture *fixture = *state;
-    watch_lines_free(&fixture->lines);
-    buffer_free(&fixture->log);
+    watch_lines_done(&fixture->lines);
+    buffer_done(&fixture->log);
     return 0;
 }
 
@@ -108,7 +108,7 @@ static void a_line_has_a_cap(void **state) {
         }
         assert_int_equal(e.class, ERROR_IO);
         assert_non_null(strstr(e.message, "longer than 1000 bytes"));
-        watch_lines_free(&fixture->lines);
+        watch_lines_done(&fixture->lines);
         assert_int_equal(fixture->log.length, CAP + 2);
         buffer_consume(&fixture->log, fixture->log.length);
     }
@@ -127,7 +127,7 @@ static void the_receiver_may_refuse(void **state) {
 static void freeing_forgets_what_was_begun(void **state) {
     struct fixture *fixture = *state;
     must_feed(fixture, "cut off");
-    watch_lines_free(&fixture->lines);
+    watch_lines_done(&fixture->lines);
     must_feed(fixture, "new\n");
     expect_log(fixture, "[new]");
 }

@@ -15,8 +15,8 @@ static struct view view_of(const struct webhook_authority *authority) {
 }
 
 static void view_free(struct view *view) {
-    buffer_free(&view->chain);
-    buffer_free(&view->bundle);
+    buffer_done(&view->chain);
+    buffer_done(&view->bundle);
 }
 #define cleanup_view [[gnu::cleanup(view_free)]]
 
@@ -69,7 +69,7 @@ static void other_names_need_another_leaf(void **) {
     assert_int_equal(decide(&authority, plan), WEBHOOK_NOTHING);
     plan.name_count = 1;
     assert_int_equal(decide(&authority, plan), WEBHOOK_RENEW_LEAF);
-    san_free(&other[1]);
+    san_done(&other[1]);
 }
 
 static void a_leaf_can_be_asked_for(void **) {
@@ -120,7 +120,7 @@ static void rotate(struct webhook_authority *authority, int64_t now) {
         bool other_bundle = steps[i].step == WEBHOOK_INTRODUCE_CA || steps[i].step == WEBHOOK_DROP_CA;
         assert_int_equal(same(&before.bundle, &after.bundle), !other_bundle);
         cleanup_json yyjson_doc *secret = secret_of(authority);
-        webhook_authority_free(authority);
+        webhook_authority_done(authority);
         *authority = read_back(secret);
     }
     int64_t end = now + 10 + 2 * OVERLAP;

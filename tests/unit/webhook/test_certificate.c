@@ -441,7 +441,7 @@ static void hosts_become_names(void **state) {
     }
     assert_true(certificate_has_names(chain[0], wanted, 5));
     for (size_t i = 0; i < 5; i++) {
-        san_free(&wanted[i]);
+        san_done(&wanted[i]);
     }
     certificate_free_chain(chain, count);
     replica_free(&replica);

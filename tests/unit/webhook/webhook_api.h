@@ -205,7 +205,7 @@ static inline bool take_identity(void *context, const char *chain_pem, const cha
     if (!belong_together(chain_pem, key_pem)) {
         return error_set(e, ERROR_INVALID_SPEC, "the key is another");
     }
-    buffer_free(&replica->chain);
+    buffer_done(&replica->chain);
     must(buffer_append_text(&replica->chain, chain_pem, e), *e);
     replica->uses++;
     return true;
@@ -234,7 +234,7 @@ static inline void start_replica(struct world *world, struct replica *replica) {
 
 static inline void replica_free(struct replica *replica) {
     webhook_certificate_free(replica->keeper);
-    buffer_free(&replica->chain);
+    buffer_done(&replica->chain);
 }
 #define cleanup_replica [[gnu::cleanup(replica_free)]]
 

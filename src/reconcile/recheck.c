@@ -1,0 +1,118 @@
+// What is asked of the API server itself, since a watch that has been cut off without a sign, or that is
+// slow, shows what has changed since. Without the question whether the object is still there, what is made
+// for one that is gone would be collected by Kubernetes, made again, and so on; and what is replaced because
+// of an old view is lost.
+#include "reconcile/reconcile.h"
+
+#include <string.h>
+
+// All of that kind and name, in *ret_list: asked for as a list, which is a right that watching needs anyway.
+static bool list_by_name(const struct reconcile *r, const struct kube_resource *resource,
+                         const char *namespace, const char *name, yyjson_doc **ret_list, struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    if (!kube_resource_path(resource, namespace, nullptr, nullptr, &path, e) ||
+        !buffer_append_format(&path, e, "?fieldSelector=metadata.name%%3D%s", name)) {
+        return false;
+    }
+    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
+    return reconcile_request(r, &request, ret_list, e);
+}
+
+// Brings what the store has of an object of ours to what a list has just shown. *ret_live is a count, NULL:
+// there is no such object any more.
+static bool store_news(const struct reconcile *r, struct kube_object *known, const char *kind,
+                       yyjson_doc *list, struct kube_object **ret_live, struct error *e) {
+    struct store *store = watches_find_store(r->controller->watches, kind, known->namespace);
+    yyjson_val *item = yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(list), "items"));
+    cleanup_object struct kube_object *live = nullptr;
+    if (item != nullptr && !kube_object_create(item, &live, e)) {
+        return false;
+    }
+    if (live == nullptr || strcmp(live->uid, known->uid) != 0) {
+        store_remove(store, kube_object_retain(known));
+    }
+    if (live != nullptr && !store_apply_own(store, kube_object_retain(live), e)) {
+        return false;
+    }
+    *ret_live = live;
+    live = nullptr;
+    return true;
+}
+
+bool recheck_object(struct reconcile *r, struct error *e) {
+    cleanup_object struct kube_object *live = nullptr;
+    yyjson_doc *list = nullptr;
+    if (!list_by_name(r, r->resource, r->object->namespace, r->object->name, &list, e)) {
+        return false;
+    }
+    json_free(r->live);
+    r->live = list;
+    if (!store_news(r, r->object, r->kind->kind, list, &live, e)) {
+        return false;
+    }
+    if (live == nullptr || live->deleting || strcmp(live->uid, r->object->uid) != 0) {
+        return error_set(e, ERROR_RETRYABLE,
+                         "the object has been deleted, which the watch has not shown yet");
+    }
+    return live->generation == r->object->generation ||
+           error_set(e, ERROR_RETRYABLE, "the object has been edited, which the watch has not shown yet");
+}
+
+static bool has_changed(const struct source *source, struct error *e) {
+    return error_set(e, ERROR_RETRYABLE, "spec.%s: %s %s has changed, which the watch has not shown yet",
+                     source->request->field, source->from->kind, source->request->reference.name);
+}
+
+// The resource of ours that an input came from.
+static bool confirm_upstream(const struct reconcile *r, const struct source *source, struct error *e) {
+    const struct kube_resource *resource = nullptr;
+    struct kube_object *known = source->upstream;
+    cleanup_object struct kube_object *live = nullptr;
+    cleanup_json yyjson_doc *list = nullptr;
+    (void)watches_find_kind(r->controller->watches, source->from->kind, &resource);
+    return list_by_name(r, resource, known->namespace, known->name, &list, e) &&
+           store_news(r, known, source->from->kind, list, &live, e) &&
+           ((live != nullptr && strcmp(live->uid, known->uid) == 0 &&
+             strcmp(live->resource_version, known->resource_version) == 0) ||
+            has_changed(source, e));
+}
+
+// The Secret that its bytes were read from, which may have been read from the API server's memory.
+static bool confirm_bytes(const struct reconcile *r, const struct source *source, struct error *e) {
+    struct store *store =
+        watches_find_store(r->controller->watches, source->resource->kind, source->namespace);
+    uint64_t removals = store_removals(store);
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    cleanup_json yyjson_doc *document = nullptr;
+    cleanup_object struct kube_object *live = nullptr;
+    if (!kube_resource_path(source->resource, source->namespace, source->name, nullptr, &path, e)) {
+        return false;
+    }
+    struct kube_request request = {.method = "GET", .path = buffer_text(&path), .accept = KUBE_METADATA_ONLY};
+    if (!reconcile_request(r, &request, &document, e)) {
+        return e->class == ERROR_NOT_FOUND ? has_changed(source, e) : false;
+    }
+    if (!kube_object_create_metadata(yyjson_doc_get_root(document), &live, e)) {
+        return false;
+    }
+    if (strcmp(live->uid, source->read->uid) == 0 &&
+        strcmp(live->resource_version, source->read->resource_version) == 0) {
+        return true;
+    }
+    return store_apply_read(store, kube_object_retain(live), removals, e) && has_changed(source, e);
+}
+
+bool recheck_all(struct reconcile *r, struct error *e) {
+    if (!recheck_object(r, e)) {
+        return false;
+    }
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct source *source = &r->sources[i];
+        // What is not one of ours has been read as it is now.
+        if (source->upstream != nullptr &&
+            (!confirm_upstream(r, source, e) || (source->read != nullptr && !confirm_bytes(r, source, e)))) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,159 @@
+#include "api_fixture.h"
+
+#include "base/clock.h"
+#include "kube/access_review.h"
+
+// A server that says yes to those who ask for "mine", no to others, and fails for "broken".
+struct script {
+    struct api_fixture api;
+    struct access_reviewer *access;
+    atomic_int calls;
+    char last[4096];
+};
+
+static bool answer(void *context, struct connection *connection, const struct received *request) {
+    struct script *script = context;
+    atomic_fetch_add(&script->calls, 1);
+    snprintf(script->last, sizeof(script->last), "%s", request->body);
+    if (strstr(request->body, "\"name\":\"broken\"") != nullptr) {
+        server_reply(connection, 403, "", "{\"kind\":\"Status\",\"message\":\"not for you\",\"code\":403}");
+    } else if (strstr(request->body, "\"name\":\"mine\"") != nullptr) {
+        server_reply(connection, 201, "", "{\"status\":{\"allowed\":true}}");
+    } else if (strstr(request->body, "\"name\":\"doubtful\"") != nullptr) {
+        server_reply(connection, 201, "", "{\"status\":{\"allowed\":true,\"denied\":true}}");
+    } else if (strstr(request->body, "\"name\":\"odd\"") != nullptr) {
+        server_reply(connection, 201, "", "{\"status\":{\"allowed\":\"true\"}}");
+    } else {
+        server_reply(connection, 201, "", "{\"status\":{\"allowed\":false}}");
+    }
+    return true;
+}
+
+static int set_up(void **state) {
+    static struct script script;
+    struct error e;
+    script = (struct script){0};
+    api_start(&script.api, answer, &script);
+    must(access_reviewer_create(script.api.client, &script.access, &e), e);
+    *state = &script;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct script *script = *state;
+    access_reviewer_free(script->access);
+    api_stop(&script->api);
+    return 0;
+}
+
+static struct access_review_spec question(const char *name) {
+    return (struct access_review_spec){
+        .service_account_namespace = "here",
+        .service_account = "default",
+        .verb = "get",
+        .resource = &kube_secrets,
+        .namespace = "there",
+        .name = name,
+    };
+}
+
+static bool review(struct script *script, const char *name) {
+    struct error e;
+    struct access_review_spec asked = question(name);
+    bool allowed = false;
+    must(access_review(script->access, &asked, &allowed, &e), e);
+    return allowed;
+}
+
+static void the_answer_is_the_servers(void **state) {
+    struct script *script = *state;
+    assert_true(review(script, "mine"));
+    assert_false(review(script, "yours"));
+    assert_false(review(script, "doubtful"));
+    assert_false(review(script, "odd"));
+}
+
+static void the_question_names_the_service_account_as_the_server_knows_it(void **state) {
+    struct script *script = *state;
+    bool allowed;
+    struct error e;
+    struct access_review_spec asked = question("mine");
+    asked.verb = "use";
+    must(access_review(script->access, &asked, &allowed, &e), e);
+    static const char *const parts[] = {
+        "\"kind\":\"LocalSubjectAccessReview\"",
+        "\"metadata\":{\"namespace\":\"there\"}",
+        "\"user\":\"system:serviceaccount:here:default\"",
+        "\"groups\":[\"system:serviceaccounts\",\"system:serviceaccounts:here\",\"system:authenticated\"]",
+        "\"namespace\":\"there\",\"verb\":\"use\",\"group\":\"\",\"version\":\"v1\",\"resource\":\"secrets\","
+        "\"name\":"
+        "\"mine\"",
+    };
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        assert_non_null(strstr(script->last, parts[i]));
+    }
+}
+
+static void an_answer_is_kept_for_the_same_question_only(void **state) {
+    struct script *script = *state;
+    for (int i = 0; i < 3; i++) {
+        assert_true(review(script, "mine"));
+        assert_false(review(script, "yours"));
+    }
+    assert_int_equal(atomic_load(&script->calls), 2);
+    struct error e;
+    bool allowed;
+    struct access_review_spec other = question("mine");
+    other.service_account = "another";
+    must(access_review(script->access, &other, &allowed, &e), e);
+    other.service_account_namespace = "elsewhere";
+    must(access_review(script->access, &other, &allowed, &e), e);
+    other.namespace = "elsewhere";
+    must(access_review(script->access, &other, &allowed, &e), e);
+    other.resource = &kube_config_maps;
+    must(access_review(script->access, &other, &allowed, &e), e);
+    assert_int_equal(atomic_load(&script->calls), 6);
+    other.verb = "use";
+    must(access_review(script->access, &other, &allowed, &e), e);
+    assert_int_equal(atomic_load(&script->calls), 7);
+}
+
+static void more_questions_than_there_is_room_for_are_answered_all_the_same(void **state) {
+    struct script *script = *state;
+    enum { MANY = 4200 };
+    for (int i = 0; i < MANY; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "n%d", i);
+        assert_false(review(script, name));
+    }
+    assert_true(review(script, "mine"));
+    assert_int_equal(atomic_load(&script->calls), MANY + 1);
+}
+
+static void no_answer_is_an_error_and_not_kept(void **state) {
+    struct script *script = *state;
+    struct access_review_spec asked = question("broken");
+    for (int i = 1; i <= 2; i++) {
+        struct error e = {0};
+        bool allowed = true;
+        must_fail(access_review(script->access, &asked, &allowed, &e), e, ERROR_FORBIDDEN,
+                  "asking whether ServiceAccount here/default may get secrets there/broken: POST "
+                  "/apis/authorization.k8s.io/v1/namespaces/there/localsubjectaccessreviews: not for you "
+                  "(HTTP status 403)");
+        assert_true(allowed); // untouched
+        assert_int_equal(atomic_load(&script->calls), i);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_answer_is_the_servers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_question_names_the_service_account_as_the_server_knows_it, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_is_kept_for_the_same_question_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(more_questions_than_there_is_room_for_are_answered_all_the_same,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_answer_is_an_error_and_not_kept, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
