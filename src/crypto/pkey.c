@@ -11,11 +11,13 @@
 #include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdatomic.h>
 
 struct pkey {
     const struct algorithm *algorithm;
     EVP_PKEY *evp; // owned
     bool has_private;
+    atomic_uint count;
 };
 
 bool pkey_wrap(const struct algorithm *algorithm, EVP_PKEY *evp, bool has_private, struct pkey **ret_pkey,
@@ -25,7 +27,7 @@ bool pkey_wrap(const struct algorithm *algorithm, EVP_PKEY *evp, bool has_privat
         EVP_PKEY_free(evp);
         return error_no_memory(e, "a key");
     }
-    *pkey = (struct pkey){.algorithm = algorithm, .evp = evp, .has_private = has_private};
+    *pkey = (struct pkey){.algorithm = algorithm, .evp = evp, .has_private = has_private, .count = 1};
     *ret_pkey = pkey;
     return true;
 }
@@ -103,8 +105,13 @@ bool pkey_from_public(const struct algorithm *algorithm, const void *bytes, size
     return pkey_wrap(algorithm, evp, false, ret_pkey, e);
 }
 
+struct pkey *pkey_retain(struct pkey *pkey) {
+    atomic_fetch_add(&pkey->count, 1);
+    return pkey;
+}
+
 void pkey_free(struct pkey *pkey) {
-    if (pkey != nullptr) {
+    if (pkey != nullptr && atomic_fetch_sub(&pkey->count, 1) == 1) {
         EVP_PKEY_free(pkey->evp);
         memory_free(pkey);
     }

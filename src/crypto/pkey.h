@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-// Never changes once it is made, so threads may share one.
+// Never changes once it is made, so threads may share one. It is counted, and freed with the last count.
 struct pkey;
 
 // A new random key pair (ML-KEM: FIPS 203 algorithm 19); *ret_pkey is owned. Errors: CRYPTO, NO_MEMORY.
@@ -32,7 +32,10 @@ struct pkey;
 [[nodiscard]] bool pkey_from_public(const struct algorithm *algorithm, const void *bytes, size_t length,
                                     struct pkey **ret_pkey, struct error *e);
 
-// Takes pkey; NULL is allowed.
+// One more count, which is the caller's.
+struct pkey *pkey_retain(struct pkey *pkey);
+
+// Takes one count of pkey; NULL is allowed.
 void pkey_free(struct pkey *pkey);
 
 // Static.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "crypto/fingerprint.h"
+#include "engine/input.h"
 #include "engine/provenance.h"
 #include "engine/secret_data.h"
 #include "engine/spec.h"
@@ -33,17 +34,6 @@ struct input_request {
     const char *field; // "publicKeyRef"
     struct reference reference;
     const struct input_source *sources; // allowed ones, at most KIND_SOURCES_MAX, in the order of search
-};
-
-// One input, loaded.
-struct input {
-    const char *field;     // as in its request
-    const char *algorithm; // status.algorithm of the resource that it came from; NULL: not from one of ours
-    const char *made_for;  // status.publicKeyDigest of that resource; NULL: it says none
-    const char *verified;  // status.digest (or, of version 0.1.0, .fingerprint) of that resource; NULL: none
-    const struct secret *bytes;
-    bool is_confidential;  // it is an entry of a Secret, and not one that is public
-    bool is_of_old_origin; // the output was made from what the reference means now: the status says no other
 };
 
 // A field that stays as it was made, in its canonical form: another spelling of the same is no change.

@@ -191,6 +191,11 @@ const char *json_member_text(yyjson_val *object, const char *key) {
     return json_text(yyjson_obj_get(object, key));
 }
 
+bool json_member_is(yyjson_val *object, const char *key, const char *text) {
+    const char *present = json_member_text(object, key);
+    return present != nullptr && text != nullptr && strcmp(present, text) == 0;
+}
+
 static bool is_alike(yyjson_val *one, yyjson_val *other) {
     size_t length = unsafe_yyjson_get_len(one); // of a container, how many it holds; of a number, nothing
     if (unsafe_yyjson_get_type(one) != unsafe_yyjson_get_type(other) ||

@@ -28,6 +28,9 @@ const char *json_text(yyjson_val *value);
 // Member key's text, as json_text.
 const char *json_member_text(yyjson_val *object, const char *key);
 
+// Whether that member is this text; text NULL: no.
+bool json_member_is(yyjson_val *object, const char *key, const char *text);
+
 // Whether two values are equal (NULL: absent). Objects of which one has its members in another order are
 // equal too, unless the values have more than JSON_UNORDERED_MAX parts: to find that out takes a time that
 // grows with the square of their size.

@@ -79,14 +79,21 @@ static bool issuer_check_verified(const struct input *parent, const struct certi
                       "waiting for it to do so"));
 }
 
+// The key is in PEM beside the certificates, where the CA has it there.
+static bool issuer_open_key(const struct algorithm *algorithm, const struct input *parent,
+                            struct pkey **ret_pkey, struct error *e) {
+    return parent->key != nullptr ? input_key_open_private(algorithm, parent, ret_pkey, e)
+                                  : keyform_read_private(algorithm, secret_view(parent->bytes),
+                                                         secret_length(parent->bytes), ret_pkey, e);
+}
+
 static bool issuer_read(const struct input *parent, struct issuer *issuer, struct error *e) {
     const struct algorithm *algorithm = input_key_algorithm(parent);
     if (algorithm == nullptr) {
         (void)error_set(e, ERROR_INTERNAL, "the certificate of spec.parentCARef does not say its algorithm");
         return false;
     }
-    return ((keyform_read_private(algorithm, secret_view(parent->bytes), secret_length(parent->bytes),
-                                  &issuer->key, e) &&
+    return ((issuer_open_key(algorithm, parent, &issuer->key, e) &&
              certificate_chain_read(parent->bytes, &issuer->chain, e)) ||
             error_wrap(e, "spec.parentCARef")) &&
            issuer_check_verified(parent, issuer_certificate(issuer), e);

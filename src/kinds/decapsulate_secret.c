@@ -129,7 +129,7 @@ static bool has_changed(const struct input *private_key, const struct produce_co
     const char *recorded = context->record.public_key_digest;
     const char *used = provenance == nullptr ? "" : provenance_find_input(provenance, private_key->field);
     char digest[DIGEST_TEXT_SIZE];
-    if (!digest_format(secret_view(private_key->bytes), secret_length(private_key->bytes), digest, e)) {
+    if (!input_digest(private_key, digest, e)) {
         return false;
     }
     *ret_changed = (used[0] != '\0' && !provenance_same_digest(used, digest)) ||
@@ -195,8 +195,7 @@ static bool produce(const void *memory, const struct input *inputs, const struct
         !read_ciphertext(spec, algorithm, &inputs[1], &ciphertext, e)) {
         return false;
     }
-    if (!pkey_from_private(algorithm, secret_view(inputs[0].bytes), secret_length(inputs[0].bytes), &pkey,
-                           e)) {
+    if (!input_key_open_private(algorithm, &inputs[PRIVATE_KEY], &pkey, e)) {
         return error_wrap(e, "spec.privateKeyRef");
     }
     if (!check_key(spec, inputs, context, pkey, e)) {
@@ -220,9 +219,7 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     cleanup_pkey struct pkey *pkey = nullptr;
     char digest[DIGEST_TEXT_SIZE];
     if (!kem_secret_inspect(spec->algorithm, data, provenance, report, &algorithm, e) ||
-        !pkey_from_private(algorithm, secret_view(private_key->bytes), secret_length(private_key->bytes),
-                           &pkey, e) ||
-        !describe_key(pkey, digest, e)) {
+        !input_key_open_private(algorithm, private_key, &pkey, e) || !describe_key(pkey, digest, e)) {
         return false;
     }
     report_text(report, "publicKeyDigest", digest);

@@ -43,18 +43,42 @@ bool input_key_check_algorithm(const struct input *input, const struct algorithm
                      of_field, algorithm->name);
 }
 
+// The handle of an input that has one; algorithm NULL: any.
+static bool take_handle(const struct algorithm *algorithm, const struct input *input, struct pkey **ret_pkey,
+                        struct error *e) {
+    const struct algorithm *own = pkey_algorithm(input->key);
+    if (algorithm != nullptr && own != algorithm) {
+        return error_set(e, ERROR_INVALID_SPEC, "the key is of %s, not of %s", own->name, algorithm->name);
+    }
+    *ret_pkey = pkey_retain(input->key);
+    return true;
+}
+
+bool input_key_open_private(const struct algorithm *algorithm, const struct input *input,
+                            struct pkey **ret_pkey, struct error *e) {
+    return input->key != nullptr ? take_handle(algorithm, input, ret_pkey, e)
+                                 : pkey_from_private(algorithm, secret_view(input->bytes),
+                                                     secret_length(input->bytes), ret_pkey, e);
+}
+
+static bool read_public(enum algorithm_family family, const struct algorithm *algorithm,
+                        const struct input *input, struct pkey **ret_pkey, struct error *e) {
+    const void *bytes = secret_view(input->bytes);
+    size_t length = secret_length(input->bytes);
+    return algorithm == nullptr ? keyform_read_any_public(family, bytes, length, ret_pkey, e)
+                                : keyform_read_public(algorithm, bytes, length, ret_pkey, e);
+}
+
 bool input_key_read_public(enum algorithm_family family, const struct algorithm *wanted,
                            const struct input *input, struct pkey **ret_pkey, struct error *e) {
     const struct algorithm *algorithm = nullptr;
-    const void *bytes = secret_view(input->bytes);
-    size_t length = secret_length(input->bytes);
     if (!input_key_choose_algorithm(wanted, input, &algorithm, e)) {
         return false;
     }
     if (algorithm != nullptr && !algorithm_check_available(algorithm, e)) {
         return error_wrap(e, "spec.algorithm");
     }
-    bool read = algorithm == nullptr ? keyform_read_any_public(family, bytes, length, ret_pkey, e)
-                                     : keyform_read_public(algorithm, bytes, length, ret_pkey, e);
+    bool read = input->key != nullptr ? take_handle(algorithm, input, ret_pkey, e)
+                                      : read_public(family, algorithm, input, ret_pkey, e);
     return read || error_wrap(e, "spec.%s", input->field);
 }

@@ -21,7 +21,13 @@ const struct algorithm *input_key_algorithm(const struct input *input);
 [[nodiscard]] bool input_key_check_algorithm(const struct input *input, const struct algorithm *algorithm,
                                              const char *of_field, struct error *e);
 
-// Reads a public key of the family, as what spec (wanted) and the resource that it came from say, or as
-// whatever algorithm's it is; *ret_pkey is owned. Errors: INVALID_SPEC, NO_MEMORY.
+// The private key of an input, which is to be of algorithm: its handle, or read from its raw bytes. *ret_pkey
+// is owned. Errors: INVALID_SPEC, NO_MEMORY.
+[[nodiscard]] bool input_key_open_private(const struct algorithm *algorithm, const struct input *input,
+                                          struct pkey **ret_pkey, struct error *e);
+
+// The public key of an input: its handle, or read as one of the family, as what spec (wanted) and the
+// resource that it came from say, or as whatever algorithm's it is; *ret_pkey is owned. Errors: INVALID_SPEC,
+// NO_MEMORY.
 [[nodiscard]] bool input_key_read_public(enum algorithm_family family, const struct algorithm *wanted,
                                          const struct input *input, struct pkey **ret_pkey, struct error *e);

@@ -69,7 +69,6 @@ static bool is_slow(const void *memory, const struct input *inputs) {
 static bool produce(const void *memory, const struct input *inputs, const struct produce_context *,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
     const struct spec *spec = memory;
-    const struct secret *key = inputs[PRIVATE_KEY].bytes;
     const struct algorithm *algorithm;
     cleanup_pkey struct pkey *pkey = nullptr;
     cleanup_buffer struct buffer signature = buffer_create(SIGNATURE_MAX);
@@ -77,7 +76,7 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     if (!input_key_require_algorithm(spec->algorithm, &inputs[PRIVATE_KEY], &algorithm, e)) {
         return false;
     }
-    if (!pkey_from_private(algorithm, secret_view(key), secret_length(key), &pkey, e)) {
+    if (!input_key_open_private(algorithm, &inputs[PRIVATE_KEY], &pkey, e)) {
         return error_wrap(e, "spec.privateKeyRef");
     }
     struct signature_input input = signed_message_input(&spec->message, &inputs[MESSAGE]);

@@ -1,7 +1,7 @@
 #include "operator/expiry.h"
 
 #include "operator/metrics_list.h"
-#include "reconcile/reconcile.h"
+#include "reconcile/status_record.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,5 @@
-// What is told of a Secret that is in the way: whose it is, that nothing was touched, and what to do that
-// destroys nothing. spec.outputSecretName cannot be edited.
-#include "reconcile/reconcile.h"
+#include "reconcile/conflict.h"
+
 #include "reconcile/secret_metadata.h"
 
 #include <stdio.h>

@@ -4,8 +4,14 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "reconcile/inputs.h"
+#include "reconcile/output.h"
+#include "reconcile/output_apply.h"
+#include "reconcile/output_write.h"
 #include "reconcile/reasons.h"
-#include "reconcile/reconcile.h"
+#include "reconcile/replacement.h"
+#include "reconcile/status.h"
+#include "reconcile/status_record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,37 +52,10 @@ static const struct consequence {
     [ERROR_INTERNAL] = {REASON_INTERNAL_ERROR, PHASE_FAILED, true},
 };
 
-void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail) {
-    LOG(level, what, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
-        {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
-}
-
-void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
-                      const char *note) {
-    const struct event_content words = {warning, reason, action, note, r->id};
-    event_record(r->controller->recorder, r->resource, r->object, &words);
-}
-
-bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {
-    uint32_t wait_ms =
-        renewal_wait_ms(renewal, r->controller->started, r->object->created, r->object->uid, r->context.now);
-    bool expires = renewal->expires_at != 0;
-    *ret_wait_ms = expires ? wait_ms : 0;
-    return expires && wait_ms == 0;
-}
-
-bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
-    const struct renewal renewal = {
-        .expires_at = r->report.expires_at,
-        .valid_from = r->report.valid_from,
-        .renew_at = r->report.renew_at,
-    };
-    return reconcile_is_due(r, &renewal, ret_wait_ms);
-}
-
 // Steps 4 to 7 for a kind without an output Secret.
 static bool evaluate_inputs(struct reconcile *r, struct error *e) {
-    return output_evaluate(r, e) && status_publish(r, PHASE_SUCCESS, r->report.reason, r->report.message, e);
+    return output_evaluate(r, e) &&
+           status_publish(r, PHASE_SUCCESS, r->production.report.reason, r->production.report.message, e);
 }
 
 // The output is good, and somebody else changes what is around it.
@@ -84,7 +63,7 @@ static bool publish_contested(struct reconcile *r, uint32_t *ret_again_ms, struc
     if (*ret_again_ms == 0 || *ret_again_ms > r->upkeep_wait_ms) {
         *ret_again_ms = r->upkeep_wait_ms;
     }
-    r->report.is_alarming = true;
+    r->production.report.is_alarming = true;
     return status_publish(r, PHASE_SUCCESS, REASON_METADATA_CONTESTED,
                           "the output Secret holds what is specified, but somebody else changes its labels, "
                           "annotations or owner again and again; they are put right ever more slowly. Its "
@@ -104,7 +83,7 @@ static bool bring_output(struct reconcile *r, uint32_t *ret_again_ms, struct err
     if (!output_apply(r, state, &damage, e)) {
         return false;
     }
-    if (reconcile_output_is_due(r, ret_again_ms)) {
+    if (output_is_due(r, ret_again_ms)) {
         *ret_again_ms = RENEWAL_LOOK_MS; // it waits
     }
     failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
@@ -139,7 +118,7 @@ static bool take_steps(struct reconcile *r, uint32_t *ret_again_ms, struct error
     if (!decode(r, e) || !inputs_resolve(r, e)) {
         return false;
     }
-    r->context.secret_name = r->decoded.secret_name;
+    r->production.context.secret_name = r->decoded.secret_name;
     if (status_is_settled(r, &renewal) && !reconcile_is_due(r, &renewal, ret_again_ms)) {
         return true;
     }
@@ -225,35 +204,6 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
     }
 }
 
-bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
-                       yyjson_doc **ret_document, struct error *e) {
-    if (kube_client_call(r->controller->client, request, ret_document, e)) {
-        return true;
-    }
-    e->class = e->class == ERROR_FORBIDDEN ? ERROR_REFUSED : e->class;
-    return false;
-}
-
-bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *namespace,
-                   const char *name, const char *version, yyjson_doc **ret_document, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    if (!kube_resource_path(resource, namespace, name, nullptr, &path, e) ||
-        (version != nullptr &&
-         !(buffer_append_text(&path, "?resourceVersion=", e) && kube_append_encoded(&path, version, e)))) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
-    return reconcile_request(r, &request, ret_document, e);
-}
-
-struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *namespace,
-                                   const char *name) {
-    char key[KUBE_KEY_SIZE];
-    struct store *store = watches_find_store(r->controller->watches, kind, namespace);
-    kube_format_key(namespace, name, key);
-    return store == nullptr ? nullptr : store_get(store, key);
-}
-
 // A grant may be taken back, which wakes nobody either.
 static void look_again_for_grants(const struct controller *controller, struct verdict *verdict) {
     if (verdict->again_ms == 0 || verdict->again_ms > controller->grant_check_ms) {
@@ -292,8 +242,9 @@ void controller_reconcile(struct controller *controller, const struct kind *kind
         .resource = resource,
         .id = id,
         .may_be_slow = may_be_slow,
-        .context = {.now = clock_wall_seconds()},
+        .production = {.context = {.now = clock_wall_seconds()}},
     };
+    r.production.decoded = &r.decoded;
     *ret_verdict = (struct verdict){.kind = VERDICT_DONE};
     watches_take_up(controller->watches, resource, key);
     r.object = find_object(controller->watches, kind, key);
@@ -304,8 +255,9 @@ void controller_reconcile(struct controller *controller, const struct kind *kind
     }
     watches_lay_down(controller->watches, resource, key, r.written != nullptr ? r.written : r.object,
                      r.output);
-    inputs_free(&r);
-    output_free(&r);
+    inputs_done(&r);
+    output_done(&r);
+    json_free(r.live);
     decoded_done(&r.decoded);
     kube_object_release(r.written);
     kube_object_release(r.object);

@@ -1,8 +1,4 @@
-// References into other namespaces: followed only where the rights of a ServiceAccount in the object's own
-// namespace reach. The operator's own rights reach everywhere and must not be lent to whoever writes a spec.
-// There are two ways for secret bytes of our resources: to be allowed to read them, or to be allowed to have
-// them used, which shows the bytes to nobody.
-#include "reconcile/reconcile.h"
+#include "reconcile/grants.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,16 +1,22 @@
-// Step 3 of a reconcile: an object's inputs, found in the stores and read live.
+#include "reconcile/inputs.h"
+
 #include "base/memory.h"
-#include "crypto/encoding.h"
+#include "engine/input_entry.h"
+#include "reconcile/grants.h"
 #include "reconcile/reasons.h"
-#include "reconcile/reconcile.h"
+#include "reconcile/status_record.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { URL_BYTES_MAX = 64 * 1024, URL_TIMEOUT_MS = 10000, URL_AGAIN_MS = 10000, RECHECK_MS = 1000 };
-enum { UPSTREAM_CHAIN_MAX = 32, BUNDLE_MAX_BYTES = 4 * 1024 * 1024 };
+enum { UPSTREAM_CHAIN_MAX = 32 };
 
 static const char url_kind[] = "URL";
+
+const char *source_kind(const struct source *source) {
+    return source->resource == nullptr ? url_kind : source->resource->kind;
+}
 
 void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]) {
     snprintf(ret_from, SOURCE_FROM_SIZE, "%s/%s", kind, name);
@@ -341,72 +347,10 @@ bool inputs_resolve(struct reconcile *r, struct error *e) {
     return true;
 }
 
-// The bytes of an entry: base64 in `data` of a Secret and `binaryData` of a ConfigMap, text in `data` of the
-// latter. NOT_FOUND: there is no such entry.
-static bool read_entry(const struct source *source, yyjson_val *root, const char *key,
-                       struct secret **ret_bytes, struct error *e) {
-    yyjson_val *encoded =
-        json_find(root, source->resource == &kube_secrets ? "data" : "binaryData", key, nullptr);
-    if (yyjson_is_str(encoded)) {
-        return base64_decode(yyjson_get_str(encoded), yyjson_get_len(encoded), ENCODING_ONE_LINE, ret_bytes,
-                             e);
-    }
-    yyjson_val *text = json_find(root, "data", key, nullptr);
-    if (source->resource == &kube_config_maps && yyjson_is_str(text)) {
-        return secret_copy(yyjson_get_str(text), yyjson_get_len(text), ret_bytes, e);
-    }
-    return error_set(e, ERROR_NOT_FOUND, "has no entry %s; add it, or correct the reference's key", key);
-}
-
-// The entry that a reference without a key means; NULL: none is the obvious one.
-static const char *find_usual_key(const struct source *source, yyjson_val *root) {
-    yyjson_val *maps[] = {yyjson_obj_get(root, "data"), yyjson_obj_get(root, "binaryData")};
-    size_t count = yyjson_obj_size(maps[0]) + yyjson_obj_size(maps[1]);
-    for (const char *const *key = source->from->usual_keys; *key != nullptr; key++) {
-        if (yyjson_obj_get(maps[0], *key) != nullptr || yyjson_obj_get(maps[1], *key) != nullptr) {
-            return *key;
-        }
-    }
-    yyjson_obj_iter entries = yyjson_obj_iter_with(maps[yyjson_obj_size(maps[0]) > 0 ? 0 : 1]);
-    return count == 1 ? yyjson_get_str(yyjson_obj_iter_next(&entries)) : nullptr;
-}
-
-static bool choose_entry(const struct source *source, yyjson_val *root, const char **ret_key,
-                         struct error *e) {
-    const char *key = source->data_key != nullptr ? source->data_key : find_usual_key(source, root);
-    if (key == nullptr) {
-        (void)error_set(
-            e, ERROR_NOT_FOUND,
-            "has neither an entry %s nor exactly one entry; name the entry in the reference's key",
-            source->from->usual_keys[0]);
-        return false;
-    }
-    *ret_key = key;
-    return true;
-}
-
-// The entry and those that belong with it, one after the other.
-static bool read_bundle(const struct source *source, yyjson_val *root, struct secret **ret_bytes,
-                        struct error *e) {
-    cleanup_buffer struct buffer bundle = buffer_create(BUNDLE_MAX_BYTES);
-    const char *key = source->data_key;
-    for (const char *const *next = source->from->also; key != nullptr; key = *next++) {
-        cleanup_secret struct secret *part = nullptr;
-        if (!read_entry(source, root, key, &part, e) ||
-            !buffer_append(&bundle, secret_view(part), secret_length(part), e)) {
-            return false;
-        }
-    }
-    return secret_copy(bundle.data, bundle.length, ret_bytes, e);
-}
-
 static bool take_bytes(struct reconcile *r, struct source *source, yyjson_val *root, struct error *e) {
-    const char *key;
-    struct error problem = {0};
-    bool read = source->from->also != nullptr ? read_bundle(source, root, &source->bytes, &problem)
-                                              : choose_entry(source, root, &key, &problem) &&
-                                                    read_entry(source, root, key, &source->bytes, &problem);
-    if (read) {
+    bool is_secret = source->resource == &kube_secrets;
+    struct error problem;
+    if (input_entry_read(source->from, source->data_key, root, is_secret, &source->bytes, &problem)) {
         return true;
     }
     if (problem.class == ERROR_NOT_FOUND) {
@@ -566,25 +510,7 @@ bool inputs_load_urls(struct reconcile *r, struct error *e) {
     return true;
 }
 
-bool inputs_describe(const struct reconcile *r, const struct provenance *known, struct provenance *metadata,
-                     struct error *e) {
-    metadata->input_count = r->decoded.request_count;
-    for (size_t i = 0; i < r->decoded.request_count; i++) {
-        const struct source *source = &r->sources[i];
-        struct provenance_input *input = &metadata->inputs[i];
-        *input = (struct provenance_input){.field = source->request->field};
-        if (source->bytes == nullptr) {
-            const char *digest = known == nullptr ? "" : provenance_find_input(known, input->field);
-            memcpy(input->digest, digest, strlen(digest) + 1);
-        } else if (!digest_format(secret_view(source->bytes), secret_length(source->bytes), input->digest,
-                                  e)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void inputs_free(struct reconcile *r) {
+void inputs_done(struct reconcile *r) {
     for (size_t i = 0; i < KIND_INPUTS_MAX; i++) {
         struct source *source = &r->sources[i];
         kube_object_release(source->upstream);

@@ -1,11 +1,16 @@
-// What follows from the state of the output: it is created, kept, put right, renewed, or made anew; and what
-// is told of that.
+#include "reconcile/output_apply.h"
+
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "reconcile/conflict.h"
+#include "reconcile/output.h"
+#include "reconcile/output_write.h"
 #include "reconcile/reasons.h"
-#include "reconcile/reconcile.h"
+#include "reconcile/recheck.h"
+#include "reconcile/replacement.h"
+#include "reconcile/status_record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,8 +35,8 @@ static bool make(struct reconcile *r, struct error *e) {
     if (!output_make(r, e)) {
         return false;
     }
-    if (r->report.warning_reason != nullptr) {
-        tell(r, LOG_WARNING, r->report.warning_reason, "Make", r->report.warning);
+    if (r->production.report.warning_reason != nullptr) {
+        tell(r, LOG_WARNING, r->production.report.warning_reason, "Make", r->production.report.warning);
     }
     return true;
 }
@@ -78,7 +83,7 @@ static bool may_lose_key(struct reconcile *r, struct error *e) {
             "is made in its place",
             r->decoded.secret_name, r->kind->precious);
     }
-    r->context.may_lose_key = true;
+    r->production.context.may_lose_key = true;
     return true;
 }
 
@@ -134,7 +139,7 @@ static bool mend(struct reconcile *r, const struct error *damage, struct error *
 
 static bool remake_stale(struct reconcile *r, struct error *e) {
     return may_replace(r, ERROR_RETRYABLE, "an input has changed again and will be taken up later", e) &&
-           replace(r, REASON_REPLACED, r->changed, e);
+           replace(r, REASON_REPLACED, r->production.changed, e);
 }
 
 static bool renew(struct reconcile *r, struct error *e) {

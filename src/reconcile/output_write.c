@@ -1,25 +1,19 @@
-// Steps 5 and 6 of a reconcile: the output, made or rebuilt, checked, and written.
+#include "reconcile/output_write.h"
+
 #include "base/clock.h"
 #include "base/memory.h"
 #include "crypto/encoding.h"
+#include "reconcile/inputs.h"
+#include "reconcile/output.h"
 #include "reconcile/reasons.h"
-#include "reconcile/reconcile.h"
 #include "reconcile/reconcile_metrics.h"
 #include "reconcile/secret_metadata.h"
+#include "reconcile/upkeep.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { BODY_MAX_BYTES = 2 * 1024 * 1024 }; // the API server takes no more
-
-// The standard that the output follows: the kind's, or its algorithm's own.
-static const char *standard_of(const struct reconcile *r, const char *algorithm_name) {
-    if (r->kind->standard != nullptr) {
-        return r->kind->standard;
-    }
-    const struct algorithm *algorithm = algorithm_find(ALGORITHM_SIGNATURE, algorithm_name);
-    return algorithm == nullptr ? "" : algorithm->standard;
-}
 
 bool output_may_make(struct reconcile *r, struct error *e) {
     struct input inputs[KIND_INPUTS_MAX];
@@ -31,89 +25,21 @@ bool output_may_make(struct reconcile *r, struct error *e) {
     return error_set(e, ERROR_RETRYABLE, "slow work waits for its turn");
 }
 
-// kind_produce or kind_repair.
-typedef bool maker(const struct kind *kind, const void *spec, const struct input *inputs,
-                   const struct produce_context *context, struct secret_data *data,
-                   const char **ret_algorithm, struct error *e);
-
-// What the output to be stored takes the place of, if it is another one than that.
-static void complete_replaced(const struct reconcile *r, struct replaced *replaced) {
-    const struct secret_data *previous = r->context.previous;
-    const char *gone = r->kind->precious;
-    if (replaced->reason[0] == '\0') {
-        return;
+// What the engine says of making it, in words about the objects that the inputs come from.
+static bool explain(struct reconcile *r, bool done, struct error *e) {
+    if (done) {
+        return true;
     }
-    bool is_same =
-        replaced->fingerprint[0] != '\0' && strcmp(replaced->fingerprint, r->report.fingerprint) == 0;
-    if (!is_same && previous != nullptr && r->kind->find_gone != nullptr) {
-        gone = r->kind->find_gone(r->decoded.spec, previous, &r->data);
+    inputs_explain(r, e);
+    if (e->class == ERROR_NOT_FOUND) { // the kind waits for another input, and not the API server
+        snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_INPUT);
     }
-    snprintf(replaced->gone, sizeof(replaced->gone), "%s", is_same || gone == nullptr ? "" : gone);
-}
-
-// Fills r->data with entries that are made by make, checked, and their metadata.
-static bool fill(struct reconcile *r, maker *make, const struct provenance *kept, struct error *e) {
-    struct provenance metadata = {.generator = "qubesec/" QUBESEC_VERSION, .replaced = r->replaced};
-    clock_format(r->context.now, metadata.created);
-    if (kept != nullptr) {
-        memcpy(metadata.created, kept->created, sizeof(metadata.created));
-    }
-    if (!make(r->kind, r->decoded.spec, r->inputs, &r->context, &r->data, &metadata.algorithm, e) ||
-        !output_describe(r, kept, &metadata, e)) {
-        return false;
-    }
-    metadata.standard = standard_of(r, metadata.algorithm);
-    r->provenance = metadata;
-    if (!output_inspect(r, e)) {
-        e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_CRYPTO;
-        return error_wrap(e, "checking what was made");
-    }
-    memcpy(r->provenance.fingerprint, r->report.fingerprint, FINGERPRINT_SIZE);
-    complete_replaced(r, &r->provenance.replaced);
-    return provenance_store(&r->provenance, kind_metadata_entry(r->kind), &r->data, e);
-}
-
-// Replaces what r knows of the output by what make makes, which may keep some of what there was. When that
-// fails r knows what it knew.
-static bool remake(struct reconcile *r, maker *make, bool is_repair, struct error *e) {
-    struct secret_data previous = r->data;
-    const struct provenance metadata = r->provenance;
-    r->data = (struct secret_data){0};
-    r->context.previous = is_repair || r->output != nullptr ? &previous : nullptr;
-    r->context.previous_provenance = r->output != nullptr && r->has_provenance ? &metadata : nullptr;
-    bool done = fill(r, make, is_repair ? r->context.previous_provenance : nullptr, e);
-    r->context.previous = nullptr;
-    r->context.previous_provenance = nullptr;
-    if (!done) {
-        inputs_explain(r, e);
-        if (e->class == ERROR_NOT_FOUND) { // the kind waits for another input, and not the API server
-            snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_INPUT);
-        }
-        secret_data_done(&r->data);
-        r->data = previous;
-        r->provenance = metadata;
-        return false;
-    }
-    secret_data_done(&previous);
-    return true;
-}
-
-static bool produce(struct reconcile *r, struct error *e) {
-    if (!inputs_load_urls(r, e)) {
-        return false;
-    }
-    inputs_list(r, r->inputs);
-    r->context.inputs = r->inputs;
-    return remake(r, kind_produce, false, e);
+    return false;
 }
 
 bool output_evaluate(struct reconcile *r, struct error *e) {
-    inputs_list(r, r->inputs);
-    r->context.inputs = r->inputs;
-    json_mut_free(r->report.status);
-    r->report = (struct report){0};
-    if (json_create(&r->report.status, e) && kind_evaluate(r->kind, r->decoded.spec, r->inputs, &r->context,
-                                                           &r->report, &r->provenance.algorithm, e)) {
+    inputs_list(r, r->production.inputs);
+    if (production_evaluate(&r->production, e)) {
         return true;
     }
     inputs_explain(r, e);
@@ -137,14 +63,15 @@ static void remove_earlier(const struct reconcile *r, const struct provenance *e
     yyjson_obj_iter names = yyjson_obj_iter_with(earlier->sizes);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&names)) != nullptr;) {
         const char *name = yyjson_get_str(key);
-        if (secret_data_get(&r->data, name) == nullptr && yyjson_obj_get(present, name) != nullptr) {
+        if (secret_data_get(&r->production.data, name) == nullptr &&
+            yyjson_obj_get(present, name) != nullptr) {
             (void)yyjson_mut_obj_add_null(document, data, name);
         }
     }
 }
 
 // Which entries a write has.
-enum content { CONTENT_NONE, CONTENT_METADATA, CONTENT_ALL };
+enum content { CONTENT_NONE, CONTENT_PROVENANCE, CONTENT_ALL };
 
 static bool add_data(const struct reconcile *r, enum content content, const struct provenance *earlier,
                      yyjson_mut_doc *document, yyjson_mut_val *root, struct error *e) {
@@ -152,8 +79,8 @@ static bool add_data(const struct reconcile *r, enum content content, const stru
         return true;
     }
     yyjson_mut_val *data = yyjson_mut_obj_add_obj(document, root, "data");
-    for (size_t i = 0; i < r->data.count; i++) {
-        const struct secret_entry *entry = &r->data.entries[i];
+    for (size_t i = 0; i < r->production.data.count; i++) {
+        const struct secret_entry *entry = &r->production.data.entries[i];
         bool wanted = content == CONTENT_ALL || strcmp(entry->key, kind_metadata_entry(r->kind)) == 0;
         if (wanted && !add_entry(entry, document, data, e)) {
             return false;
@@ -210,35 +137,51 @@ static bool create_secret(struct reconcile *r, struct error *e) {
 }
 
 // A merge patch of r->output that fails when it has changed since it was read.
-static bool patch_secret(struct reconcile *r, enum content content, const struct provenance *earlier,
-                         struct error *e) {
+struct patch {
+    yyjson_mut_doc *document; // owned
+    yyjson_mut_val *metadata;
+    bool differs; // labels, annotations or owner are not what they should be
+};
+
+static void patch_done(struct patch *patch) {
+    json_mut_free(patch->document);
+}
+#define cleanup_patch [[gnu::cleanup(patch_done)]]
+
+static bool patch_begin(const struct reconcile *r, struct patch *patch, struct error *e) {
+    if (!json_create(&patch->document, e)) {
+        return false;
+    }
+    patch->metadata =
+        yyjson_mut_obj_add_obj(patch->document, yyjson_mut_doc_get_root(patch->document), "metadata");
+    patch->differs =
+        secret_metadata_patch(r->kind, r->object, &r->decoded.common,
+                              yyjson_obj_get(r->output->root, "metadata"), patch->document, patch->metadata);
+    return json_is_complete(patch->document, e);
+}
+
+static bool patch_send(struct reconcile *r, struct patch *patch, enum content content,
+                       const struct provenance *earlier, struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(patch->document);
+    (void)yyjson_mut_obj_add_str(patch->document, patch->metadata, "uid", r->output->uid);
+    (void)yyjson_mut_obj_add_str(patch->document, patch->metadata, "resourceVersion",
+                                 r->output->resource_version);
     if (!kube_resource_path(&kube_secrets, r->object->namespace, r->decoded.secret_name, nullptr, &path, e) ||
-        !json_create(&document, e)) {
+        !add_data(r, content, earlier, patch->document, root, e)) {
         return false;
     }
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
-    yyjson_mut_val *metadata = yyjson_mut_obj(document);
-    if (!secret_metadata_patch(r->kind, r->object, &r->decoded.common,
-                               yyjson_obj_get(r->output->root, "metadata"), document, metadata) &&
-        content == CONTENT_NONE) {
-        // Nothing differs; or memory was out, and writing the document says so.
-        cleanup_buffer struct buffer nothing = buffer_create(BODY_MAX_BYTES);
-        return json_write(document, &nothing, e);
-    }
-    (void)yyjson_mut_obj_add_val(document, root, "metadata", metadata);
-    (void)yyjson_mut_obj_add_str(document, metadata, "uid", r->output->uid);
-    (void)yyjson_mut_obj_add_str(document, metadata, "resourceVersion", r->output->resource_version);
-    if (!add_data(r, content, earlier, document, root, e)) {
-        return false;
-    }
-    if (!write_secret(r, "PATCH", buffer_text(&path), KUBE_MERGE_PATCH, document, e)) {
+    if (!write_secret(r, "PATCH", buffer_text(&path), KUBE_MERGE_PATCH, patch->document, e)) {
         // Someone else wrote it meanwhile: look at it again.
         e->class = e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND ? ERROR_RETRYABLE : e->class;
         return false;
     }
     return true;
+}
+
+static bool replace_secret(struct reconcile *r, const struct provenance *earlier, struct error *e) {
+    cleanup_patch struct patch patch = {0};
+    return patch_begin(r, &patch, e) && patch_send(r, &patch, CONTENT_ALL, earlier, e);
 }
 
 // Where the spec names the entry: whether it is free, or was ours.
@@ -259,7 +202,7 @@ static bool store(struct reconcile *r, const struct provenance *earlier, struct 
     if (replace && !check_entry(r, earlier, e)) {
         return false;
     }
-    if (!(replace ? patch_secret(r, CONTENT_ALL, earlier, e) : create_secret(r, e))) {
+    if (!(replace ? replace_secret(r, earlier, e) : create_secret(r, e))) {
         return false;
     }
     metrics_add(r->controller->metrics, &metric_secrets_written_total,
@@ -269,27 +212,35 @@ static bool store(struct reconcile *r, const struct provenance *earlier, struct 
 }
 
 bool output_make(struct reconcile *r, struct error *e) {
-    const struct provenance earlier = r->provenance;
-    return produce(r, e) && store(r, r->has_provenance ? &earlier : nullptr, e);
+    const struct provenance earlier = r->production.provenance;
+    if (!inputs_load_urls(r, e)) {
+        return false;
+    }
+    inputs_list(r, r->production.inputs);
+    return explain(r, production_make(&r->production, e), e) &&
+           store(r, r->production.has_provenance ? &earlier : nullptr, e);
 }
 
 bool output_repair(struct reconcile *r, struct error *e) {
-    const struct provenance earlier = r->provenance;
-    inputs_list(r, r->inputs);
-    r->context.inputs = r->inputs;
-    return remake(r, kind_repair, true, e) && store(r, r->has_provenance ? &earlier : nullptr, e);
+    const struct provenance earlier = r->production.provenance;
+    inputs_list(r, r->production.inputs);
+    return explain(r, production_repair(&r->production, e), e) &&
+           store(r, r->production.has_provenance ? &earlier : nullptr, e);
 }
 
 bool output_keep_metadata(struct reconcile *r, struct error *e) {
-    if (!upkeep_may_write(r)) {
+    cleanup_patch struct patch patch = {0};
+    bool is_brief = r->production.provenance.is_brief;
+    if (!patch_begin(r, &patch, e)) {
+        return false;
+    }
+    if (!upkeep_may_write(r, patch.differs || is_brief)) {
         return true;
     }
-    if (!r->provenance.is_brief) {
-        return patch_secret(r, CONTENT_NONE, nullptr, e);
+    if (is_brief && !production_rewrite_provenance(&r->production, e)) {
+        return false;
     }
-    secret_data_remove(&r->data, kind_metadata_entry(r->kind));
-    return provenance_store(&r->provenance, kind_metadata_entry(r->kind), &r->data, e) &&
-           patch_secret(r, CONTENT_METADATA, nullptr, e);
+    return patch_send(r, &patch, is_brief ? CONTENT_PROVENANCE : CONTENT_NONE, nullptr, e);
 }
 
 bool output_release(struct reconcile *r, struct error *e) {
@@ -303,8 +254,9 @@ bool output_release(struct reconcile *r, struct error *e) {
         !secret_metadata_is_owned(r->object, metadata)) {
         return true;
     }
+    cleanup_patch struct patch patch = {0};
     kube_object_release(r->output);
     r->output = seen;
     seen = nullptr;
-    return patch_secret(r, CONTENT_NONE, nullptr, e);
+    return patch_begin(r, &patch, e) && (!patch.differs || patch_send(r, &patch, CONTENT_NONE, nullptr, e));
 }

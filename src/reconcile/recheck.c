@@ -1,8 +1,4 @@
-// What is asked of the API server itself, since a watch that has been cut off without a sign, or that is
-// slow, shows what has changed since. Without the question whether the object is still there, what is made
-// for one that is gone would be collected by Kubernetes, made again, and so on; and what is replaced because
-// of an old view is lost.
-#include "reconcile/reconcile.h"
+#include "reconcile/recheck.h"
 
 #include <string.h>
 

@@ -1,26 +1,27 @@
-// What is told when an output is not the one that it was.
+#include "reconcile/replacement.h"
+
 #include "reconcile/reasons.h"
-#include "reconcile/reconcile.h"
+#include "reconcile/status_record.h"
 
 #include <stdio.h>
 #include <string.h>
 
 void replacement_note(struct reconcile *r, const char *reason, const char *cause) {
-    const char *recorded = r->context.record.fingerprint;
-    struct replaced *replaced = &r->replaced;
+    const char *recorded = r->production.context.record.fingerprint;
+    struct replaced *replaced = &r->production.replaced;
     *replaced = (struct replaced){0};
     snprintf(replaced->fingerprint, sizeof(replaced->fingerprint), "%s",
-             recorded[0] != '\0' ? recorded : r->provenance.fingerprint);
+             recorded[0] != '\0' ? recorded : r->production.provenance.fingerprint);
     snprintf(replaced->reason, sizeof(replaced->reason), "%s", reason);
     snprintf(replaced->cause, sizeof(replaced->cause), "%s", cause);
 }
 
 // Whether the status has recorded another output than there is. Of short secrets nothing is recorded.
 static bool is_another(const struct reconcile *r) {
-    const struct record *record = &r->context.record;
-    bool other_digest = record->digest[0] != '\0' && strcmp(record->digest, r->report.digest) != 0;
-    return other_digest || (record->fingerprint[0] != '\0' && r->report.fingerprint[0] != '\0' &&
-                            strcmp(record->fingerprint, r->report.fingerprint) != 0);
+    const struct record *record = &r->production.context.record;
+    bool other_digest = record->digest[0] != '\0' && strcmp(record->digest, r->production.report.digest) != 0;
+    return other_digest || (record->fingerprint[0] != '\0' && r->production.report.fingerprint[0] != '\0' &&
+                            strcmp(record->fingerprint, r->production.report.fingerprint) != 0);
 }
 
 static const char *shown(const char *fingerprint) {
@@ -46,10 +47,10 @@ static const char *choose_reason(const struct replaced *replaced, bool *ret_warn
 
 // Of a replacement of our own.
 static void tell_own(const struct reconcile *r) {
-    const struct replaced *replaced = &r->provenance.replaced;
+    const struct replaced *replaced = &r->production.provenance.replaced;
     const char *secret = r->decoded.secret_name;
     const char *before = shown(replaced->fingerprint);
-    const char *now = shown(r->report.fingerprint);
+    const char *now = shown(r->production.report.fingerprint);
     bool is_gone = replaced->gone[0] != '\0';
     bool warning;
     const char *reason = choose_reason(replaced, &warning);
@@ -67,17 +68,18 @@ static void tell_own(const struct reconcile *r) {
 // Of one that was broken off before it could say so, as the Secret's metadata has it. Others can write to
 // that, so it is believed only where nothing can have gone that people would miss.
 static void tell_interrupted(const struct reconcile *r) {
-    bool is_renewed = strcmp(r->provenance.replaced.reason, REASON_RENEWED) == 0;
+    bool is_renewed = strcmp(r->production.provenance.replaced.reason, REASON_RENEWED) == 0;
     struct error note;
     error_set(&note, ERROR_NONE, "Secret %s: %s was replaced by %s, in a reconcile that was interrupted",
-              r->decoded.secret_name, shown(r->context.record.fingerprint), shown(r->report.fingerprint));
+              r->decoded.secret_name, shown(r->production.context.record.fingerprint),
+              shown(r->production.report.fingerprint));
     tell(r, false, is_renewed ? REASON_RENEWED : REASON_REPLACED, note.message);
 }
 
 static bool was_interrupted(const struct reconcile *r) {
-    const struct replaced *replaced = &r->provenance.replaced;
-    bool is_claimed =
-        replaced->reason[0] != '\0' && strcmp(replaced->fingerprint, r->context.record.fingerprint) == 0;
+    const struct replaced *replaced = &r->production.provenance.replaced;
+    bool is_claimed = replaced->reason[0] != '\0' &&
+                      strcmp(replaced->fingerprint, r->production.context.record.fingerprint) == 0;
     bool is_harmless = r->kind->precious == nullptr || (r->kind->find_gone != nullptr && status_has_key(r));
     return is_claimed && is_harmless;
 }
@@ -88,13 +90,15 @@ static void tell_foreign(const struct reconcile *r) {
         &note, ERROR_NONE,
         "Secret %s no longer holds what this object's status has recorded: %s was replaced by %s; who wrote "
         "it is in its metadata.managedFields and in the audit log",
-        r->decoded.secret_name, shown(r->context.record.fingerprint), shown(r->report.fingerprint));
+        r->decoded.secret_name, shown(r->production.context.record.fingerprint),
+        shown(r->production.report.fingerprint));
     tell(r, true, REASON_KEY_REPLACED, note.message);
 }
 
 void replacement_tell(const struct reconcile *r) {
-    bool is_repaired = strcmp(r->replaced.reason, REASON_SECRET_REPAIRED) == 0; // which has been told
-    bool is_made_anew = r->replaced.reason[0] != '\0' && !is_repaired;
+    bool is_repaired =
+        strcmp(r->production.replaced.reason, REASON_SECRET_REPAIRED) == 0; // which has been told
+    bool is_made_anew = r->production.replaced.reason[0] != '\0' && !is_repaired;
     struct error note;
     if (is_made_anew || (is_repaired && is_another(r))) {
         tell_own(r);
@@ -104,7 +108,7 @@ void replacement_tell(const struct reconcile *r) {
         tell_foreign(r);
     } else if (r->is_adopted) {
         error_set(&note, ERROR_NONE, "took over Secret %s with what it holds, %s", r->decoded.secret_name,
-                  shown(r->report.fingerprint));
+                  shown(r->production.report.fingerprint));
         tell(r, false, REASON_ADOPTED, note.message);
     }
 }

@@ -1,9 +1,11 @@
-// Step 7 of a reconcile: the status, compared with what is there and patched where it differs.
+#include "reconcile/status.h"
+
 #include "base/clock.h"
 #include "kube/server_words.h"
+#include "reconcile/inputs.h"
 #include "reconcile/reasons.h"
-#include "reconcile/reconcile.h"
-#include "reconcile/secret_metadata.h"
+#include "reconcile/recheck.h"
+#include "reconcile/status_record.h"
 #include "json/write.h"
 
 #include <string.h>
@@ -13,184 +15,8 @@ enum { BODY_MAX_BYTES = 512 * 1024, OLD_WORDS_S = 600 };
 static const char *const phase_names[] = {"Pending", "Success", "Failed"};
 static const char *const ready_texts[] = {"False", "True", "False"}; // by phase, too
 
-// What status.status says of a finished object.
-static const char *const outcomes[] = {"Success", "Valid", "Invalid"};
-
 static yyjson_val *status_of(const struct reconcile *r) {
     return yyjson_obj_get(r->object->root, "status");
-}
-
-static bool same_text(yyjson_val *object, const char *field, const char *text) {
-    const char *present = json_member_text(object, field);
-    return present != nullptr && text != nullptr && strcmp(present, text) == 0;
-}
-
-// ---- settled?
-
-static const char *source_kind(const struct source *source) {
-    return source->resource == nullptr ? "URL" : source->resource->kind;
-}
-
-bool status_names(yyjson_val *recorded, const struct kube_object *object) {
-    return same_text(recorded, "uid", object->uid) &&
-           same_text(recorded, "resourceVersion", object->resource_version);
-}
-
-static bool input_is_settled(const struct source *source, yyjson_val *recorded) {
-    if (!same_text(recorded, "field", source->request->field) ||
-        !same_text(recorded, "kind", source_kind(source)) || !same_text(recorded, "name", source->name)) {
-        return false;
-    }
-    if (source->resource == nullptr) {
-        return true; // what was fetched once from a URL is not fetched again
-    }
-    return same_text(recorded, "namespace", source->namespace) && source->seen != nullptr &&
-           status_names(recorded, source->seen);
-}
-
-static bool output_is_as_recorded(const struct reconcile *r, yyjson_val *recorded) {
-    if (!same_text(recorded, "name", r->decoded.secret_name)) {
-        return false;
-    }
-    cleanup_object struct kube_object *seen =
-        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
-    yyjson_val *metadata = seen == nullptr ? nullptr : yyjson_obj_get(seen->root, "metadata");
-    return seen != nullptr && status_names(recorded, seen) &&
-           secret_metadata_ownership(r->kind, r->object, metadata) == OWNERSHIP_OURS &&
-           secret_metadata_is_of_version(r->object, metadata);
-}
-
-bool status_has_origin(const struct reconcile *r, const struct source *source) {
-    size_t index;
-    size_t count;
-    yyjson_val *input;
-    yyjson_arr_foreach(yyjson_obj_get(status_of(r), "inputs"), index, count, input) {
-        if (!same_text(input, "field", source->request->field)) {
-            continue;
-        }
-        char from[SOURCE_FROM_SIZE] = "";
-        if (source->upstream != nullptr) {
-            source_format_from(source->from->kind, source->upstream->name, from);
-        }
-        const char *recorded = json_member_text(input, "from");
-        bool same_name = source->upstream != nullptr || same_text(input, "name", source->name);
-        return strcmp(recorded == nullptr ? "" : recorded, from) == 0 && same_name &&
-               same_text(input, "kind", source_kind(source)) &&
-               (source->resource == nullptr || same_text(input, "namespace", source->namespace));
-    }
-    return true; // nothing is recorded of another one
-}
-
-static bool is_finished(yyjson_val *status) {
-    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
-        if (same_text(status, "status", outcomes[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-int64_t status_time(yyjson_val *status, const char *field) {
-    const char *text = json_member_text(status, field);
-    int64_t seconds = 0;
-    return text != nullptr && clock_parse(text, &seconds) ? seconds : 0;
-}
-
-static bool is_of_generation(const struct reconcile *r, yyjson_val *object) {
-    return json_integer(yyjson_obj_get(object, "observedGeneration"), -1) == r->object->generation;
-}
-
-// Whether an input is known to be another one than the output was made from.
-static bool has_known_change(const struct reconcile *r) {
-    yyjson_val *inputs = yyjson_obj_get(status_of(r), "inputs");
-    for (size_t i = 0; i < r->decoded.request_count; i++) {
-        const struct source *source = &r->sources[i];
-        if (source->seen != nullptr && !input_is_settled(source, yyjson_arr_get(inputs, i))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool status_stands(const struct reconcile *r) {
-    yyjson_val *status = status_of(r);
-    if (r->kind->entries == nullptr || r->is_outdated || has_known_change(r) || !is_finished(status) ||
-        !is_of_generation(r, status)) {
-        return false;
-    }
-    int64_t expires = status_time(status, RENEWAL_EXPIRY_FIELD);
-    cleanup_object struct kube_object *seen =
-        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
-    return seen != nullptr && same_text(yyjson_obj_get(status, "secretRef"), "uid", seen->uid) &&
-           (expires == 0 || r->context.now < expires);
-}
-
-static bool inputs_are_settled(const struct reconcile *r) {
-    yyjson_val *inputs = yyjson_obj_get(status_of(r), "inputs");
-    if (yyjson_arr_size(inputs) != r->decoded.request_count) {
-        return false;
-    }
-    for (size_t i = 0; i < r->decoded.request_count; i++) {
-        if (!input_is_settled(&r->sources[i], yyjson_arr_get(inputs, i))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// Whether the status says that the present generation was served, with the inputs that the watch now shows.
-static bool is_served(const struct reconcile *r) {
-    yyjson_val *status = status_of(r);
-    return is_finished(status) && is_of_generation(r, status) && inputs_are_settled(r);
-}
-
-// The same, whatever has failed since then. (Version 0.1.0 did not note the generation with the output.)
-static bool was_served(const struct reconcile *r) {
-    yyjson_val *generation = json_find(status_of(r), "secretRef", "generation", nullptr);
-    return generation == nullptr
-               ? is_served(r)
-               : json_integer(generation, -1) == r->object->generation && inputs_are_settled(r);
-}
-
-static const char *text_or_nothing(yyjson_val *object, const char *field) {
-    const char *text = json_member_text(object, field);
-    return text == nullptr ? "" : text;
-}
-
-bool status_has_key(const struct reconcile *r) {
-    yyjson_mut_val *present = yyjson_mut_obj_get(yyjson_mut_doc_get_root(r->report.status), "publicKeyPEM");
-    yyjson_val *recorded = yyjson_obj_get(status_of(r), "publicKeyPEM");
-    return present != nullptr && recorded != nullptr && kube_status_says(recorded, present, r->report.status);
-}
-
-// What is long in a status is only there in full where the object was read live.
-void status_read_record(struct reconcile *r) {
-    yyjson_val *items = yyjson_obj_get(yyjson_doc_get_root(r->live), "items");
-    yyjson_val *live = yyjson_obj_get(yyjson_arr_get_first(items), "status");
-    yyjson_val *status = live != nullptr ? live : status_of(r);
-    r->context.record = (struct record){
-        .fingerprint = text_or_nothing(status, "fingerprint"),
-        .digest = text_or_nothing(status, "digest"),
-        .public_key_digest = text_or_nothing(status, "publicKeyDigest"),
-        .ciphertext = text_or_nothing(live, "ciphertext"),
-        .public_key_pem = text_or_nothing(live, "publicKeyPEM"),
-        .is_current = was_served(r),
-    };
-}
-
-bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
-    yyjson_val *status = status_of(r);
-    if (!is_served(r) || same_text(status_find_ready(status), "reason", REASON_METADATA_CONTESTED) ||
-        (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||
-        (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef")))) {
-        return false;
-    }
-    *ret_renewal = (struct renewal){
-        .expires_at = status_time(status, RENEWAL_EXPIRY_FIELD),
-        .valid_from = status_time(status, RENEWAL_START_FIELD),
-        .renew_at = status_time(status, RENEWAL_FIELD),
-    };
-    return true;
 }
 
 // ---- building
@@ -210,22 +36,6 @@ static void add_text(struct status_writer *w, yyjson_mut_val *object, const char
     }
 }
 
-static bool is_ready(yyjson_val *condition) {
-    return same_text(condition, "type", "Ready");
-}
-
-yyjson_val *status_find_ready(yyjson_val *status) {
-    size_t index;
-    size_t count;
-    yyjson_val *condition;
-    yyjson_arr_foreach(yyjson_obj_get(status, "conditions"), index, count, condition) {
-        if (is_ready(condition)) {
-            return condition;
-        }
-    }
-    return nullptr;
-}
-
 // The Ready condition, and whatever other conditions others have put there. Its lastTransitionTime moves only
 // with its status.
 static void add_conditions(struct status_writer *w, enum phase phase, const char *reason,
@@ -233,14 +43,14 @@ static void add_conditions(struct status_writer *w, enum phase phase, const char
     yyjson_val *present = status_of(w->r);
     yyjson_val *old = status_find_ready(present);
     const char *ready = ready_texts[phase];
-    bool same_status = same_text(old, "status", ready);
-    w->transition = !same_status || !same_text(old, "reason", reason);
+    bool same_status = json_member_is(old, "status", ready);
+    w->transition = !same_status || !json_member_is(old, "reason", reason);
     yyjson_mut_val *conditions = yyjson_mut_obj_add_arr(w->document, w->status, "conditions");
     size_t index;
     size_t count;
     yyjson_val *condition;
     yyjson_arr_foreach(yyjson_obj_get(present, "conditions"), index, count, condition) {
-        if (!is_ready(condition)) {
+        if (!json_member_is(condition, "type", "Ready")) {
             (void)yyjson_mut_arr_append(conditions, yyjson_val_mut_copy(w->document, condition));
         }
     }
@@ -300,20 +110,20 @@ static void add_secret(struct status_writer *w) {
 // What a served object's status says of its output.
 static void add_output(struct status_writer *w) {
     const struct reconcile *r = w->r;
-    add_text(w, w->status, "algorithm", r->provenance.algorithm);
-    add_text(w, w->status, "fingerprint", r->report.fingerprint);
-    add_text(w, w->status, "digest", r->report.digest);
-    add_text(w, w->status, "warning", r->report.warning);
+    add_text(w, w->status, "algorithm", r->production.provenance.algorithm);
+    add_text(w, w->status, "fingerprint", r->production.report.fingerprint);
+    add_text(w, w->status, "digest", r->production.report.digest);
+    add_text(w, w->status, "warning", r->production.report.warning);
     if (r->kind->entries != nullptr) {
         add_secret(w);
     }
-    if (r->report.renew_at != 0) {
+    if (r->production.report.renew_at != 0) {
         char text[CLOCK_TEXT_SIZE];
-        clock_format(r->report.renew_at, text);
+        clock_format(r->production.report.renew_at, text);
         add_text(w, w->status, RENEWAL_FIELD, text);
     }
     add_inputs(w);
-    yyjson_mut_obj_iter own = yyjson_mut_obj_iter_with(yyjson_mut_doc_get_root(r->report.status));
+    yyjson_mut_obj_iter own = yyjson_mut_obj_iter_with(yyjson_mut_doc_get_root(r->production.report.status));
     for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&own)) != nullptr;) {
         yyjson_mut_val *value = yyjson_mut_val_mut_copy(w->document, yyjson_mut_obj_iter_get_val(key));
         (void)yyjson_mut_obj_add(w->status, yyjson_mut_val_mut_copy(w->document, key), value);
@@ -321,8 +131,8 @@ static void add_output(struct status_writer *w) {
 }
 
 static void build(struct status_writer *w, enum phase phase, const char *reason, const char *message) {
-    bool evaluated = phase == PHASE_SUCCESS && w->r->report.outcome != nullptr;
-    add_text(w, w->status, "status", evaluated ? w->r->report.outcome : phase_names[phase]);
+    bool evaluated = phase == PHASE_SUCCESS && w->r->production.report.outcome != nullptr;
+    add_text(w, w->status, "status", evaluated ? w->r->production.report.outcome : phase_names[phase]);
     (void)yyjson_mut_obj_add_sint(w->document, w->status, "observedGeneration", w->r->object->generation);
     add_conditions(w, phase, reason, message);
     if (phase == PHASE_FAILED) {
@@ -365,10 +175,10 @@ static const char *choose_words(const struct reconcile *r, enum phase phase, con
                                 const char *message) {
     yyjson_val *ready = status_find_ready(status_of(r));
     const char *present = json_member_text(ready, "message");
-    bool same = r->is_retried && present != nullptr && is_of_generation(r, ready) &&
-                same_text(ready, "status", ready_texts[phase]) && same_text(ready, "reason", reason) &&
-                server_words_are_alike(present, message);
-    bool is_old = r->context.now - status_time(status_of(r), "lastUpdateTime") >= OLD_WORDS_S;
+    bool same = r->is_retried && present != nullptr && status_is_of_generation(r, ready) &&
+                json_member_is(ready, "status", ready_texts[phase]) &&
+                json_member_is(ready, "reason", reason) && server_words_are_alike(present, message);
+    bool is_old = r->production.context.now - status_time(status_of(r), "lastUpdateTime") >= OLD_WORDS_S;
     return same && !is_old ? present : message;
 }
 
@@ -459,8 +269,8 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
         kube_object_release(r->written);
         r->written = written;
     }
-    bool is_alarming =
-        phase == PHASE_FAILED || r->is_lasting || (phase == PHASE_SUCCESS && r->report.is_alarming);
+    bool is_alarming = phase == PHASE_FAILED || r->is_lasting ||
+                       (phase == PHASE_SUCCESS && r->production.report.is_alarming);
     if (w.transition || (r->is_retried && !r->is_lasting)) {
         reconcile_record(r, is_alarming, reason, "Reconcile", message);
     }

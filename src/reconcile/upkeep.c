@@ -1,21 +1,9 @@
-// The labels, annotations and owner of a good output: brought to what they should be, and left alone for a
-// while when somebody else changes them again and again.
+#include "reconcile/upkeep.h"
+
 #include "base/clock.h"
-#include "reconcile/reconcile.h"
-#include "reconcile/secret_metadata.h"
-#include "json/write.h"
+#include "json/read.h"
 
 #include <stdio.h>
-
-// Whether there is something to write. Memory that is out says yes: the write tells of it.
-static bool is_needed(const struct reconcile *r) {
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
-    struct error ignored;
-    return r->provenance.is_brief || !json_create(&document, &ignored) ||
-           secret_metadata_patch(r->kind, r->object, &r->decoded.common,
-                                 yyjson_obj_get(r->output->root, "metadata"), document,
-                                 yyjson_mut_obj(document));
-}
 
 // An edit of the spec that was not served yet is the object's owner's own doing.
 static bool is_edited(const struct reconcile *r) {
@@ -23,13 +11,12 @@ static bool is_edited(const struct reconcile *r) {
     return json_integer(served, -1) != r->object->generation;
 }
 
-bool upkeep_may_write(struct reconcile *r) {
+bool upkeep_may_write(struct reconcile *r, bool is_needed) {
     struct remakes *remakes = r->controller->remakes;
     char key[KUBE_KEY_SIZE + 64];
-    bool needed = is_needed(r);
     int64_t now_ms = clock_monotonic_ms();
     snprintf(key, sizeof(key), "%s/%s/metadata", r->kind->plural, r->object->key);
-    bool allowed = needed && (is_edited(r) || remakes_allow(remakes, key, now_ms, &r->upkeep_wait_ms));
+    bool allowed = is_needed && (is_edited(r) || remakes_allow(remakes, key, now_ms, &r->upkeep_wait_ms));
     uint32_t peace_ms;
     r->is_contested = remakes_are_contested(remakes, key, now_ms, &peace_ms);
     r->is_retried = r->is_contested && allowed;

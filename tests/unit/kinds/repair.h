@@ -3,52 +3,21 @@
 
 #include "support.h"
 
-// The metadata of what is left, if it is to be read: *ret_document is owned.
-static inline const struct provenance *read_left(const struct kind *kind, const struct secret_data *left,
-                                                 bool with_metadata, struct provenance *provenance,
-                                                 yyjson_doc **ret_document) {
-    struct error e;
-    if (!with_metadata) {
-        return nullptr;
-    }
-    must(provenance_load(left, kind_metadata_entry(kind), provenance, ret_document, &e), e);
-    return provenance;
-}
-
-// Stores what has been rebuilt, as the operator does.
-static inline bool store_repaired(struct subject *s, const struct provenance *left, struct error *e) {
-    const char *algorithm = s->provenance.algorithm;
-    s->provenance = (struct provenance){
-        .algorithm = algorithm,
-        .standard = s->kind->standard != nullptr ? s->kind->standard : "its algorithm's",
-        .generator = "qubesec/test",
-    };
-    snprintf(s->provenance.created, sizeof(s->provenance.created), "%s",
-             left == nullptr ? some_time : left->created);
-    return subject_store_metadata(s, e);
-}
-
 // Rebuilds the output around what is left of it, and stores and inspects that. with_metadata: its metadata
 // entry is read first. Where nothing can be rebuilt the output is as it was.
 static inline bool subject_try_repair(struct subject *s, bool with_metadata, struct error *e) {
-    struct secret_data left = s->data;
-    struct provenance provenance = {0};
+    struct production p = production_of(s);
     cleanup_json yyjson_doc *document = nullptr;
-    s->context.previous = &left;
-    s->context.previous_provenance = read_left(s->kind, &left, with_metadata, &provenance, &document);
-    s->context.inputs = s->inputs;
-    s->data = (struct secret_data){0};
-    bool done = kind_repair(s->kind, s->spec, s->inputs, &s->context, &s->data, &s->provenance.algorithm, e);
-    s->context.previous = nullptr;
-    s->context.previous_provenance = nullptr;
+    p.is_stored = true;
+    p.has_provenance = with_metadata;
+    p.provenance = (struct provenance){0};
+    if (with_metadata) {
+        must(provenance_load(&s->data, kind_metadata_entry(s->kind), &p.provenance, &document, e), *e);
+    }
+    bool done = take_production(s, &p, production_repair(&p, e));
     if (!done) {
         assert_int_equal(ERR_peek_error(), 0);
-        secret_data_done(&s->data);
-        s->data = left;
-        return false;
     }
-    done = store_repaired(s, with_metadata ? &provenance : nullptr, e);
-    secret_data_done(&left);
     return done;
 }
 
@@ -123,18 +92,6 @@ static inline bool same_entry(const struct subject *one, const char *key, const 
     return entry_is(one, key, entry_of(other, other_key));
 }
 
-// Lets one take the place of the other's data, with all its entries.
-static inline void copy_data(const struct secret_data *from, struct secret_data *to) {
-    struct error e;
-    secret_data_done(to);
-    for (size_t i = 0; i < from->count; i++) {
-        struct secret *value = nullptr;
-        const struct secret_entry *entry = &from->entries[i];
-        must(secret_copy(secret_view(entry->value), secret_length(entry->value), &value, &e), e);
-        must(secret_data_add(to, entry->key, value, &e), e);
-    }
-}
-
 // ---- no memory
 
 // With memory for so many allocations. Whether there was some left.
@@ -145,7 +102,7 @@ static inline bool repair_short(struct subject *s, long allocations, enum error_
     s->data = (struct secret_data){0};
     s->context.previous = &left;
     memory_left = allocations;
-    bool done = kind_repair(s->kind, s->spec, s->inputs, &s->context, &s->data, &algorithm, &e);
+    bool done = kind_repair(s->kind, s->decoded.spec, s->inputs, &s->context, &s->data, &algorithm, &e);
     bool plenty = memory_left > 0;
     memory_left = -1;
     ERR_clear_error();
@@ -169,7 +126,11 @@ static inline void assert_repair_survives_lack_of_memory(struct subject *s, bool
     cleanup_json yyjson_doc *document = nullptr;
     long rounds = 0;
     s->context.inputs = s->inputs;
-    s->context.previous_provenance = read_left(s->kind, &s->data, with_metadata, &provenance, &document);
+    if (with_metadata) {
+        struct error e;
+        must(provenance_load(&s->data, kind_metadata_entry(s->kind), &provenance, &document, &e), e);
+        s->context.previous_provenance = &provenance;
+    }
     while (!repair_short(s, rounds, expected) && rounds < OUT_OF_MEMORY_ROUNDS) {
         rounds++;
     }

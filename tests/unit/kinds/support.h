@@ -5,12 +5,12 @@
 #include "../crypto/support.h"
 #include "short_secrets.h"
 
-#include "crypto/algorithm.h"
+#include "crypto/encoding.h"
+#include "engine/production.h"
 #include "kinds/table.h"
 #include "json/write.h"
 
 enum {
-    FAULTS_MAX = 900,       // as the operator has it
     STATUS_MAX = 64 * 1024, // bytes
     OUT_OF_MEMORY_ROUNDS = 100000,
 };
@@ -20,12 +20,9 @@ enum { SOME_SECONDS = 1767323045 }; // the same
 
 struct subject {
     const struct kind *kind;
-    yyjson_doc *document; // owned: the spec
-    void *spec;           // owned
-    struct common_spec common;
-    struct input_request requests[KIND_INPUTS_MAX];
-    size_t request_count;
-    struct input inputs[KIND_INPUTS_MAX];
+    yyjson_doc *document;                        // owned: the spec
+    struct decoded decoded;                      // owned
+    struct input inputs[KIND_INPUTS_MAX];        // for the test to give
     struct secret *input_bytes[KIND_INPUTS_MAX]; // owned
     struct produce_context context;              // for the test to set
     char *recorded[4];                           // owned: what context.record has of subject_remember
@@ -37,11 +34,8 @@ struct subject {
 };
 
 static inline void subject_free(struct subject *s) {
-    if (s->spec != nullptr && s->kind->free_spec != nullptr) {
-        s->kind->free_spec(s->spec);
-    }
+    decoded_done(&s->decoded);
     json_free(s->document);
-    memory_free(s->spec);
     for (size_t i = 0; i < KIND_INPUTS_MAX; i++) {
         secret_free(s->input_bytes[i]);
     }
@@ -78,22 +72,9 @@ static inline bool subject_try_read(const struct kind *kind, const char *spec, s
     *s = (struct subject){
         .kind = kind,
         .document = parse_quoted(spec),
-        .spec = memory_allocate_zeroed(1, kind->spec_size),
         .context = {.now = SOME_SECONDS, .secret_name = "the-secret", .record = {"", "", "", "", "", false}},
     };
-    struct spec_reader reader = {
-        .spec = yyjson_doc_get_root(s->document),
-        .faults = buffer_create(FAULTS_MAX),
-    };
-    if (kind->entries != nullptr) {
-        s->common = spec_common(&reader);
-        s->common.fails_on_key_loss = kind->repair != nullptr && spec_fails_on_key_loss(&reader);
-    }
-    kind->decode(&reader, s->spec);
-    if (kind->list_inputs != nullptr) {
-        s->request_count = kind->list_inputs(s->spec, s->requests);
-    }
-    return spec_finish(&reader, e);
+    return decode_spec(kind, "it", yyjson_doc_get_root(s->document), nullptr, nullptr, &s->decoded, e);
 }
 
 // A good spec, in which ' stands for ".
@@ -123,11 +104,11 @@ static inline void assert_good_spec(const struct kind *kind, const char *spec) {
 static inline void subject_give(struct subject *s, size_t index, const char *algorithm, const void *bytes,
                                 size_t length) {
     struct error e;
-    assert_in_range(index, 0, s->request_count - 1);
+    assert_in_range(index, 0, s->decoded.request_count - 1);
     secret_free(s->input_bytes[index]);
     must(secret_copy(bytes, length, &s->input_bytes[index], &e), e);
     s->inputs[index] = (struct input){
-        .field = s->requests[index].field,
+        .field = s->decoded.requests[index].field,
         .algorithm = algorithm,
         .bytes = s->input_bytes[index],
     };
@@ -138,70 +119,72 @@ static inline void subject_give_secret(struct subject *s, size_t index, const ch
     subject_give(s, index, algorithm, secret_view(bytes), secret_length(bytes));
 }
 
-static inline void make_parameters(const struct subject *s, char ret_parameters[DIGEST_TEXT_SIZE]) {
-    struct error e;
-    cleanup_buffer struct buffer parameters = buffer_create(32 * 1024);
-    ret_parameters[0] = '\0';
-    if (s->kind->describe_parameters != nullptr) {
-        must(s->kind->describe_parameters(s->spec, &parameters, &e), e);
-        must(digest_format(buffer_text(&parameters), parameters.length, ret_parameters, &e), e);
-    }
+// Lends the engine what s has.
+static inline struct production production_of(struct subject *s) {
+    struct production p = {
+        .decoded = &s->decoded,
+        .context = s->context,
+        .data = s->data,
+        .provenance = s->provenance,
+        .report = s->report,
+    };
+    memcpy(p.inputs, s->inputs, sizeof(p.inputs));
+    return p;
 }
 
-// Notes the inputs in the metadata, as they were given.
-static inline void note_inputs(struct subject *s) {
-    s->provenance.input_count = s->request_count;
-    for (size_t i = 0; i < s->request_count; i++) {
-        struct error e;
-        const struct secret *bytes = s->inputs[i].bytes;
-        s->provenance.inputs[i] = (struct provenance_input){.field = s->requests[i].field};
-        if (bytes != nullptr) {
-            must(digest_format(secret_view(bytes), secret_length(bytes), s->provenance.inputs[i].digest, &e),
-                 e);
-        }
-    }
+// Takes back what the engine has made of it.
+static inline bool take_production(struct subject *s, struct production *p, bool done) {
+    s->context = p->context;
+    s->context.inputs = s->inputs;
+    s->data = p->data;
+    s->provenance = p->provenance;
+    s->report = p->report;
+    return done;
 }
 
 static inline bool subject_inspect(struct subject *s, struct error *e) {
     s->context.inputs = s->inputs;
-    json_mut_free(s->report.status);
-    s->report = (struct report){0};
-    return json_create(&s->report.status, e) &&
-           kind_inspect(s->kind, s->spec, &s->data, &s->provenance, &s->context, &s->report, e);
+    struct production p = production_of(s);
+    return take_production(s, &p, production_inspect(&p, e));
 }
 
-// Checks the output that s holds, and adds its metadata, as the operator does.
-static inline bool subject_store_metadata(struct subject *s, struct error *e) {
-    note_inputs(s);
-    make_parameters(s, s->provenance.parameters);
-    if (!subject_inspect(s, e)) {
-        return false;
+// Lets one take the place of the other's data, with all its entries.
+static inline void copy_data(const struct secret_data *from, struct secret_data *to) {
+    struct error e;
+    secret_data_done(to);
+    for (size_t i = 0; i < from->count; i++) {
+        struct secret *value = nullptr;
+        const struct secret_entry *entry = &from->entries[i];
+        must(secret_copy(secret_view(entry->value), secret_length(entry->value), &value, &e), e);
+        must(secret_data_add(to, entry->key, value, &e), e);
     }
-    memcpy(s->provenance.fingerprint, s->report.fingerprint, FINGERPRINT_SIZE);
-    return provenance_store(&s->provenance, kind_metadata_entry(s->kind), &s->data, e);
 }
 
-// Makes the output, checks it, and adds its metadata.
+// Makes the output, checks it, and adds its metadata; in the place of what context.previous has, if the test
+// has set it.
 static inline bool subject_try_make(struct subject *s, struct error *e) {
+    const struct secret_data *previous = s->context.previous;
+    const struct provenance *previous_provenance = s->context.previous_provenance;
     secret_data_done(&s->data);
-    s->context.inputs = s->inputs;
-    s->provenance = (struct provenance){
-        .standard = s->kind->standard != nullptr ? s->kind->standard : "its algorithm's",
-        .generator = "qubesec/test",
-    };
-    memcpy(s->provenance.created, some_time, sizeof(some_time));
-    if (!kind_produce(s->kind, s->spec, s->inputs, &s->context, &s->data, &s->provenance.algorithm, e)) {
-        return false;
+    struct production p = production_of(s);
+    if (previous != nullptr) {
+        copy_data(previous, &p.data);
     }
-    return subject_store_metadata(s, e);
+    if (previous != nullptr || previous_provenance != nullptr) {
+        p.is_stored = true;
+        p.has_provenance = previous_provenance != nullptr;
+        p.provenance = p.has_provenance ? *previous_provenance : (struct provenance){0};
+    }
+    bool done = take_production(s, &p, production_make(&p, e));
+    s->context.previous = previous;
+    s->context.previous_provenance = previous_provenance;
+    return done;
 }
 
 // For a kind without an output Secret: its evaluation, in report.
 static inline bool subject_try_verdict(struct subject *s, struct error *e) {
-    json_mut_free(s->report.status);
-    s->report = (struct report){0};
-    return json_create(&s->report.status, e) &&
-           kind_evaluate(s->kind, s->spec, s->inputs, &s->context, &s->report, &s->provenance.algorithm, e);
+    struct production p = production_of(s);
+    return take_production(s, &p, production_evaluate(&p, e));
 }
 
 static inline void subject_make(struct subject *s) {
@@ -240,33 +223,52 @@ static inline void subject_forget(struct subject *s) {
     s->context.record = (struct record){"", "", "", "", "", false};
 }
 
-// Judges the output as one that was read from a Secret: its metadata, its entries, its fingerprint and its
-// parameters.
-static inline bool subject_judge(struct subject *s, struct error *e) {
-    char parameters[DIGEST_TEXT_SIZE];
+// The output as the `data` of a Secret, owned.
+static inline yyjson_doc *data_of_secret(const struct subject *s) {
+    struct error e;
+    yyjson_doc *frozen = nullptr;
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    must(json_create(&document, &e), e);
+    for (size_t i = 0; i < s->data.count; i++) {
+        const struct secret_entry *entry = &s->data.entries[i];
+        cleanup_buffer struct buffer text = buffer_create(1 << 20);
+        must(base64_encode(secret_view(entry->value), secret_length(entry->value), &text, &e), e);
+        (void)yyjson_mut_obj_add_strncpy(document, yyjson_mut_doc_get_root(document), entry->key,
+                                         buffer_text(&text), text.length);
+    }
+    must(json_freeze(document, &frozen, &e), e);
+    return frozen;
+}
+
+// Examines the output as one that was read from a Secret, whatever the status has recorded.
+static inline bool subject_examine(struct subject *s, struct error *e) {
+    const struct produce_context context = s->context;
+    cleanup_json yyjson_doc *secret = data_of_secret(s);
+    enum output_state state = OUTPUT_ABSENT;
+    struct error damage = {0};
     json_free(s->provenance_document);
     s->provenance_document = nullptr;
-    if (!provenance_load(&s->data, kind_metadata_entry(s->kind), &s->provenance, &s->provenance_document,
-                         e) ||
-        !provenance_check_entries(&s->provenance, &s->data, e) || !subject_inspect(s, e)) {
-        return false;
+    s->context.record = (struct record){"", "", "", "", "", false};
+    struct production p = production_of(s);
+    bool done = production_examine(&p, yyjson_doc_get_root(secret), &state, &damage, e);
+    s->provenance_document = p.provenance_text;
+    take_production(s, &p, done);
+    s->context = context;
+    if (done && state != OUTPUT_GOOD) {
+        *e = damage;
+        done = state != OUTPUT_DAMAGED && error_set(e, ERROR_CRYPTO, "it is stale: %s", p.changed);
     }
-    if (strcmp(s->report.fingerprint, s->provenance.fingerprint) != 0) {
-        return error_set(e, ERROR_CRYPTO, "another fingerprint");
-    }
-    make_parameters(s, parameters);
-    return provenance_same_digest(parameters, s->provenance.parameters) ||
-           error_set(e, ERROR_CRYPTO, "another recipe");
+    return done && state == OUTPUT_GOOD;
 }
 
 static inline void assert_sound(struct subject *s) {
     struct error e;
-    must(subject_judge(s, &e), e);
+    must(subject_examine(s, &e), e);
 }
 
 static inline void assert_damaged(struct subject *s, const char *part) {
     struct error e;
-    must_fail(subject_judge(s, &e), e, ERROR_CRYPTO, part);
+    must_fail(subject_examine(s, &e), e, ERROR_CRYPTO, part);
 }
 
 // As assert_damaged, by the kind's own inspection alone: whoever damaged the Secret made its metadata fit.
@@ -463,7 +465,7 @@ static inline char *parameters_text(const char *spec, const struct kind *kind) {
     struct error e;
     cleanup_subject struct subject s = subject_read(kind, spec);
     cleanup_buffer struct buffer parameters = buffer_create(32 * 1024);
-    must(kind->describe_parameters(s.spec, &parameters, &e), e);
+    must(kind->describe_parameters(s.decoded.spec, &parameters, &e), e);
     return memory_copy_text(buffer_text(&parameters));
 }
 
@@ -483,7 +485,7 @@ static inline void assert_different_parameters(const struct kind *kind, const ch
 static inline void assert_normal(const struct subject *s, size_t index, const void *bytes, size_t length) {
     struct error e;
     cleanup_secret struct secret *normal = nullptr;
-    must(s->kind->normalize(s->spec, s->inputs, index, &normal, &e), e);
+    must(s->kind->normalize(s->decoded.spec, s->inputs, index, &normal, &e), e);
     assert_non_null(normal);
     assert_true(secret_equals(normal, bytes, length));
 }
@@ -491,9 +493,9 @@ static inline void assert_normal(const struct subject *s, size_t index, const vo
 // A request asks for what its field refers to.
 static inline void assert_request(const struct subject *s, size_t index, const char *field,
                                   const char *name) {
-    assert_in_range(index, 0, s->request_count - 1);
-    assert_string_equal(s->requests[index].field, field);
-    assert_string_equal(s->requests[index].reference.name, name);
+    assert_in_range(index, 0, s->decoded.request_count - 1);
+    assert_string_equal(s->decoded.requests[index].field, field);
+    assert_string_equal(s->decoded.requests[index].reference.name, name);
 }
 
 // The sources of a request, as "Kind:data_key!" divided by spaces: no data_key where it is the reference's, !
@@ -501,7 +503,8 @@ static inline void assert_request(const struct subject *s, size_t index, const c
 static inline void assert_sources(const struct subject *s, size_t index, const char *expected) {
     struct error e;
     cleanup_buffer struct buffer text = buffer_create(1024);
-    for (const struct input_source *source = s->requests[index].sources; source->kind != nullptr; source++) {
+    for (const struct input_source *source = s->decoded.requests[index].sources; source->kind != nullptr;
+         source++) {
         must(buffer_append_format(&text, &e, "%s%s:%s%s", text.length > 0 ? " " : "", source->kind,
                                   source->data_key == nullptr ? "" : source->data_key,
                                   source->by_default ? "!" : ""),
@@ -516,7 +519,7 @@ static inline bool produce_short(struct subject *s, long allocations) {
     const char *algorithm = nullptr;
     secret_data_done(&s->data);
     memory_left = allocations;
-    bool done = kind_produce(s->kind, s->spec, s->inputs, &s->context, &s->data, &algorithm, &e);
+    bool done = kind_produce(s->kind, s->decoded.spec, s->inputs, &s->context, &s->data, &algorithm, &e);
     bool plenty = memory_left > 0;
     memory_left = -1;
     ERR_clear_error();
@@ -536,7 +539,7 @@ static inline bool inspect_short(struct subject *s, long allocations, const char
     s->report = (struct report){0};
     must(json_create(&s->report.status, &e), e);
     memory_left = allocations;
-    bool done = kind_inspect(s->kind, s->spec, &s->data, &s->provenance, &s->context, &s->report, &e);
+    bool done = kind_inspect(s->kind, s->decoded.spec, &s->data, &s->provenance, &s->context, &s->report, &e);
     bool plenty = memory_left > 0;
     memory_left = -1;
     ERR_clear_error();

@@ -318,7 +318,7 @@ static void a_key_without_its_seed_is_kept(void **) {
 
 static void assert_gone(const struct subject *spec, const struct secret_data *before,
                         const struct secret_data *after, const char *gone) {
-    const char *found = kind->find_gone(spec->spec, before, after);
+    const char *found = kind->find_gone(spec->decoded.spec, before, after);
     assert_string_equal(found == nullptr ? "" : found, gone);
     assert_int_equal(ERR_peek_error(), 0);
 }

@@ -111,7 +111,7 @@ static void the_ciphertext_may_be_inline(void **) {
     for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
         cleanup_text char *spec = inline_spec("", i, secret_length(ciphertext_of(i)));
         cleanup_subject struct subject s = subject_read(kind, spec);
-        assert_int_equal(s.request_count, 1);
+        assert_int_equal(s.decoded.request_count, 1);
         give_private(&s, i);
         assert_agrees(&s, i);
         for (char *digit = strstr(spec, "'ciphertext':'") + 14; *digit != '\''; digit++) {
@@ -128,15 +128,15 @@ static void an_inline_ciphertext_wins(void **) {
     cleanup_text char *spec =
         inline_spec("'ciphertextRef':{'name':'other'},", 1, secret_length(ciphertext_of(1)));
     cleanup_subject struct subject s = subject_read(kind, spec);
-    assert_int_equal(s.request_count, 1);
-    assert_string_equal(s.requests[0].field, "privateKeyRef");
+    assert_int_equal(s.decoded.request_count, 1);
+    assert_string_equal(s.decoded.requests[0].field, "privateKeyRef");
     give_private(&s, 1);
     assert_agrees(&s, 1);
 }
 
 static void an_empty_ciphertext_is_none(void **) {
     cleanup_subject struct subject s = decapsulation(1, ",'ciphertext':''");
-    assert_int_equal(s.request_count, 2);
+    assert_int_equal(s.decoded.request_count, 2);
     assert_agrees(&s, 1);
     assert_faults(kind, "{'privateKeyRef':{'name':'a'},'ciphertext':''}",
                   "spec.ciphertextRef: is required, unless spec.ciphertext is given");
@@ -182,21 +182,21 @@ static void inputs_have_a_normal_form(void **) {
     struct error e;
     struct secret *normal = nullptr;
     cleanup_subject struct subject s = decapsulation(1, "");
-    must(kind->normalize(s.spec, s.inputs, 0, &normal, &e), e);
+    must(kind->normalize(s.decoded.spec, s.inputs, 0, &normal, &e), e);
     assert_null(normal); // a private key of ours has one form
     assert_normal(&s, 1, secret_view(ciphertext_of(1)), secret_length(ciphertext_of(1)));
     subject_give(&s, 1, nullptr, "no ciphertext", 13);
-    must_fail(kind->normalize(s.spec, s.inputs, 1, &normal, &e), e, ERROR_INVALID_SPEC,
+    must_fail(kind->normalize(s.decoded.spec, s.inputs, 1, &normal, &e), e, ERROR_INVALID_SPEC,
               "spec.ciphertextRef: ");
     cleanup_subject struct subject other = decapsulation(1, ",'algorithm':'ML-KEM-512'");
-    must_fail(kind->normalize(other.spec, other.inputs, 1, &normal, &e), e, ERROR_INVALID_SPEC,
+    must_fail(kind->normalize(other.decoded.spec, other.inputs, 1, &normal, &e), e, ERROR_INVALID_SPEC,
               "spec.algorithm: ML-KEM-512 does not match spec.privateKeyRef");
     assert_null(normal);
 }
 
 static void it_asks_for_a_private_key_and_a_ciphertext(void **) {
     cleanup_subject struct subject s = decapsulation(1, "");
-    assert_int_equal(s.request_count, 2);
+    assert_int_equal(s.decoded.request_count, 2);
     assert_request(&s, 0, "privateKeyRef", "pair");
     assert_sources(&s, 0, "QuantumKEMKeyPair:private_key!");
     assert_request(&s, 1, "ciphertextRef", "other");

@@ -122,7 +122,7 @@ static void a_short_key_has_no_fingerprint(void **) {
 // In the order in which they are looked for.
 static void it_asks_for_a_shared_secret(void **) {
     cleanup_subject struct subject s = derivation("");
-    assert_int_equal(s.request_count, 1);
+    assert_int_equal(s.decoded.request_count, 1);
     assert_request(&s, 0, "sharedSecretRef", "shared");
     assert_sources(&s, 0,
                    "QuantumEncapsulateSecret:shared_secret! QuantumDecapsulateSecret:shared_secret! "
@@ -133,7 +133,7 @@ static void it_asks_for_a_shared_secret(void **) {
         char spec[100];
         snprintf(spec, sizeof(spec), "{'sharedSecretRef':{'name':'a','kind':'%s'}}", kinds[i]);
         cleanup_subject struct subject named = subject_read(kind, spec);
-        assert_string_equal(named.requests[0].reference.kind, kinds[i]);
+        assert_string_equal(named.decoded.requests[0].reference.kind, kinds[i]);
     }
     assert_good_spec(kind, "{'sharedSecretRef':{'name':'a','kind':'Secret','key':'k'}}");
 }

@@ -134,10 +134,10 @@ static void what_is_no_key_has_no_normal_form(void **) {
     struct secret *normal = nullptr;
     cleanup_subject struct subject s = encapsulation(1, "", nullptr);
     subject_give(&s, 0, nullptr, "no key", 6);
-    must_fail(kind->normalize(s.spec, s.inputs, 0, &normal, &e), e, ERROR_INVALID_SPEC,
+    must_fail(kind->normalize(s.decoded.spec, s.inputs, 0, &normal, &e), e, ERROR_INVALID_SPEC,
               "spec.publicKeyRef: ");
     cleanup_subject struct subject other = encapsulation(1, ",'algorithm':'ML-KEM-512'", "ML-KEM-768");
-    must_fail(kind->normalize(other.spec, other.inputs, 0, &normal, &e), e, ERROR_INVALID_SPEC,
+    must_fail(kind->normalize(other.decoded.spec, other.inputs, 0, &normal, &e), e, ERROR_INVALID_SPEC,
               "spec.algorithm: ML-KEM-512 does not match spec.publicKeyRef");
     assert_null(normal);
 }
@@ -187,15 +187,15 @@ static void the_status_does_not_carry_the_secret(void **) {
 
 static void it_asks_for_a_public_key(void **) {
     cleanup_subject struct subject s = encapsulation(1, "", nullptr);
-    assert_int_equal(s.request_count, 1);
+    assert_int_equal(s.decoded.request_count, 1);
     assert_request(&s, 0, "publicKeyRef", "peer");
     assert_sources(&s, 0, "QuantumKEMKeyPair:public_key! Secret: ConfigMap:");
     assert_null(kind->describe_parameters); // the reference may change without a change of the key
     cleanup_subject struct subject named =
         subject_read(kind, "{'publicKeyRef':{'name':'a','namespace':'b','kind':'ConfigMap','key':'c'}}");
-    assert_string_equal(named.requests[0].reference.namespace, "b");
-    assert_string_equal(named.requests[0].reference.kind, "ConfigMap");
-    assert_string_equal(named.requests[0].reference.key, "c");
+    assert_string_equal(named.decoded.requests[0].reference.namespace, "b");
+    assert_string_equal(named.decoded.requests[0].reference.kind, "ConfigMap");
+    assert_string_equal(named.decoded.requests[0].reference.key, "c");
 }
 
 static void faults_are_told(void **) {

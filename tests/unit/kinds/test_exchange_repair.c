@@ -207,13 +207,13 @@ static void format_made_for(const struct subject *sealed, const struct subject *
              status_text(sealed, "publicKeyDigest"), pair->report.digest);
 }
 
-static void format_changed(const struct subject *pair, char *message, size_t size) {
-    snprintf(
-        message, size,
-        "spec.privateKeyRef: the private key is another one than before, now that of the public key %s, "
-        "and nothing tells that the ciphertext was made for it. Nothing was made. Restore the private key; "
-        "or, to decapsulate with the new one, refer to a ciphertext that was made for it",
-        pair->report.digest);
+// has_output: there is one, of which at least the metadata can be read.
+static void format_changed(const struct subject *pair, bool has_output, char *message, size_t size) {
+    snprintf(message, size,
+             "spec.privateKeyRef: the private key is another one than before, now that of the public key %s, "
+             "and nothing tells that the ciphertext was made for it. %s. Restore the private key; "
+             "or, to decapsulate with the new one, refer to a ciphertext that was made for it",
+             pair->report.digest, has_output ? "What was made before stays" : "Nothing was made");
 }
 
 static void a_ciphertext_of_ours_is_opened_by_its_key_only(void **) {
@@ -307,7 +307,7 @@ static void a_foreign_ciphertext_stays_with_its_key(void **) {
             if (knowledge == NOBODY) {
                 subject_make(&s);
             } else {
-                format_changed(&other, message, sizeof(message));
+                format_changed(&other, s.context.previous_provenance != nullptr, message, sizeof(message));
                 assert_not_made(&s, message);
             }
             // Somebody has referred to another one, or to another ciphertext.

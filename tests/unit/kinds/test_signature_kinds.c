@@ -33,7 +33,7 @@ static void each_algorithm_has_its_pair(void **) {
         assert_string_equal(s.provenance.algorithm, names[i][1]);
         assert_int_equal(secret_length(entry_of(&s, "public_key")), algorithm->public_key_size);
         assert_int_equal(secret_length(entry_of(&s, "private_key")), algorithm->private_key_size);
-        assert_int_equal(pair_kind->is_slow(s.spec, s.inputs), algorithm->is_slow);
+        assert_int_equal(pair_kind->is_slow(s.decoded.spec, s.inputs), algorithm->is_slow);
     }
     cleanup_subject struct subject s = subject_read(pair_kind, "{}");
     subject_make(&s);
@@ -188,8 +188,8 @@ static void what_is_judged_is_named(void **) {
 static void the_entry_is_the_specs(void **) {
     cleanup_subject struct subject pair = pair_of("ML-DSA-44");
     cleanup_subject struct subject s = signing(&pair, ",'signatureKey':'my.sig'");
-    assert_string_equal(kind_entry(sign_kind, s.spec, 0), "my.sig");
-    assert_null(kind_entry(sign_kind, s.spec, 1));
+    assert_string_equal(kind_entry(sign_kind, s.decoded.spec, 0), "my.sig");
+    assert_null(kind_entry(sign_kind, s.decoded.spec, 1));
     subject_make(&s);
     (void)entry_of(&s, "my.sig");
     assert_null(secret_data_get(&s.data, "signature"));
@@ -198,9 +198,9 @@ static void the_entry_is_the_specs(void **) {
 static void slow_sets_are_announced(void **) {
     cleanup_subject struct subject pair = pair_of("ML-DSA-44");
     cleanup_subject struct subject s = signing(&pair, "");
-    assert_false(sign_kind->is_slow(s.spec, s.inputs));
+    assert_false(sign_kind->is_slow(s.decoded.spec, s.inputs));
     s.inputs[0].algorithm = "SLH-DSA-SHA2-256s";
-    assert_true(sign_kind->is_slow(s.spec, s.inputs));
+    assert_true(sign_kind->is_slow(s.decoded.spec, s.inputs));
 }
 
 static void parameters(void **) {
@@ -289,7 +289,7 @@ static void normal_forms(void **) {
     subject_give(&s, 2, nullptr, text.data, text.length);
     assert_normal(&s, 2, secret_view(signature), secret_length(signature));
     struct secret *none = nullptr;
-    must(verify_kind->normalize(s.spec, s.inputs, 1, &none, &e), e);
+    must(verify_kind->normalize(s.decoded.spec, s.inputs, 1, &none, &e), e);
     assert_null(none); // a message is as it is
 }
 
@@ -301,13 +301,13 @@ static void what_cannot_be_judged(void **) {
     subject_make(&signed_one);
     cleanup_subject struct subject s = verifying(&pair, &signed_one, "");
     subject_give(&s, 2, nullptr, "short", 5);
-    must_fail(verify_kind->normalize(s.spec, s.inputs, 2, &none, &e), e, ERROR_INVALID_SPEC,
+    must_fail(verify_kind->normalize(s.decoded.spec, s.inputs, 2, &none, &e), e, ERROR_INVALID_SPEC,
               "spec.signatureRef: a signature of ML-DSA-44 has 2420 bytes");
     subject_give(&s, 2, "ML-DSA-65", "short", 5);
-    must_fail(verify_kind->normalize(s.spec, s.inputs, 2, &none, &e), e, ERROR_INVALID_SPEC,
+    must_fail(verify_kind->normalize(s.decoded.spec, s.inputs, 2, &none, &e), e, ERROR_INVALID_SPEC,
               "spec.signatureRef is of ML-DSA-65, and spec.publicKeyRef of ML-DSA-44");
     subject_give(&s, 0, nullptr, "no key", 6);
-    must_fail(verify_kind->normalize(s.spec, s.inputs, 0, &none, &e), e, ERROR_INVALID_SPEC,
+    must_fail(verify_kind->normalize(s.decoded.spec, s.inputs, 0, &none, &e), e, ERROR_INVALID_SPEC,
               "spec.publicKeyRef: not a public key of any signature algorithm");
     assert_null(none);
 }

@@ -154,8 +154,8 @@ static void what_kinds_read_of_each_other_is_there(void **) {
     size_t looked_at = 0;
     for (const struct kind *const *row = kind_table; *row != nullptr; row++) {
         cleanup_subject struct subject s = subject_read(*row, specs[0]);
-        for (size_t i = 0; i < s.request_count; i++) {
-            for (const struct input_source *source = s.requests[i].sources; source->kind != nullptr;
+        for (size_t i = 0; i < s.decoded.request_count; i++) {
+            for (const struct input_source *source = s.decoded.requests[i].sources; source->kind != nullptr;
                  source++) {
                 if (source->data_key == nullptr) {
                     continue;

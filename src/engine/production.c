@@ -1,0 +1,327 @@
+#include "engine/production.h"
+
+#include "crypto/encoding.h"
+#include "json/write.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PARAMETERS_MAX_BYTES = 512 * 1024 };
+
+// ---- what it is made from
+
+static bool describe_inputs(const struct production *p, const struct provenance *known,
+                            struct provenance *provenance, struct error *e) {
+    provenance->input_count = p->decoded->request_count;
+    for (size_t i = 0; i < provenance->input_count; i++) {
+        struct provenance_input *input = &provenance->inputs[i];
+        *input = (struct provenance_input){.field = p->decoded->requests[i].field};
+        if (input_is_loaded(&p->inputs[i])) {
+            if (!input_digest(&p->inputs[i], input->digest, e)) {
+                return false;
+            }
+        } else if (known != nullptr) {
+            snprintf(input->digest, sizeof(input->digest), "%s", provenance_find_input(known, input->field));
+        }
+    }
+    return true;
+}
+
+bool production_describe(const struct production *p, const struct provenance *known,
+                         struct provenance *provenance, struct error *e) {
+    const struct kind *kind = p->decoded->kind;
+    provenance->parameters[0] = '\0';
+    if (!describe_inputs(p, known, provenance, e)) {
+        return false;
+    }
+    if (kind->describe_parameters == nullptr) {
+        return true;
+    }
+    cleanup_buffer struct buffer parameters = buffer_create(PARAMETERS_MAX_BYTES);
+    return kind->describe_parameters(p->decoded->spec, &parameters, e) &&
+           digest_format(buffer_text(&parameters), parameters.length, provenance->parameters, e);
+}
+
+// ---- examining
+
+// One entry, if the Secret has it. What is no base64 is none: *damage says so.
+static bool read_entry(yyjson_val *entries, const char *key, struct secret_data *data, struct error *damage,
+                       struct error *e) {
+    yyjson_val *value = yyjson_obj_get(entries, key);
+    struct secret *bytes;
+    struct error unreadable;
+    if (!yyjson_is_str(value)) {
+        return true;
+    }
+    if (base64_decode(yyjson_get_str(value), yyjson_get_len(value), ENCODING_ONE_LINE, &bytes, &unreadable)) {
+        return secret_data_add(data, key, bytes, e);
+    }
+    if (unreadable.class != ERROR_INVALID_SPEC) {
+        *e = unreadable;
+        return false;
+    }
+    *damage = unreadable;
+    (void)secret_data_damaged(key, damage);
+    return true;
+}
+
+static bool read_entries(struct production *p, yyjson_val *entries, struct error *damage, struct error *e) {
+    const struct kind *kind = p->decoded->kind;
+    secret_data_done(&p->data);
+    const char *key;
+    for (size_t i = 0; (key = kind_entry(kind, p->decoded->spec, i)) != nullptr; i++) {
+        if (!read_entry(entries, key, &p->data, damage, e)) {
+            return false;
+        }
+    }
+    return read_entry(entries, kind_metadata_entry(kind), &p->data, damage, e);
+}
+
+bool production_inspect(struct production *p, struct error *e) {
+    json_mut_free(p->report.status);
+    p->report = (struct report){0};
+    return json_create(&p->report.status, e) && kind_inspect(p->decoded->kind, p->decoded->spec, &p->data,
+                                                             &p->provenance, &p->context, &p->report, e);
+}
+
+// Whether what was read is as we would have left it.
+static bool verify(struct production *p, struct error *e) {
+    if (!provenance_check_entries(&p->provenance, &p->data, e) || !production_inspect(p, e)) {
+        return false;
+    }
+    if (p->report.fingerprint[0] != '\0' && strcmp(p->report.fingerprint, p->provenance.fingerprint) != 0) {
+        return error_set(e, ERROR_CRYPTO, "the Secret's fingerprint is %s, and its metadata says %s",
+                         p->report.fingerprint, p->provenance.fingerprint);
+    }
+    return true;
+}
+
+// Whether the status has recorded that the output was made for one of these inputs, a public key.
+static bool is_made_for_one(const struct production *p, const struct provenance *wanted) {
+    const char *recorded = p->context.record.public_key_digest;
+    for (size_t i = 0; i < wanted->input_count; i++) {
+        if (recorded[0] != '\0' && strcmp(wanted->inputs[i].digest, recorded) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// What differs between the inputs that the output was made from and wanted ones.
+static void note_change(struct production *p, const struct provenance *wanted) {
+    const char *changed = nullptr;
+    for (size_t i = 0; i < wanted->input_count; i++) {
+        const struct provenance_input *input = &wanted->inputs[i];
+        if (!provenance_same_digest(provenance_find_input(&p->provenance, input->field), input->digest)) {
+            changed = input->field;
+        }
+    }
+    if (changed == nullptr) {
+        snprintf(p->changed, sizeof(p->changed), "spec has changed");
+    } else {
+        snprintf(p->changed, sizeof(p->changed), "what spec.%s refers to has changed", changed);
+    }
+}
+
+// Whether the output was made from the inputs and the spec that there are now. If so, provenance becomes what
+// this version writes.
+static bool is_current(struct production *p, bool *ret_current, struct error *e) {
+    struct provenance wanted = {0};
+    if (!production_describe(p, &p->provenance, &wanted, e)) {
+        return false;
+    }
+    bool same_parameters = provenance_same_digest(wanted.parameters, p->provenance.parameters);
+    bool current = provenance_same_inputs(&wanted, &p->provenance) && same_parameters;
+    if (current) {
+        memcpy(p->provenance.inputs, wanted.inputs, sizeof(wanted.inputs));
+        memcpy(p->provenance.parameters, wanted.parameters, sizeof(wanted.parameters));
+    } else {
+        p->has_other_parameters = !same_parameters;
+        note_change(p, &wanted);
+        p->context.record.is_current = p->context.record.is_current || is_made_for_one(p, &wanted);
+    }
+    *ret_current = current;
+    return true;
+}
+
+static enum output_state found_damaged(struct error *damage, const struct error *found) {
+    if (damage->class == ERROR_NONE) {
+        *damage = *found;
+    }
+    return OUTPUT_DAMAGED;
+}
+
+// Whether the Secret holds the very output that the status has recorded.
+static bool is_recorded(struct production *p) {
+    const struct record *record = &p->context.record;
+    struct error ignored;
+    return record->fingerprint[0] != '\0' && production_inspect(p, &ignored) &&
+           strcmp(record->fingerprint, p->report.fingerprint) == 0 &&
+           (record->digest[0] == '\0' || strcmp(record->digest, p->report.digest) == 0);
+}
+
+// The metadata says that the output was made from something else: it goes. But where that cannot be, or where
+// the status knows better of just this output, it is the metadata that is wrong, and not to be believed.
+static enum output_state examine_other(struct production *p, struct error *damage) {
+    bool is_made_once = p->decoded->kind->is_made_once;
+    struct error wrong;
+    if (!is_made_once && !(p->context.record.is_current && is_recorded(p))) {
+        p->context.previous_is_current = false;
+        return OUTPUT_STALE;
+    }
+    p->context.previous_is_current = true;
+    p->has_provenance = is_made_once;
+    error_set(&wrong, ERROR_CRYPTO,
+              "the Secret's metadata says that it was made from another spec or other inputs");
+    return found_damaged(damage, &wrong);
+}
+
+bool production_examine(struct production *p, yyjson_val *entries, enum output_state *ret_state,
+                        struct error *ret_damage, struct error *e) {
+    const char *provenance_entry = kind_metadata_entry(p->decoded->kind);
+    struct error found = {0};
+    bool current = false;
+    *ret_damage = (struct error){0};
+    production_forget(p);
+    p->is_stored = true;
+    p->context.inputs = p->inputs;
+    p->context.previous_is_current = p->context.record.is_current;
+    if (!read_entries(p, entries, ret_damage, e)) {
+        return false;
+    }
+    p->has_provenance =
+        provenance_load(&p->data, provenance_entry, &p->provenance, &p->provenance_text, &found);
+    if (!p->has_provenance) {
+        *ret_state = found_damaged(ret_damage, &found);
+    } else if (!is_current(p, &current, e)) {
+        return false;
+    } else if (!current) {
+        *ret_state = examine_other(p, ret_damage);
+    } else {
+        p->context.previous_is_current = true;
+        bool good = verify(p, &found) && ret_damage->class == ERROR_NONE;
+        *ret_state = good ? OUTPUT_GOOD : found_damaged(ret_damage, &found);
+    }
+    if (*ret_state == OUTPUT_DAMAGED &&
+        (ret_damage->class == ERROR_NO_MEMORY || ret_damage->class == ERROR_INTERNAL)) {
+        *e = *ret_damage; // nothing is known to be wrong with it
+        return false;
+    }
+    return true;
+}
+
+// ---- making
+
+// kind_produce or kind_repair.
+typedef bool maker(const struct kind *kind, const void *spec, const struct input *inputs,
+                   const struct produce_context *context, struct secret_data *data,
+                   const char **ret_algorithm, struct error *e);
+
+// The standard that the output follows: the kind's, or its algorithm's own.
+static const char *standard_of(const struct kind *kind, const char *algorithm_name) {
+    if (kind->standard != nullptr) {
+        return kind->standard;
+    }
+    const struct algorithm *algorithm = algorithm_find(ALGORITHM_SIGNATURE, algorithm_name);
+    return algorithm == nullptr ? "" : algorithm->standard;
+}
+
+// What the output to be stored takes the place of, if it is another one than that.
+static void complete_replaced(const struct production *p, struct replaced *replaced) {
+    const struct kind *kind = p->decoded->kind;
+    const struct secret_data *previous = p->context.previous;
+    const char *gone = kind->precious;
+    if (replaced->reason[0] == '\0') {
+        return;
+    }
+    bool is_same =
+        replaced->fingerprint[0] != '\0' && strcmp(replaced->fingerprint, p->report.fingerprint) == 0;
+    if (!is_same && previous != nullptr && kind->find_gone != nullptr) {
+        gone = kind->find_gone(p->decoded->spec, previous, &p->data);
+    }
+    snprintf(replaced->gone, sizeof(replaced->gone), "%s", is_same || gone == nullptr ? "" : gone);
+}
+
+// Fills p->data with entries that are made by make, checked, and their metadata.
+static bool fill(struct production *p, maker *make, const struct provenance *kept, struct error *e) {
+    const struct kind *kind = p->decoded->kind;
+    struct provenance provenance = {.generator = "qubesec/" QUBESEC_VERSION, .replaced = p->replaced};
+    clock_format(p->context.now, provenance.created);
+    if (kept != nullptr) {
+        memcpy(provenance.created, kept->created, sizeof(provenance.created));
+    }
+    if (!make(kind, p->decoded->spec, p->inputs, &p->context, &p->data, &provenance.algorithm, e) ||
+        !production_describe(p, kept, &provenance, e)) {
+        return false;
+    }
+    provenance.standard = standard_of(kind, provenance.algorithm);
+    p->provenance = provenance;
+    if (!production_inspect(p, e)) {
+        e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_CRYPTO;
+        return error_wrap(e, "checking what was made");
+    }
+    memcpy(p->provenance.fingerprint, p->report.fingerprint, FINGERPRINT_SIZE);
+    complete_replaced(p, &p->provenance.replaced);
+    return provenance_store(&p->provenance, kind_metadata_entry(kind), &p->data, e);
+}
+
+// Replaces what p knows of the output by what make makes, which may keep some of what there was. When that
+// fails p knows what it knew.
+static bool remake(struct production *p, maker *make, bool is_repair, struct error *e) {
+    struct secret_data previous = p->data;
+    const struct provenance provenance = p->provenance;
+    p->data = (struct secret_data){0};
+    p->context.inputs = p->inputs;
+    p->context.previous = is_repair || p->is_stored ? &previous : nullptr;
+    p->context.previous_provenance = p->is_stored && p->has_provenance ? &provenance : nullptr;
+    bool done = fill(p, make, is_repair ? p->context.previous_provenance : nullptr, e);
+    p->context.previous = nullptr;
+    p->context.previous_provenance = nullptr;
+    if (!done) {
+        secret_data_done(&p->data);
+        p->data = previous;
+        p->provenance = provenance;
+        return false;
+    }
+    secret_data_done(&previous);
+    return true;
+}
+
+bool production_make(struct production *p, struct error *e) {
+    return remake(p, kind_produce, false, e);
+}
+
+bool production_repair(struct production *p, struct error *e) {
+    return remake(p, kind_repair, true, e);
+}
+
+bool production_evaluate(struct production *p, struct error *e) {
+    p->context.inputs = p->inputs;
+    json_mut_free(p->report.status);
+    p->report = (struct report){0};
+    return json_create(&p->report.status, e) &&
+           kind_evaluate(p->decoded->kind, p->decoded->spec, p->inputs, &p->context, &p->report,
+                         &p->provenance.algorithm, e);
+}
+
+bool production_rewrite_provenance(struct production *p, struct error *e) {
+    const char *entry = kind_metadata_entry(p->decoded->kind);
+    secret_data_remove(&p->data, entry);
+    return provenance_store(&p->provenance, entry, &p->data, e);
+}
+
+// ---- the end
+
+void production_forget(struct production *p) {
+    json_free(p->provenance_text);
+    p->provenance_text = nullptr;
+    p->is_stored = false;
+    p->has_provenance = false;
+    p->provenance = (struct provenance){0};
+}
+
+void production_done(struct production *p) {
+    secret_data_done(&p->data);
+    json_mut_free(p->report.status);
+    production_forget(p);
+}

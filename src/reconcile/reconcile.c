@@ -1,0 +1,53 @@
+#include "reconcile/reconcile.h"
+
+#include "base/buffer.h"
+
+#include <stdio.h>
+
+void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail) {
+    LOG(level, what, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
+        {"name", r->object->name}, {"reconcileID", r->id}, {"detail", detail});
+}
+
+void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
+                      const char *note) {
+    const struct event_content words = {warning, reason, action, note, r->id};
+    event_record(r->controller->recorder, r->resource, r->object, &words);
+}
+
+bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {
+    uint32_t wait_ms = renewal_wait_ms(renewal, r->controller->started, r->object->created, r->object->uid,
+                                       r->production.context.now);
+    bool expires = renewal->expires_at != 0;
+    *ret_wait_ms = expires ? wait_ms : 0;
+    return expires && wait_ms == 0;
+}
+
+bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
+                       yyjson_doc **ret_document, struct error *e) {
+    if (kube_client_call(r->controller->client, request, ret_document, e)) {
+        return true;
+    }
+    e->class = e->class == ERROR_FORBIDDEN ? ERROR_REFUSED : e->class;
+    return false;
+}
+
+bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *namespace,
+                   const char *name, const char *version, yyjson_doc **ret_document, struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    if (!kube_resource_path(resource, namespace, name, nullptr, &path, e) ||
+        (version != nullptr &&
+         !(buffer_append_text(&path, "?resourceVersion=", e) && kube_append_encoded(&path, version, e)))) {
+        return false;
+    }
+    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
+    return reconcile_request(r, &request, ret_document, e);
+}
+
+struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *namespace,
+                                   const char *name) {
+    char key[KUBE_KEY_SIZE];
+    struct store *store = watches_find_store(r->controller->watches, kind, namespace);
+    kube_format_key(namespace, name, key);
+    return store == nullptr ? nullptr : store_get(store, key);
+}
