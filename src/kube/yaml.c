@@ -17,8 +17,10 @@ struct level {
 struct reader {
     yaml_parser_t parser;
     yyjson_mut_doc *document;
-    struct level levels[JSON_DEPTH_MAX];
+    struct level levels[JSON_DEPTH_MAX + 1]; // one for the array that holds a stream's documents
     size_t depth;
+    size_t depth_max;
+    yaml_event_type_t last; // the event after which nothing is read
 };
 
 static bool fault(const yaml_event_t *event, const char *what, struct error *e) {
@@ -98,7 +100,7 @@ static bool open_collection(struct reader *reader, yyjson_mut_val *collection, c
     if (collection == nullptr) {
         return error_no_memory(e, "reading YAML");
     }
-    if (reader->depth == JSON_DEPTH_MAX) {
+    if (reader->depth == reader->depth_max) {
         return fault(event, "it is nested too deeply", e);
     }
     if (!place(reader, collection, event, e)) {
@@ -138,7 +140,7 @@ static bool next_event(struct reader *reader, bool *ret_end, struct error *e) {
         return error_set(e, ERROR_INVALID_SPEC, "YAML, line %zu: %s", reader->parser.problem_mark.line + 1,
                          reader->parser.problem == nullptr ? "it cannot be read" : reader->parser.problem);
     }
-    *ret_end = event.type == YAML_DOCUMENT_END_EVENT || event.type == YAML_STREAM_END_EVENT;
+    *ret_end = event.type == reader->last || event.type == YAML_STREAM_END_EVENT;
     bool taken = take_event(reader, &event, e);
     yaml_event_delete(&event);
     return taken;
@@ -154,19 +156,36 @@ static bool read_all(struct reader *reader, struct error *e) {
     return true;
 }
 
+static bool read_text(struct reader *reader, const char *text, size_t length, struct error *e) {
+    if (yaml_parser_initialize(&reader->parser) == 0) {
+        return error_no_memory(e, "reading YAML");
+    }
+    yaml_parser_set_input_string(&reader->parser, (const unsigned char *)text, length);
+    bool read = read_all(reader, e);
+    yaml_parser_delete(&reader->parser);
+    return read;
+}
+
 bool yaml_parse(const char *text, size_t length, yyjson_doc **ret_document, struct error *e) {
-    struct reader reader = {0};
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
     }
-    reader.document = document;
+    struct reader reader = {
+        .document = document, .depth_max = JSON_DEPTH_MAX, .last = YAML_DOCUMENT_END_EVENT};
     yyjson_mut_doc_set_root(document, yyjson_mut_null(document));
-    if (yaml_parser_initialize(&reader.parser) == 0) {
-        return error_no_memory(e, "reading YAML");
+    return read_text(&reader, text, length, e) && json_freeze(document, ret_document, e);
+}
+
+bool yaml_parse_stream(const char *text, size_t length, yyjson_doc **ret_array, struct error *e) {
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    if (!json_create(&document, e)) {
+        return false;
     }
-    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, length);
-    bool read = read_all(&reader, e);
-    yaml_parser_delete(&reader.parser);
-    return read && json_freeze(document, ret_document, e);
+    yyjson_mut_val *array = yyjson_mut_arr(document);
+    struct reader reader = {
+        .document = document, .depth_max = JSON_DEPTH_MAX + 1, .last = YAML_STREAM_END_EVENT};
+    yyjson_mut_doc_set_root(document, array);
+    reader.levels[reader.depth++] = (struct level){.collection = array};
+    return read_text(&reader, text, length, e) && json_freeze(document, ret_array, e);
 }

@@ -1,0 +1,130 @@
+#include "kube/yaml.h"
+
+#include "base/memory.h"
+#include "json/allocator.h"
+
+#include <string.h>
+
+enum { INDENT = 2 };
+
+static bool append_indent(struct buffer *text, size_t depth, struct error *e) {
+    return buffer_append_format(text, e, "%*s", (int)(depth * INDENT), "");
+}
+
+// Whether every reader of YAML takes the bare text for a text: no number, no word that is another type.
+static bool is_plain(const char *text, size_t length) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char others[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
+    static const char *const words[] = {"true", "false", "null", "yes", "no", "on",
+                                        "off",  "y",     "n",    "nan", "inf"};
+    if (length == 0 || strlen(text) != length || strchr(letters, text[0]) == nullptr ||
+        strspn(text, others) != length) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether it is lines that a literal block shows as they are, as PEM is.
+static bool is_block(const char *text, size_t length) {
+    if (length < 2 || strlen(text) != length || text[0] == ' ' || text[0] == '\n' ||
+        text[length - 1] != '\n' || text[length - 2] == '\n') {
+        return false;
+    }
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        bool is_shown = *at == '\n' || (*at >= 0x20 && *at < 0x7f);
+        if (!is_shown || (*at == ' ' && at[1] == '\n')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool append_block(const char *block, size_t depth, struct buffer *text, struct error *e) {
+    if (!buffer_append_text(text, "|\n", e)) {
+        return false;
+    }
+    while (*block != '\0') {
+        size_t length = strcspn(block, "\n");
+        if (!append_indent(text, length == 0 ? 0 : depth, e) || !buffer_append(text, block, length, e) ||
+            !buffer_append_text(text, "\n", e)) {
+            return false;
+        }
+        block += length + 1;
+    }
+    return true;
+}
+
+// What JSON has for it is YAML too.
+static bool append_json(yyjson_val *value, struct buffer *text, struct error *e) {
+    size_t length;
+    cleanup_text char *json =
+        yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, &json_allocator, &length, nullptr);
+    return json != nullptr ? buffer_append(text, json, length, e) : error_no_memory(e, "writing YAML");
+}
+
+static bool append_key(yyjson_val *key, struct buffer *text, struct error *e) {
+    bool plain = is_plain(yyjson_get_str(key), yyjson_get_len(key));
+    return (plain ? buffer_append_text(text, yyjson_get_str(key), e) : append_json(key, text, e)) &&
+           buffer_append_text(text, ":", e);
+}
+
+static bool is_filled(yyjson_val *value) {
+    return yyjson_arr_size(value) > 0 || yyjson_obj_size(value) > 0;
+}
+
+static bool append_scalar(yyjson_val *value, size_t depth, struct buffer *text, struct error *e) {
+    const char *own = yyjson_get_str(value);
+    if (own != nullptr && is_block(own, yyjson_get_len(value))) {
+        return append_block(own, depth, text, e);
+    }
+    bool plain = own != nullptr && is_plain(own, yyjson_get_len(value));
+    return (plain ? buffer_append_text(text, own, e) : append_json(value, text, e)) &&
+           buffer_append_text(text, "\n", e);
+}
+
+static bool append_collection(yyjson_val *value, size_t depth, bool is_in_line, struct buffer *text,
+                              struct error *e);
+
+// A value behind "key:" or "-".
+static bool append_value(yyjson_val *value, size_t depth, bool is_item, struct buffer *text,
+                         struct error *e) {
+    if (!is_filled(value)) {
+        return buffer_append_text(text, " ", e) && append_scalar(value, depth, text, e);
+    }
+    return buffer_append_text(text, is_item ? " " : "\n", e) &&
+           append_collection(value, depth, is_item, text, e);
+}
+
+// is_in_line: the first part stands behind "- ".
+static bool append_collection(yyjson_val *value, size_t depth, bool is_in_line, struct buffer *text,
+                              struct error *e) {
+    size_t index;
+    size_t count;
+    yyjson_val *key;
+    yyjson_val *item;
+    if (yyjson_is_arr(value)) {
+        yyjson_arr_foreach(value, index, count, item) {
+            if (!append_indent(text, is_in_line && index == 0 ? 0 : depth, e) ||
+                !buffer_append_text(text, "-", e) || !append_value(item, depth + 1, true, text, e)) {
+                return false;
+            }
+        }
+        return true;
+    }
+    yyjson_obj_foreach(value, index, count, key, item) {
+        if (!append_indent(text, is_in_line && index == 0 ? 0 : depth, e) || !append_key(key, text, e) ||
+            !append_value(item, depth + 1, false, text, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool yaml_write(yyjson_val *value, struct buffer *text, struct error *e) {
+    return is_filled(value) ? append_collection(value, 0, false, text, e) : append_scalar(value, 1, text, e);
+}
