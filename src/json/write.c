@@ -32,8 +32,7 @@ void json_mut_free(yyjson_mut_doc *document) {
     }
 }
 
-// Whether everything that was added to document is in it.
-static bool is_complete(const yyjson_mut_doc *document, struct error *e) {
+bool json_is_complete(const yyjson_mut_doc *document, struct error *e) {
     const bool *failed = document->alc.ctx;
     if (failed != nullptr && *failed) {
         return error_no_memory(e, "building JSON");
@@ -45,7 +44,7 @@ static bool is_complete(const yyjson_mut_doc *document, struct error *e) {
 }
 
 bool json_write(const yyjson_mut_doc *document, struct buffer *buffer, struct error *e) {
-    if (!is_complete(document, e)) {
+    if (!json_is_complete(document, e)) {
         return false;
     }
     size_t length;
@@ -61,7 +60,7 @@ bool json_write(const yyjson_mut_doc *document, struct buffer *buffer, struct er
 }
 
 bool json_freeze(const yyjson_mut_doc *document, yyjson_doc **ret_document, struct error *e) {
-    if (!is_complete(document, e)) {
+    if (!json_is_complete(document, e)) {
         return false;
     }
     yyjson_doc *frozen = yyjson_mut_val_imut_copy(document->root, &json_allocator);

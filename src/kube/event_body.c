@@ -138,9 +138,20 @@ static bool add_words(yyjson_mut_doc *document, yyjson_mut_val *root, const stru
            add_text(document, root, "action", body->action) && add_text(document, root, "note", body->note);
 }
 
-bool event_body_write(const struct event_body *body, const char *component, const char *instance,
-                      struct buffer *text, struct error *e) {
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+// Takes document, unless it is handed out.
+static bool hand_out(yyjson_mut_doc *document, bool is_built, yyjson_mut_doc **ret_document,
+                     struct error *e) {
+    if (!is_built) {
+        json_mut_free(document);
+        return error_no_memory(e, "an Event");
+    }
+    *ret_document = document;
+    return true;
+}
+
+bool event_body_create(const struct event_body *body, const char *component, const char *instance,
+                       yyjson_mut_doc **ret_document, struct error *e) {
+    yyjson_mut_doc *document;
     if (!json_create(&document, e)) {
         return false;
     }
@@ -152,14 +163,10 @@ bool event_body_write(const struct event_body *body, const char *component, cons
                  add_text(document, root, "reportingInstance", instance) &&
                  add_regarding(document, root, body) && add_words(document, root, body) &&
                  (body->count < 2 || add_series(document, body));
-    return built ? json_write(document, text, e) : error_no_memory(e, "an Event");
+    return hand_out(document, built, ret_document, e);
 }
 
-bool event_body_write_series(const struct event_body *body, struct buffer *text, struct error *e) {
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
-    if (!json_create(&document, e)) {
-        return false;
-    }
-    return add_series(document, body) ? json_write(document, text, e)
-                                      : error_no_memory(e, "an Event's series");
+bool event_body_create_series(const struct event_body *body, yyjson_mut_doc **ret_document, struct error *e) {
+    yyjson_mut_doc *document;
+    return json_create(&document, e) && hand_out(document, add_series(document, body), ret_document, e);
 }

@@ -225,9 +225,9 @@ static void conclude(struct reconcile *r, struct verdict *verdict) {
     }
 }
 
-bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
+bool reconcile_request(const struct reconcile *r, const struct api_request *request,
                        yyjson_doc **ret_document, struct error *e) {
-    if (kube_client_call(r->controller->client, request, ret_document, e)) {
+    if (api_call(r->controller->api, request, ret_document, e)) {
         return true;
     }
     e->class = e->class == ERROR_FORBIDDEN ? ERROR_REFUSED : e->class;
@@ -236,13 +236,11 @@ bool reconcile_request(const struct reconcile *r, const struct kube_request *req
 
 bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *namespace,
                    const char *name, const char *version, yyjson_doc **ret_document, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    if (!kube_resource_path(resource, namespace, name, nullptr, &path, e) ||
-        (version != nullptr &&
-         !(buffer_append_text(&path, "?resourceVersion=", e) && kube_append_encoded(&path, version, e)))) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
+    const struct api_request request = {.verb = API_GET,
+                                        .resource = resource,
+                                        .namespace = namespace,
+                                        .name = name,
+                                        .resource_version = version};
     return reconcile_request(r, &request, ret_document, e);
 }
 
