@@ -39,22 +39,17 @@ static char *make_name(const char *object_name) {
     return memory_copy_text(name);
 }
 
-static char *make_api_version(const struct kube_resource *resource) {
-    char text[NAME_MAX_LENGTH * 2];
-    bool core = resource->group[0] == '\0';
-    (void)snprintf(text, sizeof(text), "%s%s%s", resource->group, core ? "" : "/", resource->version);
-    return memory_copy_text(text);
-}
-
 bool event_body_fill(struct event_body *body, const struct kube_resource *resource,
                      const struct kube_object *object, const struct event_content *words) {
     bool cluster_scoped = object->namespace[0] == '\0';
+    char api_version[KUBE_API_VERSION_SIZE];
+    kube_format_api_version(resource, api_version);
     body->warning = words->warning;
     body->first_us = clock_wall_microseconds();
     body->last_us = body->first_us;
     body->namespace = memory_copy_text(cluster_scoped ? "default" : object->namespace);
     body->name = make_name(object->name);
-    body->api_version = make_api_version(resource);
+    body->api_version = memory_copy_text(api_version);
     body->kind = memory_copy_text(resource->kind);
     body->object_namespace = cluster_scoped ? nullptr : memory_copy_text(object->namespace);
     body->object_name = memory_copy_text(object->name);
