@@ -21,19 +21,27 @@ static const struct check {
     {"encryption", "Encryption of Secrets in etcd", check_encryption, false},
     {"objects", "Objects", check_objects, false},
 };
-enum { CHECK_COUNT = sizeof(checks) / sizeof(checks[0]), PATH_MAX_BYTES = 4096, BODY_MAX = 64 * 1024 };
+enum { CHECK_COUNT = sizeof(checks) / sizeof(checks[0]), PATH_MAX_BYTES = 4096 };
 
 // ---- what the checks use
 
+bool check_call(struct check_context *context, const struct api_request *request, yyjson_doc **ret_document,
+                struct error *e) {
+    struct api_request timed = *request;
+    timed.timeout_ms = context->options->timeout_ms;
+    return api_call(kube_client_api(context->client), &timed, ret_document, e);
+}
+
 bool check_get(struct check_context *context, const struct kube_resource *resource, const char *ns,
-               const char *name, const char *query, yyjson_doc **ret_document, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    if (!kube_resource_path(resource, ns, name, nullptr, &path, e) ||
-        (query != nullptr && !buffer_append_format(&path, e, "?%s", query))) {
-        return false;
-    }
-    struct kube_request request = {
-        .method = "GET", .path = buffer_text(&path), .timeout_ms = context->options->timeout_ms};
+               const char *name, yyjson_doc **ret_document, struct error *e) {
+    return api_get(kube_client_api(context->client), resource, ns, name, context->options->timeout_ms,
+                   ret_document, e);
+}
+
+bool check_get_path(struct check_context *context, const char *path, yyjson_doc **ret_document,
+                    struct error *e) {
+    const struct kube_request request = {
+        .method = "GET", .path = path, .timeout_ms = context->options->timeout_ms};
     return kube_client_call(context->client, &request, ret_document, e);
 }
 
@@ -63,20 +71,6 @@ bool check_get_text(struct check_context *context, const char *path, struct buff
     }
     return answered ? buffer_append(text, buffer_text(&response.body), response.body.length, e)
                     : error_wrap(e, "GET %s", path);
-}
-
-bool check_post(struct check_context *context, const char *path, const yyjson_mut_doc *body,
-                yyjson_doc **ret_document, struct error *e) {
-    cleanup_buffer struct buffer text = buffer_create(BODY_MAX);
-    if (!json_write(body, &text, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "POST",
-                                   .path = path,
-                                   .body = buffer_text(&text),
-                                   .body_length = text.length,
-                                   .timeout_ms = context->options->timeout_ms};
-    return kube_client_call(context->client, &request, ret_document, e);
 }
 
 void check_note_unseen(struct check_report *report, const char *subject, const struct error *e) {

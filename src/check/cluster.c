@@ -12,9 +12,7 @@ static bool read_version(struct check_context *context, yyjson_doc **ret_documen
         *e = context->config_error;
         return false;
     }
-    struct kube_request request = {
-        .method = "GET", .path = "/version", .timeout_ms = context->options->timeout_ms};
-    return kube_client_call(context->client, &request, ret_document, e);
+    return check_get_path(context, "/version", ret_document, e);
 }
 
 static void note_unreachable(struct check_context *context, struct check_report *report,
@@ -119,9 +117,7 @@ static bool discover(struct check_context *context, const struct kind *kind, con
                      struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
     char status[128];
-    struct kube_request request = {
-        .method = "GET", .path = "/apis/qubesec.io/v1", .timeout_ms = context->options->timeout_ms};
-    if (!kube_client_call(context->client, &request, &document, e) && e->class != ERROR_NOT_FOUND) {
+    if (!check_get_path(context, "/apis/qubesec.io/v1", &document, e) && e->class != ERROR_NOT_FOUND) {
         return false;
     }
     yyjson_val *resources = yyjson_obj_get(yyjson_doc_get_root(document), "resources");
@@ -138,7 +134,7 @@ static bool discover(struct check_context *context, const struct kind *kind, con
 static bool examine(struct check_context *context, const struct kind *kind, const char *name,
                     const char **ret_fault, struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
-    if (check_get(context, &definitions, nullptr, name, nullptr, &document, e)) {
+    if (check_get(context, &definitions, nullptr, name, &document, e)) {
         *ret_fault = find_fault(yyjson_doc_get_root(document));
         return true;
     }

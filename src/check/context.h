@@ -4,7 +4,6 @@
 
 #include "check/check.h"
 #include "kube/client.h"
-#include "json/write.h"
 
 #include <pthread.h>
 
@@ -34,20 +33,21 @@ check_function check_leader;
 check_function check_encryption;
 check_function check_objects;
 
-// GET of one object, or of a collection (name NULL) with a query (NULL: none) of unreserved characters.
-// *ret_document is owned. Errors: as kube_client_call.
+// Sends request as api_call does, with the timeout of the options in the place of its own.
+[[nodiscard]] bool check_call(struct check_context *context, const struct api_request *request,
+                              yyjson_doc **ret_document, struct error *e);
+
+// The same for one object as it is now.
 [[nodiscard]] bool check_get(struct check_context *context, const struct kube_resource *resource,
-                             const char *ns, const char *name, const char *query, yyjson_doc **ret_document,
-                             struct error *e);
+                             const char *ns, const char *name, yyjson_doc **ret_document, struct error *e);
+
+// GET of a path that is no resource's. *ret_document is owned. Errors: as kube_client_call.
+[[nodiscard]] bool check_get_path(struct check_context *context, const char *path, yyjson_doc **ret_document,
+                                  struct error *e);
 
 // GET of a path that answers with text, which is appended to text. Errors: as kube_client_call.
 [[nodiscard]] bool check_get_text(struct check_context *context, const char *path, struct buffer *text,
                                   struct error *e);
-
-// POST of body to path. *ret_document is owned; ret_document NULL: the answer is not wanted. Errors: as
-// kube_client_call.
-[[nodiscard]] bool check_post(struct check_context *context, const char *path, const yyjson_mut_doc *body,
-                              yyjson_doc **ret_document, struct error *e);
 
 // Notes that subject could not be looked at because of e: a warning where the caller has no right to see it,
 // else a failure.

@@ -29,8 +29,13 @@ static void look_at_pods(struct check_context *context, struct check_encryption_
                          struct buffer *reasons) {
     cleanup_json yyjson_doc *document = nullptr;
     struct error e;
-    if (!check_get(context, &pods, "kube-system", nullptr, "labelSelector=component%3Dkube-apiserver",
-                   &document, &e)) {
+    const struct api_request request = {
+        .verb = API_LIST,
+        .resource = &pods,
+        .namespace = "kube-system",
+        .label_selector = "component=kube-apiserver",
+    };
+    if (!check_call(context, &request, &document, &e)) {
         add_reason(reasons, e.message);
         return;
     }

@@ -49,10 +49,16 @@ static bool search(struct check_context *context, const struct kind *kind, const
     struct kube_resource resource = {"qubesec.io", "v1", kind->kind, kind->plural};
     for (size_t i = 0; i < SEARCH_COUNT; i++) {
         cleanup_json yyjson_doc *document = nullptr;
-        char query[128];
-        snprintf(query, sizeof(query), "fieldSelector=status.status%%3D%s&limit=%d", searches[i].status,
-                 PAGE_SIZE);
-        if (!check_get(context, &resource, ns, nullptr, query, &document, e) ||
+        char selector[64];
+        snprintf(selector, sizeof(selector), "status.status=%s", searches[i].status);
+        const struct api_request request = {
+            .verb = API_LIST,
+            .resource = &resource,
+            .namespace = ns,
+            .field_selector = selector,
+            .limit = PAGE_SIZE,
+        };
+        if (!check_call(context, &request, &document, e) ||
             !describe(yyjson_doc_get_root(document), searches[i].label, line, e)) {
             return false;
         }

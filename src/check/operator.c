@@ -45,25 +45,21 @@ static void evaluate_replicas(struct check_context *context, struct check_report
     }
 }
 
-// Appends the Deployment's matchLabels as a query. Values of labels need no escaping.
-static bool append_selector(yyjson_val *deployment, struct buffer *query, struct error *e) {
+// Appends the Deployment's matchLabels as a selector.
+static bool append_selector(yyjson_val *deployment, struct buffer *selector, struct error *e) {
     yyjson_val *labels = json_find(deployment, "spec", "selector", "matchLabels", nullptr);
-    const char *separator = "labelSelector=";
+    const char *separator = "";
     size_t index;
     size_t count;
     yyjson_val *key;
     yyjson_val *value;
     yyjson_obj_foreach(labels, index, count, key, value) {
         const char *text = json_text(value);
-        const char *slash = strchr(yyjson_get_str(key), '/');
-        int prefix = slash == nullptr ? 0 : (int)(slash - yyjson_get_str(key));
-        if (!buffer_append_format(query, e, "%s%.*s%s%s%%3D%s", separator, prefix, yyjson_get_str(key),
-                                  slash == nullptr ? "" : "%2F",
-                                  slash == nullptr ? yyjson_get_str(key) : slash + 1,
+        if (!buffer_append_format(selector, e, "%s%s=%s", separator, yyjson_get_str(key),
                                   text == nullptr ? "" : text)) {
             return false;
         }
-        separator = "%2C";
+        separator = ",";
     }
     return true;
 }
@@ -84,11 +80,14 @@ static int64_t count_restarts(yyjson_val *pod, const char **ret_reason) {
 }
 
 static void check_pods(struct check_context *context, struct check_report *report, yyjson_val *deployment) {
-    cleanup_buffer struct buffer query = buffer_create(4096);
+    cleanup_buffer struct buffer selector = buffer_create(4096);
     cleanup_json yyjson_doc *document = nullptr;
+    struct api_request request = {
+        .verb = API_LIST, .resource = &pods, .namespace = context->options->namespace};
     struct error e;
-    if (!append_selector(deployment, &query, &e) || !check_get(context, &pods, context->options->namespace,
-                                                               nullptr, buffer_text(&query), &document, &e)) {
+    bool has_selector = append_selector(deployment, &selector, &e);
+    request.label_selector = buffer_text(&selector);
+    if (!has_selector || !check_call(context, &request, &document, &e)) {
         check_note_unseen(report, "Pods", &e);
         return;
     }
@@ -117,7 +116,7 @@ void check_deployment(struct check_context *context, struct check_report *report
     cleanup_json yyjson_doc *document = nullptr;
     struct error e;
     const char *ns = context->options->namespace;
-    if (check_get(context, &deployments, ns, operator_name, nullptr, &document, &e)) {
+    if (check_get(context, &deployments, ns, operator_name, &document, &e)) {
         evaluate_replicas(context, report, yyjson_doc_get_root(document));
         check_pods(context, report, yyjson_doc_get_root(document));
     } else if (e.class == ERROR_NOT_FOUND) {
@@ -150,8 +149,8 @@ static bool watch_lease(struct check_context *context, yyjson_val *first, yyjson
     for (;;) {
         yyjson_doc *next = nullptr;
         nanosleep(&pause, nullptr);
-        if (!check_get(context, &kube_leases, context->options->namespace, context->options->lease, nullptr,
-                       &next, e)) {
+        if (!check_get(context, &kube_leases, context->options->namespace, context->options->lease, &next,
+                       e)) {
             return false;
         }
         yyjson_val *now = yyjson_obj_get(yyjson_doc_get_root(next), "spec");
@@ -193,7 +192,7 @@ void check_leader(struct check_context *context, struct check_report *report) {
     const char *ns = context->options->namespace;
     const char *lease = context->options->lease;
     bool changed;
-    if (check_get(context, &kube_leases, ns, lease, nullptr, &first, &e) &&
+    if (check_get(context, &kube_leases, ns, lease, &first, &e) &&
         watch_lease(context, yyjson_doc_get_root(first), &next, &changed, &e)) {
         evaluate_lease(context, report, yyjson_doc_get_root(next), changed);
     } else if (e.class == ERROR_NOT_FOUND) {

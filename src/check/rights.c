@@ -118,7 +118,7 @@ struct question {
     const char *name;      // NULL: any
 };
 
-enum { QUESTION_SIZE = 512, PATH_MAX_BYTES = 512 };
+enum { QUESTION_SIZE = 512 };
 
 // As kubectl auth can-i has it, with the place behind it.
 static void describe_question(const struct question *question, char ret_text[QUESTION_SIZE]) {
@@ -152,34 +152,33 @@ static void add_identity(const struct inquiry *inquiry, yyjson_mut_doc *document
     }
 }
 
-// Where to post a review about a question, and of what kind it is.
-static bool find_review(const struct inquiry *inquiry, const struct question *question, const char **ret_kind,
-                        struct buffer *path, struct error *e) {
-    if (inquiry->about == ABOUT_ALL_TENANTS) {
-        *ret_kind = kube_access_reviews.kind;
-        return kube_resource_path(&kube_access_reviews, question->namespace, nullptr, nullptr, path, e);
-    }
-    bool self = inquiry->about == ABOUT_ONESELF;
-    *ret_kind = self ? "SelfSubjectAccessReview" : "SubjectAccessReview";
-    return buffer_append_format(path, e, "/apis/authorization.k8s.io/v1/%s",
-                                self ? "selfsubjectaccessreviews" : "subjectaccessreviews");
+// What asks about whom.
+static const struct kube_resource *find_review(enum about about) {
+    static const struct kube_resource about_operator = {"authorization.k8s.io", "v1", "SubjectAccessReview",
+                                                        "subjectaccessreviews"};
+    static const struct kube_resource about_oneself = {"authorization.k8s.io", "v1",
+                                                       "SelfSubjectAccessReview", "selfsubjectaccessreviews"};
+    static const struct kube_resource *const reviews[] = {[ABOUT_OPERATOR] = &about_operator,
+                                                          [ABOUT_ONESELF] = &about_oneself,
+                                                          [ABOUT_ALL_TENANTS] = &kube_access_reviews};
+    return reviews[about];
 }
 
 static bool ask(const struct inquiry *inquiry, const struct question *question, bool *ret_granted,
                 struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     cleanup_json yyjson_doc *answer = nullptr;
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    const char *kind;
-    if (!json_create(&document, e) || !find_review(inquiry, question, &kind, &path, e)) {
+    const struct kube_resource *review = find_review(inquiry->about);
+    const char *home = inquiry->about == ABOUT_ALL_TENANTS ? question->namespace : nullptr;
+    if (!json_create(&document, e)) {
         return false;
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     yyjson_mut_obj_add_str(document, root, "apiVersion", "authorization.k8s.io/v1");
-    yyjson_mut_obj_add_str(document, root, "kind", kind);
-    if (inquiry->about == ABOUT_ALL_TENANTS) {
+    yyjson_mut_obj_add_str(document, root, "kind", review->kind);
+    if (home != nullptr) {
         yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
-        yyjson_mut_obj_add_str(document, metadata, "namespace", question->namespace);
+        yyjson_mut_obj_add_str(document, metadata, "namespace", home);
     }
     yyjson_mut_val *spec = yyjson_mut_obj_add_obj(document, root, "spec");
     yyjson_mut_val *attributes = yyjson_mut_obj_add_obj(document, spec, "resourceAttributes");
@@ -190,7 +189,9 @@ static bool ask(const struct inquiry *inquiry, const struct question *question, 
     add_optional(document, attributes, "namespace", question->namespace);
     add_optional(document, attributes, "name", question->name);
     add_identity(inquiry, document, spec);
-    if (!check_post(inquiry->context, buffer_text(&path), document, &answer, e)) {
+    const struct api_request request = {
+        .verb = API_CREATE, .resource = review, .namespace = home, .body = document};
+    if (!check_call(inquiry->context, &request, &answer, e)) {
         return false;
     }
     *ret_granted = yyjson_get_bool(json_find(yyjson_doc_get_root(answer), "status", "allowed", nullptr));
@@ -345,14 +346,17 @@ static bool check_rows(const struct inquiry *inquiry, const struct right *rights
 // ---- who asks
 
 static bool find_user(struct check_context *context, yyjson_doc **ret_answer, struct error *e) {
+    static const struct kube_resource review = {"authentication.k8s.io", "v1", "SelfSubjectReview",
+                                                "selfsubjectreviews"};
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     yyjson_mut_obj_add_str(document, root, "apiVersion", "authentication.k8s.io/v1");
-    yyjson_mut_obj_add_str(document, root, "kind", "SelfSubjectReview");
-    return check_post(context, "/apis/authentication.k8s.io/v1/selfsubjectreviews", document, ret_answer, e);
+    yyjson_mut_obj_add_str(document, root, "kind", review.kind);
+    const struct api_request request = {.verb = API_CREATE, .resource = &review, .body = document};
+    return check_call(context, &request, ret_answer, e);
 }
 
 void check_rights(struct check_context *context, struct check_report *report) {

@@ -116,8 +116,7 @@ static void check_leaf(struct check_context *context, struct check_report *repor
     cleanup_json yyjson_doc *document = nullptr;
     struct error e;
     const struct check_options *options = context->options;
-    if (check_get(context, &kube_secrets, options->namespace, options->webhook_secret, nullptr, &document,
-                  &e)) {
+    if (check_get(context, &kube_secrets, options->namespace, options->webhook_secret, &document, &e)) {
         evaluate_leaf(report, yyjson_doc_get_root(document), bundle);
     } else if (e.class == ERROR_NOT_FOUND) {
         check_note(report, CHECK_WARN, "certificate", "there is no Secret %s/%s", options->namespace,
@@ -135,22 +134,26 @@ static void check_leaf(struct check_context *context, struct check_report *repor
 static bool create(struct check_context *context, const char *spec, struct error *e) {
     static const struct kube_resource certificates = {"qubesec.io", "v1", "QuantumCertificate",
                                                       "quantumcertificates"};
-    cleanup_buffer struct buffer path = buffer_create(1024);
-    cleanup_buffer struct buffer body = buffer_create(1024);
-    if (!kube_resource_path(&certificates, context->options->probe_namespace, nullptr, nullptr, &path, e) ||
-        !buffer_append_text(&path, "?dryRun=All", e) ||
-        !buffer_append_format(&body, e,
-                              "{\"apiVersion\":\"qubesec.io/v1\",\"kind\":\"%s\",\"metadata\":{"
-                              "\"generateName\":\"qubesec-check-\"},\"spec\":%s}",
-                              certificates.kind, spec)) {
+    cleanup_json yyjson_doc *parsed = nullptr;
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    if (!json_parse(spec, strlen(spec), &parsed, e) || !json_create(&document, e)) {
         return false;
     }
-    struct kube_request request = {.method = "POST",
-                                   .path = buffer_text(&path),
-                                   .body = buffer_text(&body),
-                                   .body_length = body.length,
-                                   .timeout_ms = context->options->timeout_ms};
-    return kube_client_call(context->client, &request, nullptr, e);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
+    (void)yyjson_mut_obj_add_str(document, root, "apiVersion", "qubesec.io/v1");
+    (void)yyjson_mut_obj_add_str(document, root, "kind", certificates.kind);
+    yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
+    (void)yyjson_mut_obj_add_str(document, metadata, "generateName", "qubesec-check-");
+    (void)yyjson_mut_obj_add_val(document, root, "spec",
+                                 yyjson_val_mut_copy(document, yyjson_doc_get_root(parsed)));
+    const struct api_request request = {
+        .verb = API_CREATE,
+        .resource = &certificates,
+        .namespace = context->options->probe_namespace,
+        .body = document,
+        .dry_run = true,
+    };
+    return check_call(context, &request, nullptr, e);
 }
 
 static void note_refusal(struct check_report *report, const char *subject, enum check_refusal refusal,
@@ -229,7 +232,7 @@ void check_webhook(struct check_context *context, struct check_report *report) {
     cleanup_certificate_chain struct certificate_chain bundle = {0};
     struct error e;
     const char *name = context->options->webhook_configuration;
-    if (!check_get(context, &kube_validating_webhooks, nullptr, name, nullptr, &document, &e)) {
+    if (!check_get(context, &kube_validating_webhooks, nullptr, name, &document, &e)) {
         if (e.class == ERROR_NOT_FOUND) {
             check_note(
                 report, CHECK_WARN, "configuration",

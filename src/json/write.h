@@ -17,8 +17,7 @@
 // Takes document, which json_create made; NULL is allowed.
 void json_mut_free(yyjson_mut_doc *document);
 
-// Whether everything that was added to document is in it. Errors: NO_MEMORY (it was out meanwhile), INTERNAL
-// (no root).
+// Whether all that was added to document is in it. Errors: NO_MEMORY (it is not), INTERNAL (no root).
 [[nodiscard]] bool json_is_complete(const yyjson_mut_doc *document, struct error *e);
 
 // Appends document as compact text to buffer, which is left as it was when this fails. Errors: NO_MEMORY

@@ -3,13 +3,12 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/memory.h"
-#include "json/write.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ANSWERS_MAX = 4096, TEXT_MAX = 2048, BODY_MAX = 8192 };
+enum { ANSWERS_MAX = 4096, TEXT_MAX = 2048 };
 
 struct answer {
     bool allowed;
@@ -17,13 +16,12 @@ struct answer {
 };
 
 struct access_reviewer {
-    struct kube_client *client;
+    struct api api;
     pthread_mutex_t lock; // guards all below
     struct map *answers;  // of questions as texts; owns struct answer
 };
 
-bool access_reviewer_create(struct kube_client *client, struct access_reviewer **ret_access,
-                            struct error *e) {
+bool access_reviewer_create(struct api api, struct access_reviewer **ret_access, struct error *e) {
     struct access_reviewer *access = memory_allocate_zeroed(1, sizeof(*access));
     struct map *answers = map_create(memory_free);
     if (access == nullptr || answers == nullptr) {
@@ -31,7 +29,7 @@ bool access_reviewer_create(struct kube_client *client, struct access_reviewer *
         map_free(answers);
         return error_no_memory(e, "access reviews");
     }
-    *access = (struct access_reviewer){.client = client, .answers = answers};
+    *access = (struct access_reviewer){.api = api, .answers = answers};
     pthread_mutex_init(&access->lock, nullptr);
     *ret_access = access;
     return true;
@@ -94,12 +92,9 @@ static void remember(struct access_reviewer *access, const char *key, bool allow
 
 // ---- asking
 
-static bool write_review(const struct access_review_spec *question, struct buffer *body, struct error *e) {
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+// The document borrows the question's texts.
+static void fill_review(const struct access_review_spec *question, yyjson_mut_doc *document) {
     char text[TEXT_MAX];
-    if (!json_create(&document, e)) {
-        return false;
-    }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     (void)yyjson_mut_obj_add_str(document, root, "apiVersion", "authorization.k8s.io/v1");
     (void)yyjson_mut_obj_add_str(document, root, "kind", kube_access_reviews.kind);
@@ -122,22 +117,18 @@ static bool write_review(const struct access_review_spec *question, struct buffe
     (void)yyjson_mut_obj_add_str(document, attributes, "version", question->resource->version);
     (void)yyjson_mut_obj_add_str(document, attributes, "resource", question->resource->plural);
     (void)yyjson_mut_obj_add_str(document, attributes, "name", question->name);
-    return json_write(document, body, e);
 }
 
 // Anything but a clear yes is a no.
 static bool ask(struct access_reviewer *access, const struct access_review_spec *question, bool *ret_allowed,
                 struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(TEXT_MAX);
-    cleanup_buffer struct buffer body = buffer_create(BODY_MAX);
+    cleanup_json_mut yyjson_mut_doc *review = nullptr;
     cleanup_json yyjson_doc *answer = nullptr;
-    if (!kube_resource_path(&kube_access_reviews, question->namespace, nullptr, nullptr, &path, e) ||
-        !write_review(question, &body, e)) {
+    if (!json_create(&review, e)) {
         return false;
     }
-    struct kube_request request = {
-        .method = "POST", .path = buffer_text(&path), .body = buffer_text(&body), .body_length = body.length};
-    if (!kube_client_call(access->client, &request, &answer, e)) {
+    fill_review(question, review);
+    if (!api_create(access->api, &kube_access_reviews, question->namespace, review, 0, &answer, e)) {
         return error_wrap(e, "asking whether ServiceAccount %s/%s may %s %s %s/%s",
                           question->service_account_namespace, question->service_account, question->verb,
                           question->resource->plural, question->namespace, question->name);

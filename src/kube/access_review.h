@@ -3,15 +3,15 @@
 // operator can do with rights in that namespace. An answer is kept for ACCESS_KEPT_MS.
 #pragma once
 
-#include "kube/client.h"
+#include "kube/api.h"
 
 struct access_reviewer;
 
 enum { ACCESS_KEPT_MS = 10000 };
 
-// client is borrowed until access_reviewer_free. *ret_access is owned; safe to use from many threads. Errors:
-// NO_MEMORY.
-[[nodiscard]] bool access_reviewer_create(struct kube_client *client, struct access_reviewer **ret_access,
+// What is behind api is borrowed until access_reviewer_free. *ret_access is owned; safe to use from many
+// threads if api is. Errors: NO_MEMORY.
+[[nodiscard]] bool access_reviewer_create(struct api api, struct access_reviewer **ret_access,
                                           struct error *e);
 void access_reviewer_free(struct access_reviewer *access); // takes access; NULL is allowed
 
@@ -25,6 +25,6 @@ struct access_review_spec {
 };
 
 // Whether the ServiceAccount may do that with the object. Blocks; not on the loop thread. Errors: those of
-// kube_client_call.
+// api_call.
 [[nodiscard]] bool access_review(struct access_reviewer *access, const struct access_review_spec *question,
                                  bool *ret_allowed, struct error *e);

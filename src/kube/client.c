@@ -297,6 +297,50 @@ bool kube_client_call(struct kube_client *client, const struct kube_request *req
     return done || error_wrap(e, "%s %.500s", request->method, request->path);
 }
 
+// ---- the API's verbs
+
+static const char *content_type_of(enum api_verb verb) {
+    switch (verb) {
+    case API_PATCH:
+        return KUBE_MERGE_PATCH;
+    case API_APPLY:
+        return KUBE_APPLY_PATCH;
+    default:
+        return nullptr;
+    }
+}
+
+static const char *accept_of(const struct api_request *request) {
+    if (!request->metadata_only) {
+        return nullptr;
+    }
+    return request->verb == API_LIST ? KUBE_METADATA_LIST_ONLY : KUBE_METADATA_ONLY;
+}
+
+static bool call_verb(void *client, const struct api_request *request, yyjson_doc **ret_document,
+                      struct error *e) {
+    cleanup_buffer struct buffer path = buffer_create(API_PATH_MAX);
+    cleanup_buffer struct buffer body = buffer_create(API_BODY_MAX);
+    bool has_body = request->body != nullptr;
+    if (!api_append_path(request, &path, e) || (has_body && !json_write(request->body, &body, e))) {
+        return false;
+    }
+    struct kube_request http = {
+        .method = api_method(request->verb),
+        .path = buffer_text(&path),
+        .content_type = content_type_of(request->verb),
+        .accept = accept_of(request),
+        .body = has_body ? buffer_text(&body) : nullptr,
+        .body_length = body.length,
+        .timeout_ms = request->timeout_ms,
+    };
+    return kube_client_call(client, &http, ret_document, e);
+}
+
+struct api kube_client_api(struct kube_client *client) {
+    return (struct api){.context = client, .call = call_verb};
+}
+
 // ---- streams
 
 bool kube_client_stream(struct kube_client *client, const char *path, const char *accept, uint32_t timeout_ms,

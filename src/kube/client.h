@@ -1,9 +1,8 @@
 // Requests to the API server: JSON in, JSON out, HTTP statuses turned into error classes.
 #pragma once
 
+#include "kube/api.h"
 #include "kube/config.h"
-#include "kube/resource.h"
-#include "json/read.h"
 
 #define KUBE_METADATA_ONLY "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 #define KUBE_METADATA_LIST_ONLY "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -32,9 +31,14 @@ void kube_client_interrupt(struct kube_client *client);
 // first call.
 void kube_client_set_fence(struct kube_client *client, bool (*may_write)(void *context), void *context);
 
+// The API server behind client, which is borrowed as long as the api is used. Calls are as
+// kube_client_call's.
+struct api kube_client_api(struct kube_client *client);
+
+// A request that is no verb on a resource, such as GET /version; all others go through kube_client_api.
 struct kube_request {
     const char *method;
-    const char *path;         // from kube_resource_path, with a query if there is one
+    const char *path;         // with a query if there is one
     const char *content_type; // NULL: application/json
     const char *accept;       // NULL: application/json
     const char *body;         // NULL: none

@@ -39,22 +39,17 @@ static char *make_name(const char *object_name) {
     return memory_copy_text(name);
 }
 
-static char *make_api_version(const struct kube_resource *resource) {
-    char text[NAME_MAX_LENGTH * 2];
-    bool core = resource->group[0] == '\0';
-    (void)snprintf(text, sizeof(text), "%s%s%s", resource->group, core ? "" : "/", resource->version);
-    return memory_copy_text(text);
-}
-
 bool event_body_fill(struct event_body *body, const struct kube_resource *resource,
                      const struct kube_object *object, const struct event_content *words) {
     bool cluster_scoped = object->namespace[0] == '\0';
+    char api_version[KUBE_API_VERSION_SIZE];
+    kube_format_api_version(resource, api_version);
     body->warning = words->warning;
     body->first_us = clock_wall_microseconds();
     body->last_us = body->first_us;
     body->namespace = memory_copy_text(cluster_scoped ? "default" : object->namespace);
     body->name = make_name(object->name);
-    body->api_version = make_api_version(resource);
+    body->api_version = memory_copy_text(api_version);
     body->kind = memory_copy_text(resource->kind);
     body->object_namespace = cluster_scoped ? nullptr : memory_copy_text(object->namespace);
     body->object_name = memory_copy_text(object->name);
@@ -138,9 +133,20 @@ static bool add_words(yyjson_mut_doc *document, yyjson_mut_val *root, const stru
            add_text(document, root, "action", body->action) && add_text(document, root, "note", body->note);
 }
 
-bool event_body_write(const struct event_body *body, const char *component, const char *instance,
-                      struct buffer *text, struct error *e) {
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+// Takes document, unless it is handed out.
+static bool hand_out(yyjson_mut_doc *document, bool is_built, yyjson_mut_doc **ret_document,
+                     struct error *e) {
+    if (!is_built) {
+        json_mut_free(document);
+        return error_no_memory(e, "an Event");
+    }
+    *ret_document = document;
+    return true;
+}
+
+bool event_body_create(const struct event_body *body, const char *component, const char *instance,
+                       yyjson_mut_doc **ret_document, struct error *e) {
+    yyjson_mut_doc *document;
     if (!json_create(&document, e)) {
         return false;
     }
@@ -152,14 +158,10 @@ bool event_body_write(const struct event_body *body, const char *component, cons
                  add_text(document, root, "reportingInstance", instance) &&
                  add_regarding(document, root, body) && add_words(document, root, body) &&
                  (body->count < 2 || add_series(document, body));
-    return built ? json_write(document, text, e) : error_no_memory(e, "an Event");
+    return hand_out(document, built, ret_document, e);
 }
 
-bool event_body_write_series(const struct event_body *body, struct buffer *text, struct error *e) {
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
-    if (!json_create(&document, e)) {
-        return false;
-    }
-    return add_series(document, body) ? json_write(document, text, e)
-                                      : error_no_memory(e, "an Event's series");
+bool event_body_create_series(const struct event_body *body, yyjson_mut_doc **ret_document, struct error *e) {
+    yyjson_mut_doc *document;
+    return json_create(&document, e) && hand_out(document, add_series(document, body), ret_document, e);
 }

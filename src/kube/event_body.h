@@ -1,9 +1,9 @@
 // How an Event is written (events.k8s.io/v1).
 #pragma once
 
-#include "base/buffer.h"
 #include "kube/object.h"
 #include "kube/resource.h"
+#include "json/write.h"
 
 enum { EVENT_NOTE_MAX = 1024, EVENT_INSTANCE_MAX = 128 }; // bytes, as the API server has it
 
@@ -45,10 +45,11 @@ size_t event_text_cut(const char *text, size_t max);
                                    const struct kube_object *object, const struct event_content *words);
 void event_body_done(struct event_body *body);
 
-// Appends the whole Event as JSON, with its series if it happened more than once. Errors: as json_write.
-[[nodiscard]] bool event_body_write(const struct event_body *body, const char *component,
-                                    const char *instance, struct buffer *text, struct error *e);
+// The whole Event, with its series if it happened more than once. *ret_document is owned, and borrows all
+// three texts and body's. Errors: NO_MEMORY.
+[[nodiscard]] bool event_body_create(const struct event_body *body, const char *component,
+                                     const char *instance, yyjson_mut_doc **ret_document, struct error *e);
 
-// Appends a merge patch that brings the series up to date. Errors: as json_write.
-[[nodiscard]] bool event_body_write_series(const struct event_body *body, struct buffer *text,
-                                           struct error *e);
+// A merge patch that brings the series up to date. *ret_document is owned. Errors: NO_MEMORY.
+[[nodiscard]] bool event_body_create_series(const struct event_body *body, yyjson_mut_doc **ret_document,
+                                            struct error *e);

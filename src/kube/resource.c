@@ -1,5 +1,6 @@
 #include "kube/resource.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct kube_resource kube_secrets = {
@@ -20,6 +21,12 @@ const struct kube_resource kube_access_reviews = {.group = "authorization.k8s.io
                                                   .plural = "localsubjectaccessreviews"};
 const struct kube_resource kube_leases = {
     .group = "coordination.k8s.io", .version = "v1", .kind = "Lease", .plural = "leases"};
+
+void kube_format_api_version(const struct kube_resource *resource, char ret_text[KUBE_API_VERSION_SIZE]) {
+    bool core = resource->group[0] == '\0';
+    (void)snprintf(ret_text, KUBE_API_VERSION_SIZE, "%s%s%s", resource->group, core ? "" : "/",
+                   resource->version);
+}
 
 // RFC 3986 section 2.3: letters, digits and these four stay as they are.
 static bool is_unreserved(char c) {

@@ -17,6 +17,11 @@ extern const struct kube_resource kube_access_reviews; // authorization.k8s.io/v
 extern const struct kube_resource kube_validating_webhooks;
 extern const struct kube_resource kube_leases; // coordination.k8s.io/v1
 
+enum { KUBE_API_VERSION_SIZE = 253 + 1 + 63 + 1 };
+
+// Writes "group/version", or "version" for the core group: an object's apiVersion.
+void kube_format_api_version(const struct kube_resource *resource, char ret_text[KUBE_API_VERSION_SIZE]);
+
 // Appends the path of a collection (name NULL), an object, or its subresource (NULL: none); ns NULL: all
 // namespaces. Each part is percent-encoded. Errors: INVALID_SPEC (a name that is a path: "." or ".."),
 // NO_MEMORY, INTERNAL (over the buffer's cap).

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { PATH_SIZE = KUBE_KEY_SIZE * 4 };
-
 static bool apply(yyjson_val *data, struct dynamic_config *live, struct error *e) {
     const char *level = json_member_text(data, "log-level");
     const char *workers = json_member_text(data, "workers");
@@ -14,12 +12,15 @@ static bool apply(yyjson_val *data, struct dynamic_config *live, struct error *e
            (workers == nullptr || settings_parse_workers("workers", workers, &live->workers, e));
 }
 
-static bool find_path(const char *key, struct buffer *path, struct error *e) {
+// *ret_document stays NULL where there is none.
+static bool read_config_map(struct api api, const char *key, yyjson_doc **ret_document, struct error *e) {
     const char *slash = strchr(key, '/');
     cleanup_text char *namespace = memory_copy_span(key, (size_t)(slash - key));
-    return namespace == nullptr
-               ? error_no_memory(e, "settings")
-               : kube_resource_path(&kube_config_maps, namespace, slash + 1, nullptr, path, e);
+    if (namespace == nullptr) {
+        return error_no_memory(e, "settings");
+    }
+    return api_get(api, &kube_config_maps, namespace, slash + 1, 0, ret_document, e) ||
+           e->class == ERROR_NOT_FOUND;
 }
 
 // People look at the object that they have edited.
@@ -32,16 +33,11 @@ static void tell_of_fault(struct event_recorder *recorder, yyjson_val *config_ma
     }
 }
 
-bool dynamic_config_read(struct kube_client *client, struct event_recorder *recorder, const char *key,
+bool dynamic_config_read(struct api api, struct event_recorder *recorder, const char *key,
                          const struct settings *settings, struct dynamic_config *ret_live, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_SIZE);
     cleanup_json yyjson_doc *document = nullptr;
     struct dynamic_config live = {.log_level = settings->log_level, .workers = settings->workers};
-    if (!find_path(key, &path, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
-    if (!kube_client_call(client, &request, &document, e) && e->class != ERROR_NOT_FOUND) {
+    if (!read_config_map(api, key, &document, e)) {
         return false;
     }
     yyjson_val *root = document == nullptr ? nullptr : yyjson_doc_get_root(document);

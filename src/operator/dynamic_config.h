@@ -11,7 +11,7 @@ struct dynamic_config {
 
 // Reads the ConfigMap under key ("namespace/name"); what it does not say, or all if there is none, is as in
 // settings. Errors: INVALID_SPEC (names the entry, the value and what is allowed; an Event of the ConfigMap
-// says the same), those of kube_client_call.
-[[nodiscard]] bool dynamic_config_read(struct kube_client *client, struct event_recorder *recorder,
-                                       const char *key, const struct settings *settings,
-                                       struct dynamic_config *ret_live, struct error *e);
+// says the same), those of api_call.
+[[nodiscard]] bool dynamic_config_read(struct api api, struct event_recorder *recorder, const char *key,
+                                       const struct settings *settings, struct dynamic_config *ret_live,
+                                       struct error *e);

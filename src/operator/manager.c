@@ -81,7 +81,8 @@ static void set_workers(struct manager *m, unsigned count) {
 static bool reload_settings(void *context, uint32_t *, struct error *e) {
     struct manager *m = context;
     struct dynamic_config live;
-    if (dynamic_config_read(m->client, m->recorder, m->settings_key, m->settings, &live, e)) {
+    if (dynamic_config_read(kube_client_api(m->client), m->recorder, m->settings_key, m->settings, &live,
+                            e)) {
         char workers[16];
         snprintf(workers, sizeof(workers), "%u", live.workers);
         log_set_level(live.log_level);
@@ -331,9 +332,9 @@ static bool start_client(struct manager *m, struct error *e) {
     return http_client_create(m->loop, instrument_connection, &m->instrumentation, &m->http, e) &&
            kube_client_create(m->config, m->http, instrument_request, &m->instrumentation, &m->client, e) &&
            kube_client_create(m->config, m->http, instrument_request, &m->instrumentation, &m->writer, e) &&
-           access_reviewer_create(m->client, &m->access, e) &&
-           event_recorder_create(m->writer, "qubesec.io/operator", m->name, &event_rate_limit, &m->recorder,
-                                 e) &&
+           access_reviewer_create(kube_client_api(m->client), &m->access, e) &&
+           event_recorder_create(kube_client_api(m->writer), "qubesec.io/operator", m->name,
+                                 &event_rate_limit, &m->recorder, e) &&
            create_leader(m, e);
 }
 
@@ -371,7 +372,7 @@ static bool start_watches(struct manager *m, struct error *e) {
     }
     m->controller = (struct controller){
         .watches = m->watches,
-        .client = m->writer,
+        .api = kube_client_api(m->writer),
         .http = m->http,
         .recorder = m->recorder,
         .metrics = m->instrumentation.metrics,
@@ -401,7 +402,7 @@ static bool use_certificate(void *context, const char *chain_pem, const char *ke
 static bool start_webhook(struct manager *m, struct error *e) {
     const struct settings *settings = m->settings;
     const struct webhook_certificate_options options = {
-        .client = m->client,
+        .api = kube_client_api(m->client),
         .metrics = m->instrumentation.metrics,
         .namespace = own_namespace(m),
         .service = settings->webhook_service,

@@ -12,7 +12,7 @@
 // All borrowed, and shared by all workers.
 struct controller {
     struct watches *watches;
-    struct kube_client *client;
+    struct api api;
     struct http_client *http;
     struct event_recorder *recorder;
     struct metrics *metrics;

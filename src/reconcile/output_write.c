@@ -93,20 +93,16 @@ static bool add_data(const struct reconcile *r, enum content content, const stru
 }
 
 // Sends document and takes the metadata of the Secret that comes back.
-static bool write_secret(struct reconcile *r, const char *method, const char *path, const char *content_type,
-                         const yyjson_mut_doc *document, struct error *e) {
-    cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
+static bool write_secret(struct reconcile *r, enum api_verb verb, const yyjson_mut_doc *document,
+                         struct error *e) {
     cleanup_json yyjson_doc *answer = nullptr;
-    if (!json_write(document, &body, e)) {
-        return false;
-    }
-    struct kube_request request = {
-        .method = method,
-        .path = path,
-        .content_type = content_type,
-        .accept = KUBE_METADATA_ONLY,
-        .body = buffer_text(&body),
-        .body_length = body.length,
+    const struct api_request request = {
+        .verb = verb,
+        .resource = &kube_secrets,
+        .namespace = r->object->namespace,
+        .name = verb == API_CREATE ? nullptr : r->decoded.secret_name,
+        .body = document,
+        .metadata_only = true,
     };
     if (!reconcile_request(r, &request, &answer, e)) {
         return error_wrap(e, "writing Secret %s", r->decoded.secret_name);
@@ -118,10 +114,8 @@ static bool write_secret(struct reconcile *r, const char *method, const char *pa
 }
 
 static bool create_secret(struct reconcile *r, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
-    if (!kube_resource_path(&kube_secrets, r->object->namespace, nullptr, nullptr, &path, e) ||
-        !json_create(&document, e)) {
+    if (!json_create(&document, e)) {
         return false;
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
@@ -132,8 +126,7 @@ static bool create_secret(struct reconcile *r, struct error *e) {
     (void)secret_metadata_patch(r->kind, r->object, &r->decoded.common, nullptr, document, metadata);
     (void)yyjson_mut_obj_add_str(document, root, "type",
                                  r->kind->secret_type != nullptr ? r->kind->secret_type : "Opaque");
-    return add_data(r, CONTENT_ALL, nullptr, document, root, e) &&
-           write_secret(r, "POST", buffer_text(&path), nullptr, document, e);
+    return add_data(r, CONTENT_ALL, nullptr, document, root, e) && write_secret(r, API_CREATE, document, e);
 }
 
 // A merge patch of r->output that fails when it has changed since it was read.
@@ -162,16 +155,14 @@ static bool patch_begin(const struct reconcile *r, struct patch *patch, struct e
 
 static bool patch_send(struct reconcile *r, struct patch *patch, enum content content,
                        const struct provenance *earlier, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     yyjson_mut_val *root = yyjson_mut_doc_get_root(patch->document);
     (void)yyjson_mut_obj_add_str(patch->document, patch->metadata, "uid", r->output->uid);
     (void)yyjson_mut_obj_add_str(patch->document, patch->metadata, "resourceVersion",
                                  r->output->resource_version);
-    if (!kube_resource_path(&kube_secrets, r->object->namespace, r->decoded.secret_name, nullptr, &path, e) ||
-        !add_data(r, content, earlier, patch->document, root, e)) {
+    if (!add_data(r, content, earlier, patch->document, root, e)) {
         return false;
     }
-    if (!write_secret(r, "PATCH", buffer_text(&path), KUBE_MERGE_PATCH, patch->document, e)) {
+    if (!write_secret(r, API_PATCH, patch->document, e)) {
         // Someone else wrote it meanwhile: look at it again.
         e->class = e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND ? ERROR_RETRYABLE : e->class;
         return false;

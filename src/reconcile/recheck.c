@@ -1,16 +1,15 @@
 #include "reconcile/recheck.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // All of that kind and name, in *ret_list: asked for as a list, which is a right that watching needs anyway.
 static bool list_by_name(const struct reconcile *r, const struct kube_resource *resource,
                          const char *namespace, const char *name, yyjson_doc **ret_list, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    if (!kube_resource_path(resource, namespace, nullptr, nullptr, &path, e) ||
-        !buffer_append_format(&path, e, "?fieldSelector=metadata.name%%3D%s", name)) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
+    char selector[KUBE_KEY_SIZE];
+    (void)snprintf(selector, sizeof(selector), "metadata.name=%s", name);
+    const struct api_request request = {
+        .verb = API_LIST, .resource = resource, .namespace = namespace, .field_selector = selector};
     return reconcile_request(r, &request, ret_list, e);
 }
 
@@ -78,13 +77,13 @@ static bool confirm_bytes(const struct reconcile *r, const struct source *source
     struct store *store =
         watches_find_store(r->controller->watches, source->resource->kind, source->namespace);
     uint64_t removals = store_removals(store);
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
     cleanup_json yyjson_doc *document = nullptr;
     cleanup_object struct kube_object *live = nullptr;
-    if (!kube_resource_path(source->resource, source->namespace, source->name, nullptr, &path, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path), .accept = KUBE_METADATA_ONLY};
+    const struct api_request request = {.verb = API_GET,
+                                        .resource = source->resource,
+                                        .namespace = source->namespace,
+                                        .name = source->name,
+                                        .metadata_only = true};
     if (!reconcile_request(r, &request, &document, e)) {
         return e->class == ERROR_NOT_FOUND ? has_changed(source, e) : false;
     }

@@ -1,7 +1,5 @@
 #include "reconcile/reconcile.h"
 
-#include "base/buffer.h"
-
 #include <stdio.h>
 
 void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail) {
@@ -23,9 +21,9 @@ bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, 
     return expires && wait_ms == 0;
 }
 
-bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
+bool reconcile_request(const struct reconcile *r, const struct api_request *request,
                        yyjson_doc **ret_document, struct error *e) {
-    if (kube_client_call(r->controller->client, request, ret_document, e)) {
+    if (api_call(r->controller->api, request, ret_document, e)) {
         return true;
     }
     e->class = e->class == ERROR_FORBIDDEN ? ERROR_REFUSED : e->class;
@@ -34,13 +32,11 @@ bool reconcile_request(const struct reconcile *r, const struct kube_request *req
 
 bool reconcile_get(const struct reconcile *r, const struct kube_resource *resource, const char *namespace,
                    const char *name, const char *version, yyjson_doc **ret_document, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    if (!kube_resource_path(resource, namespace, name, nullptr, &path, e) ||
-        (version != nullptr &&
-         !(buffer_append_text(&path, "?resourceVersion=", e) && kube_append_encoded(&path, version, e)))) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path)};
+    const struct api_request request = {.verb = API_GET,
+                                        .resource = resource,
+                                        .namespace = namespace,
+                                        .name = name,
+                                        .resource_version = version};
     return reconcile_request(r, &request, ret_document, e);
 }
 

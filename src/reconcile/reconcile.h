@@ -6,7 +6,7 @@
 #include "reconcile/controller.h"
 #include "reconcile/renewal.h"
 
-enum { PATH_MAX_BYTES = 2048, REASON_SIZE = 64, SOURCE_FROM_SIZE = 64 + 253 + 1 };
+enum { REASON_SIZE = 64, SOURCE_FROM_SIZE = 64 + 253 + 1 };
 
 // One input: where it is, and, once loaded, what it is.
 struct source {
@@ -58,9 +58,9 @@ void reconcile_log(const struct reconcile *r, enum log_level level, const char *
 void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
                       const char *note);
 
-// Sends a request of r's as kube_client_call does. That the operator may not do something is no answer to
+// Sends a request of r's as api_call does. That the operator may not do something is no answer to
 // whether the object's owner may, so FORBIDDEN becomes REFUSED.
-[[nodiscard]] bool reconcile_request(const struct reconcile *r, const struct kube_request *request,
+[[nodiscard]] bool reconcile_request(const struct reconcile *r, const struct api_request *request,
                                      yyjson_doc **ret_document, struct error *e);
 
 // Reads an object as it is now, or, with version, at that version or any later one: the API server may answer

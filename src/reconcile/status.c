@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { BODY_MAX_BYTES = 512 * 1024, OLD_WORDS_S = 600 };
+enum { OLD_WORDS_S = 600 };
 
 static const char *const phase_names[] = {"Pending", "Success", "Failed"};
 static const char *const ready_texts[] = {"False", "True", "False"}; // by phase, too
@@ -208,24 +208,19 @@ static bool differs(struct status_writer *w, enum phase phase) {
 static bool patch(struct status_writer *w, yyjson_mut_val *root, struct kube_object **ret_written,
                   struct error *e) {
     struct reconcile *r = w->r;
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
     cleanup_json yyjson_doc *answer = nullptr;
     struct kube_object *written;
     add_text(w, w->status, "lastUpdateTime", w->now);
     add_text(w, w->status, "reconcileID", r->id);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(w->document, root, "metadata");
     add_text(w, metadata, "resourceVersion", r->object->resource_version);
-    if (!kube_resource_path(r->resource, r->object->namespace, r->object->name, "status", &path, e) ||
-        !json_write(w->document, &body, e)) {
-        return false;
-    }
-    struct kube_request request = {
-        .method = "PATCH",
-        .path = buffer_text(&path),
-        .content_type = KUBE_MERGE_PATCH,
-        .body = buffer_text(&body),
-        .body_length = body.length,
+    const struct api_request request = {
+        .verb = API_PATCH,
+        .resource = r->resource,
+        .namespace = r->object->namespace,
+        .name = r->object->name,
+        .subresource = "status",
+        .body = w->document,
     };
     if (!reconcile_request(r, &request, &answer, e)) {
         // Changed, deleted, or deleted and made anew.

@@ -19,8 +19,6 @@ enum {
     SERIES_IDLE_MS = 20 * 60 * 1000, // a repetition after this long is a new Event
     SEND_MS = 3000,                  // for one request
     DRAIN_MS = 1000,
-    BODY_MAX = 64 * 1024,
-    PATH_MAX_LENGTH = 4096,
     KEY_MAX = 8192,
 };
 
@@ -43,7 +41,7 @@ struct waiting {
 };
 
 struct event_recorder {
-    struct kube_client *client;
+    struct api api;
     struct event_rate_limit pace;
     char *component;
     char *instance;
@@ -128,35 +126,17 @@ static bool is_any_waiting(const struct event_recorder *recorder) {
 
 static bool create_event(struct event_recorder *recorder, const struct event_body *body, uint32_t timeout_ms,
                          struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_LENGTH);
-    cleanup_buffer struct buffer text = buffer_create(BODY_MAX);
-    if (!kube_resource_path(&kube_events, body->namespace, nullptr, nullptr, &path, e) ||
-        !event_body_write(body, recorder->component, recorder->instance, &text, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "POST",
-                                   .path = buffer_text(&path),
-                                   .body = buffer_text(&text),
-                                   .body_length = text.length,
-                                   .timeout_ms = timeout_ms};
-    return kube_client_call(recorder->client, &request, nullptr, e);
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    return event_body_create(body, recorder->component, recorder->instance, &document, e) &&
+           api_create(recorder->api, &kube_events, body->namespace, document, timeout_ms, nullptr, e);
 }
 
 static bool continue_series(struct event_recorder *recorder, const struct event_body *body,
                             uint32_t timeout_ms, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_LENGTH);
-    cleanup_buffer struct buffer text = buffer_create(BODY_MAX);
-    if (!kube_resource_path(&kube_events, body->namespace, body->name, nullptr, &path, e) ||
-        !event_body_write_series(body, &text, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "PATCH",
-                                   .path = buffer_text(&path),
-                                   .content_type = KUBE_MERGE_PATCH,
-                                   .body = buffer_text(&text),
-                                   .body_length = text.length,
-                                   .timeout_ms = timeout_ms};
-    return kube_client_call(recorder->client, &request, nullptr, e);
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    return event_body_create_series(body, &document, e) &&
+           api_patch(recorder->api, &kube_events, body->namespace, body->name, document, timeout_ms, nullptr,
+                     e);
 }
 
 // Whether the Event exists afterwards. One that the server has forgotten meanwhile is made anew.
@@ -313,14 +293,14 @@ static void release(struct event_recorder *recorder) {
     memory_free(recorder);
 }
 
-bool event_recorder_create(struct kube_client *client, const char *component, const char *instance,
+bool event_recorder_create(struct api api, const char *component, const char *instance,
                            const struct event_rate_limit *pace, struct event_recorder **ret_recorder,
                            struct error *e) {
     struct event_recorder *recorder = memory_allocate_zeroed(1, sizeof(*recorder));
     if (recorder == nullptr) {
         return error_no_memory(e, "an event recorder");
     }
-    recorder->client = client;
+    recorder->api = api;
     recorder->pace = *pace;
     pthread_mutex_init(&recorder->lock, nullptr);
     condvar_create(&recorder->wake);

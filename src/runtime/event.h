@@ -2,7 +2,7 @@
 // the background, warnings first, dropped when too many wait.
 #pragma once
 
-#include "kube/client.h"
+#include "kube/api.h"
 #include "kube/event_body.h"
 
 struct event_recorder;
@@ -13,11 +13,11 @@ struct event_rate_limit {
     uint32_t burst;
 };
 
-// component: reporting controller ("qubesec.io/operator"); instance: this process, at most 128 bytes. client
-// is borrowed until event_recorder_free; both texts are copied. Starts a thread of its own. *ret_recorder is
-// owned.
-[[nodiscard]] bool event_recorder_create(struct kube_client *client, const char *component,
-                                         const char *instance, const struct event_rate_limit *pace,
+// component: reporting controller ("qubesec.io/operator"); instance: this process, at most 128 bytes. What
+// is behind api is borrowed until event_recorder_free; both texts are copied. Starts a thread of its own.
+// *ret_recorder is owned.
+[[nodiscard]] bool event_recorder_create(struct api api, const char *component, const char *instance,
+                                         const struct event_rate_limit *pace,
                                          struct event_recorder **ret_recorder, struct error *e);
 
 // Sends what still waits for at most a second (a request that is under way may take its three), then takes

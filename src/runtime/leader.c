@@ -17,7 +17,6 @@
 
 enum {
     TOLERATED_MS = 20 * 1000, // as client-go's health check
-    PATH_CAP = 2 * 1024,      // bytes
     IDENTITY_SIZE = 256 + 40,
     LABELS_SIZE = 300,
 };
@@ -177,22 +176,17 @@ static void begin_term(struct leader *leader) {
 
 static bool request(struct leader *leader, const struct lease_step *step, yyjson_doc **ret_document,
                     struct error *e) {
-    static const char *const methods[] = {
-        [LEASE_GET] = "GET", [LEASE_CREATE] = "POST", [LEASE_UPDATE] = "PATCH"};
-    cleanup_buffer struct buffer path = buffer_create(PATH_CAP);
-    const char *name = step->action == LEASE_CREATE ? nullptr : leader->name;
-    struct kube_request request = {
-        .method = methods[step->action],
-        .content_type = step->action == LEASE_UPDATE ? KUBE_MERGE_PATCH : nullptr,
+    static const enum api_verb verbs[] = {
+        [LEASE_GET] = API_GET, [LEASE_CREATE] = API_CREATE, [LEASE_UPDATE] = API_PATCH};
+    const struct api_request request = {
+        .verb = verbs[step->action],
+        .resource = &kube_leases,
+        .namespace = leader->namespace,
+        .name = step->action == LEASE_CREATE ? nullptr : leader->name,
         .body = step->body,
-        .body_length = step->body_length,
         .timeout_ms = step->timeout_ms,
     };
-    if (!kube_resource_path(&kube_leases, leader->namespace, name, nullptr, &path, e)) {
-        return false;
-    }
-    request.path = buffer_text(&path);
-    return kube_client_call(leader->client, &request, ret_document, e);
+    return api_call(kube_client_api(leader->client), &request, ret_document, e);
 }
 
 // That there is no Lease yet, or that another was faster, is nothing to worry about.

@@ -1,14 +1,11 @@
 #include "runtime/lease.h"
 
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "json/write.h"
 
 #include <string.h>
 
 enum {
-    BODY_CAP = 16 * 1024, // bytes
     RELEASE_TRIES_MAX = 3,
     RELEASED_SECONDS = 1,  // what a released record says, as client-go has it
     TIMEOUTS_A_RENEWAL = 3 // so many requests may get no answer before leadership is lost
@@ -27,7 +24,7 @@ struct lease {
     enum state state;
     int64_t wait_until_ms;
     int64_t asked_ms;       // when the last request was given out
-    struct buffer body;     // of that request
+    yyjson_mut_doc *body;   // of that request; NULL: none
     yyjson_doc *seen;       // the last answer; NULL: none yet
     int64_t changed_ms;     // when its spec was seen to have changed
     int64_t held_until_ms;  // INT64_MIN: not leading
@@ -75,7 +72,6 @@ bool lease_create(const struct lease_options *options, struct lease **ret_lease,
         .timing = options->timing,
         .random = options->random,
         .random_context = options->random_context,
-        .body = buffer_create(BODY_CAP),
         .held_until_ms = INT64_MIN,
     };
     if (lease->namespace == nullptr || lease->name == nullptr || lease->identity == nullptr) {
@@ -89,7 +85,7 @@ bool lease_create(const struct lease_options *options, struct lease **ret_lease,
 void lease_free(struct lease *lease) {
     if (lease != nullptr) {
         json_free(lease->seen);
-        buffer_done(&lease->body);
+        json_mut_free(lease->body);
         memory_free(lease->namespace);
         memory_free(lease->name);
         memory_free(lease->identity);
@@ -176,10 +172,12 @@ static void add_term(const struct lease *lease, int64_t wall_us, int64_t transit
 
 // A whole Lease for a create, what changes in it for an update.
 static bool build(struct lease *lease, int64_t wall_us, struct error *e) {
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    yyjson_mut_doc *document;
     if (!json_create(&document, e)) {
         return false;
     }
+    json_mut_free(lease->body);
+    lease->body = document;
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     int64_t transitions = 0;
     if (lease->state == WANT_CREATE) {
@@ -198,8 +196,7 @@ static bool build(struct lease *lease, int64_t wall_us, struct error *e) {
                                         json_text(json_find(seen, "metadata", "resourceVersion", nullptr)));
     }
     add_term(lease, wall_us, transitions, document, yyjson_mut_obj_add_obj(document, root, "spec"));
-    buffer_done(&lease->body);
-    return json_write(document, &lease->body, e);
+    return json_is_complete(document, e);
 }
 
 // ---- steps
@@ -249,8 +246,7 @@ static bool start(struct lease *lease, int64_t now_ms, int64_t wall_us, struct l
     int64_t left_ms = is_leading(lease) ? lease->held_until_ms - now_ms : timeout_ms;
     *ret_step = (struct lease_step){
         .action = actions[lease->state],
-        .body = lease->state == WANT_GET ? nullptr : buffer_text(&lease->body),
-        .body_length = lease->state == WANT_GET ? 0 : lease->body.length,
+        .body = lease->state == WANT_GET ? nullptr : lease->body,
         .timeout_ms = left_ms < timeout_ms ? (uint32_t)left_ms : timeout_ms,
         .slow = lease->state == WANT_UPDATE && lease->slow && !lease->releasing,
     };

@@ -29,6 +29,7 @@
 #pragma once
 
 #include "json/read.h"
+#include "json/write.h"
 
 struct lease;
 
@@ -71,11 +72,10 @@ enum lease_action {
 
 struct lease_step {
     enum lease_action action;
-    const char *body; // of a create or update; borrowed until the next lease_next
-    size_t body_length;
-    uint32_t timeout_ms; // of a request
-    uint32_t wait_ms;    // of a wait
-    bool slow;           // a renewal that needed a read before it
+    const yyjson_mut_doc *body; // of a create or update; borrowed until the next lease_next
+    uint32_t timeout_ms;        // of a request
+    uint32_t wait_ms;           // of a wait
+    bool slow;                  // a renewal that needed a read before it
 };
 
 // What to do now. Called first of all, after each wait (which may be cut short), and when a request is over.
@@ -86,7 +86,7 @@ void lease_next(struct lease *lease, int64_t now_ms, int64_t wall_us, struct lea
 // seen to, *e is for people.
 [[nodiscard]] bool lease_answered(struct lease *lease, int64_t now_ms, yyjson_doc *document, struct error *e);
 
-// The request failed; error: from kube_client_call.
+// The request failed; error: from the API.
 void lease_failed(struct lease *lease, int64_t now_ms, const struct error *error);
 
 // From now on the steps lead to LEASE_RELEASED: leadership, if it was had, is given up so that another can

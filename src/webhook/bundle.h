@@ -1,7 +1,7 @@
 // The caBundle of the webhook's configuration: by it the API servers know whom to trust.
 #pragma once
 
-#include "kube/client.h"
+#include "kube/api.h"
 
 #define WEBHOOK_NAME "validate.qubesec.io" // in the configuration
 
@@ -13,14 +13,13 @@ enum webhook_bundle {
 };
 
 // Reads the ValidatingWebhookConfiguration of that name. *ret_configuration is owned; NULL: there is none.
-// Errors: those of kube_client_call.
-[[nodiscard]] bool webhook_bundle_read(struct kube_client *client, const char *name,
-                                       yyjson_doc **ret_configuration, struct error *e);
+// Errors: those of api_call.
+[[nodiscard]] bool webhook_bundle_read(struct api api, const char *name, yyjson_doc **ret_configuration,
+                                       struct error *e);
 
 // Sees to it that the webhook's caBundle is pem, by server-side apply of this one field; nothing is written
 // that is so already, and no configuration is ever made. What pem is made from must have been read after
 // configuration: then an old state never overwrites a newer one. configuration may be NULL. Errors: those of
-// kube_client_call.
-[[nodiscard]] bool webhook_bundle_publish(struct kube_client *client, yyjson_doc *configuration,
-                                          const struct buffer *pem, enum webhook_bundle *ret_bundle,
-                                          struct error *e);
+// api_call.
+[[nodiscard]] bool webhook_bundle_publish(struct api api, yyjson_doc *configuration, const struct buffer *pem,
+                                          enum webhook_bundle *ret_bundle, struct error *e);

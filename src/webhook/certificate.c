@@ -24,7 +24,6 @@ enum {
     HOSTS_MAX = 16,
     PATH_MAX_BYTES = 4096,
     TEXT_MAX_BYTES = 256 * 1024, // a chain or a key
-    BODY_MAX_BYTES = 1024 * 1024,
 };
 
 struct webhook_certificate {
@@ -173,20 +172,12 @@ static void snapshot_free(struct snapshot *snapshot) {
 }
 #define cleanup_snapshot [[gnu::cleanup(snapshot_free)]]
 
-static bool secret_path(const struct webhook_certificate *keeper, const char *name, struct buffer *path,
-                        struct error *e) {
-    return kube_resource_path(&kube_secrets, keeper->options.namespace, name, nullptr, path, e);
-}
-
 static bool read_secret(const struct webhook_certificate *keeper, struct snapshot *snapshot,
                         struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
+    const struct webhook_certificate_options *options = &keeper->options;
     snapshot_free(snapshot);
-    if (!secret_path(keeper, keeper->options.secret, &path, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "GET", .path = buffer_text(&path), .timeout_ms = TIMEOUT_MS};
-    if (!kube_client_call(keeper->options.client, &request, &snapshot->document, e)) {
+    if (!api_get(options->api, &kube_secrets, options->namespace, options->secret, TIMEOUT_MS,
+                 &snapshot->document, e)) {
         snprintf(snapshot->authority.damage, WEBHOOK_DAMAGE_SIZE, "there is no Secret");
         return e->class == ERROR_NOT_FOUND;
     }
@@ -195,7 +186,7 @@ static bool read_secret(const struct webhook_certificate *keeper, struct snapsho
         return error_set(e, ERROR_CONFLICT,
                          "Secret %s/%s exists and is not the operator's; it was not touched. Choose "
                          "another --webhook-certificate-secret; delete that Secret only if nobody needs it",
-                         keeper->options.namespace, keeper->options.secret);
+                         options->namespace, options->secret);
     }
     return webhook_secret_read(secret, &snapshot->authority, e);
 }
@@ -205,25 +196,22 @@ static bool write_secret(const struct webhook_certificate *keeper, const struct 
                          bool *ret_written, struct error *e) {
     bool create = snapshot->document == nullptr;
     const char *name = keeper->options.secret;
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    cleanup_buffer struct buffer body = buffer_create(BODY_MAX_BYTES);
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     yyjson_val *present = create ? nullptr : yyjson_doc_get_root(snapshot->document);
-    if (!secret_path(keeper, create ? nullptr : name, &path, e) || !json_create(&document, e) ||
-        !webhook_secret_write(&snapshot->authority, name, present, document, e) ||
-        !json_write(document, &body, e)) {
+    if (!json_create(&document, e) ||
+        !webhook_secret_write(&snapshot->authority, name, present, document, e)) {
         return false;
     }
-    struct kube_request request = {
-        .method = create ? "POST" : "PATCH",
-        .path = buffer_text(&path),
-        .content_type = create ? nullptr : KUBE_MERGE_PATCH,
-        .accept = KUBE_METADATA_ONLY,
-        .body = buffer_text(&body),
-        .body_length = body.length,
+    const struct api_request request = {
+        .verb = create ? API_CREATE : API_PATCH,
+        .resource = &kube_secrets,
+        .namespace = keeper->options.namespace,
+        .name = create ? nullptr : name,
+        .body = document,
+        .metadata_only = true,
         .timeout_ms = TIMEOUT_MS,
     };
-    bool written = kube_client_call(keeper->options.client, &request, nullptr, e);
+    bool written = api_call(keeper->options.api, &request, nullptr, e);
     if (!written && e->class != ERROR_CONFLICT && (create || e->class != ERROR_NOT_FOUND)) {
         return false;
     }
@@ -264,7 +252,7 @@ static void publication_free(struct publication *publication) {
 static void read_configuration(const struct webhook_certificate *keeper, struct publication *publication) {
     json_free(publication->configuration);
     publication->configuration = nullptr;
-    publication->failed = !webhook_bundle_read(keeper->options.client, keeper->options.configuration,
+    publication->failed = !webhook_bundle_read(keeper->options.api, keeper->options.configuration,
                                                &publication->configuration, &publication->error);
 }
 
@@ -273,7 +261,7 @@ static void publish(struct webhook_certificate *keeper, const struct webhook_aut
     cleanup_buffer struct buffer pem = buffer_create(TEXT_MAX_BYTES);
     publication->failed = publication->failed ||
                           !webhook_authority_append_bundle(authority, &pem, &publication->error) ||
-                          !webhook_bundle_publish(keeper->options.client, publication->configuration, &pem,
+                          !webhook_bundle_publish(keeper->options.api, publication->configuration, &pem,
                                                   &publication->bundle, &publication->error);
     if (publication->failed) {
         return;

@@ -2,13 +2,13 @@
 // caBundle of the ValidatingWebhookConfiguration; or one that somebody else mounts as files.
 #pragma once
 
-#include "kube/client.h"
+#include "kube/api.h"
 #include "runtime/metrics.h"
 
 struct webhook_certificate;
 
 struct webhook_certificate_options {
-    struct kube_client *client;
+    struct api api;
     struct metrics *metrics;
     const char *namespace;     // the operator's own
     const char *service;       // whose names the certificate gets

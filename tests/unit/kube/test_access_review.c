@@ -34,7 +34,7 @@ static int set_up(void **state) {
     struct error e;
     script = (struct script){0};
     api_start(&script.api, answer, &script);
-    must(access_reviewer_create(script.api.client, &script.access, &e), e);
+    must(access_reviewer_create(kube_client_api(script.api.client), &script.access, &e), e);
     *state = &script;
     return 0;
 }

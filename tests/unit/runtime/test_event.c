@@ -53,8 +53,8 @@ static int set_up(void **state) {
     desk.status = 201;
     api_start(&desk.api, answer, &desk);
     const struct event_rate_limit unlimited = {0};
-    must(event_recorder_create(desk.api.client, "qubesec.io/operator", "host-1", &unlimited, &desk.recorder,
-                               &e),
+    must(event_recorder_create(kube_client_api(desk.api.client), "qubesec.io/operator", "host-1", &unlimited,
+                               &desk.recorder, &e),
          e);
     *state = &desk;
     return 0;
@@ -331,7 +331,7 @@ static void they_are_sent_at_a_pace(void **state) {
     const struct event_rate_limit slow = {.interval_ms = 60 * 60 * 1000, .burst = 2};
     cleanup_object struct kube_object *object = make_object("ns", "key", "uid");
     event_recorder_free(desk->recorder);
-    must(event_recorder_create(desk->api.client, "c", "i", &slow, &desk->recorder, &e), e);
+    must(event_recorder_create(kube_client_api(desk->api.client), "c", "i", &slow, &desk->recorder, &e), e);
     for (int i = 0; i < 4; i++) {
         char note[] = {'0', '\0'};
         note[0] = (char)(note[0] + i);
@@ -389,9 +389,9 @@ static void what_waits_is_sent_at_the_end(void **state) {
     event_recorder_free(desk->recorder);
     assert_int_equal(desk->count, 2);
     // And one that never gets an answer does not keep it.
-    must(
-        event_recorder_create(desk->api.client, "c", "i", &(struct event_rate_limit){0}, &desk->recorder, &e),
-        e);
+    must(event_recorder_create(kube_client_api(desk->api.client), "c", "i", &(struct event_rate_limit){0},
+                               &desk->recorder, &e),
+         e);
     hold(desk, true);
     record(desk, object, "Made", "note 3");
     record(desk, object, "Made", "note 4");

@@ -213,7 +213,7 @@ static inline bool take_identity(void *context, const char *chain_pem, const cha
 
 static inline struct webhook_certificate_options options_of(struct replica *replica) {
     return (struct webhook_certificate_options){
-        .client = replica->world->api.client,
+        .api = kube_client_api(replica->world->api.client),
         .metrics = replica->world->metrics,
         .namespace = "qubesec-system",
         .service = "qubesec-webhook",
