@@ -101,10 +101,10 @@ static yyjson_val *find_by(yyjson_val *list, const char *member, const char *tex
 }
 
 // What is wrong with the definition; NULL: nothing.
-static const char *find_fault(yyjson_val *definition) {
+static const char *find_fault(yyjson_val *definition, const struct kind *kind) {
     yyjson_val *conditions = json_find(definition, "status", "conditions", nullptr);
     yyjson_val *established = find_by(conditions, "type", "Established");
-    yyjson_val *version = find_by(json_find(definition, "spec", "versions", nullptr), "name", "v1");
+    yyjson_val *version = find_by(json_find(definition, "spec", "versions", nullptr), "name", kind->version);
     if (!yyjson_equals_str(yyjson_obj_get(established, "status"), "True")) {
         return "is not established";
     }
@@ -119,8 +119,9 @@ static bool discover(struct check_context *context, const struct kind *kind, con
                      struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
     char status[128];
-    struct kube_request request = {
-        .method = "GET", .path = "/apis/qubesec.io/v1", .timeout_ms = context->options->timeout_ms};
+    char path[128];
+    snprintf(path, sizeof(path), "/apis/%s/%s", kind->group, kind->version);
+    struct kube_request request = {.method = "GET", .path = path, .timeout_ms = context->options->timeout_ms};
     if (!kube_client_call(context->client, &request, &document, e) && e->class != ERROR_NOT_FOUND) {
         return false;
     }
@@ -139,7 +140,7 @@ static bool examine(struct check_context *context, const struct kind *kind, cons
                     const char **ret_fault, struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
     if (check_get(context, &definitions, nullptr, name, nullptr, &document, e)) {
-        *ret_fault = find_fault(yyjson_doc_get_root(document));
+        *ret_fault = find_fault(yyjson_doc_get_root(document), kind);
         return true;
     }
     if (e->class == ERROR_NOT_FOUND) {
@@ -154,7 +155,7 @@ static void check_definition(struct check_context *context, struct check_report 
     struct error e;
     char name[128];
     const char *fault;
-    snprintf(name, sizeof(name), "%s.qubesec.io", kind->plural);
+    snprintf(name, sizeof(name), "%s.%s", kind->plural, kind->group);
     if (!examine(context, kind, name, &fault, &e)) {
         check_note_unseen(report, kind->kind, &e);
     } else if (fault != nullptr) {

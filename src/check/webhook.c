@@ -133,16 +133,16 @@ static void check_leaf(struct check_context *context, struct check_report *repor
 
 // A dry run: nothing is stored.
 static bool create(struct check_context *context, const char *spec, struct error *e) {
-    static const struct kube_resource certificates = {"qubesec.io", "v1", "QuantumCertificate",
-                                                      "quantumcertificates"};
+    static const struct kube_resource certificates = {QUBESEC_GROUP, QUBESEC_API_VERSION,
+                                                      "QuantumCertificate", "quantumcertificates"};
     cleanup_buffer struct buffer path = buffer_create(1024);
     cleanup_buffer struct buffer body = buffer_create(1024);
     if (!kube_resource_path(&certificates, context->options->probe_namespace, nullptr, nullptr, &path, e) ||
         !buffer_append_text(&path, "?dryRun=All", e) ||
         !buffer_append_format(&body, e,
-                              "{\"apiVersion\":\"qubesec.io/v1\",\"kind\":\"%s\",\"metadata\":{"
+                              "{\"apiVersion\":\"%s/%s\",\"kind\":\"%s\",\"metadata\":{"
                               "\"generateName\":\"qubesec-check-\"},\"spec\":%s}",
-                              certificates.kind, spec)) {
+                              certificates.group, certificates.version, certificates.kind, spec)) {
         return false;
     }
     struct kube_request request = {.method = "POST",

@@ -282,7 +282,7 @@ static bool add_resource(struct watches *watches, const struct kind *kind,
 
 static bool add_all(struct watches *watches, struct error *e) {
     for (const struct kind *const *kind = watches->options.kinds; *kind != nullptr; kind++) {
-        struct kube_resource resource = {"qubesec.io", "v1", (*kind)->kind, (*kind)->plural};
+        struct kube_resource resource = {(*kind)->group, (*kind)->version, (*kind)->kind, (*kind)->plural};
         if (!add_resource(watches, *kind, &resource, e)) {
             return false;
         }
