@@ -4,7 +4,8 @@
 
 #include "base/log.h"
 #include "engine/decode.h"
-#include "reconcile/controller.h"
+#include "reconcile/reconcile_id.h"
+#include "reconcile/reconciler.h"
 #include "reconcile/renewal.h"
 
 enum { PATH_MAX_BYTES = 2048, REASON_SIZE = 64, SOURCE_FROM_SIZE = 64 + 253 + 1 };
@@ -26,25 +27,33 @@ struct source {
 // Writes "Kind/name", as status.inputs[].from names one of our own objects.
 void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]);
 
+// How a status is told, besides that a change of its Ready condition is an Event.
+enum telling {
+    TELL_ANEW,      // in the words of this time
+    TELL_AS_BEFORE, // in the words of the last time, where it is the same but for what varies
+    TELL_EACH_TIME, // the same, and it is counted in the Event
+    TELL_NOTHING,   // no status at all: it is over in a moment, and what ends it wakes the object
+};
+
 struct reconcile {
-    struct controller *controller;
+    const struct reconciler_parts *parts;
     const struct kind *kind;
-    const struct kube_resource *resource;
-    const char *id;
+    const struct object_key *key;
+    const struct queue_attempt *attempt;
+    char id[RECONCILE_ID_SIZE];  // for logs, Events and the status that it writes
     struct kube_object *object;  // owned
     struct kube_object *written; // owned: the same with the status that was written; NULL: none was
     struct decoded decoded;
     struct source sources[KIND_INPUTS_MAX];
-    char reason[REASON_SIZE]; // the Ready condition's, where it is not that of the error's class
 
-    bool is_granted;    // some input is in another namespace, and may be read
-    bool may_be_slow;   // this worker may do work that takes seconds
-    bool is_deferred;   // there was such work, and it was not done
-    bool is_brief_wait; // for an input that is about to be looked at, so that nothing is to be told yet
-    bool is_retried;    // it failed, and will be tried again, and each time is counted in the Event
-    bool is_lasting;    // it goes on failing, without a fault of its own that is known
-    bool is_outdated;   // the output was found not to be what is asked for
-    bool is_contested;  // the output's labels, annotations or owner are changed by others again and again
+    // How it ends. A step that stops early leaves here what its error does not say: the reason, where that is
+    // not the one of the error's class; and RESULT_SLOW, where it left work that takes seconds undone.
+    struct outcome *outcome;
+    enum telling telling;
+
+    bool is_granted;   // some input is in another namespace, and may be read
+    bool is_outdated;  // the output was found not to be what is asked for
+    bool is_contested; // the output's labels, annotations or owner are changed by others again and again
     uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
     struct produce_context context;
     struct input inputs[KIND_INPUTS_MAX];
@@ -186,7 +195,7 @@ bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
                                 struct error *e);
 
 // Whether this worker may make or judge the output: work that takes seconds is left to one that may do it.
-// Errors: RETRYABLE, and r->is_deferred is set.
+// Errors: RETRYABLE, and the outcome's result is RESULT_SLOW.
 [[nodiscard]] bool output_may_make(struct reconcile *r, struct error *e);
 
 // Makes the output and writes it: creates the Secret, or replaces our own entries of the one examined; what
@@ -263,8 +272,8 @@ bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal);
 // served, and its output is there and was not found to be anything else.
 bool status_stands(const struct reconcile *r);
 
-// Patches the status where it differs, and records an Event if its Ready condition changed, or if r is
-// retried: the same failure again continues the Event's series, and is the same although the server's words
-// for it vary. message: for people.
+// Patches the status where it differs, and records an Event if its Ready condition changed, or if each time
+// is told (r->telling): the same failure again continues the Event's series, and is the same although the
+// server's words for it vary. message: for people.
 [[nodiscard]] bool status_publish(struct reconcile *r, enum phase phase, const char *reason,
                                   const char *message, struct error *e);

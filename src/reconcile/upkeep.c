@@ -5,8 +5,6 @@
 #include "reconcile/secret_metadata.h"
 #include "json/write.h"
 
-#include <stdio.h>
-
 // Whether there is something to write. Memory that is out says yes: the write tells of it.
 static bool is_needed(const struct reconcile *r) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
@@ -24,15 +22,15 @@ static bool is_edited(const struct reconcile *r) {
 }
 
 bool upkeep_may_write(struct reconcile *r) {
-    struct remakes *remakes = r->controller->remakes;
-    char key[KUBE_KEY_SIZE + 64];
+    struct regenerate_backoff *backoff = r->parts->backoff;
     bool needed = is_needed(r);
     int64_t now_ms = clock_monotonic_ms();
-    snprintf(key, sizeof(key), "%s/%s/metadata", r->kind->plural, r->object->key);
-    bool allowed = needed && (is_edited(r) || remakes_allow(remakes, key, now_ms, &r->upkeep_wait_ms));
+    bool allowed = needed && (is_edited(r) || regenerate_backoff_allow(backoff, r->key, REGENERATED_METADATA,
+                                                                       now_ms, &r->upkeep_wait_ms));
     uint32_t peace_ms;
-    r->is_contested = remakes_are_contested(remakes, key, now_ms, &peace_ms);
-    r->is_retried = r->is_contested && allowed;
+    r->is_contested =
+        regenerate_backoff_is_contested(backoff, r->key, REGENERATED_METADATA, now_ms, &peace_ms);
+    r->telling = r->is_contested && allowed ? TELL_EACH_TIME : TELL_ANEW;
     if (r->is_contested && r->upkeep_wait_ms == 0) {
         r->upkeep_wait_ms = peace_ms;
     }
