@@ -99,10 +99,10 @@ static yyjson_val *find_by(yyjson_val *list, const char *member, const char *tex
 }
 
 // What is wrong with the definition; NULL: nothing.
-static const char *find_fault(yyjson_val *definition) {
+static const char *find_fault(yyjson_val *definition, const struct kind *kind) {
     yyjson_val *conditions = json_find(definition, "status", "conditions", nullptr);
     yyjson_val *established = find_by(conditions, "type", "Established");
-    yyjson_val *version = find_by(json_find(definition, "spec", "versions", nullptr), "name", "v1");
+    yyjson_val *version = find_by(json_find(definition, "spec", "versions", nullptr), "name", kind->version);
     if (!yyjson_equals_str(yyjson_obj_get(established, "status"), "True")) {
         return "is not established";
     }
@@ -117,7 +117,9 @@ static bool discover(struct check_context *context, const struct kind *kind, con
                      struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
     char status[128];
-    if (!check_get_path(context, "/apis/qubesec.io/v1", &document, e) && e->class != ERROR_NOT_FOUND) {
+    char path[128];
+    snprintf(path, sizeof(path), "/apis/%s/%s", kind->group, kind->version);
+    if (!check_get_path(context, path, &document, e) && e->class != ERROR_NOT_FOUND) {
         return false;
     }
     yyjson_val *resources = yyjson_obj_get(yyjson_doc_get_root(document), "resources");
@@ -135,7 +137,7 @@ static bool examine(struct check_context *context, const struct kind *kind, cons
                     const char **ret_fault, struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
     if (check_get(context, &definitions, nullptr, name, &document, e)) {
-        *ret_fault = find_fault(yyjson_doc_get_root(document));
+        *ret_fault = find_fault(yyjson_doc_get_root(document), kind);
         return true;
     }
     if (e->class == ERROR_NOT_FOUND) {
@@ -150,7 +152,7 @@ static void check_definition(struct check_context *context, struct check_report 
     struct error e;
     char name[128];
     const char *fault;
-    snprintf(name, sizeof(name), "%s.qubesec.io", kind->plural);
+    snprintf(name, sizeof(name), "%s.%s", kind->plural, kind->group);
     if (!examine(context, kind, name, &fault, &e)) {
         check_note_unseen(report, kind->kind, &e);
     } else if (fault != nullptr) {

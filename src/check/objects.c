@@ -46,7 +46,7 @@ static bool describe(yyjson_val *list, const char *label, struct buffer *line, s
 // Appends what is found in ns (NULL: all namespaces).
 static bool search(struct check_context *context, const struct kind *kind, const char *ns,
                    struct buffer *line, struct error *e) {
-    struct kube_resource resource = {"qubesec.io", "v1", kind->kind, kind->plural};
+    struct kube_resource resource = {kind->group, kind->version, kind->kind, kind->plural};
     for (size_t i = 0; i < SEARCH_COUNT; i++) {
         cleanup_json yyjson_doc *document = nullptr;
         char selector[64];
@@ -89,8 +89,8 @@ void check_objects(struct check_context *context, struct check_report *report) {
             }
         } else if (line.length > 0) {
             check_note(report, CHECK_WARN, (*kind)->kind, "%s", buffer_text(&line));
-            check_advise(report, "See why: kubectl --namespace NAMESPACE describe %s.qubesec.io NAME",
-                         (*kind)->plural);
+            check_advise(report, "See why: kubectl --namespace NAMESPACE describe %s.%s NAME",
+                         (*kind)->plural, (*kind)->group);
         } else {
             fine++;
         }

@@ -21,8 +21,8 @@ static const char *webhook_secret_name(const struct check_options *options) {
 }
 
 const struct right rights_needed[] = {
-    {.group = "qubesec.io", .verbs = {"list", "watch"}, .purpose = "learn what is wanted"},
-    {.group = "qubesec.io", .subresource = "status", .verbs = {"patch"}, .purpose = "say what was done"},
+    {.group = QUBESEC_GROUP, .verbs = {"list", "watch"}, .purpose = "learn what is wanted"},
+    {.group = QUBESEC_GROUP, .subresource = "status", .verbs = {"patch"}, .purpose = "say what was done"},
     {.group = "",
      .resource = "secrets",
      .verbs = {"get", "list", "watch", "create", "patch"},
@@ -80,7 +80,7 @@ const struct right rights_needed[] = {
 
 const struct right rights_in_excess[] = {
     {.group = "", .resource = "secrets", .verbs = {"delete"}, .purpose = "the operator deletes no Secret"},
-    {.group = "qubesec.io",
+    {.group = QUBESEC_GROUP,
      .verbs = {"update", "patch", "delete"},
      .purpose = "the operator neither changes nor deletes its users' resources"},
     {0},
@@ -88,7 +88,7 @@ const struct right rights_in_excess[] = {
 
 // Asked about where nobody lends anything, the operator's own namespace: who has it there has it everywhere.
 const struct right rights_to_borrow[] = {
-    {.group = "qubesec.io",
+    {.group = QUBESEC_GROUP,
      .place = RIGHT_OWN,
      .verbs = {"use"},
      .purpose = "have every namespace's keys used"},

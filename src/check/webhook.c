@@ -132,15 +132,15 @@ static void check_leaf(struct check_context *context, struct check_report *repor
 
 // A dry run: nothing is stored.
 static bool create(struct check_context *context, const char *spec, struct error *e) {
-    static const struct kube_resource certificates = {"qubesec.io", "v1", "QuantumCertificate",
-                                                      "quantumcertificates"};
+    static const struct kube_resource certificates = {QUBESEC_GROUP, QUBESEC_API_VERSION,
+                                                      "QuantumCertificate", "quantumcertificates"};
     cleanup_json yyjson_doc *parsed = nullptr;
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_parse(spec, strlen(spec), &parsed, e) || !json_create(&document, e)) {
         return false;
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
-    (void)yyjson_mut_obj_add_str(document, root, "apiVersion", "qubesec.io/v1");
+    (void)yyjson_mut_obj_add_str(document, root, "apiVersion", QUBESEC_GROUP "/" QUBESEC_API_VERSION);
     (void)yyjson_mut_obj_add_str(document, root, "kind", certificates.kind);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
     (void)yyjson_mut_obj_add_str(document, metadata, "generateName", "qubesec-check-");

@@ -9,6 +9,10 @@
 #include "engine/secret_data.h"
 #include "engine/spec.h"
 
+// The API group and version of our kinds. Each of them says so itself: whoever has a kind asks it.
+#define QUBESEC_GROUP "qubesec.io"
+#define QUBESEC_API_VERSION "v1"
+
 enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_IMMUTABLE_MAX = 5 };
 
 // One place where an input may come from.
@@ -97,7 +101,9 @@ struct report {
 };
 
 struct kind {
-    const char *kind; // "QuantumKEMKeyPair"
+    const char *group;   // of the API: "qubesec.io"
+    const char *version; // of the API: "v1"
+    const char *kind;    // "QuantumKEMKeyPair"
     const char *plural;
     const char *short_name;
     const char *standard; // what the output follows: "FIPS 203"

@@ -573,6 +573,8 @@ static bool is_slow(const void *memory, const struct input *inputs) {
 }
 
 const struct kind kind_certificate = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumCertificate",
     .plural = "quantumcertificates",
     .short_name = "qc",

@@ -227,6 +227,8 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
 }
 
 const struct kind kind_decapsulate_secret = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumDecapsulateSecret",
     .plural = "quantumdecapsulatesecrets",
     .short_name = "qds",

@@ -153,6 +153,8 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
 }
 
 const struct kind kind_derived_key = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumDerivedKey",
     .plural = "quantumderivedkeys",
     .short_name = "qdk",

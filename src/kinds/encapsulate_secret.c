@@ -177,6 +177,8 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
 }
 
 const struct kind kind_encapsulate_secret = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumEncapsulateSecret",
     .plural = "quantumencapsulatesecrets",
     .short_name = "qes",

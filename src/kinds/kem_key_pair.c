@@ -23,6 +23,8 @@ static bool inspect(const void *spec, const struct secret_data *data, const stru
 }
 
 const struct kind kind_kem_key_pair = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumKEMKeyPair",
     .plural = "quantumkemkeypairs",
     .short_name = "qkkp",

@@ -181,6 +181,8 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
 }
 
 const struct kind kind_random_number = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumRandomNumber",
     .plural = "quantumrandomnumbers",
     .short_name = "qrn",

@@ -124,6 +124,8 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
 }
 
 const struct kind kind_sign_message = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumSignMessage",
     .plural = "quantumsignmessages",
     .short_name = "qsm",

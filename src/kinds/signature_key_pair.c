@@ -29,6 +29,8 @@ static bool inspect(const void *spec, const struct secret_data *data, const stru
 }
 
 const struct kind kind_signature_key_pair = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumSignatureKeyPair",
     .plural = "quantumsignaturekeypairs",
     .short_name = "qskp",

@@ -133,6 +133,8 @@ static bool evaluate(const void *memory, const struct input *inputs, const struc
 }
 
 const struct kind kind_verify_signature = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumVerifySignature",
     .plural = "quantumverifysignatures",
     .short_name = "qvs",

@@ -21,7 +21,9 @@ static struct list add_list(yyjson_mut_doc *document, yyjson_mut_val *object, co
 
 static yyjson_mut_val *add_key(struct list *list, const struct queue_key *key) {
     yyjson_mut_val *object = yyjson_mut_arr_add_obj(list->document, list->array);
-    (void)yyjson_mut_obj_add_strcpy(list->document, object, "key", key->key);
+    char text[OBJECT_KEY_TEXT_SIZE];
+    object_key_format(key->key, text);
+    (void)yyjson_mut_obj_add_strcpy(list->document, object, "key", text);
     list->count++;
     return object;
 }
@@ -49,7 +51,7 @@ static bool add_waiting(void *context, const struct queue_key *key) {
     return list->count < KEYS_MAX;
 }
 
-static void add_watch(void *context, const struct watch_state *state) {
+static void add_informer(void *context, const struct informer_state *state) {
     const struct list *list = context;
     yyjson_mut_val *object = yyjson_mut_arr_add_obj(list->document, list->array);
     (void)yyjson_mut_obj_add_str(list->document, object, "resource", state->resource);
@@ -68,7 +70,7 @@ static void show_state(const struct debug_view *view, yyjson_mut_doc *document, 
     struct list running = add_list(document, root, "running");
     queue_describe(view->queue, add_running, &running);
     struct list watches = add_list(document, root, "watches");
-    watches_describe(view->watches, add_watch, &watches);
+    informers_describe(view->informers, add_informer, &watches);
 }
 
 static void show_queue(const struct debug_view *view, yyjson_mut_doc *document, yyjson_mut_val *root) {

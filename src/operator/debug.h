@@ -2,13 +2,13 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "reconcile/watches.h"
+#include "runtime/informers.h"
 #include "runtime/queue.h"
 #include "runtime/workers.h"
 
 // All borrowed.
 struct debug_view {
-    const struct watches *watches;
+    const struct informers *informers;
     struct queue *queue;
     struct workers *workers;
     int64_t started; // of the process, in seconds since 1970

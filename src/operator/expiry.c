@@ -40,7 +40,7 @@ static void measure(void *context, const struct kind *, const struct kube_object
     set_ready(metrics, labels, status);
 }
 
-void expiry_measure(const struct watches *watches, struct metrics *metrics) {
+void expiry_measure(const struct indexes *indexes, struct metrics *metrics) {
     static const struct metric *const gauges[] = {
         &metric_certificate_expiration_timestamp_seconds,
         &metric_certificate_not_before_timestamp_seconds,
@@ -50,5 +50,5 @@ void expiry_measure(const struct watches *watches, struct metrics *metrics) {
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
         metrics_clear(metrics, gauges[i]);
     }
-    watches_visit(watches, WATCHES_EXPIRING, measure, metrics);
+    indexes_visit(indexes, INDEX_EXPIRING, measure, metrics);
 }

@@ -13,7 +13,7 @@
 enum { LABELS_SIZE = 256, STATM_MAX = 256 };
 
 struct measurement {
-    const struct watches *watches;
+    const struct indexes *indexes;
     struct metrics *metrics;
 };
 
@@ -28,14 +28,14 @@ static void measure_kind(void *context, const char *kind, size_t count) {
     static const char *const statuses[] = {"Pending", "Success", "Valid", "Invalid", "Failed"};
     const struct measurement *measurement = context;
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
-        size_t in_status = watches_count_status(measurement->watches, kind, statuses[i]);
+        size_t in_status = indexes_count_status(measurement->indexes, kind, statuses[i]);
         set_objects(measurement->metrics, kind, statuses[i], in_status);
         count -= in_status < count ? in_status : count; // the store may change meanwhile
     }
     set_objects(measurement->metrics, kind, "Unknown", count);
 }
 
-static void measure_watch(void *context, const struct watch_state *state) {
+static void measure_informer(void *context, const struct informer_state *state) {
     const struct measurement *measurement = context;
     char labels[LABELS_SIZE];
     const char *namespace = state->namespace;
@@ -92,12 +92,13 @@ static void measure_process(struct metrics *metrics) {
     measure_memory(metrics);
 }
 
-void gauges_measure(const struct watches *watches, int64_t started, struct metrics *metrics) {
-    struct measurement measurement = {.watches = watches, .metrics = metrics};
+void gauges_measure(const struct informers *informers, const struct indexes *indexes, int64_t started,
+                    struct metrics *metrics) {
+    struct measurement measurement = {.indexes = indexes, .metrics = metrics};
     metrics_clear(metrics, &metric_watch_silence_seconds);
-    watches_count(watches, measure_kind, &measurement);
-    watches_describe(watches, measure_watch, &measurement);
+    indexes_count(indexes, measure_kind, &measurement);
+    informers_describe(informers, measure_informer, &measurement);
     metrics_set(metrics, &metric_process_start_time_seconds, "", (double)started);
     measure_process(metrics);
-    expiry_measure(watches, metrics);
+    expiry_measure(indexes, metrics);
 }

@@ -24,20 +24,20 @@ const char *instrument_controller_label(const char *kind, char ret_labels[INSTRU
 
 // ---- the queue
 
-static void key_added(void *context, const char *) {
+static void key_added(void *context, const struct object_key *) {
     metrics_add(((struct instrumentation *)context)->metrics, &metric_queue_adds_total, queue_label, 1);
 }
 
-static void key_retried(void *context, const char *) {
+static void key_retried(void *context, const struct object_key *) {
     metrics_add(((struct instrumentation *)context)->metrics, &metric_queue_retries_total, queue_label, 1);
 }
 
-static void key_started(void *context, const char *, double seconds) {
+static void key_started(void *context, const struct object_key *, double seconds) {
     metrics_observe(((struct instrumentation *)context)->metrics, &metric_queue_duration_seconds, queue_label,
                     seconds);
 }
 
-static void key_finished(void *context, const char *, double seconds) {
+static void key_finished(void *context, const struct object_key *, double seconds) {
     metrics_observe(((struct instrumentation *)context)->metrics, &metric_queue_work_duration_seconds,
                     queue_label, seconds);
 }
@@ -84,52 +84,57 @@ void instrument_workers(struct instrumentation *instrumentation, const struct ki
                 instrument_controller_label(kind->kind, labels), count);
 }
 
-void instrument_start(struct instrumentation *instrumentation, const struct kind *kind) {
+static void reconcile_started(void *context, const struct object_key *key) {
     char labels[INSTRUMENT_LABELS_SIZE];
-    metrics_add(instrumentation->metrics, &metric_active_workers,
-                instrument_controller_label(kind->kind, labels), 1);
+    metrics_add(((struct instrumentation *)context)->metrics, &metric_active_workers,
+                instrument_controller_label(key->resource->kind, labels), 1);
 }
 
-static const char *result_label(const struct verdict *verdict) {
-    if (verdict->kind == VERDICT_DONE) {
-        return verdict->again_ms > 0 ? "requeue_after" : "success";
+static const char *result_label(const struct outcome *outcome) {
+    if (outcome->result == RESULT_OK) {
+        return outcome->requeue_after_ms > 0 ? "requeue_after" : "success";
     }
-    if (verdict->kind == VERDICT_SLOW) {
+    if (outcome->result == RESULT_SLOW) {
         return "requeue";
     }
-    if (verdict->kind == VERDICT_TERMINAL) {
+    if (outcome->result == RESULT_TERMINAL) {
         return "error";
     }
-    return verdict->error.retry_after_ms > 0 ? "requeue_after" : "error";
+    return outcome->error.retry_after_ms > 0 ? "requeue_after" : "error";
 }
 
-void instrument_end(struct instrumentation *instrumentation, const struct kind *kind,
-                    const struct verdict *verdict, double seconds) {
+static void reconcile_ended(void *context, const struct object_key *key, const struct outcome *outcome,
+                            double seconds) {
+    struct metrics *metrics = ((struct instrumentation *)context)->metrics;
     char labels[INSTRUMENT_LABELS_SIZE];
     char with_more[RECONCILE_LABELS_SIZE];
-    instrument_controller_label(kind->kind, labels);
-    metrics_add(instrumentation->metrics, &metric_active_workers, labels, -1);
-    metrics_observe(instrumentation->metrics, &metric_reconcile_time_seconds, labels, seconds);
-    snprintf(with_more, sizeof(with_more), "%s,result=\"%s\"", labels, result_label(verdict));
-    metrics_add(instrumentation->metrics, &metric_reconcile_total, with_more, 1);
-    if (verdict->kind == VERDICT_RETRY || verdict->kind == VERDICT_TERMINAL) {
+    instrument_controller_label(key->resource->kind, labels);
+    metrics_add(metrics, &metric_active_workers, labels, -1);
+    metrics_observe(metrics, &metric_reconcile_time_seconds, labels, seconds);
+    snprintf(with_more, sizeof(with_more), "%s,result=\"%s\"", labels, result_label(outcome));
+    metrics_add(metrics, &metric_reconcile_total, with_more, 1);
+    if (outcome->result == RESULT_RETRY || outcome->result == RESULT_TERMINAL) {
         snprintf(with_more, sizeof(with_more), "%s,class=\"%s\"", labels,
-                 error_class_name(verdict->error.class));
-        metrics_add(instrumentation->metrics, &metric_reconcile_errors_total, with_more, 1);
+                 error_class_name(outcome->error.class));
+        metrics_add(metrics, &metric_reconcile_errors_total, with_more, 1);
     }
-    if (verdict->kind == VERDICT_TERMINAL) {
-        metrics_add(instrumentation->metrics, &metric_terminal_reconcile_errors_total, labels, 1);
+    if (outcome->result == RESULT_TERMINAL) {
+        metrics_add(metrics, &metric_terminal_reconcile_errors_total, labels, 1);
     }
+}
+
+struct controller_observer instrument_controller(struct instrumentation *instrumentation) {
+    return (struct controller_observer){instrumentation, reconcile_started, reconcile_ended};
 }
 
 // ---- gauges
 
 void instrument_refresh(struct instrumentation *instrumentation, struct queue *queue,
-                        const struct watches *watches, int64_t started) {
+                        const struct informers *informers, const struct indexes *indexes, int64_t started) {
     double unfinished;
     double longest = queue_longest_running(queue, &unfinished);
     metrics_set(instrumentation->metrics, &metric_queue_depth, queue_label, (double)queue_depth(queue));
     metrics_set(instrumentation->metrics, &metric_queue_longest_running_seconds, queue_label, longest);
     metrics_set(instrumentation->metrics, &metric_queue_unfinished_work_seconds, queue_label, unfinished);
-    gauges_measure(watches, started, instrumentation->metrics);
+    gauges_measure(informers, indexes, started, instrumentation->metrics);
 }

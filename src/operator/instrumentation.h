@@ -1,7 +1,9 @@
 // What the parts of the operator report of their work, turned into metrics. Any thread.
 #pragma once
 
-#include "reconcile/controller.h"
+#include "reconcile/indexes.h"
+#include "runtime/controller.h"
+#include "runtime/metrics.h"
 
 enum { INSTRUMENT_LABELS_SIZE = 256 };
 
@@ -13,8 +15,9 @@ struct instrumentation {
 // Writes `controller="kind"` with the kind's name in lower case, as controller-runtime names controllers.
 const char *instrument_controller_label(const char *kind, char ret_labels[INSTRUMENT_LABELS_SIZE]);
 
-// The observer of the work queue; measure is borrowed by it.
+// The observers of the work queue and of the controller loop; instrumentation is borrowed by them.
 struct queue_observer instrument_queue(struct instrumentation *instrumentation);
+struct controller_observer instrument_controller(struct instrumentation *instrumentation);
 
 // A kube_request_observer and an http_connection_observer; context is a struct instrumentation.
 void instrument_request(void *context, const char *method, int code, double seconds);
@@ -23,11 +26,6 @@ void instrument_connection(void *context, const char *group);
 // How many workers the kind's controller may have.
 void instrument_workers(struct instrumentation *instrumentation, const struct kind *kind, unsigned count);
 
-// A reconcile of that kind starts; it has ended.
-void instrument_start(struct instrumentation *instrumentation, const struct kind *kind);
-void instrument_end(struct instrumentation *instrumentation, const struct kind *kind,
-                    const struct verdict *verdict, double seconds);
-
 // A list or watch failed.
 void instrument_watch_failure(struct instrumentation *instrumentation, const struct kube_resource *resource,
                               const struct error *error);
@@ -35,4 +33,4 @@ void instrument_watch_failure(struct instrumentation *instrumentation, const str
 // Sets the gauges that are looked up when somebody asks for them; started: when this program was, in seconds
 // since 1970. Loop thread.
 void instrument_refresh(struct instrumentation *instrumentation, struct queue *queue,
-                        const struct watches *watches, int64_t started);
+                        const struct informers *informers, const struct indexes *indexes, int64_t started);

@@ -10,7 +10,7 @@
 #include "operator/dynamic_config.h"
 #include "operator/instrumentation.h"
 #include "operator/metrics_list.h"
-#include "reconcile/reconcile_id.h"
+#include "reconcile/reconciler.h"
 #include "runtime/background_tasks.h"
 #include "runtime/leader.h"
 #include "runtime/workers.h"
@@ -46,11 +46,11 @@ struct manager {
     struct leader *leader;
     struct event_recorder *recorder;
     struct queue *queue;
-    struct watches *watches;
+    struct informers *informers;
+    struct indexes *indexes;
     struct workers *workers;
     struct background_tasks *tasks;
-    struct remakes *remakes;
-    struct failing *failing;
+    struct regenerate_backoff *backoff;
     struct access_reviewer *access;
     struct text_list namespaces;
     struct text_list excluded;
@@ -58,6 +58,7 @@ struct manager {
     struct webhook *webhook; // NULL: there is none
     struct webhook_certificate *certificate;
     struct loop_timer *deadline;
+    struct reconciler_parts parts;
     struct controller controller;
     char settings_key[KUBE_KEY_SIZE]; // of the ConfigMap
     char name[128];                   // of this process
@@ -93,43 +94,6 @@ static bool reload_settings(void *context, uint32_t *, struct error *e) {
     }
     LOG(LOG_WARNING, "settings were not applied", {"configMap", m->settings_key}, {"detail", e->message});
     return false;
-}
-
-static bool queue_next(struct manager *m, const char *key, const struct verdict *verdict, struct error *e) {
-    uint32_t delay_ms;
-    switch (verdict->kind) {
-    case VERDICT_RETRY:
-        return queue_retry(m->queue, key, verdict->error.retry_after_ms, verdict->retry_max_ms, &delay_ms, e);
-    case VERDICT_SLOW:
-        return queue_add_slow(m->queue, key, e);
-    default:
-        queue_forget(m->queue, key);
-        return verdict->again_ms == 0 || queue_add_after(m->queue, key, verdict->again_ms, e);
-    }
-}
-
-static void follow_up(struct manager *m, const char *key, const struct verdict *verdict) {
-    struct error e;
-    if (!queue_next(m, key, verdict, &e)) {
-        LOG(LOG_ERROR, "could not queue a key again", {"key", key}, {"detail", e.message});
-    }
-}
-
-static void work(void *context, const char *key, bool may_be_slow) {
-    struct manager *m = context;
-    char plural[64];
-    char id[RECONCILE_ID_SIZE];
-    const struct kube_resource *resource;
-    struct verdict verdict;
-    const char *slash = strchr(key, '/');
-    snprintf(plural, sizeof(plural), "%.*s", (int)(slash - key), key);
-    const struct kind *kind = watches_find_plural(m->watches, plural, &resource);
-    reconcile_id_next(id);
-    instrument_start(&m->instrumentation, kind);
-    double started = clock_monotonic_seconds();
-    controller_reconcile(&m->controller, kind, resource, slash + 1, id, may_be_slow, &verdict);
-    instrument_end(&m->instrumentation, kind, &verdict, clock_monotonic_seconds() - started);
-    follow_up(m, key, &verdict);
 }
 
 // ---- watches and health
@@ -187,7 +151,7 @@ static int answer_ready(struct manager *m, struct buffer *body) {
         (void)buffer_append_text(body, "stopping\n", &ignored);
         return 503;
     }
-    if (!watches_are_alive(m->watches, &missing, &why)) {
+    if (!informers_are_alive(m->informers, &missing, &why)) {
         (void)buffer_append_format(body, &ignored, "%s: %s\n", missing, why);
         return 503;
     }
@@ -202,7 +166,7 @@ static int answer_ready(struct manager *m, struct buffer *body) {
 static int answer(void *context, const char *path, struct buffer *body) {
     struct manager *m = context;
     struct error ignored;
-    const struct debug_view view = {m->watches, m->queue, m->workers, m->controller.started,
+    const struct debug_view view = {m->informers, m->queue, m->workers, m->parts.started,
                                     .is_leader = leader_may_write(m->leader)};
     if (strcmp(path, "/healthz") == 0) {
         bool healthy = leader_is_healthy(m->leader);
@@ -213,7 +177,7 @@ static int answer(void *context, const char *path, struct buffer *body) {
         return answer_ready(m, body);
     }
     if (strcmp(path, "/metrics") == 0) {
-        instrument_refresh(&m->instrumentation, m->queue, m->watches, m->controller.started);
+        instrument_refresh(&m->instrumentation, m->queue, m->informers, m->indexes, m->parts.started);
         return metrics_write(m->instrumentation.metrics, body, &ignored) ? 200 : 500;
     }
     int status;
@@ -275,17 +239,22 @@ static void stop_requested(void *context) {
 
 static bool start_base(struct manager *m, struct error *e) {
     struct queue_observer observer = instrument_queue(&m->instrumentation);
-    m->remakes = remakes_create();
-    m->failing = failing_create();
-    if (m->remakes == nullptr || m->failing == nullptr) {
+    m->backoff = regenerate_backoff_create();
+    if (m->backoff == nullptr) {
         return error_no_memory(e, "starting");
     }
     if (!text_split(m->settings->namespaces, &m->namespaces, e) ||
         !text_split(m->settings->excluded_namespaces, &m->excluded, e) ||
         !metrics_create(metrics_list, &m->instrumentation.metrics, e) ||
-        !queue_create(&observer, &m->queue, e) || !workers_create(m->queue, work, m, &m->workers, e)) {
+        !queue_create(&observer, &m->queue, e) ||
+        !workers_create(m->queue, controller_process, &m->controller, &m->workers, e)) {
         return false;
     }
+    m->controller = (struct controller){
+        .queue = m->queue,
+        .reconciler = {.context = &m->parts, .reconcile = reconciler_reconcile},
+        .observer = instrument_controller(&m->instrumentation),
+    };
     workers_hold(m->workers);
     return loop_create(&m->loop, e) && loop_timer_create(m->loop, stop_late, nullptr, &m->deadline, e) &&
            loop_on_signal(m->loop, SIGTERM, stop_requested, m, e) &&
@@ -349,35 +318,41 @@ static bool start_background_tasks(struct manager *m, struct error *e) {
     return background_tasks_create(list, count, &m->tasks, e);
 }
 
-static bool start_watches(struct manager *m, struct error *e) {
-    const char *namespace = own_namespace(m);
-    kube_format_key(namespace, m->settings->config_map, m->settings_key);
-    struct watches_options options = {
+static bool create_indexes(struct manager *m, struct error *e) {
+    const struct indexes_options options = {
         .kinds = m->kinds,
         .namespaces = m->namespaces.items,
         .excluded = m->excluded.items,
-        .loop = m->loop,
-        .client = m->client,
         .queue = m->queue,
-        .watch_seconds = m->settings->watch_timeout_ms / 1000,
         .settings_key = m->settings_key,
-        .failed = watch_failed,
-        .recovered = watch_recovered,
-        .synced = all_synced,
         .settings_changed = settings_changed,
         .context = m,
     };
-    if (!watches_create(&options, &m->watches, e)) {
+    return informers_create(&m->informers, e) && indexes_create(&options, m->informers, &m->indexes, e);
+}
+
+static bool start_watches(struct manager *m, struct error *e) {
+    const struct informers_options options = {
+        .loop = m->loop,
+        .client = m->client,
+        .watch_seconds = m->settings->watch_timeout_ms / 1000,
+        .failed = watch_failed,
+        .recovered = watch_recovered,
+        .synced = all_synced,
+        .context = m,
+    };
+    kube_format_key(own_namespace(m), m->settings->config_map, m->settings_key);
+    if (!create_indexes(m, e) || !informers_start(m->informers, &options, e)) {
         return false;
     }
-    m->controller = (struct controller){
-        .watches = m->watches,
+    m->parts = (struct reconciler_parts){
+        .informers = m->informers,
+        .indexes = m->indexes,
         .api = kube_client_api(m->writer),
         .http = m->http,
         .recorder = m->recorder,
         .metrics = m->instrumentation.metrics,
-        .remakes = m->remakes,
-        .failing = m->failing,
+        .backoff = m->backoff,
         .access = m->access,
         .grant_check_ms = m->settings->grant_check_ms,
         .seed_url_prefixes = m->settings->seed_url_prefixes,
@@ -438,7 +413,8 @@ static void log_start(const struct manager *m) {
 // The loop does not run, and no other thread does.
 static void release(struct manager *m) {
     http_server_free(m->server);
-    watches_free(m->watches);
+    informers_free(m->informers);
+    indexes_free(m->indexes);
     background_tasks_free(m->tasks);
     webhook_certificate_free(m->certificate);
     webhook_free(m->webhook);
@@ -453,8 +429,7 @@ static void release(struct manager *m) {
     loop_timer_free(m->deadline);
     loop_free(m->loop);
     queue_free(m->queue);
-    remakes_free(m->remakes);
-    failing_free(m->failing);
+    regenerate_backoff_free(m->backoff);
     text_list_done(&m->namespaces);
     text_list_done(&m->excluded);
     metrics_free(m->instrumentation.metrics);

@@ -18,14 +18,13 @@ bool source_is_own(const struct reconcile *r, const struct source *source) {
 }
 
 static const struct kube_resource *find_resource(const struct reconcile *r, const char *kind) {
-    const struct kube_resource *resource = nullptr;
     if (strcmp(kind, kube_secrets.kind) == 0) {
         return &kube_secrets;
     }
     if (strcmp(kind, kube_config_maps.kind) == 0) {
         return &kube_config_maps;
     }
-    return watches_find_kind(r->controller->watches, kind, &resource) == nullptr ? nullptr : resource;
+    return indexes_find_resource(r->parts->indexes, kind);
 }
 
 // Whether r's ServiceAccount may do that with the object of that resource and name, where source's reference
@@ -40,7 +39,7 @@ static bool ask(const struct reconcile *r, const struct source *source, const ch
         .namespace = source->namespace,
         .name = name,
     };
-    if (!access_review(r->controller->access, &question, ret_allowed, e)) {
+    if (!access_review(r->parts->access, &question, ret_allowed, e)) {
         // What the operator may not ask is no fault of the object's.
         e->class = e->class == ERROR_FORBIDDEN || e->class == ERROR_INVALID_SPEC ? ERROR_REFUSED : e->class;
         return false;
@@ -78,7 +77,7 @@ bool grants_check(struct reconcile *r, const struct source *source, const struct
         return error_set(e, ERROR_INTERNAL, "spec.%s: %s is no kind that can be granted",
                          source->request->field, from->kind);
     }
-    if (!watches_serve(r->controller->watches, source->namespace)) {
+    if (!indexes_serve(r->parts->indexes, source->namespace)) {
         return error_set(e, ERROR_FORBIDDEN, "spec.%s.namespace: this operator does not serve namespace %s",
                          source->request->field, source->namespace);
     }

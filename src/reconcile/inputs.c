@@ -26,7 +26,7 @@ void source_format_from(const char *kind, const char *name, char ret_from[SOURCE
 static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
                      struct error *e) {
     bool own = source_is_own(r, source);
-    snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR, source->from->kind);
+    snprintf(r->outcome->reason, sizeof(r->outcome->reason), REASON_WAITING_FOR, source->from->kind);
     return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s%s%s, which %s", source->request->field,
                      source->from->kind, own ? "" : source->namespace, own ? "" : "/", name, why);
 }
@@ -84,11 +84,11 @@ static bool is_brief(const struct reconcile *r, const struct kube_object *upstre
 
 static bool wait_for_upstream(struct reconcile *r, const struct source *source, yyjson_val *status,
                               const char *phase, struct error *e) {
-    r->is_brief_wait = is_brief(r, source->upstream);
-    char why[REASON_SIZE * 2] = "is not finished";
+    r->telling = is_brief(r, source->upstream) ? TELL_NOTHING : r->telling;
+    char why[OUTCOME_REASON_SIZE * 2] = "is not finished";
     const char *reason = json_member_text(status_find_ready(status), "reason");
     if (phase != nullptr && strcmp(phase, "Failed") == 0 && reason != nullptr) {
-        snprintf(why, sizeof(why), "has failed (%.*s); its own status says why", REASON_SIZE, reason);
+        snprintf(why, sizeof(why), "has failed (%.*s); its own status says why", OUTCOME_REASON_SIZE, reason);
     }
     return wait_for(r, source, source->request->reference.name, why, e);
 }
@@ -194,7 +194,7 @@ static bool has_hidden_path(const char *url) {
 
 static bool resolve_url(const struct reconcile *r, struct source *source, struct error *e) {
     source->name = source->request->reference.name;
-    for (const char *const *prefix = r->controller->seed_url_prefixes; *prefix != nullptr; prefix++) {
+    for (const char *const *prefix = r->parts->seed_url_prefixes; *prefix != nullptr; prefix++) {
         if (strncmp(source->name, *prefix, strlen(*prefix)) == 0 && !has_hidden_path(source->name)) {
             return true;
         }
@@ -384,7 +384,7 @@ static bool check_version(const struct source *source, struct error *e) {
 
 static bool load(struct reconcile *r, struct source *source, struct error *e) {
     struct store *store =
-        watches_find_store(r->controller->watches, source->resource->kind, source->namespace);
+        informers_find_store(r->parts->informers, source->resource->kind, source->namespace);
     uint64_t removals = store_removals(store);
     cleanup_json yyjson_doc *document = nullptr;
     if (!reconcile_get(r, source->resource, source->namespace, source->name, known_version(source), &document,
@@ -413,7 +413,7 @@ void inputs_explain(const struct reconcile *r, struct error *e) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         const struct source *source = &r->sources[i];
         const char *field = source->request->field;
-        char beginning[REASON_SIZE];
+        char beginning[OUTCOME_REASON_SIZE];
         int length = snprintf(beginning, sizeof(beginning), "spec.%s: ", field);
         if (source->from == nullptr || strncmp(e->message, beginning, (size_t)length) != 0) {
             continue;
@@ -486,7 +486,7 @@ static bool load_url(struct reconcile *r, struct source *source, struct error *e
     };
     cleanup_response struct http_response response = {0};
     struct error failure = {0};
-    bool answered = http_client_call(r->controller->http, &request, &response, &failure);
+    bool answered = http_client_call(r->parts->http, &request, &response, &failure);
     if (answered && response.status == 200) {
         return secret_copy(buffer_text(&response.body), response.body.length, &source->bytes, e);
     }

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 struct store *output_store(const struct reconcile *r) {
-    return watches_find_store(r->controller->watches, kube_secrets.kind, r->object->namespace);
+    return informers_find_store(r->parts->informers, kube_secrets.kind, r->object->namespace);
 }
 
 static yyjson_val *metadata_of(const struct kube_object *object) {
@@ -22,7 +22,7 @@ static bool check_ownership(struct reconcile *r, const struct kube_object *secre
                             enum ownership *ret_ownership, struct error *e) {
     *ret_ownership = secret_metadata_ownership(r->kind, r->object, metadata_of(secret));
     if (*ret_ownership == OWNERSHIP_ORPHANED) {
-        snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_GARBAGE_COLLECTION);
+        snprintf(r->outcome->reason, sizeof(r->outcome->reason), REASON_WAITING_FOR_GARBAGE_COLLECTION);
         return error_set(
             e, ERROR_NOT_FOUND,
             "Secret %s belongs to a deleted object of this name; waiting for Kubernetes to collect it",

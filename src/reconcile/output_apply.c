@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { REMAKE_KEY_SIZE = KUBE_KEY_SIZE + 64 };
-
 static void tell(const struct reconcile *r, enum log_level level, const char *reason, const char *action,
                  const char *note) {
     reconcile_record(r, level == LOG_WARNING, reason, action, note);
@@ -41,17 +39,12 @@ static bool make(struct reconcile *r, struct error *e) {
     return true;
 }
 
-static void format_remake_key(const struct reconcile *r, char ret_key[REMAKE_KEY_SIZE]) {
-    snprintf(ret_key, REMAKE_KEY_SIZE, "%s/%s", r->kind->plural, r->object->key);
-}
-
 // An output is made anew at once, and ever more slowly when that is needed again and again: the error is of
 // class and says later then.
 static bool may_remake(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
-    char key[REMAKE_KEY_SIZE];
     uint32_t wait_ms;
-    format_remake_key(r, key);
-    r->is_counted = remakes_allow(r->controller->remakes, key, clock_monotonic_ms(), &wait_ms);
+    r->is_counted = regenerate_backoff_allow(r->parts->backoff, r->key, REGENERATED_CONTENT,
+                                             clock_monotonic_ms(), &wait_ms);
     if (r->is_counted) {
         return true;
     }
@@ -63,9 +56,7 @@ static bool may_remake(struct reconcile *r, enum error_class class, const char *
 // What came to nothing, since it was refused or nobody answered, is no remake: it is tried again as any other
 // failure, which is told as what it is.
 static void take_back(const struct reconcile *r) {
-    char key[REMAKE_KEY_SIZE];
-    format_remake_key(r, key);
-    remakes_take_back(r->controller->remakes, key);
+    regenerate_backoff_take_back(r->parts->backoff, r->key, REGENERATED_CONTENT);
 }
 
 // What cannot be made again is gone: whether something new may take its place.
@@ -118,7 +109,7 @@ static bool mend(struct reconcile *r, const struct error *damage, struct error *
               r->decoded.secret_name, damage->message);
     if (!may_replace(r, ERROR_CRYPTO, later.message, e)) {
         if (e->class == ERROR_CRYPTO) {
-            snprintf(r->reason, sizeof(r->reason), REASON_SECRET_DAMAGED);
+            snprintf(r->outcome->reason, sizeof(r->outcome->reason), REASON_SECRET_DAMAGED);
         }
         return false;
     }
@@ -186,7 +177,7 @@ static bool remake_lost(struct reconcile *r, struct error *e) {
         return bring_about(r, state, &damage, e);
     }
     if (!may_remake(r, ERROR_CRYPTO, "the Secret was deleted again, and will be made anew later", e)) {
-        snprintf(r->reason, sizeof(r->reason), REASON_SECRET_LOST);
+        snprintf(r->outcome->reason, sizeof(r->outcome->reason), REASON_SECRET_LOST);
         return false;
     }
     replacement_note(r, REASON_SECRET_LOST, "it was lost");
@@ -206,7 +197,7 @@ static bool remake_lost(struct reconcile *r, struct error *e) {
 // Creates the output, unless the Secret is there after all: then it decides.
 static bool create(struct reconcile *r, struct error *e) {
     cleanup_text char *older =
-        watches_find_older_claim(r->controller->watches, r->kind, r->object, r->decoded.secret_name);
+        indexes_find_older_claim(r->parts->indexes, r->kind, r->object, r->decoded.secret_name);
     if (older != nullptr) {
         return error_set(
             e, ERROR_CONFLICT,
@@ -221,7 +212,7 @@ static bool create(struct reconcile *r, struct error *e) {
     if (lost ? remake_lost(r, e) : make(r, e)) {
         return true;
     }
-    if (e->class == ERROR_NOT_FOUND && r->reason[0] == '\0') { // no such namespace any more
+    if (e->class == ERROR_NOT_FOUND && r->outcome->reason[0] == '\0') { // no such namespace any more
         e->class = ERROR_RETRYABLE;
     }
     enum output_state state;

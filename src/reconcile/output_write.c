@@ -18,10 +18,10 @@ enum { BODY_MAX_BYTES = 2 * 1024 * 1024 }; // the API server takes no more
 bool output_may_make(struct reconcile *r, struct error *e) {
     struct input inputs[KIND_INPUTS_MAX];
     inputs_list(r, inputs);
-    if (r->may_be_slow || r->kind->is_slow == nullptr || !r->kind->is_slow(r->decoded.spec, inputs)) {
+    if (r->attempt->is_slow || r->kind->is_slow == nullptr || !r->kind->is_slow(r->decoded.spec, inputs)) {
         return true;
     }
-    r->is_deferred = true;
+    r->outcome->result = RESULT_SLOW;
     return error_set(e, ERROR_RETRYABLE, "slow work waits for its turn");
 }
 
@@ -32,7 +32,7 @@ static bool explain(struct reconcile *r, bool done, struct error *e) {
     }
     inputs_explain(r, e);
     if (e->class == ERROR_NOT_FOUND) { // the kind waits for another input, and not the API server
-        snprintf(r->reason, sizeof(r->reason), REASON_WAITING_FOR_INPUT);
+        snprintf(r->outcome->reason, sizeof(r->outcome->reason), REASON_WAITING_FOR_INPUT);
     }
     return false;
 }
@@ -196,7 +196,7 @@ static bool store(struct reconcile *r, const struct provenance *earlier, struct 
     if (!(replace ? replace_secret(r, earlier, e) : create_secret(r, e))) {
         return false;
     }
-    metrics_add(r->controller->metrics, &metric_secrets_written_total,
+    metrics_add(r->parts->metrics, &metric_secrets_written_total,
                 replace ? "operation=\"replace\"" : "operation=\"create\"", 1);
     r->is_made = true;
     return true;

@@ -17,7 +17,7 @@ static bool list_by_name(const struct reconcile *r, const struct kube_resource *
 // there is no such object any more.
 static bool store_news(const struct reconcile *r, struct kube_object *known, const char *kind,
                        yyjson_doc *list, struct kube_object **ret_live, struct error *e) {
-    struct store *store = watches_find_store(r->controller->watches, kind, known->namespace);
+    struct store *store = informers_find_store(r->parts->informers, kind, known->namespace);
     yyjson_val *item = yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(list), "items"));
     cleanup_object struct kube_object *live = nullptr;
     if (item != nullptr && !kube_object_create(item, &live, e)) {
@@ -37,7 +37,7 @@ static bool store_news(const struct reconcile *r, struct kube_object *known, con
 bool recheck_object(struct reconcile *r, struct error *e) {
     cleanup_object struct kube_object *live = nullptr;
     yyjson_doc *list = nullptr;
-    if (!list_by_name(r, r->resource, r->object->namespace, r->object->name, &list, e)) {
+    if (!list_by_name(r, r->key->resource, r->object->namespace, r->object->name, &list, e)) {
         return false;
     }
     json_free(r->live);
@@ -60,11 +60,10 @@ static bool has_changed(const struct source *source, struct error *e) {
 
 // The resource of ours that an input came from.
 static bool confirm_upstream(const struct reconcile *r, const struct source *source, struct error *e) {
-    const struct kube_resource *resource = nullptr;
+    const struct kube_resource *resource = indexes_find_resource(r->parts->indexes, source->from->kind);
     struct kube_object *known = source->upstream;
     cleanup_object struct kube_object *live = nullptr;
     cleanup_json yyjson_doc *list = nullptr;
-    (void)watches_find_kind(r->controller->watches, source->from->kind, &resource);
     return list_by_name(r, resource, known->namespace, known->name, &list, e) &&
            store_news(r, known, source->from->kind, list, &live, e) &&
            ((live != nullptr && strcmp(live->uid, known->uid) == 0 &&
@@ -75,7 +74,7 @@ static bool confirm_upstream(const struct reconcile *r, const struct source *sou
 // The Secret that its bytes were read from, which may have been read from the API server's memory.
 static bool confirm_bytes(const struct reconcile *r, const struct source *source, struct error *e) {
     struct store *store =
-        watches_find_store(r->controller->watches, source->resource->kind, source->namespace);
+        informers_find_store(r->parts->informers, source->resource->kind, source->namespace);
     uint64_t removals = store_removals(store);
     cleanup_json yyjson_doc *document = nullptr;
     cleanup_object struct kube_object *live = nullptr;

@@ -10,11 +10,11 @@ void reconcile_log(const struct reconcile *r, enum log_level level, const char *
 void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
                       const char *note) {
     const struct event_content words = {warning, reason, action, note, r->id};
-    event_record(r->controller->recorder, r->resource, r->object, &words);
+    event_record(r->parts->recorder, r->key->resource, r->object, &words);
 }
 
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {
-    uint32_t wait_ms = renewal_wait_ms(renewal, r->controller->started, r->object->created, r->object->uid,
+    uint32_t wait_ms = renewal_wait_ms(renewal, r->parts->started, r->object->created, r->object->uid,
                                        r->production.context.now);
     bool expires = renewal->expires_at != 0;
     *ret_wait_ms = expires ? wait_ms : 0;
@@ -23,7 +23,7 @@ bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, 
 
 bool reconcile_request(const struct reconcile *r, const struct api_request *request,
                        yyjson_doc **ret_document, struct error *e) {
-    if (api_call(r->controller->api, request, ret_document, e)) {
+    if (api_call(r->parts->api, request, ret_document, e)) {
         return true;
     }
     e->class = e->class == ERROR_FORBIDDEN ? ERROR_REFUSED : e->class;
@@ -43,7 +43,7 @@ bool reconcile_get(const struct reconcile *r, const struct kube_resource *resour
 struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *namespace,
                                    const char *name) {
     char key[KUBE_KEY_SIZE];
-    struct store *store = watches_find_store(r->controller->watches, kind, namespace);
+    struct store *store = informers_find_store(r->parts->informers, kind, namespace);
     kube_format_key(namespace, name, key);
     return store == nullptr ? nullptr : store_get(store, key);
 }

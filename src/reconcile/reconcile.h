@@ -3,10 +3,11 @@
 
 #include "base/log.h"
 #include "engine/production.h"
-#include "reconcile/controller.h"
+#include "reconcile/reconcile_id.h"
+#include "reconcile/reconciler.h"
 #include "reconcile/renewal.h"
 
-enum { REASON_SIZE = 64, SOURCE_FROM_SIZE = 64 + 253 + 1 };
+enum { SOURCE_FROM_SIZE = 64 + 253 + 1 };
 
 // One input: where it is, and, once loaded, what it is.
 struct source {
@@ -22,25 +23,33 @@ struct source {
     struct secret *bytes;         // owned; NULL: not loaded
 };
 
+// How a status is told, besides that a change of its Ready condition is an Event.
+enum telling {
+    TELL_ANEW,      // in the words of this time
+    TELL_AS_BEFORE, // in the words of the last time, where it is the same but for what varies
+    TELL_EACH_TIME, // the same, and it is counted in the Event
+    TELL_NOTHING,   // no status at all: it is over in a moment, and what ends it wakes the object
+};
+
 struct reconcile {
-    struct controller *controller;
+    const struct reconciler_parts *parts;
     const struct kind *kind;
-    const struct kube_resource *resource;
-    const char *id;
+    const struct object_key *key;
+    const struct queue_attempt *attempt;
+    char id[RECONCILE_ID_SIZE];  // for logs, Events and the status that it writes
     struct kube_object *object;  // owned
     struct kube_object *written; // owned: the same with the status that was written; NULL: none was
     struct decoded decoded;
     struct source sources[KIND_INPUTS_MAX];
-    char reason[REASON_SIZE]; // the Ready condition's, where it is not that of the error's class
 
-    bool is_granted;    // some input is in another namespace, and may be read
-    bool may_be_slow;   // this worker may do work that takes seconds
-    bool is_deferred;   // there was such work, and it was not done
-    bool is_brief_wait; // for an input that is about to be looked at, so that nothing is to be told yet
-    bool is_retried;    // it failed, and will be tried again, and each time is counted in the Event
-    bool is_lasting;    // it goes on failing, without a fault of its own that is known
-    bool is_outdated;   // the output was found not to be what is asked for
-    bool is_contested;  // the output's labels, annotations or owner are changed by others again and again
+    // How it ends. A step that stops early leaves here what its error does not say: the reason, where that is
+    // not the one of the error's class; and RESULT_SLOW, where it left work that takes seconds undone.
+    struct outcome *outcome;
+    enum telling telling;
+
+    bool is_granted;   // some input is in another namespace, and may be read
+    bool is_outdated;  // the output was found not to be what is asked for
+    bool is_contested; // the output's labels, annotations or owner are changed by others again and again
     uint32_t upkeep_wait_ms;      // when to look at them again; 0: no need to
     struct production production; // what the engine makes of it
     yyjson_doc *live;             // owned: the list with the object, as it was read live; NULL: it was not

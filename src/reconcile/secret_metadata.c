@@ -13,6 +13,7 @@ static const char template_annotation[] =
     "qubesec.io/secret-template"; // the keys that came from secretTemplate
 
 enum { OWNER_SIZE = 64 + 253 + 2, TEMPLATE_MAX = 64 * 1024 };
+enum { API_VERSION_SIZE = 253 + 63 + 2 };
 
 static void format_owner(const struct kind *kind, const struct kube_object *object,
                          char ret_text[OWNER_SIZE]) {
@@ -38,10 +39,10 @@ static yyjson_val *find_controller(yyjson_val *metadata) {
     return nullptr;
 }
 
-static bool is_of_our_group(yyjson_val *reference) {
-    static const char group[] = "qubesec.io/";
+static bool is_of_group(yyjson_val *reference, const char *group) {
     const char *version = json_member_text(reference, "apiVersion");
-    return version != nullptr && strncmp(version, group, sizeof(group) - 1) == 0;
+    size_t length = strlen(group);
+    return version != nullptr && strncmp(version, group, length) == 0 && version[length] == '/';
 }
 
 // Whether the marks were made in object's namespace, and not copied there with the Secret. Where they do not
@@ -88,7 +89,7 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
         return OWNERSHIP_OURS;
     }
     if (controller != nullptr) {
-        bool same_name = is_of_our_group(controller) && member_is(controller, "kind", kind->kind) &&
+        bool same_name = is_of_group(controller, kind->group) && member_is(controller, "kind", kind->kind) &&
                          member_is(controller, "name", object->name);
         return same_name ? OWNERSHIP_ORPHANED : OWNERSHIP_FOREIGN;
     }
@@ -218,8 +219,10 @@ bool secret_metadata_is_owned(const struct kube_object *object, yyjson_val *meta
 
 static void add_own_reference(const struct kind *kind, const struct kube_object *object,
                               yyjson_mut_doc *document, yyjson_mut_val *references) {
+    char api_version[API_VERSION_SIZE];
     yyjson_mut_val *own = yyjson_mut_arr_add_obj(document, references);
-    (void)yyjson_mut_obj_add_str(document, own, "apiVersion", "qubesec.io/v1");
+    snprintf(api_version, sizeof(api_version), "%s/%s", kind->group, kind->version);
+    (void)yyjson_mut_obj_add_strcpy(document, own, "apiVersion", api_version);
     (void)yyjson_mut_obj_add_str(document, own, "kind", kind->kind);
     (void)yyjson_mut_obj_add_strcpy(document, own, "name", object->name);
     (void)yyjson_mut_obj_add_strcpy(document, own, "uid", object->uid);

@@ -175,7 +175,7 @@ static const char *choose_words(const struct reconcile *r, enum phase phase, con
                                 const char *message) {
     yyjson_val *ready = status_find_ready(status_of(r));
     const char *present = json_member_text(ready, "message");
-    bool same = r->is_retried && present != nullptr && status_is_of_generation(r, ready) &&
+    bool same = r->telling != TELL_ANEW && present != nullptr && status_is_of_generation(r, ready) &&
                 json_member_is(ready, "status", ready_texts[phase]) &&
                 json_member_is(ready, "reason", reason) && server_words_are_alike(present, message);
     bool is_old = r->production.context.now - status_time(status_of(r), "lastUpdateTime") >= OLD_WORDS_S;
@@ -216,7 +216,7 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct kube_obj
     add_text(w, metadata, "resourceVersion", r->object->resource_version);
     const struct api_request request = {
         .verb = API_PATCH,
-        .resource = r->resource,
+        .resource = r->key->resource,
         .namespace = r->object->namespace,
         .name = r->object->name,
         .subresource = "status",
@@ -234,7 +234,7 @@ static bool patch(struct status_writer *w, yyjson_mut_val *root, struct kube_obj
     if (!kube_object_create(yyjson_doc_get_root(answer), &written, e)) {
         return false;
     }
-    struct store *store = watches_find_store(r->controller->watches, r->kind->kind, r->object->namespace);
+    struct store *store = informers_find_store(r->parts->informers, r->kind->kind, r->object->namespace);
     if (!store_apply_own(store, kube_object_retain(written), e)) {
         kube_object_release(written);
         return false;
@@ -264,9 +264,9 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
         kube_object_release(r->written);
         r->written = written;
     }
-    bool is_alarming = phase == PHASE_FAILED || r->is_lasting ||
+    bool is_alarming = phase == PHASE_FAILED || r->outcome->is_transient ||
                        (phase == PHASE_SUCCESS && r->production.report.is_alarming);
-    if (w.transition || (r->is_retried && !r->is_lasting)) {
+    if (w.transition || r->telling == TELL_EACH_TIME) {
         reconcile_record(r, is_alarming, reason, "Reconcile", message);
     }
     if (w.transition && phase == PHASE_SUCCESS) {

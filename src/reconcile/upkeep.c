@@ -3,8 +3,6 @@
 #include "base/clock.h"
 #include "json/read.h"
 
-#include <stdio.h>
-
 // An edit of the spec that was not served yet is the object's owner's own doing.
 static bool is_edited(const struct reconcile *r) {
     yyjson_val *served = json_find(r->object->root, "status", "observedGeneration", nullptr);
@@ -12,14 +10,15 @@ static bool is_edited(const struct reconcile *r) {
 }
 
 bool upkeep_may_write(struct reconcile *r, bool is_needed) {
-    struct remakes *remakes = r->controller->remakes;
-    char key[KUBE_KEY_SIZE + 64];
+    struct regenerate_backoff *backoff = r->parts->backoff;
     int64_t now_ms = clock_monotonic_ms();
-    snprintf(key, sizeof(key), "%s/%s/metadata", r->kind->plural, r->object->key);
-    bool allowed = is_needed && (is_edited(r) || remakes_allow(remakes, key, now_ms, &r->upkeep_wait_ms));
+    bool allowed =
+        is_needed && (is_edited(r) || regenerate_backoff_allow(backoff, r->key, REGENERATED_METADATA, now_ms,
+                                                               &r->upkeep_wait_ms));
     uint32_t peace_ms;
-    r->is_contested = remakes_are_contested(remakes, key, now_ms, &peace_ms);
-    r->is_retried = r->is_contested && allowed;
+    r->is_contested =
+        regenerate_backoff_is_contested(backoff, r->key, REGENERATED_METADATA, now_ms, &peace_ms);
+    r->telling = r->is_contested && allowed ? TELL_EACH_TIME : TELL_ANEW;
     if (r->is_contested && r->upkeep_wait_ms == 0) {
         r->upkeep_wait_ms = peace_ms;
     }

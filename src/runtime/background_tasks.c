@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "runtime/controller.h"
 #include "runtime/workers.h"
 
 #include <string.h>
@@ -9,14 +10,19 @@
 
 enum { RETRY_FLOOR_MS = 100, RETRY_CEILING_MS = 30000, ASK_PAUSE_NS = 1000000 };
 
+// A task is queued as if it were an object of this resource.
+static const struct kube_resource task_resource = {
+    .group = "", .version = "", .kind = "Task", .plural = "tasks"};
+
 struct background_tasks {
     struct background_task list[BACKGROUND_TASKS_MAX];
     size_t count;
     struct queue *queue;
     struct workers *workers;
+    struct controller controller;
 };
 
-static const struct background_task *find_chore(const struct background_tasks *tasks, const char *name) {
+static const struct background_task *find_task(const struct background_tasks *tasks, const char *name) {
     for (size_t i = 0; i < tasks->count; i++) {
         if (strcmp(tasks->list[i].name, name) == 0) {
             return &tasks->list[i];
@@ -25,27 +31,18 @@ static const struct background_task *find_chore(const struct background_tasks *t
     return nullptr;
 }
 
-static bool queue_next(struct background_tasks *tasks, const char *name, bool again, uint32_t delay_ms,
-                       struct error *e) {
-    uint32_t ignored_ms;
-    if (again) {
-        return queue_retry(tasks->queue, name, RETRY_FLOOR_MS, RETRY_CEILING_MS, &ignored_ms, e);
+static void run(void *context, const struct object_key *key, const struct queue_attempt *,
+                struct outcome *ret_outcome) {
+    const struct background_task *task = find_task(context, key->name);
+    struct error *e = &ret_outcome->error;
+    if (task->run(task->context, &ret_outcome->requeue_after_ms, e)) {
+        return;
     }
-    queue_forget(tasks->queue, name);
-    return delay_ms == 0 || queue_add_after(tasks->queue, name, delay_ms, e);
-}
-
-static void work(void *context, const char *name, bool) {
-    struct background_tasks *tasks = context;
-    const struct background_task *task = find_chore(tasks, name);
-    struct error e = {0};
-    uint32_t again_ms = 0;
-    bool failed = !task->run(task->context, &again_ms, &e);
-    if (failed) {
-        LOG(LOG_WARNING, "a task failed", {"task", name}, {"detail", e.message});
-    }
-    if (!queue_next(tasks, name, failed && e.class != ERROR_INVALID_SPEC, again_ms, &e)) {
-        LOG(LOG_ERROR, "could not queue a task again", {"task", name}, {"detail", e.message});
+    LOG(LOG_WARNING, "a task failed", {"task", key->name}, {"detail", e->message});
+    if (e->class != ERROR_INVALID_SPEC) {
+        ret_outcome->result = RESULT_RETRY;
+        ret_outcome->retry_max_ms = RETRY_CEILING_MS;
+        e->retry_after_ms = RETRY_FLOOR_MS;
     }
 }
 
@@ -57,8 +54,13 @@ bool background_tasks_create(const struct background_task *list, size_t count,
     }
     memcpy(tasks->list, list, count * sizeof(*list));
     tasks->count = count;
-    if (!queue_create(nullptr, &tasks->queue, e) ||
-        !workers_create(tasks->queue, work, tasks, &tasks->workers, e) ||
+    if (!queue_create(nullptr, &tasks->queue, e)) {
+        background_tasks_free(tasks);
+        return false;
+    }
+    tasks->controller =
+        (struct controller){.queue = tasks->queue, .reconciler = {.context = tasks, .reconcile = run}};
+    if (!workers_create(tasks->queue, controller_process, &tasks->controller, &tasks->workers, e) ||
         !workers_set_count(tasks->workers, 1, e)) {
         background_tasks_free(tasks);
         return false;
@@ -68,8 +70,9 @@ bool background_tasks_create(const struct background_task *list, size_t count,
 }
 
 void background_tasks_ask(struct background_tasks *tasks, const char *name) {
+    const struct object_key key = {&task_resource, "", name};
     struct error e;
-    while (!queue_add(tasks->queue, name, &e)) {
+    while (!queue_add(tasks->queue, &key, &e)) {
         (void)nanosleep(&(struct timespec){.tv_nsec = ASK_PAUSE_NS}, nullptr);
     }
 }

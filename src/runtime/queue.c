@@ -12,27 +12,19 @@ enum {
     FAILURES_MAX = 18, // 5 ms doubled so often is over the longest delay, so there is no need to count on
 };
 
-static void free_tenant(void *context) {
-    struct namespace_queue *tenant = context;
-    memory_free(tenant->namespace);
-    memory_free(tenant);
-}
-
 static void free_item(void *context) {
     struct item *item = context;
     struct namespace_queue *tenant = item->tenant;
     if (tenant != nullptr && --tenant->item_count == 0) {
         map_remove(tenant->home, tenant->namespace);
     }
-    memory_free(item->key);
-    memory_free(item->spare);
     memory_free(item);
 }
 
 bool queue_create(const struct queue_observer *observer, struct queue **ret_queue, struct error *e) {
     struct queue *queue = memory_allocate_zeroed(1, sizeof(*queue));
     struct map *items = map_create(free_item);
-    struct map *tenants = map_create(free_tenant);
+    struct map *tenants = map_create(memory_free);
     if (queue == nullptr || items == nullptr || tenants == nullptr) {
         memory_free(queue);
         map_free(items);
@@ -132,29 +124,20 @@ static bool heap_make_room(struct queue *queue) {
 
 // ---- tenants
 
-// The namespace in key, "resource/namespace/name", owned; "" where key is of another form. NULL: memory is
-// out.
-static char *copy_namespace(const char *key) {
-    const char *begin = strchr(key, '/');
-    const char *end = begin == nullptr ? nullptr : strchr(begin + 1, '/');
-    return end == nullptr ? memory_copy_text("") : memory_copy_span(begin + 1, (size_t)(end - begin - 1));
-}
-
-// The tenant of key, made if it is missing; NULL: memory is out.
-static struct namespace_queue *need_tenant(struct queue *queue, const char *key) {
-    cleanup_text char *namespace = copy_namespace(key);
-    struct namespace_queue *tenant = namespace == nullptr ? nullptr : map_get(queue->tenants, namespace);
-    if (namespace == nullptr || tenant != nullptr) {
+// The tenant of that namespace, made if it is missing; NULL: memory is out.
+static struct namespace_queue *need_tenant(struct queue *queue, const char *namespace) {
+    struct namespace_queue *tenant = map_get(queue->tenants, namespace);
+    if (tenant != nullptr) {
         return tenant;
     }
-    tenant = memory_allocate_zeroed(1, sizeof(*tenant));
+    size_t size = strlen(namespace) + 1;
+    tenant = memory_allocate_zeroed(1, sizeof(*tenant) + size);
     if (tenant == nullptr || !map_put(queue->tenants, namespace, tenant)) {
         memory_free(tenant);
         return nullptr;
     }
     tenant->home = queue->tenants;
-    tenant->namespace = namespace;
-    namespace = nullptr;
+    memcpy(tenant->namespace, namespace, size);
     return tenant;
 }
 
@@ -199,41 +182,61 @@ static void lane_remove_first(struct queue *queue, enum lane lane) {
 
 // ---- items
 
-static struct item *create_item(struct queue *queue, const char *key) {
-    struct item *item = memory_allocate_zeroed(1, sizeof(*item));
+// A copy of key, of which nothing else is known yet; NULL: memory is out.
+static struct item *copy_key(const struct object_key *key) {
+    size_t namespace_size = strlen(key->namespace) + 1;
+    size_t name_size = strlen(key->name) + 1;
+    struct item *item = memory_allocate_zeroed(1, sizeof(*item) + namespace_size + name_size);
+    if (item != nullptr) {
+        memcpy(item->texts, key->namespace, namespace_size);
+        memcpy(item->texts + namespace_size, key->name, name_size);
+        item->key = (struct object_key){key->resource, item->texts, item->texts + namespace_size};
+    }
+    return item;
+}
+
+static struct item *create_item(struct queue *queue, const struct object_key *key, const char *text) {
+    struct item *item = copy_key(key);
     if (item == nullptr) {
         return nullptr;
     }
-    item->key = memory_copy_text(key);
-    item->spare = memory_copy_text(key);
-    item->tenant = need_tenant(queue, key);
+    item->tenant = need_tenant(queue, key->namespace);
     if (item->tenant != nullptr) {
         item->tenant->item_count++;
     }
-    if (item->key == nullptr || item->spare == nullptr || item->tenant == nullptr || !heap_make_room(queue) ||
-        !map_put(queue->items, key, item)) {
+    if (item->tenant == nullptr || !heap_make_room(queue) || !map_put(queue->items, text, item)) {
         free_item(item);
         return nullptr;
     }
     return item;
 }
 
+static struct item *find_item(const struct queue *queue, const struct object_key *key) {
+    char text[OBJECT_KEY_TEXT_SIZE];
+    object_key_format(key, text);
+    return map_get(queue->items, text);
+}
+
 // The item of key, made if it is missing; NULL: memory is out.
-static struct item *need_item(struct queue *queue, const char *key) {
-    struct item *item = map_get(queue->items, key);
-    return item == nullptr ? create_item(queue, key) : item;
+static struct item *need_item(struct queue *queue, const struct object_key *key) {
+    char text[OBJECT_KEY_TEXT_SIZE];
+    object_key_format(key, text);
+    struct item *item = map_get(queue->items, text);
+    return item == nullptr ? create_item(queue, key, text) : item;
 }
 
 // Frees item if there is nothing to remember of it.
 static void drop_idle(struct queue *queue, const struct item *item) {
     if (!item->ready && !item->processing && item->place == NOT_DELAYED && item->failures == 0) {
-        map_remove(queue->items, item->key);
+        char text[OBJECT_KEY_TEXT_SIZE];
+        object_key_format(&item->key, text);
+        map_remove(queue->items, text);
     }
 }
 
 static void tell_added(const struct queue *queue, const struct item *item) {
     if (queue->observer.added != nullptr) {
-        queue->observer.added(queue->observer.context, item->key);
+        queue->observer.added(queue->observer.context, &item->key);
     }
 }
 
@@ -306,21 +309,19 @@ static struct item *find_next(const struct queue *queue) {
     return slow->since < fast->since ? slow : fast;
 }
 
-static char *start(struct queue *queue, struct item *item) {
+static void start(struct queue *queue, struct item *item) {
     double now = clock_monotonic_seconds();
     lane_remove_first(queue, lane_of(item)); // find_next has found it there
     item->ready = false;
     item->processing = true;
     item->in_slow_slot = item->slow;
+    item->started_ms = clock_monotonic_ms();
     queue->slow_running += item->slow ? 1 : 0;
     list_append(&queue->running, item);
     if (queue->observer.started != nullptr) {
-        queue->observer.started(queue->observer.context, item->key, now - item->since);
+        queue->observer.started(queue->observer.context, &item->key, now - item->since);
     }
     item->since = now;
-    char *key = item->spare;
-    item->spare = nullptr;
-    return key;
 }
 
 // The worker has finished with item.
@@ -338,19 +339,41 @@ static void finish(struct queue *queue, struct item *item) {
     }
 }
 
-static uint32_t count_failure(struct item *item) {
+static void forget_transient(struct item *item) {
+    item->transient_failures = 0;
+    item->first_failure_ms = 0;
+    item->last_failure_ms = 0;
+}
+
+static void count_transient(struct item *item) {
+    item->last_failure_ms = item->started_ms;
+    if (item->transient_failures == 0) {
+        item->first_failure_ms = item->last_failure_ms;
+    }
+    item->transient_failures += item->transient_failures < FAILURES_MAX ? 1 : 0;
+}
+
+// Returns how long to wait after it.
+static uint32_t count_failure(struct item *item, const struct queue_failure *failure) {
     uint32_t delay_ms = RETRY_FIRST_MS;
     for (unsigned i = 0; i < item->failures && delay_ms < RETRY_MAX_MS; i++) {
         delay_ms *= 2;
     }
     item->failures += item->failures < FAILURES_MAX ? 1 : 0;
-    return delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
+    if (failure->is_transient) {
+        count_transient(item);
+    } else {
+        forget_transient(item);
+    }
+    delay_ms = delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
+    delay_ms = failure->ceiling_ms > 0 && delay_ms > failure->ceiling_ms ? failure->ceiling_ms : delay_ms;
+    return delay_ms < failure->floor_ms ? failure->floor_ms : delay_ms;
 }
 
 // ---- public
 
 // Lets key's item, made if it is missing, enter the queue in one of three ways.
-static bool enter(struct queue *queue, const char *key,
+static bool enter(struct queue *queue, const struct object_key *key,
                   void (*way)(struct queue *queue, struct item *item, uint32_t delay_ms), uint32_t delay_ms,
                   struct error *e) {
     pthread_mutex_lock(&queue->lock);
@@ -366,15 +389,15 @@ static bool enter(struct queue *queue, const char *key,
     return done || error_no_memory(e, "queueing a key");
 }
 
-bool queue_add(struct queue *queue, const char *key, struct error *e) {
+bool queue_add(struct queue *queue, const struct object_key *key, struct error *e) {
     return enter(queue, key, enter_now, 0, e);
 }
 
-bool queue_add_slow(struct queue *queue, const char *key, struct error *e) {
+bool queue_add_slow(struct queue *queue, const struct object_key *key, struct error *e) {
     return enter(queue, key, enter_slow_lane, 0, e);
 }
 
-bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e) {
+bool queue_add_after(struct queue *queue, const struct object_key *key, uint32_t delay_ms, struct error *e) {
     return enter(queue, key, delay, delay_ms, e);
 }
 
@@ -385,7 +408,7 @@ void queue_set_slow_limit(struct queue *queue, unsigned count) {
     pthread_mutex_unlock(&queue->lock);
 }
 
-bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t ceiling_ms,
+bool queue_retry(struct queue *queue, const struct object_key *key, const struct queue_failure *failure,
                  uint32_t *ret_delay_ms, struct error *e) {
     pthread_mutex_lock(&queue->lock);
     struct item *item = need_item(queue, key);
@@ -393,9 +416,7 @@ bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32
         pthread_mutex_unlock(&queue->lock);
         return error_no_memory(e, "queueing a key");
     }
-    uint32_t delay_ms = count_failure(item);
-    delay_ms = ceiling_ms > 0 && delay_ms > ceiling_ms ? ceiling_ms : delay_ms;
-    delay_ms = delay_ms < floor_ms ? floor_ms : delay_ms;
+    uint32_t delay_ms = count_failure(item, failure);
     if (!queue->is_shut_down) {
         delay(queue, item, delay_ms);
     }
@@ -407,55 +428,51 @@ bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32
     return true;
 }
 
-void queue_forget(struct queue *queue, const char *key) {
+void queue_forget(struct queue *queue, const struct object_key *key) {
     pthread_mutex_lock(&queue->lock);
-    struct item *item = map_get(queue->items, key);
+    struct item *item = find_item(queue, key);
     if (item != nullptr) {
         item->failures = 0;
+        forget_transient(item);
         item->slow = item->slow && item->ready; // one that is in a lane stays there
         drop_idle(queue, item);
     }
     pthread_mutex_unlock(&queue->lock);
 }
 
-bool queue_take(struct queue *queue, char **ret_key, bool *ret_slow) {
-    char *key = nullptr;
-    bool slow = false;
+bool queue_take(struct queue *queue, struct object_key *ret_key, struct queue_attempt *ret_attempt) {
+    struct item *item = nullptr;
     pthread_mutex_lock(&queue->lock);
-    while (key == nullptr && !queue->is_shut_down && queue->releases == 0) {
+    while (item == nullptr && !queue->is_shut_down && queue->releases == 0) {
         queue_make_due_ready(queue);
-        struct item *item = find_next(queue);
-        if (item != nullptr) {
-            slow = item->slow;
-            key = start(queue, item);
-        } else {
+        item = find_next(queue);
+        if (item == nullptr) {
             wait_for_change(queue);
         }
     }
-    if (key == nullptr && !queue->is_shut_down) {
+    if (item != nullptr) {
+        start(queue, item);
+        *ret_key = item->key;
+        *ret_attempt = (struct queue_attempt){item->slow, item->started_ms, item->transient_failures,
+                                              item->first_failure_ms, item->last_failure_ms};
+    } else if (!queue->is_shut_down) {
         queue->releases--;
     }
     if (find_next(queue) != nullptr || queue->heap_count > 0 || queue->releases > 0) {
         pthread_cond_signal(&queue->changed); // what woke this worker may also be for another one
     }
     pthread_mutex_unlock(&queue->lock);
-    if (key == nullptr) {
-        return false;
-    }
-    *ret_key = key;
-    *ret_slow = slow;
-    return true;
+    return item != nullptr;
 }
 
-void queue_done(struct queue *queue, char *key) {
+void queue_done(struct queue *queue, const struct object_key *key) {
     pthread_mutex_lock(&queue->lock);
-    struct item *item = map_get(queue->items, key);
-    item->spare = key;
+    struct item *item = find_item(queue, key);
     if (queue->observer.finished != nullptr) {
         queue->observer.finished(queue->observer.context, key, clock_monotonic_seconds() - item->since);
     }
     finish(queue, item);
-    drop_idle(queue, item);
+    drop_idle(queue, item); // which ends key's texts
     pthread_mutex_unlock(&queue->lock);
 }
 

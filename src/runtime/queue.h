@@ -1,11 +1,14 @@
-// The work queue: keys ("resource/namespace/name") waiting to be reconciled, those of a namespace first in,
-// first out. Namespaces take turns, so that none waits for all that another one has; keys of another form
-// share one. A key is never in two workers at once, an event during processing is not
-// lost, and failures back off per key. Keys whose work is slow wait in a lane of their own, so that they do
-// not hold up the others. Safe to use from many threads.
+// The work queue: keys of objects waiting to be reconciled, those of a namespace first in, first out.
+// Namespaces take turns, so that none waits for all that another one has; what is cluster-scoped shares one.
+// A key is never in two workers at once, an event during processing is not lost, and failures back off per
+// key. Keys whose work is slow wait in a lane of their own, so that they do not hold up the others. Safe to
+// use from many threads.
+//
+// The texts of a key are copied; its resource is borrowed until queue_free.
 #pragma once
 
 #include "base/error.h"
+#include "kube/object_key.h"
 
 struct queue;
 
@@ -13,10 +16,11 @@ struct queue;
 // back.
 struct queue_observer {
     void *context;
-    void (*added)(void *context, const char *key); // became ready, or was marked while it is being processed
-    void (*retried)(void *context, const char *key); // queue_retry
-    void (*started)(void *context, const char *key, double seconds_queued);
-    void (*finished)(void *context, const char *key, double seconds_worked);
+    // Became ready, or was marked while it is being processed.
+    void (*added)(void *context, const struct object_key *key);
+    void (*retried)(void *context, const struct object_key *key); // queue_retry
+    void (*started)(void *context, const struct object_key *key, double seconds_queued);
+    void (*finished)(void *context, const struct object_key *key, double seconds_worked);
 };
 
 // observer is copied; NULL: nobody is told. *ret_queue is owned. Errors: NO_MEMORY.
@@ -28,36 +32,55 @@ void queue_free(struct queue *queue); // takes queue; NULL is allowed; no thread
 // being processed it is only marked, and goes to the end of the queue when done. False: memory is out and the
 // queue is as before, so the caller must try again. Errors: NO_MEMORY (never for a key that is waiting or
 // being processed).
-[[nodiscard]] bool queue_add(struct queue *queue, const char *key, struct error *e);
+[[nodiscard]] bool queue_add(struct queue *queue, const struct object_key *key, struct error *e);
 
 // key is to be reconciled once delay_ms have passed, unless it is added before. Keeps the earlier of two
 // times. Errors: as queue_add.
-[[nodiscard]] bool queue_add_after(struct queue *queue, const char *key, uint32_t delay_ms, struct error *e);
+[[nodiscard]] bool queue_add_after(struct queue *queue, const struct object_key *key, uint32_t delay_ms,
+                                   struct error *e);
 
-// As queue_add_after, with a delay that doubles with each failure of this key: 5 ms, 10 ms, ... up to 1000 s;
-// at most ceiling_ms (0: no further limit), at least floor_ms (a server's Retry-After). Returns the delay
-// through ret_delay_ms.
-[[nodiscard]] bool queue_retry(struct queue *queue, const char *key, uint32_t floor_ms, uint32_t ceiling_ms,
-                               uint32_t *ret_delay_ms, struct error *e);
+// One failure of a key, by the worker that is processing it.
+struct queue_failure {
+    uint32_t floor_ms;   // the shortest time to wait: a server's Retry-After
+    uint32_t ceiling_ms; // the longest; 0: no further limit. The floor counts where it is higher
+    bool is_transient; // nothing is known to be wrong: it belongs to the row that struct queue_attempt counts
+};
+
+// As queue_add_after, with a delay that doubles with each failure of this key: 5 ms, 10 ms, ... up to 1000 s.
+// *ret_delay_ms: the delay.
+[[nodiscard]] bool queue_retry(struct queue *queue, const struct object_key *key,
+                               const struct queue_failure *failure, uint32_t *ret_delay_ms, struct error *e);
 
 // As queue_add, by the worker that is processing key and has seen that its work is slow: it goes to the end
 // of the slow lane when done, and stays a slow one until it is forgotten. Errors: as queue_add.
-[[nodiscard]] bool queue_add_slow(struct queue *queue, const char *key, struct error *e);
+[[nodiscard]] bool queue_add_slow(struct queue *queue, const struct object_key *key, struct error *e);
 
 // How many slow keys are processed at once, at least 1, which it is at first.
 void queue_set_slow_limit(struct queue *queue, unsigned count);
 
 // key succeeded: its next failure is its first, and it is no slow one any more.
-void queue_forget(struct queue *queue, const char *key);
+void queue_forget(struct queue *queue, const struct object_key *key);
+
+// What the queue knows of a key that it gives out. Times are monotonic, in milliseconds.
+struct queue_attempt {
+    bool is_slow; // it was in the slow lane
+    int64_t started_ms;
+    // Of the attempts before this one those that failed transiently, in a row: without success, or another
+    // failure, between them.
+    unsigned failures;
+    int64_t first_failure_ms; // when the first and the last of them were started; 0: there are none
+    int64_t last_failure_ms;
+};
 
 // Waits for a key and marks it as being processed: of the namespace whose turn it is the one that has waited
-// longest, of the slow ones only while fewer than their limit are being processed. *ret_key is owned, until
-// queue_done takes it (with no other way to free it); *ret_slow: whether it was in the slow lane. False: the
-// queue is shut down, or this worker was asked to leave by queue_release_worker.
-[[nodiscard]] bool queue_take(struct queue *queue, char **ret_key, bool *ret_slow);
+// longest, of the slow ones only while fewer than their limit are being processed. The texts of *ret_key are
+// borrowed until queue_done. False: the queue is shut down, or this worker was asked to leave by
+// queue_release_worker.
+[[nodiscard]] bool queue_take(struct queue *queue, struct object_key *ret_key,
+                              struct queue_attempt *ret_attempt);
 
-// The worker that took key has finished with it. Takes key.
-void queue_done(struct queue *queue, char *key);
+// The worker that took key has finished with it.
+void queue_done(struct queue *queue, const struct object_key *key);
 
 // Makes one queue_take return false: one that waits, or else the next one, even when there is work.
 void queue_release_worker(struct queue *queue);
@@ -70,10 +93,10 @@ size_t queue_depth(struct queue *queue);
 
 // What the queue knows of one key.
 struct queue_key {
-    const char *key; // borrowed during the call
+    const struct object_key *key; // borrowed during the call
     enum { QUEUE_KEY_RUNNING, QUEUE_KEY_READY, QUEUE_KEY_DELAYED } state;
     bool slow;         // of the slow lane
-    unsigned failures; // in a row
+    unsigned failures; // in a row, of any kind
     double seconds;    // RUNNING and READY: for so long; DELAYED: until it is ready
 };
 

@@ -5,7 +5,7 @@
 static bool describe_list(const struct list *list, struct queue_key *key, double now,
                           bool (*visit)(void *context, const struct queue_key *key), void *context) {
     for (const struct item *item = list->first; item != nullptr; item = item->next) {
-        key->key = item->key;
+        key->key = &item->key;
         key->slow = item->slow;
         key->failures = item->failures;
         key->seconds = now - item->since;
@@ -31,7 +31,7 @@ static void describe_delayed(const struct queue *queue,
     bool more = true;
     for (size_t place = 1; place <= queue->heap_count && more; place++) {
         const struct item *item = queue->heap[place];
-        struct queue_key key = {.key = item->key,
+        struct queue_key key = {.key = &item->key,
                                 .state = QUEUE_KEY_DELAYED,
                                 .slow = item->slow,
                                 .failures = item->failures,

@@ -19,29 +19,34 @@ enum lane { FAST_LANE, SLOW_LANE, LANES };
 // A namespace with items. Leaves its home with the last of them.
 struct namespace_queue {
     struct map *home; // namespace -> tenant
-    char *namespace;
     size_t item_count;
     struct list ready[LANES];
     struct namespace_queue *next[LANES]; // in the lane's round, while it has items that are ready there
+    char namespace[];
 };
 
 // A key that is ready, delayed, being processed, or has failed of late; in the other case it is freed. It is
 // in at most one of the lanes and the heap, so it has one time at which it is ready.
 struct item {
-    char *key;
+    struct object_key key; // of texts
     struct namespace_queue *tenant;
-    char *spare; // the copy that queue_take gives out; NULL while a worker has it
-    bool ready;  // in a lane
+    bool ready; // in a lane
     bool processing;
     bool dirty;        // added while being processed
     bool slow;         // waits in the slow lane
     bool in_slow_slot; // is being processed, and was taken from there
     size_t place;      // in the heap, or NOT_DELAYED
     int64_t ready_ms;  // when delayed: the time to be ready (monotonic)
-    unsigned failures; // in a row
-    double since;      // when it became ready, then when it was started (monotonic seconds)
-    struct item *next; // among its tenant's in a lane, or among those being processed
+    unsigned failures; // in a row, of any kind
+    // The transient ones at the end of that row.
+    unsigned transient_failures;
+    int64_t first_failure_ms;
+    int64_t last_failure_ms;
+    int64_t started_ms; // as struct queue_attempt has it
+    double since;       // when it became ready, then when it was started (monotonic seconds)
+    struct item *next;  // among its tenant's in a lane, or among those being processed
     struct item *previous;
+    char texts[]; // namespace and name, each with its NUL
 };
 
 // The tenants with items that are ready in a lane, in the order of their turns: the first gives its first
@@ -56,7 +61,7 @@ struct queue {
     struct queue_observer observer;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct map *items;         // key -> item, owned
+    struct map *items;         // text of the key -> item, owned
     struct map *tenants;       // namespace -> tenant, owned
     struct round lanes[LANES]; // items that are ready
     struct list running;

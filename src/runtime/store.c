@@ -128,13 +128,13 @@ static struct kube_object *successor(struct store *store, const char *value, con
     return least;
 }
 
-void store_index_visit(struct store *store, const char *value, void (*visit)(void *context, const char *key),
-                       void *context) {
+void store_index_visit(struct store *store, const char *value,
+                       void (*visit)(void *context, const struct kube_object *object), void *context) {
     size_t count;
     struct kube_object **objects = snapshot(store, value, &count);
     if (objects != nullptr) {
         for (size_t i = 0; i < count; i++) {
-            visit(context, objects[i]->key);
+            visit(context, objects[i]);
             kube_object_release(objects[i]);
         }
         memory_free(objects);
@@ -144,7 +144,7 @@ void store_index_visit(struct store *store, const char *value, void (*visit)(voi
     struct kube_object *object = successor(store, value, nullptr);
     while (object != nullptr) {
         struct kube_object *next = successor(store, value, object->key);
-        visit(context, object->key);
+        visit(context, object);
         kube_object_release(object);
         object = next;
     }

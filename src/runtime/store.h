@@ -38,10 +38,10 @@ bool store_has_version(struct store *store, const char *key, const char *resourc
 
 size_t store_count(struct store *store);
 
-// Calls visit for the key of each object that the index has under value (in no order; a copy is visited, so
-// visit may use the store). Cannot fail: it is slower when memory is out.
-void store_index_visit(struct store *store, const char *value, void (*visit)(void *context, const char *key),
-                       void *context);
+// Calls visit for each object that the index has under value (in no order; a copy is visited, so visit may
+// use the store), which it borrows. Cannot fail: it is slower when memory is out.
+void store_index_visit(struct store *store, const char *value,
+                       void (*visit)(void *context, const struct kube_object *object), void *context);
 
 // Whether the index has anything under value, and how many objects.
 bool store_index_contains(struct store *store, const char *value);

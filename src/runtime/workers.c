@@ -8,7 +8,7 @@
 
 struct workers {
     struct queue *queue;
-    void (*work)(void *context, const char *key, bool may_be_slow);
+    workers_function *work;
     void *context;
     pthread_mutex_t lock;
     pthread_cond_t left;
@@ -18,8 +18,8 @@ struct workers {
     unsigned running; // threads that have not left yet, those asked to leave included
 };
 
-bool workers_create(struct queue *queue, void (*work)(void *context, const char *key, bool may_be_slow),
-                    void *context, struct workers **ret_workers, struct error *e) {
+bool workers_create(struct queue *queue, workers_function *work, void *context, struct workers **ret_workers,
+                    struct error *e) {
     struct workers *workers = memory_allocate_zeroed(1, sizeof(*workers));
     if (workers == nullptr) {
         return error_no_memory(e, "workers");
@@ -35,11 +35,11 @@ bool workers_create(struct queue *queue, void (*work)(void *context, const char 
 
 static void *run(void *context) {
     struct workers *workers = context;
-    char *key;
-    bool slow;
-    while (queue_take(workers->queue, &key, &slow)) {
-        workers->work(workers->context, key, slow);
-        queue_done(workers->queue, key);
+    struct object_key key;
+    struct queue_attempt attempt;
+    while (queue_take(workers->queue, &key, &attempt)) {
+        workers->work(workers->context, &key, &attempt);
+        queue_done(workers->queue, &key);
     }
     pthread_mutex_lock(&workers->lock);
     workers->running--;

@@ -5,12 +5,15 @@
 
 struct workers;
 
-// No worker runs yet. queue is borrowed until workers_free; work is called with each key, on a worker's
-// thread, and must call neither queue_take nor queue_done; may_be_slow: the key came from the slow lane.
-// *ret_workers is owned. Errors: NO_MEMORY.
-[[nodiscard]] bool workers_create(struct queue *queue,
-                                  void (*work)(void *context, const char *key, bool may_be_slow),
-                                  void *context, struct workers **ret_workers, struct error *e);
+// What is done with each key, on a worker's thread. It must call neither queue_take nor queue_done. Both are
+// borrowed during the call.
+typedef void workers_function(void *context, const struct object_key *key,
+                              const struct queue_attempt *attempt);
+
+// No worker runs yet. queue and context are borrowed until workers_free. *ret_workers is owned. Errors:
+// NO_MEMORY.
+[[nodiscard]] bool workers_create(struct queue *queue, workers_function *work, void *context,
+                                  struct workers **ret_workers, struct error *e);
 
 // None is to run before workers_begin: workers_set_count only remembers until then.
 void workers_hold(struct workers *workers);

@@ -14,9 +14,6 @@ enum {
     IDENTITY_MAX = 253, // bytes of what is said again in the answer
 };
 
-static const char group[] = "qubesec.io";
-static const char version[] = "v1";
-
 struct review {
     yyjson_val *request;
     const char *kind_name; // as asked
@@ -80,7 +77,7 @@ static void add_status(struct review *r, yyjson_mut_val *response) {
     (void)yyjson_mut_obj_add_strcpy(answer, status, "message", buffer_text(&r->message));
     yyjson_mut_val *details = yyjson_mut_obj_add_obj(answer, status, "details");
     (void)yyjson_mut_obj_add_strcpy(answer, details, "name", r->name);
-    (void)yyjson_mut_obj_add_str(answer, details, "group", group);
+    (void)yyjson_mut_obj_add_str(answer, details, "group", QUBESEC_GROUP);
     (void)yyjson_mut_obj_add_strcpy(answer, details, "kind", r->kind_name);
     (void)yyjson_mut_obj_add_val(answer, details, "causes", r->causes);
 }
@@ -180,12 +177,12 @@ static const struct kind *find_kind(const struct kind *const *kinds, const struc
 static bool validate(struct review *r, const struct kind *const *kinds, const struct kind **ret_kind,
                      struct error *e) {
     yyjson_val *asked = yyjson_obj_get(r->request, "kind");
-    if (!same_text(json_member_text(asked, "group"), group)) {
+    if (!same_text(json_member_text(asked, "group"), QUBESEC_GROUP)) {
         add_warning(r, "", "validate.qubesec.io was asked about an object that is none of qubesec.io");
         return true;
     }
     const struct kind *kind = find_kind(kinds, r);
-    if (kind == nullptr || !same_text(json_member_text(asked, "version"), version)) {
+    if (kind == nullptr || !same_text(json_member_text(asked, "version"), kind->version)) {
         add_cause(r, "FieldValueNotSupported", kind == nullptr ? "kind" : "apiVersion",
                   "this version of the operator does not serve it; update the operator, or remove the CRD");
         return true;

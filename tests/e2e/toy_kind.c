@@ -72,6 +72,8 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
 }
 
 static const struct kind toy = {
+    .group = QUBESEC_GROUP,
+    .version = QUBESEC_API_VERSION,
     .kind = "QuantumToy",
     .plural = "quantumtoys",
     .short_name = "qtoy",

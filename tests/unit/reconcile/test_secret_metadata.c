@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 // The functions under test look at no more of a kind than its name.
-static const struct kind kind = {.kind = "QuantumToy"};
+static const struct kind kind = {
+    .group = QUBESEC_GROUP, .version = QUBESEC_API_VERSION, .kind = "QuantumToy"};
 
 #define HOME "'qubesec.io/owner-namespace':'ns'"
 #define MARKS                                                                                                \
@@ -583,6 +584,8 @@ static void the_longest_owner_fits(void **) {
     char text[600];
     char longest_name[254] = {0};
     static const struct kind longest = {
+        .group = QUBESEC_GROUP,
+        .version = QUBESEC_API_VERSION,
         .kind = "QuantumKindWithANameAsLongAsKubernetesAllowsWhichIsSixtyThreeC0"};
     memset(longest_name, 'n', 253);
     snprintf(text, sizeof(text),

@@ -148,9 +148,9 @@ static bool keep_unlabelled(void *, const struct kube_object *object) {
     }
 }
 
-[[maybe_unused]] static void note_key(void *context, const char *key) {
+[[maybe_unused]] static void note_key(void *context, const struct kube_object *object) {
     struct error e;
-    must(buffer_append_format(context, &e, "%s ", key), e);
+    must(buffer_append_format(context, &e, "%s ", object->key), e);
 }
 
 // The keys under value in the index, in any order.

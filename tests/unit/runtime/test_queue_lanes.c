@@ -5,16 +5,21 @@
 
 static void add_slow(struct queue *queue, const char *key) {
     struct error e;
-    must(queue_add_slow(queue, key, &e), e);
+    must(queue_add_slow(queue, KEY(key), &e), e);
 }
 
-static char *take_from(struct queue *queue, const char *expected, bool slow) {
-    char *key = nullptr;
-    bool was_slow = !slow;
-    assert_true(queue_take(queue, &key, &was_slow));
-    assert_string_equal(key, expected);
-    assert_int_equal(was_slow, slow);
+static struct object_key take_from(struct queue *queue, const char *expected, bool slow) {
+    struct object_key key;
+    struct queue_attempt attempt = {.is_slow = !slow};
+    assert_true(queue_take(queue, &key, &attempt));
+    assert_true(key_is(&key, expected));
+    assert_int_equal(attempt.is_slow, slow);
     return key;
+}
+
+static void process_from(struct queue *queue, const char *expected, bool slow) {
+    const struct object_key key = take_from(queue, expected, slow);
+    queue_done(queue, &key);
 }
 
 // Nothing may be given out now, though depth keys wait.
@@ -26,9 +31,9 @@ static void assert_held_back(struct queue *queue, size_t depth) {
 
 // What a worker does that finds key to be slow.
 static void find_slow(struct queue *queue, const char *key) {
-    char *taken = take_from(queue, key, false);
+    struct object_key taken = take_from(queue, key, false);
     add_slow(queue, key);
-    queue_done(queue, taken);
+    queue_done(queue, &taken);
 }
 
 static void a_slow_key_comes_again_in_the_slow_lane(void **) {
@@ -36,9 +41,9 @@ static void a_slow_key_comes_again_in_the_slow_lane(void **) {
     add(queue, "a");
     find_slow(queue, "a");
     assert_int_equal(queue_depth(queue), 1);
-    char *key = take_from(queue, "a", true);
-    queue_forget(queue, key);
-    queue_done(queue, key);
+    struct object_key key = take_from(queue, "a", true);
+    queue_forget(queue, &key);
+    queue_done(queue, &key);
     assert_true(is_empty(queue));
     assert_true(is_forgotten(queue, "a"));
     queue_free(queue);
@@ -50,23 +55,23 @@ static void test_trap_28_slow_keys_wait_for_their_slot_and_others_pass(void **) 
     add(queue, "b");
     find_slow(queue, "a");
     find_slow(queue, "b");
-    char *a = take_from(queue, "a", true);
+    struct object_key a = take_from(queue, "a", true);
     assert_held_back(queue, 1);
     add(queue, "c");
     add(queue, "d");
-    queue_done(queue, take_from(queue, "c", false));
-    queue_done(queue, take_from(queue, "d", false));
+    process_from(queue, "c", false);
+    process_from(queue, "d", false);
     assert_held_back(queue, 1);
-    queue_done(queue, a);
-    char *b = take_from(queue, "b", true);
-    queue_done(queue, b);
+    queue_done(queue, &a);
+    struct object_key b = take_from(queue, "b", true);
+    queue_done(queue, &b);
     queue_free(queue);
 }
 
 static void the_limit_can_be_changed(void **) {
     struct queue *queue = make();
     static const char *const keys[] = {"a", "b", "c"};
-    char *taken[3];
+    struct object_key taken[3];
     for (int i = 0; i < 3; i++) {
         add(queue, keys[i]);
     }
@@ -78,11 +83,11 @@ static void the_limit_can_be_changed(void **) {
     taken[1] = take_from(queue, "b", true);
     assert_held_back(queue, 1);
     queue_set_slow_limit(queue, 0); // which counts as 1
-    queue_done(queue, taken[0]);
+    queue_done(queue, &taken[0]);
     assert_held_back(queue, 1);
-    queue_done(queue, taken[1]);
+    queue_done(queue, &taken[1]);
     taken[2] = take_from(queue, "c", true);
-    queue_done(queue, taken[2]);
+    queue_done(queue, &taken[2]);
     queue_free(queue);
 }
 
@@ -92,10 +97,10 @@ static void the_one_that_has_waited_longer_comes_first(void **) {
     find_slow(queue, "slow");
     usleep(1000);
     add(queue, "later");
-    queue_done(queue, take_from(queue, "slow", true));
+    process_from(queue, "slow", true);
     add(queue, "earlier");
-    queue_done(queue, take_from(queue, "later", false));
-    queue_done(queue, take_from(queue, "earlier", false));
+    process_from(queue, "later", false);
+    process_from(queue, "earlier", false);
     queue_free(queue);
 }
 
@@ -103,28 +108,27 @@ static void a_slow_key_that_fails_stays_a_slow_one(void **) {
     struct queue *queue = make();
     add(queue, "a");
     find_slow(queue, "a");
-    char *key = take_from(queue, "a", true);
+    struct object_key key = take_from(queue, "a", true);
     (void)retry(queue, "a", 0);
-    queue_done(queue, key);
+    queue_done(queue, &key);
     key = take_from(queue, "a", true); // 5 ms later
     add(queue, "a");
-    queue_done(queue, key);
+    queue_done(queue, &key);
     key = take_from(queue, "a", true); // what was added meanwhile
-    queue_forget(queue, key);
+    queue_forget(queue, &key);
     add(queue, "a");
-    queue_done(queue, key);
-    queue_done(queue, take_from(queue, "a", false));
+    queue_done(queue, &key);
+    process_from(queue, "a", false);
     queue_free(queue);
 }
 
 static void slow_keys_are_not_given_out_after_shutting_down(void **) {
     struct queue *queue = make();
-    char *key;
     add(queue, "a");
     find_slow(queue, "a");
     queue_shut_down(queue);
     add_slow(queue, "b");
-    assert_false(queue_take(queue, &key, &(bool){false}));
+    assert_true(takes_nothing(queue));
     queue_free(queue);
 }
 
@@ -132,14 +136,14 @@ static void memory_may_be_out(void **) {
     struct queue *queue = make();
     struct error e;
     memory_left = 0;
-    must_fail(queue_add_slow(queue, "a", &e), e, ERROR_NO_MEMORY, "queueing");
+    must_fail(queue_add_slow(queue, KEY("a"), &e), e, ERROR_NO_MEMORY, "queueing");
     memory_left = -1;
     add(queue, "a");
-    char *key = take_from(queue, "a", false);
+    struct object_key key = take_from(queue, "a", false);
     memory_left = 0; // never for a key that is being processed
-    must(queue_add_slow(queue, "a", &e), e);
-    queue_done(queue, key);
-    queue_done(queue, take_from(queue, "a", true));
+    must(queue_add_slow(queue, KEY("a"), &e), e);
+    queue_done(queue, &key);
+    process_from(queue, "a", true);
     memory_left = -1;
     queue_free(queue);
 }
@@ -169,19 +173,19 @@ static void work_slowly(struct shared *shared) {
 
 static void *work(void *context) {
     struct shared *shared = context;
-    char *key;
-    for (bool slow; queue_take(shared->queue, &key, &slow);) {
-        if (key[0] == 's' && !slow) {
-            add_slow(shared->queue, key);
+    struct object_key key;
+    for (struct queue_attempt attempt; queue_take(shared->queue, &key, &attempt);) {
+        if (key.name[0] == 's' && !attempt.is_slow) {
+            add_slow(shared->queue, key.name);
         } else {
-            if (slow) {
+            if (attempt.is_slow) {
                 work_slowly(shared);
             } else {
                 atomic_fetch_add(&shared->fast_done, 1);
             }
-            queue_forget(shared->queue, key);
+            queue_forget(shared->queue, &key);
         }
-        queue_done(shared->queue, key);
+        queue_done(shared->queue, &key);
     }
     return nullptr;
 }

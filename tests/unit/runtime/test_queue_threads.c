@@ -3,48 +3,60 @@
 
 #include <stdlib.h>
 
-static void *take_one(void *queue) {
-    char *key = nullptr;
-    return queue_take(queue, &key, &(bool){false}) ? key : nullptr;
+// What a thread waits for, and has got.
+struct waiter {
+    struct queue *queue;
+    pthread_t thread;
+    bool has_taken;
+    struct object_key key;
+};
+
+static void *take_one(void *context) {
+    struct waiter *waiter = context;
+    struct queue_attempt attempt;
+    waiter->has_taken = queue_take(waiter->queue, &waiter->key, &attempt);
+    return nullptr;
 }
 
 // A thread that waits in queue_take, most likely already.
-static pthread_t wait_in(struct queue *queue) {
-    pthread_t thread;
-    pthread_create(&thread, nullptr, take_one, queue);
+static void wait_in(struct queue *queue, struct waiter *waiter) {
+    *waiter = (struct waiter){.queue = queue};
+    pthread_create(&waiter->thread, nullptr, take_one, waiter);
     usleep(5000);
-    return thread;
 }
 
-static char *join(pthread_t thread) {
-    void *key;
-    pthread_join(thread, &key);
-    return key;
+// Whether it has got a key.
+static bool join(const struct waiter *waiter) {
+    pthread_join(waiter->thread, nullptr);
+    return waiter->has_taken;
+}
+
+static void gets(const struct waiter *waiter, const char *expected) {
+    assert_true(join(waiter));
+    assert_true(key_is(&waiter->key, expected));
+    queue_done(waiter->queue, &waiter->key);
 }
 
 static void a_waiting_worker_is_woken_by_what_comes(void **) {
     struct queue *queue = make();
-    pthread_t thread = wait_in(queue);
+    struct waiter waiter;
+    wait_in(queue, &waiter);
     add(queue, "now");
-    char *key = join(thread);
-    assert_string_equal(key, "now");
-    queue_done(queue, key);
+    gets(&waiter, "now");
 
     add_after(queue, "far", 1000000);
-    thread = wait_in(queue); // for a long time
+    wait_in(queue, &waiter); // for a long time
     add_after(queue, "near", 10);
-    key = join(thread);
-    assert_string_equal(key, "near");
-    queue_done(queue, key);
+    gets(&waiter, "near");
     queue_free(queue);
 }
 
 static void each_of_many_waiting_workers_gets_its_key(void **) {
     enum { WORKERS = 5 };
     struct queue *queue = make();
-    pthread_t threads[WORKERS];
+    struct waiter waiters[WORKERS];
     for (int i = 0; i < WORKERS; i++) {
-        threads[i] = wait_in(queue);
+        wait_in(queue, &waiters[i]);
     }
     add_after(queue, "e", 25);
     add_after(queue, "d", 25);
@@ -53,10 +65,9 @@ static void each_of_many_waiting_workers_gets_its_key(void **) {
     add(queue, "b");
     cleanup_buffer struct buffer keys = buffer_create(100);
     for (int i = 0; i < WORKERS; i++) {
-        char *key = join(threads[i]);
-        assert_non_null(key);
-        say(&keys, "%s", key);
-        queue_done(queue, key);
+        assert_true(join(&waiters[i]));
+        say(&keys, "%s", waiters[i].key.name);
+        queue_done(queue, &waiters[i].key);
     }
     for (const char *letter = "abcde"; *letter != '\0'; letter++) {
         assert_non_null(strchr(buffer_text(&keys), *letter));
@@ -66,37 +77,36 @@ static void each_of_many_waiting_workers_gets_its_key(void **) {
 
 static void one_worker_is_released(void **) {
     struct queue *queue = make();
-    pthread_t first = wait_in(queue);
-    pthread_t second = wait_in(queue);
+    struct waiter first;
+    struct waiter second;
+    wait_in(queue, &first);
+    wait_in(queue, &second);
     queue_release_worker(queue);
     usleep(5000);
     add(queue, "a");
-    char *one = join(first);
-    char *other = nullptr;
-    if (one == nullptr) {
-        other = join(second);
-        assert_string_equal(other, "a"); // the one that stayed
+    if (join(&first)) {
+        assert_false(join(&second));
+        queue_done(queue, &first.key);
     } else {
-        assert_null(join(second));
+        gets(&second, "a"); // the one that stayed
     }
-    queue_done(queue, one == nullptr ? other : one);
 
     add(queue, "b"); // nobody waits: the next to ask leaves, even from work
     queue_release_worker(queue);
-    char *key = nullptr;
-    assert_false(queue_take(queue, &key, &(bool){false}));
-    assert_null(key);
+    assert_true(takes_nothing(queue));
     process(queue, "b");
     queue_free(queue);
 }
 
 static void shutting_down_ends_all_waits(void **) {
     struct queue *queue = make();
-    pthread_t first = wait_in(queue);
-    pthread_t second = wait_in(queue);
+    struct waiter first;
+    struct waiter second;
+    wait_in(queue, &first);
+    wait_in(queue, &second);
     queue_shut_down(queue);
-    assert_null(join(first));
-    assert_null(join(second));
+    assert_false(join(&first));
+    assert_false(join(&second));
     queue_free(queue);
 }
 
@@ -133,19 +143,20 @@ static void *produce(void *context) {
 static void *work(void *context) {
     struct shared *shared = context;
     unsigned turns = 0;
-    for (char *key; queue_take(shared->queue, &key, &(bool){false}); turns++) {
-        int number = (int)strtol(key, nullptr, 10);
+    struct object_key key;
+    for (struct queue_attempt attempt; queue_take(shared->queue, &key, &attempt); turns++) {
+        int number = (int)strtol(key.name, nullptr, 10);
         if (atomic_fetch_add(&shared->inside[number], 1) != 0) {
-            fail_msg("key %s is in two workers", key);
+            fail_msg("key %s is in two workers", key.name);
         }
         if (turns % 7 == 0) { // fails, having seen nothing
-            (void)retry(shared->queue, key, 0);
+            (void)retry(shared->queue, key.name, 0);
         } else {
             atomic_store(&shared->reached[number], atomic_load(&shared->wanted[number]));
-            queue_forget(shared->queue, key);
+            queue_forget(shared->queue, &key);
         }
         atomic_fetch_sub(&shared->inside[number], 1);
-        queue_done(shared->queue, key);
+        queue_done(shared->queue, &key);
     }
     return nullptr;
 }

@@ -231,7 +231,7 @@ struct removal {
     int visits;
 };
 
-static void remove_all(void *context, const char *) {
+static void remove_all(void *context, const struct kube_object *) {
     struct removal *removal = context;
     removal->visits++;
     replace(removal->fixture, "90", 0);

@@ -93,8 +93,8 @@ struct writer {
     int number;
 };
 
-static void touch(void *context, const char *key) {
-    kube_object_release(store_get(context, key));
+static void touch(void *context, const struct kube_object *object) {
+    kube_object_release(store_get(context, object->key));
 }
 
 static void *write_often(void *context) {

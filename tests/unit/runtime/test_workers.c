@@ -45,13 +45,14 @@ static struct {
 static struct queue *queue;
 static struct workers *workers;
 
-static void do_work(void *context, const char *key, bool) {
+static void do_work(void *context, const struct object_key *key, const struct queue_attempt *attempt) {
     assert_ptr_equal(context, &work);
+    assert_int_equal(attempt->failures, 0);
     pthread_mutex_lock(&work.lock);
     unsigned number = ++work.started;
     unsigned running = work.started - work.finished;
     work.most = running > work.most ? running : work.most;
-    snprintf(work.last_key, sizeof(work.last_key), "%s", key);
+    snprintf(work.last_key, sizeof(work.last_key), "%s/%s", key->namespace, key->name);
     pthread_cond_broadcast(&work.changed);
     while (number > work.let_go) {
         pthread_cond_wait(&work.changed, &work.lock);
@@ -92,9 +93,10 @@ static void set_count(unsigned count) {
 static void add_keys(unsigned from, unsigned to) {
     struct error e;
     for (unsigned i = from; i < to; i++) {
-        char key[32];
-        snprintf(key, sizeof(key), "ns/%u", i);
-        must(queue_add(queue, key, &e), e);
+        static const struct kube_resource things = {"example.com", "v1", "Thing", "things"};
+        char name[32];
+        snprintf(name, sizeof(name), "%u", i);
+        must(queue_add(queue, &(struct object_key){&things, "ns", name}, &e), e);
     }
 }
 

@@ -1,0 +1,252 @@
+#include "reconcile/reconciler.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "reconcile/inputs.h"
+#include "reconcile/output.h"
+#include "reconcile/output_apply.h"
+#include "reconcile/output_write.h"
+#include "reconcile/reasons.h"
+#include "reconcile/replacement.h"
+#include "reconcile/status.h"
+#include "reconcile/status_record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// A failure that is shown in the status seldom goes away in a few milliseconds.
+// When an outage ends nobody is woken either, and many objects may have waited it out.
+enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000, OUTAGE_WAIT_MAX_MS = 60000 };
+
+// A transient failure lasts from then on: the third try in a row, but not within the first second, in which
+// there may be a dozen; or a minute.
+enum { LASTING_COUNT = 3, LASTING_COUNT_MS = 1000, LASTING_MS = 60000 };
+
+// How a failure of each class is shown and followed up. Of a transient one nothing is shown unless it lasts.
+#define OUTAGE {REASON_RETRYING, PHASE_PENDING, true, OUTAGE_WAIT_MAX_MS, true}
+static const struct consequence {
+    const char *reason;
+    enum phase phase;
+    bool retry;
+    uint32_t retry_max_ms; // 0: as long as the queue has it
+    bool is_transient;
+} consequences[ERROR_CLASS_COUNT] = {
+    [ERROR_RETRYABLE] = OUTAGE,
+    [ERROR_CONFLICT] = {REASON_SECRET_CONFLICT, PHASE_FAILED, false}, // the Secret's end wakes the object
+    [ERROR_NOT_FOUND] = {REASON_WAITING_FOR_INPUT, PHASE_PENDING,
+                         false}, // the input's coming wakes the object
+    [ERROR_GONE] = OUTAGE,
+    [ERROR_FORBIDDEN] = {REASON_ACCESS_DENIED, PHASE_FAILED, true, GRANT_WAIT_MAX_MS}, // a grant wakes nobody
+    [ERROR_INVALID_SPEC] = {REASON_INVALID_SPEC, PHASE_FAILED,
+                            false}, // an edit, or another input, wakes the object
+    [ERROR_REFUSED] = {REASON_REQUEST_REFUSED, PHASE_FAILED, true},
+    [ERROR_KEY_LOST] = {REASON_KEY_LOST, PHASE_FAILED, false}, // the Secret's return, or an edit, wakes it
+    [ERROR_KEY_MISMATCH] = {REASON_KEY_MISMATCH, PHASE_FAILED, false}, // so does a change of either key
+    [ERROR_CRYPTO] = {REASON_CRYPTO_ERROR, PHASE_FAILED, true},
+    [ERROR_IO] = OUTAGE,
+    [ERROR_NO_MEMORY] = OUTAGE,
+    [ERROR_INTERNAL] = {REASON_INTERNAL_ERROR, PHASE_FAILED, true},
+};
+
+// Steps 4 to 7 for a kind without an output Secret.
+static bool evaluate_inputs(struct reconcile *r, struct error *e) {
+    return output_evaluate(r, e) &&
+           status_publish(r, PHASE_SUCCESS, r->production.report.reason, r->production.report.message, e);
+}
+
+// The object is looked at again after wait_ms, or earlier.
+static void look_again_after(struct reconcile *r, uint32_t wait_ms) {
+    uint32_t *requeue_after_ms = &r->outcome->requeue_after_ms;
+    if (*requeue_after_ms == 0 || *requeue_after_ms > wait_ms) {
+        *requeue_after_ms = wait_ms;
+    }
+}
+
+// The output is good, and somebody else changes what is around it.
+static bool publish_contested(struct reconcile *r, struct error *e) {
+    look_again_after(r, r->upkeep_wait_ms);
+    r->production.report.is_alarming = true;
+    return status_publish(r, PHASE_SUCCESS, REASON_METADATA_CONTESTED,
+                          "the output Secret holds what is specified, but somebody else changes its labels, "
+                          "annotations or owner again and again; they are put right ever more slowly. Its "
+                          "metadata.managedFields tell who writes to it",
+                          e);
+}
+
+// Steps 4 to 7.
+static bool reconcile_output(struct reconcile *r, struct error *e) {
+    enum output_state state;
+    struct error damage;
+    status_read_record(r);
+    if (!output_examine(r, &state, &damage, e)) {
+        return false;
+    }
+    r->is_outdated = state != OUTPUT_GOOD && state != OUTPUT_DUE;
+    if (!output_apply(r, state, &damage, e)) {
+        return false;
+    }
+    if (output_is_due(r, &r->outcome->requeue_after_ms)) {
+        r->outcome->requeue_after_ms = RENEWAL_LOOK_MS; // it waits
+    }
+    failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
+    if (!(r->is_contested
+              ? publish_contested(r, e)
+              : status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e))) {
+        return false;
+    }
+    replacement_tell(r); // once: what a status that could not be written has not recorded is told then
+    return true;
+}
+
+// Slow work that lies ahead for sure waits for its turn before anything is read for it.
+static bool may_begin(struct reconcile *r, struct error *e) {
+    cleanup_object struct kube_object *output = nullptr;
+    if (r->kind->entries != nullptr) {
+        output = reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    }
+    return output != nullptr || output_may_make(r, e);
+}
+
+static bool decode(struct reconcile *r, struct error *e) {
+    bool decoded = decode_object(r->kind, r->object->name, r->object->root, &r->decoded, e);
+    if (r->kind->entries != nullptr) {
+        indexes_expect_output(r->parts->indexes, r->key, r->decoded.secret_name);
+    }
+    return decoded;
+}
+
+static bool reconcile_steps(struct reconcile *r, struct error *e) {
+    struct renewal renewal;
+    if (!decode(r, e) || !inputs_resolve(r, e)) {
+        return false;
+    }
+    r->production.context.secret_name = r->decoded.secret_name;
+    if (status_is_settled(r, &renewal) && !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms)) {
+        return true;
+    }
+    return may_begin(r, e) && inputs_load(r, e) &&
+           (r->kind->entries == nullptr ? evaluate_inputs(r, e) : reconcile_output(r, e));
+}
+
+static enum result choose_result(const struct consequence *consequence, const struct error *e) {
+    if (consequence->retry || e->retry_after_ms > 0) {
+        return RESULT_RETRY;
+    }
+    return consequence->phase == PHASE_PENDING ? RESULT_OK : RESULT_TERMINAL;
+}
+
+// What the Ready condition calls it.
+static const char *choose_reason(const struct outcome *outcome, const struct consequence *consequence) {
+    bool is_special = outcome->reason[0] != '\0' && !consequence->is_transient;
+    return is_special ? outcome->reason : consequence->reason;
+}
+
+// Who may not read something must not see in an Event's count when it changes.
+static enum telling choose_telling(const struct outcome *outcome) {
+    if (outcome->result != RESULT_RETRY || outcome->error.class == ERROR_FORBIDDEN) {
+        return TELL_ANEW;
+    }
+    return outcome->is_transient ? TELL_AS_BEFORE : TELL_EACH_TIME;
+}
+
+// Whether a transient failure is to be shown in the status: when it lasts, but not in the place of what a
+// finished object's status says and nothing is known against. An Event tells of that, once, after a minute.
+static bool is_to_be_shown(const struct reconcile *r, const char *reason) {
+    const struct queue_attempt *attempt = r->attempt;
+    int64_t since_ms = attempt->failures > 0 ? attempt->first_failure_ms : attempt->started_ms;
+    int64_t lasted_ms = attempt->started_ms - since_ms;
+    bool is_long = lasted_ms >= LASTING_MS;
+    if (!status_stands(r)) {
+        return is_long || (attempt->failures + 1 >= LASTING_COUNT && lasted_ms >= LASTING_COUNT_MS);
+    }
+    if (is_long && attempt->last_failure_ms - since_ms < LASTING_MS) {
+        reconcile_record(r, true, reason, "Reconcile", r->outcome->error.message);
+    }
+    return false;
+}
+
+static void log_failure(const struct reconcile *r, const struct consequence *consequence,
+                        const char *reason) {
+    const char *message = r->outcome->error.message;
+    if (consequence->is_transient) {
+        reconcile_log(r, LOG_INFO, "could not finish, trying again", message);
+    } else {
+        reconcile_log(r, consequence->phase == PHASE_FAILED ? LOG_WARNING : LOG_DEBUG, reason, message);
+    }
+}
+
+static void show_failure(struct reconcile *r, const struct consequence *consequence, const char *reason) {
+    struct outcome *outcome = r->outcome;
+    struct error *e = &outcome->error;
+    struct error failure;
+    if (outcome->result == RESULT_RETRY && e->retry_after_ms < SHOWN_FAILURE_RETRY_MS) {
+        e->retry_after_ms = SHOWN_FAILURE_RETRY_MS;
+    }
+    r->telling = choose_telling(outcome);
+    if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
+        outcome->result = RESULT_RETRY;
+        outcome->is_transient = consequences[failure.class].is_transient;
+        outcome->retry_max_ms = OUTAGE_WAIT_MAX_MS;
+        *e = failure;
+    }
+}
+
+// A step has failed: completes the outcome.
+static void handle_error(struct reconcile *r) {
+    struct outcome *outcome = r->outcome;
+    if (outcome->result == RESULT_SLOW) {
+        return;
+    }
+    if (r->telling == TELL_NOTHING) {
+        reconcile_log(r, LOG_DEBUG, outcome->reason, outcome->error.message);
+        return;
+    }
+    const struct consequence *consequence = &consequences[outcome->error.class];
+    const char *reason = choose_reason(outcome, consequence);
+    outcome->result = choose_result(consequence, &outcome->error);
+    outcome->is_transient = consequence->is_transient;
+    outcome->retry_max_ms = consequence->retry_max_ms;
+    log_failure(r, consequence, reason);
+    if (!outcome->is_transient || is_to_be_shown(r, reason)) {
+        show_failure(r, consequence, reason);
+    }
+}
+
+static void reconcile_object(struct reconcile *r) {
+    struct error ignored; // it is tried again with the object
+    if (!reconcile_steps(r, &r->outcome->error)) {
+        (void)output_release(r, &ignored);
+        handle_error(r);
+    } else if (r->is_granted) { // a grant may be taken back, which wakes nobody either
+        look_again_after(r, r->parts->grant_check_ms);
+    }
+}
+
+void reconciler_reconcile(void *context, const struct object_key *key, const struct queue_attempt *attempt,
+                          struct outcome *ret_outcome) {
+    const struct reconciler_parts *parts = context;
+    struct reconcile r = {
+        .parts = parts,
+        .kind = indexes_find_kind(parts->indexes, key->resource),
+        .key = key,
+        .attempt = attempt,
+        .outcome = ret_outcome,
+        .production = {.context = {.now = clock_wall_seconds()}},
+    };
+    r.production.decoded = &r.decoded;
+    reconcile_id_next(r.id);
+    indexes_take_up(parts->indexes, key);
+    r.object = reconcile_find(&r, key->resource->kind, key->namespace, key->name);
+    if (r.object != nullptr && !r.object->deleting) {
+        reconcile_object(&r);
+    }
+    indexes_lay_down(parts->indexes, key, r.written != nullptr ? r.written : r.object, r.output);
+    inputs_done(&r);
+    output_done(&r);
+    json_free(r.live);
+    decoded_done(&r.decoded);
+    kube_object_release(r.written);
+    kube_object_release(r.object);
+}

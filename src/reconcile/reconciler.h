@@ -1,0 +1,30 @@
+// The reconciler: one for every kind, in the seven steps of docs/architecture.md.
+#pragma once
+
+#include "kube/access_review.h"
+#include "net/http_client.h"
+#include "reconcile/indexes.h"
+#include "reconcile/regenerate_backoff.h"
+#include "runtime/controller.h"
+#include "runtime/event.h"
+#include "runtime/metrics.h"
+
+// What it works with. All borrowed, and shared by all workers.
+struct reconciler_parts {
+    struct informers *informers;
+    struct indexes *indexes;
+    struct api api;
+    struct http_client *http;
+    struct event_recorder *recorder;
+    struct metrics *metrics;
+    struct regenerate_backoff *backoff;
+    struct access_reviewer *access;
+    uint32_t grant_check_ms;              // how often it is asked whether a granted reference still is
+    const char *const *seed_url_prefixes; // NULL-terminated: where spec.seedURI may point to
+    int64_t started;                      // seconds since 1970: when this program began to work
+};
+
+// The reconcile of a struct reconciler whose context is a struct reconciler_parts. key's resource is one that
+// its indexes know.
+void reconciler_reconcile(void *context, const struct object_key *key, const struct queue_attempt *attempt,
+                          struct outcome *ret_outcome);
