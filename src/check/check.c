@@ -1,6 +1,5 @@
 #include "check/context.h"
 
-#include "base/memory.h"
 #include "crypto/openssl.h"
 
 #include <string.h>
@@ -21,75 +20,7 @@ static const struct check {
     {"encryption", "Encryption of Secrets in etcd", check_encryption, false},
     {"objects", "Objects", check_objects, false},
 };
-enum { CHECK_COUNT = sizeof(checks) / sizeof(checks[0]), PATH_MAX_BYTES = 4096, BODY_MAX = 64 * 1024 };
-
-// ---- what the checks use
-
-bool check_get(struct check_context *context, const struct kube_resource *resource, const char *ns,
-               const char *name, const char *query, yyjson_doc **ret_document, struct error *e) {
-    cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    if (!kube_resource_path(resource, ns, name, nullptr, &path, e) ||
-        (query != nullptr && !buffer_append_format(&path, e, "?%s", query))) {
-        return false;
-    }
-    struct kube_request request = {
-        .method = "GET", .path = buffer_text(&path), .timeout_ms = context->options->timeout_ms};
-    return kube_client_call(context->client, &request, ret_document, e);
-}
-
-bool check_get_text(struct check_context *context, const char *path, struct buffer *text, struct error *e) {
-    cleanup_buffer struct buffer url = buffer_create(PATH_MAX_BYTES);
-    cleanup_text char *authorization = nullptr;
-    struct http_tls *tls;
-    if (!buffer_append_format(&url, e, "%s%s", kube_config_server(context->config), path) ||
-        !kube_config_credentials(context->config, &tls, &authorization, e)) {
-        return false;
-    }
-    cleanup_response struct http_response response = {0};
-    struct http_request request = {
-        .method = "GET",
-        .url = buffer_text(&url),
-        .headers = (const char *const[]){"Accept: text/plain", authorization, nullptr},
-        .response_cap = CHECK_ANSWER_MAX,
-        .timeout_ms = context->options->timeout_ms,
-        .tls = tls,
-    };
-    bool answered = http_client_call(context->http, &request, &response, e);
-    http_tls_release(tls);
-    if (answered && response.status >= 300) {
-        kube_status_error(response.status, response.retry_after_ms, buffer_text(&response.body),
-                          response.body.length, e);
-        answered = false;
-    }
-    return answered ? buffer_append(text, buffer_text(&response.body), response.body.length, e)
-                    : error_wrap(e, "GET %s", path);
-}
-
-bool check_post(struct check_context *context, const char *path, const yyjson_mut_doc *body,
-                yyjson_doc **ret_document, struct error *e) {
-    cleanup_buffer struct buffer text = buffer_create(BODY_MAX);
-    if (!json_write(body, &text, e)) {
-        return false;
-    }
-    struct kube_request request = {.method = "POST",
-                                   .path = path,
-                                   .body = buffer_text(&text),
-                                   .body_length = text.length,
-                                   .timeout_ms = context->options->timeout_ms};
-    return kube_client_call(context->client, &request, ret_document, e);
-}
-
-void check_note_unseen(struct check_report *report, const char *subject, const struct error *e) {
-    if (e->class == ERROR_FORBIDDEN) {
-        check_note(report, CHECK_WARN, subject, "could not be seen: %s", e->message);
-        check_advise(report, "Run this check as a user who may read it, a cluster administrator say.");
-    } else {
-        check_note(report, CHECK_FAIL, subject, "could not be read: %s", e->message);
-        check_advise(report, "Try again; if it stays so, look at the API server's log.");
-    }
-}
-
-// ---- start and stop
+enum { CHECK_COUNT = sizeof(checks) / sizeof(checks[0]) };
 
 static void connection_opened(void *memory, const char *group) {
     struct check_context *context = memory;
