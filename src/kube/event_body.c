@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/rand.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "json/write.h"
 
 #include <stdio.h>
@@ -73,7 +73,7 @@ bool event_body_fill(struct event_body *body, const struct kube_resource *resour
         whole = whole && needed[i] != nullptr;
     }
     if (whole) {
-        text_make_valid(body->note);
+        utf8_make_valid(body->note);
     }
     return whole;
 }

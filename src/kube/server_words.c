@@ -1,6 +1,6 @@
 #include "kube/server_words.h"
 
-#include "base/text.h"
+#include "base/utf8.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -377,7 +377,7 @@ static void finish(struct words *words) {
         words->length--;
     }
     words->text[words->length] = '\0';
-    text_make_valid(words->text);
+    utf8_make_valid(words->text);
 }
 
 // What is not to be shown at `at`, at the beginning of a word; empty: nothing.
