@@ -112,11 +112,12 @@ static bool add_series(yyjson_mut_doc *document, const struct event_body *body) 
            add_time(document, series, "lastObservedTime", body->last_us);
 }
 
-static bool add_metadata(yyjson_mut_doc *document, yyjson_mut_val *root, const struct event_body *body) {
+static bool add_metadata(yyjson_mut_doc *document, yyjson_mut_val *root, const struct event_body *body,
+                         const char *id_annotation) {
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
     if (body->reconcile_id != nullptr) {
         yyjson_mut_val *annotations = yyjson_mut_obj_add_obj(document, metadata, "annotations");
-        (void)add_text(document, annotations, "qubesec.io/reconcile-id", body->reconcile_id);
+        (void)add_text(document, annotations, id_annotation, body->reconcile_id);
     }
     return add_text(document, metadata, "name", body->name) &&
            add_text(document, metadata, "namespace", body->namespace);
@@ -138,18 +139,19 @@ static bool add_words(yyjson_mut_doc *document, yyjson_mut_val *root, const stru
            add_text(document, root, "action", body->action) && add_text(document, root, "note", body->note);
 }
 
-bool event_body_write(const struct event_body *body, const char *component, const char *instance,
-                      struct buffer *text, struct error *e) {
+bool event_body_write(const struct event_body *body, const struct event_source *source, struct buffer *text,
+                      struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     bool built = add_text(document, root, "apiVersion", "events.k8s.io/v1") &&
-                 add_text(document, root, "kind", "Event") && add_metadata(document, root, body) &&
+                 add_text(document, root, "kind", "Event") &&
+                 add_metadata(document, root, body, source->id_annotation) &&
                  add_time(document, root, "eventTime", body->first_us) &&
-                 add_text(document, root, "reportingController", component) &&
-                 add_text(document, root, "reportingInstance", instance) &&
+                 add_text(document, root, "reportingController", source->component) &&
+                 add_text(document, root, "reportingInstance", source->instance) &&
                  add_regarding(document, root, body) && add_words(document, root, body) &&
                  (body->count < 2 || add_series(document, body));
     return built ? json_write(document, text, e) : error_no_memory(e, "an Event");

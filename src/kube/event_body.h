@@ -7,13 +7,20 @@
 
 enum { EVENT_NOTE_MAX = 1024, EVENT_INSTANCE_MAX = 128 }; // bytes, as the API server has it
 
+// Who reports Events.
+struct event_source {
+    const char *component;     // the reporting controller: "example.com/operator"
+    const char *instance;      // this process, at most EVENT_INSTANCE_MAX bytes
+    const char *id_annotation; // gets the reconcile id: "example.com/reconcile-id"
+};
+
 // What an Event says.
 struct event_content {
     bool warning;             // type Warning, else Normal
     const char *reason;       // UpperCamelCase words of up to 128 bytes
     const char *action;       // the same
     const char *note;         // a sentence, cut to 1024 bytes, never with key bytes in it
-    const char *reconcile_id; // for the annotation qubesec.io/reconcile-id; NULL: none
+    const char *reconcile_id; // of the reconcile that reports it; NULL: none
 };
 
 // All texts are owned.
@@ -46,8 +53,8 @@ size_t event_text_cut(const char *text, size_t max);
 void event_body_done(struct event_body *body);
 
 // Appends the whole Event as JSON, with its series if it happened more than once. Errors: as json_write.
-[[nodiscard]] bool event_body_write(const struct event_body *body, const char *component,
-                                    const char *instance, struct buffer *text, struct error *e);
+[[nodiscard]] bool event_body_write(const struct event_body *body, const struct event_source *source,
+                                    struct buffer *text, struct error *e);
 
 // Appends a merge patch that brings the series up to date. Errors: as json_write.
 [[nodiscard]] bool event_body_write_series(const struct event_body *body, struct buffer *text,

@@ -45,8 +45,9 @@ struct waiting {
 struct event_recorder {
     struct kube_client *client;
     struct event_rate_limit pace;
-    char *component;
+    char *component; // of the source
     char *instance;
+    char *id_annotation;
     pthread_t thread;
     pthread_mutex_t lock; // guards all below
     pthread_cond_t wake;
@@ -130,8 +131,9 @@ static bool create_event(struct event_recorder *recorder, const struct event_bod
                          struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_LENGTH);
     cleanup_buffer struct buffer text = buffer_create(BODY_MAX);
+    const struct event_source source = {recorder->component, recorder->instance, recorder->id_annotation};
     if (!kube_resource_path(&kube_events, body->namespace, nullptr, nullptr, &path, e) ||
-        !event_body_write(body, recorder->component, recorder->instance, &text, e)) {
+        !event_body_write(body, &source, &text, e)) {
         return false;
     }
     struct kube_request request = {.method = "POST",
@@ -308,12 +310,13 @@ static void release(struct event_recorder *recorder) {
     map_free(recorder->entries);
     memory_free(recorder->component);
     memory_free(recorder->instance);
+    memory_free(recorder->id_annotation);
     pthread_cond_destroy(&recorder->wake);
     pthread_mutex_destroy(&recorder->lock);
     memory_free(recorder);
 }
 
-bool event_recorder_create(struct kube_client *client, const char *component, const char *instance,
+bool event_recorder_create(struct kube_client *client, const struct event_source *source,
                            const struct event_rate_limit *pace, struct event_recorder **ret_recorder,
                            struct error *e) {
     struct event_recorder *recorder = memory_allocate_zeroed(1, sizeof(*recorder));
@@ -324,10 +327,13 @@ bool event_recorder_create(struct kube_client *client, const char *component, co
     recorder->pace = *pace;
     pthread_mutex_init(&recorder->lock, nullptr);
     condvar_create(&recorder->wake);
-    recorder->component = memory_copy_text(component);
-    recorder->instance = memory_copy_span(instance, event_text_cut(instance, EVENT_INSTANCE_MAX));
+    recorder->component = memory_copy_text(source->component);
+    recorder->instance =
+        memory_copy_span(source->instance, event_text_cut(source->instance, EVENT_INSTANCE_MAX));
+    recorder->id_annotation = memory_copy_text(source->id_annotation);
     recorder->entries = map_create(nullptr);
-    if (recorder->component == nullptr || recorder->instance == nullptr || recorder->entries == nullptr ||
+    if (recorder->component == nullptr || recorder->instance == nullptr ||
+        recorder->id_annotation == nullptr || recorder->entries == nullptr ||
         pthread_create(&recorder->thread, nullptr, run, recorder) != 0) {
         release(recorder);
         return error_no_memory(e, "an event recorder");

@@ -13,11 +13,10 @@ struct event_rate_limit {
     uint32_t burst;
 };
 
-// component: reporting controller ("qubesec.io/operator"); instance: this process, at most 128 bytes. client
-// is borrowed until event_recorder_free; both texts are copied. Starts a thread of its own. *ret_recorder is
-// owned.
-[[nodiscard]] bool event_recorder_create(struct kube_client *client, const char *component,
-                                         const char *instance, const struct event_rate_limit *pace,
+// client is borrowed until event_recorder_free; source is copied, an instance that is too long is cut. Starts
+// a thread of its own. *ret_recorder is owned. Errors: NO_MEMORY.
+[[nodiscard]] bool event_recorder_create(struct kube_client *client, const struct event_source *source,
+                                         const struct event_rate_limit *pace,
                                          struct event_recorder **ret_recorder, struct error *e);
 
 // Sends what still waits for at most a second (a request that is under way may take its three), then takes
