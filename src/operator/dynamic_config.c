@@ -23,8 +23,8 @@ static bool find_path(const char *key, struct buffer *path, struct error *e) {
 }
 
 // People look at the object that they have edited.
-static void tell_of_fault(struct event_recorder *recorder, yyjson_val *config_map, const char *fault) {
-    const struct event_content words = {true, REASON_INVALID_SETTINGS, "Reload", fault, nullptr};
+static void record_invalid(struct event_recorder *recorder, yyjson_val *config_map, const char *message) {
+    const struct event_content words = {true, REASON_INVALID_SETTINGS, "Reload", message, nullptr};
     cleanup_object struct kube_object *object = nullptr;
     struct error ignored;
     if (kube_object_create_metadata(config_map, &object, &ignored)) {
@@ -46,7 +46,7 @@ bool dynamic_config_read(struct kube_client *client, struct event_recorder *reco
     }
     yyjson_val *root = document == nullptr ? nullptr : yyjson_doc_get_root(document);
     if (!apply(yyjson_obj_get(root, "data"), &live, e)) {
-        tell_of_fault(recorder, root, e->message);
+        record_invalid(recorder, root, e->message);
         return false;
     }
     *ret_live = live;

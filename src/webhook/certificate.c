@@ -124,7 +124,7 @@ static bool is_in_use(const struct webhook_certificate *keeper, const struct buf
            memcmp(buffer_text(chain), buffer_text(&keeper->chain), chain->length) == 0;
 }
 
-static void tell_use(const struct webhook_certificate *keeper, const struct certificate *leaf) {
+static void report_use(const struct webhook_certificate *keeper, const struct certificate *leaf) {
     char until[CLOCK_TEXT_SIZE];
     char fingerprint[FINGERPRINT_SIZE] = "";
     struct error ignored;
@@ -154,7 +154,7 @@ static bool use(struct webhook_certificate *keeper, const struct buffer *chain, 
     certificate_free(keeper->ca);
     keeper->ca = kept;
     kept = nullptr;
-    tell_use(keeper, leaf);
+    report_use(keeper, leaf);
     return true;
 }
 
@@ -166,12 +166,12 @@ struct snapshot {
     struct webhook_authority authority;
 };
 
-static void snapshot_free(struct snapshot *snapshot) {
+static void snapshot_done(struct snapshot *snapshot) {
     json_free(snapshot->document);
     webhook_authority_done(&snapshot->authority);
     *snapshot = (struct snapshot){0};
 }
-#define cleanup_snapshot [[gnu::cleanup(snapshot_free)]]
+#define cleanup_snapshot [[gnu::cleanup(snapshot_done)]]
 
 static bool secret_path(const struct webhook_certificate *keeper, const char *name, struct buffer *path,
                         struct error *e) {
@@ -181,7 +181,7 @@ static bool secret_path(const struct webhook_certificate *keeper, const char *na
 static bool read_secret(const struct webhook_certificate *keeper, struct snapshot *snapshot,
                         struct error *e) {
     cleanup_buffer struct buffer path = buffer_create(PATH_MAX_BYTES);
-    snapshot_free(snapshot);
+    snapshot_done(snapshot);
     if (!secret_path(keeper, keeper->options.secret, &path, e)) {
         return false;
     }
@@ -242,7 +242,7 @@ static const char *const steps[] = {
     [WEBHOOK_REFUSE_REQUEST] = "webhook rotation request refused",
 };
 
-static void tell_step(const struct webhook_certificate *keeper, enum webhook_step step, const char *why) {
+static void log_step(const struct webhook_certificate *keeper, enum webhook_step step, const char *why) {
     LOG(step == WEBHOOK_REFUSE_REQUEST ? LOG_WARNING : LOG_INFO, steps[step],
         {"secret", keeper->options.secret}, {"why", why});
 }
@@ -256,10 +256,10 @@ struct publication {
     struct error error;
 };
 
-static void publication_free(struct publication *publication) {
+static void publication_done(struct publication *publication) {
     json_free(publication->configuration);
 }
-#define cleanup_publication [[gnu::cleanup(publication_free)]]
+#define cleanup_publication [[gnu::cleanup(publication_done)]]
 
 static void read_configuration(const struct webhook_certificate *keeper, struct publication *publication) {
     json_free(publication->configuration);
@@ -313,7 +313,7 @@ static bool do_step(struct webhook_certificate *keeper, struct snapshot *snapsho
     }
     failpoint(AFTER_WEBHOOK_STEP, "%s", steps[step]);
     if (written) {
-        tell_step(keeper, step, reason);
+        log_step(keeper, step, reason);
     }
     return true;
 }
