@@ -1,6 +1,6 @@
 #include "base/error.h"
 
-#include "base/text.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static void finish(char *message, int written) {
         }
         memcpy(message + end, "...", 4);
     }
-    text_make_valid(message);
+    utf8_make_valid(message);
 }
 
 bool error_set(struct error *e, enum error_class class, const char *format, ...) {

@@ -1,13 +1,9 @@
-// Text as UTF-8.
+// Lists that are written as one text.
 #pragma once
 
 #include "base/error.h"
 
 #include <stddef.h>
-
-// Overwrites each byte that is no part of valid UTF-8 (RFC 3629), such as a character that was cut in the
-// middle, with a question mark, so that text can become JSON.
-void text_make_valid(char *text);
 
 // The parts of a comma list, without the spaces around them and without empty ones.
 struct text_list {

@@ -99,7 +99,7 @@ static yyjson_val *find_by(yyjson_val *list, const char *member, const char *tex
 }
 
 // What is wrong with the definition; NULL: nothing.
-static const char *find_fault(yyjson_val *definition, const struct kind *kind) {
+static const char *find_problem(yyjson_val *definition, const struct kind *kind) {
     yyjson_val *conditions = json_find(definition, "status", "conditions", nullptr);
     yyjson_val *established = find_by(conditions, "type", "Established");
     yyjson_val *version = find_by(json_find(definition, "spec", "versions", nullptr), "name", kind->version);
@@ -113,7 +113,7 @@ static const char *find_fault(yyjson_val *definition, const struct kind *kind) {
 }
 
 // Whoever may not read definitions can see what is served all the same.
-static bool discover(struct check_context *context, const struct kind *kind, const char **ret_fault,
+static bool discover(struct check_context *context, const struct kind *kind, const char **ret_problem,
                      struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
     char status[128];
@@ -125,38 +125,38 @@ static bool discover(struct check_context *context, const struct kind *kind, con
     yyjson_val *resources = yyjson_obj_get(yyjson_doc_get_root(document), "resources");
     snprintf(status, sizeof(status), "%s/status", kind->plural);
     if (find_by(resources, "name", kind->plural) == nullptr) {
-        *ret_fault = "does not serve v1";
+        *ret_problem = "does not serve v1";
     } else {
-        *ret_fault = find_by(resources, "name", status) == nullptr ? no_status : nullptr;
+        *ret_problem = find_by(resources, "name", status) == nullptr ? no_status : nullptr;
     }
     return true;
 }
 
-// *ret_fault: what is wrong with the definition of that name; NULL: nothing.
+// *ret_problem: what is wrong with the definition of that name; NULL: nothing.
 static bool examine(struct check_context *context, const struct kind *kind, const char *name,
-                    const char **ret_fault, struct error *e) {
+                    const char **ret_problem, struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
     if (check_get(context, &definitions, nullptr, name, &document, e)) {
-        *ret_fault = find_fault(yyjson_doc_get_root(document), kind);
+        *ret_problem = find_problem(yyjson_doc_get_root(document), kind);
         return true;
     }
     if (e->class == ERROR_NOT_FOUND) {
-        *ret_fault = "is not there";
+        *ret_problem = "is not there";
         return true;
     }
-    return e->class == ERROR_FORBIDDEN && discover(context, kind, ret_fault, e);
+    return e->class == ERROR_FORBIDDEN && discover(context, kind, ret_problem, e);
 }
 
 static void check_definition(struct check_context *context, struct check_report *report,
                              const struct kind *kind) {
     struct error e;
     char name[128];
-    const char *fault;
+    const char *problem;
     snprintf(name, sizeof(name), "%s.%s", kind->plural, kind->group);
-    if (!examine(context, kind, name, &fault, &e)) {
+    if (!examine(context, kind, name, &problem, &e)) {
         check_note_unseen(report, kind->kind, &e);
-    } else if (fault != nullptr) {
-        check_note(report, CHECK_FAIL, kind->kind, "the CustomResourceDefinition %s %s", name, fault);
+    } else if (problem != nullptr) {
+        check_note(report, CHECK_FAIL, kind->kind, "the CustomResourceDefinition %s %s", name, problem);
         check_advise(report, "Apply the definitions of this version: kubectl apply --kustomize config/crd");
     } else {
         check_note(report, CHECK_OK, kind->kind, "is served as v1, with status");

@@ -18,8 +18,8 @@ bool check_parse_version(const char *git_version, unsigned *ret_minor) {
     return true;
 }
 
-const char check_faulty_spec[] = "{\"subjectAltNames\":[\"qubesec check: not a name\"]}";
-const char check_sound_spec[] = "{\"subjectAltNames\":[\"check.qubesec.io\"]}";
+const char check_invalid_spec[] = "{\"subjectAltNames\":[\"qubesec check: not a name\"]}";
+const char check_valid_spec[] = "{\"subjectAltNames\":[\"check.qubesec.io\"]}";
 
 bool check_is_post_quantum(const char *tls_group) {
     return strstr(tls_group, "MLKEM") != nullptr;

@@ -32,8 +32,8 @@ const char *check_find_flag(yyjson_val *container, const char *flag);
 
 // Specs of a QuantumCertificate for dry runs. The first passes the definition's schema and CEL rules, and has
 // a fault all the same; the second has none.
-extern const char check_faulty_spec[];
-extern const char check_sound_spec[];
+extern const char check_invalid_spec[];
+extern const char check_valid_spec[];
 
 enum { CHECK_PROVIDER_SIZE = 64 };
 

@@ -1,7 +1,7 @@
 #include "check/report.h"
 
 #include "base/memory.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "json/read.h"
 #include "json/write.h"
 
@@ -52,7 +52,7 @@ void check_report_begin(struct check_report *report, const char *check, const ch
 [[gnu::format(printf, 2, 0)]] static void format_text(char ret_text[TEXT_SIZE], const char *format,
                                                       va_list arguments) {
     vsnprintf(ret_text, TEXT_SIZE, format, arguments);
-    text_make_valid(ret_text);
+    utf8_make_valid(ret_text);
 }
 
 void check_note(struct check_report *report, enum check_level level, const char *subject, const char *format,

@@ -183,10 +183,10 @@ static void note_refusal(struct check_report *report, const char *subject, enum 
 }
 
 // A fault that neither schema nor CEL rules find: whoever refuses it has called the webhook.
-static bool probe_faulty(struct check_context *context, struct check_report *report, const char *webhook) {
+static bool probe_invalid(struct check_context *context, struct check_report *report, const char *webhook) {
     const char *ns = context->options->probe_namespace;
     struct error e;
-    if (create(context, check_faulty_spec, &e)) {
+    if (create(context, check_invalid_spec, &e)) {
         check_note(report, CHECK_FAIL, "refuses",
                    "an object with a fault was accepted in a dry run: the "
                    "webhook is not called for namespace %s",
@@ -206,7 +206,7 @@ static bool probe_faulty(struct check_context *context, struct check_report *rep
 
 static void probe_sound(struct check_context *context, struct check_report *report, const char *webhook) {
     struct error e;
-    if (create(context, check_sound_spec, &e)) {
+    if (create(context, check_valid_spec, &e)) {
         check_note(report, CHECK_OK, "accepts", "an object without one");
     } else {
         note_refusal(report, "accepts", check_read_refusal(&e, webhook), context->options->probe_namespace,
@@ -256,7 +256,7 @@ void check_webhook(struct check_context *context, struct check_report *report) {
     if (check_bundle(report, webhook, &bundle)) {
         check_leaf(context, report, &bundle);
     }
-    if (probe_faulty(context, report, webhook_name)) {
+    if (probe_invalid(context, report, webhook_name)) {
         probe_sound(context, report, webhook_name);
     }
 }

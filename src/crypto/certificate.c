@@ -155,6 +155,18 @@ bool certificate_equals(const struct certificate *one, const struct certificate 
     return X509_cmp(one->x509, other->x509) == 0;
 }
 
+int certificate_name_type(enum san_type type) {
+    static const int types[] = {
+        [SAN_DNS] = GEN_DNS, [SAN_IP] = GEN_IPADD, [SAN_EMAIL] = GEN_EMAIL, [SAN_URI] = GEN_URI};
+    return types[type];
+}
+
+const void *certificate_name_bytes(const struct san *san, size_t *ret_length) {
+    bool is_address = san->type == SAN_IP;
+    *ret_length = is_address ? san->bytes_length : strlen(san->text);
+    return is_address ? (const void *)san->bytes : san->text;
+}
+
 static bool is_name(const GENERAL_NAME *name, const struct san *san) {
     int type;
     const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &type);

@@ -220,18 +220,6 @@ static bool add_authority_key_identifier(X509 *x509, X509 *issuer) {
     return done;
 }
 
-int certificate_name_type(enum san_type type) {
-    static const int types[] = {
-        [SAN_DNS] = GEN_DNS, [SAN_IP] = GEN_IPADD, [SAN_EMAIL] = GEN_EMAIL, [SAN_URI] = GEN_URI};
-    return types[type];
-}
-
-const void *certificate_name_bytes(const struct san *san, size_t *ret_length) {
-    bool is_address = san->type == SAN_IP;
-    *ret_length = is_address ? san->bytes_length : strlen(san->text);
-    return is_address ? (const void *)san->bytes : san->text;
-}
-
 static bool set_general_name(GENERAL_NAME *name, const struct san *san) {
     size_t length;
     const void *bytes = certificate_name_bytes(san, &length);

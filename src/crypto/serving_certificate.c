@@ -57,10 +57,10 @@ bool serving_key_read(const void *pem, size_t length, struct pkey **ret_key, str
 
 // ---- certificates
 
-bool serving_certificate_issue_ca(const struct pkey *key, int64_t now, struct certificate **ret_ca,
-                                  struct error *e) {
+bool serving_certificate_issue_ca(const struct certificate_subject *subject, const struct pkey *key,
+                                  int64_t now, struct certificate **ret_ca, struct error *e) {
     const struct certificate_template template = {
-        .subject = {.organization = "qubesec.io", .common_name = "QubeSec webhook CA"},
+        .subject = *subject,
         .not_before = now - SERVING_BACKDATED_SECONDS,
         .not_after = now + SERVING_CA_SECONDS,
         .is_ca = true,
@@ -70,13 +70,14 @@ bool serving_certificate_issue_ca(const struct pkey *key, int64_t now, struct ce
     return certificate_issue(&template, key, nullptr, nullptr, ret_ca, e);
 }
 
-bool serving_certificate_issue(const struct san *names, size_t name_count, const struct pkey *key,
-                               const struct certificate *ca, const struct pkey *ca_key, int64_t now,
-                               struct certificate **ret_leaf, struct error *e) {
+bool serving_certificate_issue(const struct certificate_subject *subject, const struct san *names,
+                               size_t name_count, const struct pkey *key, const struct certificate *ca,
+                               const struct pkey *ca_key, int64_t now, struct certificate **ret_leaf,
+                               struct error *e) {
     int64_t from = certificate_not_before(ca);
     int64_t until = certificate_not_after(ca);
     struct certificate_template template = {
-        .subject = {.organization = "qubesec.io", .common_name = "QubeSec webhook"},
+        .subject = *subject,
         .names = names,
         .name_count = name_count,
         .not_before = now - SERVING_BACKDATED_SECONDS,

@@ -25,13 +25,15 @@ enum {
 [[nodiscard]] bool serving_key_read(const void *pem, size_t length, struct pkey **ret_key, struct error *e);
 
 // A CA for leaves only, signed by its own key, valid from a little before now on. *ret_ca is owned. Errors:
-// CRYPTO, NO_MEMORY.
-[[nodiscard]] bool serving_certificate_issue_ca(const struct pkey *key, int64_t now,
+// INVALID_SPEC (subject, as certificate_issue has it), CRYPTO, NO_MEMORY.
+[[nodiscard]] bool serving_certificate_issue_ca(const struct certificate_subject *subject,
+                                                const struct pkey *key, int64_t now,
                                                 struct certificate **ret_ca, struct error *e);
 
 // A server's certificate for names, of which there is at least one; it does not outlive its CA. *ret_leaf is
-// owned. Errors: CRYPTO, NO_MEMORY.
-[[nodiscard]] bool serving_certificate_issue(const struct san *names, size_t name_count,
+// owned. Errors: INVALID_SPEC (subject, as certificate_issue has it), CRYPTO, NO_MEMORY.
+[[nodiscard]] bool serving_certificate_issue(const struct certificate_subject *subject,
+                                             const struct san *names, size_t name_count,
                                              const struct pkey *key, const struct certificate *ca,
                                              const struct pkey *ca_key, int64_t now,
                                              struct certificate **ret_leaf, struct error *e);

@@ -1,6 +1,6 @@
 #include "engine/spec_internal.h"
 
-#include "base/text.h"
+#include "base/utf8.h"
 #include "engine/kind.h"
 
 #include <ctype.h>
@@ -30,7 +30,7 @@ static void tell(struct spec_reader *reader, enum spec_note note, char *sentence
 
 static void note_fault(struct spec_reader *reader, char *sentence) {
     struct error ignored;
-    text_make_valid(sentence);
+    utf8_make_valid(sentence);
     tell(reader, SPEC_FAULT, sentence);
     // A spec with more faults than the buffer holds shows the first of them.
     (void)buffer_append_format(&reader->faults, &ignored, "%sspec%s%.*s",
@@ -54,7 +54,7 @@ void spec_warning(struct spec_reader *reader, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(sentence, sizeof(sentence), format, arguments);
     va_end(arguments);
-    text_make_valid(sentence);
+    utf8_make_valid(sentence);
     tell(reader, SPEC_WARNING, sentence);
 }
 

@@ -149,14 +149,14 @@ struct exchange {
     int64_t started_ms;
 };
 
-static void exchange_free(struct exchange *exchange) {
+static void exchange_done(struct exchange *exchange) {
     buffer_done(&exchange->url);
     buffer_done(&exchange->accept);
     buffer_done(&exchange->content_type);
     http_tls_release(exchange->tls);
     memory_free(exchange->authorization);
 }
-#define cleanup_exchange [[gnu::cleanup(exchange_free)]]
+#define cleanup_exchange [[gnu::cleanup(exchange_done)]]
 
 static bool exchange_prepare(struct kube_client *client, const struct kube_request *request,
                              struct exchange *exchange, struct error *e) {

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/rand.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "json/write.h"
 
 #include <stdio.h>
@@ -68,7 +68,7 @@ bool event_body_fill(struct event_body *body, const struct kube_resource *resour
         whole = whole && needed[i] != nullptr;
     }
     if (whole) {
-        text_make_valid(body->note);
+        utf8_make_valid(body->note);
     }
     return whole;
 }
@@ -107,11 +107,12 @@ static bool add_series(yyjson_mut_doc *document, const struct event_body *body) 
            add_time(document, series, "lastObservedTime", body->last_us);
 }
 
-static bool add_metadata(yyjson_mut_doc *document, yyjson_mut_val *root, const struct event_body *body) {
+static bool add_metadata(yyjson_mut_doc *document, yyjson_mut_val *root, const struct event_body *body,
+                         const char *id_annotation) {
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
     if (body->reconcile_id != nullptr) {
         yyjson_mut_val *annotations = yyjson_mut_obj_add_obj(document, metadata, "annotations");
-        (void)add_text(document, annotations, "qubesec.io/reconcile-id", body->reconcile_id);
+        (void)add_text(document, annotations, id_annotation, body->reconcile_id);
     }
     return add_text(document, metadata, "name", body->name) &&
            add_text(document, metadata, "namespace", body->namespace);
@@ -144,7 +145,7 @@ static bool hand_out(yyjson_mut_doc *document, bool is_built, yyjson_mut_doc **r
     return true;
 }
 
-bool event_body_create(const struct event_body *body, const char *component, const char *instance,
+bool event_body_create(const struct event_body *body, const struct event_source *source,
                        yyjson_mut_doc **ret_document, struct error *e) {
     yyjson_mut_doc *document;
     if (!json_create(&document, e)) {
@@ -152,10 +153,11 @@ bool event_body_create(const struct event_body *body, const char *component, con
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     bool built = add_text(document, root, "apiVersion", "events.k8s.io/v1") &&
-                 add_text(document, root, "kind", "Event") && add_metadata(document, root, body) &&
+                 add_text(document, root, "kind", "Event") &&
+                 add_metadata(document, root, body, source->id_annotation) &&
                  add_time(document, root, "eventTime", body->first_us) &&
-                 add_text(document, root, "reportingController", component) &&
-                 add_text(document, root, "reportingInstance", instance) &&
+                 add_text(document, root, "reportingController", source->component) &&
+                 add_text(document, root, "reportingInstance", source->instance) &&
                  add_regarding(document, root, body) && add_words(document, root, body) &&
                  (body->count < 2 || add_series(document, body));
     return hand_out(document, built, ret_document, e);

@@ -43,7 +43,7 @@ static const struct refusal user_refusals[] = {
     {nullptr, nullptr},
 };
 
-static bool fault(const struct entry *entry, const char *field, const char *why, struct error *e) {
+static bool entry_error(const struct entry *entry, const char *field, const char *why, struct error *e) {
     return error_set(e, ERROR_INVALID_SPEC, "%s: %s \"%s\": %s: %s", entry->file, entry->kind, entry->name,
                      field, why);
 }
@@ -78,7 +78,7 @@ static bool is_set(yyjson_val *value) {
 static bool refuse_fields(const struct entry *entry, const struct refusal *refusals, struct error *e) {
     for (; refusals->field != nullptr; refusals++) {
         if (is_set(yyjson_obj_get(entry->object, refusals->field))) {
-            return fault(entry, refusals->field, refusals->why, e);
+            return entry_error(entry, refusals->field, refusals->why, e);
         }
     }
     return true;
@@ -92,10 +92,10 @@ static bool get_text(const struct entry *entry, const char *field, const char **
         return true;
     }
     if (!yyjson_is_str(value)) {
-        return fault(entry, field, "it must be a text", e);
+        return entry_error(entry, field, "it must be a text", e);
     }
     if (strlen(yyjson_get_str(value)) != yyjson_get_len(value)) {
-        return fault(entry, field, "it holds a NUL", e);
+        return entry_error(entry, field, "it holds a NUL", e);
     }
     *ret_text = yyjson_get_str(value);
     return true;
@@ -129,7 +129,7 @@ static bool decode(const struct entry *entry, const char *field, const char *dat
     }
     const char *text = (const char *)secret_view(bytes);
     if (memchr(text, '\0', secret_length(bytes)) != nullptr) {
-        return fault(entry, field, "it is no text", e);
+        return entry_error(entry, field, "it is no text", e);
     }
     char *copy = memory_copy_span(text, secret_length(bytes));
     if (copy == nullptr) {
@@ -170,11 +170,11 @@ static bool get_server(const struct entry *entry, struct config_parts *parts, st
         return false;
     }
     if (server == nullptr || strncmp(server, scheme, sizeof(scheme) - 1) != 0) {
-        return fault(entry, "server", "it must start with https://", e);
+        return entry_error(entry, "server", "it must start with https://", e);
     }
     if (!is_address(server) || strcspn(server + sizeof(scheme) - 1, "/") == 0) {
-        return fault(entry, "server",
-                     "it must be https://host, https://host:port or one of these with a path", e);
+        return entry_error(entry, "server",
+                           "it must be https://host, https://host:port or one of these with a path", e);
     }
     size_t length = strlen(server);
     while (server[length - 1] == '/') {
@@ -238,7 +238,7 @@ static bool read_context(const char *file, yyjson_val *root, const char *name, s
         return false;
     }
     if (cluster_name == nullptr) {
-        return fault(&context, "cluster", "it is missing", e);
+        return entry_error(&context, "cluster", "it is missing", e);
     }
     return find_entry(file, root, "clusters", "cluster", cluster_name, &cluster, e) &&
            get_cluster(&cluster, parts, e) &&
@@ -292,7 +292,7 @@ static bool get_pod_server(struct config_parts *parts, struct error *e) {
            copy_text(buffer_text(&server), &parts->server, e);
 }
 
-// A pod that cannot tell its namespace is in "default".
+// A pod that does not know its namespace is in "default".
 static bool get_pod_namespace(const char *directory, struct config_parts *parts, struct error *e) {
     cleanup_text char *path = nullptr;
     cleanup_buffer struct buffer text = buffer_create(PATH_TEXT_MAX);

@@ -23,7 +23,7 @@ struct reader {
     yaml_event_type_t last; // the event after which nothing is read
 };
 
-static bool fault(const yaml_event_t *event, const char *what, struct error *e) {
+static bool yaml_failure(const yaml_event_t *event, const char *what, struct error *e) {
     return error_set(e, ERROR_INVALID_SPEC, "YAML, line %zu: %s", event->start_mark.line + 1, what);
 }
 
@@ -84,12 +84,12 @@ static bool place(struct reader *reader, yyjson_mut_val *value, const yaml_event
         return true;
     }
     if (event->type != YAML_SCALAR_EVENT) {
-        return fault(event, "a key must be a text", e);
+        return yaml_failure(event, "a key must be a text", e);
     }
     const char *text = (const char *)event->data.scalar.value;
     size_t length = event->data.scalar.length; // it may hold a NUL
     if (yyjson_mut_obj_getn(level->collection, text, length) != nullptr) {
-        return fault(event, "the same key comes twice", e);
+        return yaml_failure(event, "the same key comes twice", e);
     }
     level->key = yyjson_mut_strncpy(reader->document, text, length);
     return level->key != nullptr || error_no_memory(e, "reading YAML");
@@ -101,7 +101,7 @@ static bool open_collection(struct reader *reader, yyjson_mut_val *collection, c
         return error_no_memory(e, "reading YAML");
     }
     if (reader->depth == reader->depth_max) {
-        return fault(event, "it is nested too deeply", e);
+        return yaml_failure(event, "it is nested too deeply", e);
     }
     if (!place(reader, collection, event, e)) {
         return false;
@@ -113,7 +113,7 @@ static bool open_collection(struct reader *reader, yyjson_mut_val *collection, c
 static bool take_event(struct reader *reader, const yaml_event_t *event, struct error *e) {
     switch (event->type) {
     case YAML_ALIAS_EVENT:
-        return fault(event, "aliases are not read", e);
+        return yaml_failure(event, "aliases are not read", e);
     case YAML_SCALAR_EVENT: {
         yyjson_mut_val *value = scalar(reader->document, event);
         return value != nullptr ? place(reader, value, event, e) : error_no_memory(e, "reading YAML");

@@ -24,8 +24,8 @@ static bool read_config_map(struct api api, const char *key, yyjson_doc **ret_do
 }
 
 // People look at the object that they have edited.
-static void tell_of_fault(struct event_recorder *recorder, yyjson_val *config_map, const char *fault) {
-    const struct event_content words = {true, REASON_INVALID_SETTINGS, "Reload", fault, nullptr};
+static void record_invalid(struct event_recorder *recorder, yyjson_val *config_map, const char *message) {
+    const struct event_content words = {true, REASON_INVALID_SETTINGS, "Reload", message, nullptr};
     cleanup_object struct kube_object *object = nullptr;
     struct error ignored;
     if (kube_object_create_metadata(config_map, &object, &ignored)) {
@@ -42,7 +42,7 @@ bool dynamic_config_read(struct api api, struct event_recorder *recorder, const 
     }
     yyjson_val *root = document == nullptr ? nullptr : yyjson_doc_get_root(document);
     if (!apply(yyjson_obj_get(root, "data"), &live, e)) {
-        tell_of_fault(recorder, root, e->message);
+        record_invalid(recorder, root, e->message);
         return false;
     }
     *ret_live = live;

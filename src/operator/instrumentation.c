@@ -1,7 +1,9 @@
 #include "operator/instrumentation.h"
 
 #include "base/log.h"
-#include "operator/gauges.h"
+#include "operator/collect_certificates.h"
+#include "operator/collect_objects.h"
+#include "operator/collect_process.h"
 #include "operator/metrics_list.h"
 
 #include <ctype.h>
@@ -136,5 +138,7 @@ void instrument_refresh(struct instrumentation *instrumentation, struct queue *q
     metrics_set(instrumentation->metrics, &metric_queue_depth, queue_label, (double)queue_depth(queue));
     metrics_set(instrumentation->metrics, &metric_queue_longest_running_seconds, queue_label, longest);
     metrics_set(instrumentation->metrics, &metric_queue_unfinished_work_seconds, queue_label, unfinished);
-    gauges_measure(informers, indexes, started, instrumentation->metrics);
+    collect_objects(informers, indexes, instrumentation->metrics);
+    collect_process(started, instrumentation->metrics);
+    collect_certificates(indexes, instrumentation->metrics);
 }

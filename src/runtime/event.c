@@ -43,8 +43,9 @@ struct waiting {
 struct event_recorder {
     struct api api;
     struct event_rate_limit pace;
-    char *component;
+    char *component; // of the source
     char *instance;
+    char *id_annotation;
     pthread_t thread;
     pthread_mutex_t lock; // guards all below
     pthread_cond_t wake;
@@ -126,8 +127,9 @@ static bool is_any_waiting(const struct event_recorder *recorder) {
 
 static bool create_event(struct event_recorder *recorder, const struct event_body *body, uint32_t timeout_ms,
                          struct error *e) {
+    const struct event_source source = {recorder->component, recorder->instance, recorder->id_annotation};
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
-    return event_body_create(body, recorder->component, recorder->instance, &document, e) &&
+    return event_body_create(body, &source, &document, e) &&
            api_create(recorder->api, &kube_events, body->namespace, document, timeout_ms, nullptr, e);
 }
 
@@ -288,12 +290,13 @@ static void release(struct event_recorder *recorder) {
     map_free(recorder->entries);
     memory_free(recorder->component);
     memory_free(recorder->instance);
+    memory_free(recorder->id_annotation);
     pthread_cond_destroy(&recorder->wake);
     pthread_mutex_destroy(&recorder->lock);
     memory_free(recorder);
 }
 
-bool event_recorder_create(struct api api, const char *component, const char *instance,
+bool event_recorder_create(struct api api, const struct event_source *source,
                            const struct event_rate_limit *pace, struct event_recorder **ret_recorder,
                            struct error *e) {
     struct event_recorder *recorder = memory_allocate_zeroed(1, sizeof(*recorder));
@@ -304,10 +307,13 @@ bool event_recorder_create(struct api api, const char *component, const char *in
     recorder->pace = *pace;
     pthread_mutex_init(&recorder->lock, nullptr);
     condvar_create(&recorder->wake);
-    recorder->component = memory_copy_text(component);
-    recorder->instance = memory_copy_span(instance, event_text_cut(instance, EVENT_INSTANCE_MAX));
+    recorder->component = memory_copy_text(source->component);
+    recorder->instance =
+        memory_copy_span(source->instance, event_text_cut(source->instance, EVENT_INSTANCE_MAX));
+    recorder->id_annotation = memory_copy_text(source->id_annotation);
     recorder->entries = map_create(nullptr);
-    if (recorder->component == nullptr || recorder->instance == nullptr || recorder->entries == nullptr ||
+    if (recorder->component == nullptr || recorder->instance == nullptr ||
+        recorder->id_annotation == nullptr || recorder->entries == nullptr ||
         pthread_create(&recorder->thread, nullptr, run, recorder) != 0) {
         release(recorder);
         return error_no_memory(e, "an event recorder");

@@ -13,10 +13,9 @@ struct event_rate_limit {
     uint32_t burst;
 };
 
-// component: reporting controller ("qubesec.io/operator"); instance: this process, at most 128 bytes. What
-// is behind api is borrowed until event_recorder_free; both texts are copied. Starts a thread of its own.
-// *ret_recorder is owned.
-[[nodiscard]] bool event_recorder_create(struct api api, const char *component, const char *instance,
+// What api is on is borrowed until event_recorder_free; source is copied, an instance that is too long is
+// cut. Starts a thread of its own. *ret_recorder is owned. Errors: NO_MEMORY.
+[[nodiscard]] bool event_recorder_create(struct api api, const struct event_source *source,
                                          const struct event_rate_limit *pace,
                                          struct event_recorder **ret_recorder, struct error *e);
 

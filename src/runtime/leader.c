@@ -30,7 +30,7 @@ struct leader {
     struct http_client *http;
     struct kube_client *client;
     struct lease *lease; // the thread's
-    char *told_holder;   // the thread's
+    char *logged_holder; // the thread's
     bool leads;          // the thread's
     bool has_thread;
     pthread_t thread;
@@ -106,7 +106,7 @@ void leader_free(struct leader *leader) {
     kube_client_free(leader->client);
     http_client_free(leader->http);
     lease_free(leader->lease);
-    memory_free(leader->told_holder);
+    memory_free(leader->logged_holder);
     memory_free(leader->namespace);
     memory_free(leader->name);
     pthread_cond_destroy(&leader->changed);
@@ -140,11 +140,11 @@ static void show_status(struct leader *leader) {
     metrics_set(leader->options.metrics, &metric_leader_status, leader->labels, leader->leads ? 1 : 0);
 }
 
-static void tell_holder(struct leader *leader) {
+static void log_holder(struct leader *leader) {
     const char *holder = lease_holder(leader->lease);
-    if (leader->told_holder == nullptr || strcmp(leader->told_holder, holder) != 0) {
-        memory_free(leader->told_holder);
-        leader->told_holder = memory_copy_text(holder);
+    if (leader->logged_holder == nullptr || strcmp(leader->logged_holder, holder) != 0) {
+        memory_free(leader->logged_holder);
+        leader->logged_holder = memory_copy_text(holder);
         LOG(LOG_INFO, "the leader is", {"lease", leader->name}, {"holder", holder});
     }
 }
@@ -190,7 +190,7 @@ static bool request(struct leader *leader, const struct lease_step *step, yyjson
 }
 
 // That there is no Lease yet, or that another was faster, is nothing to worry about.
-static void tell_failure(const struct leader *leader, const struct error *error) {
+static void log_failure(const struct leader *leader, const struct error *error) {
     bool usual = error->class == ERROR_NOT_FOUND || error->class == ERROR_CONFLICT;
     LOG(usual ? LOG_DEBUG : LOG_WARNING, "a request for the lease failed, trying again",
         {"lease", leader->name}, {"detail", error->message});
@@ -207,10 +207,10 @@ static void take_request(struct leader *leader, const struct lease_step *step) {
         lease_failed(leader->lease, clock_boot_ms(), &e);
     } else {
         done = lease_answered(leader->lease, clock_boot_ms(), document, &e);
-        tell_holder(leader);
+        log_holder(leader);
     }
     if (!done) {
-        tell_failure(leader, &e);
+        log_failure(leader, &e);
     }
     publish(leader);
     if (!leader->leads) {

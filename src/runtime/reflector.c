@@ -59,13 +59,13 @@ struct reflector {
     size_t object_room;
     // The watch under way.
     int64_t watch_started_ms;
-    bool heard; // an event or bookmark came
+    bool received; // an event or bookmark came
     // Failures.
     int64_t wait_until_ms;
     int64_t last_failure_ms;
     uint32_t backoff_ms;        // the longest that the next wait may be
     unsigned answered_failures; // in a row
-    bool restarted;             // listed anew at once, and has learned nothing since
+    bool restarted;             // listed anew at once, and nothing has come since
     int64_t relist_at_ms;
 };
 
@@ -142,7 +142,7 @@ static void want_list(struct reflector *reflector, enum version version) {
 }
 
 // Something came that shows progress.
-static void learn(struct reflector *reflector) {
+static void note_progress(struct reflector *reflector) {
     reflector->restarted = false;
     reflector->answered_failures = 0;
 }
@@ -183,7 +183,7 @@ void reflector_failed(struct reflector *reflector, int64_t now_ms, int status, c
 }
 
 // An answer that should not be, or a failed sink: what is stored may be wrong. Always returns false.
-static bool doubt(struct reflector *reflector, int64_t now_ms) {
+static bool force_relist(struct reflector *reflector, int64_t now_ms) {
     want_list(reflector, reflector->state == LISTING ? reflector->version : SEEN);
     back_off(reflector, now_ms, 0);
     return false;
@@ -249,7 +249,7 @@ static bool start(struct reflector *reflector, int64_t now_ms, struct reflector_
                                             .idle_ms = WATCH_IDLE_MS};
         reflector->state = WATCHING;
         reflector->watch_started_ms = now_ms;
-        reflector->heard = false;
+        reflector->received = false;
     }
     ret_step->query = buffer_text(&reflector->query);
     return true;
@@ -355,7 +355,7 @@ static bool take_check(struct reflector *reflector, int64_t now_ms, yyjson_val *
     const char *version = json_member_text(yyjson_obj_get(page, "metadata"), "resourceVersion");
     if (version == nullptr) {
         error_set(e, ERROR_IO, "the list cannot be used: it has no metadata.resourceVersion");
-        return doubt(reflector, now_ms);
+        return force_relist(reflector, now_ms);
     }
     if (kube_compare_versions(version, reflector->seen) < 0) {
         error_set(e, ERROR_GONE,
@@ -384,7 +384,7 @@ bool reflector_item(struct reflector *reflector, int64_t now_ms, const char *tex
         reflector_failed(reflector, now_ms, 0, e);
         return false;
     }
-    return doubt(reflector, now_ms);
+    return force_relist(reflector, now_ms);
 }
 
 bool reflector_page(struct reflector *reflector, int64_t now_ms, yyjson_val *page, struct error *e) {
@@ -393,14 +393,14 @@ bool reflector_page(struct reflector *reflector, int64_t now_ms, yyjson_val *pag
     }
     if (!read_page(reflector, page, e)) {
         wrap_malformed(e, "the list cannot be used");
-        return doubt(reflector, now_ms);
+        return force_relist(reflector, now_ms);
     }
     reflector->answered_failures = 0;
     if (reflector->token != nullptr) {
         reflector->state = WANT_LIST;
         return true;
     }
-    return finish_list(reflector, now_ms, e) || doubt(reflector, now_ms);
+    return finish_list(reflector, now_ms, e) || force_relist(reflector, now_ms);
 }
 
 // ---- watches
@@ -442,8 +442,8 @@ static bool take_event(struct reflector *reflector, const char *type, yyjson_val
     }
     replace_text(&reflector->seen, version);
     version = nullptr;
-    reflector->heard = true;
-    learn(reflector);
+    reflector->received = true;
+    note_progress(reflector);
     return true;
 }
 
@@ -477,25 +477,26 @@ bool reflector_line(struct reflector *reflector, int64_t now_ms, const char *tex
     cleanup_json yyjson_doc *document = nullptr;
     if (!json_parse(text, length, &document, e)) {
         wrap_malformed(e, "a line of the watch cannot be used");
-        return doubt(reflector, now_ms);
+        return force_relist(reflector, now_ms);
     }
     yyjson_val *event = yyjson_doc_get_root(document);
     yyjson_val *object = yyjson_obj_get(event, "object");
     const char *type = json_member_text(event, "type");
     if (type == nullptr) {
         error_set(e, ERROR_IO, "a line of the watch is no event");
-        return doubt(reflector, now_ms);
+        return force_relist(reflector, now_ms);
     }
     if (strcmp(type, "ERROR") == 0) {
         return take_error(reflector, now_ms, object, e);
     }
     // An unknown type is of a later version of the protocol, and not for us.
-    return !is_object_event(type) || take_event(reflector, type, object, e) || doubt(reflector, now_ms);
+    return !is_object_event(type) || take_event(reflector, type, object, e) ||
+           force_relist(reflector, now_ms);
 }
 
 bool reflector_ended(struct reflector *reflector, int64_t now_ms, struct error *e) {
-    if (reflector->heard || now_ms - reflector->watch_started_ms >= WATCH_SHORT_MS) {
-        learn(reflector);
+    if (reflector->received || now_ms - reflector->watch_started_ms >= WATCH_SHORT_MS) {
+        note_progress(reflector);
         reflector->state = WANT_CHECK;
         return true;
     }

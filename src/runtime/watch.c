@@ -41,9 +41,9 @@ struct watch {
     int status;                   // HTTP; 0: not answered yet
     uint32_t retry_after_ms;
     int64_t started_ms;
-    int64_t heard_ms;   // when its last bytes came
-    uint32_t idle_ms;   // 0: no idle deadline
-    struct buffer body; // of an error
+    int64_t received_ms; // when its last bytes came
+    uint32_t idle_ms;    // 0: no idle deadline
+    struct buffer body;  // of an error
     struct list_items items;
     struct watch_lines lines;
 };
@@ -103,7 +103,7 @@ static void finish(struct watch *watch) {
     loop_timer_start(watch->timer, 0);
 }
 
-static void tell_failed(struct watch *watch, struct error *e) {
+static void report_failure(struct watch *watch, struct error *e) {
     watch->failing = true;
     if (watch->status == STATUS_NOT_FOUND) {
         error_set(
@@ -117,8 +117,8 @@ static void tell_failed(struct watch *watch, struct error *e) {
 }
 
 // A page, an event or a bookmark came.
-static void tell_use(struct watch *watch) {
-    atomic_store(&watch->answered_ms, watch->heard_ms);
+static void report_success(struct watch *watch) {
+    atomic_store(&watch->answered_ms, watch->received_ms);
     if (watch->failing && watch->options.recovered != nullptr) {
         watch->options.recovered(watch->options.context, watch->options.resource);
     }
@@ -136,33 +136,33 @@ static void fail(struct watch *watch, struct error *e) {
     if (is_refusal(watch->status)) {
         atomic_fetch_add(&watch->refusals, 1);
     }
-    tell_failed(watch, e);
+    report_failure(watch, e);
 }
 
 static void on_status(void *context, int status, uint32_t retry_after_ms) {
     struct watch *watch = context;
     watch->status = status;
     watch->retry_after_ms = retry_after_ms;
-    watch->heard_ms = clock_monotonic_ms();
+    watch->received_ms = clock_monotonic_ms();
     if (status == STATUS_OK && is_streaming(watch)) {
-        atomic_store(&watch->answered_ms, watch->heard_ms);
+        atomic_store(&watch->answered_ms, watch->received_ms);
         atomic_store(&watch->refusals, 0);
     }
 }
 
 static bool on_line(void *context, const char *text, size_t length, struct error *e) {
     struct watch *watch = context;
-    if (!reflector_line(watch->reflector, watch->heard_ms, text, length, e)) {
+    if (!reflector_line(watch->reflector, watch->received_ms, text, length, e)) {
         watch->refused = true;
         return false;
     }
-    tell_use(watch);
+    report_success(watch);
     return true;
 }
 
 static bool on_item(void *context, const char *text, size_t length, struct error *e) {
     struct watch *watch = context;
-    if (!reflector_item(watch->reflector, watch->heard_ms, text, length, e)) {
+    if (!reflector_item(watch->reflector, watch->received_ms, text, length, e)) {
         watch->refused = true;
         return false;
     }
@@ -180,12 +180,12 @@ static bool take_bytes(struct watch *watch, const char *bytes, size_t length, st
 static bool on_data(void *context, const char *bytes, size_t length) {
     struct watch *watch = context;
     struct error e;
-    watch->heard_ms = clock_monotonic_ms();
+    watch->received_ms = clock_monotonic_ms();
     if (take_bytes(watch, bytes, length, &e)) {
         return true;
     }
     if (watch->refused) {
-        tell_failed(watch, &e);
+        report_failure(watch, &e);
     } else {
         fail(watch, &e);
     }
@@ -202,9 +202,9 @@ static void take_page(struct watch *watch) {
         e.class = e.class == ERROR_INVALID_SPEC ? ERROR_IO : e.class; // the fault is no user's
         fail(watch, &e);
     } else if (!reflector_page(watch->reflector, clock_monotonic_ms(), yyjson_doc_get_root(page), &e)) {
-        tell_failed(watch, &e);
+        report_failure(watch, &e);
     } else if (watch->action == REFLECTOR_LIST) {
-        tell_use(watch);
+        report_success(watch);
     }
 }
 
@@ -224,7 +224,7 @@ static void on_end(void *context, const struct error *error) {
     } else if (!is_streaming(watch)) {
         take_page(watch);
     } else if (!reflector_ended(watch->reflector, clock_monotonic_ms(), &e)) {
-        tell_failed(watch, &e);
+        report_failure(watch, &e);
     }
     finish(watch);
 }
@@ -237,7 +237,7 @@ static bool open_exchange(struct watch *watch, const struct reflector_step *step
     watch->status = 0;
     watch->retry_after_ms = 0;
     watch->started_ms = clock_monotonic_ms();
-    watch->heard_ms = watch->started_ms;
+    watch->received_ms = watch->started_ms;
     watch->idle_ms = step->idle_ms;
     watch->body = buffer_create(ERROR_BODY_MAX);
     const char *accept = nullptr;
@@ -272,7 +272,7 @@ static void go_on(struct watch *watch) {
 }
 
 static void check_idle(struct watch *watch) {
-    int64_t silent_ms = clock_monotonic_ms() - watch->heard_ms;
+    int64_t silent_ms = clock_monotonic_ms() - watch->received_ms;
     if (silent_ms < watch->idle_ms) {
         loop_timer_start(watch->timer, (uint32_t)(watch->idle_ms - silent_ms));
         return;

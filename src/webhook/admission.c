@@ -59,7 +59,7 @@ static void add_warning(struct review *r, const char *field, const char *message
     }
 }
 
-static void hear(void *context, enum spec_note note, const char *field, const char *message) {
+static void on_spec_note(void *context, enum spec_note note, const char *field, const char *message) {
     if (note == SPEC_FAULT) {
         add_cause(context, "FieldValueInvalid", field, message);
     } else {
@@ -145,7 +145,7 @@ static bool check_change(struct review *r, const struct decoded *now, struct err
 // Fills r->causes and r->warnings.
 static bool check_object(struct review *r, const struct kind *kind, struct error *e) {
     cleanup_decoded struct decoded decoded = {0};
-    bool good = decode_spec(kind, r->name, yyjson_obj_get(r->object, "spec"), hear, r, &decoded, e);
+    bool good = decode_spec(kind, r->name, yyjson_obj_get(r->object, "spec"), on_spec_note, r, &decoded, e);
     if (!good) {
         return e->class == ERROR_INVALID_SPEC;
     }

@@ -117,10 +117,16 @@ bool webhook_authority_decide(const struct webhook_authority *authority, const s
 
 // ---- doing it
 
+static const struct certificate_subject ca_subject = {.organization = "qubesec.io",
+                                                      .common_name = "QubeSec webhook CA"};
+static const struct certificate_subject leaf_subject = {.organization = "qubesec.io",
+                                                        .common_name = "QubeSec webhook"};
+
 static bool make_ca(const struct webhook_plan *plan, struct certificate **ret_ca, struct pkey **ret_key,
                     struct error *e) {
     cleanup_pkey struct pkey *key = nullptr;
-    if (!serving_key_generate(&key, e) || !serving_certificate_issue_ca(key, plan->now, ret_ca, e)) {
+    if (!serving_key_generate(&key, e) ||
+        !serving_certificate_issue_ca(&ca_subject, key, plan->now, ret_ca, e)) {
         return false;
     }
     *ret_key = key;
@@ -133,7 +139,8 @@ static bool make_leaf(const struct webhook_plan *plan, const struct certificate 
                       struct error *e) {
     cleanup_pkey struct pkey *key = nullptr;
     if (!serving_key_generate(&key, e) ||
-        !serving_certificate_issue(plan->names, plan->name_count, key, ca, ca_key, plan->now, ret_leaf, e)) {
+        !serving_certificate_issue(&leaf_subject, plan->names, plan->name_count, key, ca, ca_key, plan->now,
+                                   ret_leaf, e)) {
         return false;
     }
     *ret_key = key;

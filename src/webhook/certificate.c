@@ -123,7 +123,7 @@ static bool is_in_use(const struct webhook_certificate *keeper, const struct buf
            memcmp(buffer_text(chain), buffer_text(&keeper->chain), chain->length) == 0;
 }
 
-static void tell_use(const struct webhook_certificate *keeper, const struct certificate *leaf) {
+static void report_use(const struct webhook_certificate *keeper, const struct certificate *leaf) {
     char until[CLOCK_TEXT_SIZE];
     char fingerprint[FINGERPRINT_SIZE] = "";
     struct error ignored;
@@ -153,7 +153,7 @@ static bool use(struct webhook_certificate *keeper, const struct buffer *chain, 
     certificate_free(keeper->ca);
     keeper->ca = kept;
     kept = nullptr;
-    tell_use(keeper, leaf);
+    report_use(keeper, leaf);
     return true;
 }
 
@@ -165,17 +165,17 @@ struct snapshot {
     struct webhook_authority authority;
 };
 
-static void snapshot_free(struct snapshot *snapshot) {
+static void snapshot_done(struct snapshot *snapshot) {
     json_free(snapshot->document);
     webhook_authority_done(&snapshot->authority);
     *snapshot = (struct snapshot){0};
 }
-#define cleanup_snapshot [[gnu::cleanup(snapshot_free)]]
+#define cleanup_snapshot [[gnu::cleanup(snapshot_done)]]
 
 static bool read_secret(const struct webhook_certificate *keeper, struct snapshot *snapshot,
                         struct error *e) {
     const struct webhook_certificate_options *options = &keeper->options;
-    snapshot_free(snapshot);
+    snapshot_done(snapshot);
     if (!api_get(options->api, &kube_secrets, options->namespace, options->secret, TIMEOUT_MS,
                  &snapshot->document, e)) {
         snprintf(snapshot->authority.damage, WEBHOOK_DAMAGE_SIZE, "there is no Secret");
@@ -230,7 +230,7 @@ static const char *const steps[] = {
     [WEBHOOK_REFUSE_REQUEST] = "webhook rotation request refused",
 };
 
-static void tell_step(const struct webhook_certificate *keeper, enum webhook_step step, const char *why) {
+static void log_step(const struct webhook_certificate *keeper, enum webhook_step step, const char *why) {
     LOG(step == WEBHOOK_REFUSE_REQUEST ? LOG_WARNING : LOG_INFO, steps[step],
         {"secret", keeper->options.secret}, {"why", why});
 }
@@ -244,10 +244,10 @@ struct publication {
     struct error error;
 };
 
-static void publication_free(struct publication *publication) {
+static void publication_done(struct publication *publication) {
     json_free(publication->configuration);
 }
-#define cleanup_publication [[gnu::cleanup(publication_free)]]
+#define cleanup_publication [[gnu::cleanup(publication_done)]]
 
 static void read_configuration(const struct webhook_certificate *keeper, struct publication *publication) {
     json_free(publication->configuration);
@@ -301,7 +301,7 @@ static bool do_step(struct webhook_certificate *keeper, struct snapshot *snapsho
     }
     failpoint(AFTER_WEBHOOK_STEP, "%s", steps[step]);
     if (written) {
-        tell_step(keeper, step, reason);
+        log_step(keeper, step, reason);
     }
     return true;
 }

@@ -107,34 +107,34 @@ uint16_t webhook_port(const struct webhook *webhook) {
 
 // ---- the end
 
-static void tell_drained(struct webhook *webhook) {
+static void signal_drained(struct webhook *webhook) {
     pthread_mutex_lock(&webhook->lock);
     webhook->drained = true;
     pthread_cond_broadcast(&webhook->changed);
     pthread_mutex_unlock(&webhook->lock);
 }
 
-static void look_whether_drained(void *context) {
+static void check_drained(void *context) {
     struct webhook *webhook = context;
     if (clock_monotonic_ms() < webhook->drained_at || !http_server_is_quiet(webhook->server)) {
         loop_timer_start(webhook->drain_timer, DRAIN_STEP_MS);
         return;
     }
-    tell_drained(webhook);
+    signal_drained(webhook);
 }
 
 static void drain(void *context) {
     struct webhook *webhook = context;
     http_server_drain(webhook->server);
     webhook->drained_at = clock_monotonic_ms() + (webhook_is_ready(webhook) ? DRAIN_MS : 0);
-    look_whether_drained(webhook);
+    check_drained(webhook);
 }
 
 void webhook_drain(struct webhook *webhook) {
     struct error e;
     if (webhook != nullptr && !loop_post(webhook->loop, drain, webhook, &e)) {
         LOG(LOG_WARNING, "the webhook ends without a warning to its callers", {"detail", e.message});
-        tell_drained(webhook);
+        signal_drained(webhook);
     }
 }
 
@@ -156,7 +156,7 @@ static void *run(void *context) {
 
 static bool start(struct webhook *webhook, const char *address, struct error *e) {
     if (!server_identity_create(&webhook->identity, e) || !loop_create(&webhook->loop, e) ||
-        !loop_timer_create(webhook->loop, look_whether_drained, webhook, &webhook->drain_timer, e) ||
+        !loop_timer_create(webhook->loop, check_drained, webhook, &webhook->drain_timer, e) ||
         !https_server_create(webhook->loop, address, webhook->identity, &http_server_usual_limits, handle,
                              webhook, &webhook->server, e)) {
         return false;

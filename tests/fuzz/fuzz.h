@@ -5,7 +5,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "crypto/openssl.h"
 
 #include <stdint.h>
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static inline bool is_valid_text(const char *text) {
     char *copy = memory_copy_text(text);
     CHECK(copy != nullptr);
-    text_make_valid(copy);
+    utf8_make_valid(copy);
     bool same = strcmp(copy, text) == 0;
     memory_free(copy);
     return same;

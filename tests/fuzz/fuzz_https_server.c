@@ -44,8 +44,9 @@ static struct server_identity *create_identity(void) {
     struct san name;
     MUST(san_parse("localhost", &name, &e), e);
     MUST(serving_key_generate(&key, &e), e);
-    MUST(serving_certificate_issue_ca(key, now, &ca, &e), e);
-    MUST(serving_certificate_issue(&name, 1, key, ca, key, now, &leaf, &e), e);
+    const struct certificate_subject subject = {.common_name = "localhost"};
+    MUST(serving_certificate_issue_ca(&subject, key, now, &ca, &e), e);
+    MUST(serving_certificate_issue(&subject, &name, 1, key, ca, key, now, &leaf, &e), e);
     san_done(&name);
     MUST(certificate_append_pem(leaf, &pem, &e), e);
     MUST(pkey_private_pem(key, &key_pem, &e), e);

@@ -21,7 +21,7 @@ COMPARE_PUBLIC = {  # where nothing secret is compared, and what is
     "src/crypto/certificate.c": "serial numbers and key identifiers",
     "src/json/read.c": "keys and values of specs",
     "src/runtime/list_items.c": "a key",
-    "src/kube/server_words.c": "what is shown",
+    "src/kube/server_words_alike.c": "what is shown",
     "src/reconcile/secret_metadata.c": "names of labels and annotations",
     "src/webhook/certificate.c": "certificates",
 }

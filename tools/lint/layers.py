@@ -1,4 +1,7 @@
-"""A layer of src/ includes only the layers below it: the table of docs/architecture.md, read from the #include lines."""
+"""A layer of src/ includes only the layers below it: the table of docs/architecture.md, read from the #include lines.
+
+And those that any operator could use do not speak of ours.
+"""
 
 import re
 
@@ -19,6 +22,8 @@ MAY_INCLUDE = {
     "operator": {"base", "json", "net", "crypto", "kube", "runtime", "engine", "reconcile", "webhook"},
     "cli": {"base", "json", "net", "crypto", "kube", "engine", "kinds", "operator", "check"},
 }
+GENERAL = ("base", "json", "net", "crypto", "kube", "runtime")
+OURS = re.compile(r"qubesec\.io|Quantum")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([a-z_]+)/', re.MULTILINE)
 
 
@@ -29,7 +34,10 @@ def faults(root):
         if layer not in MAY_INCLUDE:
             yield f"{name}: {layer} is no layer; the layers are {', '.join(MAY_INCLUDE)}"
             continue
-        for match in INCLUDE.finditer(path.read_text(encoding="utf-8")):
+        text = path.read_text(encoding="utf-8")
+        for match in OURS.finditer(text if layer in GENERAL else ""):
+            yield f"{name}:{text[: match.start()].count(chr(10)) + 1}: {layer} must not know {match.group()}"
+        for match in INCLUDE.finditer(text):
             other = match.group(1)
             if other in MAY_INCLUDE and other != layer and other not in MAY_INCLUDE[layer]:
                 yield f"{name}: {layer} must not know {other}, but includes {match.group().strip()}..."

@@ -16,6 +16,7 @@ import sys
 import time
 
 import banned
+import circles
 import layers
 import portable
 import reasons
@@ -84,6 +85,7 @@ CHECKS = {
     "selftest": lambda root: selftest.faults(),
     "clang-format": clang_format,
     "layers": layers.faults,
+    "circles": circles.faults,
     "banned": banned.faults,
     "sizes": sizes.faults,
     "portable": portable.faults,

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 import banned
+import circles
 import layers
 import portable
 import reasons
@@ -19,13 +20,24 @@ LONG = "int f(void) {\n" + "    g();\n" * sizes.FUNCTION_LINES + "}\n"
 TANGLED = "int f(int x) {\n" + "    if (x) x--;\n" * sizes.COMPLEXITY + "    return x;\n}\n"
 ROWS = "".join(f"| {number} | does not apply | |\n" for number in traps.NUMBERS)
 
-# check, file, text, is it a fault?
+CALL_BACK = {"src/base/a.c": "void a(void) {\n    b();\n}\n", "src/base/b.c": "void b(void) {\n    c();\n}\n"}
+
+# check, file, text, is it a fault? In the place of a text: the texts of several files.
 CASES = [
     (layers, "src/base/a.c", '#include "runtime/store.h"\n', True),
     (layers, "src/kube/a.c", '#include "engine/kind.h"\n', True),
     (layers, "src/net/a.c", "#include <crypto/random.h>\n", True),
     (layers, "src/new/a.c", "int x;\n", True),
+    (layers, "src/kube/a.h", "// such as qubesec.io/v1\n", True),
+    (layers, "src/runtime/a.c", 'const char *kind = "QuantumCertificate";\n', True),
+    (layers, "src/engine/a.c", 'const char *group = "qubesec.io"; // QUBESEC_VERSION of qubesec\n', False),
     (layers, "src/operator/a.c", '#include "runtime/store.h"\n#include "engine/kind.h"\n#include <openssl/evp.h>\n', False),
+    (circles, "headers", {"src/base/a.h": '#include "base/b.h"\n', "src/base/b.h": '#include "base/a.h"\n'}, True),
+    (circles, "headers", {"src/base/a.h": '#include "base/b.h"\n', "src/base/b.h": "#include <a.h>\n"}, False),
+    (circles, "calls", CALL_BACK | {"src/base/c.c": "static const int of = 1;\nint c(struct x *x) {\n    a();\n}\n"}, True),
+    (circles, "a table", CALL_BACK | {"src/base/c.c": "const struct row c[SIZE] = {\n    {1, a},\n};\n"}, True),
+    (circles, "names of its own", CALL_BACK | {"src/base/c.c": "static void a(void) {\n}\nvoid c(void) {\n    a();\n}\n"}, False),
+    (circles, "a member, a comment", CALL_BACK | {"src/base/c.c": 'void c(void) {\n    x->a("a()"); // a()\n}\n'}, False),
     (banned, "src/base/a.c", "void f(char *a) { strcpy(a, b); }\n", True),
     (banned, "src/base/a.c", "void *f(void) { return malloc(1); }\n", True),
     (banned, "tests/unit/a.c", "int f(void) { return system (x); }\n", True),
@@ -73,13 +85,14 @@ def check_faults():
     for check, name, text, bad in CASES:
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder).resolve()
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            for file, content in (text if isinstance(text, dict) else {name: text}).items():
+                path = root / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content, encoding="utf-8")
             subprocess.run(["git", "init", "--quiet", root], check=True)
             found = list(check.faults(root))
         if bad != bool(found):
-            yield f"{check.__name__} on {name}: {text[:60]!r}: {found or 'found nothing'}"
+            yield f"{check.__name__} on {name}: {str(text)[:60]!r}: {found or 'found nothing'}"
 
 
 def counting_faults():

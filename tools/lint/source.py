@@ -29,7 +29,10 @@ def c_files(root, *folders):
     ]
 
 
+def code_of(text):
+    """C text with comments and literals blanked, so that only code is left to search."""
+    return COMMENT_OR_LITERAL.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
+
+
 def code_lines(text):
-    """The numbered lines of C text with comments and literals blanked, so that only code is left to search."""
-    blanked = COMMENT_OR_LITERAL.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
-    return enumerate(blanked.split("\n"), start=1)
+    return enumerate(code_of(text).split("\n"), start=1)

@@ -100,8 +100,8 @@ static bool decode(const char *json, struct error *e) {
 
 static void the_specs_for_dry_runs_are_what_they_are_called(void **) {
     struct error e;
-    must(decode(check_sound_spec, &e), e);
-    must_fail(decode(check_faulty_spec, &e), e, ERROR_INVALID_SPEC, "spec.subjectAltNames[0]: ");
+    must(decode(check_valid_spec, &e), e);
+    must_fail(decode(check_invalid_spec, &e), e, ERROR_INVALID_SPEC, "spec.subjectAltNames[0]: ");
 }
 
 // ---- flags

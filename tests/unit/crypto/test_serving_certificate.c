@@ -11,6 +11,8 @@ enum { TEXT_MAX = 1 << 16 };
 
 static const int64_t now = 1767323045; // 2026-01-02T03:04:05Z
 
+static const struct certificate_subject ca_subject = {.organization = "Example", .common_name = "Example CA"};
+static const struct certificate_subject leaf_subject = {.common_name = "example"};
 static const char *const texts[] = {"qubesec-webhook.qubesec-system.svc", "127.0.0.1", "2001:db8::1"};
 enum { NAME_COUNT = sizeof(texts) / sizeof(texts[0]) };
 
@@ -31,9 +33,9 @@ static struct pair make_pair(void) {
     }
     must(serving_key_generate(&pair.ca_key, &e), e);
     must(serving_key_generate(&pair.key, &e), e);
-    must(serving_certificate_issue_ca(pair.ca_key, now, &pair.ca, &e), e);
-    must(serving_certificate_issue(pair.names, NAME_COUNT, pair.key, pair.ca, pair.ca_key, now, &pair.leaf,
-                                   &e),
+    must(serving_certificate_issue_ca(&ca_subject, pair.ca_key, now, &pair.ca, &e), e);
+    must(serving_certificate_issue(&leaf_subject, pair.names, NAME_COUNT, pair.key, pair.ca, pair.ca_key, now,
+                                   &pair.leaf, &e),
          e);
     return pair;
 }
@@ -109,7 +111,8 @@ static void they_live_as_long_as_they_should(void **) {
     assert_true(renewal > now + 59 * 24 * 3600 && renewal < now + 61 * 24 * 3600);
     cleanup_certificate struct certificate *last = nullptr;
     int64_t late = now + SERVING_CA_SECONDS - 3600; // an hour before the CA's end
-    must(serving_certificate_issue(pair.names, NAME_COUNT, pair.key, pair.ca, pair.ca_key, late, &last, &e),
+    must(serving_certificate_issue(&leaf_subject, pair.names, NAME_COUNT, pair.key, pair.ca, pair.ca_key,
+                                   late, &last, &e),
          e);
     assert_int_equal(certificate_not_after(last), certificate_not_after(pair.ca));
     must(certificate_verify(last, nullptr, 0, pair.ca, CERTIFICATE_SERVER_AUTH, late, &e), e);
@@ -188,7 +191,7 @@ static void memory_may_run_out(void **) {
         struct certificate *ca = nullptr;
         (void)memory_take_failure();
         memory_left = allocations;
-        done = serving_key_generate(&key, &e) && serving_certificate_issue_ca(key, now, &ca, &e);
+        done = serving_key_generate(&key, &e) && serving_certificate_issue_ca(&ca_subject, key, now, &ca, &e);
         memory_left = -1;
         bool failed = memory_take_failure();
         assert_true(done || failed); // nothing else is wrong with it

@@ -1,6 +1,5 @@
 #include "../base/check.h"
 
-#include "base/text.h"
 #include "kube/server_words.h"
 
 #include <ctype.h>

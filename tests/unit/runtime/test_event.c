@@ -8,8 +8,9 @@
 
 enum { REQUESTS_MAX = 4096 };
 
+static const struct event_source source = {"example.com/operator", "host-1", "example.com/reconcile-id"};
 static const struct kube_resource widgets = {
-    .group = "qubesec.io", .version = "v1", .kind = "Widget", .plural = "widgets"};
+    .group = "example.com", .version = "v1", .kind = "Widget", .plural = "widgets"};
 
 // Notes what arrives, and answers with `status` while `held` is not set.
 struct desk {
@@ -53,9 +54,7 @@ static int set_up(void **state) {
     desk.status = 201;
     api_start(&desk.api, answer, &desk);
     const struct event_rate_limit unlimited = {0};
-    must(event_recorder_create(kube_client_api(desk.api.client), "qubesec.io/operator", "host-1", &unlimited,
-                               &desk.recorder, &e),
-         e);
+    must(event_recorder_create(kube_client_api(desk.api.client), &source, &unlimited, &desk.recorder, &e), e);
     *state = &desk;
     return 0;
 }
@@ -151,20 +150,20 @@ static void test_trap_39_an_event_has_all_its_fields(void **state) {
     assert_int_equal(strncmp(name, "key-1.", 6), 0);
     assert_int_equal(strspn(name + 6, "0123456789abcdef"), 16);
     check_time(text_at(desk, 0, "eventTime", nullptr));
-    assert_string_equal(text_at(desk, 0, "reportingController", nullptr), "qubesec.io/operator");
+    assert_string_equal(text_at(desk, 0, "reportingController", nullptr), "example.com/operator");
     assert_string_equal(text_at(desk, 0, "reportingInstance", nullptr), "host-1");
     assert_string_equal(text_at(desk, 0, "type", nullptr), "Warning");
     assert_string_equal(text_at(desk, 0, "reason", nullptr), "SecretDamaged");
     assert_string_equal(text_at(desk, 0, "action", nullptr), "Remake");
     assert_string_equal(text_at(desk, 0, "note", nullptr), "a note");
-    assert_string_equal(text_at(desk, 0, "regarding", "apiVersion"), "qubesec.io/v1");
+    assert_string_equal(text_at(desk, 0, "regarding", "apiVersion"), "example.com/v1");
     assert_string_equal(text_at(desk, 0, "regarding", "kind"), "Widget");
     assert_string_equal(text_at(desk, 0, "regarding", "namespace"), "team-a");
     assert_string_equal(text_at(desk, 0, "regarding", "name"), "key-1");
     assert_string_equal(text_at(desk, 0, "regarding", "uid"), "uid-1");
     assert_string_equal(text_at(desk, 0, "regarding", "resourceVersion"), "12");
     const char *id = json_text(json_find(yyjson_doc_get_root(desk->body[0]), "metadata", "annotations",
-                                         "qubesec.io/reconcile-id", nullptr));
+                                         "example.com/reconcile-id", nullptr));
     assert_string_equal(id, "0123");
     assert_null(json_find(yyjson_doc_get_root(desk->body[0]), "series", nullptr));
     assert_int_equal(yyjson_obj_size(yyjson_doc_get_root(desk->body[0])), 11);
@@ -331,7 +330,7 @@ static void they_are_sent_at_a_pace(void **state) {
     const struct event_rate_limit slow = {.interval_ms = 60 * 60 * 1000, .burst = 2};
     cleanup_object struct kube_object *object = make_object("ns", "key", "uid");
     event_recorder_free(desk->recorder);
-    must(event_recorder_create(kube_client_api(desk->api.client), "c", "i", &slow, &desk->recorder, &e), e);
+    must(event_recorder_create(kube_client_api(desk->api.client), &source, &slow, &desk->recorder, &e), e);
     for (int i = 0; i < 4; i++) {
         char note[] = {'0', '\0'};
         note[0] = (char)(note[0] + i);
@@ -389,7 +388,7 @@ static void what_waits_is_sent_at_the_end(void **state) {
     event_recorder_free(desk->recorder);
     assert_int_equal(desk->count, 2);
     // And one that never gets an answer does not keep it.
-    must(event_recorder_create(kube_client_api(desk->api.client), "c", "i", &(struct event_rate_limit){0},
+    must(event_recorder_create(kube_client_api(desk->api.client), &source, &(struct event_rate_limit){0},
                                &desk->recorder, &e),
          e);
     hold(desk, true);

@@ -172,8 +172,8 @@ static int set_up(void **) {
     pthread_cond_init(&bench.changed, nullptr);
     api_start(&bench.api, serve_api, nullptr);
     must(metrics_create(leader_metrics, &bench.metrics, &e), e);
-    must(event_recorder_create(kube_client_api(bench.api.client), "c", "i", &(struct event_rate_limit){0},
-                               &bench.recorder, &e),
+    must(event_recorder_create(kube_client_api(bench.api.client), &(struct event_source){"c", "i", "a"},
+                               &(struct event_rate_limit){0}, &bench.recorder, &e),
          e);
     return setenv("POD_NAME", "pod-7", 1);
 }

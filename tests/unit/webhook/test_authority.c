@@ -33,6 +33,19 @@ static void all_is_made_where_nothing_is(void **) {
     assert_int_equal(authority.overlap_since, 0);
 }
 
+static void assert_subject(const struct certificate *certificate, const char *expected) {
+    struct error e;
+    cleanup_buffer struct buffer subject = buffer_create(TEXT_MAX);
+    must(certificate_append_subject(certificate, &subject, &e), e);
+    assert_string_equal(buffer_text(&subject), expected);
+}
+
+static void certificates_are_named_after_the_webhook(void **) {
+    cleanup_authority struct webhook_authority authority = made();
+    assert_subject(authority.ca, "CN=QubeSec webhook CA,O=qubesec.io");
+    assert_subject(authority.leaf, "CN=QubeSec webhook,O=qubesec.io");
+}
+
 static void a_leaf_is_renewed_at_two_thirds_of_its_life(void **) {
     cleanup_authority struct webhook_authority authority = made();
     cleanup_view struct view before = view_of(&authority);
@@ -292,6 +305,7 @@ static void memory_may_run_out(void **) {
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_is_made_where_nothing_is),
+        cmocka_unit_test(certificates_are_named_after_the_webhook),
         cmocka_unit_test(a_leaf_is_renewed_at_two_thirds_of_its_life),
         cmocka_unit_test(an_expired_leaf_is_renewed),
         cmocka_unit_test(a_leaf_from_the_future_is_renewed),

@@ -1,4 +1,4 @@
-#include "operator/expiry.h"
+#include "operator/collect_certificates.h"
 
 #include "operator/metrics_list.h"
 #include "reconcile/status_record.h"
@@ -27,7 +27,7 @@ static void set_ready(struct metrics *metrics, const char *labels, yyjson_val *s
     }
 }
 
-static void measure(void *context, const struct kind *, const struct kube_object *object) {
+static void collect(void *context, const struct kind *, const struct kube_object *object) {
     struct metrics *metrics = context;
     char labels[LABELS_SIZE];
     yyjson_val *status = yyjson_obj_get(object->root, "status");
@@ -40,7 +40,7 @@ static void measure(void *context, const struct kind *, const struct kube_object
     set_ready(metrics, labels, status);
 }
 
-void expiry_measure(const struct indexes *indexes, struct metrics *metrics) {
+void collect_certificates(const struct indexes *indexes, struct metrics *metrics) {
     static const struct metric *const gauges[] = {
         &metric_certificate_expiration_timestamp_seconds,
         &metric_certificate_not_before_timestamp_seconds,
@@ -50,5 +50,5 @@ void expiry_measure(const struct indexes *indexes, struct metrics *metrics) {
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
         metrics_clear(metrics, gauges[i]);
     }
-    indexes_visit(indexes, INDEX_EXPIRING, measure, metrics);
+    indexes_visit(indexes, INDEX_EXPIRING, collect, metrics);
 }

@@ -1,0 +1,47 @@
+#include "operator/collect_objects.h"
+
+#include "operator/metrics_list.h"
+
+#include <stdio.h>
+
+enum { LABELS_SIZE = 256 };
+
+struct collection {
+    const struct indexes *indexes;
+    struct metrics *metrics;
+};
+
+static void set_objects(struct metrics *metrics, const char *kind, const char *status, size_t count) {
+    char labels[LABELS_SIZE];
+    snprintf(labels, sizeof(labels), "kind=\"%s\",status=\"%s\"", kind, status);
+    metrics_set(metrics, &metric_objects, labels, (double)count);
+}
+
+// What has no status yet is Unknown.
+static void collect_kind(void *context, const char *kind, size_t count) {
+    static const char *const statuses[] = {"Pending", "Success", "Valid", "Invalid", "Failed"};
+    const struct collection *collection = context;
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        size_t in_status = indexes_count_status(collection->indexes, kind, statuses[i]);
+        set_objects(collection->metrics, kind, statuses[i], in_status);
+        count -= in_status < count ? in_status : count; // the store may change meanwhile
+    }
+    set_objects(collection->metrics, kind, "Unknown", count);
+}
+
+static void collect_informer(void *context, const struct informer_state *state) {
+    const struct collection *collection = context;
+    char labels[LABELS_SIZE];
+    const char *namespace = state->namespace;
+    snprintf(labels, sizeof(labels), "%s%s%sresource=\"%s\"", namespace == nullptr ? "" : "namespace=\"",
+             namespace == nullptr ? "" : namespace, namespace == nullptr ? "" : "\",", state->resource);
+    metrics_set(collection->metrics, &metric_watch_silence_seconds, labels, (double)state->silence_ms / 1000);
+}
+
+void collect_objects(const struct informers *informers, const struct indexes *indexes,
+                     struct metrics *metrics) {
+    struct collection collection = {.indexes = indexes, .metrics = metrics};
+    metrics_clear(metrics, &metric_watch_silence_seconds);
+    indexes_count(indexes, collect_kind, &collection);
+    informers_describe(informers, collect_informer, &collection);
+}
