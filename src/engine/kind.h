@@ -1,4 +1,4 @@
-// A kind is a value: what the generic controller (src/operator) needs to know to serve one custom resource.
+// A kind is a value: what the reconciler (src/reconcile) needs to know to serve one custom resource.
 // Kinds are pure: no I/O, no clock, no state. To add one, write a file with its `const struct kind` and a row
 // in table.c.
 #pragma once

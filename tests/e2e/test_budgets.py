@@ -43,7 +43,7 @@ def test_an_object_costs_no_more_than_its_budget(api, operators, namespace, tmp_
     cost = {
         "allocations": each(lambda counts: sum(counts.calls(name) for name in ALLOCATORS)),
         "instructions": each(lambda counts: counts.total),
-        "reconcile": each(lambda counts: counts.inclusive("controller_reconcile")),
+        "reconcile": each(lambda counts: counts.inclusive("reconciler_reconcile")),
         "decode": many.inclusive("reflector_line") / many.calls("reflector_line"),
     }
     print(kind, {what: round(number) for what, number in cost.items()})

@@ -31,7 +31,7 @@ static bool join(const struct waiter *waiter) {
     return waiter->has_taken;
 }
 
-static void gets(const struct waiter *waiter, const char *expected) {
+static void receives(const struct waiter *waiter, const char *expected) {
     assert_true(join(waiter));
     assert_true(key_is(&waiter->key, expected));
     queue_done(waiter->queue, &waiter->key);
@@ -42,12 +42,12 @@ static void a_waiting_worker_is_woken_by_what_comes(void **) {
     struct waiter waiter;
     wait_in(queue, &waiter);
     add(queue, "now");
-    gets(&waiter, "now");
+    receives(&waiter, "now");
 
     add_after(queue, "far", 1000000);
     wait_in(queue, &waiter); // for a long time
     add_after(queue, "near", 10);
-    gets(&waiter, "near");
+    receives(&waiter, "near");
     queue_free(queue);
 }
 
@@ -88,7 +88,7 @@ static void one_worker_is_released(void **) {
         assert_false(join(&second));
         queue_done(queue, &first.key);
     } else {
-        gets(&second, "a"); // the one that stayed
+        receives(&second, "a"); // the one that stayed
     }
 
     add(queue, "b"); // nobody waits: the next to ask leaves, even from work
