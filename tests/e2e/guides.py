@@ -10,9 +10,11 @@ A block that is neither run nor excused is a fault, and so is code that is not i
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -92,27 +94,31 @@ class Reader:
 
     def follow(self, text, name="guide"):
         """Does what the document says, and raises GuideError at the first block that does not work."""
-        section, excused, replaced = None, False, set()
-        for block in read_blocks(text, name):
+        blocks = read_blocks(text, name)
+        self.expect_used(name, self.world, [block.section for block in blocks])
+        self.expect_used(name, self.replace, "".join(block.text for block in blocks if not block.excuse))
+        section, excused = None, False
+        for block in blocks:
             if block.section != section:
                 section = block.section
                 self.world.get(section, lambda: None)()
             if block.language != "text":  # what a block prints shares its excuse
                 excused = block.excuse is not None
-            if excused:
-                continue
-            if block.language not in self.handlers:
-                raise GuideError(f"{block.place}: this block of {block.language} is neither run nor excused")
-            replaced |= {word for word in self.replace if word in block.text}
-            try:
-                self.handlers[block.language](self.with_replacements(block.text))
-            except GuideError as error:
-                raise GuideError(f"{block.place} ({section}): {error}") from None
-        if unused := self.replace.keys() - replaced:
-            raise GuideError(f"{name}: these are replaced and not there: {', '.join(sorted(unused))}")
-        sections = {block.section for block in read_blocks(text, name)}
-        if unused := self.world.keys() - sections:
-            raise GuideError(f"{name}: these sections are waited for and have no block: {', '.join(sorted(unused))}")
+            if not excused:
+                self.do(block)
+
+    @staticmethod
+    def expect_used(name, prepared, there):
+        if unused := [one for one in prepared if one not in there]:
+            raise GuideError(f"{name}: prepared for what no block has: {', '.join(unused)}")
+
+    def do(self, block):
+        if block.language not in self.handlers:
+            raise GuideError(f"{block.place}: this block of {block.language} is neither run nor excused")
+        try:
+            self.handlers[block.language](self.with_replacements(block.text))
+        except GuideError as error:
+            raise GuideError(f"{block.place} ({block.section}): {error}") from None
 
     def with_replacements(self, text):
         for word, own in self.replace.items():
@@ -124,21 +130,25 @@ class Reader:
 
     def apply(self, text):
         if name := FILE_NAME.match(text):
-            (self.folder / name[1]).write_text(text)
+            file = self.folder / name[1]
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
         else:
             self.execute(["kubectl", "apply", "--filename", "-"], text)
 
     def execute(self, command, given=""):
+        process = subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, text=True, errors="replace", start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
         try:
-            done = subprocess.run(
-                command, cwd=self.folder, env=self.environment, input=given, text=True, errors="replace",
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise GuideError(f"not within {PATIENCE:.0f} s:\n{(error.stdout or b'').decode(errors='replace')}") from None
-        self.printed = done.stdout.splitlines()
-        if done.returncode != 0:
-            raise GuideError(f"status {done.returncode}:\n{done.stdout}")
+            printed, _ = process.communicate(given, PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise GuideError(f"not within {PATIENCE:.0f} s:\n{process.communicate()[0]}") from None
+        self.printed = printed.splitlines()
+        if process.returncode != 0:
+            raise GuideError(f"status {process.returncode}:\n{printed}")
 
     def compare(self, text):
         before = list(self.printed)
