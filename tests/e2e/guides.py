@@ -92,8 +92,11 @@ class Reader:
         self.printed = []  # lines that have been printed and are not compared yet
         self.digits = {}  # by those of the document, those that were printed
 
-    def follow(self, text, name="guide"):
-        """Does what the document says, and raises GuideError at the first block that does not work."""
+    def follow(self, document):
+        """Does what the file says, and raises GuideError at the first block that does not work."""
+        self.follow_text(document.read_text(encoding="utf-8"), document.name)
+
+    def follow_text(self, text, name="guide"):
         blocks = read_blocks(text, name)
         self.expect_used(name, self.world, [block.section for block in blocks])
         self.expect_used(name, self.replace, "".join(block.text for block in blocks if not block.excuse))

@@ -1,6 +1,8 @@
 """The guides, README's first steps, and installing and operating: each followed as it is written."""
 
+import base64
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -19,6 +21,22 @@ DOCS = CHECKOUT / "docs"
 GUIDES = sorted((DOCS / "guides").glob("*.md"))
 
 CONFIGURATION = f"{CONFIGURATIONS}/qubesec"
+NGINX = """
+daemon off;
+pid {folder}/pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        {directives}
+        location / {{ return 200 "here\\n"; }}
+    }}
+}}
+"""
 
 
 def listens(port):
@@ -33,12 +51,22 @@ def free_port():
 
 
 @pytest.fixture
+def stack():
+    """What is to be undone when the test has ended."""
+    with contextlib.ExitStack() as one:
+        yield one
+
+
+@pytest.fixture
 def reader(cluster, operator, namespace, tmp_path):
     """Who follows a guide in a namespace of his own."""
     config = in_namespace(cluster.folder / "admin.kubeconfig", namespace, tmp_path / "kubeconfig")
     folder = tmp_path / "folder"
     folder.mkdir()
     return Reader(folder, {**os.environ, "KUBECONFIG": str(config), "NO_PROXY": "*", "no_proxy": "*"})
+
+
+# Guides
 
 
 def with_files(reader, *names):
@@ -57,11 +85,8 @@ def served(reader, directives, port):
     ).stdout  # fmt: skip
     for name, content in data_of(json.loads(secret)).items():
         (site / name).write_bytes(content)
-    places = " ".join(f"{kind}_temp_path {site};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    server = f'listen 127.0.0.1:{port} ssl;\n{directives.replace("/etc/tls", str(site))}\nlocation / {{ return 200 "here\\n"; }}'
-    (site / "nginx.conf").write_text(
-        f"daemon off;\npid {site}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{ access_log off; {places}\nserver {{ {server} }} }}\n"
-    )
+    said = directives.replace("/etc/tls", str(site))
+    (site / "nginx.conf").write_text(NGINX.format(folder=site, port=port, directives=said))
     with open(site / "log", "wb") as log:
         process = subprocess.Popen(["nginx", "-p", site, "-c", site / "nginx.conf"], stdout=log, stderr=log)
     try:
@@ -101,17 +126,10 @@ SCENES = {
 }
 
 
-@pytest.fixture
-def stack():
-    """What is to be undone when the test has ended."""
-    with contextlib.ExitStack() as one:
-        yield one
-
-
 @pytest.mark.parametrize("guide", GUIDES, ids=[one.stem for one in GUIDES])
 def test_a_guide(api, reader, stack, guide):
     SCENES.get(guide.stem, lambda *_: None)(api, reader, stack)
-    reader.follow(guide.read_text(encoding="utf-8"), guide.name)
+    reader.follow(guide)
 
 
 # README's first steps
@@ -128,7 +146,7 @@ def test_the_first_steps(of_the_release_build, reader):
     """In the checkout itself, where make is; but what make up starts is not what a developer may have up."""
     reader.folder = CHECKOUT
     reader.environment["MAKEFLAGS"] = " -- CLUSTER=.local/guides-up"
-    reader.follow((CHECKOUT / "README.md").read_text(encoding="utf-8"), "README.md")
+    reader.follow(CHECKOUT / "README.md")
 
 
 # Operating
@@ -167,7 +185,7 @@ def test_operating(cluster, api, operators, reader, stack):
         "Into another namespace": compare,
         "With the policy secrets": lambda: cluster.kubectl("apply", *policy),
     }
-    reader.follow((DOCS / "operations.md").read_text(encoding="utf-8"), "operations.md")
+    reader.follow(DOCS / "operations.md")
     assert keys_of(api, "staging") == keys
 
 
@@ -202,18 +220,15 @@ class Installation:
 
     def connect(self):
         """The webhook's Service: a URL that leads to the operator."""
+        find = functools.partial(self.api.find, "Secret", NAMESPACE, "qubesec-webhook-certificate")
+        authority = data_of(wait_until("the operator has a certificate", find))["ca.crt"]
         installed = self.api.call("GET", CONFIGURATION)
-        (webhook,) = installed["webhooks"]
-        url = f"https://127.0.0.1:{port_of(self.operators.current)}/validate"
-        metadata = {"name": installed["metadata"]["name"], "labels": installed["metadata"]["labels"]}
-        self.disconnect()
-        self.api.call("POST", CONFIGURATIONS, {"metadata": metadata, "webhooks": [{**webhook, "clientConfig": {"url": url}}]})
-        wait_until("the operator has published its CA", self.is_published)
+        installed["webhooks"][0]["clientConfig"] = {
+            "url": f"https://127.0.0.1:{port_of(self.operators.current)}/validate",
+            "caBundle": base64.b64encode(authority).decode(),
+        }
+        self.api.call("PUT", CONFIGURATION, installed)
         wait_until("the API server asks the webhook", lambda: "spec.subjectAltNames" in self.refusal())
-
-    def is_published(self):
-        (webhook,) = self.api.call("GET", CONFIGURATION)["webhooks"]
-        return "caBundle" in webhook["clientConfig"]
 
     def refusal(self):
         """What is said of a spec that the API server by itself would let pass."""
@@ -238,15 +253,22 @@ def test_installing(of_the_release_build, stack, tmp_path):
     lay_checkout(folder)
     path = f"{Helm().program.parent}:{os.environ['PATH']}"
     reader = Reader(folder, {**os.environ, "KUBECONFIG": str(config), "PATH": path})
-    reader.replace = {"REGISTRY": "registry.example.com", "VERSION": "0.2.0", "MONITORING": "default"}
+    reader.replace = {
+        "REGISTRY": "registry.example.com", "VERSION": "0.2.0", "MONITORING": "default", "NAME": "algorithms",
+    }  # fmt: skip
     keys = {}
+
+    def before_uninstalling():
+        installation.connect()
+        keys.update(keys_of(cluster.api, "default"))
+
     reader.world = {
         "With helm": installation.remove,
         "Is it there?": installation.start,
         "Upgrading": installation.disconnect,
-        "Uninstalling, and the keys": lambda: [installation.connect(), keys.update(keys_of(cluster.api, "default"))],
+        "Uninstalling, and the keys": before_uninstalling,
     }
-    reader.follow((DOCS / "install.md").read_text(encoding="utf-8"), "install.md")
+    reader.follow(DOCS / "install.md")
     wait_until("the definitions are gone", lambda: not cluster.api.list("CustomResourceDefinition"))
     assert keys and keys_of(cluster.api, "default") == keys, "the keys are gone with the definitions"
 
@@ -266,7 +288,7 @@ def block(text, language="sh", above=""):
 
 def test_a_reader_does_what_is_written(alone):
     alone.replace, alone.world = {"NAME": "a", "NAMESPACE": "b"}, {"One": lambda: with_files(alone, "here")}
-    alone.follow(
+    alone.follow_text(
         "# One\n" + block("# in/a.yaml\nx: NAME NAMESPACE", "yaml")
         + block("cat here in/a.yaml")
         + block("what here holds\nx: a b", "text")
@@ -293,27 +315,27 @@ WRONG = {
 @pytest.mark.parametrize("text, said", WRONG.values(), ids=WRONG)
 def test_a_reader_tells_what_is_wrong(alone, text, said):
     with pytest.raises(GuideError, match=f"(?s){said}"):
-        alone.follow(text)
+        alone.follow_text(text)
 
 
 def test_a_reader_does_not_wait_for_ever(alone, monkeypatch):
     monkeypatch.setattr("guides.PATIENCE", 0.5)
     with pytest.raises(GuideError, match="not within"):
-        alone.follow(block("echo here; sleep 600"))
+        alone.follow_text(block("echo here; sleep 600"))
 
 
 def test_a_reader_leaves_out_what_is_excused(alone):
-    alone.follow(block("false", above="<!-- not run: why -->") + block("what it would print", "text"))
+    alone.follow_text(block("false", above="<!-- not run: why -->") + block("what it would print", "text"))
 
 
 def test_a_reader_knows_what_varies(alone):
     shown = "a 0123456789   1s 2026-01-01T00:00:00Z\nsha256:0123456789"
     printed = "a fedcba9876 2m11s 2027-12-31T23:59:59Z\nmore\nsha256:fedcba9876"
-    alone.follow(block(f"echo '{printed}'") + block(shown, "text"))
+    alone.follow_text(block(f"echo '{printed}'") + block(shown, "text"))
 
 
 @pytest.mark.parametrize("prepared", ["replace", "world"])
 def test_a_reader_is_prepared_for_nothing_else(alone, prepared):
     setattr(alone, prepared, {"NAME": "a"})
     with pytest.raises(GuideError, match="prepared for what no block has: NAME"):
-        alone.follow(block("true"))
+        alone.follow_text(block("true"))
