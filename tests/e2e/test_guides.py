@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from api import QC, QKKP, ApiError, data_of, thing, wait_until
 from credentials import token, with_token
-from fixtures import BINARY, control_plane
+from fixtures import BINARY, control_plane, run_tool
 from guides import GuideError, Reader, in_namespace, lay_checkout
 from install import CHECKOUT, INSTALL, NAMESPACE, Helm, run
 from process import STOP_PATIENCE, Operators
@@ -142,10 +142,12 @@ def of_the_release_build(operators):
         pytest.skip("followed with the release build")
 
 
-def test_the_first_steps(of_the_release_build, reader):
+def test_the_first_steps(of_the_release_build, reader, stack):
     """In the checkout itself, where make is; but what make up starts is not what a developer may have up."""
     reader.folder = CHECKOUT
-    reader.environment["MAKEFLAGS"] = " -- CLUSTER=.local/guides-up"
+    up = ".local/guides-up"
+    reader.environment["MAKEFLAGS"] = f" -- CLUSTER={up}"
+    stack.callback(run_tool, CHECKOUT / up, "stop")  # what make down has not
     reader.follow(CHECKOUT / "README.md")
 
 
