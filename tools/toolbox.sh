@@ -20,7 +20,7 @@ packages() {
 
 # What the host lacks to build and test natively, one word each; empty when it lacks nothing.
 missing_here() {
-    for tool in cmake ninja make gcc clang clang-format clang-tidy go openssl python3 pmccabe shellcheck gdb setsid umoci valgrind; do
+    for tool in cmake ninja make gcc clang clang-format clang-tidy go openssl python3 pmccabe shellcheck gdb setsid umoci valgrind jq xxd; do
         command -v "$tool" >/dev/null || echo "$tool"
     done
     for module in 'openssl 3.5' 'libcurl 8.0' 'libevent_openssl 2.1.12' 'yyjson 0.10' 'yaml-0.1 0.2' 'cmocka 1.1' 'zlib 1.2'; do

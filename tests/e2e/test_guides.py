@@ -1,0 +1,343 @@
+"""The guides, README's first steps, and installing and operating: each followed as it is written."""
+
+import base64
+import contextlib
+import functools
+import json
+import os
+import socket
+import subprocess
+
+import pytest
+from api import QC, QKKP, ApiError, data_of, thing, wait_until
+from credentials import token, with_token
+from fixtures import BINARY, control_plane, run_tool
+from guides import GuideError, Reader, in_namespace, lay_checkout
+from install import CHECKOUT, INSTALL, NAMESPACE, Helm, run
+from process import STOP_PATIENCE, Operators
+from webhook import CONFIGURATIONS, port_of
+
+DOCS = CHECKOUT / "docs"
+GUIDES = sorted((DOCS / "guides").glob("*.md"))
+
+CONFIGURATION = f"{CONFIGURATIONS}/qubesec"
+NGINX = """
+daemon off;
+pid {folder}/pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        {directives}
+        location / {{ return 200 "here\\n"; }}
+    }}
+}}
+"""
+
+
+def listens(port):
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def stack():
+    """What is to be undone when the test has ended."""
+    with contextlib.ExitStack() as one:
+        yield one
+
+
+@pytest.fixture
+def reader(cluster, operator, namespace, tmp_path):
+    """Who follows a guide in a namespace of his own."""
+    config = in_namespace(cluster.folder / "admin.kubeconfig", namespace, tmp_path / "kubeconfig")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    return Reader(folder, {**os.environ, "KUBECONFIG": str(config), "NO_PROXY": "*", "no_proxy": "*"})
+
+
+# Guides
+
+
+def with_files(reader, *names):
+    for name in names:
+        (reader.folder / name).write_text(f"what {name} holds\n")
+
+
+@contextlib.contextmanager
+def served(reader, directives, port):
+    """An nginx that says what the guide does, and has the Secret mounted."""
+    site = reader.folder / "tls"
+    site.mkdir()
+    secret = subprocess.run(
+        ["kubectl", "get", "secret", "web-tls", "--output", "json"],
+        env=reader.environment, capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    for name, content in data_of(json.loads(secret)).items():
+        (site / name).write_bytes(content)
+    said = directives.replace("/etc/tls", str(site))
+    (site / "nginx.conf").write_text(NGINX.format(folder=site, port=port, directives=said))
+    with open(site / "log", "wb") as log:
+        process = subprocess.Popen(["nginx", "-p", site, "-c", site / "nginx.conf"], stdout=log, stderr=log)
+    try:
+        wait_until(lambda: f"nginx serves: {(site / 'log').read_text()}", lambda: process.poll() or listens(port))
+        assert process.poll() is None, (site / "log").read_text()
+        yield
+    finally:
+        process.terminate()
+        process.wait(STOP_PATIENCE)
+
+
+def remove_namespaces(api, *names):
+    for name in names:
+        if api.find("Namespace", None, name) is not None:
+            api.delete("Namespace", None, name)
+
+
+def without_namespaces(api, stack, *names):
+    """They are not there, whoever had them before, and go with what is followed."""
+    remove_namespaces(api, *names)
+    for name in names:
+        api.wait_gone("Namespace", None, name)
+    stack.callback(remove_namespaces, api, *names)
+
+
+def behind_an_address(reader, stack):
+    port = free_port()
+    reader.replace["ADDRESS"] = f"127.0.0.1:{port}"
+    reader.handlers["nginx"] = lambda text: stack.enter_context(served(reader, text, port))
+
+
+# By guide: what its reader has.
+SCENES = {
+    "private-pki": lambda api, reader, stack: without_namespaces(api, stack, "pki", "shop"),
+    "sign-a-release": lambda api, reader, stack: with_files(reader, "app-1.0.tar.gz", "app-1.0.img"),
+    "tls-for-an-ingress": lambda api, reader, stack: behind_an_address(reader, stack),
+}
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=[one.stem for one in GUIDES])
+def test_a_guide(api, reader, stack, guide):
+    SCENES.get(guide.stem, lambda *_: None)(api, reader, stack)
+    reader.follow(guide)
+
+
+# README's first steps
+
+
+@pytest.fixture
+def of_the_release_build(operators):
+    """What has a control plane of its own is followed once, and not with each sanitizer."""
+    if operators.sanitized:
+        pytest.skip("followed with the release build")
+
+
+def test_the_first_steps(of_the_release_build, reader, stack):
+    """In the checkout itself, where make is; but what make up starts is not what a developer may have up."""
+    reader.folder = CHECKOUT
+    up = ".local/guides-up"
+    reader.environment["MAKEFLAGS"] = f" -- CLUSTER={up}"
+    stack.callback(run_tool, CHECKOUT / up, "stop")  # what make down has not
+    reader.follow(CHECKOUT / "README.md")
+
+
+# Operating
+
+
+def keys_of(api, namespace):
+    """The output Secrets' contents, by name."""
+    return {one["metadata"]["name"]: data_of(one) for one in api.list("Secret", namespace)}
+
+
+def test_operating(cluster, api, operators, reader, stack):
+    stack.callback(operators.stop)  # its settings have been changed
+    lay_checkout(reader.folder)
+    without_namespaces(api, stack, "shop", "staging")
+    settings = ("--filename", CHECKOUT / "config/manager/settings.yaml")
+    policy = ("--kustomize", CHECKOUT / "config/policies/secrets")
+    for manifest in (settings, policy):
+        stack.callback(cluster.kubectl, "delete", "--ignore-not-found", *manifest)
+    cluster.kubectl("apply", *settings)
+
+    api.create({"kind": "Namespace", "metadata": {"name": "shop"}})
+    api.make(thing(QKKP, "shop", "pair"), thing(QC, "shop", "ca", {"certType": "ca", "commonName": "Shop"}))
+    keys = keys_of(api, "shop")
+
+    def lose_all():
+        remove_namespaces(api, "shop")
+        api.wait_gone("Namespace", None, "shop")
+        api.create({"kind": "Namespace", "metadata": {"name": "shop"}})
+
+    def compare():
+        assert keys_of(api, "shop") == keys
+
+    reader.replace = {"NAMESPACE": "shop", "NAME": "pair", "MONITORING": "shop"}
+    reader.world = {
+        "The order": lose_all,
+        "Into another namespace": compare,
+        "With the policy secrets": lambda: cluster.kubectl("apply", *policy),
+    }
+    reader.follow(DOCS / "operations.md")
+    assert keys_of(api, "staging") == keys
+
+
+# Installing, and uninstalling
+
+
+class Installation:
+    """A cluster in which something is installed, and what its nodes and Services would do."""
+
+    def __init__(self, cluster, folder):
+        self.cluster, self.api = cluster, cluster.api
+        self.operators = Operators(BINARY, folder / "kubeconfig", folder)
+        self.folder = folder
+
+    def remove(self):
+        """The reader tries one way to install after the other."""
+        self.kubectl("delete", "--filename", INSTALL)
+
+    def kubectl(self, *arguments):
+        run("kubectl", "--kubeconfig", self.cluster.folder / "admin.kubeconfig", *arguments)
+
+    def start(self):
+        """The Deployment's Pods: one process, and the word that it is there."""
+        with_token(self.cluster, self.folder, token(self.api, NAMESPACE, "qubesec-operator"))
+        self.operators.start("--webhook-bind-address", "127.0.0.1:0", "--webhook-host", "127.0.0.1").wait_ready()
+        path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/qubesec-operator"
+        generation = self.api.call("GET", path)["metadata"]["generation"]
+        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 2)
+        status = {"status": {"observedGeneration": generation, **counts}}
+        self.api.call("PATCH", f"{path}/status", status, "application/merge-patch+json")
+        self.connect()
+
+    def connect(self):
+        """The webhook's Service: a URL that leads to the operator."""
+        find = functools.partial(self.api.find, "Secret", NAMESPACE, "qubesec-webhook-certificate")
+        authority = data_of(wait_until("the operator has a certificate", find))["ca.crt"]
+        installed = self.api.call("GET", CONFIGURATION)
+        installed["webhooks"][0]["clientConfig"] = {
+            "url": f"https://127.0.0.1:{port_of(self.operators.current)}/validate",
+            "caBundle": base64.b64encode(authority).decode(),
+        }
+        self.api.call("PUT", CONFIGURATION, installed)
+        wait_until("the API server asks the webhook", lambda: "spec.subjectAltNames" in self.refusal())
+
+    def refusal(self):
+        """What is said of a spec that the API server by itself would let pass."""
+        wrong = thing(QC, "default", "probe", {"subjectAltNames": ["*.*.example.com"]})
+        try:
+            self.api.call("POST", f"{self.api.path(QC, 'default')}?dryRun=All", wrong)
+        except ApiError as error:
+            return str(error)
+        return ""
+
+    def disconnect(self):
+        """What is applied again names the Service, which the URL would contradict."""
+        self.api.call("DELETE", CONFIGURATION)
+
+
+def test_installing(of_the_release_build, stack, tmp_path):
+    cluster = stack.enter_context(control_plane("guides"))
+    installation = Installation(cluster, tmp_path)
+    stack.callback(installation.operators.close)
+    config = in_namespace(cluster.folder / "admin.kubeconfig", "default", tmp_path / "admin.kubeconfig")
+    folder = tmp_path / "folder"
+    lay_checkout(folder)
+    path = f"{Helm().program.parent}:{os.environ['PATH']}"
+    reader = Reader(folder, {**os.environ, "KUBECONFIG": str(config), "PATH": path})
+    reader.replace = {
+        "REGISTRY": "registry.example.com", "VERSION": "0.2.0", "MONITORING": "default", "NAME": "algorithms",
+    }  # fmt: skip
+    keys = {}
+
+    def before_uninstalling():
+        installation.connect()
+        keys.update(keys_of(cluster.api, "default"))
+
+    reader.world = {
+        "With helm": installation.remove,
+        "Is it there?": installation.start,
+        "Upgrading": installation.disconnect,
+        "Uninstalling, and the keys": before_uninstalling,
+    }
+    reader.follow(DOCS / "install.md")
+    wait_until("the definitions are gone", lambda: not cluster.api.list("CustomResourceDefinition"))
+    assert keys and keys_of(cluster.api, "default") == keys, "the keys are gone with the definitions"
+
+
+# The reader himself
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """A reader without a cluster."""
+    return Reader(tmp_path, dict(os.environ))
+
+
+def block(text, language="sh", above=""):
+    return f"{above}\n```{language}\n{text}\n```\n"
+
+
+def test_a_reader_does_what_is_written(alone):
+    alone.replace, alone.world = {"NAME": "a", "NAMESPACE": "b"}, {"One": lambda: with_files(alone, "here")}
+    alone.follow_text(
+        "# One\n" + block("# in/a.yaml\nx: NAME NAMESPACE", "yaml")
+        + block("cat here in/a.yaml")
+        + block("what here holds\nx: a b", "text")
+    )  # fmt: skip
+    assert (alone.folder / "in" / "a.yaml").read_text() == "# in/a.yaml\nx: a b\n"
+
+
+WRONG = {
+    "a command fails": (block("true") + block("true\nfalse\ntrue"), r"guide:6 .*failed: false"),
+    "a command of a pipeline fails": (block("false | cat"), "status 1"),
+    "nobody runs it": (block("a 1;", "nginx"), "guide:2: this block of nginx is neither run nor excused"),
+    "the excuse is elsewhere": (block("a 1;", "nginx", "<!-- not run: why -->\nText."), "excuse above is not one of a block"),
+    "no language": ("```\ntrue\n```\n", "```LANGUAGE"),
+    "in a list": ("- so\n  ```sh\n  true\n  ```\n", "```LANGUAGE"),
+    "indented": ("So:\n\n    false\n", "put it into a fenced block"),
+    "no end": ("```sh\ntrue\n", "no end"),
+    "not printed": (block("echo one; echo two") + block("two\none", "text"), "not printed.*'one'"),
+    "other digits": (
+        block("echo 0123456789; echo 0123456780") + block("aaaaaaaaaa\naaaaaaaaaa", "text"), "not printed.*'aaaaaaaaaa'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text, said", WRONG.values(), ids=WRONG)
+def test_a_reader_tells_what_is_wrong(alone, text, said):
+    with pytest.raises(GuideError, match=f"(?s){said}"):
+        alone.follow_text(text)
+
+
+def test_a_reader_does_not_wait_for_ever(alone, monkeypatch):
+    monkeypatch.setattr("guides.PATIENCE", 0.5)
+    with pytest.raises(GuideError, match="not within"):
+        alone.follow_text(block("echo here; sleep 600"))
+
+
+def test_a_reader_leaves_out_what_is_excused(alone):
+    alone.follow_text(block("false", above="<!-- not run: why -->") + block("what it would print", "text"))
+
+
+def test_a_reader_knows_what_varies(alone):
+    shown = "a 0123456789   1s 2026-01-01T00:00:00Z\nsha256:0123456789"
+    printed = "a fedcba9876 2m11s 2027-12-31T23:59:59Z\nmore\nsha256:fedcba9876"
+    alone.follow_text(block(f"echo '{printed}'") + block(shown, "text"))
+
+
+@pytest.mark.parametrize("prepared", ["replace", "world"])
+def test_a_reader_is_prepared_for_nothing_else(alone, prepared):
+    setattr(alone, prepared, {"NAME": "a"})
+    with pytest.raises(GuideError, match="prepared for what no block has: NAME"):
+        alone.follow_text(block("true"))
