@@ -1,8 +1,14 @@
 #include "base/file.h"
 
+#include "base/memory.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CHUNK = 4096 };
@@ -41,4 +47,74 @@ bool file_read(const char *path, struct buffer *content, struct error *e) {
     bool done = read_all(fd, content, e) || error_wrap(e, "%s", path);
     close(fd);
     return done;
+}
+
+static bool fail(const char *path, struct error *e) {
+    return error_set(e, ERROR_IO, "%s: %s", path, strerror(errno));
+}
+
+static bool write_all(int fd, const char *bytes, size_t length) {
+    while (length > 0) {
+        ssize_t written = write(fd, bytes, length);
+        if (written < 0 && errno != EINTR) {
+            return false;
+        }
+        bytes += written > 0 ? written : 0;
+        length -= written > 0 ? (size_t)written : 0;
+    }
+    return fsync(fd) == 0;
+}
+
+// So that a name which was just given to a file outlives a power cut too.
+static bool sync_folder_of(char *path) {
+    char *slash = strrchr(path, '/');
+    if (slash != nullptr) {
+        *(slash == path ? slash + 1 : slash) = '\0';
+    }
+    int fd = open(slash == nullptr ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool done = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return done;
+}
+
+bool file_replace(const char *path, const void *bytes, size_t length, struct error *e) {
+    char new_path[PATH_MAX];
+    if (snprintf(new_path, sizeof(new_path), "%s.XXXXXX", path) >= (int)sizeof(new_path)) {
+        errno = ENAMETOOLONG;
+        return fail(path, e);
+    }
+    int fd = mkostemp(new_path, O_CLOEXEC); // with mode 0600
+    if (fd < 0) {
+        return fail(path, e);
+    }
+    bool written = write_all(fd, bytes, length);
+    if (!written || rename(new_path, path) != 0) {
+        (void)fail(path, e);
+        (void)unlink(new_path);
+        close(fd);
+        return false;
+    }
+    close(fd);
+    return sync_folder_of(new_path) || fail(path, e);
+}
+
+bool file_make_folder(const char *path, struct error *e) {
+    cleanup_text char *part = memory_copy_text(path);
+    if (part == nullptr) {
+        return error_no_memory(e, path);
+    }
+    for (char *slash = strchr(part + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash != nullptr) {
+            *slash = '\0';
+        }
+        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
+            return fail(part, e);
+        }
+        if (slash == nullptr) {
+            return true;
+        }
+        *slash = '/';
+    }
 }

@@ -11,6 +11,7 @@ static const struct verb {
 } verbs[] = {
     {"operator", verb_operator, "serve the resources of qubesec.io in a cluster"},
     {"check", verb_check, "tell what is missing in an installation, and what to do about it"},
+    {"render", verb_render, "make what the operator would make, without a cluster"},
     {"version", verb_version, "show the versions of this program and of OpenSSL"},
 };
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -412,6 +413,35 @@ bool memory_api_put(struct memory_api *memory, const struct kube_resource *resou
         .name = json_member_text(metadata, "name"),
     };
     return write_whole(memory, &request, object, true, &ignored, e);
+}
+
+bool memory_api_restore(struct memory_api *memory, const struct kube_resource *resource, yyjson_val *object,
+                        struct error *e) {
+    yyjson_val *metadata = yyjson_obj_get(object, "metadata");
+    const char *version = json_member_text(metadata, "resourceVersion");
+    const struct api_request request = {
+        .verb = API_CREATE,
+        .resource = resource,
+        .namespace = json_member_text(metadata, "namespace"),
+        .name = json_member_text(metadata, "name"),
+    };
+    if (request.name == nullptr || version == nullptr || json_member_text(metadata, "uid") == nullptr) {
+        return refuse(&request, ERROR_REFUSED, 422, "has no name, uid or resourceVersion", e);
+    }
+    if (find(memory, &request) != nullptr) {
+        return refuse(&request, ERROR_CONFLICT, 409, "already exists", e);
+    }
+    uint64_t number = strtoull(version, nullptr, 10);
+    yyjson_doc *copy = nullptr;
+    if (!show(&request, object, &copy, e)) {
+        return false;
+    }
+    if (!store(memory, &request, nullptr, copy, e)) {
+        json_free(copy);
+        return false;
+    }
+    memory->version = memory->version < number ? number : memory->version;
+    return true;
 }
 
 // Optimistic concurrency.

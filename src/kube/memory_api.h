@@ -47,6 +47,12 @@ struct api memory_api_verbs(struct memory_api *memory);
 [[nodiscard]] bool memory_api_put(struct memory_api *memory, const struct kube_resource *resource,
                                   yyjson_val *object, struct error *e);
 
+// Puts an object there as memory_api_visit has shown it in an earlier run: with its uid, versions and status.
+// What is changed from then on has later versions. Errors: CONFLICT (it is there), REFUSED (it is no such
+// object), NO_MEMORY.
+[[nodiscard]] bool memory_api_restore(struct memory_api *memory, const struct kube_resource *resource,
+                                      yyjson_val *object, struct error *e);
+
 // Calls visit with each object, borrowed during the call, ordered by group, plural, namespace and name. It
 // must not change any.
 void memory_api_visit(const struct memory_api *memory, void (*visit)(void *context, yyjson_val *object),

@@ -331,6 +331,11 @@ static bool create_indexes(struct manager *m, struct error *e) {
     return informers_create(&m->informers, e) && indexes_create(&options, m->informers, &m->indexes, e);
 }
 
+static void record_event(void *context, const struct kube_resource *resource,
+                         const struct kube_object *object, const struct event_content *content) {
+    event_record(((struct manager *)context)->recorder, resource, object, content);
+}
+
 static bool start_watches(struct manager *m, struct error *e) {
     const struct informers_options options = {
         .loop = m->loop,
@@ -350,7 +355,8 @@ static bool start_watches(struct manager *m, struct error *e) {
         .indexes = m->indexes,
         .api = kube_client_api(m->writer),
         .http = m->http,
-        .recorder = m->recorder,
+        .record = record_event,
+        .record_context = m,
         .metrics = m->instrumentation.metrics,
         .backoff = m->backoff,
         .access = m->access,

@@ -147,7 +147,8 @@ static void wake_other_claimants(const struct indexed *indexed, const struct kub
 }
 
 static bool is_settings(const struct indexed *indexed, const struct kube_object *object) {
-    return indexed->resource == &kube_config_maps && strcmp(object->key, indexed->indexes->settings_key) == 0;
+    const char *key = indexed->indexes->settings_key;
+    return indexed->resource == &kube_config_maps && key != nullptr && strcmp(object->key, key) == 0;
 }
 
 static void object_changed(void *context, const struct kube_object *old, const struct kube_object *object) {
@@ -245,9 +246,10 @@ static bool add_all(struct indexes *indexes, struct error *e) {
         !add_resource(indexes, nullptr, &kube_config_maps, e)) {
         return false;
     }
-    return informers_find_store(indexes->informers, kube_config_maps.kind, indexes->settings_namespace) !=
-               nullptr ||
-           add_indexed(indexes, nullptr, &kube_config_maps, indexes->settings_namespace, e);
+    const char *namespace = indexes->settings_namespace;
+    return namespace == nullptr ||
+           informers_find_store(indexes->informers, kube_config_maps.kind, namespace) != nullptr ||
+           add_indexed(indexes, nullptr, &kube_config_maps, namespace, e);
 }
 
 static size_t count_list(const void *const *list) {
@@ -256,6 +258,15 @@ static size_t count_list(const void *const *list) {
         count++;
     }
     return count;
+}
+
+static bool copy_settings_key(struct indexes *indexes, const char *key) {
+    if (key == nullptr) {
+        return true;
+    }
+    indexes->settings_key = memory_copy_text(key);
+    indexes->settings_namespace = memory_copy_span(key, strcspn(key, "/"));
+    return indexes->settings_key != nullptr && indexes->settings_namespace != nullptr;
 }
 
 static bool prepare(struct indexes *indexes, const struct indexes_options *options) {
@@ -267,18 +278,14 @@ static bool prepare(struct indexes *indexes, const struct indexes_options *optio
     if (options->excluded == nullptr) {
         indexes->options.excluded = none;
     }
-    const char *slash = strchr(options->settings_key, '/');
     size_t kinds = count_list((const void *const *)options->kinds);
     size_t namespaces = count_list((const void *const *)indexes->options.namespaces);
     size_t most = (kinds + 2) * (namespaces > 0 ? namespaces : 1) + 1; // Secrets, ConfigMaps, settings
-    indexes->settings_key = memory_copy_text(options->settings_key);
-    indexes->settings_namespace =
-        memory_copy_span(options->settings_key, (size_t)(slash - options->settings_key));
     indexes->served = memory_allocate_zeroed(kinds + 1, sizeof(*indexes->served));
     indexes->all = memory_allocate_zeroed(most, sizeof(*indexes->all));
     indexes->held_events = held_events_create();
-    return indexes->held_events != nullptr && indexes->settings_key != nullptr &&
-           indexes->settings_namespace != nullptr && indexes->served != nullptr && indexes->all != nullptr;
+    return indexes->held_events != nullptr && indexes->served != nullptr && indexes->all != nullptr &&
+           copy_settings_key(indexes, options->settings_key);
 }
 
 bool indexes_create(const struct indexes_options *options, struct informers *informers,

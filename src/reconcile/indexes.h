@@ -16,7 +16,8 @@ struct indexes_options {
     const char *const *namespaces;
     const char *const *excluded;
     struct queue *queue;      // gets the keys of objects that are to be looked at
-    const char *settings_key; // "namespace/name" of the ConfigMap with the operator's own settings; copied
+    const char *settings_key; // "namespace/name" of the ConfigMap with the operator's own settings; copied.
+                              // NULL: none
     // That ConfigMap is, or is not, what it was. On the thread that has changed its store.
     void (*settings_changed)(void *context);
     void *context;

@@ -10,7 +10,7 @@ void reconcile_log(const struct reconcile *r, enum log_level level, const char *
 void reconcile_record(const struct reconcile *r, bool warning, const char *reason, const char *action,
                       const char *note) {
     const struct event_content words = {warning, reason, action, note, r->id};
-    event_record(r->parts->recorder, r->key->resource, r->object, &words);
+    r->parts->record(r->parts->record_context, r->key->resource, r->object, &words);
 }
 
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include "kube/access_review.h"
+#include "kube/event_body.h"
 #include "net/http_client.h"
 #include "reconcile/indexes.h"
 #include "reconcile/regenerate_backoff.h"
 #include "runtime/controller.h"
-#include "runtime/event.h"
 #include "runtime/metrics.h"
 
 // What it works with. All borrowed, and shared by all workers.
@@ -15,7 +15,10 @@ struct reconciler_parts {
     struct indexes *indexes;
     struct api api;
     struct http_client *http;
-    struct event_recorder *recorder;
+    // Records an Event; its texts are borrowed during the call.
+    void (*record)(void *context, const struct kube_resource *resource, const struct kube_object *object,
+                   const struct event_content *content);
+    void *record_context;
     struct metrics *metrics;
     struct regenerate_backoff *backoff;
     struct access_reviewer *access;

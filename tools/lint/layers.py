@@ -19,8 +19,9 @@ MAY_INCLUDE = {
     "reconcile": {"base", "json", "net", "crypto", "kube", "runtime", "engine"},
     "webhook": {"base", "json", "net", "crypto", "kube", "runtime", "engine"},
     "check": {"base", "json", "net", "crypto", "kube", "engine"},
+    "render": {"base", "json", "net", "crypto", "kube", "runtime", "engine", "reconcile"},
     "operator": {"base", "json", "net", "crypto", "kube", "runtime", "engine", "reconcile", "webhook"},
-    "cli": {"base", "json", "net", "crypto", "kube", "engine", "kinds", "operator", "check"},
+    "cli": {"base", "json", "net", "crypto", "kube", "engine", "kinds", "operator", "check", "render"},
 }
 GENERAL = ("base", "json", "net", "crypto", "kube", "runtime")
 OURS = re.compile(r"qubesec\.io|Quantum")

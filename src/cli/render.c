@@ -1,0 +1,131 @@
+// qubesec render: makes what the operator would make, without a cluster.
+#include "render/render.h"
+#include "base/flags.h"
+#include "base/log.h"
+#include "cli/verbs.h"
+#include "crypto/openssl.h"
+#include "kinds/table.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FILES_MAX = 256, HELP_MAX = 16 * 1024, TEXT_MAX = 256 * 1024 * 1024 };
+
+struct arguments {
+    const char *files[FILES_MAX + 1]; // NULL-terminated
+    size_t file_count;
+    const char *namespace;
+    const char *state;
+    bool writes_entries;
+    bool help;
+};
+
+static bool set_file(void *target, const char *name, const char *text, struct error *e) {
+    struct arguments *arguments = target;
+    if (arguments->file_count == FILES_MAX) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: more than %d files are given", name, FILES_MAX);
+    }
+    arguments->files[arguments->file_count++] = text;
+    return true;
+}
+
+static bool set_output(void *target, const char *name, const char *text, struct error *e) {
+    struct arguments *arguments = target;
+    arguments->writes_entries = strcmp(text, "dir") == 0;
+    return arguments->writes_entries || strcmp(text, "yaml") == 0 ||
+           error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is neither yaml nor dir", name, text);
+}
+
+static bool set_help(void *target, const char *name, const char *text, struct error *e) {
+    ((struct arguments *)target)->help = true;
+    return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
+}
+
+#define TEXT(member) offsetof(struct arguments, member)
+
+static const struct flag flag_list[] = {
+    {"--filename", nullptr, "FILE", 0, set_file,
+     "A file of manifests, - for standard input; may be given many times. Short: -f."},
+    {"-f", nullptr, "FILE", 0, set_file, "The same."},
+    {"--state", nullptr, "DIR", TEXT(state), nullptr,
+     "Keeps what is made in this folder, and makes nothing again that is there: keys stay, certificates are "
+     "renewed when they are due. Without it everything is made anew each time."},
+    {"--output", nullptr, "FORMAT", 0, set_output,
+     "yaml: the Secrets and the resources with their statuses, on standard output. dir: each entry of each "
+     "Secret as a file NAMESPACE/SECRET/ENTRY in the folder of --state. Default: yaml."},
+    {"--namespace", nullptr, "NAME", TEXT(namespace), nullptr,
+     "The namespace of manifests that name none. Short: -n. Default: default."},
+    {"-n", nullptr, "NAME", TEXT(namespace), nullptr, "The same."},
+    {"--help", nullptr, nullptr, 0, set_help, "Show this."},
+};
+static const struct flags flags = {"render", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
+static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
+
+static bool read_arguments(char *const *words, struct arguments *arguments, struct error *e) {
+    *arguments = (struct arguments){.namespace = "default"};
+    if (!flags_read(&flags, words, arguments, &arguments->help, e) || arguments->help) {
+        return arguments->help;
+    }
+    if (arguments->file_count == 0) {
+        return error_set(e, ERROR_INVALID_SPEC, "--filename: is required; name a file of manifests");
+    }
+    return !arguments->writes_entries || arguments->state != nullptr ||
+           error_set(e, ERROR_INVALID_SPEC, "--output: dir needs --state, the folder that it writes to");
+}
+
+static int show_help(void) {
+    cleanup_buffer struct buffer text = buffer_create(HELP_MAX);
+    struct error e;
+    if (!flags_describe(&flags, &text, &e)) {
+        fprintf(stderr, "qubesec render: %s\n", e.message);
+        return 1;
+    }
+    printf(
+        "Usage: qubesec render -f FILE... [FLAG...]\n\n"
+        "Makes what the operator would make of the same manifests, with no cluster: Secrets, and statuses. "
+        "References are\nfollowed among the files, to Secrets and ConfigMaps too, in any order.\n"
+        "Exit status: 0, all resources are Ready; 1, one is not, or something could not be written; 2, "
+        "wrongly called, or\na file is no manifest.\n\n%s",
+        buffer_text(&text));
+    return 0;
+}
+
+static void show_note(void *, const char *text) {
+    fprintf(stderr, "qubesec render: %s\n", text);
+}
+
+static int run(const struct arguments *arguments) {
+    const struct render_options options = {
+        .kinds = kind_table,
+        .files = arguments->files,
+        .namespace = arguments->namespace,
+        .state = arguments->state,
+        .writes_entries = arguments->writes_entries,
+        .note = show_note,
+    };
+    cleanup_buffer struct buffer manifests = buffer_create(TEXT_MAX);
+    struct error e;
+    bool ready = false;
+    log_set_level(LOG_ERROR); // what matters is noted
+    if (!crypto_start(&e) || !render_run(&options, &manifests, &ready, &e)) {
+        fprintf(stderr, "qubesec render: %s\n", e.message);
+        return e.class == ERROR_INVALID_SPEC ? 2 : 1;
+    }
+    bool is_shown = !arguments->writes_entries;
+    if (is_shown && (fputs(buffer_text(&manifests), stdout) == EOF || fflush(stdout) != 0)) {
+        fprintf(stderr, "qubesec render: standard output cannot be written\n");
+        return 1;
+    }
+    return ready ? 0 : 1;
+}
+
+int verb_render(char *const *arguments) {
+    struct arguments read;
+    struct error e;
+    if (!read_arguments(arguments, &read, &e)) {
+        fprintf(stderr, "qubesec render: %s\n", e.message);
+        return 2;
+    }
+    return read.help ? show_help() : run(&read);
+}

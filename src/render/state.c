@@ -1,0 +1,90 @@
+#include "render/state.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static const char state_file[] = "state.yaml"; // no namespace has a dot in its name
+
+struct state {
+    const char *path;
+    int fd; // of the folder, locked
+};
+
+bool state_open(const char *path, struct state **ret_state, struct error *e) {
+    if (!file_make_folder(path, e)) {
+        return false;
+    }
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return error_set(e, ERROR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        error_set(e, errno == EWOULDBLOCK ? ERROR_CONFLICT : ERROR_IO, "%s: %s", path,
+                  errno == EWOULDBLOCK ? "another run is using it" : strerror(errno));
+        close(fd);
+        return false;
+    }
+    struct state *state = memory_allocate_zeroed(1, sizeof(*state));
+    if (state == nullptr) {
+        close(fd);
+        return error_no_memory(e, path);
+    }
+    *state = (struct state){.path = path, .fd = fd};
+    *ret_state = state;
+    return true;
+}
+
+void state_close(struct state *state) {
+    if (state != nullptr) {
+        close(state->fd);
+        memory_free(state);
+    }
+}
+
+// The path of what is under that name in the folder.
+static bool format_path(const struct state *state, char ret_path[PATH_MAX], const char *name,
+                        struct error *e) {
+    int length = snprintf(ret_path, PATH_MAX, "%s/%s", state->path, name);
+    return length < PATH_MAX ||
+           error_set(e, ERROR_IO, "%s/%s: %s", state->path, name, strerror(ENAMETOOLONG));
+}
+
+bool state_load(const struct state *state, struct buffer *text, struct error *e) {
+    char path[PATH_MAX];
+    return format_path(state, path, state_file, e) &&
+           (access(path, F_OK) != 0
+                ? errno == ENOENT || error_set(e, ERROR_IO, "%s: %s", path, strerror(errno))
+                : file_read(path, text, e));
+}
+
+bool state_save(const struct state *state, const struct buffer *text, struct error *e) {
+    char path[PATH_MAX];
+    return format_path(state, path, state_file, e) && file_replace(path, buffer_text(text), text->length, e);
+}
+
+bool state_write_entry(const struct state *state, const char *namespace, const char *secret, const char *key,
+                       const void *bytes, size_t length, struct error *e) {
+    char name[NAME_MAX * 2 + 2];
+    char folder[PATH_MAX];
+    char path[PATH_MAX];
+    if (key[0] == '\0' || strchr(key, '/') != nullptr || strcmp(key, ".") == 0 || strcmp(key, "..") == 0) {
+        return error_set(e, ERROR_INVALID_SPEC, "entry \"%.64s\" of Secret %s cannot be the name of a file",
+                         key, secret);
+    }
+    snprintf(name, sizeof(name), "%s/%s", namespace, secret);
+    if (!format_path(state, folder, name, e) || !file_make_folder(folder, e)) {
+        return false;
+    }
+    if (snprintf(path, sizeof(path), "%s/%s", folder, key) >= PATH_MAX) {
+        return error_set(e, ERROR_IO, "%s/%s: %s", folder, key, strerror(ENAMETOOLONG));
+    }
+    return file_replace(path, bytes, length, e);
+}

@@ -1,0 +1,25 @@
+// The folder in which a render keeps what it has made: one file with all objects as they are, for the next
+// run, and the entries of Secrets as files of their own, for programs. All are their owner's alone.
+#pragma once
+
+#include "base/buffer.h"
+
+struct state;
+
+// Opens the folder, which is made where it is not there, for one run at a time. path is borrowed until
+// state_close. *ret_state is owned. Errors: IO, CONFLICT (another run has it), NO_MEMORY.
+[[nodiscard]] bool state_open(const char *path, struct state **ret_state, struct error *e);
+
+// Gives the folder back, and takes state; NULL is allowed.
+void state_close(struct state *state);
+
+// Appends what an earlier run has saved; nothing where there was none. Errors: IO, NO_MEMORY.
+[[nodiscard]] bool state_load(const struct state *state, struct buffer *text, struct error *e);
+
+// Saves text in its place, whole or not at all. Errors: IO.
+[[nodiscard]] bool state_save(const struct state *state, const struct buffer *text, struct error *e);
+
+// Writes an entry of a Secret to NAMESPACE/SECRET/KEY in the folder. Errors: IO, INVALID_SPEC (a key that is
+// no file's name), NO_MEMORY.
+[[nodiscard]] bool state_write_entry(const struct state *state, const char *namespace, const char *secret,
+                                     const char *key, const void *bytes, size_t length, struct error *e);

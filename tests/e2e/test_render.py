@@ -1,0 +1,359 @@
+"""qubesec render: what the operator would make of manifests, made without a cluster."""
+
+import base64
+import fcntl
+import os
+import pathlib
+import stat
+import subprocess
+
+import crypto
+import pytest
+import yaml
+from api import QC, QDK, QES, QKKP, QRN, QSKP, QSM, QVS, config_map_thing, data_of, ready_of, secret_thing, thing
+from fixtures import BINARY, CHECKOUT
+
+SAMPLE = CHECKOUT / "config" / "samples" / "complete-workflow.yaml"
+DAY = 86400
+
+
+def run(*arguments, days=0, text=None, folder=None):
+    """The verb, in an environment that knows of no cluster; days: how far its wall clock is off."""
+    environment = {key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}
+    if days:
+        library = BINARY.with_name("libshifted_clock.so")
+        environment |= {"LD_PRELOAD": str(library), "SHIFTED_CLOCK_SECONDS": str(int(days * DAY))}
+    command = [BINARY, "render", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment, input=text, cwd=folder)
+
+
+def render(things, folder, *arguments, days=0, status=0):
+    """What is made of things, by kind and name."""
+    file = folder / "things.yaml"
+    file.write_text(yaml.safe_dump_all(things))
+    done = run("-f", file, *arguments, days=days)
+    assert done.returncode == status, done.stderr
+    return parse(done.stdout)
+
+
+def parse(text):
+    return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
+
+
+def data(rendered, name):
+    return data_of(rendered["Secret", name])
+
+
+# ---- the same as the operator makes
+
+
+def shape(value):
+    """What is the same of two objects of the same spec: names and types, and texts that say no key or time."""
+    if isinstance(value, dict):
+        return {key: shape(one) for key, one in sorted(value.items())}
+    return [shape(one) for one in value] if isinstance(value, list) else type(value).__name__
+
+
+def strip(metadata):
+    """Labels and annotations, without what names an object of one run."""
+    annotations = {key: value for key, value in metadata.get("annotations", {}).items() if key != "qubesec.io/owner-uid"}
+    return metadata["name"], metadata["namespace"], metadata.get("labels"), annotations
+
+
+def provenance(found):
+    """The metadata entry, without digests and times."""
+    [entry] = [value for key, value in found.items() if key.startswith("metadata")]
+    return shape(yaml.safe_load(entry))
+
+
+def test_the_nine_are_what_the_operator_makes(api, operator, namespace):
+    rendered = run("-f", SAMPLE, "-n", namespace)
+    assert (rendered.returncode, rendered.stderr) == (0, "")
+    rendered = parse(rendered.stdout)
+    things = list(yaml.safe_load_all(SAMPLE.read_text()))
+    for one in things:
+        one["metadata"]["namespace"] = namespace
+        api.create(one)
+    for one in things:
+        kind, name = one["kind"], one["metadata"]["name"]
+        found = api.wait_status(kind, namespace, name, "Valid" if kind == QVS else "Success")
+        ours = rendered.pop((kind, name))
+        assert ours["spec"] == found["spec"]
+        assert shape(ours["status"]) == shape(found["status"]), (kind, name)
+        for field in ("status", "observedGeneration", "algorithm"):
+            assert ours["status"].get(field) == found["status"].get(field)
+        assert ready_of(ours)["reason"] == ready_of(found)["reason"]
+        if kind == QVS:
+            continue
+        secret, our_secret = api.output(found), rendered.pop(("Secret", found["status"]["secretRef"]["name"]))
+        assert strip(our_secret["metadata"]) == strip(secret["metadata"])
+        assert our_secret["type"] == secret["type"]
+        made, ours = data_of(secret), data_of(our_secret)
+        assert set(ours) == set(made)
+        assert provenance(ours) == provenance(made)
+        if kind != QC:  # whose numbers have their own lengths
+            assert {key: len(value) for key, value in ours.items() if "metadata" not in key} == {
+                key: len(value) for key, value in made.items() if "metadata" not in key
+            }
+    assert rendered == {}
+
+
+def test_what_is_rendered_stands_by_other_means(tmp_path):
+    rendered = parse(run("-f", SAMPLE).stdout)
+    pair, sealed, opened = (data(rendered, name) for name in ("workflow-kem", "workflow-encapsulated", "workflow-decapsulated"))
+    assert opened["shared_secret"] == sealed["shared_secret"]
+    assert crypto.decapsulate(tmp_path, pair["private_key.pem"], sealed["ciphertext"]) == sealed["shared_secret"]
+    signer, signature = data(rendered, "workflow-signer"), data(rendered, "workflow-signed-signature")
+    message = data(rendered, "workflow-random")["random"]
+    verify = ("pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-rawin", "-in", "message", "-sigfile", "signature")
+    crypto.openssl(tmp_path, *verify, public_pem=signer["public_key.pem"], message=message, signature=signature["signature"])
+    certificate = data(rendered, "workflow-certificate-secret")
+    crypto.openssl(tmp_path, "verify", "-CAfile", "ca.crt", "cert.pem", ca_crt=certificate["ca.crt"], cert_pem=certificate["tls.crt"])
+
+
+def test_the_operator_takes_over_what_was_rendered(api, operator, namespace):
+    """Secrets first, as with a restore; a CA's stays when its resource goes."""
+    things = [
+        *yaml.safe_load_all(SAMPLE.read_text()),
+        thing(QC, namespace, "root", {"certType": "ca", "commonName": "root", "algorithm": "ML-DSA-44"}),
+    ]
+    done = run("-f", "-", "-n", namespace, text=yaml.safe_dump_all(things))
+    assert done.returncode == 0, done.stderr
+    rendered = parse(done.stdout)
+    secrets = {name: one for (kind, name), one in rendered.items() if kind == "Secret"}
+    for one in secrets.values():
+        api.create(one)
+    for one in things:
+        one["metadata"]["namespace"] = namespace
+        api.create(one)
+    for one in things:
+        api.wait_status(one["kind"], namespace, one["metadata"]["name"], "Valid" if one["kind"] == QVS else "Success")
+    for name, one in secrets.items():
+        assert api.secret(namespace, name) == data_of(one), name
+
+
+# ---- references
+
+
+def test_references_are_followed_among_the_files_in_any_order(tmp_path):
+    message = secret_thing("default", "message", {})
+    message = {**message, "stringData": {"text": "from a Secret"}}
+    things = [
+        thing(QVS, "default", "verified", {
+            "publicKeyRef": {"name": "signer"}, "signatureRef": {"name": "signed"}, "messageRef": {"name": "message", "key": "text"},
+        }),
+        thing(QSM, "default", "signed", {"privateKeyRef": {"name": "signer"}, "messageRef": {"name": "message", "key": "text"}}),
+        thing(QSM, "default", "noted", {
+            "privateKeyRef": {"name": "signer"}, "messageRef": {"kind": "ConfigMap", "name": "note", "key": "text"},
+        }),
+        message,
+        config_map_thing("default", "note", {"text": "from a ConfigMap"}),
+        thing(QSKP, "default", "signer", {"algorithm": "ML-DSA-44"}),
+    ]  # fmt: skip
+    files = []
+    for number, one in enumerate(things):
+        files += ["-f", tmp_path / f"{number}.yaml"]
+        files[-1].write_text(yaml.safe_dump(one))
+    done = run(*files)
+    assert (done.returncode, done.stderr) == (0, "")
+    rendered = parse(done.stdout)
+    assert rendered[QVS, "verified"]["status"]["status"] == "Valid"
+    assert ("Secret", "message") not in rendered  # it was given
+    listed = {"apiVersion": "v1", "kind": "List", "items": things}
+    assert run("-f", "-", text=yaml.safe_dump(listed)).returncode == 0
+
+
+def test_another_namespace_is_referred_to(tmp_path):
+    things = [
+        thing(QC, "pki", "root", {"certType": "ca", "commonName": "root", "algorithm": "ML-DSA-44"}),
+        thing(QC, "shop", "leaf", {
+            "certType": "server", "subjectAltNames": ["a.example"], "algorithm": "ML-DSA-44", "parentCARef": {"name": "root", "namespace": "pki"},
+        }),
+    ]  # fmt: skip
+    rendered = render(things, tmp_path)
+    assert data(rendered, "leaf-secret")["ca.crt"] == data(rendered, "root-secret")["tls.crt"]
+
+
+# ---- what is kept
+
+
+def chain_of_things():
+    return [
+        thing(QKKP, "default", "pair", {"algorithm": "ML-KEM-512"}),
+        thing(QES, "default", "sealed", {"publicKeyRef": {"name": "pair"}}),
+        thing(QDK, "default", "key", {"sharedSecretRef": {"name": "sealed"}}),
+        thing(QRN, "default", "numbers"),
+        thing(QSKP, "default", "signer", {"algorithm": "ML-DSA-44"}),
+        thing(QSM, "default", "signed", {"privateKeyRef": {"name": "signer"}, "messageRef": {"kind": "ConfigMap", "name": "note"}}),
+        config_map_thing("default", "note", {"message": "one"}),
+        thing(QC, "default", "root", {"certType": "ca", "commonName": "root", "algorithm": "ML-DSA-44", "durationDays": 365}),
+        thing(QC, "default", "leaf", {
+            "certType": "server", "subjectAltNames": ["a.example"], "algorithm": "ML-DSA-44", "parentCARef": {"name": "root"}, "durationDays": 30,
+        }),
+    ]  # fmt: skip
+
+
+def secrets_of(rendered):
+    return {name: data_of(one) for (kind, name), one in rendered.items() if kind == "Secret"}
+
+
+def test_what_is_there_is_not_made_again(tmp_path):
+    state = tmp_path / "state"
+    first = secrets_of(render(chain_of_things(), tmp_path, "--state", state))
+    kept = (state / "state.yaml").read_bytes()
+    for things in (chain_of_things(), chain_of_things()[::-1], chain_of_things()[:1]):
+        assert secrets_of(render(things, tmp_path, "--state", state)) == first
+        assert (state / "state.yaml").read_bytes() == kept
+    assert secrets_of(render(chain_of_things(), tmp_path)) != first
+
+
+def test_what_has_changed_is_made_anew_and_no_more(tmp_path):
+    state = tmp_path / "state"
+    first = secrets_of(render(chain_of_things(), tmp_path, "--state", state))
+    things = chain_of_things()
+    things[6]["data"]["message"] = "two"
+    second = secrets_of(render(things, tmp_path, "--state", state))
+    assert {name for name in first if first[name] != second[name]} == {"signed-signature"}
+
+
+def test_certificates_are_renewed_with_their_keys(tmp_path):
+    state = tmp_path / "state"
+    first = secrets_of(render(chain_of_things(), tmp_path, "--state", state))
+    early = secrets_of(render(chain_of_things(), tmp_path, "--state", state, days=10))
+    late = secrets_of(render(chain_of_things(), tmp_path, "--state", state, days=25))
+    assert early == first
+    assert {name for name in first if first[name] != late[name]} == {"leaf-secret"}
+    assert late["leaf-secret"]["tls.key"] == first["leaf-secret"]["tls.key"]
+
+
+def test_a_key_that_is_lost_is_not_made_anew_where_the_spec_says_so(tmp_path):
+    state = tmp_path / "state"
+    things = [thing(QKKP, "default", "pair", {"algorithm": "ML-KEM-512", "onKeyLoss": "Fail"})]
+    render(things, tmp_path, "--state", state)
+    kept = [one for one in yaml.safe_load_all((state / "state.yaml").read_text()) if one["kind"] != "Secret"]
+    (state / "state.yaml").write_text(yaml.safe_dump_all(kept))
+    rendered = render(things, tmp_path, "--state", state, status=1)
+    assert ready_of(rendered[QKKP, "pair"])["reason"] == "KeyLost"
+    assert ("Secret", "pair") not in rendered
+
+
+def test_entries_become_files_of_their_owner_alone(tmp_path):
+    state = tmp_path / "out" / "of" / "nothing"
+    file = tmp_path / "things.yaml"
+    file.write_text(yaml.safe_dump_all(chain_of_things()))
+    old = os.umask(0)
+    try:
+        done = run("-f", file, "--state", state, "--output", "dir")
+    finally:
+        os.umask(old)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    kept = [one for one in yaml.safe_load_all((state / "state.yaml").read_text()) if one["kind"] == "Secret"]
+    wanted = {f"default/{one['metadata']['name']}/{key}": value for one in kept for key, value in data_of(one).items()}
+    files = {path for path in state.rglob("*") if path.is_file()}
+    assert {str(path.relative_to(state)): path.read_bytes() for path in files if path.name != "state.yaml"} == wanted
+    assert "default/leaf-secret/tls.key" in wanted
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (state, *state.rglob("*")) if path.is_dir()} == {0o700}
+
+
+def test_a_state_is_of_one_run_at_a_time(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    folder = os.open(state, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        done = run("-f", SAMPLE, "--state", state)
+    finally:
+        os.close(folder)
+    assert done.returncode == 1 and "another run is using it" in done.stderr
+    assert run("-f", SAMPLE, "--state", state).returncode == 0
+
+
+def test_a_state_that_cannot_be_read_is_left_alone(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    for content in ("a: [", "kind: Deployment\n", "- 1\n"):
+        (state / "state.yaml").write_text(content)
+        done = run("-f", SAMPLE, "--state", state)
+        assert done.returncode == 2 and str(state) in done.stderr, done.stderr
+        assert (state / "state.yaml").read_text() == content
+
+
+# ---- what is wrong
+
+
+def test_what_is_not_ready_is_told(tmp_path):
+    things = [
+        thing(QRN, "default", "good"),
+        thing(QES, "default", "waits", {"publicKeyRef": {"name": "nowhere"}}),
+        thing(QRN, "default", "bad", {"numBytes": 0}),
+        thing(QRN, "default", "fetched", {"seedURI": "https://example.com/seed"}),
+    ]
+    file = tmp_path / "things.yaml"
+    file.write_text(yaml.safe_dump_all(things))
+    done = run("-f", file)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3, lines
+    assert f"{QES} default/waits is not Ready: WaitingForQuantumKEMKeyPair: spec.publicKeyRef: waiting for" in done.stderr
+    assert f"{QRN} default/bad is not Ready: InvalidSpec: spec.numBytes: 0" in done.stderr
+    assert f"{QRN} default/fetched is not Ready: InvalidSpec: spec.seedURI: https://example.com/seed is refused" in done.stderr
+    assert ("Secret", "good") in parse(done.stdout)
+
+
+def test_what_is_of_no_use_is_skipped_and_told():
+    done = run("-f", "-", text="apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n---\n---\n")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "qubesec render: Namespace x is skipped: QubeSec makes nothing of it\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "-: YAML, line 1"),
+        ("a: 1\na: 2\n", "line 2: the same key comes twice"),
+        ("a: 1\n", "-, document 1: it has no apiVersion and kind, so it is no manifest"),
+        ("---\n- 1\n", "document 1: it has no apiVersion and kind"),
+        ("apiVersion: v1\nkind: Secret\n", 'metadata.name of a Secret: "" is not a DNS name'),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: ../x}\n", '"../x" is not a DNS name'),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: ../y}\n", '"../y" is not the name of a namespace'),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {a: 1}\n", "stringData.a must be a text"),
+        ("apiVersion: v1\nkind: List\nitems: [{}]\n", "items[0]: it has no apiVersion"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(text, message):
+    done = run("-f", "-", text=text)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--filename: is required"),
+        (["-f", "nowhere.yaml"], "nowhere.yaml: No such file"),
+        (["-f", SAMPLE, "--output", "json"], "--output: json is neither yaml nor dir"),
+        (["-f", SAMPLE, "--output", "dir"], "dir needs --state"),
+        (["-f", SAMPLE, "--state", "/dev/null/x"], "Not a directory"),
+        (["-f", SAMPLE, "-n", "A"], '"A" is not the name of a namespace'),
+        (["--frobnicate"], "--frobnicate: no such flag"),
+    ],
+)
+def test_a_wrong_call_says_what_is_allowed(arguments, message, tmp_path):
+    done = run(*arguments, folder=tmp_path)
+    assert done.returncode in (1, 2) and done.stdout == ""
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
+    assert list(pathlib.Path(tmp_path).iterdir()) == []
+
+
+def test_help_says_what_it_does():
+    done = run("--help")
+    assert done.returncode == 0 and "--state DIR" in done.stdout and "Exit status" in done.stdout
+
+
+def test_no_key_is_on_standard_error(tmp_path):
+    secret = base64.b64encode(os.urandom(32)).decode()
+    text = yaml.safe_dump_all([thing(QDK, "default", "key", {"sharedSecretRef": {"kind": "Secret", "name": "s", "key": "other"}}),
+                               {**secret_thing("default", "s", {}), "data": {"k": secret}}])  # fmt: skip
+    done = run("-f", "-", text=text)
+    assert done.returncode == 1 and secret not in done.stderr
