@@ -250,9 +250,10 @@ static void tell_object(void *context, yyjson_val *object) {
          message == nullptr ? "nothing was told of it" : message);
 }
 
+// What the status says at the end, too, is told there.
 static void record(void *context, const struct kube_resource *resource, const struct kube_object *object,
                    const struct event_content *content) {
-    if (content->warning) {
+    if (content->warning && strcmp(content->action, "Reconcile") != 0) {
         note(context, "%s %s: %s: %s", resource->kind, object->key, content->reason, content->note);
     }
 }
