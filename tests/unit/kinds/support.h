@@ -86,10 +86,9 @@ static inline bool subject_try_read(const struct kind *kind, const char *spec, s
         .faults = buffer_create(FAULTS_MAX),
     };
     if (kind->entries != nullptr) {
-        s->common = spec_common(&reader);
-        s->common.fails_on_key_loss = kind->repair != nullptr && spec_fails_on_key_loss(&reader);
+        kind_read_common(kind, &reader, &s->common);
     }
-    kind->decode(&reader, s->spec);
+    kind_read_spec(kind, &reader, s->spec);
     if (kind->list_inputs != nullptr) {
         s->request_count = kind->list_inputs(s->spec, s->requests);
     }
