@@ -14,6 +14,29 @@ const char *kind_metadata_entry(const struct kind *kind) {
     return kind->provenance_entry != nullptr ? kind->provenance_entry : "metadata";
 }
 
+static bool has_reference(const struct kind *kind) {
+    const struct spec_field *field = kind->fields;
+    while (field->name != nullptr && field->type != SPEC_REFERENCE) {
+        field++;
+    }
+    return field->name != nullptr;
+}
+
+void kind_list_fields(const struct kind *kind, const struct spec_field *ret_tables[KIND_TABLES_MAX + 1]) {
+    size_t count = 0;
+    ret_tables[count++] = kind->fields;
+    if (has_reference(kind)) {
+        ret_tables[count++] = spec_service_account_fields;
+    }
+    if (kind->entries != nullptr) {
+        ret_tables[count++] = spec_common_fields;
+    }
+    if (kind->repair != nullptr) {
+        ret_tables[count++] = spec_key_loss_fields;
+    }
+    ret_tables[count] = nullptr;
+}
+
 void kind_read_spec(const struct kind *kind, struct spec_reader *reader, void *memory) {
     spec_read_fields(reader, kind->fields, memory);
     if (kind->check != nullptr) {

@@ -8,7 +8,7 @@
 #include "engine/secret_data.h"
 #include "engine/spec_field.h"
 
-enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8 };
+enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_TABLES_MAX = 4 };
 
 // One place where an input may come from.
 struct input_source {
@@ -174,6 +174,10 @@ struct kind {
 // the last.
 const char *kind_entry(const struct kind *kind, const void *spec, size_t index);
 const char *kind_metadata_entry(const struct kind *kind);
+
+// Fills ret_tables with the tables of all fields that a spec of the kind has: its own first; NULL after the
+// last.
+void kind_list_fields(const struct kind *kind, const struct spec_field *ret_tables[KIND_TABLES_MAX + 1]);
 
 // Reads and checks a spec into memory, zeroed, of the kind's spec_size; and what all kinds with an output
 // Secret have. Faults and warnings go to the reader.

@@ -52,14 +52,6 @@ static const struct spec_field fields[] = {
      .max = KEY_MAX,
      .fallback = KEY_MAX,
      .description = "How many bytes the key has, 1 to 32."},
-    {.name = "keyType",
-     .type = SPEC_CHOICE,
-     .offset = offsetof(struct spec, type),
-     .is_immutable = true,
-     .choices = types,
-     .description =
-         "What the key is for; AES-256 and ChaCha20 require keyLength 32. It does not change the key's "
-         "bytes."},
     {.name = "algorithm",
      .type = SPEC_CHOICE,
      .offset = offsetof(struct spec, algorithm),
@@ -90,6 +82,14 @@ static const struct spec_field fields[] = {
      .max = INFO_MAX,
      .description = "HKDF's info, in hexadecimal, at most 1024 bytes, for an info that is not text. Excludes "
                     "info."},
+    {.name = "keyType",
+     .type = SPEC_CHOICE,
+     .offset = offsetof(struct spec, type),
+     .is_immutable = true,
+     .choices = types,
+     .description =
+         "What the key is for; AES-256 and ChaCha20 require keyLength 32. It does not change the key's "
+         "bytes."},
     {.name = nullptr},
 };
 
