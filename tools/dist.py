@@ -4,6 +4,7 @@
   tools/dist.py           write it
   tools/dist.py --check   only say what is not up to date, and fail if anything is
 
+- config/crd and the tables of fields in docs/resources, from the tables of fields that the decoders read by;
 - the version of CMakeLists.txt, as the tag of the image in config/manager and as the version of the chart;
 - charts/qubesec/files: the manifests of config that the chart takes as they are, since helm packages no file that is
   outside of the chart;
@@ -14,6 +15,8 @@ import pathlib
 import re
 import subprocess
 import sys
+
+from crd import make, pages
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 CONFIG = CHECKOUT / "config"
@@ -50,6 +53,11 @@ def stamps():
     return {manager: stamped(manager, "newTag"), chart: stamped(chart, "version", "appVersion")}
 
 
+def from_tables():
+    tables = make.read_tables()
+    return make.definitions(tables) | pages.pages(tables)
+
+
 def copies():
     found = sorted(path for pattern in COPIED for path in CONFIG.glob(pattern) if path.name not in NOT_COPIED)
     return {COPIES / path.relative_to(CONFIG): path.read_text() for path in found}
@@ -83,14 +91,14 @@ def write(wanted):
 def main():
     match sys.argv[1:]:
         case []:
-            write(stamps())  # first, since what is rendered holds them
+            write(stamps() | from_tables())  # first, since what is rendered holds them
             write(copies() | install())
             for path in left_over(copies()):
                 path.unlink()
                 print(f"removed {path.relative_to(CHECKOUT)}")
         case ["--check"]:
             files = copies()
-            wrong = stale(stamps() | files | install()) + left_over(files)
+            wrong = stale(stamps() | from_tables() | files | install()) + left_over(files)
             if wrong:
                 sys.exit("run make dist; not up to date: " + ", ".join(str(path.relative_to(CHECKOUT)) for path in wrong))
         case _:

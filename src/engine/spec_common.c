@@ -99,22 +99,18 @@ yyjson_val *spec_template_part(struct spec_reader *reader, const char *field, bo
 
 // ---- the tables
 
-const struct text_form spec_form_dns_name = {
+static const struct text_form form_dns_name = {
     .fits = spec_is_dns_name,
     .refusal =
         "is not a DNS name: lower-case letters, digits, '-' and '.', and a letter or digit at both ends",
+    .name = "a DNS name, up to 253 characters",
     .pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-};
-
-const struct text_form spec_form_data_key = {
-    .fits = spec_is_data_key,
-    .refusal = "is not the name of an entry: letters, digits, '-', '_' and '.'",
-    .pattern = "^[-._a-zA-Z0-9]+$",
 };
 
 static const struct text_form form_service_account = {
     .fits = spec_is_dns_name,
     .refusal = "is not the name of a ServiceAccount",
+    .name = "a DNS name, up to 253 characters",
     .pattern = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$",
 };
 
@@ -134,7 +130,7 @@ const struct spec_field spec_common_fields[] = {
      .is_immutable = true,
      .min = 1,
      .max = SPEC_NAME_MAX,
-     .form = &spec_form_dns_name,
+     .form = &form_dns_name,
      .description = "Name of the Secret that holds the output, in the resource's own namespace. Default: the "
                     "resource's name{suffix}."},
     {.name = "secretTemplate.labels",

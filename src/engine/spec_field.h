@@ -25,6 +25,7 @@ enum spec_type {
 struct text_form {
     bool (*fits)(const char *text); // NULL: the kind's check looks
     const char *refusal;            // what is said of one that does not: "is not a DNS name"
+    const char *name;               // for a table of documentation: "a DNS name"
     const char *pattern;            // the same for the CRD (RE2 syntax); NULL: it cannot say it
 };
 
@@ -69,10 +70,6 @@ struct spec_field {
     // table; {precious} and the like are put in for each kind.
     const char *description;
 };
-
-// Names that Kubernetes takes for objects; and of entries of a Secret or ConfigMap.
-extern const struct text_form spec_form_dns_name;
-extern const struct text_form spec_form_data_key;
 
 // What every kind with an output Secret has, of struct common_spec; what it has besides if something in it
 // cannot be made again; and what kinds with inputs have, of a const char *.

@@ -35,8 +35,9 @@ const struct input_source certificate_parent_sources[] = {
 
 // ---- the fields
 
-static const struct text_form form_country = {.pattern = "^([A-Z]{2})?$"};
+static const struct text_form form_country = {.name = "two upper-case letters", .pattern = "^([A-Z]{2})?$"};
 static const struct text_form form_renewal = {
+    .name = "`720h`, or `33%` of the life",
     .pattern = "^([1-9][0-9]?%|([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?)$"};
 static const struct spec_object private_key = {.contents = "",
                                                .description = "How the private key is treated."};
@@ -155,7 +156,8 @@ const struct spec_field certificate_spec_fields[] = {
      .max_count = CERTIFICATE_USAGE_COUNT,
      .choices = certificate_usage_names,
      .description =
-         "Key usages and extended key usages, by cert-manager's names. Key usages that are given replace the "
+         "Key usages and extended key usages, by cert-manager's names. Default: by certType. Key usages that "
+         "are given replace the "
          "default ones, and so do extended key usages. Encipherment and key agreement are not for "
          "signature keys (RFC 9881, RFC 9909). timestamping stands beside no other extended key usage "
          "(RFC 3161), but in a ca. Of a ca, extended key usages limit what it may issue, and what CAs "
@@ -164,7 +166,9 @@ const struct spec_field certificate_spec_fields[] = {
      .type = SPEC_REFERENCE,
      .offset = offsetof(struct certificate_spec, parent),
      .sources = certificate_parent_sources,
-     .description = "The CA that signs the certificate."},
+     .description = "The CA that signs the certificate, of certType ca. Required for server and client, "
+                    "refused for self-signed; a ca "
+                    "without it is a root."},
     {.name = "pathLen",
      .type = SPEC_INTEGER,
      .offset = offsetof(struct certificate_spec, given_path_length),

@@ -57,7 +57,7 @@ static const struct spec_field fields[] = {
      .choices = providers,
      .description =
          "Where the bytes come from. system: the kernel's generator. OpenSSL: OpenSSL's generator, "
-         "which the kernel's seeds."},
+         "which the kernel's seeds. Only system goes with seed or seedURI."},
     {.name = "seed",
      .type = SPEC_HEX,
      .offset = offsetof(struct spec, seed),
@@ -75,9 +75,9 @@ static const struct spec_field fields[] = {
      .is_immutable = true,
      .min = 1,
      .max = URL_MAX,
-     .description =
-         "For test vectors only: a URL that answers with such a seed in hexadecimal. Refused unless "
-         "the operator was started with an allow-list of URL prefixes."},
+     .description = "For test vectors only: a URL that answers with such a seed in hexadecimal. It begins "
+                    "with https:// or http://, and excludes seed. Refused unless "
+                    "the operator was started with an allow-list of URL prefixes."},
     {.name = nullptr},
 };
 

@@ -31,6 +31,7 @@ static const struct text_form form_signature_key = {
     .fits = is_signature_key,
     .refusal =
         "is not allowed: letters, digits, '-', '_' and '.', and not metadata, which the Secret has besides",
+    .name = "an entry's name, up to 253 characters",
     .pattern = "^[-._a-zA-Z0-9]+$",
 };
 

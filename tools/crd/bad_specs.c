@@ -21,7 +21,7 @@ struct maker {
 
 // ---- specs
 
-// What a kind needs besides its required fields.
+// What a kind needs besides its required fields, and so that each of the others may be there.
 static const struct {
     const char *kind;
     const char *field;
@@ -29,6 +29,7 @@ static const struct {
 } needed[] = {
     {"QuantumDecapsulateSecret", "ciphertextRef", "{\"name\":\"a\"}"},
     {"QuantumCertificate", "commonName", "\"x\""},
+    {"QuantumCertificate", "certType", "\"ca\""},
 };
 
 // Sets a member, "name" or "object.name", to a value in JSON; NULL: removes it.
@@ -54,7 +55,7 @@ static bool set_member(yyjson_mut_doc *document, const char *name, const char *v
            error_no_memory(e, "a spec");
 }
 
-bool bad_specs_least(const struct kind *kind, yyjson_mut_doc **ret_spec, struct error *e) {
+bool bad_specs_good_one(const struct kind *kind, yyjson_mut_doc **ret_spec, struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     bool made = json_create(&document, e);
     for (const struct spec_field *field = kind->fields; made && field->name != nullptr; field++) {
@@ -76,7 +77,7 @@ static void tell_two(const struct maker *m, const char *told, const char *what, 
                      const char *const members[2][2]) {
     struct error ignored;
     cleanup_json_mut yyjson_mut_doc *spec = nullptr;
-    bool made = bad_specs_least(m->kind, &spec, &ignored);
+    bool made = bad_specs_good_one(m->kind, &spec, &ignored);
     for (size_t i = 0; made && i < 2 && members[i][0] != nullptr; i++) {
         made = set_member(spec, members[i][0], members[i][1], &ignored);
     }
@@ -370,8 +371,8 @@ static void tell_edit(const struct kind *kind, const struct spec_field *field, b
     struct error ignored;
     cleanup_json_mut yyjson_mut_doc *before = nullptr;
     cleanup_json_mut yyjson_mut_doc *after = nullptr;
-    if (list_values(field, values) && bad_specs_least(kind, &before, &ignored) &&
-        bad_specs_least(kind, &after, &ignored) && set_member(before, field->name, values[0], &ignored) &&
+    if (list_values(field, values) && bad_specs_good_one(kind, &before, &ignored) &&
+        bad_specs_good_one(kind, &after, &ignored) && set_member(before, field->name, values[0], &ignored) &&
         set_member(after, field->name, values[1], &ignored)) {
         const struct bad_edit edit = {field, before, after};
         listener(context, &edit);

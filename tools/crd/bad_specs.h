@@ -29,5 +29,6 @@ typedef void bad_edit_listener(void *context, const struct bad_edit *edit);
 // The same of edits of immutable fields, but for those that have only one value.
 void bad_edits_list(const struct kind *kind, bad_edit_listener *listener, void *context);
 
-// The least spec that the kind takes; *ret_spec is owned. Errors: NO_MEMORY.
-[[nodiscard]] bool bad_specs_least(const struct kind *kind, yyjson_mut_doc **ret_spec, struct error *e);
+// The good spec that they differ from, with little more than the kind needs; *ret_spec is owned. Errors:
+// NO_MEMORY.
+[[nodiscard]] bool bad_specs_good_one(const struct kind *kind, yyjson_mut_doc **ret_spec, struct error *e);

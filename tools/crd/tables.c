@@ -81,6 +81,7 @@ static void add_field(yyjson_mut_doc *document, yyjson_mut_val *list, const stru
     add_text(document, one, "textFallback", field->text_fallback);
     add_texts(document, one, "choices", field->choices);
     add_text(document, one, "pattern", field->form == nullptr ? nullptr : field->form->pattern);
+    add_text(document, one, "form", field->form == nullptr ? nullptr : field->form->name);
     add_text(document, one, "keyOf", field->key_of);
     add_text(document, one, "entry", field->entry);
     add_text(document, one, "description", field->description);
