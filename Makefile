@@ -50,7 +50,7 @@ helm: # two minutes, the first time
 peer-go: # two minutes, the first time
 	@$(RUN) tools/peer-go.sh build
 
-dist: configure-release controlplane ## config/crd, tables of documentation, dist/install.yaml, and the chart's copies of what is in config
+dist: configure-release controlplane ## config/crd and the tables of documentation, from the tables in src/kinds; and dist/install.yaml
 	@$(RUN) cmake --build $(BUILD)/release --target crd_tables
 	@$(RUN) tools/dist.py
 

@@ -45,30 +45,30 @@ struct spec_texts {
 struct spec_field {
     const char *name;  // "numBytes", or with its object "privateKey.rotationPolicy"; NULL ends a table
     const char *alias; // another name, which is warned of; NULL: none
-    enum spec_type type;
-    size_t offset;                    // of what is read, in the struct that the table is for
+    size_t offset;     // of what is read, in the struct that the table is for
     const struct spec_object *object; // where the name has one
-    bool is_required;                 // of a reference
-    bool is_immutable;                // it stays as it was made; another spelling of the same is no change
     const char *across;               // immutable is only whether it is this choice; NULL: all of it
-    bool empty_is_absent;             // ""
     int64_t min;                      // bytes, seconds, or the number itself; of a text only the CRD has it
     int64_t max;                      // of a list's texts each
     int64_t max_count;                // of a list's texts
     int64_t max_characters;           // of a text, where check counts them; 0: max bytes are all there is
-    bool counts_bytes;                // the CRD has a rule of its own for bytes, besides that for characters
     int64_t fallback;                 // of an integer; one out of bounds stands for its absence
     const char *text_fallback;
     const char *const *choices; // NULL-terminated; of a list of texts those that the CRD allows
     const struct text_form *form;
-    enum algorithm_family family;
     const struct input_source *sources;
-    const char
-        *entry; // what the entry holds that a reference's key names: "the shared secret"; NULL: not said
+    // What the entry holds that a reference's key names: "the shared secret"; NULL: it is not said.
+    const char *entry;
     const char *key_of; // "messageRef"
     // For people, in one or two sentences, without alias, immutability, or a default that follows from the
     // table; {precious} and the like are put in for each kind.
     const char *description;
+    enum spec_type type;
+    enum algorithm_family family;
+    bool is_required;     // of a reference
+    bool is_immutable;    // it stays as it was made; another spelling of the same is no change
+    bool empty_is_absent; // ""
+    bool counts_bytes;    // the CRD has a rule of its own for bytes, besides that for characters
 };
 
 // What every kind with an output Secret has, of struct common_spec; what it has besides if something in it
