@@ -157,8 +157,8 @@ const struct spec_field certificate_spec_fields[] = {
      .choices = certificate_usage_names,
      .description =
          "Key usages and extended key usages, by cert-manager's names. Default: by certType. Key usages that "
-         "are given replace the "
-         "default ones, and so do extended key usages. Encipherment and key agreement are not for "
+         "are given replace the default ones, and so do extended key usages. Encipherment and key agreement "
+         "are not for "
          "signature keys (RFC 9881, RFC 9909). timestamping stands beside no other extended key usage "
          "(RFC 3161), but in a ca. Of a ca, extended key usages limit what it may issue, and what CAs "
          "below it may."},
@@ -167,8 +167,7 @@ const struct spec_field certificate_spec_fields[] = {
      .offset = offsetof(struct certificate_spec, parent),
      .sources = certificate_parent_sources,
      .description = "The CA that signs the certificate, of certType ca. Required for server and client, "
-                    "refused for self-signed; a ca "
-                    "without it is a root."},
+                    "refused for self-signed; a ca without it is a root."},
     {.name = "pathLen",
      .type = SPEC_INTEGER,
      .offset = offsetof(struct certificate_spec, given_path_length),

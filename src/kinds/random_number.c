@@ -76,8 +76,8 @@ static const struct spec_field fields[] = {
      .min = 1,
      .max = URL_MAX,
      .description = "For test vectors only: a URL that answers with such a seed in hexadecimal. It begins "
-                    "with https:// or http://, and excludes seed. Refused unless "
-                    "the operator was started with an allow-list of URL prefixes."},
+                    "with https:// or http://, and excludes seed. Refused unless the operator was started "
+                    "with an allow-list of URL prefixes."},
     {.name = nullptr},
 };
 
