@@ -50,7 +50,8 @@ helm: # two minutes, the first time
 peer-go: # two minutes, the first time
 	@$(RUN) tools/peer-go.sh build
 
-dist: controlplane ## dist/install.yaml, and the chart's copies of what is in config
+dist: configure-release controlplane ## config/crd and the tables of documentation, from the tables in src/kinds; and dist/install.yaml
+	@$(RUN) cmake --build $(BUILD)/release --target crd_tables
 	@$(RUN) tools/dist.py
 
 demo: build controlplane ## two parties agree on a key on a real control plane, which is started and stopped again
@@ -91,7 +92,7 @@ lint: build ## format, static analysis, layers, banned calls, sizes, scripts
 	@$(RUN) tools/lint/run.py
 
 format: ## lay out the C sources as .clang-format says
-	@$(RUN) sh -c 'find src tests bench -name "*.[ch]" | xargs clang-format -i'
+	@$(RUN) sh -c 'find src tests bench tools -name "*.[ch]" | xargs clang-format -i'
 
 up: build controlplane ## leave a control plane and the operator running
 	@$(RUN) tools/cluster.py --dir $(CLUSTER) start

@@ -25,16 +25,15 @@ bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec, sp
     };
     spec_begin(&reader, spec);
     if (kind->entries != nullptr) {
-        decoded->common = spec_common(&reader);
-        decoded->common.fails_on_key_loss = kind->repair != nullptr && spec_fails_on_key_loss(&reader);
+        kind_read_common(kind, &reader, &decoded->common);
         name_secret(kind, name, decoded);
     }
-    kind->decode(&reader, decoded->spec);
+    kind_read_spec(kind, &reader, decoded->spec);
     if (kind->retains != nullptr && !decoded->common.policy_is_given) {
         decoded->common.retain = kind->retains(decoded->spec);
     }
     if (kind->list_inputs != nullptr) {
-        decoded->service_account = spec_service_account(&reader);
+        spec_read_fields(&reader, spec_service_account_fields, &decoded->service_account);
         decoded->request_count = kind->list_inputs(decoded->spec, decoded->requests);
     }
     return spec_finish(&reader, e);

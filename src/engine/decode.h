@@ -6,7 +6,7 @@
 struct decoded {
     const struct kind *kind;
     struct common_spec common;
-    void *spec;                  // owned; what kind->decode filled
+    void *spec;                  // owned; what kind_read_spec filled
     char secret_name[512];       // "": the kind has no output Secret
     const char *service_account; // whose rights decide about references into other namespaces
     struct input_request requests[KIND_INPUTS_MAX];

@@ -1,9 +1,7 @@
 #include "engine/kind.h"
 
 #include "base/memory.h"
-
-#include <string.h>
-#include <strings.h>
+#include "engine/spec_internal.h"
 
 const char *kind_entry(const struct kind *kind, const void *spec, size_t index) {
     if (kind->name_entry != nullptr) {
@@ -16,16 +14,42 @@ const char *kind_metadata_entry(const struct kind *kind) {
     return kind->provenance_entry != nullptr ? kind->provenance_entry : "metadata";
 }
 
-struct immutable_field immutable_algorithm(const struct algorithm *algorithm) {
-    return (struct immutable_field){.field = "algorithm",
-                                    .text = algorithm == nullptr ? "" : algorithm->name};
+static bool has_reference(const struct kind *kind) {
+    const struct spec_field *field = kind->fields;
+    while (field->name != nullptr && field->type != SPEC_REFERENCE) {
+        field++;
+    }
+    return field->name != nullptr;
 }
 
-bool immutable_equals(const struct immutable_field *one, const struct immutable_field *other) {
-    const char *text = one->text == nullptr ? "" : one->text;
-    const char *other_text = other->text == nullptr ? "" : other->text;
-    int order = one->is_hex ? strcasecmp(text, other_text) : strcmp(text, other_text);
-    return order == 0 && one->number == other->number;
+void kind_list_fields(const struct kind *kind, const struct spec_field *ret_tables[KIND_TABLES_MAX + 1]) {
+    size_t count = 0;
+    ret_tables[count++] = kind->fields;
+    if (has_reference(kind)) {
+        ret_tables[count++] = spec_service_account_fields;
+    }
+    if (kind->entries != nullptr) {
+        ret_tables[count++] = spec_common_fields;
+    }
+    if (kind->repair != nullptr) {
+        ret_tables[count++] = spec_key_loss_fields;
+    }
+    ret_tables[count] = nullptr;
+}
+
+void kind_read_spec(const struct kind *kind, struct spec_reader *reader, void *memory) {
+    spec_read_fields(reader, kind->fields, memory);
+    if (kind->check != nullptr) {
+        kind->check(reader, memory);
+    }
+}
+
+void kind_read_common(const struct kind *kind, struct spec_reader *reader, struct common_spec *common) {
+    spec_read_fields(reader, spec_common_fields, common);
+    common->policy_is_given = spec_value(reader, "deletionPolicy") != nullptr;
+    if (kind->repair != nullptr) {
+        spec_read_fields(reader, spec_key_loss_fields, common);
+    }
 }
 
 static bool trust(bool done, const struct kind *kind, struct error *e) {

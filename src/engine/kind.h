@@ -7,13 +7,13 @@
 #include "engine/input.h"
 #include "engine/provenance.h"
 #include "engine/secret_data.h"
-#include "engine/spec.h"
+#include "engine/spec_field.h"
 
 // The API group and version of our kinds. Each of them says so itself: whoever has a kind asks it.
 #define QUBESEC_GROUP "qubesec.io"
 #define QUBESEC_API_VERSION "v1"
 
-enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_IMMUTABLE_MAX = 5 };
+enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_TABLES_MAX = 4 };
 
 // One place where an input may come from.
 struct input_source {
@@ -39,21 +39,6 @@ struct input_request {
     struct reference reference;
     const struct input_source *sources; // allowed ones, at most KIND_SOURCES_MAX, in the order of search
 };
-
-// A field that stays as it was made, in its canonical form: another spelling of the same is no change.
-struct immutable_field {
-    const char *field; // "numBytes"
-    const char *alias; // its other name; NULL: none
-    const char *text;  // NULL is the same as ""
-    bool is_hex;       // text is, and its case says nothing
-    int64_t number;
-};
-
-// The algorithm of a spec; NULL: it names none.
-struct immutable_field immutable_algorithm(const struct algorithm *algorithm);
-
-// Whether both hold the same.
-bool immutable_equals(const struct immutable_field *one, const struct immutable_field *other);
 
 // What the object's status says of the output that was verified last. Texts are borrowed, "" where it says
 // nothing.
@@ -119,16 +104,17 @@ struct kind {
     bool is_made_once;            // no edit of the spec and no other input makes it anew
     bool is_public;               // of the output something is public, so that its status has a digest
 
-    // Reads and checks spec into a zeroed struct of spec_size bytes, which borrows from the spec's document.
-    // Every fault goes to the reader.
+    // The spec's fields besides the common ones, read into a zeroed struct of spec_size bytes, which borrows
+    // from the spec's document.
     size_t spec_size;
-    void (*decode)(struct spec_reader *reader, void *spec);
+    const struct spec_field *fields;
 
-    // Fills fields with what cannot be changed once the object is there, besides the output Secret's name:
-    // the same fields in the same order for every spec; returns how many. NULL: there are none.
-    size_t (*list_immutable)(const void *spec, struct immutable_field fields[KIND_IMMUTABLE_MAX]);
+    // Called when all fields were read: checks what holds between them, and fills what follows from them.
+    // Every fault goes to the reader, after which the spec is not served. NULL: there is nothing of that
+    // kind.
+    void (*check)(struct spec_reader *reader, void *spec);
 
-    // Frees what decode has allocated within spec, which may be half filled; NULL: nothing.
+    // Frees what check has allocated within spec, which may be half filled; NULL: nothing.
     void (*free_spec)(void *spec);
 
     // Fills requests and returns how many there are; NULL: the kind has no inputs.
@@ -184,6 +170,15 @@ struct kind {
 // the last.
 const char *kind_entry(const struct kind *kind, const void *spec, size_t index);
 const char *kind_metadata_entry(const struct kind *kind);
+
+// Fills ret_tables with the tables of all fields that a spec of the kind has: its own first; NULL after the
+// last.
+void kind_list_fields(const struct kind *kind, const struct spec_field *ret_tables[KIND_TABLES_MAX + 1]);
+
+// Reads and checks a spec into memory, zeroed, of the kind's spec_size; and what all kinds with an output
+// Secret have. Faults and warnings go to the reader.
+void kind_read_spec(const struct kind *kind, struct spec_reader *reader, void *memory);
+void kind_read_common(const struct kind *kind, struct spec_reader *reader, struct common_spec *common);
 
 // Call the kind's functions of these names. When memory was out on the way, whatever a kind says is not to be
 // trusted, since OpenSSL takes a failed allocation for a bad key, or answers with an implicit rejection: the

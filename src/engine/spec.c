@@ -96,8 +96,24 @@ void spec_begin(struct spec_reader *reader, yyjson_val *spec) {
 }
 
 yyjson_val *spec_value(struct spec_reader *reader, const char *field) {
-    yyjson_val *value = yyjson_obj_get(reader->spec, field);
+    const char *dot = strchr(field, '.');
+    yyjson_val *object = reader->spec;
+    if (dot != nullptr) {
+        object = yyjson_obj_getn(object, field, (size_t)(dot - field));
+        field = dot + 1;
+    }
+    yyjson_val *value = yyjson_obj_get(object, field);
     return yyjson_is_null(value) ? nullptr : value;
+}
+
+void spec_check_object(struct spec_reader *reader, const char *field, const char *contents) {
+    size_t length = strcspn(field, ".");
+    yyjson_val *object = yyjson_obj_getn(reader->spec, field, length);
+    if (object != nullptr && !yyjson_is_null(object) && !yyjson_is_obj(object)) {
+        char found[SPEC_DESCRIPTION_SIZE];
+        spec_describe_value(object, found);
+        spec_field_error(reader, "%.*s: must be an object%s, not %s", (int)length, field, contents, found);
+    }
 }
 
 static const char *text_of(struct spec_reader *reader, const char *field, yyjson_val *value, size_t max) {
@@ -175,8 +191,8 @@ int64_t spec_integer(struct spec_reader *reader, const char *field, const char *
     return number;
 }
 
-static const char *choose(struct spec_reader *reader, const char *field, const char *text,
-                          const char *const *choices) {
+const char *spec_choice(struct spec_reader *reader, const char *field, const char *const *choices) {
+    const char *text = spec_text(reader, field, SPEC_NAME_MAX);
     if (text == nullptr) {
         return choices[0];
     }
@@ -191,25 +207,6 @@ static const char *choose(struct spec_reader *reader, const char *field, const c
     spec_field_error(reader, "%s: %.*s is not one of %s", field, spec_shown_length(text), text,
                      buffer_text(&allowed));
     return choices[0];
-}
-
-const char *spec_choice(struct spec_reader *reader, const char *field, const char *const *choices) {
-    return choose(reader, field, spec_text(reader, field, SPEC_NAME_MAX), choices);
-}
-
-const char *spec_member_choice(struct spec_reader *reader, const char *field, const char *name,
-                               const char *const *choices) {
-    char path[64];
-    yyjson_val *object = spec_value(reader, field);
-    yyjson_val *value = yyjson_obj_getn(object, name, strlen(name));
-    snprintf(path, sizeof(path), "%s.%s", field, name);
-    if (object != nullptr && !yyjson_is_obj(object)) {
-        char found[SPEC_DESCRIPTION_SIZE];
-        spec_describe_value(object, found);
-        spec_field_error(reader, "%s: must be an object, not %s", field, found);
-    }
-    return choose(reader, path, text_of(reader, path, yyjson_is_null(value) ? nullptr : value, SPEC_NAME_MAX),
-                  choices);
 }
 
 size_t spec_text_list(struct spec_reader *reader, const char *field, size_t max_count, size_t max_bytes,
@@ -320,23 +317,24 @@ bool spec_append_hex(const char *digits, struct buffer *text, struct error *e) {
     return true;
 }
 
-static void warn_of_algorithm(struct spec_reader *reader, const struct algorithm *algorithm,
-                              const char *name) {
+static void warn_of_algorithm(struct spec_reader *reader, const char *field,
+                              const struct algorithm *algorithm, const char *name) {
     if (strcmp(algorithm->name, name) != 0) {
-        spec_warning(reader, "algorithm: %s is another name of %s, which is the usual one", name,
+        spec_warning(reader, "%s: %s is another name of %s, which is the usual one", field, name,
                      algorithm->name);
     }
     if (algorithm->is_weak) {
         spec_warning(reader,
-                     "algorithm: %s has the lowest security category, 1; take a higher one unless sizes are "
+                     "%s: %s has the lowest security category, 1; take a higher one unless sizes are "
                      "pressing",
-                     algorithm->name);
+                     field, algorithm->name);
     }
 }
 
-const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorithm_family family) {
+const struct algorithm *spec_algorithm(struct spec_reader *reader, const char *field,
+                                       enum algorithm_family family) {
     struct error e = {0};
-    const char *name = spec_text(reader, "algorithm", SPEC_LABEL_MAX);
+    const char *name = spec_text(reader, field, SPEC_LABEL_MAX);
     if (name == nullptr) {
         return nullptr;
     }
@@ -345,14 +343,14 @@ const struct algorithm *spec_algorithm(struct spec_reader *reader, enum algorith
         cleanup_buffer struct buffer names = buffer_create(1024);
         struct error ignored;
         (void)algorithm_describe_names(family, &names, &ignored);
-        spec_field_error(reader, "algorithm: %s is not one of %s", name, buffer_text(&names));
+        spec_field_error(reader, "%s: %s is not one of %s", field, name, buffer_text(&names));
         return nullptr;
     }
     if (!algorithm_check_available(algorithm, &e)) {
         reader->out_of_memory = reader->out_of_memory || e.class == ERROR_NO_MEMORY;
-        spec_field_error(reader, "algorithm: %s", e.message);
+        spec_field_error(reader, "%s: %s", field, e.message);
     }
-    warn_of_algorithm(reader, algorithm, name);
+    warn_of_algorithm(reader, field, algorithm, name);
     return algorithm;
 }
 

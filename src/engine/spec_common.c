@@ -1,6 +1,8 @@
 // What all kinds' specs have: the output Secret's name, what is copied onto it, and whether it stays.
+#include "engine/spec_field.h"
 #include "engine/spec_internal.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { TEMPLATE_ENTRIES_MAX = 64, ANNOTATION_VALUE_MAX = 2048 };
@@ -47,46 +49,41 @@ static bool is_label_key(const char *key) {
     return spec_is_dns_name(prefix) && is_label_text(slash + 1);
 }
 
-static void check_entry(struct spec_reader *reader, const char *name, bool is_label, const char *key,
+static void check_entry(struct spec_reader *reader, const char *field, bool is_label, const char *key,
                         yyjson_val *value) {
     const char *text = yyjson_get_str(value);
     int shown = spec_shown_length(key);
     if (is_reserved(key)) {
-        spec_field_error(reader, "secretTemplate.%s: %.*s is set by the operator itself", name, shown, key);
+        spec_field_error(reader, "%s: %.*s is set by the operator itself", field, shown, key);
     } else if (!is_label_key(key)) {
-        spec_field_error(
-            reader,
-            "secretTemplate.%s: \"%.*s\" is not a key: NAME or PREFIX/NAME, where NAME has at most %d "
-            "letters, digits, '-', '_' and '.', and PREFIX is a DNS name",
-            name, shown, key, SPEC_LABEL_MAX);
+        spec_field_error(reader,
+                         "%s: \"%.*s\" is not a key: NAME or PREFIX/NAME, where NAME has at most %d "
+                         "letters, digits, '-', '_' and '.', and PREFIX is a DNS name",
+                         field, shown, key, SPEC_LABEL_MAX);
     }
     if (text == nullptr) {
         char found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(value, found);
-        spec_field_error(reader, "secretTemplate.%s: the value of %.*s must be a text, not %s", name, shown,
-                         key, found);
+        spec_field_error(reader, "%s: the value of %.*s must be a text, not %s", field, shown, key, found);
     } else if (is_label && yyjson_get_len(value) > 0 &&
                (strlen(text) != yyjson_get_len(value) || !is_label_text(text))) {
-        spec_field_error(
-            reader,
-            "secretTemplate.%s: the value of %.*s has at most %d letters, digits, '-', '_' and '.', and "
-            "a letter or digit at both ends",
-            name, shown, key, SPEC_LABEL_MAX);
+        spec_field_error(reader,
+                         "%s: the value of %.*s has at most %d letters, digits, '-', '_' and '.', and "
+                         "a letter or digit at both ends",
+                         field, shown, key, SPEC_LABEL_MAX);
     } else if (yyjson_get_len(value) > ANNOTATION_VALUE_MAX) {
-        spec_field_error(reader, "secretTemplate.%s: the value of %.*s has %zu bytes; at most %d are allowed",
-                         name, shown, key, yyjson_get_len(value), ANNOTATION_VALUE_MAX);
+        spec_field_error(reader, "%s: the value of %.*s has %zu bytes; at most %d are allowed", field, shown,
+                         key, yyjson_get_len(value), ANNOTATION_VALUE_MAX);
     }
 }
 
-// secretTemplate's labels or annotations; NULL when absent or at fault.
-static yyjson_val *template_part(struct spec_reader *reader, yyjson_val *template, const char *name) {
-    yyjson_val *part = yyjson_obj_get(template, name);
-    if (part == nullptr || yyjson_is_null(part)) {
+yyjson_val *spec_template_part(struct spec_reader *reader, const char *field, bool is_labels) {
+    yyjson_val *part = spec_value(reader, field);
+    if (part == nullptr) {
         return nullptr;
     }
     if (!yyjson_is_obj(part) || yyjson_obj_size(part) > TEMPLATE_ENTRIES_MAX) {
-        spec_field_error(reader, "secretTemplate.%s: must be an object of at most %d texts", name,
-                         TEMPLATE_ENTRIES_MAX);
+        spec_field_error(reader, "%s: must be an object of at most %d texts", field, TEMPLATE_ENTRIES_MAX);
         return nullptr;
     }
     size_t before = reader->fault_count;
@@ -95,56 +92,92 @@ static yyjson_val *template_part(struct spec_reader *reader, yyjson_val *templat
     yyjson_val *key;
     yyjson_val *value;
     yyjson_obj_foreach(part, index, count, key, value) {
-        check_entry(reader, name, strcmp(name, "labels") == 0, yyjson_get_str(key), value);
+        check_entry(reader, field, is_labels, yyjson_get_str(key), value);
     }
     return reader->fault_count == before ? part : nullptr;
 }
 
-static const char *output_secret_name(struct spec_reader *reader) {
-    const char *name = spec_text_alias(reader, "outputSecretName", "secretName", SPEC_NAME_MAX);
-    if (name != nullptr && !spec_is_dns_name(name)) {
-        spec_field_error(
-            reader,
-            "%s: \"%.*s\" is not a DNS name: lower-case letters, digits, '-' and '.', and a letter or "
-            "digit at both ends",
-            spec_value(reader, "outputSecretName") != nullptr ? "outputSecretName" : "secretName",
-            spec_shown_length(name), name);
-        return nullptr;
-    }
-    return name;
-}
+// ---- the tables
 
-const char *spec_service_account(struct spec_reader *reader) {
-    const char *name = spec_text(reader, "serviceAccountName", SPEC_NAME_MAX);
-    if (name == nullptr || name[0] == '\0') {
-        return "default";
-    }
-    if (!spec_is_dns_name(name)) {
-        spec_field_error(reader, "serviceAccountName: \"%.*s\" is not the name of a ServiceAccount",
-                         spec_shown_length(name), name);
-    }
-    return name;
-}
+static const struct text_form form_dns_name = {
+    .fits = spec_is_dns_name,
+    .refusal =
+        "is not a DNS name: lower-case letters, digits, '-' and '.', and a letter or digit at both ends",
+    .name = "a DNS name, up to 253 characters",
+    .pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+};
 
-struct common_spec spec_common(struct spec_reader *reader) {
-    static const char *const policies[] = {"Delete", "Retain", nullptr};
-    yyjson_val *template = spec_value(reader, "secretTemplate");
-    if (template != nullptr && !yyjson_is_obj(template)) {
-        char found[SPEC_DESCRIPTION_SIZE];
-        spec_describe_value(template, found);
-        spec_field_error(reader, "secretTemplate: must be an object with labels and annotations, not %s",
-                         found);
-    }
-    return (struct common_spec){
-        .output_secret_name = output_secret_name(reader),
-        .retain = spec_choice(reader, "deletionPolicy", policies) == policies[1],
-        .policy_is_given = spec_value(reader, "deletionPolicy") != nullptr,
-        .labels = template_part(reader, template, "labels"),
-        .annotations = template_part(reader, template, "annotations"),
-    };
-}
+static const struct text_form form_service_account = {
+    .fits = spec_is_dns_name,
+    .refusal = "is not the name of a ServiceAccount",
+    .name = "a DNS name, up to 253 characters",
+    .pattern = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$",
+};
 
-bool spec_fails_on_key_loss(struct spec_reader *reader) {
-    static const char *const reactions[] = {"Recreate", "Fail", nullptr};
-    return spec_choice(reader, "onKeyLoss", reactions) == reactions[1];
-}
+static const struct spec_object secret_template = {
+    .contents = " with labels and annotations",
+    .description = "What is copied onto the Secret's metadata and kept as it is here.",
+};
+
+static const char *const deletion_policies[] = {"Delete", "Retain", nullptr};
+static const char *const key_loss_reactions[] = {"Recreate", "Fail", nullptr};
+
+const struct spec_field spec_common_fields[] = {
+    {.name = "outputSecretName",
+     .alias = "secretName",
+     .type = SPEC_TEXT,
+     .offset = offsetof(struct common_spec, output_secret_name),
+     .is_immutable = true,
+     .min = 1,
+     .max = SPEC_NAME_MAX,
+     .form = &form_dns_name,
+     .description = "Name of the Secret that holds the output, in the resource's own namespace. Default: the "
+                    "resource's name{suffix}."},
+    {.name = "secretTemplate.labels",
+     .type = SPEC_LABELS,
+     .offset = offsetof(struct common_spec, labels),
+     .object = &secret_template,
+     .max = SPEC_LABEL_MAX,
+     .max_count = TEMPLATE_ENTRIES_MAX,
+     .description = "Labels that the Secret gets besides the operator's own. They are added, changed and "
+                    "removed as they are here."},
+    {.name = "secretTemplate.annotations",
+     .type = SPEC_ANNOTATIONS,
+     .offset = offsetof(struct common_spec, annotations),
+     .object = &secret_template,
+     .max = ANNOTATION_VALUE_MAX,
+     .max_count = TEMPLATE_ENTRIES_MAX,
+     .description = "Annotations that the Secret gets besides the operator's own. They are added, changed "
+                    "and removed as they are here."},
+    {.name = "deletionPolicy",
+     .type = SPEC_EITHER,
+     .offset = offsetof(struct common_spec, retain),
+     .choices = deletion_policies,
+     .description = "What becomes of the Secret when the resource is deleted. Delete: Kubernetes deletes it "
+                    "too. Retain: it stays, and a resource of the same kind and name that is created later "
+                    "takes it over with its key."},
+    {.name = nullptr},
+};
+
+const struct spec_field spec_key_loss_fields[] = {
+    {.name = "onKeyLoss",
+     .type = SPEC_EITHER,
+     .offset = offsetof(struct common_spec, fails_on_key_loss),
+     .choices = key_loss_reactions,
+     .description = "What becomes of the {precious} when the Secret is gone, or so damaged that it cannot be "
+                    "put right. Recreate: {another} made, with a Warning Event. Fail: nothing is made until "
+                    "the Secret is restored or this field is changed; the reason is KeyLost."},
+    {.name = nullptr},
+};
+
+const struct spec_field spec_service_account_fields[] = {
+    {.name = "serviceAccountName",
+     .type = SPEC_TEXT,
+     .empty_is_absent = true,
+     .max = SPEC_NAME_MAX,
+     .text_fallback = "default",
+     .form = &form_service_account,
+     .description = "A ServiceAccount of the resource's own namespace. A reference into another namespace is "
+                    "followed only where it may use or get what is referred to."},
+    {.name = nullptr},
+};

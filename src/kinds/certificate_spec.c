@@ -10,28 +10,11 @@
 #include <string.h>
 
 enum {
-    TEXT_MAX = 4 * 1024,
-    SUBJECT_TEXT_MAX = 512,
     COMMON_NAME_MAX = 64, // characters, RFC 5280 appendix A.1
-    PATH_LENGTH_MAX = 30,
-    DAYS_MAX = 36500,
+    DAY = 24 * 60 * 60,   // seconds
 };
 
-static const int64_t day = 24 * 60 * 60;
-static const int64_t duration_min = 60;
-static const int64_t long_life = 3650 * day;
-
-static const char *const type_names[] = {"self-signed", "ca", "server", "client", nullptr};
-static const char *const parent_entries[] = {"tls.crt", "ca.crt", nullptr};
-
-const struct input_source certificate_parent_sources[] = {
-    {.kind = "QuantumCertificate",
-     .data_key = "tls.key",
-     .by_default = true,
-     .outlives_readiness = true,
-     .also = parent_entries},
-    {.kind = nullptr},
-};
+static const int64_t long_life = 3650 * (int64_t)DAY;
 
 // ---- names
 
@@ -91,31 +74,23 @@ static void add_domains(struct spec_reader *reader, struct certificate_spec *spe
 }
 
 static void read_names(struct spec_reader *reader, struct certificate_spec *spec) {
-    const char *texts[CERTIFICATE_NAMES_MAX];
     spec->names = memory_allocate_zeroed(CERTIFICATE_NAMES_MAX, sizeof(*spec->names));
     if (spec->names == nullptr) {
         reader->out_of_memory = true;
         return;
     }
-    size_t count = spec_text_list(reader, "subjectAltNames", CERTIFICATE_NAMES_MAX, SAN_TEXT_MAX, texts);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < spec->alt_names.count; i++) {
         char path[48];
         snprintf(path, sizeof(path), "subjectAltNames[%zu]", i);
-        add_name(reader, spec, path, texts[i]);
+        add_name(reader, spec, path, spec->alt_names.texts[i]);
     }
-    const char *domain = spec_text(reader, "domain", TEXT_MAX);
-    if (domain != nullptr) {
+    if (spec->domain != nullptr) {
         spec_warning(reader, "domain: is another name of spec.subjectAltNames, which is the usual one");
     }
-    add_domains(reader, spec, domain);
+    add_domains(reader, spec, spec->domain);
 }
 
 // ---- the subject
-
-static const char *subject_text(struct spec_reader *reader, const char *field) {
-    const char *text = spec_text(reader, field, SUBJECT_TEXT_MAX);
-    return text != nullptr && text[0] == '\0' ? nullptr : text;
-}
 
 // A certificate that has only names is called by the first host name among them.
 static const char *default_common_name(const struct certificate_spec *spec) {
@@ -196,15 +171,7 @@ static bool has_subject(const struct certificate_spec *spec) {
            subject->common_name != nullptr;
 }
 
-static void read_subject(struct spec_reader *reader, struct certificate_spec *spec) {
-    spec->subject = (struct certificate_subject){
-        .country = subject_text(reader, "country"),
-        .state = subject_text(reader, "state"),
-        .locality = subject_text(reader, "locality"),
-        .organization = subject_text(reader, "organization"),
-        .organizational_unit = subject_text(reader, "organizationalUnit"),
-        .common_name = subject_text(reader, "commonName"),
-    };
+static void complete_subject(struct spec_reader *reader, struct certificate_spec *spec) {
     check_subject(reader, &spec->subject);
     bool is_end_entity_of_hosts = spec->type == CERTIFICATE_SELF_SIGNED || spec->type == CERTIFICATE_SERVER;
     if (spec->subject.common_name == nullptr && is_end_entity_of_hosts) {
@@ -242,7 +209,7 @@ static void check_identity(struct spec_reader *reader, const struct certificate_
         spec_field_error(
             reader,
             "commonName: is required with certType %s, or another part of the subject: an issuer has a name",
-            type_names[spec->type]);
+            certificate_type_names[spec->type]);
     } else if (!has_subject(spec) && spec->name_count == 0) {
         spec_field_error(reader,
                          "commonName: is required, or another part of the subject, or subjectAltNames");
@@ -251,15 +218,15 @@ static void check_identity(struct spec_reader *reader, const struct certificate_
 
 // ---- times
 
-static void read_duration(struct spec_reader *reader, struct certificate_spec *spec) {
-    int64_t days = spec_integer(reader, "durationDays", "days", 1, DAYS_MAX, 0);
-    int64_t seconds = spec_duration(reader, "duration", duration_min, DAYS_MAX * day);
-    if (days != 0 && seconds != 0 && days * day != seconds) {
+static void choose_duration(struct spec_reader *reader, struct certificate_spec *spec) {
+    int64_t days = spec->days;
+    int64_t seconds = spec->duration;
+    if (days != 0 && seconds != 0 && days * DAY != seconds) {
         spec_field_error(reader,
                          "duration: %" PRId64 " s and durationDays: %" PRId64 " differ; give one of them",
                          seconds, days);
     }
-    spec->duration = seconds != 0 ? seconds : (days != 0 ? days : 365) * day;
+    spec->duration = seconds != 0 ? seconds : (days != 0 ? days : 365) * DAY;
     if (spec->type == CERTIFICATE_SELF_SIGNED && spec->duration >= long_life) {
         spec_warning(reader,
                      "%s: a self-signed certificate of ten years or more cannot be revoked; renew it instead",
@@ -278,7 +245,7 @@ static int64_t parse_percentage(const char *text) {
 }
 
 static void read_renewal(struct spec_reader *reader, struct certificate_spec *spec) {
-    const char *text = spec_text(reader, "renewBefore", SUBJECT_TEXT_MAX);
+    const char *text = spec->renewal;
     if (text == nullptr) {
         return;
     }
@@ -302,38 +269,31 @@ static void read_renewal(struct spec_reader *reader, struct certificate_spec *sp
 // ---- usages
 
 struct usage {
-    const char *name; // cert-manager's
     unsigned key_usage;
     unsigned purpose;
 };
 
-static const struct usage usages[] = {
-    {"signing", CERTIFICATE_DIGITAL_SIGNATURE, 0},
-    {"digital signature", CERTIFICATE_DIGITAL_SIGNATURE, 0},
-    {"content commitment", CERTIFICATE_CONTENT_COMMITMENT, 0},
-    {"cert sign", CERTIFICATE_CERT_SIGN, 0},
-    {"crl sign", CERTIFICATE_CRL_SIGN, 0},
-    {"server auth", 0, CERTIFICATE_SERVER_AUTH},
-    {"client auth", 0, CERTIFICATE_CLIENT_AUTH},
-    {"code signing", 0, CERTIFICATE_CODE_SIGNING},
-    {"email protection", 0, CERTIFICATE_EMAIL_PROTECTION},
-    {"timestamping", 0, CERTIFICATE_TIME_STAMPING},
-    {"ocsp signing", 0, CERTIFICATE_OCSP_SIGNING},
+static const struct usage usages[CERTIFICATE_USAGE_COUNT] = {
+    // as certificate_usage_names has them
+    {CERTIFICATE_DIGITAL_SIGNATURE, 0},  {CERTIFICATE_DIGITAL_SIGNATURE, 0},
+    {CERTIFICATE_CONTENT_COMMITMENT, 0}, {CERTIFICATE_CERT_SIGN, 0},
+    {CERTIFICATE_CRL_SIGN, 0},           {0, CERTIFICATE_SERVER_AUTH},
+    {0, CERTIFICATE_CLIENT_AUTH},        {0, CERTIFICATE_CODE_SIGNING},
+    {0, CERTIFICATE_EMAIL_PROTECTION},   {0, CERTIFICATE_TIME_STAMPING},
+    {0, CERTIFICATE_OCSP_SIGNING},
 };
-
-enum { USAGE_COUNT = sizeof(usages) / sizeof(usages[0]) };
 
 const char *certificate_spec_name_purpose(unsigned purposes) {
     size_t i = 0;
-    while (i + 1 < USAGE_COUNT && (usages[i].purpose & purposes) == 0) {
+    while (i + 1 < CERTIFICATE_USAGE_COUNT && (usages[i].purpose & purposes) == 0) {
         i++;
     }
-    return usages[i].name;
+    return certificate_usage_names[i];
 }
 
 static const struct usage *find_usage(const char *name) {
-    for (size_t i = 0; i < USAGE_COUNT; i++) {
-        if (strcmp(usages[i].name, name) == 0) {
+    for (size_t i = 0; i < CERTIFICATE_USAGE_COUNT; i++) {
+        if (strcmp(certificate_usage_names[i], name) == 0) {
             return &usages[i];
         }
     }
@@ -356,8 +316,8 @@ static void refuse_usage(struct spec_reader *reader, size_t index, const char *n
     }
     cleanup_buffer struct buffer names = buffer_create(512);
     struct error ignored;
-    for (size_t i = 0; i < USAGE_COUNT; i++) {
-        (void)buffer_append_format(&names, &ignored, "%s%s", i == 0 ? "" : ", ", usages[i].name);
+    for (size_t i = 0; i < CERTIFICATE_USAGE_COUNT; i++) {
+        (void)buffer_append_format(&names, &ignored, "%s%s", i == 0 ? "" : ", ", certificate_usage_names[i]);
     }
     spec_field_error(reader, "usages[%zu]: \"%.64s\" is not one of %s", index, name, buffer_text(&names));
 }
@@ -398,15 +358,13 @@ static void check_end_entity(struct spec_reader *reader, const struct certificat
 
 // Key usages that are given replace the default ones, and so do extended key usages.
 static void read_usages(struct spec_reader *reader, struct certificate_spec *spec) {
-    const char *texts[USAGE_COUNT];
-    size_t count = spec_text_list(reader, "usages", USAGE_COUNT, SUBJECT_TEXT_MAX, texts);
     unsigned key_usage = 0;
     unsigned purposes = 0;
     set_default_usages(spec);
-    for (size_t i = 0; i < count; i++) {
-        const struct usage *usage = find_usage(texts[i]);
+    for (size_t i = 0; i < spec->usages.count; i++) {
+        const struct usage *usage = find_usage(spec->usages.texts[i]);
         if (usage == nullptr) {
-            refuse_usage(reader, i, texts[i]);
+            refuse_usage(reader, i, spec->usages.texts[i]);
         } else {
             key_usage |= usage->key_usage;
             purposes |= usage->purpose;
@@ -424,8 +382,7 @@ static void read_usages(struct spec_reader *reader, struct certificate_spec *spe
 
 // ---- the issuer
 
-static void read_issuer(struct spec_reader *reader, struct certificate_spec *spec) {
-    spec->parent = spec_reference(reader, "parentCARef", certificate_parent_sources, false);
+static void check_issuer(struct spec_reader *reader, const struct certificate_spec *spec) {
     bool given = spec->parent.name != nullptr;
     if (spec->type == CERTIFICATE_SELF_SIGNED && given) {
         spec_field_error(
@@ -437,20 +394,16 @@ static void read_issuer(struct spec_reader *reader, struct certificate_spec *spe
             reader,
             "parentCARef: is required with certType %s; a certificate without a CA is of certType "
             "self-signed",
-            type_names[spec->type]);
+            certificate_type_names[spec->type]);
     }
-    int64_t length =
-        spec_integer(reader, "pathLen", nullptr, 0, PATH_LENGTH_MAX, CERTIFICATE_PATH_LENGTH_NONE);
-    if (length != CERTIFICATE_PATH_LENGTH_NONE && spec->type != CERTIFICATE_CA) {
+    if (spec->path_length != CERTIFICATE_PATH_LENGTH_NONE && spec->type != CERTIFICATE_CA) {
         spec_field_error(reader, "pathLen: goes only with certType ca");
     }
-    spec->path_length = (int)length;
 }
 
-static enum certificate_type read_type(struct spec_reader *reader) {
-    const char *name = spec_choice(reader, "certType", type_names);
+static enum certificate_type find_type(const char *name) {
     size_t type = 0;
-    while (type_names[type] != name) {
+    while (certificate_type_names[type] != name) {
         type++;
     }
     return (enum certificate_type)type;
@@ -465,33 +418,19 @@ static void warn_of_use(struct spec_reader *reader, const struct certificate_spe
     }
 }
 
-void certificate_spec_decode(struct spec_reader *reader, void *memory) {
-    static const char *const policies[] = {"Never", "Always", nullptr};
+void certificate_spec_check(struct spec_reader *reader, void *memory) {
     struct certificate_spec *spec = memory;
-    spec->algorithm = spec_algorithm(reader, ALGORITHM_SIGNATURE);
-    if (spec->algorithm == nullptr) {
-        spec->algorithm = algorithm_find(ALGORITHM_SIGNATURE, "ML-DSA-65");
-    }
-    spec->type = read_type(reader);
+    spec->type = find_type(spec->type_name);
+    spec->path_length = (int)spec->given_path_length;
     warn_of_use(reader, spec);
     read_names(reader, spec);
-    read_subject(reader, spec);
+    complete_subject(reader, spec);
     add_common_name(reader, spec);
     check_identity(reader, spec);
-    read_duration(reader, spec);
+    choose_duration(reader, spec);
     read_renewal(reader, spec);
     read_usages(reader, spec);
-    read_issuer(reader, spec);
-    spec->rotates_key = spec_member_choice(reader, "privateKey", "rotationPolicy", policies) == policies[1];
-}
-
-size_t certificate_spec_list_immutable(const void *memory,
-                                       struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
-    const struct certificate_spec *spec = memory;
-    fields[0] = immutable_algorithm(spec->algorithm);
-    // No key is first a CA's and then another's, or the other way round.
-    fields[1] = (struct immutable_field){.field = "certType", .number = spec->type == CERTIFICATE_CA};
-    return 2;
+    check_issuer(reader, spec);
 }
 
 void certificate_spec_free(void *memory) {
@@ -544,8 +483,9 @@ static bool append_names(const struct certificate_spec *spec, struct buffer *par
 
 bool certificate_spec_describe(const void *memory, struct buffer *parameters, struct error *e) {
     const struct certificate_spec *spec = memory;
-    return buffer_append_format(
-               parameters, e, "type=%s duration=%" PRId64 " pathLen=%d keyUsage=%x purposes=%x",
-               type_names[spec->type], spec->duration, spec->path_length, spec->key_usage, spec->purposes) &&
+    return buffer_append_format(parameters, e,
+                                "type=%s duration=%" PRId64 " pathLen=%d keyUsage=%x purposes=%x",
+                                certificate_type_names[spec->type], spec->duration, spec->path_length,
+                                spec->key_usage, spec->purposes) &&
            append_subject(&spec->subject, parameters, e) && append_names(spec, parameters, e);
 }

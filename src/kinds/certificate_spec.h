@@ -9,11 +9,13 @@ enum certificate_type { CERTIFICATE_SELF_SIGNED, CERTIFICATE_CA, CERTIFICATE_SER
 
 enum {
     CERTIFICATE_NAMES_MAX = 100,
+    CERTIFICATE_USAGE_COUNT = 11,
     CERTIFICATE_DIGEST_NAME_SIZE = 14 + 43 + 1, // "ni:///sha-256;" and 32 bytes in base64url
 };
 
 struct certificate_spec {
     const struct algorithm *algorithm;
+    const char *type_name;
     enum certificate_type type;
     struct certificate_subject subject;
     char digest_name[CERTIFICATE_DIGEST_NAME_SIZE]; // the common name, where no name was short enough
@@ -27,13 +29,26 @@ struct certificate_spec {
     unsigned purposes;
     struct reference parent; // without a name: there is none
     bool rotates_key;
+
+    // What the above was made from.
+    struct spec_texts alt_names;
+    struct spec_texts usages;
+    const char *domain;  // names that commas divide
+    const char *renewal; // renewBefore
+    int64_t days;        // 0: not given
+    int64_t given_path_length;
 };
 
 extern const struct input_source certificate_parent_sources[];
+extern const struct spec_field certificate_spec_fields[];
+
+// What the spec calls types, in the order of enum certificate_type, and usages, as cert-manager does;
+// NULL-terminated.
+extern const char *const certificate_type_names[];
+extern const char *const certificate_usage_names[CERTIFICATE_USAGE_COUNT + 1];
 
 // As struct kind's functions; memory is a struct certificate_spec.
-void certificate_spec_decode(struct spec_reader *reader, void *memory);
-size_t certificate_spec_list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]);
+void certificate_spec_check(struct spec_reader *reader, void *memory);
 void certificate_spec_free(void *memory);
 [[nodiscard]] bool certificate_spec_describe(const void *memory, struct buffer *parameters, struct error *e);
 

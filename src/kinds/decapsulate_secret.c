@@ -7,6 +7,7 @@
 #include "kinds/kem_secret.h"
 #include "kinds/table.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,28 +52,52 @@ static void check_ciphertext_length(struct spec_reader *reader, const struct spe
     }
 }
 
-static void decode(struct spec_reader *reader, void *memory) {
-    struct spec *spec = memory;
-    spec->algorithm = spec_algorithm(reader, ALGORITHM_KEM);
-    spec->private_key = spec_reference(reader, "privateKeyRef", private_key_sources, true);
-    size_t before = reader->fault_count;
-    const char *ciphertext = spec_hex(reader, "ciphertext", 0, CIPHERTEXT_MAX);
-    spec->ciphertext = ciphertext != nullptr && ciphertext[0] != '\0' ? ciphertext : nullptr;
+static const struct spec_field fields[] = {
+    {.name = "algorithm",
+     .type = SPEC_ALGORITHM,
+     .offset = offsetof(struct spec, algorithm),
+     .is_immutable = true,
+     .family = ALGORITHM_KEM,
+     .description = "Default: that of the key. One that is not the key's makes the resource Failed."},
+    {.name = "privateKeyRef",
+     .type = SPEC_REFERENCE,
+     .offset = offsetof(struct spec, private_key),
+     .is_required = true,
+     .sources = private_key_sources,
+     .description = "The key pair whose private key decapsulates."},
+    {.name = "ciphertext",
+     .type = SPEC_HEX,
+     .offset = offsetof(struct spec, ciphertext),
+     .empty_is_absent = true,
+     .max = CIPHERTEXT_MAX,
+     .description =
+         "The ciphertext itself, in hexadecimal: 1536 digits for ML-KEM-512, 2176 for ML-KEM-768, 3136 "
+         "for ML-KEM-1024. It wins over ciphertextRef. Empty is the same as absent."},
+    {.name = "ciphertextRef",
+     .type = SPEC_REFERENCE,
+     .offset = offsetof(struct spec, ciphertext_ref),
+     .sources = ciphertext_sources,
+     .entry = "the ciphertext (raw, base64 or hexadecimal)",
+     .description = "Where the ciphertext is."},
+    {.name = nullptr},
+};
+
+// A ciphertext that is at fault is not missing.
+static bool has_no_ciphertext(struct spec_reader *reader) {
+    yyjson_val *ciphertext = spec_value(reader, "ciphertext");
+    return (ciphertext == nullptr || yyjson_equals_str(ciphertext, "")) &&
+           spec_value(reader, "ciphertextRef") == nullptr;
+}
+
+static void check(struct spec_reader *reader, void *memory) {
+    const struct spec *spec = memory;
     check_ciphertext_length(reader, spec);
-    spec->ciphertext_ref = spec_reference(reader, "ciphertextRef", ciphertext_sources, false);
-    if (spec->ciphertext == nullptr && spec->ciphertext_ref.name == nullptr &&
-        reader->fault_count == before) {
+    if (has_no_ciphertext(reader)) {
         spec_field_error(reader, "ciphertextRef: is required, unless spec.ciphertext is given");
     }
     if (spec->ciphertext != nullptr && spec->ciphertext_ref.name != nullptr) {
         spec_warning(reader, "ciphertextRef: is not read, since spec.ciphertext is given");
     }
-}
-
-static size_t list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
-    const struct spec *spec = memory;
-    fields[0] = immutable_algorithm(spec->algorithm);
-    return 1;
 }
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -237,8 +262,8 @@ const struct kind kind_decapsulate_secret = {
     .secret_suffix = "",
     .precious = "shared secret",
     .spec_size = sizeof(struct spec),
-    .decode = decode,
-    .list_immutable = list_immutable,
+    .fields = fields,
+    .check = check,
     .list_inputs = list_inputs,
     .normalize = normalize,
     .describe_parameters = describe_parameters,

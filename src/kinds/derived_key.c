@@ -4,6 +4,7 @@
 #include "kinds/table.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 enum {
@@ -19,6 +20,7 @@ struct spec {
     const char *info;     // text, or NULL
     const char *info_hex; // hex, or NULL
     const char *type;
+    const char *algorithm;
 };
 
 static const char hkdf[] = "HKDF-SHA256";
@@ -31,17 +33,68 @@ static const struct input_source shared_secret_sources[] = {
     {.kind = nullptr},
 };
 
-static void decode(struct spec_reader *reader, void *memory) {
-    static const char *const algorithms[] = {hkdf, nullptr};
-    static const char *const types[] = {"", "AES-256", "ChaCha20", "HMAC-SHA256", nullptr};
-    struct spec *spec = memory;
-    spec->shared_secret = spec_reference(reader, "sharedSecretRef", shared_secret_sources, true);
-    spec->length = spec_integer(reader, "keyLength", nullptr, 1, KEY_MAX, KEY_MAX);
-    (void)spec_choice(reader, "algorithm", algorithms);
-    spec->salt = spec_hex(reader, "salt", 0, SALT_MAX);
-    spec->info = spec_text(reader, "info", INFO_MAX);
-    spec->info_hex = spec_hex(reader, "infoHex", 0, INFO_MAX);
-    spec->type = spec_choice(reader, "keyType", types);
+static const char *const algorithms[] = {hkdf, nullptr};
+static const char *const types[] = {"", "AES-256", "ChaCha20", "HMAC-SHA256", nullptr};
+
+static const struct spec_field fields[] = {
+    {.name = "sharedSecretRef",
+     .type = SPEC_REFERENCE,
+     .offset = offsetof(struct spec, shared_secret),
+     .is_required = true,
+     .sources = shared_secret_sources,
+     .entry = "the shared secret",
+     .description = "What the key is derived from."},
+    {.name = "keyLength",
+     .type = SPEC_INTEGER,
+     .offset = offsetof(struct spec, length),
+     .is_immutable = true,
+     .min = 1,
+     .max = KEY_MAX,
+     .fallback = KEY_MAX,
+     .description = "How many bytes the key has, 1 to 32."},
+    {.name = "algorithm",
+     .type = SPEC_CHOICE,
+     .offset = offsetof(struct spec, algorithm),
+     .is_immutable = true,
+     .choices = algorithms,
+     .description = "The key derivation function."},
+    {.name = "salt",
+     .type = SPEC_HEX,
+     .offset = offsetof(struct spec, salt),
+     .is_immutable = true,
+     .max = SALT_MAX,
+     .description =
+         "HKDF's salt, in hexadecimal, at most 1024 bytes. Not secret; both sides need the same. Absent "
+         "or empty: no salt."},
+    {.name = "info",
+     .type = SPEC_TEXT,
+     .offset = offsetof(struct spec, info),
+     .is_immutable = true,
+     .max = INFO_MAX,
+     .counts_bytes = true,
+     .description =
+         "HKDF's info, as text, at most 1024 bytes in UTF-8: what the key is for, so that one shared "
+         "secret gives many independent keys. Both sides need the same."},
+    {.name = "infoHex",
+     .type = SPEC_HEX,
+     .offset = offsetof(struct spec, info_hex),
+     .is_immutable = true,
+     .max = INFO_MAX,
+     .description = "HKDF's info, in hexadecimal, at most 1024 bytes, for an info that is not text. Excludes "
+                    "info."},
+    {.name = "keyType",
+     .type = SPEC_CHOICE,
+     .offset = offsetof(struct spec, type),
+     .is_immutable = true,
+     .choices = types,
+     .description =
+         "What the key is for; AES-256 and ChaCha20 require keyLength 32. It does not change the key's "
+         "bytes."},
+    {.name = nullptr},
+};
+
+static void check(struct spec_reader *reader, void *memory) {
+    const struct spec *spec = memory;
     if (spec->info != nullptr && spec->info_hex != nullptr) {
         spec_field_error(reader, "infoHex: does not go with spec.info; give one of them");
     }
@@ -53,16 +106,6 @@ static void decode(struct spec_reader *reader, void *memory) {
         spec_warning(reader, "keyLength: a key of fewer than %d bytes can be guessed",
                      FINGERPRINTED_BYTES_MIN);
     }
-}
-
-static size_t list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
-    const struct spec *spec = memory;
-    fields[0] = (struct immutable_field){.field = "keyLength", .number = spec->length};
-    fields[1] = (struct immutable_field){.field = "keyType", .text = spec->type};
-    fields[2] = (struct immutable_field){.field = "salt", .text = spec->salt, .is_hex = true};
-    fields[3] = (struct immutable_field){.field = "info", .text = spec->info};
-    fields[4] = (struct immutable_field){.field = "infoHex", .text = spec->info_hex, .is_hex = true};
-    return 5;
 }
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -163,8 +206,8 @@ const struct kind kind_derived_key = {
     .secret_suffix = "",
     .precious = "key",
     .spec_size = sizeof(struct spec),
-    .decode = decode,
-    .list_immutable = list_immutable,
+    .fields = fields,
+    .check = check,
     .list_inputs = list_inputs,
     .describe_parameters = describe_parameters,
     .produce = produce,

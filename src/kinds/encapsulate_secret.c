@@ -7,6 +7,7 @@
 #include "kinds/salvage.h"
 #include "kinds/table.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { CIPHERTEXT_MAX = 4096, PUBLIC_KEY_MAX = 4096 }; // bytes
@@ -23,17 +24,22 @@ static const struct input_source public_key_sources[] = {
     {.kind = nullptr},
 };
 
-static void decode(struct spec_reader *reader, void *memory) {
-    struct spec *spec = memory;
-    spec->algorithm = spec_algorithm(reader, ALGORITHM_KEM);
-    spec->public_key = spec_reference(reader, "publicKeyRef", public_key_sources, true);
-}
-
-static size_t list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
-    const struct spec *spec = memory;
-    fields[0] = immutable_algorithm(spec->algorithm);
-    return 1;
-}
+static const struct spec_field fields[] = {
+    {.name = "algorithm",
+     .type = SPEC_ALGORITHM,
+     .offset = offsetof(struct spec, algorithm),
+     .is_immutable = true,
+     .family = ALGORITHM_KEM,
+     .description = "Default: that of the key. One that is not the key's makes the resource Failed."},
+    {.name = "publicKeyRef",
+     .type = SPEC_REFERENCE,
+     .offset = offsetof(struct spec, public_key),
+     .is_required = true,
+     .sources = public_key_sources,
+     .entry = "the public key (raw, PEM or base64)",
+     .description = "The public key of the other side."},
+    {.name = nullptr},
+};
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
     const struct spec *spec = memory;
@@ -188,8 +194,7 @@ const struct kind kind_encapsulate_secret = {
     .precious = "shared secret",
     .is_public = true,
     .spec_size = sizeof(struct spec),
-    .decode = decode,
-    .list_immutable = list_immutable,
+    .fields = fields,
     .list_inputs = list_inputs,
     .normalize = normalize,
     .produce = produce,

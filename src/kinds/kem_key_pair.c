@@ -3,9 +3,10 @@
 #include "kinds/key_pair.h"
 #include "kinds/table.h"
 
-static void decode(struct spec_reader *reader, void *spec) {
-    key_pair_decode(reader, ALGORITHM_KEM, "ML-KEM-768", spec);
-}
+static const struct spec_field fields[] = {
+    KEY_PAIR_ALGORITHM(ALGORITHM_KEM, "ML-KEM-768"),
+    {.name = nullptr},
+};
 
 static bool produce(const void *spec, const struct input *, const struct produce_context *,
                     struct secret_data *data, const char **ret_algorithm, struct error *e) {
@@ -35,8 +36,7 @@ const struct kind kind_kem_key_pair = {
     .is_made_once = true,
     .is_public = true,
     .spec_size = sizeof(struct key_pair_spec),
-    .decode = decode,
-    .list_immutable = key_pair_list_immutable,
+    .fields = fields,
     .produce = produce,
     .repair = repair,
     .inspect = inspect,

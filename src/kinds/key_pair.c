@@ -9,20 +9,6 @@ enum { PEM_MAX = 64 * 1024 };
 const char *const key_pair_entries[] = {"public_key", "public_key.pem", "private_key", "private_key.pem",
                                         nullptr};
 
-void key_pair_decode(struct spec_reader *reader, enum algorithm_family family, const char *fallback,
-                     struct key_pair_spec *spec) {
-    spec->algorithm = spec_algorithm(reader, family);
-    if (spec->algorithm == nullptr) {
-        spec->algorithm = algorithm_find(family, fallback);
-    }
-}
-
-size_t key_pair_list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
-    const struct key_pair_spec *spec = memory;
-    fields[0] = immutable_algorithm(spec->algorithm);
-    return 1;
-}
-
 static bool add_public(const struct pkey *pkey, struct secret_data *data, struct error *e) {
     cleanup_buffer struct buffer raw = buffer_create(PEM_MAX);
     cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);

@@ -3,19 +3,24 @@
 
 #include "kinds/salvage.h"
 
+#include <stddef.h>
+
 struct key_pair_spec {
     const struct algorithm *algorithm;
 };
 
+// The only field of its own that such a kind's spec has.
+#define KEY_PAIR_ALGORITHM(which, usual)                                                                     \
+    {.name = "algorithm",                                                                                    \
+     .type = SPEC_ALGORITHM,                                                                                 \
+     .offset = offsetof(struct key_pair_spec, algorithm),                                                    \
+     .is_immutable = true,                                                                                   \
+     .family = (which),                                                                                      \
+     .text_fallback = (usual),                                                                               \
+     .description = ""}
+
 // The output's entries.
 extern const char *const key_pair_entries[];
-
-// Reads spec.algorithm, one of family; fallback: its default.
-void key_pair_decode(struct spec_reader *reader, enum algorithm_family family, const char *fallback,
-                     struct key_pair_spec *spec);
-
-// As struct kind's list_immutable.
-size_t key_pair_list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]);
 
 // As struct kind's produce, repair and inspect. What is produced has not been checked: inspect does, before
 // anybody has it.

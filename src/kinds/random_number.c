@@ -7,6 +7,7 @@
 #include "kinds/table.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 enum {
@@ -39,12 +40,49 @@ static bool is_web_address(const char *url) {
     return strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0;
 }
 
-static void decode(struct spec_reader *reader, void *memory) {
-    struct spec *spec = memory;
-    spec->bytes = spec_integer(reader, "numBytes", "bytes", 1, BYTES_MAX, BYTES_DEFAULT);
-    spec->provider = spec_choice(reader, "provider", providers);
-    spec->seed = spec_hex(reader, "seed", CTR_DRBG_ENTROPY_SIZE, 2 * CTR_DRBG_ENTROPY_SIZE);
-    spec->seed_url = (struct reference){.name = spec_text(reader, "seedURI", URL_MAX)};
+static const struct spec_field fields[] = {
+    {.name = "numBytes",
+     .alias = "bytes",
+     .type = SPEC_INTEGER,
+     .offset = offsetof(struct spec, bytes),
+     .is_immutable = true,
+     .min = 1,
+     .max = BYTES_MAX,
+     .fallback = BYTES_DEFAULT,
+     .description = "How many bytes to make, 1 to 65536."},
+    {.name = "provider",
+     .type = SPEC_CHOICE,
+     .offset = offsetof(struct spec, provider),
+     .is_immutable = true,
+     .choices = providers,
+     .description =
+         "Where the bytes come from. system: the kernel's generator. OpenSSL: OpenSSL's generator, "
+         "which the kernel's seeds. Only system goes with seed or seedURI."},
+    {.name = "seed",
+     .type = SPEC_HEX,
+     .offset = offsetof(struct spec, seed),
+     .is_immutable = true,
+     .min = CTR_DRBG_ENTROPY_SIZE,
+     .max = 2 * CTR_DRBG_ENTROPY_SIZE,
+     .description =
+         "For test vectors only: 48 to 96 bytes in hexadecimal. The output is then that of NIST's "
+         "known-answer generator (AES-256 CTR_DRBG of SP 800-90A without a derivation function): the "
+         "first 48 bytes are its entropy input, the rest is its personalization string, padded with "
+         "zeros. Whoever may read this resource knows the output."},
+    {.name = "seedURI",
+     .type = SPEC_TEXT,
+     .offset = offsetof(struct spec, seed_url.name),
+     .is_immutable = true,
+     .min = 1,
+     .max = URL_MAX,
+     .description = "For test vectors only: a URL that answers with such a seed in hexadecimal. It begins "
+                    "with https:// or http://, and excludes seed. Refused unless the operator was started "
+                    "with an allow-list of URL prefixes."},
+    {.name = nullptr},
+};
+
+static void check(struct spec_reader *reader, void *memory) {
+    const struct spec *spec = memory;
     if (spec->seed_url.name != nullptr && !is_web_address(spec->seed_url.name)) {
         spec_field_error(reader, "seedURI: must begin with https:// or http://");
     }
@@ -64,15 +102,6 @@ static void decode(struct spec_reader *reader, void *memory) {
         spec_warning(reader, "numBytes: fewer than %d bytes can be guessed; make no key of them",
                      FINGERPRINTED_BYTES_MIN);
     }
-}
-
-static size_t list_immutable(const void *memory, struct immutable_field fields[KIND_IMMUTABLE_MAX]) {
-    const struct spec *spec = memory;
-    fields[0] = (struct immutable_field){.field = "numBytes", .alias = "bytes", .number = spec->bytes};
-    fields[1] = (struct immutable_field){.field = "provider", .text = spec->provider};
-    fields[2] = (struct immutable_field){.field = "seed", .text = spec->seed, .is_hex = true};
-    fields[3] = (struct immutable_field){.field = "seedURI", .text = spec->seed_url.name};
-    return 4;
 }
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -192,8 +221,8 @@ const struct kind kind_random_number = {
     .precious = "random bytes",
     .is_made_once = true,
     .spec_size = sizeof(struct spec),
-    .decode = decode,
-    .list_immutable = list_immutable,
+    .fields = fields,
+    .check = check,
     .list_inputs = list_inputs,
     .describe_parameters = describe_parameters,
     .produce = produce,

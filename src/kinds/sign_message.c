@@ -4,6 +4,7 @@
 #include "kinds/signed_message.h"
 #include "kinds/table.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { SIGNATURE_TEXT_MAX = (SIGNATURE_MAX + 2) / 3 * 4 };
@@ -22,22 +23,42 @@ static const struct input_source private_key_sources[] = {
     {.kind = nullptr},
 };
 
-static void decode(struct spec_reader *reader, void *memory) {
-    struct spec *spec = memory;
-    spec->algorithm = spec_algorithm(reader, ALGORITHM_SIGNATURE);
-    spec->private_key = spec_reference(reader, "privateKeyRef", private_key_sources, true);
-    signed_message_decode(reader, &spec->message);
-    const char *key = spec_text(reader, "signatureKey", SPEC_DATA_KEY_MAX);
-    spec->signature_key = key != nullptr ? key : "signature";
-    if (!spec_is_data_key(spec->signature_key) || strcmp(spec->signature_key, "metadata") == 0) {
-        spec_field_error(
-            reader,
-            "signatureKey: \"%s\" is not allowed: letters, digits, '-', '_' and '.', and not metadata, which "
-            "the Secret has besides",
-            spec->signature_key);
-        spec->signature_key = "signature";
-    }
+static bool is_signature_key(const char *text) {
+    return spec_is_data_key(text) && strcmp(text, "metadata") != 0;
 }
+
+static const struct text_form form_signature_key = {
+    .fits = is_signature_key,
+    .refusal =
+        "is not allowed: letters, digits, '-', '_' and '.', and not metadata, which the Secret has besides",
+    .name = "an entry's name, up to 253 characters",
+    .pattern = "^[-._a-zA-Z0-9]+$",
+};
+
+static const struct spec_field fields[] = {
+    {.name = "algorithm",
+     .type = SPEC_ALGORITHM,
+     .offset = offsetof(struct spec, algorithm),
+     .family = ALGORITHM_SIGNATURE,
+     .description = "Default: that of the key. One that is not the key's makes the resource Failed."},
+    {.name = "privateKeyRef",
+     .type = SPEC_REFERENCE,
+     .offset = offsetof(struct spec, private_key),
+     .is_required = true,
+     .sources = private_key_sources,
+     .description = "The key that signs."},
+    SIGNED_MESSAGE_FIELDS(message, "What is signed."),
+    {.name = "signatureKey",
+     .type = SPEC_TEXT,
+     .offset = offsetof(struct spec, signature_key),
+     .min = 1,
+     .max = SPEC_DATA_KEY_MAX,
+     .text_fallback = "signature",
+     .form = &form_signature_key,
+     .description =
+         "The entry of the Secret that holds the signature. Not metadata, which the Secret has besides."},
+    {.name = nullptr},
+};
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
     const struct spec *spec = memory;
@@ -135,7 +156,7 @@ const struct kind kind_sign_message = {
     .secret_suffix = "-signature",
     .is_public = true,
     .spec_size = sizeof(struct spec),
-    .decode = decode,
+    .fields = fields,
     .list_inputs = list_inputs,
     .is_slow = is_slow,
     .describe_parameters = describe_parameters,

@@ -4,9 +4,10 @@
 #include "kinds/key_pair.h"
 #include "kinds/table.h"
 
-static void decode(struct spec_reader *reader, void *spec) {
-    key_pair_decode(reader, ALGORITHM_SIGNATURE, "ML-DSA-65", spec);
-}
+static const struct spec_field fields[] = {
+    KEY_PAIR_ALGORITHM(ALGORITHM_SIGNATURE, "ML-DSA-65"),
+    {.name = nullptr},
+};
 
 static bool is_slow(const void *memory, const struct input *) {
     const struct key_pair_spec *spec = memory;
@@ -41,8 +42,7 @@ const struct kind kind_signature_key_pair = {
     .is_made_once = true,
     .is_public = true,
     .spec_size = sizeof(struct key_pair_spec),
-    .decode = decode,
-    .list_immutable = key_pair_list_immutable,
+    .fields = fields,
     .is_slow = is_slow,
     .produce = produce,
     .repair = repair,

@@ -10,12 +10,6 @@ const struct input_source signed_message_sources[] = {
     {.kind = nullptr},
 };
 
-void signed_message_decode(struct spec_reader *reader, struct signed_message_spec *spec) {
-    spec->message = spec_reference(reader, "messageRef", signed_message_sources, true);
-    spec_reference_key(reader, "messageRef", "messageKey", &spec->message);
-    spec->context = spec_text(reader, "context", SIGNATURE_CONTEXT_MAX);
-}
-
 struct signature_input signed_message_input(const struct signed_message_spec *spec,
                                             const struct input *message) {
     return (struct signature_input){

@@ -5,6 +5,7 @@
 #include "kinds/signed_message.h"
 #include "kinds/table.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
 enum { PUBLIC_KEY_MAX = 16 * 1024 }; // bytes
@@ -35,14 +36,35 @@ static const struct input_source signature_sources[] = {
     {.kind = nullptr},
 };
 
-static void decode(struct spec_reader *reader, void *memory) {
-    struct spec *spec = memory;
-    spec->algorithm = spec_algorithm(reader, ALGORITHM_SIGNATURE);
-    spec->public_key = spec_reference(reader, "publicKeyRef", public_key_sources, true);
-    signed_message_decode(reader, &spec->message);
-    spec->signature = spec_reference(reader, "signatureRef", signature_sources, true);
-    spec_reference_key(reader, "signatureRef", "signatureKey", &spec->signature);
-}
+static const struct spec_field fields[] = {
+    {.name = "algorithm",
+     .type = SPEC_ALGORITHM,
+     .offset = offsetof(struct spec, algorithm),
+     .family = ALGORITHM_SIGNATURE,
+     .description = "Default: that of the key. A raw SLH-DSA key, whose bytes do not say it, needs it. One "
+                    "that is not the key's makes the resource Failed."},
+    {.name = "publicKeyRef",
+     .type = SPEC_REFERENCE,
+     .offset = offsetof(struct spec, public_key),
+     .is_required = true,
+     .sources = public_key_sources,
+     .description =
+         "The key that verifies. From a Secret or ConfigMap: a public key, raw, PEM, DER or base64 of "
+         "these, or a certificate."},
+    SIGNED_MESSAGE_FIELDS(message, "What the signature is over."),
+    {.name = "signatureRef",
+     .type = SPEC_REFERENCE,
+     .offset = offsetof(struct spec, signature),
+     .is_required = true,
+     .sources = signature_sources,
+     .description = "The signature. From a Secret or ConfigMap: raw, or in base64 or hexadecimal."},
+    {.name = "signatureKey",
+     .type = SPEC_REFERENCE_KEY,
+     .offset = offsetof(struct spec, signature),
+     .key_of = "signatureRef",
+     .description = ""},
+    {.name = nullptr},
+};
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
     const struct spec *spec = memory;
@@ -140,7 +162,7 @@ const struct kind kind_verify_signature = {
     .short_name = "qvs",
     .is_public = true,
     .spec_size = sizeof(struct spec),
-    .decode = decode,
+    .fields = fields,
     .list_inputs = list_inputs,
     .normalize = normalize,
     .evaluate = evaluate,

@@ -114,22 +114,18 @@ static bool same_text(const char *one, const char *other) {
     return strcmp(one == nullptr ? "" : one, other == nullptr ? "" : other) == 0;
 }
 
-static void compare(struct review *r, const struct decoded *old, const struct decoded *now) {
-    const struct kind *kind = now->kind;
-    struct immutable_field before[KIND_IMMUTABLE_MAX];
-    struct immutable_field after[KIND_IMMUTABLE_MAX];
-    size_t count = kind->list_immutable == nullptr ? 0 : kind->list_immutable(now->spec, after);
-    if (count > 0) {
-        (void)kind->list_immutable(old->spec, before);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!immutable_equals(&before[i], &after[i])) {
-            refuse_change(r, after[i].field, after[i].alias);
+static void compare_fields(struct review *r, const struct spec_field *fields, const void *old,
+                           const void *now) {
+    for (const struct spec_field *field = fields; field->name != nullptr; field++) {
+        if (spec_field_differs(field, old, now)) {
+            refuse_change(r, field->name, field->alias);
         }
     }
-    if (!same_text(old->common.output_secret_name, now->common.output_secret_name)) {
-        refuse_change(r, "outputSecretName", "secretName");
-    }
+}
+
+static void compare(struct review *r, const struct decoded *old, const struct decoded *now) {
+    compare_fields(r, now->kind->fields, old->spec, now->spec);
+    compare_fields(r, spec_common_fields, &old->common, &now->common);
 }
 
 // What was stored may be at fault itself, from a time before this check: then everything may be changed.

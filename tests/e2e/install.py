@@ -7,7 +7,7 @@ import subprocess
 import yaml
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
-CONFIG, CHART, INSTALL = CHECKOUT / "config", CHECKOUT / "charts" / "qubesec", CHECKOUT / "dist" / "install.yaml"
+CONFIG, CHART = CHECKOUT / "config", CHECKOUT / "charts" / "qubesec"
 NAMESPACE = "qubesec-system"
 HELMS_LABELS = (
     "helm.sh/chart",

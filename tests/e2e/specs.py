@@ -1,4 +1,5 @@
-"""Good and bad specs of all kinds, and who must refuse which: the table behind test_agreement.py.
+"""Good and bad specs of all kinds, and who must refuse which: the table behind test_agreement.py, besides the bad values
+that follow from the tables of fields (tools/crd/bad_specs.c).
 
 schema is the CRD with its CEL rules; validator is the operator's decoder, which the webhook and the reconcile share, so
 that those two never differ. Both should know what both can state; what only one of them refuses says so, and why.
@@ -13,7 +14,7 @@ ONLY_VALIDATOR = frozenset({VALIDATOR})  # it takes computing, or several fields
 
 SEED_PREFIX = "https://127.0.0.1:1/"  # where nobody listens
 SEED = "00" * 48
-NAME_MAX, LONG = "x" * 253, "x" * 254
+NAME_MAX = "x" * 253
 SERVER = {"certType": "server", "parentCARef": {"name": "ca"}}
 SIGN = {"privateKeyRef": {"name": "a"}, "messageRef": {"name": "m"}}
 VERIFY = {"publicKeyRef": {"name": "a"}, "messageRef": {"name": "m"}, "signatureRef": {"name": "s"}}
@@ -31,14 +32,6 @@ MINIMAL = {
     QSM: SIGN,
     QVS: VERIFY,
     QC: {"commonName": "example.com"},
-}
-REFERENCES = {
-    QES: ["publicKeyRef"],
-    QDS: ["privateKeyRef", "ciphertextRef"],
-    QDK: ["sharedSecretRef"],
-    QSM: ["privateKeyRef", "messageRef"],
-    QVS: ["publicKeyRef", "messageRef", "signatureRef"],
-    QC: ["parentCARef"],
 }
 KEM_NAMES = ("ML-KEM-512", "ML-KEM-768", "ML-KEM-1024", "Kyber512", "Kyber768", "Kyber1024")
 SIGNATURE_NAMES = (
@@ -129,191 +122,76 @@ GOOD = {
 
 BAD = {
     # What all kinds share
-    **{
-        f"{what}-{kind}": (kind, {**spec, **extra}, layers)
-        for kind, spec in MINIMAL.items()
-        if kind != QVS
-        for what, extra, layers in (
-            ("secret-name", {"outputSecretName": "Upper"}, BOTH),
-            ("secret-names-differ", {"outputSecretName": "a", "secretName": "b"}, BOTH),
-            ("deletionPolicy", {"deletionPolicy": "Orphan"}, BOTH),
-        )
-    },
-    **{
-        f"onKeyLoss-{what}-{kind}": (kind, {**MINIMAL[kind], "onKeyLoss": value}, BOTH)
-        for kind in IRREPLACEABLE
-        for what, value in (("other", "Restore"), ("case", "fail"), ("empty", ""), ("bool", True))
-    },
     "secret-name-empty": (QKKP, {"outputSecretName": ""}, BOTH),
-    "secret-name-long": (QKKP, {"secretName": LONG}, BOTH),
     "secret-name-dots": (QKKP, {"secretName": "a..b"}, BOTH),
-    "secret-name-number": (QKKP, {"secretName": 5}, BOTH),
-    "template-text": (QKKP, {"secretTemplate": "x"}, BOTH),
-    "label-value": (QKKP, {"secretTemplate": {"labels": {"a": "with space"}}}, BOTH),
-    "label-value-long": (QKKP, {"secretTemplate": {"labels": {"a": "v" * 64}}}, BOTH),
-    "label-value-number": (QKKP, {"secretTemplate": {"labels": {"a": 1}}}, BOTH),
-    "label-key": (QKKP, {"secretTemplate": {"labels": {"a b": "v"}}}, BOTH),
     "label-key-long": (QKKP, {"secretTemplate": {"labels": {"k" * 64: "v"}}}, BOTH),
     "label-key-prefix": (QKKP, {"secretTemplate": {"labels": {"a..b/c": "v"}}}, ONLY_VALIDATOR),
-    "label-reserved": (QKKP, {"secretTemplate": {"labels": {"app.kubernetes.io/managed-by": "me"}}}, BOTH),
-    "label-reserved-domain": (QKKP, {"secretTemplate": {"labels": {"qubesec.io/a": "v"}}}, BOTH),
-    "labels-many": (QKKP, {"secretTemplate": {"labels": {f"l{i}": "" for i in range(65)}}}, BOTH),
     "annotation-key": (QKKP, {"secretTemplate": {"annotations": {"/a": "v"}}}, BOTH),
-    "annotation-long": (QKKP, {"secretTemplate": {"annotations": {"a": "v" * 2049}}}, BOTH),
-    "annotation-reserved": (QKKP, {"secretTemplate": {"annotations": {"x.qubesec.io/a": "v"}}}, BOTH),
-    # References
-    **{
-        f"{what}-{kind}-{field}": (kind, {**MINIMAL[kind], **(SERVER if kind == QC else {}), field: value}, BOTH)
-        for kind, fields in REFERENCES.items()
-        for field in fields
-        for what, value in (
-            ("name-absent", {"namespace": "a"}),
-            ("name-bad", {"name": "A_b"}),
-            ("name-long", {"name": LONG}),
-            ("namespace-bad", {"name": "a", "namespace": "a.b"}),
-            ("kind-bad", {"name": "a", "kind": "Pod"}),
-            ("text", "a"),
-        )
-    },
-    **{
-        f"absent-{kind}-{field}": (kind, {name: value for name, value in MINIMAL[kind].items() if name != field}, BOTH)
-        for kind, fields in REFERENCES.items()
-        for field in fields
-        if kind != QC
-    },
-    "key-needed-public": (QES, {"publicKeyRef": {"name": "a", "kind": "Secret"}}, BOTH),
-    "key-needed-ciphertext": (QDS, {**OPEN, "ciphertextRef": {"name": "a", "kind": "ConfigMap"}}, BOTH),
-    "key-needed-shared": (QDK, {"sharedSecretRef": {"name": "a", "kind": "Secret"}}, BOTH),
-    "key-needed-verify": (QVS, {**VERIFY, "publicKeyRef": {"name": "a", "kind": "Secret"}}, BOTH),
-    "key-too-much-public": (QES, {"publicKeyRef": {"name": "a", "key": "k"}}, BOTH),
-    "key-too-much-ciphertext": (QDS, {**OPEN, "ciphertextRef": {"name": "a", "key": "k"}}, BOTH),
-    "key-too-much-shared": (QDK, {"sharedSecretRef": {"name": "a", "kind": "QuantumRandomNumber", "key": "k"}}, BOTH),
-    "key-too-much-verify": (QVS, {**VERIFY, "publicKeyRef": {"name": "a", "kind": "QuantumCertificate", "key": "k"}}, BOTH),
-    "key-bad": (QES, {"publicKeyRef": {"name": "a", "kind": "Secret", "key": "a/b"}}, BOTH),
-    "key-dots": (QES, {"publicKeyRef": {"name": "a", "kind": "Secret", "key": "..a"}}, ONLY_VALIDATOR),
-    "messageKey-bad": (QSM, {**SIGN, "messageKey": "a/b"}, BOTH),
-    "messageKey-differs": (QSM, {**SIGN, "messageRef": {"name": "m", "key": "a"}, "messageKey": "b"}, BOTH),
-    "signatureKey-differs": (QVS, {**VERIFY, "signatureRef": {"name": "m", "kind": "Secret", "key": "a"}, "signatureKey": "b"}, BOTH),
     # The spec itself
     **{f"spec-text-{kind}": (kind, "text", BOTH) for kind in MINIMAL},
     "spec-list": (QRN, [], BOTH),
     # Random numbers
-    "numBytes-0": (QRN, {"numBytes": 0}, BOTH),
-    "numBytes-negative": (QRN, {"numBytes": -1}, BOTH),
-    "numBytes-65537": (QRN, {"numBytes": 65537}, BOTH),
-    "numBytes-text": (QRN, {"numBytes": "32"}, BOTH),
-    "numBytes-fraction": (QRN, {"numBytes": 1.5}, BOTH),
-    "numBytes-huge": (QRN, {"numBytes": 2**62}, BOTH),
-    "bytes-65537": (QRN, {"bytes": 65537}, BOTH),
-    "numBytes-differs": (QRN, {"numBytes": 32, "bytes": 33}, BOTH),
-    "provider": (QRN, {"provider": "dice"}, BOTH),
-    "provider-empty": (QRN, {"provider": ""}, BOTH),
-    "seed-short": (QRN, {"seed": "00" * 47}, BOTH),
     "seed-empty": (QRN, {"seed": ""}, BOTH),
-    "seed-long": (QRN, {"seed": "00" * 97}, BOTH),
-    "seed-odd": (QRN, {"seed": SEED + "0"}, BOTH),
     "seed-base64": (QRN, {"seed": "4vls+/8=" * 12}, BOTH),
-    "seed-number": (QRN, {"seed": 12345678}, BOTH),
     "seed-and-seedURI": (QRN, {"seed": SEED, "seedURI": SEED_PREFIX}, BOTH),
     "seed-and-provider": (QRN, {"seed": SEED, "provider": "OpenSSL"}, BOTH),
-    "seedURI-long": (QRN, {"seedURI": SEED_PREFIX + "h" * 2048}, BOTH),
     "seedURI-empty": (QRN, {"seedURI": ""}, BOTH),
     "seedURI-scheme": (QRN, {"seedURI": "ftp://127.0.0.1/seed"}, ONLY_VALIDATOR),
     # Algorithms
-    "algorithm": (QKKP, {"algorithm": "RSA-2048"}, BOTH),
     "algorithm-case": (QKKP, {"algorithm": "ml-kem-768"}, BOTH),
-    "algorithm-empty": (QKKP, {"algorithm": ""}, BOTH),
-    "algorithm-number": (QKKP, {"algorithm": 768}, BOTH),
-    "algorithm-of-signatures": (QES, {**MINIMAL[QES], "algorithm": "ML-DSA-65"}, BOTH),
-    "algorithm-of-exchange": (QSKP, {"algorithm": "ML-KEM-768"}, BOTH),
-    "algorithm-decapsulate": (QDS, {**OPEN, "algorithm": "x"}, BOTH),
-    "algorithm-sign": (QSM, {**SIGN, "algorithm": "x"}, BOTH),
-    "algorithm-verify": (QVS, {**VERIFY, "algorithm": "x"}, BOTH),
-    "algorithm-certificate": (QC, {"commonName": "x", "algorithm": "x"}, BOTH),
     "algorithm-without-provider": (QSKP, {"algorithm": "Falcon512"}, ONLY_VALIDATOR),
     "algorithm-without-provider-certificate": (QC, {"commonName": "x", "algorithm": "Falcon-1024"}, ONLY_VALIDATOR),
     # Exchange and derivation
     "ciphertext-only-empty": (QDS, {"privateKeyRef": {"name": "a"}, "ciphertext": ""}, BOTH),
     "ciphertext-not-hex": (QDS, {"privateKeyRef": {"name": "a"}, "ciphertext": "xy" * 768}, BOTH),
     "ciphertext-length": (QDS, {"privateKeyRef": {"name": "a"}, "ciphertext": "00" * 767}, BOTH),
-    "ciphertext-long": (QDS, {"privateKeyRef": {"name": "a"}, "ciphertext": "00" * 1569}, BOTH),
     "ciphertext-of-another": (
         QDS,
         {"privateKeyRef": {"name": "a"}, "ciphertext": "00" * 768, "algorithm": "ML-KEM-768"},
         ONLY_VALIDATOR,
     ),
-    "kdf": (QDK, {**MINIMAL[QDK], "algorithm": "PBKDF2"}, BOTH),
-    "keyLength-0": (QDK, {**MINIMAL[QDK], "keyLength": 0}, BOTH),
-    "keyLength-33": (QDK, {**MINIMAL[QDK], "keyLength": 33}, BOTH),
-    "keyType": (QDK, {**MINIMAL[QDK], "keyType": "DES"}, BOTH),
     "keyType-AES-256-length": (QDK, {**MINIMAL[QDK], "keyType": "AES-256", "keyLength": 16}, BOTH),
     "keyType-ChaCha20-length": (QDK, {**MINIMAL[QDK], "keyType": "ChaCha20", "keyLength": 31}, BOTH),
-    "salt-odd": (QDK, {**MINIMAL[QDK], "salt": "0"}, BOTH),
-    "salt-long": (QDK, {**MINIMAL[QDK], "salt": "00" * 1025}, BOTH),
-    "salt-number": (QDK, {**MINIMAL[QDK], "salt": 1234}, BOTH),
-    "info-long": (QDK, {**MINIMAL[QDK], "info": "i" * 1025}, BOTH),
     "info-long-in-bytes": (QDK, {**MINIMAL[QDK], "info": "ü" * 513}, BOTH),
     "infoHex": (QDK, {**MINIMAL[QDK], "infoHex": "0x00"}, BOTH),
     "info-and-infoHex": (QDK, {**MINIMAL[QDK], "info": "a", "infoHex": "61"}, BOTH),
     # Signatures
-    "context-long": (QSM, {**SIGN, "context": "c" * 256}, BOTH),
     "context-long-in-bytes": (QVS, {**VERIFY, "context": "ü" * 128}, BOTH),
     "signatureKey-metadata": (QSM, {**SIGN, "signatureKey": "metadata"}, BOTH),
-    "signatureKey-bad": (QSM, {**SIGN, "signatureKey": "a b"}, BOTH),
     "signatureKey-empty": (QSM, {**SIGN, "signatureKey": ""}, BOTH),
     # Certificates
     **{
         f"certificate-{what}": (QC, {"commonName": "x", **spec}, layers)
         for what, spec, layers in (
-            ("type", {"certType": "intermediate"}, BOTH),
             ("server-without-ca", {"certType": "server", "subjectAltNames": ["a.example.com"]}, BOTH),
             ("client-without-ca", {"certType": "client"}, BOTH),
             ("self-signed-with-ca", {"parentCARef": {"name": "ca"}}, BOTH),
             ("pathLen-of-leaf", {**SERVER, "commonName": "a.example.com", "pathLen": 1}, BOTH),
-            ("pathLen-negative", {"certType": "ca", "pathLen": -1}, BOTH),
-            ("pathLen-31", {"certType": "ca", "pathLen": 31}, BOTH),
-            ("days-0", {"days": 0}, BOTH),
-            ("durationDays-36501", {"durationDays": 36501}, BOTH),
-            ("days-differ", {"days": 1, "durationDays": 2}, BOTH),
             ("durations-differ", {"duration": "1h", "durationDays": 2}, ONLY_VALIDATOR),
-            ("duration-form", {"duration": "1d"}, BOTH),
-            ("duration-short", {"duration": "59s"}, ONLY_VALIDATOR),
-            ("duration-long", {"duration": "876001h"}, ONLY_VALIDATOR),
-            ("renewBefore-form", {"renewBefore": "soon"}, BOTH),
             ("renewBefore-100%", {"renewBefore": "100%"}, BOTH),
             ("renewBefore-0%", {"renewBefore": "0%"}, BOTH),
             ("renewBefore-too-early", {"duration": "10h", "renewBefore": "10h"}, ONLY_VALIDATOR),
             ("renewBefore-never", {"renewBefore": "0s"}, ONLY_VALIDATOR),
-            ("commonName-long", {"commonName": "c" * 65}, BOTH),
             ("commonName-control", {"commonName": "a\u0007b"}, ONLY_VALIDATOR),
             ("country", {"country": "DEU"}, BOTH),
             ("country-lower", {"country": "de"}, BOTH),
-            ("state-long", {"state": "s" * 129}, BOTH),
             ("organization-long", {"organization": "ü" * 65}, BOTH),
             ("organization-control", {"organization": "a\nb"}, ONLY_VALIDATOR),
             ("name-wildcard", {"subjectAltNames": ["a.*.example.com"]}, ONLY_VALIDATOR),
-            ("name-empty", {"subjectAltNames": [""]}, BOTH),
-            ("name-number", {"subjectAltNames": [1]}, BOTH),
             ("name-spaces", {"subjectAltNames": ["a b.example.com"]}, ONLY_VALIDATOR),
             ("name-address", {"subjectAltNames": ["10.0.0.256"]}, ONLY_VALIDATOR),
             ("name-mail", {"subjectAltNames": ["@example.com"]}, ONLY_VALIDATOR),
             ("name-port", {"subjectAltNames": ["web:8443"]}, ONLY_VALIDATOR),
             ("name-prefix-length", {"subjectAltNames": ["fd00::/8"]}, ONLY_VALIDATOR),
             ("name-address-in-address", {"subjectAltNames": ["::ffff:192.0.2.1"]}, ONLY_VALIDATOR),
-            ("names-text", {"subjectAltNames": "a.example.com"}, BOTH),
-            ("names-101", {"subjectAltNames": names(101)}, BOTH),
             ("domain-empty-name", {"domain": "a.example.com,,b.example.com"}, ONLY_VALIDATOR),
-            ("domain-long", {"domain": "a," * 2049}, BOTH),
             ("server-without-name", {**SERVER, "commonName": "nobody in particular"}, ONLY_VALIDATOR),
             ("usage", {"usages": ["key encipherment"]}, BOTH),
-            ("usage-unknown", {"usages": ["x"]}, BOTH),
             ("usage-of-ca", {"usages": ["cert sign"]}, ONLY_VALIDATOR),
             ("usage-commitment-of-server", {**SERVER, "commonName": "a.example.com", "usages": ["content commitment"]}, ONLY_VALIDATOR),
             ("usage-stamping-and-more", {"usages": ["timestamping", "code signing"]}, ONLY_VALIDATOR),
             ("ca-without-usage", {"certType": "ca", "usages": ["digital signature"]}, ONLY_VALIDATOR),
             ("usage-twice", {"usages": ["server auth", "server auth"]}, ONLY_SCHEMA),  # twice is harmless: a set all the same
-            ("rotationPolicy", {"privateKey": {"rotationPolicy": "Sometimes"}}, BOTH),
-            ("privateKey-text", {"privateKey": "x"}, BOTH),
         )
     },
     "certificate-nameless": (QC, {}, ONLY_VALIDATOR),

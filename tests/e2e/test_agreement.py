@@ -6,16 +6,30 @@ take everything, as an object whose status then says what the reconcile made of 
 
 import contextlib
 import copy
+import json
 import re
+import subprocess
 
 import pytest
 from api import QC, QDK, QKKP, QRN, QSKP, QSM, QVS, ApiError, reason_of, thing, wait_until
-from specs import BAD, GOOD, MINIMAL, SCHEMA, SEED_PREFIX, VALIDATOR
+from fixtures import BINARY
+from specs import BAD, BOTH, GOOD, MINIMAL, ONLY_VALIDATOR, SCHEMA, SEED_PREFIX, VALIDATOR
 from test_admission_schema import EDIT_ACCEPTED, EDIT_REFUSED
 from webhook import Direct, flags, make_certificates, port_of
 
 ANYTHING = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+LAYERS = {"both": BOTH, "validator": ONLY_VALIDATOR}
+
+
+def bad_values():
+    """What follows from the tables of all kinds' fields."""
+    told = subprocess.run([BINARY.with_name("crd_tables"), "bad-specs"], capture_output=True, text=True, check=True).stdout
+    for one in json.loads(told):
+        yield f"{one['kind']}-{one['field']}-{one['what']}", one["kind"], one["spec"], LAYERS[one["refusedBy"]]
+
+
 ROWS = [
+    *bad_values(),
     *((f"good-{name}", kind, spec, frozenset()) for name, (kind, spec) in GOOD.items()),
     *((f"bad-{name}", kind, spec, refused_by) for name, (kind, spec, refused_by) in BAD.items()),
 ]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from api import KINDS, SIGNATURE_KINDS, ApiError, wait_until
 from install import (
-    CHART, CHECKOUT, CONFIG, INSTALL, KEEP, NAMESPACE, Helm, by_identity, find, identity, kustomize, read_objects, run,
+    CHART, CHECKOUT, CONFIG, KEEP, NAMESPACE, Helm, by_identity, find, identity, kustomize, read_objects, run,
     with_components, without_helm,
 )  # fmt: skip
 
@@ -41,6 +41,14 @@ def scratch():
     folder.rmdir()
 
 
+@pytest.fixture(scope="module")
+def install_yaml(cluster, tmp_path_factory):
+    """What make dist writes as dist/install.yaml."""
+    path = tmp_path_factory.mktemp("dist") / "install.yaml"
+    run(CHECKOUT / "tools" / "dist.py", "--install", path)
+    return path
+
+
 # What is generated
 
 
@@ -48,19 +56,19 @@ def test_what_is_generated_is_up_to_date(cluster):
     run(CHECKOUT / "tools" / "dist.py", "--check")
 
 
-def test_install_yaml_has_the_version_of_the_program():
+def test_install_yaml_has_the_version_of_the_program(install_yaml):
     version = re.search(r"project\(qubesec VERSION (\S+)", (CHECKOUT / "CMakeLists.txt").read_text())[1]
-    (container,) = find(read_objects(INSTALL.read_text()), "Deployment")["spec"]["template"]["spec"]["containers"]
+    (container,) = find(read_objects(install_yaml.read_text()), "Deployment")["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"qubesec:{version}"
 
 
 # What the API server says
 
 
-def test_the_api_server_accepts_install_yaml(default):
+def test_the_api_server_accepts_install_yaml(default, install_yaml):
     """By server-side apply; test_admission_schema.py applies config/default, which is the same, the other way."""
     how = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
-    assert len(run("kubectl", "apply", *how, "--filename", INSTALL).splitlines()) == len(default)
+    assert len(run("kubectl", "apply", *how, "--filename", install_yaml).splitlines()) == len(default)
 
 
 def pod_of(objects):

@@ -6,6 +6,7 @@
 #include "engine/kind.h"
 #include "operator/manager.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,11 +20,15 @@ static const struct input_source sources[] = {
     {.kind = nullptr},
 };
 
-static void decode(struct spec_reader *reader, void *memory) {
-    struct spec *spec = memory;
-    spec->source = spec_reference(reader, "sourceRef", sources, true);
-    spec->note = spec_text(reader, "note", 64);
-}
+static const struct spec_field fields[] = {
+    {.name = "sourceRef",
+     .type = SPEC_REFERENCE,
+     .offset = offsetof(struct spec, source),
+     .is_required = true,
+     .sources = sources},
+    {.name = "note", .type = SPEC_TEXT, .offset = offsetof(struct spec, note), .max = 64},
+    {.name = nullptr},
+};
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
     const struct spec *spec = memory;
@@ -81,7 +86,7 @@ static const struct kind toy = {
     .entries = (const char *const[]){"reversed", nullptr},
     .secret_suffix = "-toy",
     .spec_size = sizeof(struct spec),
-    .decode = decode,
+    .fields = fields,
     .list_inputs = list_inputs,
     .produce = produce,
     .inspect = inspect,

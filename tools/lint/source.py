@@ -8,7 +8,7 @@ COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""",
     re.DOTALL,
 )
-C_FOLDERS = ("src", "tests", "bench")
+C_FOLDERS = ("src", "tests", "bench", "tools")
 
 
 def repository_files(root):

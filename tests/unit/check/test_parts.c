@@ -90,7 +90,7 @@ static bool decode(const char *json, struct error *e) {
     must(json_parse(json, strlen(json), &document, e), *e);
     struct spec_reader reader = {.spec = yyjson_doc_get_root(document), .faults = buffer_create(FAULTS_MAX)};
     void *spec = memory_allocate_zeroed(1, kind->spec_size);
-    kind->decode(&reader, spec);
+    kind_read_spec(kind, &reader, spec);
     bool sound = spec_finish(&reader, e);
     kind->free_spec(spec);
     memory_free(spec);

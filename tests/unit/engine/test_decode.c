@@ -1,14 +1,18 @@
 #include "../kube/objects.h"
 
 #include "engine/decode.h"
-#include "kinds/table.h"
 
+#include "kinds/table.h"
+#include <stddef.h>
+
+#include <stddef.h>
 #include <stdio.h>
 
 // A kind of the test's own.
 struct toy_spec {
     const char *color;
     struct reference friend;
+    bool was_checked;
 };
 
 static const struct input_source friend_sources[] = {
@@ -17,11 +21,19 @@ static const struct input_source friend_sources[] = {
     {.kind = nullptr},
 };
 
-static void decode_toy(struct spec_reader *reader, void *memory) {
+static const struct spec_field toy_fields[] = {
+    {.name = "color", .type = SPEC_TEXT, .offset = offsetof(struct toy_spec, color), .max = 10},
+    {.name = "friendRef",
+     .type = SPEC_REFERENCE,
+     .offset = offsetof(struct toy_spec, friend),
+     .sources = friend_sources},
+    {.name = nullptr},
+};
+
+static void check_toy(struct spec_reader *reader, void *memory) {
     struct toy_spec *spec = memory;
-    assert_null(spec->color); // zeroed
-    spec->color = spec_text(reader, "color", 10);
-    spec->friend = spec_reference(reader, "friendRef", friend_sources, false);
+    assert_non_null(reader);
+    spec->was_checked = true;
 }
 
 static size_t list_toy_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -35,7 +47,8 @@ static const struct kind toy = {
     .entries = (const char *const[]){"toy", nullptr},
     .secret_suffix = "-toy",
     .spec_size = sizeof(struct toy_spec),
-    .decode = decode_toy,
+    .fields = toy_fields,
+    .check = check_toy,
     .list_inputs = list_toy_inputs,
 };
 
@@ -59,6 +72,7 @@ static void a_spec_is_decoded_by_its_kind(void **) {
                "'secretTemplate':{'labels':{'a':'b'},'annotations':{'c':'d'}}}");
     must(decode_object(&toy, object->name, object->root, &decoded, &e), e);
     assert_string_equal(spec_of(&decoded)->color, "blue");
+    assert_true(spec_of(&decoded)->was_checked);
     assert_true(decoded.common.retain);
     assert_null(decoded.common.output_secret_name);
     assert_string_equal(json_member_text(decoded.common.labels, "a"), "b");

@@ -3,6 +3,7 @@
 
 #include "crypto/algorithm.h"
 #include "engine/kind.h"
+#include "engine/spec_internal.h"
 
 #include <stdio.h>
 
@@ -103,6 +104,12 @@ static void a_text_of_another_sort_is_named(void **) {
     text_fails("{'field':{'a':1}}", "spec.field: must be a text, not an object");
 }
 
+static struct common_spec read_common(struct spec_reader *reader) {
+    struct common_spec common = {0};
+    spec_read_fields(reader, spec_common_fields, &common);
+    return common;
+}
+
 static void there_may_be_no_spec_at_all(void **) {
     static const char *const choices[] = {"one", "two", nullptr};
     static const struct input_source sources[] = {{.kind = "A", .data_key = "a", .by_default = true},
@@ -113,9 +120,9 @@ static void there_may_be_no_spec_at_all(void **) {
     assert_int_equal(spec_integer(&reader, "field", "alias", 1, 9, 4), 4);
     assert_string_equal(spec_choice(&reader, "field", choices), "one");
     assert_null(spec_hex(&reader, "field", 1, 2));
-    assert_null(spec_algorithm(&reader, ALGORITHM_KEM));
+    assert_null(spec_algorithm(&reader, "algorithm", ALGORITHM_KEM));
     assert_null(spec_reference(&reader, "field", sources, false).name);
-    struct common_spec common = spec_common(&reader);
+    struct common_spec common = read_common(&reader);
     assert_null(common.output_secret_name);
     assert_false(common.retain);
     assert_null(common.labels);
@@ -362,7 +369,7 @@ static void an_algorithm_has_several_names(void **) {
         char spec[64];
         snprintf(spec, sizeof(spec), "{'algorithm':'%s'}", names[i][0]);
         struct reading r = begin(spec);
-        assert_string_equal(spec_algorithm(&r.reader, ALGORITHM_KEM)->name, names[i][1]);
+        assert_string_equal(spec_algorithm(&r.reader, "algorithm", ALGORITHM_KEM)->name, names[i][1]);
         end_good(&r);
     }
 }
@@ -376,7 +383,7 @@ static void algorithm_fails(const char *value, const char *shown) {
              "(= Kyber1024)",
              shown);
     struct reading r = begin(spec);
-    assert_null(spec_algorithm(&r.reader, ALGORITHM_KEM));
+    assert_null(spec_algorithm(&r.reader, "algorithm", ALGORITHM_KEM));
     end_bad(&r, message);
 }
 
@@ -391,7 +398,7 @@ static void an_unknown_algorithm_is_named(void **) {
     algorithm_fails(longest, longest);
     char *longer = long_text("algorithm", 'A', 64);
     struct reading r = begin(longer);
-    assert_null(spec_algorithm(&r.reader, ALGORITHM_KEM));
+    assert_null(spec_algorithm(&r.reader, "algorithm", ALGORITHM_KEM));
     end_bad(&r, "spec.algorithm: must be a text of at most 63 bytes without NUL; it has 64");
     memory_free(longer);
 }
@@ -509,9 +516,15 @@ static void names_in_a_reference_are_such(void **) {
     end_good(&r);
 }
 
+static const char *read_service_account(struct reading *r) {
+    const char *name = nullptr;
+    spec_read_fields(&r->reader, spec_service_account_fields, &name);
+    return name;
+}
+
 static void service_account_is(const char *json, const char *expected) {
     struct reading r = begin(json);
-    assert_string_equal(spec_service_account(&r.reader), expected);
+    assert_string_equal(read_service_account(&r), expected);
     end_good(&r);
 }
 
@@ -520,7 +533,7 @@ static void a_service_account_has_a_name(void **) {
     service_account_is("{'serviceAccountName':''}", "default");
     service_account_is("{'serviceAccountName':'key-reader.v2'}", "key-reader.v2");
     struct reading r = begin("{'serviceAccountName':'a:b'}");
-    (void)spec_service_account(&r.reader);
+    (void)read_service_account(&r);
     end_bad(&r, "spec.serviceAccountName: \"a:b\" is not the name of a ServiceAccount");
 }
 
@@ -563,14 +576,14 @@ static void members_of_a_reference_have_bounds(void **) {
 // ---- what all kinds have
 
 static struct common_spec common_is_good(struct reading *r) {
-    struct common_spec common = spec_common(&r->reader);
+    struct common_spec common = read_common(&r->reader);
     assert_int_equal(r->reader.fault_count, 0);
     return common;
 }
 
 static void common_fails(const char *json, const char *message) {
     struct reading r = begin(json);
-    (void)spec_common(&r.reader);
+    (void)read_common(&r.reader);
     end_bad(&r, message);
 }
 
@@ -615,7 +628,7 @@ static void the_output_secret_has_a_dns_name(void **) {
             snprintf(spec, sizeof(spec), "{'%s':'%s'}", field, bad[i]);
             snprintf(start, sizeof(start), "spec.%s: \"", field);
             struct reading r = begin(spec);
-            assert_null(spec_common(&r.reader).output_secret_name);
+            assert_null(read_common(&r.reader).output_secret_name);
             assert_false(spec_finish(&r.reader, &e));
             assert_memory_equal(e.message, start, strlen(start));
             assert_non_null(strstr(e.message, "\" is not a DNS name"));
@@ -715,7 +728,7 @@ static void a_template_leaves_our_own_keys_alone(void **) {
 
 static void all_faults_are_told_at_once(void **) {
     struct reading r = begin("{'algorithm':'RSA','field':0,'ref':{'kind':'Secret'},'deletionPolicy':'x'}");
-    (void)spec_common(&r.reader);
+    (void)read_common(&r.reader);
     (void)read_integer(&r);
     (void)read_reference(&r);
     spec_field_error(&r.reader, "%s and %d", "this", 5);

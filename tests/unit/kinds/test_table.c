@@ -74,7 +74,7 @@ static void every_kind_is_complete(void **) {
     for (const struct kind *const *row = kind_table; *row != nullptr; row++) {
         const struct kind *kind = *row;
         assert_true(kind->spec_size > 0);
-        assert_non_null(kind->decode);
+        assert_non_null(kind->fields);
         if (kind->entries == nullptr) {
             assert_non_null(kind->evaluate);
             assert_null(kind->produce);

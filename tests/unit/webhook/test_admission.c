@@ -237,7 +237,7 @@ static void what_was_made_from_it_stays(void **) {
         update(
             "QuantumDerivedKey", "{'sharedSecretRef':{'name':'a'},'salt':'00','info':'a'}",
             "{'sharedSecretRef':{'name':'a'},'salt':'01','info':'b','keyLength':16,'keyType':'HMAC-SHA256'}"),
-        IMMUTABLE("keyLength") IMMUTABLE("keyType") IMMUTABLE("salt") IMMUTABLE("info"));
+        IMMUTABLE("keyLength") IMMUTABLE("salt") IMMUTABLE("info") IMMUTABLE("keyType"));
     is_refused(update("QuantumDerivedKey", "{'sharedSecretRef':{'name':'a'},'infoHex':'00'}",
                       "{'sharedSecretRef':{'name':'a'},'infoHex':'01'}"),
                IMMUTABLE("infoHex"));

@@ -1,0 +1,442 @@
+"""The CRDs, made from the tables of fields that the decoders read by.
+
+Facts about fields come from the program crd_tables (tables.c), which is linked with the kinds. What a CRD says besides
+is beside each kind, in src/kinds/NAME.yaml, and for all kinds in common.yaml:
+
+  description    what the kind is
+  spec           what its spec is; optional: true, where nothing in it is needed
+  shortNames     further ones
+  another        how the description of onKeyLoss goes on: "a new key pair is"
+  deletionPolicy its default, where that is not always Delete
+  columns        what kubectl get shows: the name of a common column, or a column
+  selectable     what a field selector may name
+  rules          CEL rules between fields; at: the field that one is of
+  status         fields of the status, by common forms or as schemas; what it says of a common field comes in its place
+
+tools/dist.py writes what is made here; its --check fails where a file is not as it is made.
+"""
+
+import copy
+import json
+import pathlib
+import re
+import subprocess
+
+import yaml
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+TABLES = CHECKOUT / ".local" / "build" / "release" / "crd_tables"
+COMMON = yaml.safe_load((pathlib.Path(__file__).parent / "common.yaml").read_text())
+INT32_MAX = 2**31 - 1
+NAME_MAX = 253
+DURATION = {"minLength": 2, "maxLength": 32, "pattern": "^([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?$"}
+HEXADECIMAL = "self.matches('^([0-9a-fA-F]{2})*$')"
+LOSS = "keep it as it was, or create a resource of another name; to delete this one is to lose what it has made"
+
+
+class Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow=False, indentless=False):
+        return super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data):
+        return True
+
+
+def read_tables():
+    return json.loads(subprocess.run([TABLES], capture_output=True, text=True, check=True).stdout)
+
+
+def source_of(kind):
+    """src/kinds/NAME.yaml."""
+    words = re.findall(r"KEM|[A-Z][a-z]+", kind["kind"].removeprefix("Quantum"))
+    return CHECKOUT / "src" / "kinds" / f"{'_'.join(words).lower()}.yaml"
+
+
+def and_list(words, last="and"):
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def quoted(values):
+    return "[" + ", ".join(f"'{value}'" for value in values) + "]"
+
+
+def rule(text, message, reason="FieldValueInvalid", field=None):
+    return {"rule": text, "message": message, **({"fieldPath": f".{field}"} if field else {}), "reason": reason}
+
+
+# What is said of a field
+
+
+def default_of(field, kind, about):
+    """The default that the API server fills in, or None."""
+    match field["type"]:
+        case "choice" if field["name"] != "deletionPolicy" or "deletionPolicy" not in about:
+            return field["choices"][0] or None
+        case "integer" if field["min"] <= field["fallback"] <= field["max"] and "alias" not in field:
+            return field["fallback"]
+        case "algorithm":
+            return field.get("textFallback")
+    return None
+
+
+def own_description(field, kind, about):
+    suffix = kind.get("secretSuffix")
+    words = {
+        "{suffix}": f" with {suffix} behind it" if suffix else "",
+        "{precious}": kind.get("precious", ""),
+        "{another}": about.get("another", ""),
+    }
+    text = field["description"]
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
+
+
+def described_default(field, kind, about):
+    """What people are told of the default; "" where the field's own description has it, or there is none."""
+    if field["name"] == "deletionPolicy" and "deletionPolicy" in about:
+        return about["deletionPolicy"]
+    filled_in = default_of(field, kind, about)
+    if filled_in is None and field["type"] == "integer" and field["min"] <= field["fallback"] <= field["max"]:
+        filled_in = field["fallback"]
+    value = filled_in if filled_in is not None else field.get("textFallback")
+    return "" if value is None else f"Default: {value}."
+
+
+def description(field, kind, about):
+    immutable = ""
+    if "across" in field:
+        immutable = f"{field['across']} cannot be edited to another, nor another to {field['across']}."
+    elif field["immutable"]:
+        immutable = "Immutable; another name of the same algorithm may be written." if "algorithms" in field else "Immutable."
+    names = family_of(field)["names"] if "algorithms" in field else ""
+    parts = (names, own_description(field, kind, about), described_default(field, kind, about), immutable)
+    return " ".join(part for part in parts if part)
+
+
+# Schemas of fields, by type
+
+
+def family_of(field):
+    return COMMON["algorithms"][next(iter(field["algorithms"]))]
+
+
+def algorithm_names(field):
+    return [*field["algorithms"], *(name for others in field["algorithms"].values() for name in others)]
+
+
+def text_schema(field):
+    made = {"type": "string", "maxLength": field["maxCharacters"]}
+    if field["min"]:
+        made["minLength"] = field["min"]
+    if "pattern" in field:
+        made["pattern"] = field["pattern"]
+    if field["countsBytes"]:
+        message = f"spec.{field['name']} must have at most {field['max']} bytes in UTF-8: shorten it"
+        made["x-kubernetes-validations"] = [rule(f"bytes(self).size() <= {field['max']}", message)]
+    return made
+
+
+def hex_schema(field):
+    message = f"spec.{field['name']} must be hexadecimal: an even number of digits 0-9, a-f or A-F, and nothing else"
+    return {
+        "type": "string",
+        **({"minLength": 2 * field["min"]} if field["min"] else {}),
+        "maxLength": 2 * field["max"],
+        "x-kubernetes-validations": [rule(HEXADECIMAL, message)],
+    }
+
+
+def integer_schema(field):
+    size = "int32" if field["max"] <= INT32_MAX else "int64"
+    return {"type": "integer", "format": size, "minimum": field["min"], "maximum": field["max"]}
+
+
+def list_schema(field):
+    item = {"description": "One of them.", "type": "string"}
+    if "choices" in field:
+        item["enum"] = field["choices"]
+    else:
+        item |= {"minLength": 1, "maxLength": field["max"]}
+    kind_of_list = "set" if "choices" in field else "atomic"
+    return {"type": "array", "maxItems": field["maxCount"], "x-kubernetes-list-type": kind_of_list, "items": item}
+
+
+def template_schema(field):
+    member = field["name"].split(".")[1]
+    rules = [{**one, "message": one["message"].replace("{field}", f"spec.{field['name']}")} for one in COMMON["template"]["rules"]]
+    return {
+        "type": "object",
+        "maxProperties": field["maxCount"],
+        **copy.deepcopy(COMMON["template"][member]),
+        "x-kubernetes-validations": rules,
+    }
+
+
+def kind_schema(sources):
+    usual = [one["kind"] for one in sources if one["byDefault"]]
+    text = f"Default: {usual[0]}." if len(usual) == 1 else f"Absent: the first that exists of {and_list(usual)}."
+    made = {"description": f"Its kind. {text}", "type": "string", "enum": [one["kind"] for one in sources]}
+    return made | ({"default": usual[0]} if len(usual) == 1 else {})
+
+
+def key_schema(sources):
+    """The key of a reference; None where no source has one."""
+    keyed = [one for one in sources if one["takesKey"]]
+    if not keyed:
+        return None
+    kinds = and_list([one["kind"] for one in keyed], "or")
+    usual = keyed[0].get("usualKeys")
+    text = "The entry that is read." if usual else f"The entry of the {kinds} that is read."
+    if len(keyed) < len(sources):
+        text += f" {'Only' if usual else 'Required'} with kind {kinds}{'' if usual else ', refused with any other'}."
+    if usual:
+        text += f" Default: {', or '.join(usual)}, or the only entry that there is."
+    return {"description": text, **COMMON["reference"]["key"]}
+
+
+def key_rules(field):
+    sources = field["sources"]
+    name = f"spec.{field['name']}"
+    keyed = [one["kind"] for one in sources if one["takesKey"]]
+    needy = [one["kind"] for one in sources if one["takesKey"] and "usualKeys" not in one]
+    usual = [one for one in sources if one["byDefault"]]
+    has_default = len(usual) == 1
+    given = "" if has_default else "has(self.kind) && "
+    made = []
+    if needy:
+        entry = f"that holds {field['entry']}" if "entry" in field else "that is read"
+        message = f"{name}.key is required with kind {and_list(needy, 'or')}: name the entry {entry}"
+        made.append(rule(f"!({given}self.kind in {quoted(needy)}) || has(self.key)", message, "FieldValueRequired", "key"))
+    if keyed and len(keyed) < len(sources):
+        absent = "!has(self.kind) || " if not has_default and any(one["takesKey"] for one in usual) else ""
+        allowed = f"self.kind in {quoted(keyed)}"
+        if not has_default and not absent:
+            allowed = f"({given}{allowed})"
+        message = f"{name}.key is only for kind {and_list(keyed, 'or')}: remove it, or set {name}.kind"
+        made.append(rule(f"{absent}{allowed} || !has(self.key)", message, "FieldValueForbidden", "key"))
+    return made
+
+
+def reference_schema(field):
+    properties = {name: dict(COMMON["reference"][name]) for name in ("name", "namespace")}
+    properties["kind"] = kind_schema(field["sources"])
+    key = key_schema(field["sources"])
+    if key:
+        properties["key"] = key
+    rules = key_rules(field)
+    made = {"type": "object", "required": ["name"], "properties": properties}
+    return made | ({"x-kubernetes-validations": rules} if rules else {})
+
+
+SCHEMAS = {
+    "text": text_schema,
+    "choice": lambda field: {"type": "string", "enum": [one for one in field["choices"] if one]},
+    "integer": integer_schema,
+    "hex": hex_schema,
+    "duration": lambda field: {"type": "string", **DURATION},
+    "algorithm": lambda field: {"type": "string", "enum": algorithm_names(field)},
+    "reference": reference_schema,
+    "reference key": lambda field: {"type": "string", **COMMON["reference"]["key"]},
+    "list": list_schema,
+    "labels": template_schema,
+    "annotations": template_schema,
+}
+
+
+def another_name(field, of):
+    immutable = " Immutable." if field["immutable"] else ""
+    return f"Another name of {of}. Give one of them, or the same value twice.{immutable}"
+
+
+def add_property(properties, field, kind, about):
+    """The field's property, in that of its object, and its alias's."""
+    filled_in = default_of(field, kind, about)
+    schema = SCHEMAS[field["type"]](field)
+    own = another_name(field, f"{field['keyOf']}.key") if "keyOf" in field else description(field, kind, about)
+    target, name = properties, field["name"]
+    if "objectDescription" in field:
+        outer, name = name.split(".")
+        target = properties.setdefault(outer, {"description": field["objectDescription"], "type": "object", "properties": {}})["properties"]
+    rules = {"x-kubernetes-validations": schema.pop("x-kubernetes-validations")} if "x-kubernetes-validations" in schema else {}
+    target[name] = {"description": own, **schema, **({} if filled_in is None else {"default": filled_in}), **rules}
+    if "alias" in field:
+        properties[field["alias"]] = {"description": another_name(field, field["name"]), **schema}
+
+
+# Rules between fields
+
+
+
+def value_of(field, this):
+    """CEL for the field's value in an object, in its canonical form. A field with a default may be absent, too: the default
+    of a whole spec, {}, is judged before those of its fields are put in."""
+    absent = str(field["fallback"]) if field["type"] == "integer" else "''"
+    names = [name for name in (field["name"], field.get("alias")) if name]
+    text = "(" + "".join(f"has({this}.{name}) ? {this}.{name} : " for name in names) + absent + ")"
+    if field["type"] == "hex":
+        text += ".lowerAscii()"
+    for old, new in family_of(field)["canonical"] if "algorithms" in field else ():
+        text += f".replace('{old}', '{new}')"
+    return text
+
+
+def immutable_rule(field):
+    same = " == ".join(value_of(field, this) for this in ("self", "oldSelf"))
+    name, alias = field["name"], field.get("alias")
+    if alias is None:
+        return rule(same, f"spec.{name} is immutable: {LOSS}", "FieldValueForbidden", name)
+    which = f"(has(self.{alias}) || has(oldSelf.{alias}) ? 'spec.{alias}' : 'spec.{name}')"
+    return {"rule": same, "messageExpression": f"{which} + ' is immutable: {LOSS}'", "reason": "FieldValueForbidden"}
+
+
+def rules_of(kind, about):
+    for field in kind["fields"]:
+        name = field["name"]
+        if "alias" in field:
+            alias = field["alias"]
+            message = f"spec.{name} and spec.{alias} are two names of one field and differ: remove one of them"
+            yield rule(f"!has(self.{name}) || !has(self.{alias}) || self.{name} == self.{alias}", message, field=alias)
+        if "keyOf" in field:
+            key = f"{field['keyOf']}.key"
+            message = f"spec.{name} and spec.{key} are two names of one field and differ: remove one of them"
+            yield rule(f"!has(self.{name}) || !has(self.{key}) || self.{name} == self.{key}", message, field=name)
+        if field["immutable"] and "across" not in field:
+            yield immutable_rule(field)
+    yield from (one for one in about.get("rules", ()) if "at" not in one)
+
+
+def rules_of_object(kind):
+    """The Secret's default name must not be too long."""
+    suffix = kind.get("secretSuffix")
+    if not suffix:
+        return {}
+    most = NAME_MAX - len(suffix)
+    message = (
+        f"metadata.name has more than {most} characters, so that the Secret's default name, which ends in {suffix}, "
+        "would be too long: set spec.outputSecretName"
+    )
+    named = "(has(self.spec) && (has(self.spec.outputSecretName) || has(self.spec.secretName)))"
+    return {"x-kubernetes-validations": [rule(f"{named} || size(self.metadata.name) <= {most}", message, field="spec")]}
+
+
+# The definition
+
+
+def check_canonical_names(field):
+    """The rule that takes an algorithm's names for the same must know them all."""
+    for name, others in field["algorithms"].items():
+        for other in (name, *others):
+            canonical = other
+            for old, new in family_of(field)["canonical"]:
+                canonical = canonical.replace(old, new)
+            assert canonical == name, f"common.yaml: {other} becomes {canonical} and not {name}"
+
+
+def spec_schema(kind, about):
+    properties = {}
+    for field in kind["fields"]:
+        if "algorithms" in field:
+            check_canonical_names(field)
+        add_property(properties, field, kind, about)
+    for one in about.get("rules", ()):
+        if "at" in one:
+            own = {name: value for name, value in one.items() if name != "at"}
+            properties[one["at"]].setdefault("x-kubernetes-validations", []).append(own)
+    required = [field["name"] for field in kind["fields"] if field["required"]]
+    optional = about.get("optional", False)
+    return {
+        "description": about["spec"] + (" All of it is optional." if optional else ""),
+        "type": "object",
+        **({"default": {}} if optional else {}),
+        **({"required": required} if required else {}),
+        "properties": properties,
+        "x-kubernetes-validations": list(rules_of(kind, about)),
+    }
+
+
+def expanded(schema):
+    """A schema in which the common forms are put in for their names."""
+    if isinstance(schema, list):
+        return [expanded(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: expanded(value) for name, value in schema.items() if name != "form" or not isinstance(value, str)}
+    return made | COMMON["forms"][schema["form"]] if isinstance(schema.get("form"), str) else made
+
+
+def status_schema(kind, about):
+    fields = copy.deepcopy(COMMON["status"])
+    if not kind["hasSecret"]:
+        del fields["secretRef"]
+    elif kind["namesEntry"]:
+        fields["secretRef"]["properties"]["key"] = COMMON["secretRefKey"]
+    for name, schema in about["status"].items():
+        fields[name] = fields.get(name, {}) | schema
+    assert kind["isPublic"] == ("digest" in fields), f"{kind['kind']}: status.digest is for kinds with something public"
+    return {
+        "description": "What the operator did. Written by the operator only.",
+        "type": "object",
+        "properties": expanded(fields),
+    }
+
+
+def definition(kind, about):
+    columns = {one["name"]: one for one in COMMON["columns"]}
+    optional = about.get("optional", False)
+    schema = {
+        "description": about["description"],
+        "type": "object",
+        **({} if optional else {"required": ["spec"]}),
+        "properties": {
+            "apiVersion": {"description": "qubesec.io/v1.", "type": "string"},
+            "kind": {"description": f"{kind['kind']}.", "type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec_schema(kind, about),
+            "status": status_schema(kind, about),
+        },
+        **rules_of_object(kind),
+    }
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [columns[one] if isinstance(one, str) else one for one in about["columns"]],
+        "selectableFields": [{"jsonPath": path} for path in about["selectable"]],
+        "schema": {"openAPIV3Schema": schema},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind['plural']}.qubesec.io", "labels": {"app.kubernetes.io/name": "qubesec"}},
+        "spec": {
+            "group": "qubesec.io",
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind["kind"],
+                "listKind": f"{kind['kind']}List",
+                "plural": kind["plural"],
+                "singular": kind["kind"].lower(),
+                "shortNames": [kind["shortName"], *about.get("shortNames", ())],
+                "categories": ["qubesec"],
+            },
+            "versions": [version],
+        },
+    }
+
+
+def definitions(tables):
+    """The files of config/crd, by their paths."""
+    made = {}
+    for kind in tables:
+        source = source_of(kind)
+        head = (
+            f"# Made by make dist from the table of fields in src/kinds/{source.stem}*.c and from {source.name} beside it.\n"
+            f"# docs/resources/{kind['kind'].lower()}.md explains the fields.\n"
+        )
+        text = yaml.dump(
+            definition(kind, yaml.safe_load(source.read_text())), Dumper=Dumper, sort_keys=False, width=110, allow_unicode=True
+        )
+        made[CHECKOUT / "config" / "crd" / f"{kind['plural']}.yaml"] = head + text
+    return made
