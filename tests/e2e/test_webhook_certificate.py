@@ -347,7 +347,7 @@ def test_secret_of_somebody_else_is_not_touched(api, webhooks):
         {"kind": "Secret", "metadata": {"namespace": NAMESPACE, "name": SECRET}, "type": "kubernetes.io/tls", "data": data}
     )
     one = webhooks.launch(*OWN).wait_started()
-    wait_until("it says so", lambda: any("is not the operator's" in line["detail"] for line in one.said("a chore failed")))
+    wait_until("it says so", lambda: any("is not the operator's" in line["detail"] for line in one.said("a task failed")))
     assert one.answer("/readyz")[0] == 503
     assert version_of(webhooks.secret()) == version_of(made)
     assert one.total("certwatcher_read_certificate_errors_total") >= 1
