@@ -1,5 +1,6 @@
 #include "engine/spec_internal.h"
 
+#include "base/duration.h"
 #include "base/utf8.h"
 #include "engine/kind.h"
 
@@ -231,44 +232,13 @@ size_t spec_text_list(struct spec_reader *reader, const char *field, size_t max_
     return taken;
 }
 
-bool spec_parse_duration(const char *text, int64_t *ret_seconds) {
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'h', 3600}, {'m', 60}, {'s', 1}};
-    static const int64_t most = (INT64_C(1) << 53) - 1; // a number of 16 digits
-    int64_t total = 0;
-    size_t next_unit = 0; // units come in this order, each once
-    while (*text != '\0') {
-        char *end;
-        size_t digits = strspn(text, "0123456789");
-        int64_t number = digits > 0 && digits <= 16 ? strtoll(text, &end, 10) : -1;
-        if (number < 0) {
-            return false;
-        }
-        while (next_unit < sizeof(units) / sizeof(units[0]) && units[next_unit].unit != *end) {
-            next_unit++;
-        }
-        if (next_unit == sizeof(units) / sizeof(units[0]) ||
-            number > (most - total) / units[next_unit].seconds) {
-            return false;
-        }
-        total += number * units[next_unit++].seconds;
-        text = end + 1;
-    }
-    if (next_unit > 0) {
-        *ret_seconds = total;
-    }
-    return next_unit > 0;
-}
-
 int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min, int64_t max) {
     const char *text = spec_text(reader, field, SPEC_LABEL_MAX);
     int64_t seconds = 0;
     if (text == nullptr) {
         return 0;
     }
-    if (!spec_parse_duration(text, &seconds)) {
+    if (!duration_parse(text, &seconds)) {
         spec_field_error(reader, "%s: \"%.*s\" is not a length of time such as 90m, 1h30m or 2160h", field,
                          spec_shown_length(text), text);
         return 0;

@@ -58,10 +58,6 @@ void spec_begin(struct spec_reader *reader, yyjson_val *spec);
 // as buffer_append.
 [[nodiscard]] bool spec_append_hex(const char *digits, struct buffer *text, struct error *e);
 
-// Reads a length of time as Go writes it without fractions, "90m", "1h30m", "2160h": of units h, m, s.
-// False: it is none, or 2^53 seconds and more.
-[[nodiscard]] bool spec_parse_duration(const char *text, int64_t *ret_seconds);
-
 enum { SPEC_DATA_KEY_MAX = 253 }; // bytes
 
 // Whether text can name an entry of a Secret or ConfigMap.

@@ -1,5 +1,6 @@
 #include "kinds/certificate_spec.h"
 
+#include "base/duration.h"
 #include "base/memory.h"
 #include "crypto/digest.h"
 #include "crypto/encoding.h"
@@ -253,7 +254,7 @@ static void read_renewal(struct spec_reader *reader, struct certificate_spec *sp
     if (spec->renew_percent != 0) {
         return;
     }
-    if (!spec_parse_duration(text, &spec->renew_before) || spec->renew_before < 1) {
+    if (!duration_parse(text, &spec->renew_before) || spec->renew_before < 1) {
         spec_field_error(
             reader,
             "renewBefore: \"%.64s\" is neither a length of time such as 720h nor a part of the life "

@@ -3,7 +3,6 @@
 #include "base/cpu_count.h"
 #include "base/flags.h"
 #include "base/text.h"
-#include "engine/spec.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -11,12 +10,6 @@
 #include <string.h>
 
 enum { HOUR_MS = 3600 * 1000 };
-
-struct time_bounds {
-    int64_t min_ms;
-    int64_t max_ms;
-    const char *allowed; // the same for people
-};
 
 static bool set_log_level(void *target, const char *name, const char *text, struct error *e) {
     struct settings *settings = target;
@@ -85,169 +78,203 @@ static bool set_excluded_namespaces(void *target, const char *name, const char *
     return check_namespaces(name, text, e);
 }
 
-static bool parse_bool(const char *name, const char *text, bool *ret_value, struct error *e) {
-    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: %s is neither true nor false", name, text);
-    }
-    *ret_value = strcmp(text, "true") == 0;
-    return true;
-}
-
-static bool set_allow_memory_dump(void *target, const char *name, const char *text, struct error *e) {
-    struct settings *settings = target;
-    return parse_bool(name, text, &settings->allow_memory_dump, e);
-}
-
-static bool set_leader_elect(void *target, const char *name, const char *text, struct error *e) {
-    struct settings *settings = target;
-    return parse_bool(name, text, &settings->leader_elect, e);
-}
-
-// "15s", "500ms", "1m30s", or a bare number of seconds; min_ms to max_ms, of which allowed tells people.
-static bool parse_time(const char *name, const char *text, const struct time_bounds *bounds, uint32_t *ret_ms,
-                       struct error *e) {
-    size_t digits = strspn(text, "0123456789");
-    bool plain = digits > 0 && digits < 10;
-    int64_t number = plain ? strtoll(text, nullptr, 10) : 0;
-    int64_t ms = -1;
-    int64_t seconds;
-    if (plain && text[digits] == '\0') {
-        ms = number * 1000;
-    } else if (plain && strcmp(text + digits, "ms") == 0) {
-        ms = number;
-    } else if (spec_parse_duration(text, &seconds) && seconds <= bounds->max_ms / 1000) {
-        ms = seconds * 1000;
-    }
-    if (ms < bounds->min_ms || ms > bounds->max_ms) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not a time such as 15s or 500ms, %s", name,
-                         text, bounds->allowed);
-    }
-    *ret_ms = (uint32_t)ms;
-    return true;
-}
-
-static bool set_grant_check_interval(void *target, const char *name, const char *text, struct error *e) {
-    struct settings *settings = target;
-    static const struct time_bounds bounds = {1000, 24 * HOUR_MS, "from 1s to 24h"};
-    return parse_time(name, text, &bounds, &settings->grant_check_ms, e);
-}
-
-static bool set_watch_timeout(void *target, const char *name, const char *text, struct error *e) {
-    struct settings *settings = target;
-    static const struct time_bounds bounds = {5000, HOUR_MS, "from 5s to 1h"};
-    return parse_time(name, text, &bounds, &settings->watch_timeout_ms, e);
-}
-
-static bool set_webhook_overlap(void *target, const char *name, const char *text, struct error *e) {
-    struct settings *settings = target;
-    static const struct time_bounds bounds = {1000, HOUR_MS, "from 1s to 1h"};
-    return parse_time(name, text, &bounds, &settings->webhook_overlap_ms, e);
-}
-
-static const struct time_bounds election_bounds = {1, HOUR_MS, "up to 1h"};
-
-static bool set_lease_duration(void *target, const char *name, const char *text, struct error *e) {
-    struct settings *settings = target;
-    return parse_time(name, text, &election_bounds, &settings->leader_election.duration_ms, e);
-}
-
-static bool set_renew_deadline(void *target, const char *name, const char *text, struct error *e) {
-    struct settings *settings = target;
-    return parse_time(name, text, &election_bounds, &settings->leader_election.renew_deadline_ms, e);
-}
-
-static bool set_retry_period(void *target, const char *name, const char *text, struct error *e) {
-    struct settings *settings = target;
-    return parse_time(name, text, &election_bounds, &settings->leader_election.retry_period_ms, e);
-}
-
-static bool set_debug_endpoints(void *target, const char *name, const char *text, struct error *e) {
-    struct settings *settings = target;
-    return parse_bool(name, text, &settings->debug_endpoints, e);
-}
-
 static bool set_help(void *target, const char *name, const char *text, struct error *e) {
     ((struct settings *)target)->help = true;
     return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
 }
 
-#define TEXT(member) offsetof(struct settings, member)
+#define AT(member) offsetof(struct settings, member)
 
 static const struct flag flag_list[] = {
-    {"--kubeconfig", "QUBESEC_KUBECONFIG", "FILE", TEXT(kubeconfig), nullptr,
-     "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
-    {"--context", "QUBESEC_CONTEXT", "NAME", TEXT(context), nullptr,
-     "Context of the kubeconfig. Default: its current-context."},
-    {"--bind-address", "QUBESEC_BIND_ADDRESS", "[HOST]:PORT", TEXT(bind_address), nullptr,
-     "Where /healthz, /readyz and /metrics are served, plain HTTP. Port 0: any free one. Default: :8080."},
-    {"--webhook-bind-address", "QUBESEC_WEBHOOK_BIND_ADDRESS", "[HOST]:PORT", TEXT(webhook_bind_address),
-     nullptr, "Where the validating webhook is served, HTTPS. Port 0: any free one. Default: it is not."},
-    {"--namespace", "QUBESEC_NAMESPACE", "NAME", TEXT(namespace), nullptr,
-     "The operator's own namespace. Default: $POD_NAMESPACE, else that of the context."},
-    {"--namespaces", "QUBESEC_NAMESPACES", "NAME,...", 0, set_namespaces,
-     "Serve only these namespaces (at most 64), with rights in no other one. Default: all."},
-    {"--exclude-namespaces", "QUBESEC_EXCLUDE_NAMESPACES", "NAME,...", 0, set_excluded_namespaces,
-     "Serve none of these namespaces. Default: none is excluded."},
-    {"--grant-check-interval", "QUBESEC_GRANT_CHECK_INTERVAL", "TIME", 0, set_grant_check_interval,
-     "How often it is checked whether a reference into another namespace is still granted: 30s, 5m. Default: "
-     "5m."},
-    {"--watch-timeout", "QUBESEC_WATCH_TIMEOUT", "TIME", 0, set_watch_timeout,
-     "How long a watch of the API server lasts before it is made anew: at most this, at least half of it. "
-     "Less "
-     "than what a load balancer before the API server allows a quiet connection: 30s, 5m. Default: 10m."},
-    {"--config-map", "QUBESEC_CONFIG_MAP", "NAME", TEXT(config_map), nullptr,
-     "ConfigMap of that namespace whose entries log-level and workers win over the flags, and are picked up "
-     "while "
-     "running. Default: qubesec-operator."},
-    {"--log-level", "QUBESEC_LOG_LEVEL", "LEVEL", 0, set_log_level,
-     "debug, info, warning or error. Default: info."},
-    {"--workers", "QUBESEC_WORKERS", "N", 0, set_workers,
-     "How many objects are reconciled at once, 1 to 64. Default: 4 for each core that there is, and at least "
-     "8."},
-    {"--leader-elect", "QUBESEC_LEADER_ELECT", nullptr, 0, set_leader_elect,
-     "Of several replicas the one that holds a Lease works, the others stand by. --leader-elect=false: there "
-     "is no "
-     "other. Default: true."},
-    {"--leader-election-lease", "QUBESEC_LEADER_ELECTION_LEASE", "NAME", TEXT(leader_election_lease), nullptr,
-     "The Lease, in the operator's own namespace. Default: qubesec-operator."},
-    {"--leader-election-lease-duration", "QUBESEC_LEADER_ELECTION_LEASE_DURATION", "TIME", 0,
-     set_lease_duration,
-     "How long after the leader's last sign of life another takes its place; whole seconds. Default: 15s."},
-    {"--leader-election-renew-deadline", "QUBESEC_LEADER_ELECTION_RENEW_DEADLINE", "TIME", 0,
-     set_renew_deadline,
-     "How long the leader tries to renew the Lease before it ends itself; less than the duration. Default: "
-     "10s."},
-    {"--leader-election-retry-period", "QUBESEC_LEADER_ELECTION_RETRY_PERIOD", "TIME", 0, set_retry_period,
-     "How often the Lease is renewed, or looked at by others; less than the deadline by a fifth. Default: "
-     "2s."},
-    {"--seed-url-prefix", "QUBESEC_SEED_URL_PREFIX", "URL", 0, set_seed_url_prefix,
-     "Allow spec.seedURI of QuantumRandomNumber to point to URLs that start so; may be given up to 16 times. "
-     "Default: "
-     "none is allowed."},
-    {"--webhook-host", "QUBESEC_WEBHOOK_HOST", "HOST,...", TEXT(webhook_hosts), nullptr,
-     "Further host names and addresses in the webhook's certificate. Default: none."},
-    {"--webhook-service", "QUBESEC_WEBHOOK_SERVICE", "NAME", TEXT(webhook_service), nullptr,
-     "The webhook's Service, in the operator's own namespace; the certificate is made for it. Default: "
-     "qubesec-webhook."},
-    {"--webhook-configuration", "QUBESEC_WEBHOOK_CONFIGURATION", "NAME", TEXT(webhook_configuration), nullptr,
-     "ValidatingWebhookConfiguration whose caBundle is kept right. Default: qubesec."},
-    {"--webhook-certificate-secret", "QUBESEC_WEBHOOK_CERTIFICATE_SECRET", "NAME",
-     TEXT(webhook_certificate_secret), nullptr,
-     "Secret of the operator's own namespace that holds the webhook's CA and certificate. Default: "
-     "qubesec-webhook-certificate."},
-    {"--webhook-certificate-directory", "QUBESEC_WEBHOOK_CERTIFICATE_DIRECTORY", "DIRECTORY",
-     TEXT(webhook_certificate_directory), nullptr,
-     "Serve the tls.crt and tls.key in here, which somebody else keeps, as well as the caBundle. Default: "
-     "the "
-     "operator makes its own certificate."},
-    {"--webhook-rotation-overlap", "QUBESEC_WEBHOOK_ROTATION_OVERLAP", "TIME", 0, set_webhook_overlap,
-     "How long the old and the new CA of the webhook are trusted side by side, before the certificate is "
-     "changed and again after it, 1s to 1h. Default: 60s."},
-    {"--debug-endpoints", "QUBESEC_DEBUG_ENDPOINTS", nullptr, 0, set_debug_endpoints,
-     "Serve /debug/state and /debug/queue too, which name objects and hold nothing secret."},
-    {"--allow-memory-dump", "QUBESEC_ALLOW_MEMORY_DUMP", nullptr, 0, set_allow_memory_dump,
-     "For tests: let a debugger attach and core dumps be written."},
-    {"--help", nullptr, nullptr, 0, set_help, "Show this."},
+    {.name = "--kubeconfig",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_KUBECONFIG",
+     .value = "FILE",
+     .offset = AT(kubeconfig),
+     .help =
+         "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
+    {.name = "--context",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_CONTEXT",
+     .value = "NAME",
+     .offset = AT(context),
+     .help = "Context of the kubeconfig. Default: its current-context."},
+    {.name = "--bind-address",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_BIND_ADDRESS",
+     .value = "[HOST]:PORT",
+     .offset = AT(bind_address),
+     .fallback = ":8080",
+     .help = "Where /healthz, /readyz and /metrics are served, plain HTTP. Port 0: any free one."},
+    {.name = "--webhook-bind-address",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_WEBHOOK_BIND_ADDRESS",
+     .value = "[HOST]:PORT",
+     .offset = AT(webhook_bind_address),
+     .help = "Where the validating webhook is served, HTTPS. Port 0: any free one. Default: it is not."},
+    {.name = "--namespace",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_NAMESPACE",
+     .value = "NAME",
+     .offset = AT(namespace),
+     .help = "The operator's own namespace. Default: $POD_NAMESPACE, else that of the context."},
+    {.name = "--namespaces",
+     .type = FLAG_OWN,
+     .variable = "QUBESEC_NAMESPACES",
+     .value = "NAME,...",
+     .set = set_namespaces,
+     .help = "Serve only these namespaces (at most 64), with rights in no other one. Default: all."},
+    {.name = "--exclude-namespaces",
+     .type = FLAG_OWN,
+     .variable = "QUBESEC_EXCLUDE_NAMESPACES",
+     .value = "NAME,...",
+     .set = set_excluded_namespaces,
+     .help = "Serve none of these namespaces. Default: none is excluded."},
+    {.name = "--grant-check-interval",
+     .type = FLAG_TIME,
+     .variable = "QUBESEC_GRANT_CHECK_INTERVAL",
+     .value = "TIME",
+     .offset = AT(grant_check_ms),
+     .min_ms = 1000,
+     .max_ms = 24 * HOUR_MS,
+     .fallback = "5m",
+     .help = "How often it is checked whether a reference into another namespace is still granted: 30s, 5m."},
+    {.name = "--watch-timeout",
+     .type = FLAG_TIME,
+     .variable = "QUBESEC_WATCH_TIMEOUT",
+     .value = "TIME",
+     .offset = AT(watch_timeout_ms),
+     .min_ms = 5000,
+     .max_ms = HOUR_MS,
+     .fallback = "10m",
+     .help =
+         "How long a watch of the API server lasts before it is made anew: at most this, at least half of "
+         "it. Less than what a load balancer before the API server allows a quiet connection: 30s, 5m."},
+    {.name = "--config-map",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_CONFIG_MAP",
+     .value = "NAME",
+     .offset = AT(config_map),
+     .fallback = "qubesec-operator",
+     .help = "ConfigMap of that namespace whose entries log-level and workers win over the flags, and are "
+             "picked up while running."},
+    {.name = "--log-level",
+     .type = FLAG_OWN,
+     .variable = "QUBESEC_LOG_LEVEL",
+     .value = "LEVEL",
+     .set = set_log_level,
+     .fallback = "info",
+     .help = "debug, info, warning or error."},
+    {.name = "--workers",
+     .type = FLAG_OWN,
+     .variable = "QUBESEC_WORKERS",
+     .value = "N",
+     .set = set_workers,
+     .help = "How many objects are reconciled at once, 1 to 64. Default: 4 for each core that there is, and "
+             "at least 8."},
+    {.name = "--leader-elect",
+     .type = FLAG_BOOL,
+     .variable = "QUBESEC_LEADER_ELECT",
+     .offset = AT(leader_elect),
+     .fallback = "true",
+     .help = "Of several replicas the one that holds a Lease works, the others stand by. "
+             "--leader-elect=false: there is no other."},
+    {.name = "--leader-election-lease",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_LEADER_ELECTION_LEASE",
+     .value = "NAME",
+     .offset = AT(leader_election_lease),
+     .fallback = "qubesec-operator",
+     .help = "The Lease, in the operator's own namespace."},
+    {.name = "--leader-election-lease-duration",
+     .type = FLAG_TIME,
+     .variable = "QUBESEC_LEADER_ELECTION_LEASE_DURATION",
+     .value = "TIME",
+     .offset = AT(leader_election.duration_ms),
+     .min_ms = 1,
+     .max_ms = HOUR_MS,
+     .fallback = "15s",
+     .help = "How long after the leader's last sign of life another takes its place; whole seconds."},
+    {.name = "--leader-election-renew-deadline",
+     .type = FLAG_TIME,
+     .variable = "QUBESEC_LEADER_ELECTION_RENEW_DEADLINE",
+     .value = "TIME",
+     .offset = AT(leader_election.renew_deadline_ms),
+     .min_ms = 1,
+     .max_ms = HOUR_MS,
+     .fallback = "10s",
+     .help = "How long the leader tries to renew the Lease before it ends itself; less than the duration."},
+    {.name = "--leader-election-retry-period",
+     .type = FLAG_TIME,
+     .variable = "QUBESEC_LEADER_ELECTION_RETRY_PERIOD",
+     .value = "TIME",
+     .offset = AT(leader_election.retry_period_ms),
+     .min_ms = 1,
+     .max_ms = HOUR_MS,
+     .fallback = "2s",
+     .help = "How often the Lease is renewed, or looked at by others; less than the deadline by a fifth."},
+    {.name = "--seed-url-prefix",
+     .type = FLAG_OWN,
+     .variable = "QUBESEC_SEED_URL_PREFIX",
+     .value = "URL",
+     .set = set_seed_url_prefix,
+     .help = "Allow spec.seedURI of QuantumRandomNumber to point to URLs that start so; may be given up to "
+             "16 times. Default: none is allowed."},
+    {.name = "--webhook-host",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_WEBHOOK_HOST",
+     .value = "HOST,...",
+     .offset = AT(webhook_hosts),
+     .help = "Further host names and addresses in the webhook's certificate. Default: none."},
+    {.name = "--webhook-service",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_WEBHOOK_SERVICE",
+     .value = "NAME",
+     .offset = AT(webhook_service),
+     .fallback = "qubesec-webhook",
+     .help = "The webhook's Service, in the operator's own namespace; the certificate is made for it."},
+    {.name = "--webhook-configuration",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_WEBHOOK_CONFIGURATION",
+     .value = "NAME",
+     .offset = AT(webhook_configuration),
+     .fallback = "qubesec",
+     .help = "ValidatingWebhookConfiguration whose caBundle is kept right."},
+    {.name = "--webhook-certificate-secret",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_WEBHOOK_CERTIFICATE_SECRET",
+     .value = "NAME",
+     .offset = AT(webhook_certificate_secret),
+     .fallback = "qubesec-webhook-certificate",
+     .help = "Secret of the operator's own namespace that holds the webhook's CA and certificate."},
+    {.name = "--webhook-certificate-directory",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_WEBHOOK_CERTIFICATE_DIRECTORY",
+     .value = "DIRECTORY",
+     .offset = AT(webhook_certificate_directory),
+     .help = "Serve the tls.crt and tls.key in here, which somebody else keeps, as well as the caBundle. "
+             "Default: the operator makes its own certificate."},
+    {.name = "--webhook-rotation-overlap",
+     .type = FLAG_TIME,
+     .variable = "QUBESEC_WEBHOOK_ROTATION_OVERLAP",
+     .value = "TIME",
+     .offset = AT(webhook_overlap_ms),
+     .min_ms = 1000,
+     .max_ms = HOUR_MS,
+     .fallback = "60s",
+     .help = "How long the old and the new CA of the webhook are trusted side by side, before the "
+             "certificate is changed and again after it, 1s to 1h."},
+    {.name = "--debug-endpoints",
+     .type = FLAG_BOOL,
+     .variable = "QUBESEC_DEBUG_ENDPOINTS",
+     .offset = AT(debug_endpoints),
+     .help = "Serve /debug/state and /debug/queue too, which name objects and hold nothing secret."},
+    {.name = "--allow-memory-dump",
+     .type = FLAG_BOOL,
+     .variable = "QUBESEC_ALLOW_MEMORY_DUMP",
+     .offset = AT(allow_memory_dump),
+     .help = "For tests: let a debugger attach and core dumps be written."},
+    {.name = "--help", .type = FLAG_OWN, .set = set_help, .help = "Show this."},
 };
 static const struct flags flags = {"operator", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
@@ -278,22 +305,7 @@ static unsigned default_workers(void) {
 }
 
 bool settings_read(char *const *arguments, struct settings *ret_settings, struct error *e) {
-    struct settings settings = {
-        .bind_address = ":8080",
-        .namespace = getenv("POD_NAMESPACE"),
-        .config_map = "qubesec-operator",
-        .webhook_service = "qubesec-webhook",
-        .webhook_configuration = "qubesec",
-        .webhook_certificate_secret = "qubesec-webhook-certificate",
-        .webhook_overlap_ms = 60000,
-        .log_level = LOG_INFO,
-        .workers = default_workers(),
-        .watch_timeout_ms = 600000,
-        .grant_check_ms = 300000,
-        .leader_elect = true,
-        .leader_election = {.duration_ms = 15000, .renew_deadline_ms = 10000, .retry_period_ms = 2000},
-        .leader_election_lease = "qubesec-operator",
-    };
+    struct settings settings = {.namespace = getenv("POD_NAMESPACE"), .workers = default_workers()};
     if (settings.namespace != nullptr && settings.namespace[0] == '\0') {
         settings.namespace = nullptr;
     }

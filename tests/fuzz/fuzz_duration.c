@@ -1,7 +1,7 @@
-// spec_parse_duration: what it reads can be written in one canonical way that it reads as the same.
+// duration_parse: what it reads can be written in one canonical way that it reads as the same.
 #include "fuzz.h"
 
-#include "engine/spec.h"
+#include "base/duration.h"
 
 #include <inttypes.h>
 
@@ -31,13 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int64_t seconds = -1;
     int64_t again = -1;
     char canonical[64];
-    if (!spec_parse_duration(text, &seconds)) {
+    if (!duration_parse(text, &seconds)) {
         CHECK(seconds == -1);
         return 0;
     }
     CHECK(text[0] != '\0' && is_well_formed(text));
     CHECK(seconds >= 0 && seconds < INT64_C(1) << 53);
     format(seconds, canonical);
-    CHECK(spec_parse_duration(canonical, &again) && again == seconds);
+    CHECK(duration_parse(canonical, &again) && again == seconds);
     return 0;
 }

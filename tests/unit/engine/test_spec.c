@@ -1,6 +1,7 @@
 #include "../base/check.h"
 #include "../base/short_memory.h"
 
+#include "base/duration.h"
 #include "crypto/algorithm.h"
 #include "engine/kind.h"
 #include "engine/spec_internal.h"
@@ -337,7 +338,7 @@ static void digits_have_one_spelling(void **) {
 
 static void duration_is(const char *text, int64_t expected) {
     int64_t seconds = -1;
-    assert_int_equal(spec_parse_duration(text, &seconds), expected >= 0);
+    assert_int_equal(duration_parse(text, &seconds), expected >= 0);
     assert_int_equal(seconds, expected); // untouched where it is none
 }
 
