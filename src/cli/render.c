@@ -42,28 +42,42 @@ static bool set_help(void *target, const char *name, const char *text, struct er
     return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
 }
 
-#define TEXT(member) offsetof(struct arguments, member)
+#define AT(member) offsetof(struct arguments, member)
 
 static const struct flag flag_list[] = {
-    {"--filename", nullptr, "FILE", 0, set_file,
-     "A file of manifests, - for standard input; may be given many times. Short: -f."},
-    {"-f", nullptr, "FILE", 0, set_file, "The same."},
-    {"--state", nullptr, "DIR", TEXT(state), nullptr,
-     "Keeps what is made in this folder, and makes nothing again that is there: keys stay, certificates are "
-     "renewed when they are due. Without it everything is made anew each time."},
-    {"--output", nullptr, "FORMAT", 0, set_output,
-     "yaml: the Secrets and the resources with their statuses, on standard output. dir: each entry of each "
-     "Secret as a file NAMESPACE/SECRET/ENTRY in the folder of --state. Default: yaml."},
-    {"--namespace", nullptr, "NAME", TEXT(namespace), nullptr,
-     "The namespace of manifests that name none. Short: -n. Default: default."},
-    {"-n", nullptr, "NAME", TEXT(namespace), nullptr, "The same."},
-    {"--help", nullptr, nullptr, 0, set_help, "Show this."},
+    {.name = "--filename",
+     .value = "FILE",
+     .type = FLAG_OWN,
+     .set = set_file,
+     .help = "A file of manifests, - for standard input; may be given many times. Short: -f."},
+    {.name = "-f", .value = "FILE", .type = FLAG_OWN, .set = set_file, .help = "The same."},
+    {.name = "--state",
+     .value = "DIR",
+     .offset = AT(state),
+     .help =
+         "Keeps what is made in this folder, and makes nothing again that is there: keys stay, certificates "
+         "are renewed when they are due. Without it everything is made anew each time."},
+    {.name = "--output",
+     .value = "FORMAT",
+     .type = FLAG_OWN,
+     .set = set_output,
+     .fallback = "yaml",
+     .help =
+         "yaml: the Secrets and the resources with their statuses, on standard output. dir: each entry of "
+         "each Secret as a file NAMESPACE/SECRET/ENTRY in the folder of --state."},
+    {.name = "--namespace",
+     .value = "NAME",
+     .offset = AT(namespace),
+     .fallback = "default",
+     .help = "The namespace of manifests that name none. Short: -n."},
+    {.name = "-n", .value = "NAME", .offset = AT(namespace), .help = "The same."},
+    {.name = "--help", .type = FLAG_OWN, .set = set_help, .help = "Show this."},
 };
 static const struct flags flags = {"render", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
 
 static bool read_arguments(char *const *words, struct arguments *arguments, struct error *e) {
-    *arguments = (struct arguments){.namespace = "default"};
+    *arguments = (struct arguments){0};
     if (!flags_read(&flags, words, arguments, &arguments->help, e) || arguments->help) {
         return arguments->help;
     }
