@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -159,4 +161,12 @@ bool secret_equals(const struct secret *secret, const void *bytes, size_t length
 
 [[gnu::noinline]] bool secret_reveal(bool outcome) {
     return outcome;
+}
+
+// ---- the process
+
+bool secret_forbid_dumps(struct error *e) {
+    struct rlimit none = {0};
+    return (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) == 0 && setrlimit(RLIMIT_CORE, &none) == 0) ||
+           error_set(e, ERROR_INTERNAL, "forbidding core dumps of this process failed");
 }

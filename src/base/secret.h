@@ -20,6 +20,9 @@ struct secret;
 // Takes secret; NULL is allowed.
 void secret_free(struct secret *secret);
 
+// Keeps this process's memory out of core files and debuggers, for good. Errors: INTERNAL.
+[[nodiscard]] bool secret_forbid_dumps(struct error *e);
+
 // From now on some mappings of secrets that are freed are kept, cleansed, for those to come, up to 640 KiB:
 // it saves the kernel most of the work in a program that makes many. Any thread.
 void secret_keep_mappings(void);

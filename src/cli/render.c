@@ -2,6 +2,7 @@
 #include "render/render.h"
 #include "base/flags.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "cli/verbs.h"
 #include "crypto/openssl.h"
 #include "kinds/table.h"
@@ -122,7 +123,7 @@ static int run(const struct arguments *arguments) {
     struct error e;
     bool ready = false;
     log_set_level(LOG_ERROR); // what matters is noted
-    if (!crypto_start(&e) || !render_run(&options, &manifests, &ready, &e)) {
+    if (!secret_forbid_dumps(&e) || !crypto_start(&e) || !render_run(&options, &manifests, &ready, &e)) {
         fprintf(stderr, "qubesec render: %s\n", e.message);
         return e.class == ERROR_INVALID_SPEC ? 2 : 1;
     }

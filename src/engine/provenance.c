@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { METADATA_TEXT_MAX = 16 * 1024 };
+enum { PROVENANCE_TEXT_MAX = 16 * 1024 };
 
 // ---- writing
 
@@ -88,7 +88,7 @@ bool provenance_store(const struct provenance *provenance, const char *key, stru
     add_text(document, root, "generator", provenance->generator);
     add_short_digests(document, root, provenance);
     add_replaced(document, root, &provenance->replaced);
-    cleanup_buffer struct buffer text = buffer_create(METADATA_TEXT_MAX);
+    cleanup_buffer struct buffer text = buffer_create(PROVENANCE_TEXT_MAX);
     return add_digests(document, root, provenance, data, e) && json_write(document, &text, e) &&
            secret_data_add_text(data, key, buffer_text(&text), e);
 }
@@ -135,7 +135,7 @@ static bool load_inputs(yyjson_val *inputs, struct provenance *provenance, struc
     yyjson_val *value;
     yyjson_obj_foreach(inputs, index, count, key, value) {
         const char *digest = json_text(value);
-        if (count > METADATA_INPUTS_MAX || digest == nullptr || strlen(digest) >= DIGEST_TEXT_SIZE) {
+        if (count > PROVENANCE_INPUTS_MAX || digest == nullptr || strlen(digest) >= DIGEST_TEXT_SIZE) {
             return malformed("inputs", e);
         }
         struct provenance_input *input = &provenance->inputs[provenance->input_count++];
@@ -215,14 +215,14 @@ bool provenance_compare_entry(const struct provenance *provenance, const char *k
     const char *stated = json_text(value);
     char digest[DIGEST_TEXT_SIZE];
     if (value == nullptr) {
-        *ret_word = METADATA_SILENT;
+        *ret_word = PROVENANCE_SILENT;
         return true;
     }
     if (!digest_format(secret_view(bytes), secret_length(bytes), digest, e)) {
         return false;
     }
     bool same = stated != nullptr && provenance_same_digest(stated, digest);
-    *ret_word = same ? METADATA_SAYS_SAME : METADATA_SAYS_OTHER;
+    *ret_word = same ? PROVENANCE_SAYS_SAME : PROVENANCE_SAYS_OTHER;
     return true;
 }
 
@@ -234,7 +234,7 @@ bool provenance_check_entries(const struct provenance *provenance, const struct 
         if (!provenance_compare_entry(provenance, entry->key, entry->value, &word, e)) {
             return false;
         }
-        if (word == METADATA_SAYS_OTHER) {
+        if (word == PROVENANCE_SAYS_OTHER) {
             return error_set(e, ERROR_CRYPTO,
                              "the Secret's entry %s is not the one that its metadata was written for",
                              entry->key);

@@ -8,8 +8,8 @@
 #include "json/read.h"
 
 enum {
-    METADATA_INPUTS_MAX = 4,
-    METADATA_WORD_SIZE = 64,
+    PROVENANCE_INPUTS_MAX = 4,
+    PROVENANCE_WORD_SIZE = 64,
     PROVENANCE_SENTENCE_SIZE = 256,
     // Of a shorter secret no fingerprint is made, nor is a key derived from one: it could be searched for.
     FINGERPRINTED_BYTES_MIN = 16,
@@ -27,16 +27,16 @@ struct provenance {
     struct provenance_input {
         const char *field;
         char digest[DIGEST_TEXT_SIZE]; // of the input's bytes
-    } inputs[METADATA_INPUTS_MAX];
+    } inputs[PROVENANCE_INPUTS_MAX];
     size_t input_count;
 
     // What this output took the place of; all "": of nothing.
     struct replaced {
         char fingerprint[FINGERPRINT_SIZE];
-        char reason[METADATA_WORD_SIZE]; // of the Event that tells of it
+        char reason[PROVENANCE_WORD_SIZE]; // of the Event that tells of it
         // Not stored: others may write to the Secret, and what they write is told by nobody.
         char cause[PROVENANCE_SENTENCE_SIZE]; // why, in a few words: "spec.messageRef has changed"
-        char gone[METADATA_WORD_SIZE]; // what can be had from nowhere any more: "private key"; "": nothing
+        char gone[PROVENANCE_WORD_SIZE]; // what can be had from nowhere any more: "private key"; "": nothing
     } replaced;
 
     // Only of what was read; borrowed from the document.
@@ -58,7 +58,7 @@ struct provenance {
                                    struct provenance *ret_provenance, yyjson_doc **ret_document,
                                    struct error *e);
 
-enum provenance_word { METADATA_SILENT, METADATA_SAYS_SAME, METADATA_SAYS_OTHER };
+enum provenance_word { PROVENANCE_SILENT, PROVENANCE_SAYS_SAME, PROVENANCE_SAYS_OTHER };
 
 // Whether bytes are those of the entry of that key when metadata was written. Errors: CRYPTO, NO_MEMORY.
 [[nodiscard]] bool provenance_compare_entry(const struct provenance *provenance, const char *key,

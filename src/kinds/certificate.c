@@ -279,13 +279,13 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
 
 // ---- putting right
 
-// Whether the metadata was written for that certificate; METADATA_SILENT: it cannot be read.
+// Whether the metadata was written for that certificate; PROVENANCE_SILENT: it cannot be read.
 static bool ask_metadata(const struct certificate *leaf, const struct provenance *provenance,
                          enum provenance_word *ret_word, struct error *e) {
     cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);
     cleanup_secret struct secret *entry = nullptr;
     if (provenance == nullptr) {
-        *ret_word = METADATA_SILENT;
+        *ret_word = PROVENANCE_SILENT;
         return true;
     }
     return certificate_append_pem(leaf, &pem, e) && secret_copy(pem.data, pem.length, &entry, e) &&
@@ -305,7 +305,7 @@ static bool is_known(const struct certificate *leaf, const struct produce_contex
         !certificate_append_der(leaf, &der, e) || !digest_format(der.data, der.length, digest, e)) {
         return false;
     }
-    *ret_known = word == METADATA_SAYS_SAME || provenance_same_digest(recorded, digest);
+    *ret_known = word == PROVENANCE_SAYS_SAME || provenance_same_digest(recorded, digest);
     return true;
 }
 

@@ -19,7 +19,7 @@ static bool is_recorded(const char *recorded, const struct secret *bytes, bool *
 bool salvage_entry(const struct produce_context *context, const char *key, size_t length,
                    const char *recorded, const struct secret **ret_entry, struct error *e) {
     const struct secret *entry = secret_data_get(context->previous, key);
-    enum provenance_word word = METADATA_SILENT;
+    enum provenance_word word = PROVENANCE_SILENT;
     *ret_entry = nullptr;
     if (entry == nullptr || secret_length(entry) != length) {
         return true;
@@ -28,8 +28,8 @@ bool salvage_entry(const struct produce_context *context, const char *key, size_
         !provenance_compare_entry(context->previous_provenance, key, entry, &word, e)) {
         return false;
     }
-    bool sound = word != METADATA_SAYS_OTHER;
-    if (word != METADATA_SAYS_SAME && recorded[0] != '\0' && !is_recorded(recorded, entry, &sound, e)) {
+    bool sound = word != PROVENANCE_SAYS_OTHER;
+    if (word != PROVENANCE_SAYS_SAME && recorded[0] != '\0' && !is_recorded(recorded, entry, &sound, e)) {
         return false;
     }
     *ret_entry = sound ? entry : nullptr;

@@ -22,7 +22,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -189,16 +188,6 @@ static int answer(void *context, const char *path, struct buffer *body) {
 }
 
 // ---- start and stop
-
-// Keys must not reach a core file or a debugger.
-static bool harden(const struct settings *settings, struct error *e) {
-    if (settings->allow_memory_dump) {
-        return true;
-    }
-    struct rlimit none = {0};
-    return (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) == 0 && setrlimit(RLIMIT_CORE, &none) == 0) ||
-           error_set(e, ERROR_INTERNAL, "forbidding core dumps of this process failed");
-}
 
 static void stop_late(void *) {
     LOG(LOG_WARNING, "some work did not finish in time, leaving it");
@@ -446,8 +435,9 @@ bool manager_run(const struct settings *settings, const struct kind *const *kind
     log_set_level(settings->log_level);
     signal(SIGPIPE, SIG_IGN);
     secret_keep_mappings();
-    bool started = harden(settings, e) && crypto_start(e) && start_base(&m, e) && start_client(&m, e) &&
-                   start_webhook(&m, e) && start_background_tasks(&m, e) && start_watches(&m, e);
+    bool started = (settings->allow_memory_dump || secret_forbid_dumps(e)) && crypto_start(e) &&
+                   start_base(&m, e) && start_client(&m, e) && start_webhook(&m, e) &&
+                   start_background_tasks(&m, e) && start_watches(&m, e);
     if (started) {
         log_start(&m);
         set_workers(&m, settings->workers);

@@ -12,16 +12,6 @@
 enum { URL_BYTES_MAX = 64 * 1024, URL_TIMEOUT_MS = 10000, URL_AGAIN_MS = 10000, RECHECK_MS = 1000 };
 enum { UPSTREAM_CHAIN_MAX = 32 };
 
-static const char url_kind[] = "URL";
-
-const char *source_kind(const struct source *source) {
-    return source->resource == nullptr ? url_kind : source->resource->kind;
-}
-
-void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]) {
-    snprintf(ret_from, SOURCE_FROM_SIZE, "%s/%s", kind, name);
-}
-
 // "waiting for Kind name: why", with the reason WaitingForKind.
 static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
                      struct error *e) {
@@ -331,7 +321,7 @@ static bool resolve(struct reconcile *r, struct source *source, struct error *e)
     if (source->upstream != nullptr) {
         return resolve_upstream(r, source, e);
     }
-    if (strcmp(source->from->kind, url_kind) == 0) {
+    if (strcmp(source->from->kind, SOURCE_URL) == 0) {
         return resolve_url(r, source, e);
     }
     return resolve_foreign(r, source, e);

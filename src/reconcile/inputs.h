@@ -3,12 +3,6 @@
 
 #include "reconcile/reconcile.h"
 
-// Writes "Kind/name", as status.inputs[].from names one of our own objects.
-void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]);
-
-// "Secret", "ConfigMap" or "URL": where its bytes are.
-const char *source_kind(const struct source *source);
-
 // Finds each input and what the watch knows of it, with no request. Errors: NOT_FOUND (missing or not
 // finished; the reason says what is waited for), FORBIDDEN (in another namespace), INVALID_SPEC, RETRYABLE
 // (its owner is about to look at it again).

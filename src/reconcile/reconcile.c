@@ -47,3 +47,11 @@ struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, 
     kube_format_key(namespace, name, key);
     return store == nullptr ? nullptr : store_get(store, key);
 }
+
+void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]) {
+    snprintf(ret_from, SOURCE_FROM_SIZE, "%s/%s", kind, name);
+}
+
+const char *source_kind(const struct source *source) {
+    return source->resource == nullptr ? SOURCE_URL : source->resource->kind;
+}

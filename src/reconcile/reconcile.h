@@ -9,6 +9,9 @@
 
 enum { SOURCE_FROM_SIZE = 64 + 253 + 1 };
 
+// What an input's kind is where its bytes come from a URL.
+#define SOURCE_URL "URL"
+
 // One input: where it is, and, once loaded, what it is.
 struct source {
     const struct input_request *request;
@@ -22,6 +25,12 @@ struct source {
     struct kube_object *read;     // owned: its metadata as read with the bytes
     struct secret *bytes;         // owned; NULL: not loaded
 };
+
+// Writes "Kind/name", as status.inputs[].from names one of our own objects.
+void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]);
+
+// "Secret", "ConfigMap" or "URL": where its bytes are.
+const char *source_kind(const struct source *source);
 
 // How a status is told, besides that a change of its Ready condition is an Event.
 enum telling {

@@ -389,7 +389,7 @@ def definition(kind, about):
         "type": "object",
         **({} if optional else {"required": ["spec"]}),
         "properties": {
-            "apiVersion": {"description": "qubesec.io/v1.", "type": "string"},
+            "apiVersion": {"description": f"{kind['group']}/{kind['version']}.", "type": "string"},
             "kind": {"description": f"{kind['kind']}.", "type": "string"},
             "metadata": {"type": "object"},
             "spec": spec_schema(kind, about),
@@ -398,7 +398,7 @@ def definition(kind, about):
         **rules_of_object(kind),
     }
     version = {
-        "name": "v1",
+        "name": kind["version"],
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
@@ -409,9 +409,9 @@ def definition(kind, about):
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{kind['plural']}.qubesec.io", "labels": {"app.kubernetes.io/name": "qubesec"}},
+        "metadata": {"name": f"{kind['plural']}.{kind['group']}", "labels": {"app.kubernetes.io/name": "qubesec"}},
         "spec": {
-            "group": "qubesec.io",
+            "group": kind["group"],
             "scope": "Namespaced",
             "names": {
                 "kind": kind["kind"],

@@ -98,6 +98,8 @@ static void add_kind(yyjson_mut_doc *document, yyjson_mut_val *list, const struc
     const struct spec_field *tables[KIND_TABLES_MAX + 1];
     yyjson_mut_val *one = yyjson_mut_arr_add_obj(document, list);
     add_text(document, one, "kind", kind->kind);
+    add_text(document, one, "group", kind->group);
+    add_text(document, one, "version", kind->version);
     add_text(document, one, "plural", kind->plural);
     add_text(document, one, "shortName", kind->short_name);
     add_text(document, one, "secretSuffix", kind->secret_suffix);

@@ -377,11 +377,11 @@ static void texts_have_bounds(void **) {
     refuse_edited("9876543210", "98765432100", "no proper fingerprint");
     refuse_edited(PARAMETERS, PARAMETERS "a", "no proper recipe");
     refuse_edited(B_DIGEST, B_DIGEST "b", "no proper inputs");
-    char word[METADATA_WORD_SIZE + 1] = {0};
-    memset(word, 'w', METADATA_WORD_SIZE);
+    char word[PROVENANCE_WORD_SIZE + 1] = {0};
+    memset(word, 'w', PROVENANCE_WORD_SIZE);
     refuse_edited("SecretDamaged", word, "no proper reason");
     cleanup_json yyjson_doc *document = nullptr;
-    word[METADATA_WORD_SIZE - 1] = '\0';
+    word[PROVENANCE_WORD_SIZE - 1] = '\0';
     cleanup_text char *longest = edited("SecretDamaged", word);
     struct provenance provenance = accept(longest, strlen(longest), &document);
     assert_string_equal(provenance.replaced.reason, word);
@@ -452,12 +452,12 @@ static void each_entry_can_be_asked_for(void **) {
     cleanup_json yyjson_doc *document = nullptr;
     cleanup_text char *text = edited("", "");
     struct provenance provenance = accept(text, strlen(text), &document);
-    assert_int_equal(ask(&provenance, "long", sixteen), METADATA_SAYS_SAME);
-    assert_int_equal(ask(&provenance, "short", sixteen + 1), METADATA_SAYS_SAME);
-    assert_int_equal(ask(&provenance, "long", sixteen + 1), METADATA_SAYS_OTHER);
-    assert_int_equal(ask(&provenance, "short", sixteen), METADATA_SAYS_OTHER);
-    assert_int_equal(ask(&provenance, "other", sixteen), METADATA_SILENT);
-    assert_int_equal(ask(&provenance, "", ""), METADATA_SILENT);
+    assert_int_equal(ask(&provenance, "long", sixteen), PROVENANCE_SAYS_SAME);
+    assert_int_equal(ask(&provenance, "short", sixteen + 1), PROVENANCE_SAYS_SAME);
+    assert_int_equal(ask(&provenance, "long", sixteen + 1), PROVENANCE_SAYS_OTHER);
+    assert_int_equal(ask(&provenance, "short", sixteen), PROVENANCE_SAYS_OTHER);
+    assert_int_equal(ask(&provenance, "other", sixteen), PROVENANCE_SILENT);
+    assert_int_equal(ask(&provenance, "", ""), PROVENANCE_SILENT);
 }
 
 // Its digests are of ten digits, and of few bytes there are none.
@@ -467,9 +467,9 @@ static void what_an_earlier_version_wrote_can_be_asked(void **) {
     cleanup_text char *brief = edited_text(brief_text, "", "");
     cleanup_secret_data struct secret_data data = two_entries();
     struct provenance provenance = accept(brief, strlen(brief), &document);
-    assert_int_equal(ask(&provenance, "long", sixteen), METADATA_SAYS_SAME);
-    assert_int_equal(ask(&provenance, "long", sixteen + 1), METADATA_SAYS_OTHER);
-    assert_int_equal(ask(&provenance, "short", sixteen), METADATA_SILENT);
+    assert_int_equal(ask(&provenance, "long", sixteen), PROVENANCE_SAYS_SAME);
+    assert_int_equal(ask(&provenance, "long", sixteen + 1), PROVENANCE_SAYS_OTHER);
+    assert_int_equal(ask(&provenance, "short", sixteen), PROVENANCE_SILENT);
     must(provenance_check_entries(&provenance, &data, &e), e);
     secret_bytes(data.entries[1].value)[3] ^= 0x80;
     must(provenance_check_entries(&provenance, &data, &e), e);
@@ -494,7 +494,7 @@ static void a_digest_that_is_none_is_another_one(void **) {
         cleanup_json yyjson_doc *document = nullptr;
         cleanup_text char *text = edited("'" SIXTEEN_DIGEST "'", values[i]);
         struct provenance provenance = accept(text, strlen(text), &document);
-        assert_int_equal(ask(&provenance, "long", sixteen), METADATA_SAYS_OTHER);
+        assert_int_equal(ask(&provenance, "long", sixteen), PROVENANCE_SAYS_OTHER);
     }
 }
 
@@ -553,8 +553,8 @@ static void ten_digits_that_agree_are_not_enough(void **) {
     must(provenance_load(&data, "metadata", &stored, &document, &e), e);
     assert_true(provenance_same_inputs(&stored, &made[0]));
     assert_false(provenance_same_inputs(&stored, &made[1]));
-    assert_int_equal(ask(&stored, "message", messages[0]), METADATA_SAYS_SAME);
-    assert_int_equal(ask(&stored, "message", messages[1]), METADATA_SAYS_OTHER);
+    assert_int_equal(ask(&stored, "message", messages[0]), PROVENANCE_SAYS_SAME);
+    assert_int_equal(ask(&stored, "message", messages[1]), PROVENANCE_SAYS_OTHER);
 }
 
 static void inputs_are_compared_by_field_and_digest(void **) {

@@ -92,7 +92,7 @@ static void every_kind_is_complete(void **) {
         assert_true(kind->repair == nullptr || kind->precious != nullptr);
         assert_true(!kind->is_made_once || kind->repair != nullptr);
         assert_true(kind->find_gone == nullptr || kind->precious != nullptr);
-        assert_true(kind->precious == nullptr || strlen(kind->precious) < METADATA_WORD_SIZE);
+        assert_true(kind->precious == nullptr || strlen(kind->precious) < PROVENANCE_WORD_SIZE);
     }
 }
 
