@@ -1,7 +1,7 @@
 #include "kube/server_words.h"
 
 #include "base/utf8.h"
-#include "kube/server_words_internal.h"
+#include "kube/server_words_key.h"
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
+#include "base/span.h"
 #include "kube/server_words.h"
-#include "kube/server_words_internal.h"
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 // What may be key material in a text, told by its form from names, words and numbers.
-#include "kube/server_words_internal.h"
+#include "kube/server_words_key.h"
 
 enum {
     LIST_MIN = 8,        // numbers in a row that may be the bytes of a key

@@ -13,7 +13,7 @@ from api import QC, QKKP, ApiError, data_of, thing, wait_until
 from credentials import token, with_token
 from fixtures import BINARY, control_plane, run_tool
 from guides import GuideError, Reader, in_namespace, lay_checkout
-from install import CHECKOUT, INSTALL, NAMESPACE, Helm, run
+from install import CHECKOUT, NAMESPACE, Helm, run
 from process import STOP_PATIENCE, Operators
 from webhook import CONFIGURATIONS, port_of
 
@@ -63,7 +63,8 @@ def reader(cluster, operator, namespace, tmp_path):
     config = in_namespace(cluster.folder / "admin.kubeconfig", namespace, tmp_path / "kubeconfig")
     folder = tmp_path / "folder"
     folder.mkdir()
-    return Reader(folder, {**os.environ, "KUBECONFIG": str(config), "NO_PROXY": "*", "no_proxy": "*"})
+    path = f"{BINARY.parent}:{os.environ['PATH']}"
+    return Reader(folder, {**os.environ, "KUBECONFIG": str(config), "NO_PROXY": "*", "no_proxy": "*", "PATH": path})
 
 
 # Guides
@@ -191,6 +192,14 @@ def test_operating(cluster, api, operators, reader, stack):
     assert keys_of(api, "staging") == keys
 
 
+# Without a cluster
+
+
+def test_rendering(tmp_path):
+    lay_checkout(tmp_path)
+    Reader(tmp_path, {**os.environ, "PATH": f"{BINARY.parent}:{os.environ['PATH']}"}).follow(DOCS / "render.md")
+
+
 # Installing, and uninstalling
 
 
@@ -204,7 +213,7 @@ class Installation:
 
     def remove(self):
         """The reader tries one way to install after the other."""
-        self.kubectl("delete", "--filename", INSTALL)
+        self.kubectl("delete", "--kustomize", CHECKOUT / "config" / "default")
 
     def kubectl(self, *arguments):
         run("kubectl", "--kubeconfig", self.cluster.folder / "admin.kubeconfig", *arguments)

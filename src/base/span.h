@@ -1,4 +1,4 @@
-// For the files server_words*.c only.
+// Parts of texts, and what kinds of ASCII characters they are made of, whatever the locale.
 #pragma once
 
 #include <stddef.h>
@@ -53,11 +53,3 @@ static inline bool span_has(struct span span, const char *set) {
     }
     return false;
 }
-
-// The end of the run at `at` of what base64, its form for URLs, and hexadecimal are made of, and names, too;
-// `at` if there is none. A run ends before the dashes of a PEM header, which may follow without a space.
-const char *server_words_skip_run(const char *at);
-
-// What may be key material at `at`, the beginning of a run: PEM, a list of bytes, or a run that is no name.
-// Empty if it is none.
-struct span server_words_find_key(const char *at);
