@@ -95,13 +95,32 @@ static bool is_of_kind(const struct render *render, const struct kube_resource *
     return world_find_kind(render->world, resource) != nullptr;
 }
 
+// A Secret of the files must not take the place of one that an earlier run has made: its key would be lost.
+static bool check_given(const struct render *render, const struct given *given, struct error *e) {
+    yyjson_val *object = yyjson_doc_get_root(given->document);
+    cleanup_json yyjson_doc *present = nullptr;
+    struct error none;
+    if (given->resource != &kube_secrets ||
+        !api_get(memory_api_verbs(world_api(render->world)), given->resource, text_at(object, "namespace"),
+                 text_at(object, "name"), 0, &present, &none)) {
+        return true;
+    }
+    yyjson_val *kept = yyjson_doc_get_root(present);
+    return !secret_metadata_is_marked(yyjson_obj_get(kept, "metadata")) ||
+           json_equals(yyjson_obj_get(kept, "data"), yyjson_obj_get(object, "data")) ||
+           error_set(e, ERROR_INVALID_SPEC,
+                     "%s keeps another Secret of this name, which was made by an earlier run and is not "
+                     "overwritten; rename this one, or take it out of the files",
+                     render->options->state);
+}
+
 // Our objects come first, since it is by them that Secrets and ConfigMaps matter.
 static bool put_given(struct render *render, bool of_kinds, struct error *e) {
     struct memory_api *memory = world_api(render->world);
     for (const struct given *given = render->objects; given != nullptr; given = given->next) {
         yyjson_val *object = yyjson_doc_get_root(given->document);
         if (is_of_kind(render, given->resource) == of_kinds &&
-            !memory_api_put(memory, given->resource, object, e)) {
+            !(check_given(render, given, e) && memory_api_put(memory, given->resource, object, e))) {
             return error_wrap(e, "%s %s/%s", given->resource->kind, text_at(object, "namespace"),
                               text_at(object, "name"));
         }

@@ -239,6 +239,24 @@ def test_a_key_that_is_lost_is_not_made_anew_where_the_spec_says_so(tmp_path):
     assert ("Secret", "pair") not in rendered
 
 
+def test_no_given_secret_takes_the_place_of_a_made_one(tmp_path):
+    state = tmp_path / "state"
+    pair = thing(QKKP, "default", "pair", {"algorithm": "ML-KEM-512"})
+    first = render([pair], tmp_path, "--state", state)
+    kept = (state / "state.yaml").read_bytes()
+    file = tmp_path / "other.yaml"
+    for given in (secret_thing("default", "pair", {"private_key": b"mine"}), {**first["Secret", "pair"], "data": {}}):
+        file.write_text(yaml.safe_dump(given))
+        done = run("-f", file, "--state", state)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "keeps another Secret of this name" in done.stderr and "Secret default/pair" in done.stderr
+        assert (state / "state.yaml").read_bytes() == kept
+    assert secrets_of(render([pair, first["Secret", "pair"]], tmp_path, "--state", state)) == secrets_of(first)
+    # In one run with nothing kept it is in the way, as in a cluster.
+    rendered = render([pair, secret_thing("default", "pair", {"a": b"mine"})], tmp_path, status=1)
+    assert ready_of(rendered[QKKP, "pair"])["reason"] == "SecretConflict"
+
+
 def test_entries_become_files_of_their_owner_alone(tmp_path):
     state = tmp_path / "out" / "of" / "nothing"
     file = tmp_path / "things.yaml"

@@ -535,6 +535,40 @@ static void memory_that_runs_out_is_told_of(void **state) {
     assert_int_equal(world->changes, 1);
 }
 
+// What one run has shown is there in the next, as it was.
+static void what_was_visited_is_restored(void **state) {
+    struct world *world = *state;
+    struct error e;
+    static const char text[] =
+        "{'apiVersion':'qubesec.io/v1','kind':'Widget','metadata':{'name':'a','namespace':'ns',"
+        "'uid':'u-1','resourceVersion':'41','generation':3},'spec':{'x':1},'status':{'y':2}}";
+    cleanup_json yyjson_doc *object = parse_quoted(text);
+    cleanup_json yyjson_doc *found = nullptr;
+    must(memory_api_restore(world->memory, &widgets, yyjson_doc_get_root(object), &e), e);
+    assert_int_equal(world->changes, 1);
+    must(api_get(world->api, &widgets, "ns", "a", 0, &found, &e), e);
+    assert_true(json_equals(yyjson_doc_get_root(found), yyjson_doc_get_root(object)));
+    must_fail(memory_api_restore(world->memory, &widgets, yyjson_doc_get_root(object), &e), e, ERROR_CONFLICT,
+              "already exists");
+    // The same again from outside is no change; another spec is one, with a version after those restored.
+    must(memory_api_put(world->memory, &widgets, yyjson_doc_get_root(object), &e), e);
+    assert_int_equal(world->changes, 1);
+    cleanup_json yyjson_doc *edited =
+        parse_quoted("{'metadata':{'name':'a','namespace':'ns'},'spec':{'x':5}}");
+    must(memory_api_put(world->memory, &widgets, yyjson_doc_get_root(edited), &e), e);
+    assert_non_null(strstr(world->changed, "\"resourceVersion\":\"42\""));
+    assert_non_null(strstr(world->changed, "\"generation\":4"));
+    assert_non_null(strstr(world->changed, "\"uid\":\"u-1\""));
+    assert_non_null(strstr(world->changed, "\"status\":{\"y\":2}"));
+    static const char *const bad[] = {"{}", "{'metadata':{'name':'b','namespace':'ns','uid':'u'}}",
+                                      "{'metadata':{'name':'b','namespace':'ns','resourceVersion':'1'}}"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        cleanup_json yyjson_doc *document = parse_quoted(bad[i]);
+        must_fail(memory_api_restore(world->memory, &widgets, yyjson_doc_get_root(document), &e), e,
+                  ERROR_REFUSED, "has no name, uid or resourceVersion");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         with_world(what_is_created_can_be_read),
@@ -558,6 +592,7 @@ int main(void) {
         with_world(a_new_object_may_bring_its_uid),
         with_world(all_objects_are_visited_in_order),
         with_world(a_review_is_answered_by_the_owner),
+        with_world(what_was_visited_is_restored),
         cmocka_unit_test(without_callbacks_all_is_allowed_and_nobody_told),
         with_world(memory_that_runs_out_changes_nothing),
         with_world(memory_that_runs_out_is_told_of),
