@@ -1,5 +1,5 @@
-// Structured logs: one JSON object a line, on standard error. Only src/operator and src/cli log (and a test
-// build's base/failpoint.c, as its last act); what they log never holds key bytes.
+// Structured logs: one JSON object a line, on standard error. Rooms below src/runtime do not log (but for a
+// test build's base/failpoint.c, as its last act); what they log never holds key bytes.
 #pragma once
 
 #include <stddef.h>

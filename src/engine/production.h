@@ -42,7 +42,7 @@ enum output_state {
                                       struct error *ret_damage, struct error *e);
 
 // Makes the output, in the place of what p holds, which the kind may keep some of; checks it by the same
-// inspection that judges stored ones, and adds its metadata entry. What it fails with leaves p as it was.
+// inspection that verifies stored ones, and adds its metadata entry. What it fails with leaves p as it was.
 // Errors: those of struct kind's produce, CRYPTO (what was made is not good), NO_MEMORY.
 [[nodiscard]] bool production_make(struct production *p, struct error *e);
 

@@ -110,16 +110,16 @@ static bool check_chain(struct reconcile *r, const struct source *source, struct
                      field, UPSTREAM_CHAIN_MAX);
 }
 
-// Whether what the upstream has made is what it will hold for now: what it is about to make anew is waited
-// for. recorded: its status.secretRef.
 // Whether nobody verifies the Secret just now, and whoever uses it sees for himself whether it holds what was
 // verified: its object waits, has failed, or is being deleted.
-static bool is_judged_by_content(const struct source *source) {
+static bool is_verified_by_content(const struct source *source) {
     const char *phase = json_text(json_find(source->upstream->root, "status", "status", nullptr));
     return source->from->outlives_readiness &&
            (source->upstream->deleting || phase == nullptr || strcmp(phase, "Success") != 0);
 }
 
+// Whether what the upstream has made is what it will hold for now: what it is about to make anew is waited
+// for. recorded: its status.secretRef.
 static bool is_steady(struct reconcile *r, const struct source *source, yyjson_val *status,
                       yyjson_val *recorded, struct error *e) {
     const struct kube_object *upstream = source->upstream;
@@ -135,7 +135,8 @@ static bool is_steady(struct reconcile *r, const struct source *source, yyjson_v
     if (is_edited && !is_left) {
         return come_back(source, "was edited", e);
     }
-    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, recorded) && !is_judged_by_content(source)) {
+    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, recorded) &&
+        !is_verified_by_content(source)) {
         return come_back(source, "has not verified its changed Secret yet", e);
     }
     return outlives || has_current_inputs(r, upstream) ||
@@ -358,7 +359,7 @@ static const char *known_version(const struct source *source) {
 
 // What was read must be what its owner verified.
 static bool check_version(const struct source *source, struct error *e) {
-    if (source->upstream == nullptr || is_judged_by_content(source)) {
+    if (source->upstream == nullptr || is_verified_by_content(source)) {
         return true;
     }
     const char *verified =

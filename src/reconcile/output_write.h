@@ -3,7 +3,7 @@
 
 #include "reconcile/reconcile.h"
 
-// Whether this worker may make or judge the output: work that takes seconds is left to one that may do it.
+// Whether this worker may make or evaluate the output: work that takes seconds is left to one that may do it.
 // Errors: RETRYABLE, and r->is_deferred is set.
 [[nodiscard]] bool output_may_make(struct reconcile *r, struct error *e);
 

@@ -1,9 +1,9 @@
 #include "../base/check.h"
 #include "../base/short_memory.h"
+#include "webhook_support.h"
 
 #include "kinds/table.h"
 #include "webhook/webhook.h"
-#include "webhook/webhook_metrics.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,17 +12,6 @@
 #include <unistd.h>
 
 // How it answers is shown on a real API server, in tests/e2e/test_admission.py; here is what surrounds that.
-
-// All that the room has.
-static const struct metric *const webhook_metrics[] = {
-    &metric_webhook_requests_total,
-    &metric_webhook_latency_seconds,
-    &metric_webhook_requests_in_flight,
-    &metric_admission_total,
-    &metric_certwatcher_reads_total,
-    &metric_certwatcher_read_errors_total,
-    &metric_webhook_certificate_expiration_timestamp_seconds,
-    nullptr};
 
 static struct metrics *metrics;
 

@@ -17,17 +17,6 @@ struct stored {
     int refusal;        // HTTP status of every request for it; 0: it is served
 };
 
-// All that the room has.
-static const struct metric *const webhook_metrics[] = {
-    &metric_webhook_requests_total,
-    &metric_webhook_latency_seconds,
-    &metric_webhook_requests_in_flight,
-    &metric_admission_total,
-    &metric_certwatcher_reads_total,
-    &metric_certwatcher_read_errors_total,
-    &metric_webhook_certificate_expiration_timestamp_seconds,
-    nullptr};
-
 struct world {
     struct api_fixture api;
     pthread_mutex_t gate; // guards all below

@@ -6,12 +6,24 @@
 
 #include "crypto/openssl.h"
 #include "webhook/secret.h"
+#include "webhook/webhook_metrics.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+// All that the room has.
+static const struct metric *const webhook_metrics[] = {
+    &metric_webhook_requests_total,
+    &metric_webhook_latency_seconds,
+    &metric_webhook_requests_in_flight,
+    &metric_admission_total,
+    &metric_certwatcher_reads_total,
+    &metric_certwatcher_read_errors_total,
+    &metric_webhook_certificate_expiration_timestamp_seconds,
+    nullptr};
 
 enum { TEXT_MAX = 1 << 18, DAY = 24 * 3600, OVERLAP = 60 };
 
