@@ -1,12 +1,9 @@
 #include "base/file.h"
 
-#include "base/memory.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -79,13 +76,21 @@ static bool sync_folder_of(char *path) {
     return done;
 }
 
+// "..new" beside path, so that no name becomes too long; no entry of a Secret can be called so.
+static bool format_new_path(const char *path, char ret_path[PATH_MAX]) {
+    const char *slash = strrchr(path, '/');
+    int folder = slash == nullptr ? 0 : (int)(slash + 1 - path);
+    errno = ENAMETOOLONG;
+    return snprintf(ret_path, PATH_MAX, "%.*s..new", folder, path) < PATH_MAX;
+}
+
 bool file_replace(const char *path, const void *bytes, size_t length, struct error *e) {
     char new_path[PATH_MAX];
-    if (snprintf(new_path, sizeof(new_path), "%s.XXXXXX", path) >= (int)sizeof(new_path)) {
-        errno = ENAMETOOLONG;
+    if (!format_new_path(path, new_path)) {
         return fail(path, e);
     }
-    int fd = mkostemp(new_path, O_CLOEXEC); // with mode 0600
+    (void)unlink(new_path); // which a run that was broken off has left
+    int fd = open(new_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return fail(path, e);
     }
@@ -100,21 +105,29 @@ bool file_replace(const char *path, const void *bytes, size_t length, struct err
     return sync_folder_of(new_path) || fail(path, e);
 }
 
+static bool make_one(const char *path) {
+    char parent[PATH_MAX];
+    if (mkdir(path, 0700) != 0) {
+        return errno == EEXIST;
+    }
+    snprintf(parent, sizeof(parent), "%s", path);
+    return sync_folder_of(parent);
+}
+
 bool file_make_folder(const char *path, struct error *e) {
-    cleanup_text char *part = memory_copy_text(path);
-    if (part == nullptr) {
-        return error_no_memory(e, path);
+    char part[PATH_MAX];
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof(part)) {
+        errno = length == 0 ? ENOENT : ENAMETOOLONG;
+        return fail(path, e);
     }
-    for (char *slash = strchr(part + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash != nullptr) {
-            *slash = '\0';
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] == '/' || path[i] == '\0') {
+            snprintf(part, sizeof(part), "%.*s", (int)i, path);
+            if (!make_one(part)) {
+                return fail(part, e);
+            }
         }
-        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
-            return fail(part, e);
-        }
-        if (slash == nullptr) {
-            return true;
-        }
-        *slash = '/';
     }
+    return true;
 }

@@ -6,8 +6,8 @@
 #include "cli/verbs.h"
 #include "crypto/openssl.h"
 #include "kinds/table.h"
+#include "render/manifests.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,12 +38,21 @@ static bool set_output(void *target, const char *name, const char *text, struct 
            error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is neither yaml nor dir", name, text);
 }
 
+static bool set_namespace(void *target, const char *name, const char *text, struct error *e) {
+    ((struct arguments *)target)->namespace = text;
+    return manifests_is_namespace(text) ||
+           error_set(e, ERROR_INVALID_SPEC, "%s: \"%.64s\" is not the name of a namespace", name, text);
+}
+
+static bool set_state(void *target, const char *name, const char *text, struct error *e) {
+    ((struct arguments *)target)->state = text;
+    return text[0] != '\0' || error_set(e, ERROR_INVALID_SPEC, "%s: is empty; name a folder", name);
+}
+
 static bool set_help(void *target, const char *name, const char *text, struct error *e) {
     ((struct arguments *)target)->help = true;
     return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
 }
-
-#define AT(member) offsetof(struct arguments, member)
 
 static const struct flag flag_list[] = {
     {.name = "--filename",
@@ -54,7 +63,8 @@ static const struct flag flag_list[] = {
     {.name = "-f", .value = "FILE", .type = FLAG_OWN, .set = set_file, .help = "The same."},
     {.name = "--state",
      .value = "DIR",
-     .offset = AT(state),
+     .type = FLAG_OWN,
+     .set = set_state,
      .help =
          "Keeps what is made in this folder, and makes nothing again that is there: keys stay, certificates "
          "are renewed when they are due. Without it everything is made anew each time."},
@@ -68,11 +78,13 @@ static const struct flag flag_list[] = {
          "each Secret as a file NAMESPACE/SECRET/ENTRY in the folder of --state."},
     {.name = "--namespace",
      .value = "NAME",
-     .offset = AT(namespace),
+     .type = FLAG_OWN,
+     .set = set_namespace,
      .fallback = "default",
      .help = "The namespace of manifests that name none. Short: -n."},
-    {.name = "-n", .value = "NAME", .offset = AT(namespace), .help = "The same."},
-    {.name = "--help", .type = FLAG_OWN, .set = set_help, .help = "Show this."},
+    {.name = "-n", .value = "NAME", .type = FLAG_OWN, .set = set_namespace, .help = "The same."},
+    {.name = "--help", .type = FLAG_OWN, .set = set_help, .help = "Show this. Short: -h."},
+    {.name = "-h", .type = FLAG_OWN, .set = set_help, .help = "The same."},
 };
 static const struct flags flags = {"render", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);

@@ -44,6 +44,21 @@ bool decode_object(const struct kind *kind, const char *name, yyjson_val *root, 
     return decode_spec(kind, name, yyjson_obj_get(root, "spec"), nullptr, nullptr, decoded, e);
 }
 
+static void compare_fields(const struct spec_field *fields, const void *before, const void *now,
+                           void (*refuse)(void *context, const struct spec_field *field), void *context) {
+    for (const struct spec_field *field = fields; field->name != nullptr; field++) {
+        if (spec_field_differs(field, before, now)) {
+            refuse(context, field);
+        }
+    }
+}
+
+void decoded_compare(const struct decoded *before, const struct decoded *now,
+                     void (*refuse)(void *context, const struct spec_field *field), void *context) {
+    compare_fields(now->kind->fields, before->spec, now->spec, refuse, context);
+    compare_fields(spec_common_fields, &before->common, &now->common, refuse, context);
+}
+
 void decoded_done(struct decoded *decoded) {
     if (decoded->spec != nullptr && decoded->kind->free_spec != nullptr) {
         decoded->kind->free_spec(decoded->spec);

@@ -3,6 +3,11 @@
 
 #include "engine/kind.h"
 
+// What is said of an edit of an immutable field, behind its name.
+#define DECODED_IMMUTABLE                                                                                    \
+    "is immutable; keep it as it was, or create a resource of another name; to delete this one is to lose "  \
+    "what it has made"
+
 struct decoded {
     const struct kind *kind;
     struct common_spec common;
@@ -24,5 +29,10 @@ struct decoded {
 [[nodiscard]] bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec,
                                spec_listener *listener, void *context, struct decoded *decoded,
                                struct error *e);
+// Calls refuse with each immutable field that differs between two decoded specs of one kind, which are both
+// without faults.
+void decoded_compare(const struct decoded *before, const struct decoded *now,
+                     void (*refuse)(void *context, const struct spec_field *field), void *context);
+
 void decoded_done(struct decoded *decoded);
 #define cleanup_decoded [[gnu::cleanup(decoded_done)]]

@@ -23,7 +23,7 @@ struct provenance {
     const char *generator;              // "qubesec/0.1.0"
     char created[CLOCK_TEXT_SIZE];      // RFC 3339
     char fingerprint[FINGERPRINT_SIZE]; // "": none
-    char parameters[DIGEST_TEXT_SIZE];  // of struct kind's describe_recipe; "": the kind has none
+    char parameters[DIGEST_TEXT_SIZE];  // of struct kind's describe_parameters; "": the kind has none
     struct provenance_input {
         const char *field;
         char digest[DIGEST_TEXT_SIZE]; // of the input's bytes

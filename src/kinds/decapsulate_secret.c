@@ -13,7 +13,7 @@
 
 enum {
     CIPHERTEXT_MAX = 1568,                    // bytes, of ML-KEM-1024
-    PARAMETERS_MAX = 2 * CIPHERTEXT_MAX + 64, // of what describe_recipe writes
+    PARAMETERS_MAX = 2 * CIPHERTEXT_MAX + 64, // of what describe_parameters writes
 };
 
 struct spec {

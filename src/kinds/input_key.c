@@ -43,10 +43,13 @@ bool input_key_check_algorithm(const struct input *input, const struct algorithm
                      of_field, algorithm->name);
 }
 
-// The handle of an input that has one; algorithm NULL: any.
-static bool take_handle(const struct algorithm *algorithm, const struct input *input, struct pkey **ret_pkey,
-                        struct error *e) {
+// The handle of an input that has one; algorithm NULL: any of the family.
+static bool take_handle(enum algorithm_family family, const struct algorithm *algorithm,
+                        const struct input *input, struct pkey **ret_pkey, struct error *e) {
     const struct algorithm *own = pkey_algorithm(input->key);
+    if (own->family != family) {
+        return error_set(e, ERROR_INVALID_SPEC, "a key of %s is none for this", own->name);
+    }
     if (algorithm != nullptr && own != algorithm) {
         return error_set(e, ERROR_INVALID_SPEC, "the key is of %s, not of %s", own->name, algorithm->name);
     }
@@ -56,7 +59,7 @@ static bool take_handle(const struct algorithm *algorithm, const struct input *i
 
 bool input_key_open_private(const struct algorithm *algorithm, const struct input *input,
                             struct pkey **ret_pkey, struct error *e) {
-    return input->key != nullptr ? take_handle(algorithm, input, ret_pkey, e)
+    return input->key != nullptr ? take_handle(algorithm->family, algorithm, input, ret_pkey, e)
                                  : pkey_from_private(algorithm, secret_view(input->bytes),
                                                      secret_length(input->bytes), ret_pkey, e);
 }
@@ -78,7 +81,7 @@ bool input_key_read_public(enum algorithm_family family, const struct algorithm 
     if (algorithm != nullptr && !algorithm_check_available(algorithm, e)) {
         return error_wrap(e, "spec.algorithm");
     }
-    bool read = input->key != nullptr ? take_handle(algorithm, input, ret_pkey, e)
+    bool read = input->key != nullptr ? take_handle(family, algorithm, input, ret_pkey, e)
                                       : read_public(family, algorithm, input, ret_pkey, e);
     return read || error_wrap(e, "spec.%s", input->field);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/rand.h"
 #include "kube/object.h"
 
 #include <inttypes.h>
@@ -297,6 +298,9 @@ static void put_identity(const struct memory_api *memory, const struct draft *dr
     if (!yyjson_mut_is_str(yyjson_mut_obj_get(metadata, "uid"))) {
         char uid[UID_SIZE];
         snprintf(uid, sizeof(uid), "00000000-0000-4000-8000-%012" PRIx64, memory->version + 1);
+        if (memory->options.has_random_uids) {
+            rand_uuid(uid);
+        }
         put_text(draft, metadata, "uid", uid);
     }
 }
@@ -431,7 +435,11 @@ bool memory_api_restore(struct memory_api *memory, const struct kube_resource *r
     if (find(memory, &request) != nullptr) {
         return refuse(&request, ERROR_CONFLICT, 409, "already exists", e);
     }
-    uint64_t number = strtoull(version, nullptr, 10);
+    char *end;
+    uint64_t number = strtoull(version, &end, 10);
+    if (*end != '\0' || version[0] < '0' || version[0] > '9' || number > INT64_MAX) {
+        return refuse(&request, ERROR_REFUSED, 422, "has a resourceVersion that is none of this API", e);
+    }
     yyjson_doc *copy = nullptr;
     if (!show(&request, object, &copy, e)) {
         return false;

@@ -12,7 +12,8 @@
 //
 // It has no schemas, so nothing is validated or defaulted, and neither server-side apply nor label selectors:
 // both are REFUSED. A list has all its items, whatever the limit. Field selectors are of the form
-// "metadata.name=x", for any text of an object. uids and versions are the same in each run.
+// "metadata.name=x", for any text of an object. Versions are the same in each run, and so are uids, unless
+// they are to be random.
 //
 // One thread at a time.
 #pragma once
@@ -29,6 +30,7 @@ struct memory_api_options {
     // Must not call back. NULL: nobody is told.
     void (*changed)(void *context, const struct kube_resource *resource, yyjson_val *object);
     void *context; // of all three; borrowed until memory_api_free
+    bool has_random_uids;
 };
 
 // An API without objects. *ret_memory is owned. Errors: NO_MEMORY.

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "json/allocator.h"
 
+#include <stdint.h>
 #include <string.h>
 
 enum { INDENT = 2 };
@@ -59,8 +60,44 @@ static bool append_block(const char *block, size_t depth, struct buffer *text, s
     return true;
 }
 
-// What JSON has for it is YAML too.
-static bool append_json(yyjson_val *value, struct buffer *text, struct error *e) {
+// One character of valid UTF-8 as a number; *ret_next is behind it.
+static uint32_t decode_character(const unsigned char *at, const unsigned char **ret_next) {
+    unsigned length = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    uint32_t character = length == 1 ? at[0] : at[0] & (0x7fU >> length);
+    for (unsigned i = 1; i < length; i++) {
+        character = character << 6 | (at[i] & 0x3fU);
+    }
+    *ret_next = at + length;
+    return character;
+}
+
+// In double quotes, all but printable ASCII escaped: YAML takes no control characters, and some of what looks
+// like a line's end for a blank.
+static bool append_quoted(const char *own, size_t length, struct buffer *text, struct error *e) {
+    const unsigned char *at = (const unsigned char *)own;
+    const unsigned char *end = at + length;
+    bool done = buffer_append_text(text, "\"", e);
+    while (done && at < end) {
+        const unsigned char *next;
+        uint32_t character = decode_character(at, &next);
+        bool is_shown = character >= 0x20 && character < 0x7f;
+        if (is_shown && character != '"' && character != '\\') {
+            done = buffer_append(text, at, 1, e);
+        } else if (is_shown) {
+            done = buffer_append_format(text, e, "\\%c", (char)character);
+        } else {
+            done = buffer_append_format(text, e, character > 0xffff ? "\\U%08X" : "\\u%04X", character);
+        }
+        at = next;
+    }
+    return done && buffer_append_text(text, "\"", e);
+}
+
+// Numbers, true, false, null, and what is empty are in YAML as they are in JSON.
+static bool append_plain(yyjson_val *value, struct buffer *text, struct error *e) {
+    if (yyjson_is_str(value)) {
+        return append_quoted(yyjson_get_str(value), yyjson_get_len(value), text, e);
+    }
     size_t length;
     cleanup_text char *json =
         yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, &json_allocator, &length, nullptr);
@@ -69,7 +106,7 @@ static bool append_json(yyjson_val *value, struct buffer *text, struct error *e)
 
 static bool append_key(yyjson_val *key, struct buffer *text, struct error *e) {
     bool plain = is_plain(yyjson_get_str(key), yyjson_get_len(key));
-    return (plain ? buffer_append_text(text, yyjson_get_str(key), e) : append_json(key, text, e)) &&
+    return (plain ? buffer_append_text(text, yyjson_get_str(key), e) : append_plain(key, text, e)) &&
            buffer_append_text(text, ":", e);
 }
 
@@ -83,7 +120,7 @@ static bool append_scalar(yyjson_val *value, size_t depth, struct buffer *text, 
         return append_block(own, depth, text, e);
     }
     bool plain = own != nullptr && is_plain(own, yyjson_get_len(value));
-    return (plain ? buffer_append_text(text, own, e) : append_json(value, text, e)) &&
+    return (plain ? buffer_append_text(text, own, e) : append_plain(value, text, e)) &&
            buffer_append_text(text, "\n", e);
 }
 

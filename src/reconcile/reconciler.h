@@ -20,7 +20,7 @@ struct reconciler_parts {
                    const struct event_content *content);
     void *record_context;
     struct metrics *metrics;
-    struct regenerate_backoff *backoff;
+    struct regenerate_backoff *backoff; // NULL: outputs are made anew without a wait
     struct access_reviewer *access;
     uint32_t grant_check_ms;              // how often it is asked whether a granted reference still is
     const char *const *seed_url_prefixes; // NULL-terminated: where spec.seedURI may point to

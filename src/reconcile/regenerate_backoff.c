@@ -90,8 +90,11 @@ static void count_first(struct regenerate_backoff *backoff, const char *key, int
 bool regenerate_backoff_allow(struct regenerate_backoff *backoff, const struct object_key *key,
                               enum regenerated what, int64_t now_ms, uint32_t *ret_wait_ms) {
     char text[TEXT_SIZE];
-    format(key, what, text);
     bool allowed = true;
+    if (backoff == nullptr) {
+        return true;
+    }
+    format(key, what, text);
     pthread_mutex_lock(&backoff->lock);
     struct record *record = map_get(backoff->records, text);
     if (record == nullptr || is_peaceful(record, now_ms)) {
@@ -113,6 +116,9 @@ bool regenerate_backoff_allow(struct regenerate_backoff *backoff, const struct o
 void regenerate_backoff_take_back(struct regenerate_backoff *backoff, const struct object_key *key,
                                   enum regenerated what) {
     char text[TEXT_SIZE];
+    if (backoff == nullptr) {
+        return;
+    }
     format(key, what, text);
     pthread_mutex_lock(&backoff->lock);
     struct record *record = map_get(backoff->records, text);
@@ -128,6 +134,9 @@ void regenerate_backoff_take_back(struct regenerate_backoff *backoff, const stru
 bool regenerate_backoff_is_contested(struct regenerate_backoff *backoff, const struct object_key *key,
                                      enum regenerated what, int64_t now_ms, uint32_t *ret_peace_ms) {
     char text[TEXT_SIZE];
+    if (backoff == nullptr) {
+        return false;
+    }
     format(key, what, text);
     pthread_mutex_lock(&backoff->lock);
     const struct record *record = map_get(backoff->records, text);

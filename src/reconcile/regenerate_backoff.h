@@ -16,6 +16,8 @@ enum regenerated {
 [[nodiscard]] struct regenerate_backoff *regenerate_backoff_create(void);
 void regenerate_backoff_free(struct regenerate_backoff *backoff); // takes backoff; NULL is allowed
 
+// backoff NULL, of all three: nothing is held back.
+
 // Whether that of the output of the object under key may be made anew at now_ms (monotonic). The first
 // time it may at once; after n times only 2^n seconds after the last, up to 10 minutes; after ten times as
 // long a peace the count starts again. A yes is counted. No: *ret_wait_ms says how long to wait. Any thread.

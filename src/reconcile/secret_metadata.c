@@ -289,3 +289,7 @@ bool secret_metadata_patch(const struct kind *kind, const struct kube_object *ob
     patch_owner(kind, object, common->retain, current, document, patch);
     return yyjson_mut_obj_size(patch) > 0;
 }
+
+void secret_metadata_drop_uid(yyjson_mut_val *metadata) {
+    (void)yyjson_mut_obj_remove_key(yyjson_mut_obj_get(metadata, "annotations"), owner_uid_annotation);
+}

@@ -30,6 +30,10 @@ bool secret_metadata_is_of_version(const struct kube_object *object, yyjson_val 
 // Whether this metadata carries the mark that every output has, whoever its owner is.
 bool secret_metadata_is_marked(yyjson_val *metadata);
 
+// Takes out of a copy of an output's metadata the mark that names its object's uid, which another API gives
+// anew.
+void secret_metadata_drop_uid(yyjson_mut_val *metadata);
+
 // "Kind name" of what the Secret belongs to: of its controller, or of the mark that every output has. "" and
 // false: nobody is named, or not by a name.
 enum { SECRET_OWNER_SIZE = 64 + 253 + 2 };

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { FILE_MAX_BYTES = 64 * 1024 * 1024, NAME_MAX_BYTES = 253 };
+enum { FILE_MAX_BYTES = 16 * 1024 * 1024, NAME_MAX_BYTES = 253, NAMESPACE_MAX_BYTES = 63 };
 
 static const char standard_input[] = "/dev/stdin";
 
@@ -34,6 +34,34 @@ static bool is_name(const char *text) {
     return length > 0 && length <= NAME_MAX_BYTES && strspn(text, allowed) == length && text[0] != '-' &&
            text[0] != '.' && text[length - 1] != '-' && text[length - 1] != '.' &&
            strstr(text, "..") == nullptr;
+}
+
+bool manifests_is_namespace(const char *text) {
+    return is_name(text) && strchr(text, '.') == nullptr && strlen(text) <= NAMESPACE_MAX_BYTES;
+}
+
+// Takes the line ends out of base64, as the API server does.
+static bool unwrap(yyjson_mut_doc *document, yyjson_mut_val *data, struct error *e) {
+    yyjson_mut_obj_iter entries = yyjson_mut_obj_iter_with(data);
+    for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&entries)) != nullptr;) {
+        yyjson_mut_val *value = yyjson_mut_obj_iter_get_val(key);
+        const char *text = yyjson_mut_get_str(value);
+        if (text == nullptr || text[strcspn(text, "\r\n")] == '\0') {
+            continue;
+        }
+        cleanup_buffer struct buffer plain = buffer_create(FILE_MAX_BYTES);
+        while (*text != '\0') {
+            size_t length = strcspn(text, "\r\n");
+            if (!buffer_append(&plain, text, length, e)) {
+                return false;
+            }
+            text += length + (text[length] != '\0');
+        }
+        const char *copy =
+            yyjson_mut_get_str(yyjson_mut_strncpy(document, buffer_text(&plain), plain.length));
+        (void)yyjson_mut_set_strn(value, copy == nullptr ? "" : copy, plain.length);
+    }
+    return true;
 }
 
 // Moves stringData into data, as the API server does.
@@ -66,8 +94,11 @@ static bool encode_string_data(yyjson_mut_doc *document, yyjson_mut_val *root, s
     return true;
 }
 
-// The object as the API server would have it: in a namespace, and without stringData.
+// The object as the API server would have it: in a namespace, without stringData, and without what only an
+// API server says of an object.
 static bool complete(yyjson_val *object, const char *namespace, yyjson_doc **ret_document, struct error *e) {
+    static const char *const of_servers[] = {"deletionTimestamp", "deletionGracePeriodSeconds", "finalizers",
+                                             "managedFields", "selfLink"};
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
@@ -75,45 +106,79 @@ static bool complete(yyjson_val *object, const char *namespace, yyjson_doc **ret
     yyjson_mut_val *root = yyjson_val_mut_copy(document, object);
     yyjson_mut_doc_set_root(document, root);
     yyjson_mut_val *metadata = yyjson_mut_obj_get(root, "metadata");
-    if (json_text(json_find(object, "metadata", "namespace", nullptr)) == nullptr) {
-        (void)yyjson_mut_obj_remove_key(metadata, "namespace");
-        (void)yyjson_mut_obj_add_str(document, metadata, "namespace", namespace);
+    for (size_t i = 0; i < sizeof(of_servers) / sizeof(of_servers[0]); i++) {
+        (void)yyjson_mut_obj_remove_key(metadata, of_servers[i]);
     }
-    return encode_string_data(document, root, e) && json_freeze(document, ret_document, e);
+    (void)yyjson_mut_obj_remove_key(metadata, "namespace");
+    (void)yyjson_mut_obj_add_str(document, metadata, "namespace", namespace);
+    bool is_config_map = json_member_is(object, "kind", kube_config_maps.kind);
+    return (is_config_map || unwrap(document, yyjson_mut_obj_get(root, "data"), e)) &&
+           unwrap(document, yyjson_mut_obj_get(root, "binaryData"), e) &&
+           encode_string_data(document, root, e) && json_freeze(document, ret_document, e);
+}
+
+// Whether it claims to be of a group of which something is served.
+static bool is_of_a_group(const struct kube_resource *const *resources, const char *api_version) {
+    for (; *resources != nullptr; resources++) {
+        const char *group = (*resources)->group;
+        size_t length = strlen(group);
+        if (length > 0 && strncmp(api_version, group, length) == 0 && api_version[length] == '/') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_names(const char *kind, const char *name, const char *namespace, struct error *e) {
+    if (name == nullptr) {
+        return error_set(e, ERROR_INVALID_SPEC, "metadata.name of a %.64s is missing, or is no text", kind);
+    }
+    if (!is_name(name)) {
+        return error_set(
+            e, ERROR_INVALID_SPEC,
+            "metadata.name of a %.64s: \"%.64s\" is not a DNS name: lower-case letters, digits, '-' "
+            "and '.', and a letter or digit at both ends",
+            kind, name);
+    }
+    return (namespace != nullptr && manifests_is_namespace(namespace)) ||
+           error_set(e, ERROR_INVALID_SPEC,
+                     "metadata.namespace of %.64s %.64s: \"%.64s\" is not the name of a namespace", kind,
+                     name, namespace == nullptr ? "" : namespace);
+}
+
+// What names no namespace, or an empty one, is in that of the options.
+static const char *namespace_of(yyjson_val *object, const char *fallback) {
+    yyjson_val *given = json_find(object, "metadata", "namespace", nullptr);
+    bool is_given = given != nullptr && !yyjson_is_null(given) && !yyjson_equals_str(given, "");
+    return is_given ? json_text(given) : fallback;
 }
 
 static bool take_object(const struct manifest_options *options, yyjson_val *object, struct error *e) {
     const char *api_version = json_member_text(object, "apiVersion");
     const char *kind = json_member_text(object, "kind");
     const char *name = json_text(json_find(object, "metadata", "name", nullptr));
-    yyjson_val *given = json_find(object, "metadata", "namespace", nullptr);
-    const char *namespace = given == nullptr ? options->namespace : json_text(given);
+    const char *namespace = namespace_of(object, options->namespace);
     cleanup_json yyjson_doc *document = nullptr;
     if (api_version == nullptr || kind == nullptr) {
         return error_set(e, ERROR_INVALID_SPEC, "it has no apiVersion and kind, so it is no manifest");
     }
     const struct kube_resource *resource = find_resource(options->resources, api_version, kind);
+    if (resource == nullptr && is_of_a_group(options->resources, api_version)) {
+        return error_set(e, ERROR_INVALID_SPEC, "there is no kind %.64s in %.64s", kind, api_version);
+    }
     if (resource == nullptr) {
         return options->visit(options->context, nullptr, object, e);
     }
-    if (name == nullptr || !is_name(name)) {
-        return error_set(
-            e, ERROR_INVALID_SPEC,
-            "metadata.name of a %s: \"%.64s\" is not a DNS name: lower-case letters, digits, '-' "
-            "and '.', and a letter or digit at both ends",
-            kind, name == nullptr ? "" : name);
-    }
-    if (namespace == nullptr || !is_name(namespace) || strchr(namespace, '.') != nullptr) {
-        return error_set(e, ERROR_INVALID_SPEC,
-                         "metadata.namespace of %s %.64s: \"%.64s\" is not the name of a namespace", kind,
-                         name, namespace == nullptr ? "" : namespace);
-    }
-    return complete(object, options->namespace, &document, e) &&
+    return check_names(kind, name, namespace, e) && complete(object, namespace, &document, e) &&
            options->visit(options->context, resource, yyjson_doc_get_root(document), e);
 }
 
+// A List of any kind: what kubectl prints of several objects.
 static bool is_list(yyjson_val *object) {
-    return json_member_is(object, "apiVersion", "v1") && json_member_is(object, "kind", "List");
+    const char *kind = json_member_text(object, "kind");
+    size_t length = kind == nullptr ? 0 : strlen(kind);
+    return length >= 4 && strcmp(kind + length - 4, "List") == 0 &&
+           yyjson_is_arr(yyjson_obj_get(object, "items"));
 }
 
 static bool take_document(const struct manifest_options *options, yyjson_val *value, struct error *e) {
@@ -139,6 +204,7 @@ bool manifests_read(const char *path, const struct manifest_options *options, st
     cleanup_buffer struct buffer text = buffer_create(FILE_MAX_BYTES);
     cleanup_json yyjson_doc *stream = nullptr;
     if (!file_read(is_stdin ? standard_input : path, &text, e)) {
+        e->class = e->class == ERROR_IO ? ERROR_INVALID_SPEC : e->class;
         return false;
     }
     if (!yaml_parse_stream(buffer_text(&text), text.length, &stream, e)) {

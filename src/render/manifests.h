@@ -5,8 +5,8 @@
 #include "engine/kind.h"
 #include "kube/resource.h"
 
-// Told of each object, borrowed during the call; of a kind that is not served resource is NULL. Errors end
-// the reading.
+// Told of each object, borrowed during the call; of a kind of another group than ours resource is NULL.
+// Errors end the reading.
 typedef bool manifest_visitor(void *context, const struct kube_resource *resource, yyjson_val *object,
                               struct error *e);
 
@@ -17,7 +17,10 @@ struct manifest_options {
     void *context;
 };
 
+// Whether a namespace can have that name (RFC 1123).
+bool manifests_is_namespace(const char *text);
+
 // Reads a file, or standard input ("-"). A List is read as what it has; `stringData` of a Secret becomes
-// `data`. Errors: IO, INVALID_SPEC (names the file, the place in it and what is wrong), NO_MEMORY, those of
-// visit.
+// `data`. Errors: INVALID_SPEC (it cannot be read; or names the file, the place in it and what is wrong),
+// NO_MEMORY, those of visit.
 [[nodiscard]] bool manifests_read(const char *path, const struct manifest_options *options, struct error *e);

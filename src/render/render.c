@@ -2,7 +2,9 @@
 
 #include "base/memory.h"
 #include "crypto/encoding.h"
+#include "engine/unknown_field.h"
 #include "kube/yaml.h"
+#include "reconcile/reasons.h"
 #include "reconcile/secret_metadata.h"
 #include "reconcile/status_record.h"
 #include "render/manifests.h"
@@ -27,7 +29,8 @@ struct render {
     const struct render_options *options;
     struct world *world;
     struct state *state;   // NULL: nothing is kept
-    struct given *objects; // owned, those of the files, the last first
+    struct given *objects; // owned, those of the files, in their order
+    struct given **end;    // where the next one goes
     struct buffer *manifests;
     bool ready;
     struct error failure; // of a visit; class NONE: none failed
@@ -58,6 +61,28 @@ static bool copy_document(yyjson_val *value, yyjson_doc **ret_document, struct e
     return json_freeze(document, ret_document, e);
 }
 
+static bool is_same(const struct given *given, const struct kube_resource *resource, yyjson_val *object) {
+    yyjson_val *other = yyjson_doc_get_root(given->document);
+    return given->resource == resource && strcmp(text_at(other, "name"), text_at(object, "name")) == 0 &&
+           strcmp(text_at(other, "namespace"), text_at(object, "namespace")) == 0;
+}
+
+// What an API server would refuse, or somebody has not meant.
+static bool check_object(const struct render *render, const struct kube_resource *resource,
+                         yyjson_val *object, struct error *e) {
+    char unknown[UNKNOWN_FIELD_SIZE];
+    const struct kind *kind = world_find_kind(render->world, resource);
+    for (const struct given *given = render->objects; given != nullptr; given = given->next) {
+        if (is_same(given, resource, object)) {
+            return error_set(e, ERROR_INVALID_SPEC, "%s %s/%s is among the files twice", resource->kind,
+                             text_at(object, "namespace"), text_at(object, "name"));
+        }
+    }
+    return kind == nullptr || !unknown_field_find(kind, yyjson_obj_get(object, "spec"), unknown) ||
+           error_set(e, ERROR_INVALID_SPEC, "%s %s/%s: unknown field \"%s\"", resource->kind,
+                     text_at(object, "namespace"), text_at(object, "name"), unknown);
+}
+
 static bool take_given(void *context, const struct kube_resource *resource, yyjson_val *object,
                        struct error *e) {
     struct render *render = context;
@@ -66,13 +91,16 @@ static bool take_given(void *context, const struct kube_resource *resource, yyjs
              text_at(object, "name"));
         return true;
     }
+    if (!check_object(render, resource, object, e)) {
+        return false;
+    }
     struct given *given = memory_allocate_zeroed(1, sizeof(*given));
     if (given == nullptr) {
         return error_no_memory(e, "reading manifests");
     }
     given->resource = resource;
-    given->next = render->objects;
-    render->objects = given;
+    *render->end = given;
+    render->end = &given->next;
     return copy_document(object, &given->document, e);
 }
 
@@ -88,30 +116,68 @@ static bool read_files(struct render *render, struct error *e) {
             return false;
         }
     }
-    return true;
+    for (const struct given *given = render->objects; given != nullptr; given = given->next) {
+        if (world_find_kind(render->world, given->resource) != nullptr) {
+            return true;
+        }
+    }
+    return error_set(e, ERROR_INVALID_SPEC, "there is no resource of QubeSec's among the files");
 }
 
 static bool is_of_kind(const struct render *render, const struct kube_resource *resource) {
     return world_find_kind(render->world, resource) != nullptr;
 }
 
-// A Secret of the files must not take the place of one that an earlier run has made: its key would be lost.
-static bool check_given(const struct render *render, const struct given *given, struct error *e) {
+// What an earlier run has of a given object; NULL: nothing.
+static yyjson_doc *find_kept(const struct render *render, const struct given *given) {
     yyjson_val *object = yyjson_doc_get_root(given->document);
-    cleanup_json yyjson_doc *present = nullptr;
+    yyjson_doc *kept = nullptr;
     struct error none;
-    if (given->resource != &kube_secrets ||
-        !api_get(memory_api_verbs(world_api(render->world)), given->resource, text_at(object, "namespace"),
-                 text_at(object, "name"), 0, &present, &none)) {
-        return true;
-    }
-    yyjson_val *kept = yyjson_doc_get_root(present);
+    bool found = api_get(memory_api_verbs(world_api(render->world)), given->resource,
+                         text_at(object, "namespace"), text_at(object, "name"), 0, &kept, &none);
+    return found ? kept : nullptr;
+}
+
+// A Secret of the files must not take the place of one that an earlier run has made: its key would be lost.
+static bool check_secret(const struct render *render, yyjson_val *kept, yyjson_val *object, struct error *e) {
     return !secret_metadata_is_marked(yyjson_obj_get(kept, "metadata")) ||
            json_equals(yyjson_obj_get(kept, "data"), yyjson_obj_get(object, "data")) ||
            error_set(e, ERROR_INVALID_SPEC,
                      "%s keeps another Secret of this name, which was made by an earlier run and is not "
                      "overwritten; rename this one, or take it out of the files",
                      render->options->state);
+}
+
+static void refuse_edit(void *context, const struct spec_field *field) {
+    struct error *e = context;
+    if (e->class == ERROR_NONE) {
+        error_set(e, ERROR_INVALID_SPEC, "spec.%s: " DECODED_IMMUTABLE, field->name);
+    }
+}
+
+// The webhook refuses the same.
+static bool check_edit(const struct kind *kind, yyjson_val *kept, yyjson_val *object, struct error *e) {
+    cleanup_decoded struct decoded before = {0};
+    cleanup_decoded struct decoded now = {0};
+    struct error refusal = {0};
+    const char *name = text_at(object, "name");
+    if (decode_object(kind, name, kept, &before, e) && decode_object(kind, name, object, &now, e)) {
+        decoded_compare(&before, &now, refuse_edit, &refusal);
+        *e = refusal;
+        return refusal.class == ERROR_NONE;
+    }
+    return e->class == ERROR_INVALID_SPEC; // its status will say so
+}
+
+static bool check_given(const struct render *render, const struct given *given, struct error *e) {
+    yyjson_val *object = yyjson_doc_get_root(given->document);
+    const struct kind *kind = world_find_kind(render->world, given->resource);
+    cleanup_json yyjson_doc *kept = find_kept(render, given);
+    if (kept == nullptr || (kind == nullptr && given->resource != &kube_secrets)) {
+        return true;
+    }
+    return kind != nullptr ? check_edit(kind, yyjson_doc_get_root(kept), object, e)
+                           : check_secret(render, yyjson_doc_get_root(kept), object, e);
 }
 
 // Our objects come first, since it is by them that Secrets and ConfigMaps matter.
@@ -148,11 +214,15 @@ static bool restore(struct render *render, yyjson_val *objects, bool of_kinds, s
             return error_set(e, ERROR_INVALID_SPEC, "document %zu is of no kind that is kept here",
                              index + 1);
         }
+        if (!manifests_is_namespace(text_at(object, "namespace"))) {
+            return error_set(e, ERROR_INVALID_SPEC, "document %zu is in no namespace", index + 1);
+        }
         if (is_of_kind(render, resource) == of_kinds && !memory_api_restore(memory, resource, object, e)) {
+            e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_INVALID_SPEC;
             return error_wrap(e, "document %zu", index + 1);
         }
     }
-    return true;
+    return count > 0 || error_set(e, ERROR_INVALID_SPEC, "it is empty");
 }
 
 // What an earlier run has left.
@@ -164,6 +234,9 @@ static bool restore_state(struct render *render, struct error *e) {
     }
     if (!state_open(render->options->state, &render->state, e) || !state_load(render->state, &text, e)) {
         return false;
+    }
+    if (text.data == nullptr) {
+        return true; // this is the first
     }
     if (!yaml_parse_stream(buffer_text(&text), text.length, &stream, e) ||
         !restore(render, yyjson_doc_get_root(stream), true, e) ||
@@ -186,6 +259,30 @@ static void save_object(void *context, yyjson_val *object) {
     }
 }
 
+struct reading {
+    yyjson_val *stream;
+    size_t index;
+    bool same;
+};
+
+static void compare_object(void *context, yyjson_val *object) {
+    struct reading *reading = context;
+    reading->same = reading->same && json_equals(yyjson_arr_get(reading->stream, reading->index), object);
+    reading->index++;
+}
+
+// Whether the next run will read what this one has: it holds keys that cannot be made again.
+static bool check_saved(const struct render *render, const struct buffer *text, struct error *e) {
+    cleanup_json yyjson_doc *stream = nullptr;
+    if (!yaml_parse_stream(buffer_text(text), text->length, &stream, e)) {
+        return error_wrap(e, "reading back what is to be saved");
+    }
+    struct reading reading = {.stream = yyjson_doc_get_root(stream), .same = true};
+    memory_api_visit(world_api(render->world), compare_object, &reading);
+    return (reading.same && reading.index == yyjson_arr_size(reading.stream)) ||
+           error_set(e, ERROR_INTERNAL, "what is to be saved reads back as something else");
+}
+
 // Before anything is shown: what is shown once is there in the next run.
 static bool save_state(struct render *render, struct error *e) {
     cleanup_buffer struct buffer text = buffer_create(STATE_MAX_BYTES);
@@ -200,7 +297,7 @@ static bool save_state(struct render *render, struct error *e) {
         *e = render->failure;
         return false;
     }
-    return state_save(render->state, &text, e);
+    return check_saved(render, &text, e) && state_save(render->state, &text, e);
 }
 
 // Without what only the API of this run has said, so that it can be applied to any.
@@ -217,12 +314,28 @@ static bool append_applicable(yyjson_val *object, struct buffer *text, struct er
     for (size_t i = 0; i < sizeof(of_the_api) / sizeof(of_the_api[0]); i++) {
         (void)yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "metadata"), of_the_api[i]);
     }
+    secret_metadata_drop_uid(yyjson_mut_obj_get(root, "metadata"));
     return json_freeze(document, &frozen, e) && append_document(yyjson_doc_get_root(frozen), text, e);
 }
 
-static bool is_output(yyjson_val *object) {
-    return json_member_is(object, "kind", kube_secrets.kind) &&
-           secret_metadata_is_marked(yyjson_obj_get(object, "metadata"));
+struct search {
+    yyjson_val *secret;
+    bool found;
+};
+
+static void look_for_output(void *context, yyjson_val *object) {
+    struct search *search = context;
+    const char *uid = json_text(json_find(object, "status", "secretRef", "uid", nullptr));
+    search->found = search->found || (uid != nullptr && strcmp(uid, text_at(search->secret, "uid")) == 0);
+}
+
+// Whether an object's status names it, and nobody has just claimed so in its marks.
+static bool is_output(const struct render *render, yyjson_val *object) {
+    struct search search = {.secret = object};
+    if (json_member_is(object, "kind", kube_secrets.kind)) {
+        memory_api_visit(world_api(render->world), look_for_output, &search);
+    }
+    return search.found;
 }
 
 static bool write_entries(const struct render *render, yyjson_val *secret, struct error *e) {
@@ -246,7 +359,7 @@ static void show_object(void *context, yyjson_val *object) {
     const struct kube_resource *resource = find_resource(render, object);
     bool is_ours = is_of_kind(render, resource);
     struct error *e = &render->failure;
-    if (e->class != ERROR_NONE || (!is_ours && !is_output(object))) {
+    if (e->class != ERROR_NONE || (!is_ours && !is_output(render, object))) {
         return;
     }
     if (append_applicable(object, render->manifests, e) && !is_ours && render->options->writes_entries) {
@@ -258,11 +371,18 @@ static void tell_object(void *context, yyjson_val *object) {
     struct render *render = context;
     yyjson_val *status = yyjson_obj_get(object, "status");
     yyjson_val *ready = status_find_ready(status);
-    if (!is_of_kind(render, find_resource(render, object)) || json_member_is(ready, "status", "True")) {
+    const struct kube_resource *resource = find_resource(render, object);
+    if (!is_of_kind(render, resource)) {
         return;
     }
-    const char *reason = json_member_text(ready, "reason");
-    const char *message = json_member_text(ready, "message");
+    const struct object_key key = {resource, text_at(object, "namespace"), text_at(object, "name")};
+    const struct outcome *unfinished = world_find_unfinished(render->world, &key);
+    bool is_ready = json_member_is(ready, "status", "True");
+    if (is_ready && unfinished == nullptr) {
+        return;
+    }
+    const char *reason = is_ready ? REASON_RETRYING : json_member_text(ready, "reason");
+    const char *message = is_ready ? unfinished->error.message : json_member_text(ready, "message");
     render->ready = false;
     note(render, "%s %s/%s is not Ready: %s: %s", json_member_text(object, "kind"),
          text_at(object, "namespace"), text_at(object, "name"), reason == nullptr ? "Unknown" : reason,
@@ -309,6 +429,7 @@ static void release(struct render *render) {
 bool render_run(const struct render_options *options, struct buffer *manifests, bool *ret_ready,
                 struct error *e) {
     struct render render = {.options = options, .manifests = manifests, .ready = true};
+    render.end = &render.objects;
     bool done = run(&render, e);
     release(&render);
     if (done) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char state_file[] = "state.yaml"; // no namespace has a dot in its name
@@ -25,6 +26,11 @@ bool state_open(const char *path, struct state **ret_state, struct error *e) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         return error_set(e, ERROR_IO, "%s: %s", path, strerror(errno));
+    }
+    struct stat status;
+    if (fstat(fd, &status) != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        close(fd);
+        return error_set(e, ERROR_IO, "%s: others may write to it; take that from them: chmod go-w", path);
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         error_set(e, errno == EWOULDBLOCK ? ERROR_CONFLICT : ERROR_IO, "%s: %s", path,
@@ -70,14 +76,20 @@ bool state_save(const struct state *state, const struct buffer *text, struct err
     return format_path(state, path, state_file, e) && file_replace(path, buffer_text(text), text->length, e);
 }
 
+static bool is_file_name(const char *text) {
+    return text[0] != '\0' && strchr(text, '/') == nullptr && strcmp(text, ".") != 0 &&
+           strcmp(text, "..") != 0;
+}
+
 bool state_write_entry(const struct state *state, const char *namespace, const char *secret, const char *key,
                        const void *bytes, size_t length, struct error *e) {
     char name[NAME_MAX * 2 + 2];
     char folder[PATH_MAX];
     char path[PATH_MAX];
-    if (key[0] == '\0' || strchr(key, '/') != nullptr || strcmp(key, ".") == 0 || strcmp(key, "..") == 0) {
-        return error_set(e, ERROR_INVALID_SPEC, "entry \"%.64s\" of Secret %s cannot be the name of a file",
-                         key, secret);
+    if (!is_file_name(namespace) || !is_file_name(secret) || !is_file_name(key)) {
+        return error_set(e, ERROR_INVALID_SPEC,
+                         "entry \"%.64s\" of Secret %.64s/%.64s: that is no path of a file", key, namespace,
+                         secret);
     }
     snprintf(name, sizeof(name), "%s/%s", namespace, secret);
     if (!format_path(state, folder, name, e) || !file_make_folder(folder, e)) {

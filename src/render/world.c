@@ -1,12 +1,16 @@
 #include "render/world.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/memory.h"
 #include "reconcile/reconcile_metrics.h"
 #include "reconcile/reconciler.h"
 #include "runtime/controller.h"
 
-enum { ROUNDS_PER_OBJECT = 100 };
+#include <stdio.h>
+#include <string.h>
+
+enum { ROUNDS_PER_OBJECT = 100, RETRIES_MAX = 20 };
 
 struct world {
     struct world_options options;
@@ -15,12 +19,12 @@ struct world {
     struct indexes *indexes;
     struct queue *queue;
     struct metrics *metrics;
-    struct regenerate_backoff *backoff;
     struct access_reviewer *access;
     struct reconciler_parts parts;
     const struct kube_resource **resources; // owned list
-    size_t object_count;                    // changes that were seen bound it from above
-    struct error failure;                   // of a change that the stores could not take
+    struct map
+        *unfinished; // "plural/namespace/name" -> struct outcome, owned: those that are to be tried again
+    struct error failure; // of a change that the stores could not take
 };
 
 static int64_t now(void *) {
@@ -42,7 +46,6 @@ static void changed(void *context, const struct kube_resource *resource, yyjson_
     if (!done) {
         world->failure = e;
     }
-    world->object_count++;
 }
 
 static bool list_resources(struct world *world, struct error *e) {
@@ -65,9 +68,10 @@ static bool list_resources(struct world *world, struct error *e) {
 static bool create_parts(struct world *world, struct error *e) {
     static const struct metric *const counted[] = {&metric_secrets_written_total, nullptr};
     static const char *const none[] = {nullptr};
-    const struct memory_api_options api = {.now = now, .changed = changed, .context = world};
-    world->backoff = regenerate_backoff_create();
-    if (world->backoff == nullptr) {
+    const struct memory_api_options api = {
+        .now = now, .changed = changed, .context = world, .has_random_uids = true};
+    world->unfinished = map_create(memory_free);
+    if (world->unfinished == nullptr) {
         return error_no_memory(e, "rendering");
     }
     if (!memory_api_create(&api, &world->memory, e) || !queue_create(nullptr, &world->queue, e) ||
@@ -86,7 +90,6 @@ static bool create_parts(struct world *world, struct error *e) {
         .record = world->options.recorded,
         .record_context = world->options.context,
         .metrics = world->metrics,
-        .backoff = world->backoff,
         .access = world->access,
         .seed_url_prefixes = none,
     };
@@ -116,7 +119,7 @@ void world_free(struct world *world) {
         metrics_free(world->metrics);
         queue_free(world->queue);
         memory_api_free(world->memory);
-        regenerate_backoff_free(world->backoff);
+        map_free(world->unfinished);
         memory_free(world);
     }
 }
@@ -133,22 +136,90 @@ struct memory_api *world_api(struct world *world) {
     return world->memory;
 }
 
-bool world_run(struct world *world, struct error *e) {
-    const struct controller controller = {
+// ---- work
+
+// An object that failed in a way that may pass is tried again once all others are done.
+static void note_outcome(void *context, const struct object_key *key, const struct outcome *outcome, double) {
+    struct world *world = context;
+    char text[OBJECT_KEY_TEXT_SIZE];
+    object_key_format(key, text);
+    if (outcome->result != RESULT_RETRY) {
+        (void)map_remove(world->unfinished, text);
+        return;
+    }
+    struct outcome *copy = memory_allocate(sizeof(*copy));
+    if (copy != nullptr) {
+        *copy = *outcome;
+    }
+    if (copy == nullptr || !map_put(world->unfinished, text, copy)) {
+        memory_free(copy);
+        (void)error_no_memory(&world->failure, "rendering");
+    }
+}
+
+const struct outcome *world_find_unfinished(const struct world *world, const struct object_key *key) {
+    char text[OBJECT_KEY_TEXT_SIZE];
+    object_key_format(key, text);
+    return map_get(world->unfinished, text);
+}
+
+static void process_ready(struct world *world, size_t rounds_max) {
+    struct controller controller = {
         .queue = world->queue,
         .reconciler = {&world->parts, reconciler_reconcile},
+        .observer = {.context = world, .ended = note_outcome},
     };
-    size_t rounds = 0;
-    while (queue_depth(world->queue) > 0) {
-        struct object_key key;
-        struct queue_attempt attempt;
-        if (rounds++ > ROUNDS_PER_OBJECT * world->object_count) {
-            return error_set(e, ERROR_INTERNAL, "rendering does not come to an end");
-        }
+    struct object_key key;
+    struct queue_attempt attempt;
+    for (size_t i = 0; i < rounds_max && queue_depth(world->queue) > 0; i++) {
         if (queue_take(world->queue, &key, &attempt)) {
-            controller_process((void *)&controller, &key, &attempt);
+            controller_process(&controller, &key, &attempt);
             queue_done(world->queue, &key);
         }
+    }
+}
+
+static const struct kube_resource *find_plural(const struct world *world, const char *plural, size_t length) {
+    const struct kube_resource *const *at = world->resources;
+    while (*at != nullptr &&
+           !(strncmp((*at)->plural, plural, length) == 0 && (*at)->plural[length] == '\0')) {
+        at++;
+    }
+    return *at;
+}
+
+static void wake_unfinished(struct world *world) {
+    size_t position = 0;
+    const char *text;
+    void *value;
+    while (map_next(world->unfinished, &position, &text, &value)) {
+        char namespace[KUBE_KEY_SIZE];
+        const char *first = strchr(text, '/');
+        const char *last = strrchr(text, '/');
+        snprintf(namespace, sizeof(namespace), "%.*s", (int)(last - first - 1), first + 1);
+        const struct object_key key = {find_plural(world, text, (size_t)(first - text)), namespace, last + 1};
+        struct error e;
+        if (!queue_add(world->queue, &key, &e)) {
+            world->failure = e;
+        }
+    }
+}
+
+static void count_kind(void *context, const char *, size_t count) {
+    *(size_t *)context += count;
+}
+
+bool world_run(struct world *world, struct error *e) {
+    size_t object_count = 0;
+    indexes_count(world->indexes, count_kind, &object_count);
+    size_t rounds_max = ROUNDS_PER_OBJECT * (object_count + 1);
+    process_ready(world, rounds_max);
+    for (int i = 0; i < RETRIES_MAX && map_count(world->unfinished) > 0; i++) {
+        wake_unfinished(world);
+        process_ready(world, rounds_max);
+    }
+    if (queue_depth(world->queue) > 0 && world->failure.class == ERROR_NONE) {
+        return error_set(e, ERROR_INTERNAL, "rendering does not come to an end");
     }
     if (world->failure.class != ERROR_NONE) {
         *e = world->failure;

@@ -4,6 +4,7 @@
 #include "engine/kind.h"
 #include "kube/event_body.h"
 #include "kube/memory_api.h"
+#include "runtime/controller.h"
 
 struct world;
 
@@ -31,6 +32,11 @@ const struct kind *world_find_kind(const struct world *world, const struct kube_
 // objects first, since it is by them that Secrets and ConfigMaps matter.
 struct memory_api *world_api(struct world *world);
 
-// Reconciles until nothing is left to do but to wait. Errors: NO_MEMORY, INTERNAL (it does not come to an
+// Reconciles until nothing is left to do but to wait; what failed in a way that may pass is tried again, at
+// once and not for ever. Errors: NO_MEMORY, INTERNAL (it does not come to an
 // end).
 [[nodiscard]] bool world_run(struct world *world, struct error *e);
+
+// How an object has ended that world_run has given up on, though it may succeed yet; borrowed until the next
+// world_run. NULL: it has not.
+const struct outcome *world_find_unfinished(const struct world *world, const struct object_key *key);

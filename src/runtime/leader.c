@@ -47,17 +47,14 @@ static double draw(void *) {
     return rand_fraction();
 }
 
-// As client-go: who it is for people, and a UUID (RFC 9562 version 4), so that no two processes are the same.
+// As client-go: who it is for people, and a UUID, so that no two processes are the same.
 static void choose_identity(char ret_identity[IDENTITY_SIZE]) {
     char host[256] = "qubesec";
     const char *pod = getenv("POD_NAME");
     (void)gethostname(host, sizeof(host) - 1);
-    uint64_t high = (rand_bits() & ~UINT64_C(0xf000)) | 0x4000;
-    uint64_t low = (rand_bits() >> 2) | UINT64_C(1) << 63;
-    snprintf(ret_identity, IDENTITY_SIZE, "%.255s_%08x-%04x-%04x-%04x-%012llx",
-             pod != nullptr && pod[0] != '\0' ? pod : host, (unsigned)(high >> 32),
-             (unsigned)(high >> 16) & 0xffff, (unsigned)high & 0xffff, (unsigned)(low >> 48),
-             (unsigned long long)low & 0xffffffffffff);
+    char uuid[RAND_UUID_SIZE];
+    rand_uuid(uuid);
+    snprintf(ret_identity, IDENTITY_SIZE, "%.255s_%s", pod != nullptr && pod[0] != '\0' ? pod : host, uuid);
 }
 
 static bool create_parts(struct leader *leader, struct error *e) {

@@ -101,38 +101,24 @@ static bool write_answer(struct review *r, yyjson_val *root, struct buffer *text
 
 // ---- validation
 
-static void refuse_change(struct review *r, const char *field, const char *alias) {
+static void refuse_change(void *context, const struct spec_field *field) {
+    struct review *r = context;
+    const char *alias = field->alias;
     char path[FIELD_MAX];
     bool is_alias = alias != nullptr && json_find(r->object, "spec", alias, nullptr) != nullptr;
-    snprintf(path, sizeof(path), "spec.%s", is_alias ? alias : field);
-    add_cause(r, "FieldValueForbidden", path,
-              "is immutable; keep it as it was, or create a resource of another name; to delete this one is "
-              "to lose what it has made");
+    snprintf(path, sizeof(path), "spec.%s", is_alias ? alias : field->name);
+    add_cause(r, "FieldValueForbidden", path, DECODED_IMMUTABLE);
 }
 
 static bool same_text(const char *one, const char *other) {
     return strcmp(one == nullptr ? "" : one, other == nullptr ? "" : other) == 0;
 }
 
-static void compare_fields(struct review *r, const struct spec_field *fields, const void *old,
-                           const void *now) {
-    for (const struct spec_field *field = fields; field->name != nullptr; field++) {
-        if (spec_field_differs(field, old, now)) {
-            refuse_change(r, field->name, field->alias);
-        }
-    }
-}
-
-static void compare(struct review *r, const struct decoded *old, const struct decoded *now) {
-    compare_fields(r, now->kind->fields, old->spec, now->spec);
-    compare_fields(r, spec_common_fields, &old->common, &now->common);
-}
-
 // What was stored may be at fault itself, from a time before this check: then everything may be changed.
 static bool check_change(struct review *r, const struct decoded *now, struct error *e) {
     cleanup_decoded struct decoded old = {0};
     if (decode_spec(now->kind, r->name, yyjson_obj_get(r->old_object, "spec"), nullptr, nullptr, &old, e)) {
-        compare(r, &old, now);
+        decoded_compare(&old, now, refuse_change, r);
         return true;
     }
     return e->class == ERROR_INVALID_SPEC;

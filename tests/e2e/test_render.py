@@ -6,6 +6,7 @@ import os
 import pathlib
 import stat
 import subprocess
+import time
 
 import crypto
 import pytest
@@ -57,7 +58,7 @@ def shape(value):
 
 
 def strip(metadata):
-    """Labels and annotations, without what names an object of one run."""
+    """Labels and annotations, without what names an object of one API."""
     annotations = {key: value for key, value in metadata.get("annotations", {}).items() if key != "qubesec.io/owner-uid"}
     return metadata["name"], metadata["namespace"], metadata.get("labels"), annotations
 
@@ -89,6 +90,7 @@ def test_the_nine_are_what_the_operator_makes(api, operator, namespace):
             continue
         secret, our_secret = api.output(found), rendered.pop(("Secret", found["status"]["secretRef"]["name"]))
         assert strip(our_secret["metadata"]) == strip(secret["metadata"])
+        assert "qubesec.io/owner-uid" not in our_secret["metadata"]["annotations"]
         assert our_secret["type"] == secret["type"]
         made, ours = data_of(secret), data_of(our_secret)
         assert set(ours) == set(made)
@@ -239,6 +241,106 @@ def test_a_key_that_is_lost_is_not_made_anew_where_the_spec_says_so(tmp_path):
     assert ("Secret", "pair") not in rendered
 
 
+def edited(things, name, **spec):
+    return [{**one, "spec": {**one["spec"], **spec}} if one["metadata"]["name"] == name else one for one in things]
+
+
+def test_all_of_several_edits_is_done_in_one_run(tmp_path):
+    """A certificate of a CA whose own CA changes, too, and what is derived from what is sealed for another key."""
+    state = tmp_path / "state"
+    things = [
+        thing(QC, "default", "root", {"certType": "ca", "commonName": "one", "algorithm": "ML-DSA-44"}),
+        thing(QC, "default", "mid", {"certType": "ca", "commonName": "mid", "algorithm": "ML-DSA-44", "parentCARef": {"name": "root"}}),
+        thing(QC, "default", "a-leaf", {
+            "certType": "server", "subjectAltNames": ["a.example"], "algorithm": "ML-DSA-44", "parentCARef": {"name": "mid"},
+        }),
+    ]  # fmt: skip
+    render(things, tmp_path, "--state", state)
+    things = edited(edited(things, "root", commonName="two"), "a-leaf", subjectAltNames=["a.example", "b.example"])
+    second = secrets_of(render(things, tmp_path, "--state", state))
+    for days in (0, 300):
+        files = {
+            "root_pem": second["root-secret"]["tls.crt"], "mid_pem": second["mid-secret"]["tls.crt"], "leaf_pem": second["a-leaf-secret"]["tls.crt"],
+        }  # fmt: skip
+        when = str(int(time.time() + days * DAY))
+        crypto.openssl(tmp_path, "verify", "-attime", when, "-CAfile", "root.pem", "-untrusted", "mid.pem", "leaf.pem", **files)
+        assert second["a-leaf-secret"]["ca.crt"] == second["root-secret"]["tls.crt"]
+        kept = (state / "state.yaml").read_bytes()
+        assert secrets_of(render(things, tmp_path, "--state", state, days=days)) == second
+        assert (state / "state.yaml").read_bytes() == kept
+        second = secrets_of(render(things, tmp_path, "--state", state, days=300))
+
+
+EDITS = {
+    "algorithm": ("pair", {"algorithm": "ML-KEM-768"}, "algorithm"),
+    "signer": ("signer", {"algorithm": "ML-DSA-87"}, "algorithm"),
+    "bytes": ("numbers", {"numBytes": 48}, "numBytes"),
+    "a CA's algorithm": ("root", {"algorithm": "ML-DSA-87"}, "algorithm"),
+    "no CA any more": ("root", {"certType": "self-signed"}, "certType"),
+    "the Secret's name": ("pair", {"outputSecretName": "other"}, "outputSecretName"),
+}
+
+
+@pytest.mark.parametrize(("name", "spec", "field"), EDITS.values(), ids=EDITS)
+def test_an_edit_that_a_cluster_refuses_is_refused(tmp_path, name, spec, field):
+    state = tmp_path / "state"
+    things = [{"spec": {}, **one} for one in chain_of_things()]
+    render(things, tmp_path, "--state", state)
+    kept = (state / "state.yaml").read_bytes()
+    file = tmp_path / "things.yaml"
+    file.write_text(yaml.safe_dump_all(edited(things, name, **spec)))
+    done = run("-f", file, "--state", state)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"default/{name}: spec.{field}: is immutable; keep it as it was" in done.stderr
+    assert (state / "state.yaml").read_bytes() == kept
+
+
+def test_every_text_is_kept_as_it_is(tmp_path):
+    """Those that YAML folds, or does not take, too: what was signed is verified by the next run."""
+    state = tmp_path / "state"
+    message = "a\u0085b\u2028c\x7f\u0080\ufffe\U0001f600 \r\n\t\"\\"
+    things = [
+        thing(QSKP, "default", "signer", {"algorithm": "ML-DSA-44"}),
+        config_map_thing("default", "note", {"message": message}),
+        thing(QSM, "default", "signed", {"privateKeyRef": {"name": "signer"}, "messageRef": {"kind": "ConfigMap", "name": "note"}}),
+    ]
+    first = secrets_of(render(things, tmp_path, "--state", state))
+    verify = thing(QVS, "default", "verified", {
+        "publicKeyRef": {"name": "signer"}, "messageRef": {"kind": "ConfigMap", "name": "note"}, "signatureRef": {"name": "signed"},
+    })  # fmt: skip
+    second = render([verify], tmp_path, "--state", state)
+    assert second[QVS, "verified"]["status"]["status"] == "Valid"
+    assert secrets_of(second) == first
+
+
+def test_wrapped_base64_is_read(tmp_path):
+    secret = base64.encodebytes(bytes(range(256))).decode()
+    assert "\n" in secret.strip()
+    things = [
+        {**secret_thing("default", "s", {}), "data": {"k": secret}},
+        thing(QDK, "default", "key", {"sharedSecretRef": {"kind": "Secret", "name": "s", "key": "k"}}),
+    ]
+    assert len(data(render(things, tmp_path), "key")["key"]) == 32
+
+
+def test_what_a_broken_run_has_left_is_replaced(tmp_path):
+    state = tmp_path / "state"
+    (state / "default" / "numbers").mkdir(parents=True)
+    for left in (state / "..new", state / "default" / "numbers" / "..new"):
+        left.write_text("left")
+    file = tmp_path / "things.yaml"
+    file.write_text(yaml.safe_dump(thing(QRN, "default", "numbers")))
+    assert run("-f", file, "--state", state, "--output", "dir").returncode == 0
+    assert not list(state.rglob("..new"))
+
+
+def test_a_folder_that_others_write_to_is_refused(tmp_path):
+    tmp_path.chmod(0o777)
+    done = run("-f", SAMPLE, "--state", tmp_path)
+    assert done.returncode == 1 and "others may write to it" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_given_secret_takes_the_place_of_a_made_one(tmp_path):
     state = tmp_path / "state"
     pair = thing(QKKP, "default", "pair", {"algorithm": "ML-KEM-512"})
@@ -246,7 +348,7 @@ def test_no_given_secret_takes_the_place_of_a_made_one(tmp_path):
     kept = (state / "state.yaml").read_bytes()
     file = tmp_path / "other.yaml"
     for given in (secret_thing("default", "pair", {"private_key": b"mine"}), {**first["Secret", "pair"], "data": {}}):
-        file.write_text(yaml.safe_dump(given))
+        file.write_text(yaml.safe_dump_all([pair, given]))
         done = run("-f", file, "--state", state)
         assert (done.returncode, done.stdout) == (2, "")
         assert "keeps another Secret of this name" in done.stderr and "Secret default/pair" in done.stderr
@@ -292,7 +394,9 @@ def test_a_state_is_of_one_run_at_a_time(tmp_path):
 def test_a_state_that_cannot_be_read_is_left_alone(tmp_path):
     state = tmp_path / "state"
     state.mkdir()
-    for content in ("a: [", "kind: Deployment\n", "- 1\n"):
+    uid = "metadata: {name: x, namespace: ../y, uid: u, resourceVersion: '1'}"
+    version = "metadata: {name: x, namespace: y, uid: u, resourceVersion: x}"
+    for content in ("a: [", "kind: Deployment\n", "- 1\n", "", f"kind: Secret\n{version}\n", f"kind: Secret\n{uid}\n"):
         (state / "state.yaml").write_text(content)
         done = run("-f", SAMPLE, "--state", state)
         assert done.returncode == 2 and str(state) in done.stderr, done.stderr
@@ -322,8 +426,9 @@ def test_what_is_not_ready_is_told(tmp_path):
 
 
 def test_what_is_of_no_use_is_skipped_and_told():
-    done = run("-f", "-", text="apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n---\n---\n")
-    assert (done.returncode, done.stdout) == (0, "")
+    numbers = yaml.safe_dump(thing(QRN, "default", "x"))
+    done = run("-f", "-", text=f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: x}}\n---\n---\n{numbers}")
+    assert done.returncode == 0 and (QRN, "x") in parse(done.stdout)
     assert done.stderr == "qubesec render: Namespace x is skipped: QubeSec makes nothing of it\n"
 
 
@@ -334,7 +439,15 @@ def test_what_is_of_no_use_is_skipped_and_told():
         ("a: 1\na: 2\n", "line 2: the same key comes twice"),
         ("a: 1\n", "-, document 1: it has no apiVersion and kind, so it is no manifest"),
         ("---\n- 1\n", "document 1: it has no apiVersion and kind"),
-        ("apiVersion: v1\nkind: Secret\n", 'metadata.name of a Secret: "" is not a DNS name'),
+        ("apiVersion: v1\nkind: Secret\n", "metadata.name of a Secret is missing"),
+        ("apiVersion: qubesec.io/v1\nkind: QuantumKEMKeypair\nmetadata: {name: x}\n", "there is no kind QuantumKEMKeypair in qubesec.io/v1"),
+        ("apiVersion: qubesec.io/v2\nkind: QuantumKEMKeyPair\nmetadata: {name: x}\n", "there is no kind QuantumKEMKeyPair in qubesec.io/v2"),
+        (yaml.safe_dump_all([thing(QRN, "default", "x")] * 2), "document 2: QuantumRandomNumber default/x is among the files twice"),
+        (yaml.safe_dump(thing(QRN, "default", "x", {"numByte": 1})), 'QuantumRandomNumber default/x: unknown field "spec.numByte"'),
+        (yaml.safe_dump(thing(QES, "default", "x", {"publicKeyRef": {"nam": "a"}})), 'unknown field "spec.publicKeyRef.nam"'),
+        (yaml.safe_dump(thing(QRN, "default", "x", {"secretTemplate": {"lables": {}}})), 'unknown field "spec.secretTemplate.lables"'),
+        ("", "there is no resource of QubeSec's among the files"),
+        ("apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n", "there is no resource of QubeSec's among the files"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: ../x}\n", '"../x" is not a DNS name'),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: ../y}\n", '"../y" is not the name of a namespace'),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {a: 1}\n", "stringData.a must be a text"),
@@ -355,13 +468,14 @@ def test_what_is_no_manifest_is_refused(text, message):
         (["-f", SAMPLE, "--output", "json"], "--output: json is neither yaml nor dir"),
         (["-f", SAMPLE, "--output", "dir"], "dir needs --state"),
         (["-f", SAMPLE, "--state", "/dev/null/x"], "Not a directory"),
-        (["-f", SAMPLE, "-n", "A"], '"A" is not the name of a namespace'),
+        (["-f", SAMPLE, "-n", "A"], '-n: "A" is not the name of a namespace'),
+        (["-f", SAMPLE, "--state", ""], "--state: is empty"),
         (["--frobnicate"], "--frobnicate: no such flag"),
     ],
 )
 def test_a_wrong_call_says_what_is_allowed(arguments, message, tmp_path):
     done = run(*arguments, folder=tmp_path)
-    assert done.returncode in (1, 2) and done.stdout == ""
+    assert done.returncode == (1 if "Not a directory" in message else 2) and done.stdout == ""
     assert message in done.stderr and len(done.stderr.splitlines()) == 1
     assert list(pathlib.Path(tmp_path).iterdir()) == []
 

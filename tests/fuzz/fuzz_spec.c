@@ -68,7 +68,7 @@ static void check_same_fixed(const struct decoded *one, const struct decoded *ot
     }
 }
 
-static void check_same_recipe(const struct decoded *one, const struct decoded *other) {
+static void check_same_parameters(const struct decoded *one, const struct decoded *other) {
     struct error e;
     cleanup_buffer struct buffer text = buffer_create(TEXT_MAX);
     cleanup_buffer struct buffer other_text = buffer_create(TEXT_MAX);
@@ -121,7 +121,7 @@ static void check_kind(const struct kind *kind, yyjson_val *spec, yyjson_val *co
     if (good) {
         check_accepted(&decoded);
         check_same_fixed(&decoded, &again);
-        check_same_recipe(&decoded, &again);
+        check_same_parameters(&decoded, &again);
     }
 }
 

@@ -148,8 +148,7 @@ def hex_schema(field):
 
 
 def integer_schema(field):
-    size = "int32" if field["max"] <= INT32_MAX else "int64"
-    return {"type": "integer", "format": size, "minimum": field["min"], "maximum": field["max"]}
+    return {"type": "integer", "format": "int64", "minimum": field["min"], "maximum": field["max"]}
 
 
 def list_schema(field):

@@ -109,12 +109,25 @@ static void a_handle_of_another_algorithm_is_refused(void **) {
               "spec.publicKeyRef: the key is of ML-KEM-512, not of ML-KEM-768");
 }
 
+static void a_handle_of_another_family_is_refused(void **) {
+    struct error e;
+    cleanup_subject struct subject pair;
+    cleanup_pkey struct pkey *pkey = open_pair(&kind_signature_key_pair, "{'algorithm':'ML-DSA-44'}", &pair);
+    cleanup_subject struct subject s =
+        subject_read(&kind_encapsulate_secret, "{'publicKeyRef':{'name':'k'}}");
+    give_handle(&s, 0, &pair, pkey);
+    s.inputs[0].algorithm = nullptr;
+    must_fail(subject_try_make(&s, &e), e, ERROR_INVALID_SPEC,
+              "spec.publicKeyRef: a key of ML-DSA-44 is none for this");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_handle_signs_and_verifies),
         cmocka_unit_test(a_handle_opens_what_was_sealed_for_it),
         cmocka_unit_test(a_handle_issues),
         cmocka_unit_test(a_handle_of_another_algorithm_is_refused),
+        cmocka_unit_test(a_handle_of_another_family_is_refused),
     };
     return cmocka_run_group_tests_name("kinds/input_keys", tests, nullptr, nullptr);
 }

@@ -151,5 +151,5 @@ int main(void) {
         cmocka_unit_test(signatures),         cmocka_unit_test(certificates),
         cmocka_unit_test(these_are_all),
     };
-    return cmocka_run_group_tests_name("kinds/recipes", tests, nullptr, no_secret_is_left);
+    return cmocka_run_group_tests_name("kinds/parameters", tests, nullptr, no_secret_is_left);
 }

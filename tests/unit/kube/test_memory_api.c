@@ -49,7 +49,8 @@ static int set_up(void **state) {
     struct error e;
     memory_left = -1;
     world = (struct world){.now = 1767323045};
-    const struct memory_api_options options = {tell_time, allow, note_change, &world};
+    const struct memory_api_options options = {
+        .now = tell_time, .allows = allow, .changed = note_change, .context = &world};
     must(memory_api_create(&options, &world.memory, &e), e);
     world.api = memory_api_verbs(world.memory);
     *state = &world;

@@ -1,0 +1,75 @@
+#include "engine/unknown_field.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_one_of(const char *name, const char *const *names) {
+    while (*names != nullptr && strcmp(*names, name) != 0) {
+        names++;
+    }
+    return *names != nullptr;
+}
+
+// The first member of a reference that references do not have; NULL: there is none.
+static const char *find_in_reference(yyjson_val *reference) {
+    static const char *const members[] = {"name", "namespace", "kind", "key", nullptr};
+    yyjson_obj_iter names = yyjson_obj_iter_with(reference);
+    for (yyjson_val *name; (name = yyjson_obj_iter_next(&names)) != nullptr;) {
+        if (!is_one_of(yyjson_get_str(name), members)) {
+            return yyjson_get_str(name);
+        }
+    }
+    return nullptr;
+}
+
+// The field of that name, or one of those that it is the object of (is_object); NULL: there is none.
+static const struct spec_field *find_field(const struct spec_field *const *tables, const char *name,
+                                           bool is_object) {
+    size_t length = strlen(name);
+    for (; *tables != nullptr; tables++) {
+        for (const struct spec_field *field = *tables; field->name != nullptr; field++) {
+            bool same = strcmp(field->name, name) == 0 ||
+                        (field->alias != nullptr && strcmp(field->alias, name) == 0);
+            bool inside = strncmp(field->name, name, length) == 0 && field->name[length] == '.';
+            if (is_object ? inside : same) {
+                return field;
+            }
+        }
+    }
+    return nullptr;
+}
+
+// The first member of an object with fields in it that is none of them; NULL: there is none.
+static const char *find_in_object(const struct spec_field *const *tables, const char *object_name,
+                                  yyjson_val *object) {
+    yyjson_obj_iter names = yyjson_obj_iter_with(object);
+    for (yyjson_val *name; (name = yyjson_obj_iter_next(&names)) != nullptr;) {
+        char path[UNKNOWN_FIELD_SIZE];
+        snprintf(path, sizeof(path), "%s.%s", object_name, yyjson_get_str(name));
+        if (find_field(tables, path, false) == nullptr) {
+            return yyjson_get_str(name);
+        }
+    }
+    return nullptr;
+}
+
+bool unknown_field_find(const struct kind *kind, yyjson_val *spec, char ret_path[UNKNOWN_FIELD_SIZE]) {
+    const struct spec_field *tables[KIND_TABLES_MAX + 1];
+    kind_list_fields(kind, tables);
+    yyjson_obj_iter members = yyjson_obj_iter_with(spec);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
+        const char *name = yyjson_get_str(key);
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
+        const struct spec_field *field = find_field(tables, name, false);
+        bool is_object = field == nullptr && find_field(tables, name, true) != nullptr;
+        const char *inner = is_object ? find_in_object(tables, name, value)
+                            : field != nullptr && field->type == SPEC_REFERENCE ? find_in_reference(value)
+                                                                                : nullptr;
+        if ((field == nullptr && !is_object) || inner != nullptr) {
+            snprintf(ret_path, UNKNOWN_FIELD_SIZE, "spec.%s%s%s", name, inner == nullptr ? "" : ".",
+                     inner == nullptr ? "" : inner);
+            return true;
+        }
+    }
+    return false;
+}

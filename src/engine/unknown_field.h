@@ -1,0 +1,11 @@
+// Fields of a spec that no table of its kind has: typing errors, most of them.
+#pragma once
+
+#include "engine/kind.h"
+
+enum { UNKNOWN_FIELD_SIZE = 256 };
+
+// Whether spec (NULL: there is none) has a member that its kind does not know, at any depth that the tables
+// tell of. *ret_path: the first, as "spec.durationDay", cut where it is too long.
+[[nodiscard]] bool unknown_field_find(const struct kind *kind, yyjson_val *spec,
+                                      char ret_path[UNKNOWN_FIELD_SIZE]);
