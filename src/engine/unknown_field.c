@@ -22,7 +22,8 @@ static const char *find_in_reference(yyjson_val *reference) {
     return nullptr;
 }
 
-// The field of that name, or one of those that it is the object of (is_object); NULL: there is none.
+// The field of that name, or one of those that it is the object of (is_object); NULL: there is none. The
+// point in a field's name stands between two members: no member has one in its own name.
 static const struct spec_field *find_field(const struct spec_field *const *tables, const char *name,
                                            bool is_object) {
     size_t length = strlen(name);
@@ -60,7 +61,8 @@ bool unknown_field_find(const struct kind *kind, yyjson_val *spec, char ret_path
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
         const char *name = yyjson_get_str(key);
         yyjson_val *value = yyjson_obj_iter_get_val(key);
-        const struct spec_field *field = find_field(tables, name, false);
+        const struct spec_field *field =
+            strchr(name, '.') == nullptr ? find_field(tables, name, false) : nullptr;
         bool is_object = field == nullptr && find_field(tables, name, true) != nullptr;
         const char *inner = is_object ? find_in_object(tables, name, value)
                             : field != nullptr && field->type == SPEC_REFERENCE ? find_in_reference(value)

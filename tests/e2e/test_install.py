@@ -7,6 +7,7 @@ what rights they give. Whatever would get in the way of other tests is applied a
 import copy
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -152,6 +153,15 @@ def assert_same(rendered, wanted):
 
 def test_the_chart_is_clean(helm):
     helm("lint", "--strict", CHART)
+
+
+def test_a_chart_without_its_files_is_refused(helm, tmp_path):
+    """They are links, which a checkout may lose: most of what is installed would be missing, and nobody told."""
+    folder = shutil.copytree(CHART, tmp_path / "chart", symlinks=True)
+    for link in [one for one in folder.rglob("*") if one.is_symlink()]:
+        link.unlink()
+    done = subprocess.run([helm.program, "template", "q", folder], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0 and "its files are links into config, which this copy has lost" in done.stderr
 
 
 def test_the_chart_installs_what_kustomize_does(helm, default):

@@ -12,6 +12,15 @@ app.kubernetes.io/name: qubesec
 app.kubernetes.io/component: operator
 {{- end }}
 
+{{/* The files are links into config, which not every copy of a checkout has: without them most would be missing. */}}
+{{- define "qubesec.require_files" -}}
+{{- range list "files/crd/quantumcertificates.yaml" "files/rbac/role.yaml" "files/webhook/service.yaml" }}
+{{- if not ($.Files.Get .) }}
+{{- fail (printf "the chart has no %s: its files are links into config, which this copy has lost; package it with helm package where the links are, or use config/default" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The objects of a file of this chart: .file of .root, in the release's namespace, with helm's labels, and with what
 .more has for each of them. */}}
 {{- define "qubesec.objects" -}}
