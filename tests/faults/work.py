@@ -31,7 +31,8 @@ def all_kinds(namespace, prefix=""):
     signing = {"privateKeyRef": signer, "messageRef": message}
     judging = {"publicKeyRef": signer, "messageRef": message, "signatureRef": {"name": f"{prefix}signed"}}
     authority = {"certType": "ca", "commonName": "CA", "algorithm": "ML-DSA-44"}
-    server = {"certType": "server", "subjectAltNames": ["example.com"], "parentCARef": {"name": ca}}
+    # A server of the default length would end after its CA where a second passes between them, and warn of it.
+    server = {"certType": "server", "durationDays": 90, "subjectAltNames": ["example.com"], "parentCARef": {"name": ca}}
     return [
         config_map_thing(namespace, f"{prefix}message", {"message": "a message"}),
         *exchange(namespace, prefix),
