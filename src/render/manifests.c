@@ -68,10 +68,14 @@ static bool unwrap(yyjson_mut_doc *document, yyjson_mut_val *data, struct error 
 static bool encode_string_data(yyjson_mut_doc *document, yyjson_mut_val *root, struct error *e) {
     yyjson_mut_val *texts = yyjson_mut_obj_get(root, "stringData");
     yyjson_mut_val *data = yyjson_mut_obj_get(root, "data");
+    if (texts != nullptr && !yyjson_mut_is_obj(texts) && !yyjson_mut_is_null(texts)) {
+        return error_set(e, ERROR_INVALID_SPEC, "stringData must be an object");
+    }
     if (!yyjson_mut_is_obj(texts)) {
+        (void)yyjson_mut_obj_remove_key(root, "stringData");
         return true;
     }
-    if (!yyjson_mut_is_obj(data)) {
+    if (data == nullptr || yyjson_mut_is_null(data)) {
         (void)yyjson_mut_obj_remove_key(root, "data");
         data = yyjson_mut_obj_add_obj(document, root, "data");
     }
@@ -109,20 +113,28 @@ static bool complete(yyjson_val *object, const char *namespace, yyjson_doc **ret
     for (size_t i = 0; i < sizeof(of_servers) / sizeof(of_servers[0]); i++) {
         (void)yyjson_mut_obj_remove_key(metadata, of_servers[i]);
     }
+    if (yyjson_mut_get_len(yyjson_mut_obj_get(metadata, "uid")) == 0) {
+        (void)yyjson_mut_obj_remove_key(metadata, "uid");
+    }
     (void)yyjson_mut_obj_remove_key(metadata, "namespace");
     (void)yyjson_mut_obj_add_str(document, metadata, "namespace", namespace);
-    bool is_config_map = json_member_is(object, "kind", kube_config_maps.kind);
-    return (is_config_map || unwrap(document, yyjson_mut_obj_get(root, "data"), e)) &&
+    bool is_secret = json_member_is(object, "kind", kube_secrets.kind);
+    return (!is_secret || (unwrap(document, yyjson_mut_obj_get(root, "data"), e) &&
+                           encode_string_data(document, root, e))) &&
            unwrap(document, yyjson_mut_obj_get(root, "binaryData"), e) &&
-           encode_string_data(document, root, e) && json_freeze(document, ret_document, e);
+           json_freeze(document, ret_document, e);
 }
 
-// Whether it claims to be of a group of which something is served.
-static bool is_of_a_group(const struct kube_resource *const *resources, const char *api_version) {
+// Whether it claims to be of a group of which something is served, in whatever version or in none, or has the
+// name of a kind of such a group.
+static bool is_meant(const struct kube_resource *const *resources, const char *api_version,
+                     const char *kind) {
     for (; *resources != nullptr; resources++) {
         const char *group = (*resources)->group;
         size_t length = strlen(group);
-        if (length > 0 && strncmp(api_version, group, length) == 0 && api_version[length] == '/') {
+        bool is_of_group = strncmp(api_version, group, length) == 0 &&
+                           (api_version[length] == '/' || api_version[length] == '\0');
+        if (length > 0 && (is_of_group || strcmp((*resources)->kind, kind) == 0)) {
             return true;
         }
     }
@@ -163,7 +175,7 @@ static bool take_object(const struct manifest_options *options, yyjson_val *obje
         return error_set(e, ERROR_INVALID_SPEC, "it has no apiVersion and kind, so it is no manifest");
     }
     const struct kube_resource *resource = find_resource(options->resources, api_version, kind);
-    if (resource == nullptr && is_of_a_group(options->resources, api_version)) {
+    if (resource == nullptr && is_meant(options->resources, api_version, kind)) {
         return error_set(e, ERROR_INVALID_SPEC, "there is no kind %.64s in %.64s", kind, api_version);
     }
     if (resource == nullptr) {
@@ -199,6 +211,13 @@ static bool take_document(const struct manifest_options *options, yyjson_val *va
     return true;
 }
 
+// JSON as itself, since libyaml does not read all of it ("\ud83d\ude00"): whether text is one JSON value.
+static bool take_json(const struct buffer *text, yyjson_doc **ret_document) {
+    struct error e;
+    const char *begin = buffer_text(text);
+    return begin[strspn(begin, " \t\r\n")] == '{' && json_parse(begin, text->length, ret_document, &e);
+}
+
 bool manifests_read(const char *path, const struct manifest_options *options, struct error *e) {
     bool is_stdin = strcmp(path, "-") == 0;
     cleanup_buffer struct buffer text = buffer_create(FILE_MAX_BYTES);
@@ -206,6 +225,9 @@ bool manifests_read(const char *path, const struct manifest_options *options, st
     if (!file_read(is_stdin ? standard_input : path, &text, e)) {
         e->class = e->class == ERROR_IO ? ERROR_INVALID_SPEC : e->class;
         return false;
+    }
+    if (take_json(&text, &stream)) {
+        return take_document(options, yyjson_doc_get_root(stream), e) || error_wrap(e, "%s", path);
     }
     if (!yaml_parse_stream(buffer_text(&text), text.length, &stream, e)) {
         return error_wrap(e, "%s", path);

@@ -2,12 +2,12 @@
 
 #include "base/memory.h"
 #include "crypto/encoding.h"
-#include "engine/unknown_field.h"
 #include "kube/yaml.h"
 #include "reconcile/reasons.h"
 #include "reconcile/secret_metadata.h"
 #include "reconcile/status_record.h"
 #include "render/manifests.h"
+#include "render/object_check.h"
 #include "render/state.h"
 #include "render/world.h"
 #include "json/write.h"
@@ -67,20 +67,33 @@ static bool is_same(const struct given *given, const struct kube_resource *resou
            strcmp(text_at(other, "namespace"), text_at(object, "namespace")) == 0;
 }
 
+static bool is_given(const struct render *render, const struct kube_resource *resource, yyjson_val *object) {
+    const struct given *given = render->objects;
+    while (given != nullptr && !is_same(given, resource, object)) {
+        given = given->next;
+    }
+    return given != nullptr;
+}
+
 // What an API server would refuse, or somebody has not meant.
 static bool check_object(const struct render *render, const struct kube_resource *resource,
                          yyjson_val *object, struct error *e) {
-    char unknown[UNKNOWN_FIELD_SIZE];
-    const struct kind *kind = world_find_kind(render->world, resource);
+    const char *namespace = text_at(object, "namespace");
+    const char *name = text_at(object, "name");
+    const char *uid = text_at(object, "uid");
+    if (is_given(render, resource, object)) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s %s/%s is among the files twice", resource->kind,
+                         namespace, name);
+    }
     for (const struct given *given = render->objects; given != nullptr; given = given->next) {
-        if (is_same(given, resource, object)) {
-            return error_set(e, ERROR_INVALID_SPEC, "%s %s/%s is among the files twice", resource->kind,
-                             text_at(object, "namespace"), text_at(object, "name"));
+        if (uid[0] != '\0' && strcmp(uid, text_at(yyjson_doc_get_root(given->document), "uid")) == 0) {
+            return error_set(e, ERROR_INVALID_SPEC,
+                             "%s %s/%s: metadata.uid is that of another object, too; remove it from the copy",
+                             resource->kind, namespace, name);
         }
     }
-    return kind == nullptr || !unknown_field_find(kind, yyjson_obj_get(object, "spec"), unknown) ||
-           error_set(e, ERROR_INVALID_SPEC, "%s %s/%s: unknown field \"%s\"", resource->kind,
-                     text_at(object, "namespace"), text_at(object, "name"), unknown);
+    return object_check(world_find_kind(render->world, resource), object, e) ||
+           error_wrap(e, "%s %s/%s", resource->kind, namespace, name);
 }
 
 static bool take_given(void *context, const struct kube_resource *resource, yyjson_val *object,
@@ -138,10 +151,29 @@ static yyjson_doc *find_kept(const struct render *render, const struct given *gi
     return found ? kept : nullptr;
 }
 
+struct search {
+    yyjson_val *secret;
+    bool found;
+};
+
+static void look_for_output(void *context, yyjson_val *object) {
+    struct search *search = context;
+    const char *uid = json_text(json_find(object, "status", "secretRef", "uid", nullptr));
+    search->found = search->found || (uid != nullptr && strcmp(uid, text_at(search->secret, "uid")) == 0);
+}
+
+// Whether an object's status names it, and nobody has just claimed so in its marks.
+static bool is_output(const struct render *render, yyjson_val *object) {
+    struct search search = {.secret = object};
+    if (json_member_is(object, "kind", kube_secrets.kind)) {
+        memory_api_visit(world_api(render->world), look_for_output, &search);
+    }
+    return search.found;
+}
+
 // A Secret of the files must not take the place of one that an earlier run has made: its key would be lost.
 static bool check_secret(const struct render *render, yyjson_val *kept, yyjson_val *object, struct error *e) {
-    return !secret_metadata_is_marked(yyjson_obj_get(kept, "metadata")) ||
-           json_equals(yyjson_obj_get(kept, "data"), yyjson_obj_get(object, "data")) ||
+    return json_equals(yyjson_obj_get(kept, "data"), yyjson_obj_get(object, "data")) ||
            error_set(e, ERROR_INVALID_SPEC,
                      "%s keeps another Secret of this name, which was made by an earlier run and is not "
                      "overwritten; rename this one, or take it out of the files",
@@ -155,38 +187,42 @@ static void refuse_edit(void *context, const struct spec_field *field) {
     }
 }
 
-// The webhook refuses the same.
+// The webhook refuses the same: a spec that was good may become neither another immutable one nor a bad one,
+// after which nothing could be compared with it.
 static bool check_edit(const struct kind *kind, yyjson_val *kept, yyjson_val *object, struct error *e) {
     cleanup_decoded struct decoded before = {0};
     cleanup_decoded struct decoded now = {0};
     struct error refusal = {0};
     const char *name = text_at(object, "name");
-    if (decode_object(kind, name, kept, &before, e) && decode_object(kind, name, object, &now, e)) {
-        decoded_compare(&before, &now, refuse_edit, &refusal);
-        *e = refusal;
-        return refusal.class == ERROR_NONE;
+    if (!decode_object(kind, name, kept, &before, e)) {
+        return e->class == ERROR_INVALID_SPEC;
     }
-    return e->class == ERROR_INVALID_SPEC; // its status will say so
+    if (!decode_object(kind, name, object, &now, e)) {
+        return false;
+    }
+    decoded_compare(&before, &now, refuse_edit, &refusal);
+    *e = refusal;
+    return refusal.class == ERROR_NONE;
 }
 
-static bool check_given(const struct render *render, const struct given *given, struct error *e) {
+// A Secret that an earlier run has made stays as it is, marks included, when it is among the files, too.
+static bool put_one(const struct render *render, const struct given *given, struct error *e) {
     yyjson_val *object = yyjson_doc_get_root(given->document);
     const struct kind *kind = world_find_kind(render->world, given->resource);
-    cleanup_json yyjson_doc *kept = find_kept(render, given);
-    if (kept == nullptr || (kind == nullptr && given->resource != &kube_secrets)) {
-        return true;
+    cleanup_json yyjson_doc *document = find_kept(render, given);
+    yyjson_val *kept = yyjson_doc_get_root(document);
+    if (kept != nullptr && is_output(render, kept)) {
+        return check_secret(render, kept, object, e);
     }
-    return kind != nullptr ? check_edit(kind, yyjson_doc_get_root(kept), object, e)
-                           : check_secret(render, yyjson_doc_get_root(kept), object, e);
+    return (kind == nullptr || kept == nullptr || check_edit(kind, kept, object, e)) &&
+           memory_api_put(world_api(render->world), given->resource, object, e);
 }
 
 // Our objects come first, since it is by them that Secrets and ConfigMaps matter.
 static bool put_given(struct render *render, bool of_kinds, struct error *e) {
-    struct memory_api *memory = world_api(render->world);
     for (const struct given *given = render->objects; given != nullptr; given = given->next) {
         yyjson_val *object = yyjson_doc_get_root(given->document);
-        if (is_of_kind(render, given->resource) == of_kinds &&
-            !(check_given(render, given, e) && memory_api_put(memory, given->resource, object, e))) {
+        if (is_of_kind(render, given->resource) == of_kinds && !put_one(render, given, e)) {
             return error_wrap(e, "%s %s/%s", given->resource->kind, text_at(object, "namespace"),
                               text_at(object, "name"));
         }
@@ -203,6 +239,13 @@ static const struct kube_resource *find_resource(const struct render *render, yy
     return nullptr;
 }
 
+// Whether nothing was made of it and the files do not have it any more: a mistake that was taken back.
+static bool is_forgotten(const struct render *render, const struct kube_resource *resource,
+                         yyjson_val *object) {
+    return is_of_kind(render, resource) && !is_given(render, resource, object) &&
+           json_find(object, "status", "secretRef", "name", nullptr) == nullptr;
+}
+
 static bool restore(struct render *render, yyjson_val *objects, bool of_kinds, struct error *e) {
     struct memory_api *memory = world_api(render->world);
     size_t index;
@@ -217,7 +260,8 @@ static bool restore(struct render *render, yyjson_val *objects, bool of_kinds, s
         if (!manifests_is_namespace(text_at(object, "namespace"))) {
             return error_set(e, ERROR_INVALID_SPEC, "document %zu is in no namespace", index + 1);
         }
-        if (is_of_kind(render, resource) == of_kinds && !memory_api_restore(memory, resource, object, e)) {
+        if (is_of_kind(render, resource) == of_kinds && !is_forgotten(render, resource, object) &&
+            !memory_api_restore(memory, resource, object, e)) {
             e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_INVALID_SPEC;
             return error_wrap(e, "document %zu", index + 1);
         }
@@ -318,26 +362,6 @@ static bool append_applicable(yyjson_val *object, struct buffer *text, struct er
     return json_freeze(document, &frozen, e) && append_document(yyjson_doc_get_root(frozen), text, e);
 }
 
-struct search {
-    yyjson_val *secret;
-    bool found;
-};
-
-static void look_for_output(void *context, yyjson_val *object) {
-    struct search *search = context;
-    const char *uid = json_text(json_find(object, "status", "secretRef", "uid", nullptr));
-    search->found = search->found || (uid != nullptr && strcmp(uid, text_at(search->secret, "uid")) == 0);
-}
-
-// Whether an object's status names it, and nobody has just claimed so in its marks.
-static bool is_output(const struct render *render, yyjson_val *object) {
-    struct search search = {.secret = object};
-    if (json_member_is(object, "kind", kube_secrets.kind)) {
-        memory_api_visit(world_api(render->world), look_for_output, &search);
-    }
-    return search.found;
-}
-
 static bool write_entries(const struct render *render, yyjson_val *secret, struct error *e) {
     size_t index;
     size_t count;
@@ -410,6 +434,7 @@ static bool run(struct render *render, struct error *e) {
     memory_api_visit(world_api(render->world), show_object, render);
     if (render->failure.class != ERROR_NONE) {
         *e = render->failure;
+        e->class = e->class == ERROR_INVALID_SPEC ? ERROR_IO : e->class; // what was made is kept by now
         return false;
     }
     return true;

@@ -32,6 +32,11 @@ bool state_open(const char *path, struct state **ret_state, struct error *e) {
         close(fd);
         return error_set(e, ERROR_IO, "%s: others may write to it; take that from them: chmod go-w", path);
     }
+    if (status.st_uid != geteuid()) {
+        close(fd);
+        return error_set(e, ERROR_IO, "%s: it belongs to user %u, and this one is %u", path,
+                         (unsigned)status.st_uid, (unsigned)geteuid());
+    }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         error_set(e, errno == EWOULDBLOCK ? ERROR_CONFLICT : ERROR_IO, "%s: %s", path,
                   errno == EWOULDBLOCK ? "another run is using it" : strerror(errno));
@@ -65,10 +70,17 @@ static bool format_path(const struct state *state, char ret_path[PATH_MAX], cons
 
 bool state_load(const struct state *state, struct buffer *text, struct error *e) {
     char path[PATH_MAX];
-    return format_path(state, path, state_file, e) &&
-           (access(path, F_OK) != 0
-                ? errno == ENOENT || error_set(e, ERROR_IO, "%s: %s", path, strerror(errno))
-                : file_read(path, text, e));
+    struct stat status;
+    if (!format_path(state, path, state_file, e)) {
+        return false;
+    }
+    if (lstat(path, &status) != 0) {
+        return errno == ENOENT || error_set(e, ERROR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return error_set(e, ERROR_IO, "%s: it must be a regular file: a link would be replaced by one", path);
+    }
+    return file_read(path, text, e);
 }
 
 bool state_save(const struct state *state, const struct buffer *text, struct error *e) {

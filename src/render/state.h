@@ -7,13 +7,15 @@
 struct state;
 
 // Opens the folder, which is made where it is not there, for one run at a time. path is borrowed until
-// state_close. *ret_state is owned. Errors: IO, CONFLICT (another run has it), NO_MEMORY.
+// state_close. *ret_state is owned. Errors: IO (also: it is somebody else's, or others may write to it),
+// CONFLICT (another run has it), NO_MEMORY.
 [[nodiscard]] bool state_open(const char *path, struct state **ret_state, struct error *e);
 
 // Gives the folder back, and takes state; NULL is allowed.
 void state_close(struct state *state);
 
-// Appends what an earlier run has saved; nothing where there was none. Errors: IO, NO_MEMORY.
+// Appends what an earlier run has saved; nothing where there was none. Errors: IO (also: a link is in its
+// place), NO_MEMORY.
 [[nodiscard]] bool state_load(const struct state *state, struct buffer *text, struct error *e);
 
 // Saves text in its place, whole or not at all. Errors: IO.

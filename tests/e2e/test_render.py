@@ -2,6 +2,7 @@
 
 import base64
 import fcntl
+import json
 import os
 import pathlib
 import stat
@@ -242,7 +243,7 @@ def test_a_key_that_is_lost_is_not_made_anew_where_the_spec_says_so(tmp_path):
 
 
 def edited(things, name, **spec):
-    return [{**one, "spec": {**one["spec"], **spec}} if one["metadata"]["name"] == name else one for one in things]
+    return [{**one, "spec": {**one.get("spec", {}), **spec}} if one["metadata"]["name"] == name else one for one in things]
 
 
 def test_all_of_several_edits_is_done_in_one_run(tmp_path):
@@ -284,7 +285,7 @@ EDITS = {
 @pytest.mark.parametrize(("name", "spec", "field"), EDITS.values(), ids=EDITS)
 def test_an_edit_that_a_cluster_refuses_is_refused(tmp_path, name, spec, field):
     state = tmp_path / "state"
-    things = [{"spec": {}, **one} for one in chain_of_things()]
+    things = chain_of_things()
     render(things, tmp_path, "--state", state)
     kept = (state / "state.yaml").read_bytes()
     file = tmp_path / "things.yaml"
@@ -293,6 +294,33 @@ def test_an_edit_that_a_cluster_refuses_is_refused(tmp_path, name, spec, field):
     assert (done.returncode, done.stdout) == (2, "")
     assert f"default/{name}: spec.{field}: is immutable; keep it as it was" in done.stderr
     assert (state / "state.yaml").read_bytes() == kept
+
+
+def test_an_immutable_field_is_not_edited_by_way_of_a_bad_one(tmp_path):
+    """A cluster never stores the bad one; if it were kept, nothing could be compared with it afterwards."""
+    state = tmp_path / "state"
+    things = chain_of_things()
+    first = secrets_of(render(things, tmp_path, "--state", state))
+    kept = (state / "state.yaml").read_bytes()
+    file = tmp_path / "things.yaml"
+    for name, spec in (("pair", {"algorithm": "bogus"}), ("numbers", {"numBytes": -1}), ("root", {"algorithm": "RSA"})):
+        file.write_text(yaml.safe_dump_all(edited(things, name, **spec)))
+        done = run("-f", file, "--state", state)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"default/{name}: spec.{next(iter(spec))}: " in done.stderr
+        assert (state / "state.yaml").read_bytes() == kept
+    assert secrets_of(render(things, tmp_path, "--state", state)) == first
+
+
+def test_a_mistake_that_is_taken_back_is_forgotten(tmp_path):
+    state = tmp_path / "state"
+    wrong = thing(QES, "default", "wrong", {"publicKeyRef": {"name": "nowhere"}})
+    bad = thing(QRN, "default", "bad", {"numBytes": 0})
+    first = render([*chain_of_things(), wrong, bad], tmp_path, "--state", state, status=1)
+    second = render(chain_of_things(), tmp_path, "--state", state)
+    assert secrets_of(second) == secrets_of(first)
+    assert (QES, "wrong") not in second and (QRN, "bad") not in second
+    assert (QRN, "bad") in render([{**bad, "spec": {"numBytes": 16}}], tmp_path, "--state", state)
 
 
 def test_every_text_is_kept_as_it_is(tmp_path):
@@ -339,6 +367,75 @@ def test_a_folder_that_others_write_to_is_refused(tmp_path):
     done = run("-f", SAMPLE, "--state", tmp_path)
     assert done.returncode == 1 and "others may write to it" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_of_somebody_else_is_refused(tmp_path):
+    for folder, owner in ((tmp_path / "own", None), (tmp_path / "others", 65534)):
+        folder.mkdir(mode=0o700)
+        if owner is not None:
+            os.chown(folder, owner, -1)
+        done = run("-f", SAMPLE, "--state", folder)
+        assert (done.returncode, "belongs to user" in done.stderr) == ((0, False) if owner is None else (1, True))
+
+
+def test_a_state_that_is_a_link_is_refused(tmp_path):
+    """Where what it points to is away, an empty state would mean new keys; and a link is lost when it is replaced."""
+    target = tmp_path / "elsewhere.yaml"
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "state.yaml").symlink_to(target)
+    for _ in range(2):
+        done = run("-f", SAMPLE, "--state", state)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{state}/state.yaml: it must be a regular file" in done.stderr
+        assert (state / "state.yaml").is_symlink()
+        target.write_text("kind: Secret\n")
+
+
+def test_a_made_secret_among_the_files_changes_nothing(tmp_path):
+    """With its marks and without them; nor does it come in by a second way in a later run."""
+    state = tmp_path / "state"
+    pair = thing(QKKP, "default", "pair", {"algorithm": "ML-KEM-512"})
+    first = render([pair], tmp_path, "--state", state)
+    kept = (state / "state.yaml").read_bytes()
+    bare = {**first["Secret", "pair"], "metadata": {"name": "pair", "namespace": "default"}}
+    for given in (first["Secret", "pair"], bare):
+        assert render([pair, given], tmp_path, "--state", state) == first
+        assert (state / "state.yaml").read_bytes() == kept
+    file = tmp_path / "other.yaml"
+    file.write_text(yaml.safe_dump_all([pair, {**bare, "data": {}, "stringData": {"x": "y"}}]))
+    assert run("-f", file, "--state", state).returncode == 2
+    assert (state / "state.yaml").read_bytes() == kept
+
+
+def test_what_was_rendered_is_taken_over_by_a_state(tmp_path):
+    made = tmp_path / "made.yaml"
+    made.write_text(run("-f", SAMPLE).stdout)
+    state = tmp_path / "state"
+    done = [run("-f", made, "--state", state) for _ in range(2)]
+    assert [one.returncode for one in done] == [0, 0]
+    assert done[0].stdout == done[1].stdout
+    taken, given = secrets_of(parse(done[0].stdout)), secrets_of(parse(made.read_text()))
+    assert taken["workflow-kem"]["private_key.pem"] == given["workflow-kem"]["private_key.pem"]
+
+
+def test_a_secret_of_the_files_that_only_claims_to_be_made_can_change(tmp_path):
+    state = tmp_path / "state"
+    secret = secret_thing("default", "given", {"k": b"one" * 16})
+    secret["metadata"]["annotations"] = {"qubesec.io/owner": f"{QRN}/elsewhere"}
+    key = thing(QDK, "default", "key", {"sharedSecretRef": {"kind": "Secret", "name": "given", "key": "k"}})
+    first = secrets_of(render([secret, key], tmp_path, "--state", state))
+    secret["data"]["k"] = base64.b64encode(b"two" * 16).decode()
+    assert secrets_of(render([secret, key], tmp_path, "--state", state)) != first
+
+
+def test_json_is_read_with_all_its_escapes(tmp_path):
+    certificate = thing(QC, "default", "root", {"certType": "ca", "commonName": "\U0001f600", "algorithm": "ML-DSA-44"})
+    text = json.dumps(certificate)
+    assert "\\ud83d" in text
+    done = run("-f", "-", text=text)
+    assert done.returncode == 0, done.stderr
+    assert parse(done.stdout)[QC, "root"]["spec"] == certificate["spec"]
 
 
 def test_no_given_secret_takes_the_place_of_a_made_one(tmp_path):
@@ -446,6 +543,20 @@ def test_what_is_of_no_use_is_skipped_and_told():
         (yaml.safe_dump(thing(QRN, "default", "x", {"numByte": 1})), 'QuantumRandomNumber default/x: unknown field "spec.numByte"'),
         (yaml.safe_dump(thing(QES, "default", "x", {"publicKeyRef": {"nam": "a"}})), 'unknown field "spec.publicKeyRef.nam"'),
         (yaml.safe_dump(thing(QRN, "default", "x", {"secretTemplate": {"lables": {}}})), 'unknown field "spec.secretTemplate.lables"'),
+        (yaml.safe_dump({**thing(QRN, "default", "x"), "sepc": {"numBytes": 64}}), 'QuantumRandomNumber default/x: unknown field "sepc"'),
+        ("apiVersion: qubesec.io/v1\nkind: QuantumRandomNumber\nmetadata: {name: x, lables: {}}\n", 'unknown field "metadata.lables"'),
+        ("apiVersion: qubesec.io/v1\nkind: QuantumRandomNumber\nmetadata: {name: x, labels: [1]}\n", "metadata.labels must be an object"),
+        ("apiVersion: qubesec.io/v1\nkind: QuantumRandomNumber\nmetadata: {name: x, annotations: {a: 1}}\n", "metadata.annotations.a must be a text"),
+        ("apiVersion: qubesec.io\nkind: QuantumRandomNumber\nmetadata: {name: x}\n", "there is no kind QuantumRandomNumber in qubesec.io"),
+        ("apiVersion: v1\nkind: QuantumRandomNumber\nmetadata: {name: x}\n", "there is no kind QuantumRandomNumber in v1"),
+        (yaml.safe_dump_all([{**one, "metadata": {**one["metadata"], "uid": "u"}} for one in (thing(QRN, "default", "x"), thing(QRN, "default", "y"))]),
+         "QuantumRandomNumber default/y: metadata.uid is that of another object"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: [a]\n", "Secret default/x: data must be an object"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: 5\n", "stringData must be an object"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {x/y: aGk=}\n", 'Secret default/x: data: "x/y" is not the name of an entry'),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {..new: aGk=}\n", 'data: "..new" is not the name of an entry'),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {x: '!!'}\n", "Secret default/x: data.x: "),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {x: 1}\n", "ConfigMap default/x: data.x must be a text"),
         ("", "there is no resource of QubeSec's among the files"),
         ("apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n", "there is no resource of QubeSec's among the files"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: ../x}\n", '"../x" is not a DNS name'),
