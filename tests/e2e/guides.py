@@ -201,5 +201,5 @@ def in_namespace(kubeconfig, namespace, target):
 
 def lay_checkout(folder):
     """What manifests need of the checkout, for a reader who is not to write into it."""
-    for name in ("config", "dist", "charts"):
+    for name in ("config", "charts"):
         shutil.copytree(CHECKOUT / name, folder / name)

@@ -275,7 +275,7 @@ def test_installing(of_the_release_build, stack, tmp_path):
 
     reader.world = {
         "With helm": installation.remove,
-        "Is it there?": installation.start,
+        "Verify the installation": installation.start,
         "Upgrading": installation.disconnect,
         "Uninstalling, and the keys": before_uninstalling,
     }
