@@ -67,6 +67,9 @@ static bool set(const struct flag *flag, const char *name, const char *text, voi
         return set_bool(member, name, text, e);
     case FLAG_TIME:
         return set_time(member, flag, name, text, e);
+    case FLAG_SWITCH:
+        *(bool *)member = true;
+        return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
     default:
         return flag->set(target, name, text, e);
     }

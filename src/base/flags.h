@@ -5,11 +5,12 @@
 #include "base/buffer.h"
 
 enum flag_type {
-    FLAG_TEXT, // const char *, borrowed; NULL when neither given nor in fallback
-    FLAG_BOOL, // bool: "true" or "false"
-    FLAG_TIME, // uint32_t: milliseconds, min_ms to max_ms: "15s", "500ms", "1m30s", or a bare number of
-               // seconds
-    FLAG_OWN,  // as set takes it
+    FLAG_TEXT,   // const char *, borrowed; NULL when neither given nor in fallback
+    FLAG_BOOL,   // bool: "true" or "false"
+    FLAG_TIME,   // uint32_t: milliseconds, min_ms to max_ms: "15s", "500ms", "1m30s", or a bare number of
+                 // seconds
+    FLAG_SWITCH, // bool: true when it is given, which is without a value
+    FLAG_OWN,    // as set takes it
 };
 
 struct flag {

@@ -65,11 +65,6 @@ static bool set_namespaces(void *target, const char *name, const char *text, str
                      text, NAMESPACES_MAX);
 }
 
-static bool set_help(void *target, const char *name, const char *text, struct error *e) {
-    ((struct arguments *)target)->help = true;
-    return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
-}
-
 #define AT(member) offsetof(struct arguments, options.member)
 
 // A variable is the operator's for the same, so that both agree within its Pod.
@@ -139,7 +134,7 @@ static const struct flag flag_list[] = {
      .set = set_output,
      .fallback = "text",
      .help = "text or json."},
-    {.name = "--help", .type = FLAG_OWN, .set = set_help, .help = "Show this."},
+    {.name = "--help", .type = FLAG_SWITCH, .offset = offsetof(struct arguments, help), .help = "Show this."},
 };
 static const struct flags flags = {"check", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);

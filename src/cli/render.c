@@ -49,11 +49,6 @@ static bool set_state(void *target, const char *name, const char *text, struct e
     return text[0] != '\0' || error_set(e, ERROR_INVALID_SPEC, "%s: is empty; name a folder", name);
 }
 
-static bool set_help(void *target, const char *name, const char *text, struct error *e) {
-    ((struct arguments *)target)->help = true;
-    return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
-}
-
 static const struct flag flag_list[] = {
     {.name = "--filename",
      .value = "FILE",
@@ -83,8 +78,11 @@ static const struct flag flag_list[] = {
      .fallback = "default",
      .help = "The namespace of manifests that name none. Short: -n."},
     {.name = "-n", .value = "NAME", .type = FLAG_OWN, .set = set_namespace, .help = "The same."},
-    {.name = "--help", .type = FLAG_OWN, .set = set_help, .help = "Show this. Short: -h."},
-    {.name = "-h", .type = FLAG_OWN, .set = set_help, .help = "The same."},
+    {.name = "--help",
+     .type = FLAG_SWITCH,
+     .offset = offsetof(struct arguments, help),
+     .help = "Show this. Short: -h."},
+    {.name = "-h", .type = FLAG_SWITCH, .offset = offsetof(struct arguments, help), .help = "The same."},
 };
 static const struct flags flags = {"render", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);

@@ -78,11 +78,6 @@ static bool set_excluded_namespaces(void *target, const char *name, const char *
     return check_namespaces(name, text, e);
 }
 
-static bool set_help(void *target, const char *name, const char *text, struct error *e) {
-    ((struct settings *)target)->help = true;
-    return strcmp(text, "true") == 0 || error_set(e, ERROR_INVALID_SPEC, "%s: takes no value", name);
-}
-
 #define AT(member) offsetof(struct settings, member)
 
 static const struct flag flag_list[] = {
@@ -274,7 +269,7 @@ static const struct flag flag_list[] = {
      .variable = "QUBESEC_ALLOW_MEMORY_DUMP",
      .offset = AT(allow_memory_dump),
      .help = "For tests: let a debugger attach and core dumps be written."},
-    {.name = "--help", .type = FLAG_OWN, .set = set_help, .help = "Show this."},
+    {.name = "--help", .type = FLAG_SWITCH, .offset = offsetof(struct settings, help), .help = "Show this."},
 };
 static const struct flags flags = {"operator", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);

@@ -12,6 +12,14 @@
 
 enum { ROUNDS_PER_OBJECT = 100, RETRIES_MAX = 20 };
 
+// An object that is to be tried again.
+struct unfinished {
+    struct outcome outcome;
+    const struct kube_resource *resource;
+    char namespace[KUBE_KEY_SIZE];
+    char name[KUBE_KEY_SIZE];
+};
+
 struct world {
     struct world_options options;
     struct memory_api *memory;
@@ -22,9 +30,8 @@ struct world {
     struct access_reviewer *access;
     struct reconciler_parts parts;
     const struct kube_resource **resources; // owned list
-    struct map
-        *unfinished; // "plural/namespace/name" -> struct outcome, owned: those that are to be tried again
-    struct error failure; // of a change that the stores could not take
+    struct map *unfinished;                 // "plural/namespace/name" -> struct unfinished, owned
+    struct error failure;                   // of a change that the stores could not take
 };
 
 static int64_t now(void *) {
@@ -147,12 +154,15 @@ static void note_outcome(void *context, const struct object_key *key, const stru
         (void)map_remove(world->unfinished, text);
         return;
     }
-    struct outcome *copy = memory_allocate(sizeof(*copy));
-    if (copy != nullptr) {
-        *copy = *outcome;
+    struct unfinished *unfinished = memory_allocate_zeroed(1, sizeof(*unfinished));
+    if (unfinished != nullptr) {
+        unfinished->outcome = *outcome;
+        unfinished->resource = key->resource;
+        snprintf(unfinished->namespace, sizeof(unfinished->namespace), "%s", key->namespace);
+        snprintf(unfinished->name, sizeof(unfinished->name), "%s", key->name);
     }
-    if (copy == nullptr || !map_put(world->unfinished, text, copy)) {
-        memory_free(copy);
+    if (unfinished == nullptr || !map_put(world->unfinished, text, unfinished)) {
+        memory_free(unfinished);
         (void)error_no_memory(&world->failure, "rendering");
     }
 }
@@ -160,7 +170,8 @@ static void note_outcome(void *context, const struct object_key *key, const stru
 const struct outcome *world_find_unfinished(const struct world *world, const struct object_key *key) {
     char text[OBJECT_KEY_TEXT_SIZE];
     object_key_format(key, text);
-    return map_get(world->unfinished, text);
+    const struct unfinished *unfinished = map_get(world->unfinished, text);
+    return unfinished == nullptr ? nullptr : &unfinished->outcome;
 }
 
 static void process_ready(struct world *world, size_t rounds_max) {
@@ -179,25 +190,13 @@ static void process_ready(struct world *world, size_t rounds_max) {
     }
 }
 
-static const struct kube_resource *find_plural(const struct world *world, const char *plural, size_t length) {
-    const struct kube_resource *const *at = world->resources;
-    while (*at != nullptr &&
-           !(strncmp((*at)->plural, plural, length) == 0 && (*at)->plural[length] == '\0')) {
-        at++;
-    }
-    return *at;
-}
-
 static void wake_unfinished(struct world *world) {
     size_t position = 0;
     const char *text;
     void *value;
     while (map_next(world->unfinished, &position, &text, &value)) {
-        char namespace[KUBE_KEY_SIZE];
-        const char *first = strchr(text, '/');
-        const char *last = strrchr(text, '/');
-        snprintf(namespace, sizeof(namespace), "%.*s", (int)(last - first - 1), first + 1);
-        const struct object_key key = {find_plural(world, text, (size_t)(first - text)), namespace, last + 1};
+        const struct unfinished *unfinished = value;
+        const struct object_key key = {unfinished->resource, unfinished->namespace, unfinished->name};
         struct error e;
         if (!queue_add(world->queue, &key, &e)) {
             world->failure = e;

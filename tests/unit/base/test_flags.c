@@ -22,11 +22,6 @@ static bool set_count(void *target, const char *name, const char *text, struct e
                : error_set(e, ERROR_INVALID_SPEC, "%s: %s is no number", name, text);
 }
 
-static bool set_help(void *target, const char *, const char *, struct error *) {
-    ((struct target *)target)->help = true;
-    return true;
-}
-
 static const struct flag list[] = {
     {.name = "--name",
      .type = FLAG_TEXT,
@@ -59,7 +54,7 @@ static const struct flag list[] = {
      .offset = offsetof(struct target, place),
      .fallback = "here",
      .help = "Where."},
-    {.name = "--help", .type = FLAG_OWN, .set = set_help, .help = "Show this."},
+    {.name = "--help", .type = FLAG_SWITCH, .offset = offsetof(struct target, help), .help = "Show this."},
 };
 static const struct flags flags = {"test", list, sizeof(list) / sizeof(list[0])};
 

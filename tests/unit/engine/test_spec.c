@@ -1,5 +1,6 @@
 #include "../base/check.h"
 #include "../base/short_memory.h"
+#include "../json/quoted.h"
 
 #include "base/duration.h"
 #include "crypto/algorithm.h"
@@ -16,20 +17,8 @@ struct reading {
     struct spec_reader reader;
 };
 
-static void unquote(char *json) {
-    for (; *json != '\0'; json++) {
-        *json = (char)(*json == '\'' ? '"' : *json);
-    }
-}
-
 static struct reading begin(const char *text) {
-    struct error e;
-    struct reading r = {.reader.faults = buffer_create(FAULTS_MAX)};
-    char *json = memory_copy_text(text);
-    unquote(json);
-    bool parsed = json_parse(json, strlen(json), &r.document, &e);
-    memory_free(json);
-    must(parsed, e);
+    struct reading r = {.document = parse_quoted(text), .reader.faults = buffer_create(FAULTS_MAX)};
     r.reader.spec = yyjson_doc_get_root(r.document);
     return r;
 }

@@ -1,4 +1,5 @@
 #include "../base/check.h"
+#include "../json/quoted.h"
 
 #include "engine/kind.h"
 #include "json/read.h"
@@ -78,13 +79,7 @@ struct reading {
 
 // Reads a spec in which ' stands for ".
 static struct reading read_toy(const char *spec) {
-    struct reading r = {0};
-    char json[400];
-    snprintf(json, sizeof(json), "%s", spec);
-    for (char *at = json; *at != '\0'; at++) {
-        *at = *at == '\'' ? '"' : *at;
-    }
-    must(json_parse(json, strlen(json), &r.document, &r.e), r.e);
+    struct reading r = {.document = parse_quoted(spec)};
     struct spec_reader reader = {.faults = buffer_create(FAULTS_MAX)};
     spec_begin(&reader, yyjson_doc_get_root(r.document));
     spec_read_fields(&reader, fields, &r.toy);

@@ -1,5 +1,6 @@
 // What a reader tells its listener: each fault in full, with its field, and each warning.
 #include "../base/check.h"
+#include "../json/quoted.h"
 
 #include "base/memory.h"
 #include "kinds/table.h"
@@ -19,23 +20,10 @@ static struct spec_reader listening(void) {
     return (struct spec_reader){.faults = buffer_create(FAULTS_MAX), .listener = hear, .context = &heard};
 }
 
-static yyjson_doc *parse(const char *text) {
-    struct error e;
-    yyjson_doc *document = nullptr;
-    char *json = memory_copy_text(text);
-    for (char *c = json; *c != '\0'; c++) {
-        *c = (char)(*c == '\'' ? '"' : *c);
-    }
-    bool parsed = json_parse(json, strlen(json), &document, &e);
-    memory_free(json);
-    must(parsed, e);
-    return document;
-}
-
 // A whole spec of kind, in which ' stands for "; whether it is good.
 static bool read_spec(const struct kind *kind, const char *text) {
     struct error e;
-    cleanup_json yyjson_doc *document = parse(text);
+    cleanup_json yyjson_doc *document = parse_quoted(text);
     struct spec_reader reader = listening();
     void *spec = memory_allocate_zeroed(1, kind->spec_size);
     buffer_done(&heard);
@@ -90,7 +78,7 @@ static void a_spec_is_an_object(void **) {
         assert_false(read_spec(&kind_random_number, bad[i]));
         assert_string_equal(buffer_text(&heard), expected);
         struct error e = {0};
-        cleanup_json yyjson_doc *document = parse(bad[i]);
+        cleanup_json yyjson_doc *document = parse_quoted(bad[i]);
         struct spec_reader reader = listening();
         spec_begin(&reader, yyjson_doc_get_root(document));
         must_fail(spec_finish(&reader, &e), e, ERROR_INVALID_SPEC, "spec: must be an object, not ");

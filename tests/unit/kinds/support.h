@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../crypto/support.h"
+#include "../json/quoted.h"
 #include "short_secrets.h"
 
 #include "crypto/encoding.h"
@@ -47,25 +48,6 @@ static inline void subject_free(struct subject *s) {
     json_mut_free(s->report.status);
 }
 #define cleanup_subject [[gnu::cleanup(subject_free)]]
-
-// Makes JSON of text in which ' stands for ", so that it can be read in C.
-static inline void unquote(char *json) {
-    for (; *json != '\0'; json++) {
-        *json = (char)(*json == '\'' ? '"' : *json);
-    }
-}
-
-// Parses such text.
-static inline yyjson_doc *parse_quoted(const char *text) {
-    struct error e;
-    yyjson_doc *document = nullptr;
-    char *json = memory_copy_text(text);
-    unquote(json);
-    bool parsed = json_parse(json, strlen(json), &document, &e);
-    memory_free(json);
-    must(parsed, e);
-    return document;
-}
 
 static inline bool subject_try_read(const struct kind *kind, const char *spec, struct subject *s,
                                     struct error *e) {

@@ -1,29 +1,12 @@
-// What tests of objects share: JSON in which ' stands for ", so that it can be read in C, and objects
-// of it.
+// What tests of objects share.
 #pragma once
 
 #include "../base/check.h"
 #include "../base/short_memory.h"
+#include "../json/quoted.h"
 
 #include "kube/object.h"
 #include "json/write.h"
-
-static inline void unquote(char *json) {
-    for (; *json != '\0'; json++) {
-        *json = (char)(*json == '\'' ? '"' : *json);
-    }
-}
-
-static inline yyjson_doc *parse_quoted(const char *text) {
-    struct error e;
-    yyjson_doc *document = nullptr;
-    char *json = memory_copy_text(text);
-    unquote(json);
-    bool parsed = json_parse(json, strlen(json), &document, &e);
-    memory_free(json);
-    must(parsed, e);
-    return document;
-}
 
 static inline struct kube_object *object_of(const char *text) {
     struct error e;
