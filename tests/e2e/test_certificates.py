@@ -468,8 +468,9 @@ def test_a_bad_edit_keeps_the_old_certificate(api, made):
 # ---- the Secret
 
 
-def damage(api, namespace, name, key, value):
-    data = {key: None if value is None else base64.b64encode(value).decode()}
+def damage(api, namespace, name, entries):
+    """entries: by name, None for one that goes; all in one write, or the operator mends one before the next is damaged."""
+    data = {key: None if value is None else base64.b64encode(value).decode() for key, value in entries.items()}
     api.patch("Secret", namespace, name, {"data": data})
 
 
@@ -490,7 +491,7 @@ DAMAGE = {
 def test_damage_is_mended_around_the_certificate_and_its_key(api, made, entry, content):
     before = api.get(QC, made, "server")
     good = secret(api, made, "server")
-    damage(api, made, "server-secret", entry, content(secret(api, made, "client")))
+    damage(api, made, "server-secret", {entry: content(secret(api, made, "client"))})
     event = api.wait_event(made, "server", "SecretRepaired")
     assert event["type"] == "Warning" and "Secret server-secret was damaged" in event["note"]
     found = wait_until("it is verified", lambda: verified(api, made, "server"))
@@ -512,7 +513,7 @@ def verified(api, namespace, name):
 def test_of_two_sound_keys_none_is_chosen(api, made, entry, other):
     before, client = api.get(QC, made, "server"), secret(api, made, "client")
     good = secret(api, made, "server")
-    damage(api, made, "server-secret", entry, client[entry])
+    damage(api, made, "server-secret", {entry: client[entry]})
     spoilt = api.get("Secret", made, "server-secret")
     failed = api.wait_status(QC, made, "server", "Failed", "KeyMismatch")
     ours, theirs = (fingerprint(pem_body(content["pub.pem"])[-1312:]) for content in (good, client))
@@ -522,15 +523,14 @@ def test_of_two_sound_keys_none_is_chosen(api, made, entry, other):
     assert said.endswith(f"The certificate in cert.pem is for the key in {kept}")
     assert api.get("Secret", made, "server-secret") == spoilt
     assert serial(failed) == serial(before) and failed["status"]["notAfter"] == before["status"]["notAfter"]
-    damage(api, made, "server-secret", entry, b"")  # as the message says
+    damage(api, made, "server-secret", {entry: b""})  # as the message says
     wait_until("it is verified", lambda: verified(api, made, "server"))
     assert without_metadata(secret(api, made, "server")) == without_metadata(good)
 
 
 def test_a_lost_key_is_made_anew(api, made, tmp_path):
     before, good = api.get(QC, made, "server"), secret(api, made, "server")
-    for entry in ("tls.key", "key.pem"):
-        damage(api, made, "server-secret", entry, b"")
+    damage(api, made, "server-secret", {"tls.key": b"", "key.pem": b""})
     after = wait_reissued(api, made, "server", serial(before))
     content = secret(api, made, "server")
     verify(tmp_path, content, "sslserver")
