@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/rand.h"
+#include "kube/memory_owners.h"
 #include "kube/object.h"
 
 #include <inttypes.h>
@@ -15,20 +16,12 @@ enum {
     KEY_SIZE = 1024,       // more than any key of allowed names has
     VERSION_SIZE = 24,
     UID_SIZE = 64,
-    FIRST_CAPACITY = 16,
-};
-
-struct stored {
-    char *key;            // owned
-    yyjson_doc *document; // owned
 };
 
 struct memory_api {
     struct memory_api_options options;
-    struct stored *objects; // owned; by key
-    size_t count;
-    size_t capacity;
-    uint64_t version; // of the last change
+    struct memory_table objects; // by format_key
+    uint64_t version;            // of the last change
 };
 
 bool memory_api_create(const struct memory_api_options *options, struct memory_api **ret_memory,
@@ -46,11 +39,7 @@ void memory_api_free(struct memory_api *memory) {
     if (memory == nullptr) {
         return;
     }
-    for (size_t i = 0; i < memory->count; i++) {
-        memory_free(memory->objects[i].key);
-        json_free(memory->objects[i].document);
-    }
-    memory_free(memory->objects);
+    memory_table_done(&memory->objects);
     memory_free(memory);
 }
 
@@ -78,71 +67,24 @@ static void format_key(const struct api_request *request, char ret_key[KEY_SIZE]
                    request->name == nullptr ? "" : request->name);
 }
 
-// The index of the first object whose key is not before key.
-static size_t find_index(const struct memory_api *memory, const char *key) {
-    size_t low = 0;
-    size_t high = memory->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(memory->objects[middle].key, key) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
 // NULL: there is none.
 static struct stored *find(const struct memory_api *memory, const struct api_request *request) {
     char key[KEY_SIZE];
     format_key(request, key);
-    size_t index = find_index(memory, key);
-    bool found = index < memory->count && strcmp(memory->objects[index].key, key) == 0;
-    return found ? &memory->objects[index] : nullptr;
+    return memory_table_find(&memory->objects, key);
 }
 
 static yyjson_val *object_of(const struct stored *stored) {
     return stored == nullptr ? nullptr : yyjson_doc_get_root(stored->document);
 }
 
-static bool make_room(struct memory_api *memory) {
-    if (memory->count < memory->capacity) {
-        return true;
-    }
-    size_t capacity = memory->capacity == 0 ? FIRST_CAPACITY : memory->capacity * 2;
-    struct stored *objects = memory_resize(memory->objects, capacity * sizeof(*objects));
-    if (objects == nullptr) {
-        return false;
-    }
-    memory->objects = objects;
-    memory->capacity = capacity;
-    return true;
-}
-
-// Takes document, unless it fails.
-static bool insert(struct memory_api *memory, const struct api_request *request, yyjson_doc *document,
-                   struct error *e) {
-    char key[KEY_SIZE];
-    format_key(request, key);
-    char *copy = memory_copy_text(key);
-    if (copy == nullptr || !make_room(memory)) {
-        memory_free(copy);
-        return error_no_memory(e, "an API in memory");
-    }
-    size_t index = find_index(memory, key);
-    struct stored *place = &memory->objects[index];
-    memmove(place + 1, place, (memory->count - index) * sizeof(*place));
-    *place = (struct stored){copy, document};
-    memory->count++;
-    return true;
-}
-
 // Takes document, unless it fails, in the place of stored, or as a new object (NULL).
 static bool store(struct memory_api *memory, const struct api_request *request, struct stored *stored,
                   yyjson_doc *document, struct error *e) {
-    if (stored == nullptr && !insert(memory, request, document, e)) {
-        return false;
+    char key[KEY_SIZE];
+    format_key(request, key);
+    if (stored == nullptr && !memory_table_insert(&memory->objects, key, document)) {
+        return error_no_memory(e, "an API in memory");
     }
     if (stored != nullptr) {
         json_free(stored->document);
@@ -242,9 +184,10 @@ static bool list_objects(struct memory_api *memory, const struct api_request *re
     yyjson_mut_val *items = yyjson_mut_obj_add_arr(document, yyjson_mut_doc_get_root(document), "items");
     format_key(request, prefix);
     size_t length = strlen(prefix);
-    for (size_t i = find_index(memory, prefix);
-         i < memory->count && strncmp(memory->objects[i].key, prefix, length) == 0; i++) {
-        yyjson_val *object = object_of(&memory->objects[i]);
+    const struct memory_table *objects = &memory->objects;
+    for (size_t i = memory_table_index(objects, prefix);
+         i < objects->count && strncmp(objects->items[i].key, prefix, length) == 0; i++) {
+        yyjson_val *object = object_of(&objects->items[i]);
         if (is_selected(request->field_selector, object)) {
             (void)yyjson_mut_arr_add_val(items, copy_shown(document, object, request->metadata_only));
         }
@@ -387,6 +330,23 @@ static bool write_whole(struct memory_api *memory, const struct api_request *req
     return finish(memory, &draft, ret_document, e);
 }
 
+// Both answers are of the class that "not found" is: see kube_status_error.
+static bool check_namespace(const struct memory_api *memory, const struct api_request *request,
+                            struct error *e) {
+    const struct api_request home = {
+        .verb = API_GET, .resource = &kube_namespaces, .name = request->namespace};
+    if (!memory->options.has_namespaces || request->namespace == nullptr) {
+        return true;
+    }
+    const struct stored *stored = find(memory, &home);
+    if (stored == nullptr) {
+        return refuse(&home, ERROR_NOT_FOUND, 404, "not found", e);
+    }
+    return json_find(object_of(stored), "metadata", "deletionTimestamp", nullptr) == nullptr ||
+           refuse(request, ERROR_NOT_FOUND, 403,
+                  "is forbidden: unable to create new content in a namespace that is being terminated", e);
+}
+
 static bool create_object(struct memory_api *memory, const struct api_request *request,
                           yyjson_doc **ret_document, struct error *e) {
     cleanup_json yyjson_doc *sent = nullptr;
@@ -403,7 +363,8 @@ static bool create_object(struct memory_api *memory, const struct api_request *r
     if (find(memory, &named) != nullptr) {
         return refuse(&named, ERROR_CONFLICT, 409, "already exists", e);
     }
-    return write_whole(memory, &named, yyjson_doc_get_root(sent), false, ret_document, e);
+    return check_namespace(memory, &named, e) &&
+           write_whole(memory, &named, yyjson_doc_get_root(sent), false, ret_document, e);
 }
 
 bool memory_api_put(struct memory_api *memory, const struct kube_resource *resource, yyjson_val *object,
@@ -451,6 +412,72 @@ bool memory_api_restore(struct memory_api *memory, const struct kube_resource *r
     memory->version = memory->version < number ? number : memory->version;
     return true;
 }
+
+// ---- removing
+
+// The object at index, with the version of its removal: what a watch shows of it.
+static bool remove_at(struct memory_api *memory, size_t index, struct error *e) {
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    cleanup_json yyjson_doc *last = nullptr;
+    char version[VERSION_SIZE];
+    if (!json_create(&document, e)) {
+        return false;
+    }
+    yyjson_mut_val *root = yyjson_val_mut_copy(document, object_of(&memory->objects.items[index]));
+    snprintf(version, sizeof(version), "%" PRIu64, memory->version + 1);
+    yyjson_mut_doc_set_root(document, root);
+    (void)yyjson_mut_obj_put(yyjson_mut_obj_get(root, "metadata"),
+                             yyjson_mut_str(document, "resourceVersion"), yyjson_mut_str(document, version));
+    if (!json_freeze(document, &last, e)) {
+        return false;
+    }
+    json_free(memory_table_remove(&memory->objects, index));
+    memory->version++;
+    if (memory->options.removed != nullptr) {
+        memory->options.removed(memory->options.context, yyjson_doc_get_root(last));
+    }
+    return true;
+}
+
+bool memory_api_remove(struct memory_api *memory, const struct kube_resource *resource, const char *namespace,
+                       const char *name, struct error *e) {
+    const struct api_request request = {
+        .verb = API_GET, .resource = resource, .namespace = namespace, .name = name};
+    const struct stored *stored = find(memory, &request);
+    return stored == nullptr ? refuse(&request, ERROR_NOT_FOUND, 404, "not found", e)
+                             : remove_at(memory, (size_t)(stored - memory->objects.items), e);
+}
+
+static bool is_left_behind(const struct memory_api *memory, yyjson_val *object) {
+    yyjson_val *metadata = yyjson_obj_get(object, "metadata");
+    const char *namespace = json_member_text(metadata, "namespace");
+    const struct api_request home = {.verb = API_GET, .resource = &kube_namespaces, .name = namespace};
+    if (memory->options.has_namespaces && namespace != nullptr && find(memory, &home) == nullptr) {
+        return true;
+    }
+    return memory_owners_are_gone(&memory->objects, object);
+}
+
+bool memory_api_collect(struct memory_api *memory, size_t *ret_count, struct error *e) {
+    size_t removed = 0;
+    for (size_t i = 0; i < memory->objects.count;) {
+        if (!is_left_behind(memory, object_of(&memory->objects.items[i]))) {
+            i++;
+            continue;
+        }
+        if (!remove_at(memory, i, e)) {
+            return false;
+        }
+        removed++;
+        i = 0; // it may have been an owner itself
+    }
+    if (ret_count != nullptr) {
+        *ret_count = removed;
+    }
+    return true;
+}
+
+// ---- patching
 
 // Optimistic concurrency.
 static bool check_preconditions(const struct api_request *request, yyjson_val *sent, yyjson_val *present,
@@ -559,7 +586,7 @@ struct api memory_api_verbs(struct memory_api *memory) {
 
 void memory_api_visit(const struct memory_api *memory, void (*visit)(void *context, yyjson_val *object),
                       void *context) {
-    for (size_t i = 0; i < memory->count; i++) {
-        visit(context, object_of(&memory->objects[i]));
+    for (size_t i = 0; i < memory->objects.count; i++) {
+        visit(context, object_of(&memory->objects.items[i]));
     }
 }

@@ -10,6 +10,11 @@
 //   leave it as it is. (Kubernetes has it so for every kind with a status.)
 // - A review of group authorization.k8s.io is answered, and not kept.
 //
+// - Where there are to be namespaces, nothing can be created in one that is not there, or is being deleted.
+//
+// - What has owners goes when all of them are gone, and what lies in a namespace goes with it; that is when
+//   memory_api_collect is called, since it comes later in a cluster, too.
+//
 // It has no schemas, so nothing is validated or defaulted, and neither server-side apply nor label selectors:
 // both are REFUSED. A list has all its items, whatever the limit. Field selectors are of the form
 // "metadata.name=x", for any text of an object. Versions are the same in each run, and so are uids, unless
@@ -29,8 +34,11 @@ struct memory_api_options {
     // Told of each object that was created, changed or put, as it is now; both are borrowed during the call.
     // Must not call back. NULL: nobody is told.
     void (*changed)(void *context, const struct kube_resource *resource, yyjson_val *object);
-    void *context; // of all three; borrowed until memory_api_free
+    // Told of each object that was removed, as it was last, with the version of its removal. As changed.
+    void (*removed)(void *context, yyjson_val *object);
+    void *context; // of all; borrowed until memory_api_free
     bool has_random_uids;
+    bool has_namespaces; // they are objects; else any namespace may be named
 };
 
 // An API without objects. *ret_memory is owned. Errors: NO_MEMORY.
@@ -54,6 +62,16 @@ struct api memory_api_verbs(struct memory_api *memory);
 // object), NO_MEMORY.
 [[nodiscard]] bool memory_api_restore(struct memory_api *memory, const struct kube_resource *resource,
                                       yyjson_val *object, struct error *e);
+
+// Removes an object, as a user would who deletes it and waits; namespace NULL: cluster-scoped. Errors:
+// NOT_FOUND, NO_MEMORY.
+[[nodiscard]] bool memory_api_remove(struct memory_api *memory, const struct kube_resource *resource,
+                                     const char *namespace, const char *name, struct error *e);
+
+// Removes what is left behind: objects with owners that are all gone (an owner is there when an object of its
+// kind, name and uid is in the object's own namespace, or is cluster-scoped), and objects in a namespace that
+// is gone. *ret_count (may be NULL): how many. Errors: NO_MEMORY.
+[[nodiscard]] bool memory_api_collect(struct memory_api *memory, size_t *ret_count, struct error *e);
 
 // Calls visit with each object, borrowed during the call, ordered by group, plural, namespace and name. It
 // must not change any.

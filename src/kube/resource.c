@@ -7,6 +7,8 @@ const struct kube_resource kube_secrets = {
     .group = "", .version = "v1", .kind = "Secret", .plural = "secrets"};
 const struct kube_resource kube_config_maps = {
     .group = "", .version = "v1", .kind = "ConfigMap", .plural = "configmaps"};
+const struct kube_resource kube_namespaces = {
+    .group = "", .version = "v1", .kind = "Namespace", .plural = "namespaces"};
 const struct kube_resource kube_events = {
     .group = "events.k8s.io", .version = "v1", .kind = "Event", .plural = "events"};
 const struct kube_resource kube_validating_webhooks = {

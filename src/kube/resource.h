@@ -12,6 +12,7 @@ struct kube_resource {
 
 extern const struct kube_resource kube_secrets;
 extern const struct kube_resource kube_config_maps;
+extern const struct kube_resource kube_namespaces;
 extern const struct kube_resource kube_events;         // events.k8s.io/v1
 extern const struct kube_resource kube_access_reviews; // authorization.k8s.io/v1, of one namespace
 extern const struct kube_resource kube_validating_webhooks;
