@@ -6,6 +6,7 @@
 #include "reconcile/reasons.h"
 #include "reconcile/secret_metadata.h"
 #include "reconcile/status_record.h"
+#include "render/edit_check.h"
 #include "render/manifests.h"
 #include "render/object_check.h"
 #include "render/state.h"
@@ -180,31 +181,6 @@ static bool check_secret(const struct render *render, yyjson_val *kept, yyjson_v
                      render->options->state);
 }
 
-static void refuse_edit(void *context, const struct spec_field *field) {
-    struct error *e = context;
-    if (e->class == ERROR_NONE) {
-        error_set(e, ERROR_INVALID_SPEC, "spec.%s: " DECODED_IMMUTABLE, field->name);
-    }
-}
-
-// The webhook refuses the same: a spec that was good may become neither another immutable one nor a bad one,
-// after which nothing could be compared with it.
-static bool check_edit(const struct kind *kind, yyjson_val *kept, yyjson_val *object, struct error *e) {
-    cleanup_decoded struct decoded before = {0};
-    cleanup_decoded struct decoded now = {0};
-    struct error refusal = {0};
-    const char *name = text_at(object, "name");
-    if (!decode_object(kind, name, kept, &before, e)) {
-        return e->class == ERROR_INVALID_SPEC;
-    }
-    if (!decode_object(kind, name, object, &now, e)) {
-        return false;
-    }
-    decoded_compare(&before, &now, refuse_edit, &refusal);
-    *e = refusal;
-    return refusal.class == ERROR_NONE;
-}
-
 // A Secret that an earlier run has made stays as it is, marks included, when it is among the files, too.
 static bool put_one(const struct render *render, const struct given *given, struct error *e) {
     yyjson_val *object = yyjson_doc_get_root(given->document);
@@ -214,7 +190,7 @@ static bool put_one(const struct render *render, const struct given *given, stru
     if (kept != nullptr && is_output(render, kept)) {
         return check_secret(render, kept, object, e);
     }
-    return (kind == nullptr || kept == nullptr || check_edit(kind, kept, object, e)) &&
+    return (kind == nullptr || kept == nullptr || edit_check(kind, kept, object, e)) &&
            memory_api_put(world_api(render->world), given->resource, object, e);
 }
 

@@ -314,6 +314,70 @@ def test_an_immutable_field_is_not_edited_by_way_of_a_bad_one(tmp_path):
     assert secrets_of(render(things, tmp_path, "--state", state)) == first
 
 
+def rewrite_kept(state, name, change):
+    """What the state has of the resource of that name, edited by hand, or left by an earlier release."""
+    kept = list(yaml.safe_load_all((state / "state.yaml").read_text()))
+    for one in kept:
+        if one["metadata"]["name"] == name and one["kind"] != "Secret":
+            change(one)
+    (state / "state.yaml").write_text(yaml.safe_dump_all(kept))
+
+
+# What is wrong with the kept spec, an edit, and the field that it must not change; None: it corrects the spec.
+BAD_KEPT = {
+    "another algorithm": ("pair", {"deletionPolicy": "bogus"}, {"algorithm": "ML-KEM-768"}, "algorithm"),
+    "another number of bytes": ("numbers", {"deletionPolicy": "bogus"}, {"numBytes": 48}, "numBytes"),
+    "another Secret": ("pair", {"deletionPolicy": "bogus"}, {"outputSecretName": "other"}, "outputSecretName"),
+    "an algorithm that is none": ("pair", {"deletionPolicy": "bogus"}, {"algorithm": "bogus"}, "algorithm"),
+    "no CA any more": ("root", {"durationDays": -1}, {"certType": "self-signed"}, "certType"),
+    "bytes that were allowed": ("numbers", {"numBytes": 70000}, {"numBytes": 48}, "numBytes"),
+    "another algorithm than was made": ("pair", {"algorithm": "bogus"}, {"algorithm": "ML-KEM-768"}, "algorithm"),
+    "another Secret than was made": ("pair", {"outputSecretName": "-"}, {"outputSecretName": "other"}, "outputSecretName"),
+    "the field at fault": ("pair", {"deletionPolicy": "bogus"}, {}, None),
+    "another field at fault": ("root", {"durationDays": -1}, {"durationDays": 200}, None),
+    "other spellings": ("numbers", {"deletionPolicy": "bogus"}, {"bytes": 32, "provider": "system"}, None),
+    "the algorithm that was made": ("pair", {"algorithm": "bogus"}, {"algorithm": "ML-KEM-512"}, None),
+    "the Secret that was made": ("pair", {"outputSecretName": "-"}, {}, None),
+}
+
+
+@pytest.mark.parametrize(("name", "fault", "spec", "field"), BAD_KEPT.values(), ids=BAD_KEPT)
+def test_a_kept_spec_that_is_bad_lets_no_key_be_replaced(tmp_path, name, fault, spec, field):
+    state = tmp_path / "state"
+    things = chain_of_things()
+    first = secrets_of(render(things, tmp_path, "--state", state))
+    rewrite_kept(state, name, lambda one: one.setdefault("spec", {}).update(fault))
+    kept = (state / "state.yaml").read_bytes()
+    file = tmp_path / "things.yaml"
+    file.write_text(yaml.safe_dump_all(edited(things, name, **spec)))
+    done = run("-f", file, "--state", state)
+    if field is not None:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"default/{name}: spec.{field}: is immutable; keep it as it was" in done.stderr
+        assert f"spec.{next(iter(fault))}: " in done.stderr
+        assert (state / "state.yaml").read_bytes() == kept
+        return
+    assert done.returncode == 0, done.stderr
+    second = secrets_of(parse(done.stdout))
+    assert {one for one in first if first[one] != second[one]} <= {"root-secret", "leaf-secret"}
+    assert first["root-secret"]["tls.key"] == second["root-secret"]["tls.key"]
+
+
+def test_a_kept_spec_that_is_bad_and_stays_as_it_is_costs_nothing(tmp_path):
+    state = tmp_path / "state"
+    pair = thing(QKKP, "default", "pair", {"algorithm": "ML-KEM-512"})
+    first = secrets_of(render([pair], tmp_path, "--state", state))
+    rewrite_kept(state, "pair", lambda one: one["spec"].update(deletionPolicy="bogus"))
+    second = render(edited([pair], "pair", deletionPolicy="bogus"), tmp_path, "--state", state, status=1)
+    assert ready_of(second[QKKP, "pair"])["reason"] == "InvalidSpec"
+    assert secrets_of(second) == first
+    file = tmp_path / "things.yaml"
+    file.write_text(yaml.safe_dump(edited([pair], "pair", algorithm="ML-KEM-768")[0]))
+    done = run("-f", file, "--state", state)
+    assert done.returncode == 2 and "spec.algorithm: is immutable" in done.stderr
+    assert secrets_of(render([pair], tmp_path, "--state", state)) == first
+
+
 def test_a_mistake_that_is_taken_back_is_forgotten(tmp_path):
     state = tmp_path / "state"
     wrong = thing(QES, "default", "wrong", {"publicKeyRef": {"name": "nowhere"}})
