@@ -25,7 +25,7 @@ static void refuse_edit(void *context, const struct spec_field *field) {
 // What a spec has under the field's name or the other one; NULL: nothing.
 static yyjson_val *written(yyjson_val *object, const struct spec_field *field) {
     yyjson_val *value = json_find(object, "spec", field->name, nullptr);
-    if (value == nullptr && field->alias != nullptr) {
+    if ((value == nullptr || yyjson_is_null(value)) && field->alias != nullptr) {
         value = json_find(object, "spec", field->alias, nullptr);
     }
     return yyjson_is_null(value) ? nullptr : value;

@@ -181,12 +181,45 @@ static bool check_secret(const struct render *render, yyjson_val *kept, yyjson_v
                      render->options->state);
 }
 
+struct uid_search {
+    yyjson_val *object;
+    struct error *e;
+    bool found;
+};
+
+static void look_for_uid(void *context, yyjson_val *other) {
+    struct uid_search *search = context;
+    const char *uid = text_at(search->object, "uid");
+    const char *kind = json_member_text(other, "kind");
+    bool is_itself = json_member_is(search->object, "kind", kind) &&
+                     strcmp(text_at(search->object, "namespace"), text_at(other, "namespace")) == 0 &&
+                     strcmp(text_at(search->object, "name"), text_at(other, "name")) == 0;
+    if (!is_itself && strcmp(uid, text_at(other, "uid")) == 0) {
+        search->found = true;
+        error_set(search->e, ERROR_INVALID_SPEC,
+                  "metadata.uid %.64s is that of %s %s/%s, too; remove it from the copy", uid, kind,
+                  text_at(other, "namespace"), text_at(other, "name"));
+    }
+}
+
+// A uid says who owns a Secret: of one that two objects have both would write the same one, without an end.
+static bool check_uid(const struct render *render, yyjson_val *object, struct error *e) {
+    struct uid_search search = {.object = object, .e = e};
+    if (text_at(object, "uid")[0] != '\0') {
+        memory_api_visit(world_api(render->world), look_for_uid, &search);
+    }
+    return !search.found;
+}
+
 // A Secret that an earlier run has made stays as it is, marks included, when it is among the files, too.
 static bool put_one(const struct render *render, const struct given *given, struct error *e) {
     yyjson_val *object = yyjson_doc_get_root(given->document);
     const struct kind *kind = world_find_kind(render->world, given->resource);
     cleanup_json yyjson_doc *document = find_kept(render, given);
     yyjson_val *kept = yyjson_doc_get_root(document);
+    if (!check_uid(render, object, e)) {
+        return false;
+    }
     if (kept != nullptr && is_output(render, kept)) {
         return check_secret(render, kept, object, e);
     }
@@ -237,7 +270,7 @@ static bool restore(struct render *render, yyjson_val *objects, bool of_kinds, s
             return error_set(e, ERROR_INVALID_SPEC, "document %zu is in no namespace", index + 1);
         }
         if (is_of_kind(render, resource) == of_kinds && !is_forgotten(render, resource, object) &&
-            !memory_api_restore(memory, resource, object, e)) {
+            !(check_uid(render, object, e) && memory_api_restore(memory, resource, object, e))) {
             e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_INVALID_SPEC;
             return error_wrap(e, "document %zu", index + 1);
         }

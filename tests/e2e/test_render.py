@@ -378,6 +378,51 @@ def test_a_kept_spec_that_is_bad_and_stays_as_it_is_costs_nothing(tmp_path):
     assert secrets_of(render([pair], tmp_path, "--state", state)) == first
 
 
+def with_uid(one, uid):
+    return {**one, "metadata": {**one["metadata"], "uid": uid}}
+
+
+def test_a_uid_of_what_is_kept_is_of_no_other_object(tmp_path):
+    """Two owners of one Secret would write it in turn."""
+    state = tmp_path / "state"
+    pair = thing(QKKP, "default", "pair", {"algorithm": "ML-KEM-512"})
+    first = render([pair], tmp_path, "--state", state)
+    kept = (state / "state.yaml").read_bytes()
+    uids = {one["kind"]: one["metadata"]["uid"] for one in yaml.safe_load_all(kept)}
+    file = tmp_path / "things.yaml"
+    for given, uid, owner in (
+        (thing(QKKP, "default", "copy", {"algorithm": "ML-KEM-512"}), QKKP, f"{QKKP} default/pair"),
+        (thing(QRN, "default", "pair"), QKKP, f"{QKKP} default/pair"),
+        (thing(QRN, "default", "numbers"), "Secret", "Secret default/pair"),
+        (secret_thing("default", "copy", {"k": b"mine"}), "Secret", "Secret default/pair"),
+        (secret_thing("elsewhere", "pair", {"k": b"mine"}), QKKP, f"{QKKP} default/pair"),
+        (config_map_thing("default", "note", {"k": "mine"}), "Secret", "Secret default/pair"),
+    ):
+        for things in ([pair, with_uid(given, uids[uid])], [with_uid(given, uids[uid]), thing(QRN, "default", "more")]):
+            file.write_text(yaml.safe_dump_all(things))
+            done = run("-f", file, "--state", state)
+            assert (done.returncode, done.stdout) == (2, ""), done.stderr
+            name = f"{given['metadata']['namespace']}/{given['metadata']['name']}"
+            assert f"{given['kind']} {name}: metadata.uid {uids[uid]} is that of {owner}, too" in done.stderr
+            assert (state / "state.yaml").read_bytes() == kept
+    # Its own is, and one that it has in a cluster is none of anybody's.
+    for uid in (uids[QKKP], "00000000-0000-4000-8000-0123456789ab"):
+        assert render([with_uid(pair, uid)], tmp_path, "--state", state) == first
+        assert (state / "state.yaml").read_bytes() == kept
+
+
+def test_a_state_with_two_objects_of_one_uid_is_left_alone(tmp_path):
+    state = tmp_path / "state"
+    things = [thing(QRN, "default", "one"), thing(QRN, "default", "two")]
+    render(things, tmp_path, "--state", state)
+    rewrite_kept(state, "two", lambda two: rewrite_kept(state, "one", lambda one: two["metadata"].update(uid=one["metadata"]["uid"])))
+    kept = (state / "state.yaml").read_bytes()
+    done = run("-f", tmp_path / "things.yaml", "--state", state)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "metadata.uid" in done.stderr and f"is that of {QRN} default/one, too" in done.stderr
+    assert (state / "state.yaml").read_bytes() == kept
+
+
 def test_a_mistake_that_is_taken_back_is_forgotten(tmp_path):
     state = tmp_path / "state"
     wrong = thing(QES, "default", "wrong", {"publicKeyRef": {"name": "nowhere"}})
