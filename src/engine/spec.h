@@ -63,6 +63,24 @@ enum { SPEC_DATA_KEY_MAX = 253 }; // bytes
 // Whether text can name an entry of a Secret or ConfigMap.
 bool spec_is_data_key(const char *text);
 
+enum { SPEC_LABEL_MAX = 63 }; // bytes
+
+// Whether text is what Kubernetes takes for the name in the key of a label or an annotation, and for a
+// label's value that is not empty.
+bool spec_is_label_text(const char *text);
+
+// Whether key is the key of a label or an annotation: NAME, or PREFIX/NAME. Kubernetes takes the prefix of an
+// annotation in capital letters, too: is_annotation.
+bool spec_is_label_key(const char *key, bool is_annotation);
+
+enum {
+    SPEC_VALUE_SHOWN_MAX = 64, // bytes of a wrong value that a message repeats
+    SPEC_DESCRIPTION_SIZE = SPEC_VALUE_SHOWN_MAX + 32,
+};
+
+// Writes what value is, for people.
+void spec_describe_value(yyjson_val *value, char ret_text[SPEC_DESCRIPTION_SIZE]);
+
 // The field's value, NULL when it is absent or null; "privateKey.rotationPolicy" is a member of an object.
 yyjson_val *spec_value(struct spec_reader *reader, const char *field);
 

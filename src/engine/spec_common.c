@@ -21,8 +21,7 @@ static bool is_plain(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-// What Kubernetes takes for the name in a label's key, and for a label's value that is not empty.
-static bool is_label_text(const char *text) {
+bool spec_is_label_text(const char *text) {
     size_t length = strlen(text);
     if (length == 0 || length > SPEC_LABEL_MAX || !is_plain(text[0]) || !is_plain(text[length - 1])) {
         return false;
@@ -33,12 +32,11 @@ static bool is_label_text(const char *text) {
     return *text == '\0';
 }
 
-// NAME or PREFIX/NAME.
-static bool is_label_key(const char *key) {
+bool spec_is_label_key(const char *key, bool is_annotation) {
     const char *slash = strchr(key, '/');
     char prefix[SPEC_NAME_MAX + 1];
     if (slash == nullptr) {
-        return is_label_text(key);
+        return spec_is_label_text(key);
     }
     size_t length = (size_t)(slash - key);
     if (length >= sizeof(prefix)) {
@@ -46,34 +44,39 @@ static bool is_label_key(const char *key) {
     }
     memcpy(prefix, key, length);
     prefix[length] = '\0';
-    return spec_is_dns_name(prefix) && is_label_text(slash + 1);
+    for (size_t i = 0; is_annotation && i < length; i++) {
+        prefix[i] = prefix[i] >= 'A' && prefix[i] <= 'Z' ? (char)(prefix[i] - 'A' + 'a') : prefix[i];
+    }
+    return spec_is_dns_name(prefix) && spec_is_label_text(slash + 1);
 }
 
-static void check_entry(struct spec_reader *reader, const char *field, bool is_label, const char *key,
+static void check_entry(struct spec_reader *reader, const char *field, bool is_label, yyjson_val *key_value,
                         yyjson_val *value) {
+    const char *key = json_text(key_value);
     const char *text = yyjson_get_str(value);
-    int shown = spec_shown_length(key);
-    if (is_reserved(key)) {
-        spec_field_error(reader, "%s: %.*s is set by the operator itself", field, shown, key);
-    } else if (!is_label_key(key)) {
+    char shown[JSON_SHOWN_SIZE];
+    json_show(key_value, shown);
+    if (key != nullptr && is_reserved(key)) {
+        spec_field_error(reader, "%s: %s is set by the operator itself", field, shown);
+    } else if (key == nullptr || !spec_is_label_key(key, false)) {
         spec_field_error(reader,
-                         "%s: \"%.*s\" is not a key: NAME or PREFIX/NAME, where NAME has at most %d "
+                         "%s: \"%s\" is not a key: NAME or PREFIX/NAME, where NAME has at most %d "
                          "letters, digits, '-', '_' and '.', and PREFIX is a DNS name",
-                         field, shown, key, SPEC_LABEL_MAX);
+                         field, shown, SPEC_LABEL_MAX);
     }
     if (text == nullptr) {
         char found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(value, found);
-        spec_field_error(reader, "%s: the value of %.*s must be a text, not %s", field, shown, key, found);
+        spec_field_error(reader, "%s: the value of %s must be a text, not %s", field, shown, found);
     } else if (is_label && yyjson_get_len(value) > 0 &&
-               (strlen(text) != yyjson_get_len(value) || !is_label_text(text))) {
+               (strlen(text) != yyjson_get_len(value) || !spec_is_label_text(text))) {
         spec_field_error(reader,
-                         "%s: the value of %.*s has at most %d letters, digits, '-', '_' and '.', and "
+                         "%s: the value of %s has at most %d letters, digits, '-', '_' and '.', and "
                          "a letter or digit at both ends",
-                         field, shown, key, SPEC_LABEL_MAX);
+                         field, shown, SPEC_LABEL_MAX);
     } else if (yyjson_get_len(value) > ANNOTATION_VALUE_MAX) {
-        spec_field_error(reader, "%s: the value of %.*s has %zu bytes; at most %d are allowed", field, shown,
-                         key, yyjson_get_len(value), ANNOTATION_VALUE_MAX);
+        spec_field_error(reader, "%s: the value of %s has %zu bytes; at most %d are allowed", field, shown,
+                         yyjson_get_len(value), ANNOTATION_VALUE_MAX);
     }
 }
 
@@ -92,7 +95,7 @@ yyjson_val *spec_template_part(struct spec_reader *reader, const char *field, bo
     yyjson_val *key;
     yyjson_val *value;
     yyjson_obj_foreach(part, index, count, key, value) {
-        check_entry(reader, field, is_labels, yyjson_get_str(key), value);
+        check_entry(reader, field, is_labels, key, value);
     }
     return reader->fault_count == before ? part : nullptr;
 }

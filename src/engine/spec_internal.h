@@ -5,18 +5,12 @@
 #include "engine/spec.h"
 
 enum {
-    SPEC_VALUE_SHOWN_MAX = 64, // bytes of a wrong value that a message repeats
-    SPEC_DESCRIPTION_SIZE = SPEC_VALUE_SHOWN_MAX + 32,
     SPEC_NAME_MAX = 253,
-    SPEC_LABEL_MAX = 63,
 };
 
 // How many bytes of text a message shows: no more than SPEC_VALUE_SHOWN_MAX, and never a part of a character,
 // which would make the message unfit for JSON.
 int spec_shown_length(const char *text);
-
-// Writes what value is, for people.
-void spec_describe_value(yyjson_val *value, char ret_text[SPEC_DESCRIPTION_SIZE]);
 
 // Notes a fault where what the field (as of spec_value) is a member of is there and no object; contents: what
 // it is an object with, as the message goes on.

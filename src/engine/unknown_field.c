@@ -3,20 +3,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_one_of(const char *name, const char *const *names) {
-    while (*names != nullptr && strcmp(*names, name) != 0) {
+// A name that holds U+0000, which a C string would end at, is none of any names.
+static bool is_one_of(yyjson_val *name, const char *const *names) {
+    while (*names != nullptr && !yyjson_equals_str(name, *names)) {
         names++;
     }
     return *names != nullptr;
 }
 
 // The first member of a reference that references do not have; NULL: there is none.
-static const char *find_in_reference(yyjson_val *reference) {
+static yyjson_val *find_in_reference(yyjson_val *reference) {
     static const char *const members[] = {"name", "namespace", "kind", "key", nullptr};
     yyjson_obj_iter names = yyjson_obj_iter_with(reference);
     for (yyjson_val *name; (name = yyjson_obj_iter_next(&names)) != nullptr;) {
-        if (!is_one_of(yyjson_get_str(name), members)) {
-            return yyjson_get_str(name);
+        if (!is_one_of(name, members)) {
+            return name;
         }
     }
     return nullptr;
@@ -41,17 +42,27 @@ static const struct spec_field *find_field(const struct spec_field *const *table
 }
 
 // The first member of an object with fields in it that is none of them; NULL: there is none.
-static const char *find_in_object(const struct spec_field *const *tables, const char *object_name,
+static yyjson_val *find_in_object(const struct spec_field *const *tables, const char *object_name,
                                   yyjson_val *object) {
     yyjson_obj_iter names = yyjson_obj_iter_with(object);
     for (yyjson_val *name; (name = yyjson_obj_iter_next(&names)) != nullptr;) {
         char path[UNKNOWN_FIELD_SIZE];
-        snprintf(path, sizeof(path), "%s.%s", object_name, yyjson_get_str(name));
+        const char *text = json_text(name);
+        snprintf(path, sizeof(path), "%s.%s", object_name, text == nullptr ? "" : text);
         if (find_field(tables, path, false) == nullptr) {
-            return yyjson_get_str(name);
+            return name;
         }
     }
     return nullptr;
+}
+
+static void format_path(yyjson_val *name, yyjson_val *inner, char ret_path[UNKNOWN_FIELD_SIZE]) {
+    char outer_text[JSON_SHOWN_SIZE];
+    char inner_text[JSON_SHOWN_SIZE];
+    json_show(name, outer_text);
+    json_show(inner, inner_text);
+    snprintf(ret_path, UNKNOWN_FIELD_SIZE, "spec.%s%s%s", outer_text, inner == nullptr ? "" : ".",
+             inner_text);
 }
 
 bool unknown_field_find(const struct kind *kind, yyjson_val *spec, char ret_path[UNKNOWN_FIELD_SIZE]) {
@@ -59,17 +70,16 @@ bool unknown_field_find(const struct kind *kind, yyjson_val *spec, char ret_path
     kind_list_fields(kind, tables);
     yyjson_obj_iter members = yyjson_obj_iter_with(spec);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
-        const char *name = yyjson_get_str(key);
+        const char *name = json_text(key);
         yyjson_val *value = yyjson_obj_iter_get_val(key);
-        const struct spec_field *field =
-            strchr(name, '.') == nullptr ? find_field(tables, name, false) : nullptr;
-        bool is_object = field == nullptr && find_field(tables, name, true) != nullptr;
-        const char *inner = is_object ? find_in_object(tables, name, value)
+        bool is_plain = name != nullptr && strchr(name, '.') == nullptr;
+        const struct spec_field *field = is_plain ? find_field(tables, name, false) : nullptr;
+        bool is_object = is_plain && field == nullptr && find_field(tables, name, true) != nullptr;
+        yyjson_val *inner = is_object ? find_in_object(tables, name, value)
                             : field != nullptr && field->type == SPEC_REFERENCE ? find_in_reference(value)
                                                                                 : nullptr;
         if ((field == nullptr && !is_object) || inner != nullptr) {
-            snprintf(ret_path, UNKNOWN_FIELD_SIZE, "spec.%s%s%s", name, inner == nullptr ? "" : ".",
-                     inner == nullptr ? "" : inner);
+            format_path(key, inner, ret_path);
             return true;
         }
     }

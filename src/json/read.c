@@ -73,6 +73,20 @@ static bool check_depth(const char *text, size_t length, struct error *e) {
     return true;
 }
 
+size_t json_measure(const char *text, size_t length) {
+    size_t depth = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '"') {
+            i = string_end(text, length, i);
+        } else if (text[i] == '{') {
+            depth++;
+        } else if (text[i] == '}' && --depth == 0) {
+            return i + 1;
+        }
+    }
+    return length;
+}
+
 static int compare_keys(const void *left, const void *right) {
     yyjson_val *a = *(yyjson_val *const *)left;
     yyjson_val *b = *(yyjson_val *const *)right;
@@ -84,15 +98,20 @@ static int compare_keys(const void *left, const void *right) {
     return memcmp(yyjson_get_str(a), yyjson_get_str(b), a_length);
 }
 
-static bool refuse_duplicate(yyjson_val *key, struct error *e) {
-    const char *text = yyjson_get_str(key);
-    size_t length = yyjson_get_len(key);
-    if (length > KEY_SHOWN_MAX) {
-        length = KEY_SHOWN_MAX;
+// How many bytes of a text are shown where there is room for max: no part of a character.
+static size_t shown_length(const char *text, size_t length, size_t max) {
+    if (length > max) {
+        length = max;
         while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80) {
-            length--; // not in the middle of a character
+            length--;
         }
     }
+    return length;
+}
+
+static bool refuse_duplicate(yyjson_val *key, struct error *e) {
+    const char *text = yyjson_get_str(key);
+    size_t length = shown_length(text, yyjson_get_len(key), KEY_SHOWN_MAX);
     return error_set(e, ERROR_INVALID_SPEC, "JSON has the key \"%.*s\" twice in one object", (int)length,
                      text);
 }
@@ -189,6 +208,21 @@ const char *json_text(yyjson_val *value) {
 
 const char *json_member_text(yyjson_val *object, const char *key) {
     return json_text(yyjson_obj_get(object, key));
+}
+
+void json_show(yyjson_val *value, char ret_text[JSON_SHOWN_SIZE]) {
+    const char *text = yyjson_get_str(value);
+    size_t length = shown_length(text, yyjson_get_len(value), JSON_SHOWN_MAX);
+    char *end = ret_text;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\0') {
+            memcpy(end, "\\u0000", 6);
+            end += 6;
+        } else {
+            *end++ = text[i];
+        }
+    }
+    *end = '\0';
 }
 
 bool json_member_is(yyjson_val *object, const char *key, const char *text) {

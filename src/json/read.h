@@ -14,6 +14,10 @@ enum { JSON_DEPTH_MAX = 64 };
 // at worst. Errors: INVALID_SPEC (says where), NO_MEMORY.
 [[nodiscard]] bool json_parse(const char *text, size_t length, yyjson_doc **ret_document, struct error *e);
 
+// How many bytes of text its first value takes, which is an object and begins with the first of them; length:
+// it does not end. Nothing else of it is checked, and of any other text the number says nothing.
+size_t json_measure(const char *text, size_t length);
+
 // Takes document; NULL is allowed.
 void json_free(yyjson_doc *document);
 
@@ -24,6 +28,11 @@ void json_free(yyjson_doc *document);
 // value's text, or NULL when it is absent, no string, or holds U+0000, which a C string would end at. Where
 // such bytes are allowed, use yyjson_get_str and yyjson_get_len.
 const char *json_text(yyjson_val *value);
+
+// Writes what a message shows of a text, which may be a key: at most JSON_SHOWN_MAX bytes of it, no part of a
+// character, and U+0000 as "\\u0000"; "" for what is no text.
+enum { JSON_SHOWN_MAX = 64, JSON_SHOWN_SIZE = 6 * JSON_SHOWN_MAX + 1 };
+void json_show(yyjson_val *value, char ret_text[JSON_SHOWN_SIZE]);
 
 // Member key's text, as json_text.
 const char *json_member_text(yyjson_val *object, const char *key);

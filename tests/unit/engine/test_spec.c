@@ -714,6 +714,25 @@ static void a_template_leaves_our_own_keys_alone(void **) {
     end_good(&r);
 }
 
+static void a_key_of_a_template_is_not_cut_at_a_zero(void **) {
+    common_fails(
+        "{'secretTemplate':{'labels':{'a\\u0000b':'x'}}}",
+        "spec.secretTemplate.labels: \"a\\u0000b\" is not a key: NAME or PREFIX/NAME, where NAME has at "
+        "most 63 letters, digits, '-', '_' and '.', and PREFIX is a DNS name");
+}
+
+static void an_annotation_may_have_a_prefix_in_capital_letters(void **) {
+    for (int is_annotation = 0; is_annotation <= 1; is_annotation++) {
+        assert_true(spec_is_label_key("a.example/B_c", is_annotation));
+        assert_true(spec_is_label_key("A", is_annotation));
+        assert_false(spec_is_label_key("a_b/c", is_annotation));
+        assert_false(spec_is_label_key("/c", is_annotation));
+        assert_false(spec_is_label_key("a/", is_annotation));
+        assert_false(spec_is_label_key("a/b/c", is_annotation));
+        assert_int_equal(spec_is_label_key("A.Example/b", is_annotation), is_annotation);
+    }
+}
+
 // ---- faults
 
 static void all_faults_are_told_at_once(void **) {
@@ -790,6 +809,8 @@ int main(void) {
         cmocka_unit_test(a_template_is_of_texts),
         cmocka_unit_test(a_template_has_64_entries_at_most),
         cmocka_unit_test(a_template_leaves_our_own_keys_alone),
+        cmocka_unit_test(a_key_of_a_template_is_not_cut_at_a_zero),
+        cmocka_unit_test(an_annotation_may_have_a_prefix_in_capital_letters),
         cmocka_unit_test(all_faults_are_told_at_once),
         cmocka_unit_test(of_too_many_faults_the_first_are_told),
         cmocka_unit_test(a_fault_that_cannot_be_noted_is_one_all_the_same),

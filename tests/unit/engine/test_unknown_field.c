@@ -40,6 +40,12 @@ static void a_typing_error_is_named(void **) {
     assert_unknown(&kind_certificate, "{'private':{}}", "spec.private");
     assert_unknown(&kind_certificate, "{'privateKey.rotationPolicy':'Never'}",
                    "spec.privateKey.rotationPolicy");
+    // One that a C string would take for a name.
+    assert_unknown(&kind_random_number, "{'numBytes\\u0000x':1}", "spec.numBytes\\u0000x");
+    assert_unknown(&kind_certificate, "{'privateKey\\u0000':{}}", "spec.privateKey\\u0000");
+    assert_unknown(&kind_certificate, "{'privateKey':{'rotationPolicy\\u0000':1}}",
+                   "spec.privateKey.rotationPolicy\\u0000");
+    assert_unknown(&kind_certificate, "{'parentCARef':{'name\\u0000':'a'}}", "spec.parentCARef.name\\u0000");
 }
 
 int main(void) {

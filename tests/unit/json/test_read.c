@@ -376,6 +376,59 @@ static void a_large_object_in_another_order_is_another_one(void **) {
     assert_true(equal(few, few_downwards));
 }
 
+static void the_first_of_several_objects_is_measured(void **) {
+    static const struct {
+        const char *text;
+        size_t length;
+    } cases[] = {
+        {"{}", 2},
+        {"{} {}", 2},
+        {"{\"a\":{\"b\":[{}]}}{", 16},
+        {"{\"}\":\"\\\"}{\\\\\"}\n{}", 14},
+        {"{\"0123456789}\":\"0123456789\\\"}\"}}", 31},
+        {"{\"a\":{}", 7},
+        {"{\"}", 3},
+        {"{\"\\", 3},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(json_measure(cases[i].text, strlen(cases[i].text)), cases[i].length);
+    }
+    assert_int_equal(json_measure("{}", 1), 1);
+    assert_int_equal(json_measure("", 0), 0);
+}
+
+static void shown(const char *json, const char *expected) {
+    char text[JSON_SHOWN_SIZE];
+    yyjson_doc *document = parse(json);
+    json_show(yyjson_doc_get_root(document), text);
+    assert_string_equal(text, expected);
+    json_free(document);
+}
+
+static void a_text_is_shown_without_zeros_and_not_whole_when_it_is_long(void **) {
+#define X21 "xxxxxxxxxxxxxxxxxxxxx"
+    char text[JSON_SHOWN_SIZE];
+    shown("\"a\\u0000b\"", "a\\u0000b");
+    shown("\"\"", "");
+    shown("5", "");
+    shown("\"" X21 X21 X21 "x\"", X21 X21 X21 "x");
+    shown("\"" X21 X21 X21 "xyz\"", X21 X21 X21 "x");
+    shown("\"" X21 X21 X21 "\u00e9y\"", X21 X21 X21);
+    json_show(nullptr, text);
+    assert_string_equal(text, "");
+
+    char zeros[6 * (JSON_SHOWN_MAX + 1) + 3] = "\"";
+    for (size_t i = 0; i <= JSON_SHOWN_MAX; i++) {
+        memcpy(zeros + 1 + 6 * i, "\\u0000", 6);
+    }
+    zeros[sizeof(zeros) - 2] = '"';
+    zeros[sizeof(zeros) - 1] = '\0';
+    yyjson_doc *document = parse(zeros);
+    json_show(yyjson_doc_get_root(document), text);
+    assert_int_equal(strlen(text), JSON_SHOWN_SIZE - 1);
+    json_free(document);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_values_are_such),
@@ -395,6 +448,8 @@ int main(void) {
         cmocka_unit_test(integers_have_a_range),
         cmocka_unit_test(out_of_memory_is_an_error_and_leaks_nothing),
         cmocka_unit_test(damaged_texts_do_no_harm),
+        cmocka_unit_test(the_first_of_several_objects_is_measured),
+        cmocka_unit_test(a_text_is_shown_without_zeros_and_not_whole_when_it_is_long),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
