@@ -1,9 +1,13 @@
 // What an API server says of an object's form before anything else looks at it: kubectl's strict validation,
-// and what the entries of a Secret and a ConfigMap must be.
+// the types of what is there besides the spec, labels, annotations, and the names of a Secret's and a
+// ConfigMap's entries.
 #pragma once
 
-#include "engine/kind.h"
+#include "kube/resource.h"
 
-// object is of kind (NULL: a Secret or a ConfigMap), as manifests_read gives it. Errors: INVALID_SPEC (names
-// the field that is unknown or of another type), NO_MEMORY.
-[[nodiscard]] bool object_check(const struct kind *kind, yyjson_val *object, struct error *e);
+#include "json/read.h"
+
+// object is of resource, as it was written: stringData is still there. null is as good as absent, and in a
+// map of texts an empty text. Errors: INVALID_SPEC (names the member that is unknown, of another type or not
+// of its form, and what is allowed).
+[[nodiscard]] bool object_check(const struct kube_resource *resource, yyjson_val *object, struct error *e);

@@ -2,13 +2,13 @@
 
 #include "base/memory.h"
 #include "crypto/encoding.h"
+#include "engine/unknown_field.h"
 #include "kube/yaml.h"
 #include "reconcile/reasons.h"
 #include "reconcile/secret_metadata.h"
 #include "reconcile/status_record.h"
 #include "render/edit_check.h"
 #include "render/manifests.h"
-#include "render/object_check.h"
 #include "render/state.h"
 #include "render/world.h"
 #include "json/write.h"
@@ -93,8 +93,11 @@ static bool check_object(const struct render *render, const struct kube_resource
                              resource->kind, namespace, name);
         }
     }
-    return object_check(world_find_kind(render->world, resource), object, e) ||
-           error_wrap(e, "%s %s/%s", resource->kind, namespace, name);
+    const struct kind *kind = world_find_kind(render->world, resource);
+    char unknown[UNKNOWN_FIELD_SIZE];
+    return kind == nullptr || !unknown_field_find(kind, yyjson_obj_get(object, "spec"), unknown) ||
+           error_set(e, ERROR_INVALID_SPEC, "%s %s/%s: unknown field \"%s\"", resource->kind, namespace, name,
+                     unknown);
 }
 
 static bool take_given(void *context, const struct kube_resource *resource, yyjson_val *object,
@@ -379,8 +382,8 @@ static bool write_entries(const struct render *render, yyjson_val *secret, struc
     yyjson_obj_foreach(yyjson_obj_get(secret, "data"), index, count, key, value) {
         cleanup_secret struct secret *bytes = nullptr;
         if (!base64_decode(yyjson_get_str(value), yyjson_get_len(value), ENCODING_ONE_LINE, &bytes, e) ||
-            !state_write_entry(render->state, text_at(secret, "namespace"), text_at(secret, "name"),
-                               yyjson_get_str(key), secret_view(bytes), secret_length(bytes), e)) {
+            !state_write_entry(render->state, text_at(secret, "namespace"), text_at(secret, "name"), key,
+                               secret_view(bytes), secret_length(bytes), e)) {
             return false;
         }
     }

@@ -89,26 +89,29 @@ bool state_save(const struct state *state, const struct buffer *text, struct err
 }
 
 static bool is_file_name(const char *text) {
-    return text[0] != '\0' && strchr(text, '/') == nullptr && strcmp(text, ".") != 0 &&
+    return text != nullptr && text[0] != '\0' && strchr(text, '/') == nullptr && strcmp(text, ".") != 0 &&
            strcmp(text, "..") != 0;
 }
 
-bool state_write_entry(const struct state *state, const char *namespace, const char *secret, const char *key,
+bool state_write_entry(const struct state *state, const char *namespace, const char *secret, yyjson_val *key,
                        const void *bytes, size_t length, struct error *e) {
+    const char *file = json_text(key);
     char name[NAME_MAX * 2 + 2];
     char folder[PATH_MAX];
     char path[PATH_MAX];
-    if (!is_file_name(namespace) || !is_file_name(secret) || !is_file_name(key)) {
+    if (!is_file_name(namespace) || !is_file_name(secret) || !is_file_name(file)) {
+        char shown[JSON_SHOWN_SIZE];
+        json_show(key, shown);
         return error_set(e, ERROR_INVALID_SPEC,
-                         "entry \"%.64s\" of Secret %.64s/%.64s: that is no path of a file", key, namespace,
+                         "entry \"%s\" of Secret %.64s/%.64s: that is no path of a file", shown, namespace,
                          secret);
     }
     snprintf(name, sizeof(name), "%s/%s", namespace, secret);
     if (!format_path(state, folder, name, e) || !file_make_folder(folder, e)) {
         return false;
     }
-    if (snprintf(path, sizeof(path), "%s/%s", folder, key) >= PATH_MAX) {
-        return error_set(e, ERROR_IO, "%s/%s: %s", folder, key, strerror(ENAMETOOLONG));
+    if (snprintf(path, sizeof(path), "%s/%s", folder, file) >= PATH_MAX) {
+        return error_set(e, ERROR_IO, "%s/%s: %s", folder, file, strerror(ENAMETOOLONG));
     }
     return file_replace(path, bytes, length, e);
 }

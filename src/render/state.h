@@ -2,6 +2,8 @@
 // run, and the entries of Secrets as files of their own, for programs. All are their owner's alone.
 #pragma once
 
+#include "json/read.h"
+
 #include "base/buffer.h"
 
 struct state;
@@ -24,4 +26,4 @@ void state_close(struct state *state);
 // Writes an entry of a Secret to NAMESPACE/SECRET/KEY in the folder. Errors: IO, INVALID_SPEC (a key that is
 // no file's name), NO_MEMORY.
 [[nodiscard]] bool state_write_entry(const struct state *state, const char *namespace, const char *secret,
-                                     const char *key, const void *bytes, size_t length, struct error *e);
+                                     yyjson_val *key, const void *bytes, size_t length, struct error *e);

@@ -540,6 +540,45 @@ def test_a_secret_of_the_files_that_only_claims_to_be_made_can_change(tmp_path):
     assert secrets_of(render([secret, key], tmp_path, "--state", state)) != first
 
 
+def test_null_is_an_empty_text(tmp_path):
+    """In data, stringData, labels and annotations, as an API server has it."""
+    state = tmp_path / "state"
+    secret = {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "labels": {"a": None}, "annotations": {"b": None}, "ownerReferences": None},
+        "data": {"c": None, "d": base64.b64encode(b"one" * 16).decode(), "e": "b25l"}, "stringData": {"e": None, "f": None}, "type": None,
+    }  # fmt: skip
+    note = {**config_map_thing("default", "note", {"c": None, "d": "text"}), "binaryData": {"e": None}, "immutable": None}
+    key = thing(QDK, "default", "key", {"sharedSecretRef": {"kind": "Secret", "name": "s", "key": "d"}})
+    key["metadata"] |= {"labels": {"a": None}, "annotations": None}
+    key["status"] = None
+    assert render([secret, note, key], tmp_path, "--state", state)[QDK, "key"]["metadata"]["labels"] == {"a": ""}
+    kept = {one["metadata"]["name"]: one for one in yaml.safe_load_all((state / "state.yaml").read_text())}
+    assert kept["s"]["data"] == {"c": "", "d": secret["data"]["d"], "e": "", "f": ""}
+    assert (kept["s"]["metadata"]["labels"], kept["s"]["metadata"]["annotations"]) == ({"a": ""}, {"b": ""})
+    assert (kept["note"]["data"], kept["note"]["binaryData"]) == ({"c": "", "d": "text"}, {"e": ""})
+
+
+@pytest.mark.parametrize("divided_by", ["\n", "", "\n---\n"], ids=["lines", "nothing", "dashes"])
+def test_json_documents_follow_each_other(divided_by):
+    """As jq -c prints them, and kubectl takes them; with what is a bracket only outside of a text."""
+    texts = {"example.com/brackets": '}\\"{]\n', "example.com/pair": "\U0001f600"}
+    things = [thing(QRN, "default", name, annotations=texts) for name in ("one", "two", "three")]
+    done = run("-f", "-", text=divided_by.join(json.dumps(one) for one in things))
+    assert done.returncode == 0, done.stderr
+    rendered = parse(done.stdout)
+    assert [rendered[QRN, name]["metadata"]["annotations"] for name in ("one", "two", "three")] == [texts] * 3
+
+
+def test_a_list_in_a_list_is_read(tmp_path):
+    inner = {"apiVersion": "qubesec.io/v1", "kind": f"{QRN}List", "metadata": {}, "items": [thing(QRN, "default", "inner")]}
+    empty = {"apiVersion": "v1", "kind": "List", "items": None}
+    listed = {"apiVersion": "v1", "kind": "List", "items": [thing(QRN, "default", "outer"), {**empty, "items": [inner]}, empty]}
+    things = [listed, empty, {"apiVersion": "v1", "kind": "List"}]
+    done = run("-f", "-", text=yaml.safe_dump_all(things))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {(QRN, "inner"), (QRN, "outer")} <= set(parse(done.stdout))
+
+
 def test_json_is_read_with_all_its_escapes(tmp_path):
     certificate = thing(QC, "default", "root", {"certType": "ca", "commonName": "\U0001f600", "algorithm": "ML-DSA-44"})
     text = json.dumps(certificate)
@@ -674,12 +713,102 @@ def test_what_is_of_no_use_is_skipped_and_told():
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: ../y}\n", '"../y" is not the name of a namespace'),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {a: 1}\n", "stringData.a must be a text"),
         ("apiVersion: v1\nkind: List\nitems: [{}]\n", "items[0]: it has no apiVersion"),
+        ("apiVersion: v1\nkind: List\nitems: [null]\n", "items[0]: it has no apiVersion"),
+        ("apiVersion: v1\nkind: List\nitems: [{kind: List, items: [{kind: List}, {}]}]\n", "items[0]: items[1]: it has no apiVersion"),
+        ("apiVersion: v1\nkind: List\nitems: {a: 1}\n", "items must be an array, not an object"),
+        ('{"apiVersion":"v1","kind":"List"}\n---\n{"kind":"List"}\n---\n{a: 1}\n', "document 3: it has no apiVersion and kind"),
+        ('{"apiVersion":"v1","kind":"List"}\n---\n{"kind":"List"}\n---\na: 1\n', "document 3: it has no apiVersion and kind"),
+        ('{"apiVersion":"v1","kind":"List"}\n---\n{"kind":"List"}\n---\na: [\n', "-: YAML, line 6: "),
+        ('---\n{"a": 1}\n---\n', "document 1: it has no apiVersion and kind"),
+        ('{"apiVersion":"v1","kind":"List"}\n{"a":1', "document 2: not JSON at byte"),
+        ('{"apiVersion":"v1","kind":"List"}{"a":1,"a":2}', 'document 2: JSON has the key "a" twice'),
+        ('{"apiVersion":"v1","kind":"List"}{"apiVersion":"v1","kind":"List"}}', "document 3: not JSON at byte 0"),
+        ('{"apiVersion":"v1","kind":"List"}\n{"a":1}', "-, document 2: it has no apiVersion and kind"),
     ],
 )
 def test_what_is_no_manifest_is_refused(text, message):
     done = run("-f", "-", text=text)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+# What an object has besides a name, and what is said of it.
+BAD_MEMBERS = [
+    ("Secret", "type: 5", "type must be a text, not 5"),
+    ("Secret", "immutable: foo", 'immutable must be true or false, not the text "foo"'),
+    ("ConfigMap", "immutable: 1", "immutable must be true or false, not 1"),
+    (QRN, "status: foo", 'status must be an object, not the text "foo"'),
+    (QRN, "status: []", "status must be an object, not an array"),
+    (QRN, "metadata: {ownerReferences: foo}", 'metadata.ownerReferences must be an array, not the text "foo"'),
+    (QRN, "metadata: {ownerReferences: [foo]}", 'metadata.ownerReferences[0] must be an object, not the text "foo"'),
+    (QRN, "metadata: {ownerReferences: [{apiVersion: v1, kind: A, name: a}]}", "metadata.ownerReferences[0].uid is missing"),
+    (QRN, "metadata: {ownerReferences: [{apiVersion: v1, kind: A, name: a, uid: 1}]}", "metadata.ownerReferences[0].uid must be a text, not 1"),
+    (QRN, "metadata: {ownerReferences: [{apiVersion: v1, kind: A, name: a, uid: u, controller: 1}]}",
+     "metadata.ownerReferences[0].controller must be true or false, not 1"),
+    (QRN, "metadata: {ownerReferences: [{apiVersion: v1, kind: A, name: a, uid: u, owner: 1}]}", 'unknown field "metadata.ownerReferences[0].owner"'),
+    (QRN, "metadata: {finalizers: [1]}", "metadata.finalizers[0] must be a text, not 1"),
+    (QRN, "metadata: {managedFields: [1]}", "metadata.managedFields[0] must be an object, not 1"),
+    (QRN, "metadata: {generation: foo}", 'metadata.generation must be an integer, not the text "foo"'),
+    (QRN, "metadata: {uid: 5}", "metadata.uid must be a text, not 5"),
+    (QRN, 'metadata: {uid: "u\\0v"}', "metadata.uid must be a text without U+0000"),
+    (QRN, "metadata: {creationTimestamp: 5}", "metadata.creationTimestamp must be a text, not 5"),
+    (QRN, "metadata: {labels: {-a: b}}", 'metadata.labels: "-a" is not a key: NAME or PREFIX/NAME'),
+    (QRN, "metadata: {labels: {a/b/c: d}}", 'metadata.labels: "a/b/c" is not a key'),
+    (QRN, "metadata: {labels: {A.example/b: c}}", 'metadata.labels: "A.example/b" is not a key'),
+    (QRN, 'metadata: {labels: {"a\\0b": c}}', 'metadata.labels: "a\\u0000b" is not a key'),
+    (QRN, "metadata: {labels: {a: b c}}", 'metadata.labels.a: "b c" is not the value of a label'),
+    (QRN, 'metadata: {labels: {a: "b\\0c"}}', 'metadata.labels.a: "b\\u0000c" is not the value of a label'),
+    (QRN, f"metadata: {{labels: {{a: {'b' * 64}}}}}", f'metadata.labels.a: "{'b' * 64}" is not the value of a label: at most 63 letters'),
+    (QRN, "metadata: {annotations: {a b: c}}", 'metadata.annotations: "a b" is not a key'),
+    (QRN, 'metadata: {"annotations\\0x": {}}', 'unknown field "metadata.annotations\\u0000x"'),
+    (QRN, 'spec: {"numBytes\\0x": 1}', 'unknown field "spec.numBytes\\u0000x"'),
+    (QES, 'spec: {publicKeyRef: {"name\\0x": a}}', 'unknown field "spec.publicKeyRef.name\\u0000x"'),
+    (QC, 'spec: {privateKey: {"rotationPolicy\\0x": a}}', 'unknown field "spec.privateKey.rotationPolicy\\u0000x"'),
+    ("Secret", 'data: {a: aGk=, "a\\0b": aG8=}', 'data: "a\\u0000b" is not the name of an entry'),
+    ("Secret", 'stringData: {a: hi, "a\\0b": ho}', 'stringData: "a\\u0000b" is not the name of an entry'),
+    ("Secret", "stringData: {a/b: hi}", 'stringData: "a/b" is not the name of an entry'),
+    ("ConfigMap", 'binaryData: {"a\\0b": aG8=}', 'binaryData: "a\\u0000b" is not the name of an entry'),
+    ("ConfigMap", 'data: {"a\\0b": hi}', 'data: "a\\u0000b" is not the name of an entry'),
+    ("Secret", 'data: {a: "aGk=\\n\\0aGk="}', "data.a: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "member", "message"), BAD_MEMBERS, ids=[member for _, member, _ in BAD_MEMBERS])
+def test_a_member_that_an_api_server_refuses_is_refused(tmp_path, kind, member, message):
+    state = tmp_path / "state"
+    one = thing(kind, "default", "x")
+    one["apiVersion"] = one["apiVersion"] if kind.startswith("Quantum") else "v1"
+    given = yaml.safe_load(member)
+    one = {**one, **given, "metadata": {**one["metadata"], **given.get("metadata", {})}}
+    done = run("-f", "-", "--state", state, text=yaml.safe_dump_all([thing(QRN, "default", "y"), one]))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"-, document 2: {kind} default/x: {message}" in done.stderr
+    assert not (state / "state.yaml").exists()
+
+
+def test_labels_and_annotations_of_every_form_are_taken(tmp_path):
+    labels = {"a": "", "A_b.c-d": "x" * 63, "qubesec.io/x": "1.0_a-B", f"{'a.' * 126}a/{'n' * 63}": "x"}
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{\n}", "Example.com/A": "a b\u0000", "b": ""}
+    one = thing(QRN, "default", "x")
+    one["metadata"] |= {"labels": labels, "annotations": annotations}
+    found = render([one], tmp_path)[QRN, "x"]["metadata"]
+    assert (found["labels"], found["annotations"]) == (labels, annotations)
+
+
+def test_an_entry_of_the_state_that_no_file_can_have_is_not_cut(tmp_path):
+    state = tmp_path / "state"
+    file = tmp_path / "things.yaml"
+    file.write_text(yaml.safe_dump(thing(QRN, "default", "x")))
+    assert run("-f", file, "--state", state, "--output", "dir").returncode == 0
+    made = (state / "default" / "x" / "random").read_bytes()
+    kept = list(yaml.safe_load_all((state / "state.yaml").read_text()))
+    for one in kept:
+        if one["kind"] == "Secret":
+            one["data"]["random\0x"] = "b3RoZXI="
+    (state / "state.yaml").write_text(yaml.safe_dump_all(kept))
+    done = run("-f", file, "--state", state, "--output", "dir")
+    assert done.returncode == 1 and 'entry "random\\u0000x" of Secret default/x: that is no path of a file' in done.stderr
+    assert (state / "default" / "x" / "random").read_bytes() == made
 
 
 @pytest.mark.parametrize(
