@@ -25,8 +25,32 @@ COMPARE_PUBLIC = {  # where nothing secret is compared, and what is
     "src/reconcile/secret_metadata.c": "names of labels and annotations",
     "src/webhook/certificate.c": "certificates",
 }
-MEMORY = "malloc calloc realloc reallocarray free strdup strndup asprintf vasprintf"
-MEMORY_HOME = "src/base/memory.c"
+# What only some of src/ may call (files, or folders with all in them), and what the others do instead.
+CONFINED = [
+    (
+        "malloc calloc realloc reallocarray free strdup strndup asprintf vasprintf",
+        ("src/base/memory.c",),
+        "base/memory.h",
+    ),
+    (
+        "fork _Fork vfork clone clone3 syscall execl execle execlp execv execve execvp execvpe execveat fexecve "
+        "posix_spawn posix_spawnp",
+        (),
+        "nothing: the program starts no other",
+    ),
+    (
+        "open open64 openat creat fopen fdopen freopen tmpfile mkstemp mkostemp mkdtemp mkdir mkdirat mknod mkfifo "
+        "rename renameat renameat2 link linkat symlink symlinkat unlink unlinkat rmdir remove truncate shm_open "
+        "memfd_create BIO_new_file BIO_new_fp",
+        ("src/base/file.c", "src/render/state.c"),  # the latter opens a folder, to lock it
+        "base/file.h",
+    ),
+    (
+        "file_replace file_make_folder",
+        ("src/base/file.c", "src/base/file.h", "src/render/"),
+        "nothing: only qubesec render writes files",
+    ),
+]
 
 
 def call_of(names):
@@ -36,13 +60,13 @@ def call_of(names):
 
 def faults(root):
     rules = [(call_of(names), instead) for names, instead in BANNED.items()]
-    memory = (call_of(MEMORY), f"base/memory.h (only {MEMORY_HOME} may call it)")
+    confined = [(call_of(names), homes, instead) for names, homes, instead in CONFINED]
     compare = (call_of(COMPARE), "secret_equals (base/secret.h), or COMPARE_PUBLIC in tools/lint/banned.py")
     for path in source.c_files(root):
         name = str(path.relative_to(root))
         here = list(rules)
         if name.startswith("src/"):
-            here += [memory] if name != MEMORY_HOME else []
+            here += [(call, instead) for call, homes, instead in confined if not name.startswith(homes)]
             here += [compare] if name not in COMPARE_PUBLIC else []
         for number, line in source.code_lines(path.read_text(encoding="utf-8")):
             for call, instead in here:
