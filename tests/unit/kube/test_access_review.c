@@ -3,11 +3,28 @@
 #include "base/clock.h"
 #include "kube/access_review.h"
 
+// The clock, in the place of the library's: it stands still at this time when that is not negative.
+static atomic_llong stopped = -1;
+
+int64_t __real_clock_monotonic_ms(void);
+int64_t __wrap_clock_monotonic_ms(void);
+int64_t __wrap_clock_monotonic_ms(void) {
+    int64_t at = atomic_load(&stopped);
+    return at >= 0 ? at : __real_clock_monotonic_ms();
+}
+
+static int64_t stop_clock(void) {
+    int64_t now = __real_clock_monotonic_ms();
+    atomic_store(&stopped, now);
+    return now;
+}
+
 // A server that says yes to those who ask for "mine", no to others, and fails for "broken".
 struct script {
     struct api_fixture api;
     struct access_reviewer *access;
     atomic_int calls;
+    atomic_bool revoked; // what is "mine", too, is refused
     char last[4096];
 };
 
@@ -17,7 +34,7 @@ static bool answer(void *context, struct connection *connection, const struct re
     snprintf(script->last, sizeof(script->last), "%s", request->body);
     if (strstr(request->body, "\"name\":\"broken\"") != nullptr) {
         server_reply(connection, 403, "", "{\"kind\":\"Status\",\"message\":\"not for you\",\"code\":403}");
-    } else if (strstr(request->body, "\"name\":\"mine\"") != nullptr) {
+    } else if (strstr(request->body, "\"name\":\"mine\"") != nullptr && !atomic_load(&script->revoked)) {
         server_reply(connection, 201, "", "{\"status\":{\"allowed\":true}}");
     } else if (strstr(request->body, "\"name\":\"doubtful\"") != nullptr) {
         server_reply(connection, 201, "", "{\"status\":{\"allowed\":true,\"denied\":true}}");
@@ -43,6 +60,7 @@ static int tear_down(void **state) {
     struct script *script = *state;
     access_reviewer_free(script->access);
     api_stop(&script->api);
+    atomic_store(&stopped, -1);
     return 0;
 }
 
@@ -118,16 +136,37 @@ static void an_answer_is_kept_for_the_same_question_only(void **state) {
     assert_int_equal(atomic_load(&script->calls), 7);
 }
 
-static void more_questions_than_there_is_room_for_are_answered_all_the_same(void **state) {
+static void an_answer_expires(void **state) {
     struct script *script = *state;
+    int64_t asked_at = stop_clock();
+    assert_true(review(script, "mine"));
+    atomic_store(&script->revoked, true);
+    atomic_store(&stopped, asked_at + ACCESS_KEPT_MS - 1);
+    assert_true(review(script, "mine"));
+    assert_int_equal(atomic_load(&script->calls), 1);
+    atomic_store(&stopped, asked_at + ACCESS_KEPT_MS);
+    assert_false(review(script, "mine"));
+    assert_int_equal(atomic_load(&script->calls), 2);
+}
+
+static void more_questions_than_there_is_room_for_are_answered_all_the_same(void **state) {
     enum { MANY = 4200 };
+    struct script *script = *state;
+    int64_t asked_at = stop_clock();
     for (int i = 0; i < MANY; i++) {
         char name[16];
         snprintf(name, sizeof(name), "n%d", i);
         assert_false(review(script, name));
     }
-    assert_true(review(script, "mine"));
-    assert_int_equal(atomic_load(&script->calls), MANY + 1);
+    for (int i = 1; i <= 2; i++) { // not kept
+        assert_true(review(script, "mine"));
+        assert_int_equal(atomic_load(&script->calls), MANY + i);
+    }
+    atomic_store(&stopped, asked_at + ACCESS_KEPT_MS); // all others are too old by now
+    for (int i = 1; i <= 2; i++) {
+        assert_true(review(script, "mine"));
+        assert_int_equal(atomic_load(&script->calls), MANY + 3);
+    }
 }
 
 static void no_answer_is_an_error_and_not_kept(void **state) {
@@ -151,6 +190,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_question_names_the_service_account_as_the_server_knows_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_answer_is_kept_for_the_same_question_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_expires, set_up, tear_down),
         cmocka_unit_test_setup_teardown(more_questions_than_there_is_room_for_are_answered_all_the_same,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_answer_is_an_error_and_not_kept, set_up, tear_down),
