@@ -300,8 +300,12 @@ def test_the_end_is_not_past_the_issuers(api, operator, namespace):
 
 
 def test_dates_past_2049(api, operator, namespace, tmp_path):
-    api.make(certificate(namespace, "long", domain="a.example", durationDays=36500))
-    assert "2126 GMT" in text_of(tmp_path, secret(api, namespace, "long")["cert.pem"])
+    [made] = api.make(certificate(namespace, "long", domain="a.example", durationDays=36500))
+    text = text_of(tmp_path, secret(api, namespace, "long")["cert.pem"])
+    for said, field in (("Not Before: ", "notBefore"), ("Not After : ", "notAfter")):
+        there = datetime.datetime.strptime(text.partition(said)[2].partition(" GMT")[0], "%b %d %H:%M:%S %Y")
+        assert there.replace(tzinfo=datetime.UTC).timestamp() == seconds(made["status"][field])
+    assert seconds(made["status"]["notAfter"]) - seconds(made["status"]["notBefore"]) == 36500 * 86400
 
 
 # ---- a CA that is not Ready
