@@ -257,6 +257,26 @@ def exchange(namespace, prefix="", algorithm="ML-KEM-768"):
     ]
 
 
+def all_kinds(namespace, prefix=""):
+    """One or two objects of every kind, and the message that one of them signs."""
+    signer, message, ca = {"name": f"{prefix}signer"}, {"kind": "ConfigMap", "name": f"{prefix}message"}, f"{prefix}ca"
+    signing = {"privateKeyRef": signer, "messageRef": message}
+    judging = {"publicKeyRef": signer, "messageRef": message, "signatureRef": {"name": f"{prefix}signed"}}
+    authority = {"certType": "ca", "commonName": "CA", "algorithm": "ML-DSA-44"}
+    # A server of the default length would end after its CA where a second passes between them, and warn of it.
+    server = {"certType": "server", "durationDays": 90, "subjectAltNames": ["example.com"], "parentCARef": {"name": ca}}
+    return [
+        config_map_thing(namespace, f"{prefix}message", {"message": "a message"}),
+        *exchange(namespace, prefix),
+        thing(QRN, namespace, f"{prefix}numbers"),
+        thing(QSKP, namespace, f"{prefix}signer", {"algorithm": "ML-DSA-44"}),
+        thing(QSM, namespace, f"{prefix}signed", signing),
+        thing(QVS, namespace, f"{prefix}verified", judging),
+        thing(QC, namespace, ca, {**authority, "deletionPolicy": "Delete"}),  # else its Secret would outlive it
+        thing(QC, namespace, f"{prefix}server", {"algorithm": "ML-DSA-44", **server}),
+    ]
+
+
 def data_of(secret):
     return {key: base64.b64decode(value) for key, value in secret.get("data", {}).items()}
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 import pytest
-from api import QC, QKKP, ApiError, data_of, thing, wait_until
+from api import KINDS, QC, QVS, SIGNATURE_KINDS, ApiError, all_kinds, data_of, ready_of, thing, wait_until
 from credentials import token, with_token
 from fixtures import BINARY, control_plane, run_tool
 from guides import GuideError, Reader, in_namespace, lay_checkout
@@ -155,6 +155,22 @@ def test_the_first_steps(of_the_release_build, reader, stack):
 # Operating
 
 
+def wait_ready(api, things):
+    def is_ready(one):
+        found = api.get(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"])
+        return ready_of(found).get("status") == "True"
+
+    wait_until("all are Ready", lambda: all(map(is_ready, things)))
+
+
+def remove_resources(api, namespace):
+    """With their Secrets, those that outlive them too."""
+    kinds = (*KINDS, *SIGNATURE_KINDS)
+    for kind in (*kinds, "Secret"):
+        api.call("DELETE", api.path(kind, namespace))
+    wait_until("all is gone", lambda: not [kind for kind in (*kinds, "Secret") if api.list(kind, namespace)])
+
+
 def keys_of(api, namespace):
     """The output Secrets' contents, by name."""
     return {one["metadata"]["name"]: data_of(one) for one in api.list("Secret", namespace)}
@@ -170,21 +186,45 @@ def test_operating(cluster, api, operators, reader, stack):
         stack.callback(cluster.kubectl, "delete", "--ignore-not-found", *manifest)
     cluster.kubectl("apply", *settings)
 
-    api.create({"kind": "Namespace", "metadata": {"name": "shop"}})
-    api.make(thing(QKKP, "shop", "pair"), thing(QC, "shop", "ca", {"certType": "ca", "commonName": "Shop"}))
+    own, *made = all_kinds("shop")
+
+    def begin():
+        api.create({"kind": "Namespace", "metadata": {"name": "shop"}})
+        api.create(own)
+
+    begin()
+    for one in made:
+        api.create(one)
+    wait_ready(api, made)
     keys = keys_of(api, "shop")
+    assert len(keys) == len(made) - 1, "all but the verification have a Secret"
 
     def lose_all():
         remove_namespaces(api, "shop")
         api.wait_gone("Namespace", None, "shop")
-        api.create({"kind": "Namespace", "metadata": {"name": "shop"}})
+        begin()
+
+    def same_again():
+        return operators.current.settle() or keys_of(api, "shop") == keys
+
+    def came_first():
+        assert same_again()
+        for one in made:
+            assert one["kind"] == QVS or api.events("shop", one["metadata"]["name"], "Adopted"), one
+        remove_resources(api, "shop")
+        reader.run("kubectl apply --filename resources.json")
+        wait_ready(api, made)
+        new = keys_of(api, "shop")
+        assert new.keys() == keys.keys() and not [name for name in keys if new[name] == keys[name]]
 
     def compare():
-        assert keys_of(api, "shop") == keys
+        """What was made once more meanwhile is replaced once more, as the page says."""
+        wait_until("all is as it was", lambda: same_again() or reader.run("kubectl replace --filename secrets.json"))
 
     reader.replace = {"NAMESPACE": "shop", "NAME": "pair", "MONITORING": "shop"}
     reader.world = {
         "The order": lose_all,
+        "If the resources came first": came_first,
         "Into another namespace": compare,
         "With the policy secrets": lambda: cluster.kubectl("apply", *policy),
     }

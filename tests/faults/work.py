@@ -7,42 +7,16 @@ import time
 
 from api import (
     KINDS,
-    QC,
-    QRN,
-    QSKP,
-    QSM,
     QVS,
     SIGNATURE_KINDS,
     ApiError,
-    config_map_thing,
-    exchange,
-    thing,
+    all_kinds,
     wait_until,
 )
 
 PATIENCE = 120.0  # seconds for what was held up by a fault, with waits that have become long meanwhile
 WATCHES = len(KINDS) + len(SIGNATURE_KINDS) + 2  # Secrets, ConfigMaps
 GOOD = ("Success", "Valid")
-
-
-def all_kinds(namespace, prefix=""):
-    """One or two objects of every kind, and the message that one of them signs."""
-    signer, message, ca = {"name": f"{prefix}signer"}, {"kind": "ConfigMap", "name": f"{prefix}message"}, f"{prefix}ca"
-    signing = {"privateKeyRef": signer, "messageRef": message}
-    judging = {"publicKeyRef": signer, "messageRef": message, "signatureRef": {"name": f"{prefix}signed"}}
-    authority = {"certType": "ca", "commonName": "CA", "algorithm": "ML-DSA-44"}
-    # A server of the default length would end after its CA where a second passes between them, and warn of it.
-    server = {"certType": "server", "durationDays": 90, "subjectAltNames": ["example.com"], "parentCARef": {"name": ca}}
-    return [
-        config_map_thing(namespace, f"{prefix}message", {"message": "a message"}),
-        *exchange(namespace, prefix),
-        thing(QRN, namespace, f"{prefix}numbers"),
-        thing(QSKP, namespace, f"{prefix}signer", {"algorithm": "ML-DSA-44"}),
-        thing(QSM, namespace, f"{prefix}signed", signing),
-        thing(QVS, namespace, f"{prefix}verified", judging),
-        thing(QC, namespace, ca, {**authority, "deletionPolicy": "Delete"}),  # else its Secret would outlive it
-        thing(QC, namespace, f"{prefix}server", {"algorithm": "ML-DSA-44", **server}),
-    ]
 
 
 def unfinished(api, namespace):
