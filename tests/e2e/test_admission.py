@@ -305,6 +305,7 @@ def test_connections_are_kept_and_post_quantum(direct, served, folder):
 
 
 def test_every_kind_of_the_group_is_asked_about(api, configuration, served, namespace):
+    """But for the two namespaces in which what the cluster and the operator need is."""
     configuration.enforce(port_of(served), namespace)
     (found,) = api.call("GET", CONFIGURATIONS)["items"]
     (hook,) = found["webhooks"]
@@ -319,6 +320,9 @@ def test_every_kind_of_the_group_is_asked_about(api, configuration, served, name
             "sharedSecretRef": {"name": "a"}, "messageRef": {"name": "a"}, "signatureRef": {"name": "a"}, "commonName": "a",
         }  # fmt: skip
         api.call("POST", f"{api.path(kind, namespace)}?dryRun=All", thing(kind, namespace, "x", spec))
+    assert served.total("qubesec_admission_total") == before + 9
+    for exempt in ("kube-system", "qubesec-system"):
+        assert not configuration.is_asked(exempt)
     assert served.total("qubesec_admission_total") == before + 9
 
 
