@@ -1,11 +1,19 @@
 """What the operator costs the API server, and what it tells: by the audit log, and by all that it writes."""
 
+import base64
 import json
+import os
 
-from api import KINDS, QC, QDK, QES, QKKP, QRN, QSKP, QSM, QVS, SIGNATURE_KINDS, exchange, secret_thing, thing, wait_until
+import pytest
+from api import (
+    KINDS, QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, SIGNATURE_KINDS, data_of, exchange, secret_thing, thing, wait_until,
+)  # fmt: skip
 from audit import READS, WRITES
-from leaks import Search, secrets_in
+from leaks import Search, ec_parts, secrets_in
 from specs import MINIMAL
+from test_secrets import flip, put
+from test_webhook_certificate import NAMESPACE, OWN, SECRET
+from webhook import CHECKOUT
 
 PLURAL = {kind: f"{kind.lower()}s" for kind in (*KINDS, *SIGNATURE_KINDS)}
 INDEPENDENT = (QRN, QKKP, QSKP, QC)  # with the spec of MINIMAL, which has no references
@@ -21,7 +29,7 @@ def dependent(namespace):
     yield key, 1
     yield other_key, 1
     message = {"name": "message", "kind": "Secret", "key": "text"}
-    yield thing(QSKP, namespace, "signer"), 0
+    yield thing(QSKP, namespace, "signer", {"algorithm": "ML-DSA-44"}), 0
     yield thing(QSM, namespace, "signed", {"privateKeyRef": {"name": "signer"}, "messageRef": message}), 2
     references = {"publicKeyRef": {"name": "signer"}, "messageRef": message, "signatureRef": {"name": "signed"}}
     yield thing(QVS, namespace, "verified", references), 3
@@ -160,33 +168,83 @@ def test_trap_30_edited_metadata_costs_nothing(cluster, api, operator, namespace
     assert cluster.audit.requests(mark, namespace) == []
 
 
-def test_nothing_secret_is_told(cluster, api, operators, namespace):
-    """Log (at its most talkative), Events, metrics, resources and the audit log have no piece of any key."""
-    operator = operators.start().wait_ready()
-    api.make(*exchange(namespace), thing(QRN, namespace, "numbers"), thing(QRN, namespace, "long", {"numBytes": 4096}))
-    broken = thing(
-        QDK, namespace, "broken", {"sharedSecretRef": {"name": "numbers", "kind": "Secret", "key": "absent"}}
-    )
-    api.create(broken)
+@pytest.fixture
+def with_webhook(api, cluster, operators):
+    """The operator at its most talkative, with all its pages and a CA of its own."""
+    cluster.kubectl("apply", "--filename", CHECKOUT / "config/webhook/role.yaml")
+    yield operators.start(*OWN, "--debug-endpoints").wait_ready()
+    operators.stop()
+    api.delete("Secret", NAMESPACE, SECRET)
+
+
+def not_public_keys(namespace):
+    """Objects that fail since what is named as public is secret: what is said of it must not quote it."""
+    key, message = {"kind": "Secret", "name": "signer", "key": "private_key.pem"}, {"kind": "Secret", "name": "message", "key": "text"}
+    verify = {"publicKeyRef": key, "messageRef": message, "signatureRef": message}
+    yield thing(QVS, namespace, "not-verified", verify)
+    yield thing(QES, namespace, "not-sealed", {"publicKeyRef": {"kind": "Secret", "name": "pair", "key": "private_key"}})
+    opened = {"privateKeyRef": {"name": "pair"}, "ciphertextRef": {"kind": "Secret", "name": "numbers", "key": "random"}}
+    yield thing(QDS, namespace, "not-opened", opened)
+
+
+def damage(api, namespace):
+    """Spoils what is secret in each Secret, of a key that is there twice one of the two; returns once all is told of and mended."""
+    damaged = set()
+    for secret in api.list("Secret", namespace):
+        data, name = data_of(secret), secret["metadata"]["name"]
+        for entry in [one for one in ("private_key", "shared_secret", "key", "random", "tls.key") if one in data][:1]:
+            put(api, namespace, name, {entry: data[entry][:-40] if entry == "tls.key" else flip(data[entry])})
+            damaged.add(name.removesuffix("-secret"))
+    reasons = {"SecretRepaired", "SecretDamaged", "KeyReplaced"}
+
+    def told():
+        return {one["regarding"]["name"] for one in api.list("Event", namespace) if one["reason"] in reasons}
+
+    wait_until(lambda: f"told of {damaged - told()}", lambda: damaged <= told())
+
+
+def test_nothing_secret_is_told(cluster, api, with_webhook, namespace):
+    """Log, Events, pages, resources and the audit log have no piece of any key, whatever was done with it."""
+    operator, message = with_webhook, os.urandom(64)
+    api.create(secret_thing(namespace, "message", {"text": message}))
+    things = [one for one, _ in dependent(namespace)]
+    things += [thing(QRN, namespace, "numbers"), thing(QRN, namespace, "long", {"numBytes": 4096})]
+    for one in things:
+        api.create(one)
+    for one in things:
+        api.wait_status(one["kind"], namespace, one["metadata"]["name"], "Valid" if one["kind"] == QVS else "Success")
+    for one in not_public_keys(namespace):
+        api.create(one)
+        api.wait_status(one["kind"], namespace, one["metadata"]["name"], "Failed", "InvalidSpec")
+    absent = {"sharedSecretRef": {"name": "numbers", "kind": "Secret", "key": "absent"}}
+    api.create(thing(QDK, namespace, "broken", absent))
     api.wait_status(QDK, namespace, "broken", "Pending")
-    api.patch("Secret", namespace, "numbers", {"data": {"random": "AAAA"}})
+    secrets = {f"{name} (before)": value for name, value in secrets_in(api, namespace).items()}
     operator.settle()
-    search = Search(secrets_in(api, namespace))
-    assert len(search.windows) > 10000
-    sealed = api.get(QES, namespace, "sealed")
+    damage(api, namespace)
+    operator.settle()
+    authority = data_of(api.get("Secret", NAMESPACE, SECRET))
+    for entry in ("ca.key", "tls.key"):
+        secrets |= {f"webhook's {entry} {part}": value for part, value in ec_parts(authority[entry]).items()}
+    secrets |= secrets_in(api, namespace) | {"message": message}
+    for name in ("pair vector", "signer K", "leaf-secret seed", "alice key", "long random", "webhook's ca.key number"):
+        assert name in secrets
+    search = Search(secrets)
     told = {
         "log": operator.log.read_bytes(),
         "events": json.dumps(api.list("Event", namespace)).encode(),
-        "metrics": operator.answer("/metrics")[1].encode(),
         "audit": b"".join(cluster.audit.parts(*cluster.audit.mark()[:1], 0)),
-        **{kind: json.dumps(api.list(kind, namespace)).encode() for kind in KINDS},
+        **{page: operator.answer(page)[1].encode() for page in ("/metrics", "/debug/state", "/debug/queue")},
+        **{kind: json.dumps(api.list(kind, namespace)).encode() for kind in (*KINDS, *SIGNATURE_KINDS)},
     }
     for name, content in told.items():
-        assert search.find(content) == [], name
+        assert content and search.find(content) == [], name
     # The same search finds what is in there.
     public = {
-        "ciphertext": bytes.fromhex(sealed["status"]["ciphertext"]),
-        "message": b"all resources listed, starting workers",
+        "ciphertext": bytes.fromhex(api.get(QES, namespace, "sealed")["status"]["ciphertext"]),
+        "signature": base64.b64decode(api.get(QSM, namespace, "signed")["status"]["signature"]),
+        "words": b"all resources listed, starting workers",
     }
     assert Search(public).find(told[QES]) == [("ciphertext", "hex")]
-    assert Search(public).find(told["log"]) == [("message", "raw")]
+    assert Search(public).find(told[QSM]) == [("signature", "base64")]
+    assert Search(public).find(told["log"]) == [("words", "raw")]
