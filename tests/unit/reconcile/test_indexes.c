@@ -1,4 +1,5 @@
 // Stores that are filled by hand, and what follows from it: no API server.
+#include "../base/heap.h"
 #include "../kube/objects.h"
 
 #include "kinds/table.h"
@@ -280,6 +281,62 @@ static void no_memory_is_an_error(void **) {
     indexes_free(nullptr);
 }
 
+// ---- what an object takes is given back with it
+
+// What a worker does with each key that waits; with_output: it writes a Secret of the same name.
+static void work(bool with_output) {
+    while (queue_depth(queue) > 0) {
+        struct object_key key;
+        struct queue_attempt attempt;
+        char name[KUBE_KEY_SIZE];
+        assert_true(queue_take(queue, &key, &attempt));
+        kube_format_key("ns", key.name, name);
+        indexes_take_up(indexes, &key);
+        indexes_expect_output(indexes, &key, key.name);
+        if (with_output) {
+            apply("Secret", object(key.name, "1", "}"));
+        }
+        cleanup_object struct kube_object *seen =
+            store_get(informers_find_store(informers, key.resource->kind, "ns"), name);
+        cleanup_object struct kube_object *output =
+            store_get(informers_find_store(informers, "Secret", "ns"), name);
+        indexes_lay_down(indexes, &key, seen, output);
+        queue_forget(queue, &key);
+        queue_done(queue, &key);
+    }
+}
+
+// An object, one that depends on it, and their Secrets: made, worked on, and deleted.
+static void come_and_go(int number) {
+    static const char *const kinds[] = {"QuantumKEMKeyPair", "QuantumEncapsulateSecret"};
+    char names[2][20];
+    snprintf(names[0], sizeof(names[0]), "a-%06d", number);
+    snprintf(names[1], sizeof(names[1]), "b-%06d", number);
+    apply_encapsulation(names[1], names[0]);
+    apply_key_pair(names[0], "1");
+    work(true);
+    for (size_t i = 0; i < 2; i++) {
+        store_remove(informers_find_store(informers, kinds[i], "ns"), object(names[i], "9", "}"));
+        store_remove(informers_find_store(informers, "Secret", "ns"), object(names[i], "9", "}"));
+    }
+    work(false);
+}
+
+static void what_an_object_takes_is_given_back(void **) {
+    enum { ALLOWED = 1024 };
+    const int warm = heap_rounds(200);
+    const int many = heap_rounds(2000);
+    make(nullptr, nullptr);
+    for (int i = 0; i < warm; i++) {
+        come_and_go(i);
+    }
+    size_t before = heap_in_use();
+    for (int i = warm; i < warm + many; i++) {
+        come_and_go(i);
+    }
+    assert_in_range(heap_in_use(), 0, before + ALLOWED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_object_and_all_that_depend_on_it_are_woken, set_up, tear_down),
@@ -290,6 +347,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(objects_are_counted_by_their_status, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kinds_and_their_resources_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(namespaces_can_be_chosen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_an_object_takes_is_given_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_memory_is_an_error, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
