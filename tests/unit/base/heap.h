@@ -12,7 +12,7 @@ static size_t heap_in_use(void) {
 
 // Rounds of a test: so many where the heap can be measured, else one, which shows that it works at all.
 static int heap_rounds(int count) {
-    enum { SOME = 1000 };
+    enum { SOME = 1 << 20 };
     size_t before = heap_in_use();
     void *volatile some = malloc(SOME);
     bool is_measured = heap_in_use() >= before + SOME;
