@@ -341,11 +341,12 @@ static bool is_same(const struct merge *merge, const struct kube_object *a, cons
            (!merge->restored || yyjson_equals(a->root, b->root));
 }
 
-// Decides between old and what the list has under its key. False: memory is out.
+// Decides between old and what the list has under its key. The list is of one moment: old is newer only if it
+// is newer than that. One that the list shows as older went back in time. False: memory is out.
 static bool merge_old(struct merge *merge, struct entry *old) {
     const struct entry *listed = table_get(merge->next, old->object->key);
-    const char *newest = listed == nullptr ? merge->resource_version : listed->object->resource_version;
-    bool newer = !merge->restored && kube_compare_versions(old->object->resource_version, newest) > 0;
+    bool newer =
+        !merge->restored && kube_compare_versions(old->object->resource_version, merge->resource_version) > 0;
     if (newer || (listed != nullptr && is_same(merge, old->object, listed->object))) {
         return table_put(merge->next, old);
     }

@@ -72,11 +72,10 @@ void store_remove(struct store *store, struct kube_object *object);
 // store then knows less far.
 void store_advance(struct store *store, const char *resource_version);
 
-// A complete list as of resource_version, atomically. What is stored but not in objects is removed, unless it
-// is newer than resource_version (an own write); what is stored in a newer version than in objects stays. If
-// resource_version is older than how far the watch had come, then the server was restored from a backup: the
-// list is the truth and replaces everything. The differences are reported one by one afterwards. Each of the
-// count objects is taken, also on failure; the array stays the caller's. Errors: NO_MEMORY (the store is as
-// before).
+// A complete list as of resource_version, atomically. It replaces all that is stored but what is newer than
+// resource_version (an own write). If resource_version is older than how far the watch had come, then the
+// server was restored from a backup: the list is the truth and replaces everything. The differences are
+// reported one by one afterwards. Each of the count objects is taken, also on failure; the array stays the
+// caller's. Errors: NO_MEMORY (the store is as before).
 [[nodiscard]] bool store_replace(struct store *store, struct kube_object **objects, size_t count,
                                  const char *resource_version, struct error *e);
