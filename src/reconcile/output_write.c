@@ -6,8 +6,10 @@
 #include "reconcile/inputs.h"
 #include "reconcile/output.h"
 #include "reconcile/reasons.h"
+#include "reconcile/recheck.h"
 #include "reconcile/reconcile_metrics.h"
 #include "reconcile/secret_metadata.h"
+#include "reconcile/status_record.h"
 #include "reconcile/upkeep.h"
 
 #include <stdio.h>
@@ -113,7 +115,10 @@ static bool write_secret(struct reconcile *r, enum api_verb verb, const yyjson_m
            store_apply_own(output_store(r), kube_object_retain(r->output), e);
 }
 
+// The Secret has its owner at first, whatever is to become of it then: see output_release.
 static bool create_secret(struct reconcile *r, struct error *e) {
+    struct common_spec common = r->decoded.common;
+    common.retain = false;
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
@@ -123,7 +128,7 @@ static bool create_secret(struct reconcile *r, struct error *e) {
     (void)yyjson_mut_obj_add_str(document, root, "kind", kube_secrets.kind);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
     (void)yyjson_mut_obj_add_str(document, metadata, "name", r->decoded.secret_name);
-    (void)secret_metadata_patch(r->kind, r->object, &r->decoded.common, nullptr, document, metadata);
+    (void)secret_metadata_patch(r->kind, r->object, &common, nullptr, document, metadata);
     (void)yyjson_mut_obj_add_str(document, root, "type",
                                  r->kind->secret_type != nullptr ? r->kind->secret_type : "Opaque");
     return add_data(r, CONTENT_ALL, nullptr, document, root, e) && write_secret(r, API_CREATE, document, e);
@@ -153,9 +158,25 @@ static bool patch_begin(const struct reconcile *r, struct patch *patch, struct e
     return json_is_complete(patch->document, e);
 }
 
+// With Retain the owner is taken off, after which nobody collects the Secret: only where the object is there.
+// What was made for one that has gone meanwhile, with its namespace perhaps, would else stay for ever in
+// whatever has come in its place.
+static bool may_take_off_owner(struct reconcile *r, struct error *e) {
+    if (!r->decoded.common.retain ||
+        !secret_metadata_is_owned(r->object, yyjson_obj_get(r->output->root, "metadata"))) {
+        return true;
+    }
+    bool is_there = recheck_object(r, e);
+    status_read_record(r); // which borrows from what was read live
+    return is_there;
+}
+
 static bool patch_send(struct reconcile *r, struct patch *patch, enum content content,
                        const struct provenance *earlier, struct error *e) {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(patch->document);
+    if (!may_take_off_owner(r, e)) {
+        return false;
+    }
     (void)yyjson_mut_obj_add_str(patch->document, patch->metadata, "uid", r->output->uid);
     (void)yyjson_mut_obj_add_str(patch->document, patch->metadata, "resourceVersion",
                                  r->output->resource_version);

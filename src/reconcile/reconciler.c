@@ -217,7 +217,9 @@ static void handle_error(struct reconcile *r) {
 static void reconcile_object(struct reconcile *r) {
     struct error ignored; // it is tried again with the object
     if (!reconcile_steps(r, &r->outcome->error)) {
-        (void)output_release(r, &ignored);
+        if (!r->is_made) { // else that was tried
+            (void)output_release(r, &ignored);
+        }
         handle_error(r);
     } else if (r->is_granted) { // a grant may be taken back, which wakes nobody either
         look_again_after(r, r->parts->grant_check_ms);
