@@ -5,9 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
-// It is marked as that of an object of this kind and name, but not of this namespace; or nothing proves that
-// it is.
+// It is marked as that of an object of this kind and name, but has not our label, or is not of this
+// namespace; or nothing proves that it is.
 static bool conflict_with_namesake(const struct reconcile *r, yyjson_val *metadata, struct error *e) {
+    if (!secret_metadata_is_labelled(metadata)) {
+        return error_set(
+            e, ERROR_CONFLICT,
+            "Secret %s is marked as that of a %s of this name, but has not the label " SECRET_LABEL_TEXT
+            ". Nothing was touched. If it is this object's, let it be taken over: kubectl label secret %s "
+            "--namespace %s --overwrite " SECRET_LABEL_TEXT
+            ". If it is a copy, create this object again with another spec.outputSecretName",
+            r->decoded.secret_name, r->kind->kind, r->decoded.secret_name, r->object->namespace);
+    }
     const char *home = secret_metadata_namespace(metadata);
     return error_set(
         e, ERROR_CONFLICT,
@@ -20,6 +29,16 @@ static bool conflict_with_namesake(const struct reconcile *r, yyjson_val *metada
         home == nullptr ? "" : home, r->decoded.secret_name, r->object->namespace, r->object->namespace);
 }
 
+// It is the one that the status names; but neither owner nor marks say that it is ours, and the status alone
+// does not do.
+static bool conflict_with_unmarked(const struct reconcile *r, struct error *e) {
+    return error_set(e, ERROR_CONFLICT,
+                     "Secret %s is not known to be QubeSec's. Nothing was touched. It is the one that this "
+                     "object has made, but its marks are gone. Put one back: kubectl annotate secret %s "
+                     "--namespace %s qubesec.io/owner-uid=%s",
+                     r->decoded.secret_name, r->decoded.secret_name, r->object->namespace, r->object->uid);
+}
+
 bool conflict_with_foreign(const struct reconcile *r, yyjson_val *metadata, struct error *e) {
     char owner[SECRET_OWNER_SIZE];
     char own[SECRET_OWNER_SIZE];
@@ -28,7 +47,11 @@ bool conflict_with_foreign(const struct reconcile *r, yyjson_val *metadata, stru
     if (owned && strcmp(owner, own) == 0 && secret_metadata_is_marked(metadata)) {
         return conflict_with_namesake(r, metadata, e);
     }
-    bool has_made = json_find(r->object->root, "status", "secretRef", nullptr) != nullptr;
+    yyjson_val *recorded = json_find(r->object->root, "status", "secretRef", nullptr);
+    bool has_made = recorded != nullptr;
+    if (!owned && json_member_is(recorded, "uid", json_member_text(metadata, "uid"))) {
+        return conflict_with_unmarked(r, e);
+    }
     return error_set(
         e, ERROR_CONFLICT, "Secret %s %s%s. Nothing was touched. %s", r->decoded.secret_name,
         owned ? "belongs to " : "is not QubeSec's", owner,

@@ -25,6 +25,10 @@ static bool member_is(yyjson_val *object, const char *key, const char *text) {
     return present != nullptr && strcmp(present, text) == 0;
 }
 
+bool secret_metadata_is_labelled(yyjson_val *metadata) {
+    return member_is(yyjson_obj_get(metadata, "labels"), managed_label, manager_name);
+}
+
 // The reference to the owner that controls the Secret; NULL: none does.
 static yyjson_val *find_controller(yyjson_val *metadata) {
     yyjson_val *references = yyjson_obj_get(metadata, "ownerReferences");
@@ -70,7 +74,7 @@ static bool is_of_namespace(const struct kube_object *object, yyjson_val *metada
 static bool has_lost_its_mark(const struct kube_object *object, yyjson_val *metadata) {
     const char *uid = json_member_text(metadata, "uid");
     return member_is(yyjson_obj_get(metadata, "annotations"), owner_uid_annotation, object->uid) ||
-           (uid != nullptr && member_is(yyjson_obj_get(metadata, "labels"), managed_label, manager_name) &&
+           (uid != nullptr && secret_metadata_is_labelled(metadata) &&
             member_is(json_find(object->root, "status", "secretRef", nullptr), "uid", uid));
 }
 
@@ -105,8 +109,7 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
     if (member_is(annotations, owner_uid_annotation, object->uid)) {
         return OWNERSHIP_OURS; // whatever label another tool has put in the place of ours
     }
-    bool labelled = member_is(yyjson_obj_get(metadata, "labels"), managed_label, manager_name);
-    return labelled ? OWNERSHIP_ADOPTABLE : OWNERSHIP_FOREIGN;
+    return secret_metadata_is_labelled(metadata) ? OWNERSHIP_ADOPTABLE : OWNERSHIP_FOREIGN;
 }
 
 bool secret_metadata_is_marked(yyjson_val *metadata) {

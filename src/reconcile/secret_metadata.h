@@ -30,6 +30,10 @@ bool secret_metadata_is_of_version(const struct kube_object *object, yyjson_val 
 // Whether this metadata carries the mark that every output has, whoever its owner is.
 bool secret_metadata_is_marked(yyjson_val *metadata);
 
+// Whether it has the label that every output has.
+#define SECRET_LABEL_TEXT "app.kubernetes.io/managed-by=qubesec"
+bool secret_metadata_is_labelled(yyjson_val *metadata);
+
 // Takes out of a copy of an output's metadata the mark that names its object's uid, which another API gives
 // anew.
 void secret_metadata_drop_uid(yyjson_mut_val *metadata);

@@ -118,6 +118,19 @@ static inline void collect(void) {
     must(memory_api_collect(cluster.memory, nullptr, &e), e);
 }
 
+// A Secret that holds what another one does, with that metadata; it may be there already.
+[[gnu::format(printf, 3, 4)]] static inline void put_copy(const char *text, const char *source,
+                                                          const char *format, ...) {
+    char metadata[4000];
+    va_list arguments;
+    va_start(arguments, format);
+    assert_in_range(vsnprintf(metadata, sizeof(metadata), format, arguments), 0, sizeof(metadata) - 1);
+    va_end(arguments);
+    char *data = yyjson_val_write(yyjson_obj_get(find(source), "data"), 0, nullptr);
+    put(text, "%s\ntype: Opaque\ndata: %s", metadata, data);
+    free(data);
+}
+
 // ---- looking
 
 static inline bool is_there(const char *text) {
@@ -156,9 +169,9 @@ static inline const char *entry(const char *text, const char *key) {
     return found == nullptr ? "" : found;
 }
 
-// One is the other, member for member; path: of both.
+// One is the other, member for member, or both are absent; path: of both.
 static inline void assert_same(yyjson_val *one, yyjson_val *other, const char *path) {
-    if (!yyjson_equals(at(one, path), at(other, path))) {
+    if (at(one, path) != at(other, path) && !yyjson_equals(at(one, path), at(other, path))) {
         fail_msg("%s has changed", path);
     }
 }

@@ -122,7 +122,7 @@ static inline const struct kube_resource *resource_of(const char *kind, size_t l
 
 static inline const char *short_name_of(const struct kube_resource *resource) {
     const struct kind *kind = indexes_find_kind(cluster.indexes, resource);
-    return kind != nullptr ? kind->short_name : resource == &kube_secrets ? "secret" : resource->plural;
+    return kind != nullptr ? kind->short_name : resource == &kube_secrets ? "secret" : "configmap";
 }
 
 static inline struct id id_of(const char *text) {
