@@ -26,8 +26,9 @@ static inline void run(void) {
 
 // So much time passes, and what becomes due meanwhile is done.
 static inline void pass(int64_t milliseconds) {
+    int64_t step = milliseconds <= 10 * SECOND ? SHORT_STEP_MS : STEP_MS;
     for (int64_t end = clock_ms + milliseconds; clock_ms < end;) {
-        clock_ms += end - clock_ms < STEP_MS ? end - clock_ms : STEP_MS;
+        clock_ms += end - clock_ms < step ? end - clock_ms : step;
         run();
     }
 }

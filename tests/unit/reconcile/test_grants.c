@@ -41,7 +41,8 @@ static const struct way {
      public_key,
      {nullptr},
      "spec.publicKeyRef: ServiceAccount default of namespace ns may neither use nor get "
-     "quantumkemkeypairs.qubesec.io pair in namespace there; grant \"use\" or \"get\" on it with a Role and a "
+     "quantumkemkeypairs.qubesec.io pair in namespace there; grant \"use\" or \"get\" on it with a Role and "
+     "a "
      "RoleBinding there, or name another one in spec.serviceAccountName"},
     {"public key, by a right on its Secret",
      "qes it",
@@ -78,11 +79,7 @@ static const struct way {
      {GET_SEALED_SECRET},
      "may neither use nor get quantumencapsulatesecrets.qubesec.io sealed"},
     {"private key and ciphertext, by use", "qds it", private_key, {USE_PAIR, USE_SEALED}, nullptr},
-    {"private key and ciphertext, by both ways",
-     "qds it",
-     private_key,
-     {USE_PAIR, GET_SEALED},
-     nullptr},
+    {"private key and ciphertext, by both ways", "qds it", private_key, {USE_PAIR, GET_SEALED}, nullptr},
     {"private key and ciphertext, by one", "qds it", private_key, {USE_SEALED}, "spec.privateKeyRef: "},
     {"a Secret, by get", "qdk it", of_secret, {"ns:default get secrets there/peer"}, nullptr},
     {"a Secret, by use",

@@ -34,8 +34,7 @@ static const struct waiting {
     const char *comes; // what ends it; NULL: not tried
     const char *content;
 } waiting[] = {
-    {"for a key pair", "qes it", "publicKeyRef: {name: pair}", nullptr,
-     "Pending WaitingForQuantumKEMKeyPair",
+    {"for a key pair", "qes it", "publicKeyRef: {name: pair}", nullptr, "Pending WaitingForQuantumKEMKeyPair",
      "spec.publicKeyRef: waiting for QuantumKEMKeyPair pair, which does not exist; create it, or correct the "
      "reference",
      "qkkp pair", "spec: {}"},
@@ -48,7 +47,8 @@ static const struct waiting {
      "spec: {}"},
     {"for a Secret", "qdk it", "sharedSecretRef: {kind: Secret, name: peer, key: k}", nullptr,
      "Pending WaitingForSecret",
-     "spec.sharedSecretRef: waiting for Secret peer, which does not exist; create it, or correct the reference",
+     "spec.sharedSecretRef: waiting for Secret peer, which does not exist; create it, or correct the "
+     "reference",
      "secret peer", "data: {k: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}"},
     {"for an entry of a Secret", "qdk it", "sharedSecretRef: {kind: Secret, name: peer, key: k}", no_entry,
      "Pending WaitingForSecret", "waiting for Secret peer, which has no entry k", "secret peer",
@@ -196,8 +196,9 @@ static void bytes_that_nobody_has_verified_are_not_used(void **) {
     put("qes it", "%s", of_pair);
     silence();
     run();
-    assert_string_equal(cluster.outcome.error.message,
-                        "spec.publicKeyRef: Secret pair was changed after QuantumKEMKeyPair pair verified it");
+    assert_string_equal(
+        cluster.outcome.error.message,
+        "spec.publicKeyRef: Secret pair was changed after QuantumKEMKeyPair pair verified it");
     assert_false(is_there("secret it"));
     hear();
     pass(5 * SECOND);
@@ -218,11 +219,10 @@ static const struct unusable {
      "spec.algorithm: ML-KEM-1024 does not match spec.publicKeyRef, which is of ML-KEM-768"},
     {"a ciphertext for another algorithm", "qds it",
      "privateKeyRef: {name: small}, ciphertextRef: {name: sealed}", "Failed InvalidSpec", "ciphertextRef"},
-    {"a ciphertext for another key", "qds it",
-     "privateKeyRef: {name: other}, ciphertextRef: {name: sealed}", "Failed KeyMismatch", "ciphertextRef"},
+    {"a ciphertext for another key", "qds it", "privateKeyRef: {name: other}, ciphertextRef: {name: sealed}",
+     "Failed KeyMismatch", "ciphertextRef"},
     {"no public key", "qes it", "publicKeyRef: {kind: ConfigMap, name: peer, key: text}",
-     "Failed InvalidSpec",
-     "spec.publicKeyRef: ConfigMap peer, entry text: "},
+     "Failed InvalidSpec", "spec.publicKeyRef: ConfigMap peer, entry text: "},
     {"a secret that is too short", "qdk it", "sharedSecretRef: {kind: Secret, name: peer, key: short}",
      "Failed InvalidSpec", "spec.sharedSecretRef: Secret peer, entry short: "},
     {"its own output", "qdk it", "sharedSecretRef: {kind: Secret, name: it, key: key}", "Failed InvalidSpec",
@@ -311,7 +311,8 @@ static void a_reference_through_too_many(void **) {
     put("qc c0", "spec: {certType: ca, commonName: x, algorithm: nonsense}");
     for (int i = 1; i <= LONGEST + 1; i++) {
         snprintf(object, sizeof(object), "qc c%d", i);
-        put(object, "spec: {certType: ca, commonName: x, algorithm: ML-DSA-44, parentCARef: {name: c%d}}", i - 1);
+        put(object, "spec: {certType: ca, commonName: x, algorithm: ML-DSA-44, parentCARef: {name: c%d}}",
+            i - 1);
     }
     run();
     snprintf(object, sizeof(object), "qc c%d", LONGEST);

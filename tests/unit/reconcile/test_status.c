@@ -1,0 +1,346 @@
+// The status: what is written to it, when, and what of it is left alone.
+#include "cluster.h"
+
+static const char *since_of(const char *text) {
+    return json_member_text(ready_of(text), "lastTransitionTime");
+}
+
+// ---- nothing is written where nothing differs
+
+static void test_trap_30_nothing_is_written_that_is_the_same(void **state) {
+    static const struct {
+        const char *name;
+        const char *change; // to the object
+    } rows[] = {
+        {"a label", "metadata: {labels: {a: b}}"},
+        {"an annotation", "metadata: {annotations: {a: b}}"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        begin_row(rows[i].name, state);
+        make("qkkp it", "spec: {}");
+        yyjson_val *before = at(get("qkkp it"), "status");
+        put("qkkp it", "%s", rows[i].change);
+        run();
+        assert_int_equal(cluster.reconciles, 1);
+        asked_is("");
+        told_is("");
+        assert_same(at(get("qkkp it"), "status"), before, "");
+    }
+}
+
+static void an_edit_that_changes_no_output_writes_its_generation(void **) {
+    make("qkkp it", "spec: {}");
+    const char *since = since_of("qkkp it");
+    const char *written = text_at("qkkp it", "status lastUpdateTime");
+    const char *id = text_at("qkkp it", "status reconcileID");
+    pass(MINUTE);
+    put("qkkp it", "spec: {algorithm: ML-KEM-768}");
+    run();
+    asked_is("get secret it; patch qkkp it status; ");
+    is_served("qkkp it");
+    told_is("");
+    assert_int_equal(number_at("qkkp it", "status observedGeneration"), 2);
+    assert_int_equal(number_at("qkkp it", "status secretRef generation"), 2);
+    assert_string_equal(since_of("qkkp it"), since);
+    assert_string_not_equal(text_at("qkkp it", "status lastUpdateTime"), written);
+    assert_string_not_equal(text_at("qkkp it", "status reconcileID"), id);
+}
+
+// ---- what others have written to it
+
+static void test_trap_31_a_status_that_is_wiped_comes_back(void **state) {
+    static const struct {
+        const char *name;
+        const char *patch;
+    } rows[] = {
+        {"all of it", "status: null"},
+        {"the condition", "status: {conditions: null}"},
+        {"the condition, by somebody who writes his own",
+         "status: {conditions: [{type: Theirs, status: 'True'}]}"},
+        {"the condition's status",
+         "status: {conditions: [{type: Ready, status: 'False', reason: Succeeded}]}"},
+        {"its phase", "status: {status: null}"},
+        {"its generation", "status: {observedGeneration: 7}"},
+        {"the Secret", "status: {secretRef: null}"},
+        {"the Secret's version", "status: {secretRef: {resourceVersion: '1'}}"},
+        {"the digest", "status: {digest: null}"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        begin_row(rows[i].name, state);
+        make("qkkp it", "spec: {}");
+        yyjson_val *before = at(get("qkkp it"), "status");
+        yyjson_val *secret = get("secret it");
+        put_status("qkkp it", "%s", rows[i].patch);
+        run();
+        static const char *const same[] = {"status",      "observedGeneration", "secretRef", "digest",
+                                           "fingerprint", "publicKeyPEM",       "algorithm"};
+        for (size_t j = 0; j < sizeof(same) / sizeof(same[0]); j++) {
+            assert_same(at(get("qkkp it"), "status"), before, same[j]);
+        }
+        is_served("qkkp it");
+        assert_same(get("secret it"), secret, "");
+    }
+}
+
+static void conditions_of_others_stay(void **) {
+    make("qkkp it", "spec: {}");
+    char *ready = yyjson_val_write(ready_of("qkkp it"), 0, nullptr);
+    put_status("qkkp it",
+               "status: {conditions: [{type: Theirs, status: 'True', reason: Theirs, message: m, "
+               "lastTransitionTime: '2026-01-01T00:00:00Z'}, %s]}",
+               ready);
+    yyjson_val *theirs = at(get("qkkp it"), "status conditions 0");
+    run();
+    put("qkkp it", "spec: {algorithm: nonsense}");
+    run();
+    status_is("qkkp it", "Failed InvalidSpec", "spec.algorithm");
+    assert_true(yyjson_equals(at(get("qkkp it"), "status conditions 0"), theirs));
+    assert_int_equal(yyjson_arr_size(at(get("qkkp it"), "status conditions")), 2);
+    free(ready);
+}
+
+static void fields_that_nobody_means_go_with_the_next_status(void **) {
+    make("qkkp it", "spec: {}");
+    put_status("qkkp it", "status: {theirs: x}");
+    run();
+    asked_is("");
+    put("qkkp it", "spec: {algorithm: ML-KEM-768}");
+    run();
+    is_served("qkkp it");
+    assert_null(at(get("qkkp it"), "status theirs"));
+}
+
+// ---- transitions
+
+static void a_transition_is_one_of_the_conditions_status(void **) {
+    put("qrn it", "spec: {numBytes: 0}");
+    run();
+    status_is("qrn it", "Failed InvalidSpec", "numBytes");
+    const char *failed = since_of("qrn it");
+    told_is("!InvalidSpec qrn it; ");
+    pass(MINUTE);
+    put("secret it", "data: {theirs: eA==}");
+    put("qrn it", "spec: {numBytes: 16}");
+    run();
+    status_is("qrn it", "Failed SecretConflict", ""); // another reason, and as False as before
+    assert_string_equal(since_of("qrn it"), failed);
+    told_is("!SecretConflict qrn it; ");
+    pass(MINUTE);
+    take_away("secret it");
+    run();
+    is_served("qrn it");
+    const char *served = since_of("qrn it");
+    assert_string_not_equal(served, failed);
+    told_is("Succeeded qrn it; ");
+    pass(MINUTE);
+    put("qrn it", "spec: {numBytes: 0}");
+    run();
+    assert_string_not_equal(since_of("qrn it"), served);
+    told_is("!InvalidSpec qrn it; ");
+}
+
+static void a_message_that_changes_alone_is_no_transition(void **) {
+    put("qrn it", "spec: {numBytes: 0}");
+    run();
+    forget();
+    const char *since = since_of("qrn it");
+    pass(MINUTE);
+    put("qrn it", "spec: {numBytes: 16, provider: nonsense}");
+    run();
+    status_is("qrn it", "Failed InvalidSpec", "spec.provider");
+    assert_string_equal(since_of("qrn it"), since);
+    told_is("");
+}
+
+static void an_event_has_the_id_of_its_status(void **) {
+    put("qkkp it", "spec: {}");
+    run();
+    const struct told *told = find_told("Succeeded qkkp it");
+    assert_string_equal(told->id, text_at("qkkp it", "status reconcileID"));
+    assert_string_equal(told->note, "the output Secret is as specified");
+}
+
+// ---- what a verdict says
+
+static void verdicts_have_reasons_of_their_own(void **) {
+    make("qskp signer", "spec: {algorithm: ML-DSA-44}");
+    put("configmap m", "data: {text: hello}");
+    make("qsm s", "spec: {privateKeyRef: {name: signer}, messageRef: {kind: ConfigMap, name: m, key: text}}");
+    put("qvs it", "spec: {publicKeyRef: {name: signer}, signatureRef: {name: s}, "
+                  "messageRef: {kind: ConfigMap, name: m, key: text}}");
+    run();
+    status_is("qvs it", "Valid SignatureValid", "");
+    told_is("SignatureValid qvs it; ");
+    assert_null(at(get("qvs it"), "status secretRef"));
+    put("configmap other", "data: {text: good bye}");
+    put("qvs it", "spec: {messageRef: {name: other}}");
+    run();
+    status_is("qvs it", "Invalid SignatureInvalid", "");
+    told_is("!SignatureInvalid qvs it; ");
+    forget();
+    restart();
+    run();
+    asked_is("");
+    take_away("configmap other");
+    run();
+    status_is("qvs it", "Pending WaitingForConfigMap", "other");
+    static const char *const gone[] = {"algorithm", "inputs", "fingerprint"};
+    for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++) {
+        assert_null(yyjson_obj_get(at(get("qvs it"), "status"), gone[i]));
+    }
+}
+
+// ---- failures that pass, or last
+
+static void refuse(const char *message) {
+    cluster.fault_count = 0;
+    fault((struct fault){
+        .request = "create secret it", .class = ERROR_REFUSED, .message = message, .count = FOREVER});
+}
+
+static void test_trap_30_53_a_refusal_whose_text_varies_is_one_status(void **) {
+    refuse("policy: request 4711 is refused");
+    put("qrn it", "spec: {}");
+    run();
+    status_is("qrn it", "Failed RequestRefused", "request 4711");
+    yyjson_val *before = at(get("qrn it"), "status");
+    refuse("policy: request 4712 is refused");
+    pass(8 * SECOND);
+    assert_same(at(get("qrn it"), "status"), before, "");
+    assert_int_equal(count_asked("patch qrn it status"), 1);
+    assert_in_range(count_asked("create secret it"), 5, 10);
+    assert_int_equal(cluster.told_count, count_asked("create secret it")); // a series
+    for (size_t i = 0; i < cluster.told_count; i++) {
+        assert_string_equal(cluster.told[i].note, cluster.told[0].note);
+    }
+    refuse("policy: there is no room");
+    pass(20 * SECOND);
+    status_is("qrn it", "Failed RequestRefused", "there is no room");
+    cluster.fault_count = 0;
+    pass(MINUTE);
+    is_served("qrn it");
+}
+
+// ---- transient ones
+
+static void fail_transiently(const char *request, unsigned count) {
+    fault((struct fault){.request = request, .class = ERROR_IO, .message = "no answer", .count = count});
+}
+
+static void what_passes_soon_is_not_shown(void **) {
+    fail_transiently("create secret it", 5);
+    put("qrn it", "spec: {}");
+    pass(900);
+    faults_are_over();
+    is_served("qrn it");
+    told_is("Succeeded qrn it; ");
+    assert_int_equal(count_asked("patch qrn it status"), 1);
+}
+
+static void what_lasts_is_shown_once(void **) {
+    fail_transiently("create secret it", FOREVER);
+    put("qrn it", "spec: {}");
+    pass(SECOND);
+    status_is("qrn it", "", "");
+    pass(5 * SECOND);
+    status_is("qrn it", "Pending Retrying", "writing Secret it: no answer");
+    pass(10 * MINUTE - 6 * SECOND);
+    assert_int_equal(count_asked("patch qrn it status"), 1);
+    told_is("!Retrying qrn it; ");
+    assert_in_range(count_asked("create secret it"), 10, 40); // at least every minute
+    cluster.fault_count = 0;
+    pass(MINUTE + SECOND);
+    is_served("qrn it");
+    told_is("Succeeded qrn it; ");
+}
+
+static void two_tries_that_are_far_apart_are_shown_after_a_minute(void **) {
+    fault((struct fault){.request = "create secret it",
+                         .class = ERROR_RETRYABLE,
+                         .message = "too busy",
+                         .retry_after_ms = 40 * SECOND,
+                         .count = FOREVER});
+    put("qrn it", "spec: {}");
+    pass(41 * SECOND);
+    assert_int_equal(count_asked("create secret it"), 2);
+    status_is("qrn it", "", "");
+    pass(40 * SECOND);
+    status_is("qrn it", "Pending Retrying", "too busy");
+}
+
+// A finished object stays what it is: what was made is good and in use.
+static void of_a_finished_object_an_outage_is_an_event(void **) {
+    make("qkkp it", "spec: {}");
+    yyjson_val *before = at(get("qkkp it"), "status");
+    fail_transiently("get secret it", FOREVER);
+    put("secret it", "metadata: {labels: {theirs: x}}");
+    pass(50 * SECOND);
+    told_is("");
+    pass(20 * MINUTE);
+    assert_same(at(get("qkkp it"), "status"), before, "");
+    told_is("!Retrying qkkp it; ");
+    cluster.fault_count = 0;
+    pass(MINUTE + SECOND);
+    is_served("qkkp it");
+    told_is("");
+}
+
+static void but_what_is_known_to_be_outdated_is_shown(void **state) {
+    static const struct {
+        const char *name;
+        const char *object;
+        const char *yaml;
+        const char *request;
+    } rows[] = {
+        {"edited", "qes it", "spec: {algorithm: ML-KEM-768}", "get secret it"},
+        {"its Secret is damaged", "secret it", "data: {ciphertext: eA==}", "list qes it"},
+        {"an input is another one", "configmap peer", "data: {other: x}", "get configmap peer"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        begin_row(rows[i].name, state);
+        make("qkkp pair", "spec: {}");
+        char *pem = yyjson_val_write(at(get("qkkp pair"), "status publicKeyPEM"), 0, nullptr);
+        put("configmap peer", "data: {k: %s}", pem);
+        free(pem);
+        make("qes it", "spec: {publicKeyRef: {kind: ConfigMap, name: peer, key: k}}");
+        fail_transiently(rows[i].request, FOREVER);
+        put(rows[i].object, "%s", rows[i].yaml);
+        pass(10 * SECOND);
+        status_is("qes it", "Pending Retrying", "no answer");
+        assert_string_not_equal(text_at("qes it", "status fingerprint"), "");
+        cluster.fault_count = 0;
+        pass(2 * MINUTE);
+        is_served("qes it");
+    }
+}
+
+static void a_status_that_cannot_be_written_is_tried_again(void **) {
+    fail_transiently("patch qrn it status", 3);
+    put("qrn it", "spec: {numBytes: 0}");
+    pass(20 * SECOND);
+    faults_are_over();
+    status_is("qrn it", "Failed InvalidSpec", "numBytes");
+    told_is("!InvalidSpec qrn it; ");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        in_cluster(test_trap_30_nothing_is_written_that_is_the_same),
+        in_cluster(an_edit_that_changes_no_output_writes_its_generation),
+        in_cluster(test_trap_31_a_status_that_is_wiped_comes_back),
+        in_cluster(conditions_of_others_stay),
+        in_cluster(fields_that_nobody_means_go_with_the_next_status),
+        in_cluster(a_transition_is_one_of_the_conditions_status),
+        in_cluster(a_message_that_changes_alone_is_no_transition),
+        in_cluster(an_event_has_the_id_of_its_status),
+        in_cluster(verdicts_have_reasons_of_their_own),
+        in_cluster(test_trap_30_53_a_refusal_whose_text_varies_is_one_status),
+        in_cluster(what_passes_soon_is_not_shown),
+        in_cluster(what_lasts_is_shown_once),
+        in_cluster(two_tries_that_are_far_apart_are_shown_after_a_minute),
+        in_cluster(of_a_finished_object_an_outage_is_an_event),
+        in_cluster(but_what_is_known_to_be_outdated_is_shown),
+        in_cluster(a_status_that_cannot_be_written_is_tried_again),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
