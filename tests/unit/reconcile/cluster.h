@@ -53,7 +53,7 @@ static inline yyjson_val *get(const char *text) {
 }
 
 static inline yyjson_val *parse_yaml(const char *format, va_list arguments) {
-    char text[16 * 1024];
+    char text[TEXT_MAX];
     struct error e;
     yyjson_doc *document = nullptr;
     assert_in_range(vsnprintf(text, sizeof(text), format, arguments), 0, sizeof(text) - 1);
