@@ -156,6 +156,39 @@ static void a_lost_key_comes_back(void **) {
     assert_same(get("secret it"), before, "data");
 }
 
+static void restore_content(void) {
+    put_copy("secret it", "secret backup", "metadata: {}");
+}
+
+static void restore_another(void) {
+    take_away("secret it");
+    put_copy(
+        "secret it", "secret backup",
+        "metadata: {annotations: {qubesec.io/owner: QuantumKEMKeyPair/it, qubesec.io/owner-namespace: ns}, "
+        "labels: {app.kubernetes.io/managed-by: qubesec}}");
+}
+
+// What is about to be replaced is put back at the last moment.
+static void test_trap_35_what_is_restored_meanwhile_is_not_overwritten(void **state) {
+    static const struct {
+        const char *name;
+        void (*restore)(void);
+    } rows[] = {{"by its content", restore_content}, {"as another Secret", restore_another}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        begin_row(rows[i].name, state);
+        make("qkkp it", "spec: {}");
+        put_copy("secret backup", "secret it", "metadata: {}");
+        fault((struct fault){.request = "patch secret it", .before = rows[i].restore});
+        put("secret it", "data: {private_key: null, private_key.pem: null}");
+        run();
+        faults_are_over();
+        pass(5 * SECOND);
+        is_served("qkkp it");
+        assert_same(get("secret it"), get("secret backup"), "data");
+        owner_is("secret it", "qkkp it");
+    }
+}
+
 static void an_edit_of_the_reaction_is_taken_up(void **) {
     make("qkkp it", "spec: {onKeyLoss: Fail}");
     take_away("secret it");
@@ -323,6 +356,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(test_trap_51_damage_to_each_kind_under_each_policy),
         in_cluster(a_lost_key_comes_back),
+        in_cluster(test_trap_35_what_is_restored_meanwhile_is_not_overwritten),
         in_cluster(an_edit_of_the_reaction_is_taken_up),
         in_cluster(two_sound_keys_are_a_question_for_people),
         in_cluster(what_follows_from_its_inputs_is_made_again),

@@ -172,6 +172,27 @@ static void an_upstream_that_is_not_steady(void **state) {
     }
 }
 
+// What it holds was made from an input that has changed: it must not be combined with the changed one by
+// others.
+static void an_upstream_that_has_not_taken_up_its_changed_input(void **) {
+    make_pair();
+    make("qes sealed", "%s", of_pair);
+    make("qdk it", "spec: {sharedSecretRef: {kind: QuantumEncapsulateSecret, name: sealed}}");
+    put("qdk it", "spec: {keyLength: 16}");
+    touch_secret();
+    const struct object_key key = {resource_of("qdk", 3), "ns", "it"};
+    struct outcome outcome = {0};
+    reconciler_reconcile(&cluster.parts, &key, &(struct queue_attempt){0}, &outcome);
+    assert_int_equal(outcome.result, RESULT_RETRY);
+    assert_string_equal(outcome.error.message,
+                        "spec.sharedSecretRef: QuantumEncapsulateSecret sealed has not "
+                        "taken up its changed input yet");
+    asked_is("");
+    pass(5 * SECOND);
+    is_served("qdk it");
+    assert_int_equal(number_at("qdk it", "status keyLength"), 16);
+}
+
 static void a_secret_that_is_lost_meanwhile(void **) {
     make_pair();
     put("qes it", "%s", of_pair);
@@ -422,6 +443,7 @@ int main(void) {
         in_cluster(a_burst_costs_no_status_of_waiting),
         in_cluster(an_input_that_goes_leaves_what_was_made),
         in_cluster(an_upstream_that_is_not_steady),
+        in_cluster(an_upstream_that_has_not_taken_up_its_changed_input),
         in_cluster(a_secret_that_is_lost_meanwhile),
         in_cluster(bytes_that_nobody_has_verified_are_not_used),
         in_cluster(test_trap_27_what_cannot_be_used_is_told_and_not_tried_again),
