@@ -41,7 +41,7 @@ def wanted(one, reads):
     """The requests for one of them, in their order. A CA's Secret is retained: it is given free once the CA is seen to be there."""
     plural = PLURAL[one["kind"]]
     create = [] if one["kind"] == QVS else ["create secrets"]  # which has no Secret
-    release = [f"list {plural}", "patch secrets"] if one["spec"].get("certType") == "ca" else []
+    release = [f"list {plural}", "patch secrets"] if one.get("spec", {}).get("certType") == "ca" else []
     return ["get secrets"] * reads + create + release + [f"patch {plural}/status"]
 
 

@@ -323,6 +323,26 @@ static void a_status_that_cannot_be_written_is_tried_again(void **) {
     told_is("!InvalidSpec qrn it; ");
 }
 
+// Each conflict is a new look at the object, and a longer wait.
+static void test_trap_32_conflicts_that_go_on_back_off(void **) {
+    fault((struct fault){.request = "patch qrn it status", .class = ERROR_CONFLICT, .count = 4});
+    put("qrn it", "spec: {}");
+    run();
+    asked_is("create secret it; patch qrn it status; list qrn it; ");
+    for (int64_t wait_ms = 5; wait_ms < 40; wait_ms *= 2) {
+        pass(wait_ms - 1);
+        asked_is("");
+        pass(1);
+        asked_is("get secret it; patch qrn it status; list qrn it; ");
+        status_is("qrn it", "", "");
+    }
+    pass(40);
+    faults_are_over();
+    asked_is("get secret it; patch qrn it status; ");
+    is_served("qrn it");
+    told_is("Succeeded qrn it; ");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(test_trap_30_nothing_is_written_that_is_the_same),
@@ -340,6 +360,7 @@ int main(void) {
         in_cluster(two_tries_that_are_far_apart_are_shown_after_a_minute),
         in_cluster(of_a_finished_object_an_outage_is_an_event),
         in_cluster(but_what_is_known_to_be_outdated_is_shown),
+        in_cluster(test_trap_32_conflicts_that_go_on_back_off),
         in_cluster(a_status_that_cannot_be_written_is_tried_again),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
