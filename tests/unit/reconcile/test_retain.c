@@ -47,7 +47,7 @@ static void label_secret(void) {
 }
 
 // Its namespace went while the key was made, and is there again when the Secret comes.
-static void test_trap_60_what_is_made_for_an_object_that_is_gone_stays_its_own(void **) {
+static void test_trap_67_what_is_made_for_an_object_that_is_gone_stays_its_own(void **) {
     fault((struct fault){.request = "create secret a", .before = remove_object});
     put("qkkp a", retained);
     silence();
@@ -63,7 +63,7 @@ static void test_trap_60_what_is_made_for_an_object_that_is_gone_stays_its_own(v
     told_is("");
 }
 
-static void test_trap_60_nor_does_it_go_to_an_object_of_the_same_name(void **) {
+static void test_trap_67_nor_does_it_go_to_an_object_of_the_same_name(void **) {
     fault((struct fault){.request = "create secret a", .before = replace_object});
     put("qkkp a", retained);
     silence();
@@ -135,7 +135,7 @@ static void the_next_process_gives_free_what_one_that_ended_has_made(void **) {
 }
 
 // Nor does that process, whose watch may be as old.
-static void test_trap_60_the_next_process_asks_for_the_object_too(void **) {
+static void test_trap_67_the_next_process_asks_for_the_object_too(void **) {
     fault((struct fault){.request = "list qkkp a", .class = ERROR_IO});
     put("qkkp a", retained);
     run();
@@ -235,11 +235,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(with_delete_the_secret_belongs_to_its_object),
         in_cluster(with_retain_it_is_given_free_once_its_object_is_seen_to_be_there),
-        in_cluster(test_trap_60_what_is_made_for_an_object_that_is_gone_stays_its_own),
-        in_cluster(test_trap_60_nor_does_it_go_to_an_object_of_the_same_name),
+        in_cluster(test_trap_67_what_is_made_for_an_object_that_is_gone_stays_its_own),
+        in_cluster(test_trap_67_nor_does_it_go_to_an_object_of_the_same_name),
         in_cluster(what_happens_before_it_is_given_free),
         in_cluster(the_next_process_gives_free_what_one_that_ended_has_made),
-        in_cluster(test_trap_60_the_next_process_asks_for_the_object_too),
+        in_cluster(test_trap_67_the_next_process_asks_for_the_object_too),
         in_cluster(the_policy_may_be_edited),
         in_cluster(it_is_given_free_while_its_object_waits_or_has_failed),
         in_cluster(a_ca_is_retained_if_nothing_is_said),
