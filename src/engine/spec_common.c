@@ -90,12 +90,9 @@ yyjson_val *spec_template_part(struct spec_reader *reader, const char *field, bo
         return nullptr;
     }
     size_t before = reader->fault_count;
-    size_t index;
-    size_t count;
-    yyjson_val *key;
-    yyjson_val *value;
-    yyjson_obj_foreach(part, index, count, key, value) {
-        check_entry(reader, field, is_labels, key, value);
+    yyjson_obj_iter members = yyjson_obj_iter_with(part);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
+        check_entry(reader, field, is_labels, key, yyjson_obj_iter_get_val(key));
     }
     return reader->fault_count == before ? part : nullptr;
 }

@@ -140,11 +140,10 @@ static bool append_value(yyjson_val *value, size_t depth, bool is_item, struct b
 // is_in_line: the first part stands behind "- ".
 static bool append_collection(yyjson_val *value, size_t depth, bool is_in_line, struct buffer *text,
                               struct error *e) {
-    size_t index;
-    size_t count;
-    yyjson_val *key;
-    yyjson_val *item;
+    size_t index = 0;
     if (yyjson_is_arr(value)) {
+        size_t count;
+        yyjson_val *item;
         yyjson_arr_foreach(value, index, count, item) {
             if (!append_indent(text, is_in_line && index == 0 ? 0 : depth, e) ||
                 !buffer_append_text(text, "-", e) || !append_value(item, depth + 1, true, text, e)) {
@@ -153,9 +152,10 @@ static bool append_collection(yyjson_val *value, size_t depth, bool is_in_line, 
         }
         return true;
     }
-    yyjson_obj_foreach(value, index, count, key, item) {
+    yyjson_obj_iter members = yyjson_obj_iter_with(value);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr; index++) {
         if (!append_indent(text, is_in_line && index == 0 ? 0 : depth, e) || !append_key(key, text, e) ||
-            !append_value(item, depth + 1, false, text, e)) {
+            !append_value(yyjson_obj_iter_get_val(key), depth + 1, false, text, e)) {
             return false;
         }
     }

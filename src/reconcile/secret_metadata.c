@@ -160,11 +160,9 @@ static void set_text(struct map_patch *map, const char *key, const char *text) {
 }
 
 static void set_from_template(struct map_patch *map, yyjson_val *template) {
-    size_t index;
-    size_t count;
-    yyjson_val *key;
-    yyjson_val *value;
-    yyjson_obj_foreach(template, index, count, key, value) {
+    yyjson_obj_iter members = yyjson_obj_iter_with(template);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
         struct error ignored; // 64 keys of 317 bytes fit
         (void)buffer_append_format(map->keys, &ignored, "%s%s%s", map->keys->length > 0 ? " " : "",
                                    map->prefix, yyjson_get_str(key));

@@ -375,11 +375,9 @@ static bool append_applicable(yyjson_val *object, struct buffer *text, struct er
 }
 
 static bool write_entries(const struct render *render, yyjson_val *secret, struct error *e) {
-    size_t index;
-    size_t count;
-    yyjson_val *key;
-    yyjson_val *value;
-    yyjson_obj_foreach(yyjson_obj_get(secret, "data"), index, count, key, value) {
+    yyjson_obj_iter entries = yyjson_obj_iter_with(yyjson_obj_get(secret, "data"));
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&entries)) != nullptr;) {
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
         cleanup_secret struct secret *bytes = nullptr;
         if (!base64_decode(yyjson_get_str(value), yyjson_get_len(value), ENCODING_ONE_LINE, &bytes, e) ||
             !state_write_entry(render->state, text_at(secret, "namespace"), text_at(secret, "name"), key,

@@ -21,11 +21,9 @@ static bool text_is(const char *text, const char *expected) {
 bool webhook_secret_is_ours(yyjson_val *secret) {
     const char *label = json_text(json_find(secret, "metadata", "labels", managed_label, nullptr));
     bool is_empty = true; // a Secret of type kubernetes.io/tls cannot be without entries
-    size_t index;
-    size_t count;
-    yyjson_val *key;
-    yyjson_val *value;
-    yyjson_obj_foreach(yyjson_obj_get(secret, "data"), index, count, key, value) {
+    yyjson_obj_iter entries = yyjson_obj_iter_with(yyjson_obj_get(secret, "data"));
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&entries)) != nullptr;) {
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
         is_empty = is_empty && yyjson_get_len(value) == 0;
     }
     return is_empty || text_is(label, manager_name);

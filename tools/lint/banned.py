@@ -11,6 +11,7 @@ BANNED = {
     "system popen": "nothing: the program starts no other",
     "rand srand random drand48": "crypto/random.h or base/clock.h",
     "tmpnam tempnam mktemp": "mkstemp",
+    "yyjson_obj_foreach": "yyjson_obj_iter_with: the macro adds to a null pointer where there is no object",
     "CRYPTO_secure_malloc_init": "base/secret.h: OpenSSL's secure heap has crashed with ML-DSA keys",
     "gmtime localtime asctime ctime": "the _r form, since threads share the plain one's buffer",
 }
