@@ -22,11 +22,14 @@ static void add_text(yyjson_mut_doc *document, yyjson_mut_val *root, const char 
     }
 }
 
+// Of a digest that is brief itself, as that of an input which is not read again may be, all that is known.
 static void add_short(yyjson_mut_doc *document, yyjson_mut_val *root, const char *field, const char *digest) {
-    char fingerprint[FINGERPRINT_SIZE] = "";
-    if (digest[0] != '\0') {
-        fingerprint_of_digest(digest, fingerprint);
+    char fingerprint[FINGERPRINT_SIZE];
+    if (strlen(digest) != DIGEST_TEXT_SIZE - 1) {
+        add_text(document, root, field, digest);
+        return;
     }
+    fingerprint_of_digest(digest, fingerprint);
     add_text(document, root, field, fingerprint);
 }
 
@@ -99,9 +102,10 @@ static bool malformed(const char *field, struct error *e) {
     return error_set(e, ERROR_CRYPTO, "the Secret's metadata entry has no proper %s", field);
 }
 
+// None is so long that what was read could not be written again.
 static bool load_text(yyjson_val *root, const char *field, const char **ret_text, struct error *e) {
     const char *text = json_member_text(root, field);
-    if (text == nullptr) {
+    if (text == nullptr || strlen(text) >= PROVENANCE_SENTENCE_SIZE) {
         return malformed(field, e);
     }
     *ret_text = text;
@@ -125,21 +129,27 @@ static bool load_created(yyjson_val *root, char ret_text[CLOCK_TEXT_SIZE], struc
            (clock_parse(ret_text, &ignored) || malformed("created", e));
 }
 
+// Whether it has no character that no digest has: it is cut when it is written again.
+static bool is_of_digits(const char *text) {
+    return text[strspn(text, "sha256:0123456789abcdef")] == '\0';
+}
+
 static bool load_inputs(yyjson_val *inputs, struct provenance *provenance, struct error *e) {
     if (inputs != nullptr && !yyjson_is_obj(inputs)) {
         return malformed("inputs", e);
     }
-    size_t index;
-    size_t count;
-    yyjson_val *key;
-    yyjson_val *value;
-    yyjson_obj_foreach(inputs, index, count, key, value) {
+    yyjson_obj_iter members = yyjson_obj_iter_with(inputs);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
         const char *digest = json_text(value);
-        if (count > PROVENANCE_INPUTS_MAX || digest == nullptr || strlen(digest) >= DIGEST_TEXT_SIZE) {
+        const char *field = json_text(key);
+        if (yyjson_obj_size(inputs) > PROVENANCE_INPUTS_MAX || field == nullptr ||
+            strlen(field) >= PROVENANCE_WORD_SIZE || digest == nullptr ||
+            strlen(digest) >= DIGEST_TEXT_SIZE || !is_of_digits(digest)) {
             return malformed("inputs", e);
         }
         struct provenance_input *input = &provenance->inputs[provenance->input_count++];
-        input->field = yyjson_get_str(key);
+        input->field = field;
         memcpy(input->digest, digest, strlen(digest) + 1);
     }
     return true;
@@ -164,6 +174,7 @@ static bool load_digests(yyjson_val *root, struct provenance *provenance, struct
     }
     yyjson_val *from = provenance->is_brief ? root : digests;
     return load_short(from, "recipe", provenance->parameters, sizeof(provenance->parameters), e) &&
+           (is_of_digits(provenance->parameters) || malformed("recipe", e)) &&
            load_inputs(yyjson_obj_get(from, "inputs"), provenance, e);
 }
 
