@@ -139,7 +139,8 @@ static bool is_free(const struct lease *lease) {
 // renewTime which nobody can read shows that its writer lives.
 static bool see(struct lease *lease, int64_t now_ms, yyjson_doc *document, struct error *e) {
     yyjson_val *metadata = yyjson_obj_get(yyjson_doc_get_root(document), "metadata");
-    if (json_member_text(metadata, "resourceVersion") == nullptr) {
+    const char *version = json_member_text(metadata, "resourceVersion");
+    if (version == nullptr || version[0] == '\0') { // an update that names none would be no condition
         json_free(document);
         return error_set(e, ERROR_IO, "the answer is not a Lease: it has no metadata.resourceVersion");
     }
@@ -170,6 +171,13 @@ static void add_term(const struct lease *lease, int64_t wall_us, int64_t transit
     }
 }
 
+// What the record will say of them; the API takes no number below 0 and none of more than 32 bits.
+static int64_t count_transitions(const struct lease *lease) {
+    int64_t seen = json_integer(yyjson_obj_get(spec_of(lease->seen), "leaseTransitions"), 0);
+    int64_t least = seen < 0 ? 0 : seen;
+    return least >= INT32_MAX ? INT32_MAX : least + (lease->releasing ? 0 : 1);
+}
+
 // A whole Lease for a create, what changes in it for an update.
 static bool build(struct lease *lease, int64_t wall_us, struct error *e) {
     yyjson_mut_doc *document;
@@ -190,8 +198,7 @@ static bool build(struct lease *lease, int64_t wall_us, struct error *e) {
         (void)yyjson_mut_obj_add_str(document, metadata, "namespace", lease->namespace);
     } else {
         yyjson_val *seen = lease_object(lease);
-        transitions = json_integer(json_find(seen, "spec", "leaseTransitions", nullptr), 0);
-        transitions += lease->releasing ? 0 : 1;
+        transitions = count_transitions(lease);
         (void)yyjson_mut_obj_add_strcpy(document, metadata, "resourceVersion",
                                         json_text(json_find(seen, "metadata", "resourceVersion", nullptr)));
     }
@@ -295,8 +302,12 @@ static bool take_term(struct lease *lease, int64_t now_ms, struct error *e) {
     if (lease->releasing) {
         return true; // it does not name us any more
     }
-    if (!is_ours(lease)) {
-        want(lease, WANT_GET, next_try(lease, now_ms));
+    if (!is_ours(lease)) { // somebody on the way to the server has changed what was sent
+        if (is_leading(lease)) {
+            lose(lease);
+        } else {
+            want(lease, WANT_GET, next_try(lease, now_ms));
+        }
         return error_set(e, ERROR_IO, "the Lease was written, and names %.200s", lease_holder(lease));
     }
     lease->held_until_ms = lease->asked_ms + lease->timing.renew_deadline_ms;
