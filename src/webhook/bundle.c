@@ -22,7 +22,7 @@ static yyjson_val *find_webhook(yyjson_val *configuration) {
 
 // uid and resourceVersion: otherwise an apply would make a configuration anew that has just been deleted, and
 // a webhook that has just been removed. The document borrows present and bundle.
-static void fill_body(yyjson_val *present, const char *bundle, yyjson_mut_doc *document) {
+static bool fill_body(yyjson_val *present, const char *bundle, yyjson_mut_doc *document, struct error *e) {
     yyjson_val *read = yyjson_obj_get(present, "metadata");
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
     (void)yyjson_mut_obj_add_str(document, root, "apiVersion", "admissionregistration.k8s.io/v1");
@@ -30,21 +30,25 @@ static void fill_body(yyjson_val *present, const char *bundle, yyjson_mut_doc *d
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
     static const char *const members[] = {"name", "uid", "resourceVersion"};
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-        (void)yyjson_mut_obj_add_str(document, metadata, members[i], json_member_text(read, members[i]));
+        const char *text = json_member_text(read, members[i]);
+        if (text == nullptr || text[0] == '\0') {
+            return error_set(e, ERROR_IO, "the webhook's configuration has no metadata.%s", members[i]);
+        }
+        (void)yyjson_mut_obj_add_str(document, metadata, members[i], text);
     }
     yyjson_mut_val *webhook =
         yyjson_mut_arr_add_obj(document, yyjson_mut_obj_add_arr(document, root, "webhooks"));
     (void)yyjson_mut_obj_add_str(document, webhook, "name", WEBHOOK_NAME);
     yyjson_mut_val *client_config = yyjson_mut_obj_add_obj(document, webhook, "clientConfig");
     (void)yyjson_mut_obj_add_str(document, client_config, "caBundle", bundle);
+    return true;
 }
 
 static bool apply(struct api api, yyjson_val *present, const char *bundle, struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
-    if (!json_create(&document, e)) {
+    if (!json_create(&document, e) || !fill_body(present, bundle, document, e)) {
         return false;
     }
-    fill_body(present, bundle, document);
     const struct api_request request = {
         .verb = API_APPLY,
         .resource = &kube_validating_webhooks,
