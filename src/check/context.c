@@ -51,13 +51,3 @@ bool check_get_text(struct check_context *context, const char *path, struct buff
     return answered ? buffer_append(text, buffer_text(&response.body), response.body.length, e)
                     : error_wrap(e, "GET %s", path);
 }
-
-void check_note_unseen(struct check_report *report, const char *subject, const struct error *e) {
-    if (e->class == ERROR_FORBIDDEN) {
-        check_note(report, CHECK_WARN, subject, "could not be seen: %s", e->message);
-        check_advise(report, "Run this check as a user who may read it, a cluster administrator say.");
-    } else {
-        check_note(report, CHECK_FAIL, subject, "could not be read: %s", e->message);
-        check_advise(report, "Try again; if it stays so, look at the API server's log.");
-    }
-}

@@ -48,7 +48,3 @@ check_function check_objects;
 // GET of a path that answers with text, which is appended to text. Errors: as kube_client_call.
 [[nodiscard]] bool check_get_text(struct check_context *context, const char *path, struct buffer *text,
                                   struct error *e);
-
-// Notes that subject could not be looked at because of e: a warning where the caller has no right to see it,
-// else a failure.
-void check_note_unseen(struct check_report *report, const char *subject, const struct error *e);

@@ -49,11 +49,9 @@ static void evaluate_replicas(struct check_context *context, struct check_report
 static bool append_selector(yyjson_val *deployment, struct buffer *selector, struct error *e) {
     yyjson_val *labels = json_find(deployment, "spec", "selector", "matchLabels", nullptr);
     const char *separator = "";
-    size_t index;
-    size_t count;
-    yyjson_val *key;
-    yyjson_val *value;
-    yyjson_obj_foreach(labels, index, count, key, value) {
+    yyjson_obj_iter members = yyjson_obj_iter_with(labels);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
         const char *text = json_text(value);
         if (!buffer_append_format(selector, e, "%s%s=%s", separator, yyjson_get_str(key),
                                   text == nullptr ? "" : text)) {
@@ -62,6 +60,12 @@ static bool append_selector(yyjson_val *deployment, struct buffer *selector, str
         separator = ",";
     }
     return true;
+}
+
+// A container's number of restarts, which has 32 bits: as many as there can be of them can be added up.
+static int64_t restarts_of(yyjson_val *status) {
+    int64_t restarts = json_integer(yyjson_obj_get(status, "restartCount"), 0);
+    return restarts < 0 ? 0 : restarts > INT32_MAX ? INT32_MAX : restarts;
 }
 
 // Adds up restarts; *ret_reason: why a container waits, borrowed from the Pod, or left alone.
@@ -73,7 +77,7 @@ static int64_t count_restarts(yyjson_val *pod, const char **ret_reason) {
     yyjson_val *status;
     yyjson_arr_foreach(statuses, index, count, status) {
         const char *reason = json_text(json_find(status, "state", "waiting", "reason", nullptr));
-        restarts += json_integer(yyjson_obj_get(status, "restartCount"), 0);
+        restarts += restarts_of(status);
         *ret_reason = reason != nullptr ? reason : *ret_reason;
     }
     return restarts;

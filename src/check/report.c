@@ -49,10 +49,23 @@ void check_report_begin(struct check_report *report, const char *check, const ch
     report->group = group;
 }
 
+// Takes out control characters: those of ASCII, and U+0080 to U+009F.
+static void blank_controls(char *text) {
+    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
+        if (c[0] == 0xc2 && c[1] < 0xa0) {
+            *c++ = ' ';
+            *c = ' ';
+        } else if (*c < ' ' || *c == 0x7f) {
+            *c = ' ';
+        }
+    }
+}
+
 [[gnu::format(printf, 2, 0)]] static void format_text(char ret_text[TEXT_SIZE], const char *format,
                                                       va_list arguments) {
     vsnprintf(ret_text, TEXT_SIZE, format, arguments);
     utf8_make_valid(ret_text);
+    blank_controls(ret_text);
 }
 
 void check_note(struct check_report *report, enum check_level level, const char *subject, const char *format,
@@ -80,6 +93,16 @@ void check_advise(struct check_report *report, const char *format, ...) {
     format_text(text, format, arguments);
     va_end(arguments);
     yyjson_mut_obj_add_strcpy(report->document, report->last, "remedy", text);
+}
+
+void check_note_unseen(struct check_report *report, const char *subject, const struct error *e) {
+    if (e->class == ERROR_FORBIDDEN) {
+        check_note(report, CHECK_WARN, subject, "could not be seen: %s", e->message);
+        check_advise(report, "Run this check as a user who may read it, a cluster administrator say.");
+    } else {
+        check_note(report, CHECK_FAIL, subject, "could not be read: %s", e->message);
+        check_advise(report, "Try again; if it stays so, look at the API server's log.");
+    }
 }
 
 void check_details(struct check_report *report, const char *lines) {

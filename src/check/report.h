@@ -23,12 +23,17 @@ void check_report_free(struct check_report *report);
 void check_report_begin(struct check_report *report, const char *check, const char *group);
 
 // Adds a finding about subject, which is a word or two. Memory that is out shows when the report is written;
-// the same holds for the next two.
+// the same holds for the next three. Characters that would do something to a
+// terminal are shown as spaces: much of what is shown others have written.
 [[gnu::format(printf, 4, 5)]] void check_note(struct check_report *report, enum check_level level,
                                               const char *subject, const char *format, ...);
 
 // Says what to do about the last finding: a sentence. Every finding that is not OK has one.
 [[gnu::format(printf, 2, 3)]] void check_advise(struct check_report *report, const char *format, ...);
+
+// Notes that subject could not be looked at because of e: a warning where the caller has no right to see it,
+// else a failure.
+void check_note_unseen(struct check_report *report, const char *subject, const struct error *e);
 
 // Adds the single things that the last finding is about, a line each. Only the JSON form shows them.
 void check_details(struct check_report *report, const char *lines);

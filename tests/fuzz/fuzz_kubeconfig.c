@@ -1,23 +1,7 @@
 // A kubeconfig file: what is read of it can be used as it is.
-#include "fuzz.h"
+#include "memory_file.h"
 
 #include "kube/kubeconfig.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
-
-// A file of these bytes that is in no folder, always at the same path.
-static const char *file_of(const uint8_t *data, size_t size) {
-    static int fd = -1;
-    static char path[64];
-    if (fd < 0) {
-        fd = memfd_create("kubeconfig", MFD_CLOEXEC);
-        CHECK(fd >= 0);
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    }
-    CHECK(ftruncate(fd, (off_t)size) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
-    return path;
-}
 
 // Either fixed, or in a file, or absent; a file's path is absolute, since the kubeconfig's own is.
 static void check_text(const struct config_text *text) {
@@ -52,7 +36,8 @@ static void check_context(const char *path, const char *context) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    const char *path = file_of(data, size);
+    static struct memory_file file;
+    const char *path = memory_file_write(&file, data, size);
     check_context(path, nullptr);
     check_context(path, "other");
     return 0;
