@@ -243,8 +243,14 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     const struct algorithm *algorithm;
     cleanup_pkey struct pkey *pkey = nullptr;
     char digest[DIGEST_TEXT_SIZE];
-    if (!kem_secret_inspect(spec->algorithm, data, provenance, report, &algorithm, e) ||
-        !input_key_open_private(algorithm, private_key, &pkey, e) || !describe_key(pkey, digest, e)) {
+    if (!kem_secret_inspect(spec->algorithm, data, provenance, report, &algorithm, e)) {
+        return false;
+    }
+    if (!input_key_open_private(algorithm, private_key, &pkey, e)) {
+        e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class; // the key was read for the spec
+        return error_wrap(e, "the Secret holds a shared secret of %s", algorithm->name);
+    }
+    if (!describe_key(pkey, digest, e)) {
         return false;
     }
     report_text(report, "publicKeyDigest", digest);

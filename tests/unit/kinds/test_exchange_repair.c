@@ -341,7 +341,8 @@ static void the_status_names_the_key_of_what_is_stored(void **) {
     assert_string_equal(s.report.digest, "");
     // Without a key nothing is said.
     subject_give(&s, PRIVATE_KEY, algorithms[SOME], "no key", 6);
-    must_fail(subject_inspect(&s, &e), e, ERROR_INVALID_SPEC, "a private key of ML-KEM-768 has 2400 bytes");
+    must_fail(subject_inspect(&s, &e), e, ERROR_CRYPTO,
+              "the Secret holds a shared secret of ML-KEM-768: a private key of ML-KEM-768 has 2400 bytes");
 }
 
 static void out_of_memory_is_no_mismatch(void **) {
