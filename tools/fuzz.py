@@ -23,7 +23,8 @@ FOUND = CHECKOUT / ".local" / "fuzz"
 SOURCES = CHECKOUT / "tests" / "fuzz"
 LENGTH_MAX = 4096  # bytes of an input, where the table below has no other
 LENGTHS = {"certificate": 16384, "identity": 16384, "private_key": 8192, "public_key": 8192,
-           "duration": 64, "timestamp": 64, "san": 2200}  # fmt: skip
+           "duration": 64, "timestamp": 64, "san": 2200, "ciphertext": 3200, "signature": 17088, "slh_dsa_key": 1024,
+           "check": 16384, "webhook_secret": 8192, "state": 49152}  # fmt: skip
 DICTIONARIES = {"spec": "spec", "admission": "spec", "watch": "watch", "kubeconfig": "kubeconfig",
                 "http_server": "http", "https_server": "http"}  # fmt: skip
 INPUT_SECONDS, MEMORY_MB = 25, 1024  # of one input, on a busy machine; of one process
@@ -87,7 +88,7 @@ def run(name, seconds):
         tuple(sorted((FOUND / "crashes" / name).iterdir())), ended.returncode, log,
     )  # fmt: skip
     print(
-        f"{name:<14} {result.runs / max(seconds, 1):>9.0f} runs/s {result.coverage:>6} edges {result.features:>6} features "
+        f"{name:<21} {result.runs / max(seconds, 1):>9.0f} runs/s {result.coverage:>6} edges {result.features:>6} features "
         f"{result.inputs:>5} inputs  {'good' if result.good else 'FAILED'}", flush=True,
     )  # fmt: skip
     return result
