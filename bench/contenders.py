@@ -1,5 +1,6 @@
 """Who does the work in a run."""
 
+import os
 import pathlib
 import subprocess
 
@@ -8,6 +9,7 @@ from plane import CHECKOUT
 from process import Operator
 
 OPERATOR = CHECKOUT / ".local/build/release/qubesec"
+WORKERS = min(64, max(8, 4 * len(os.sched_getaffinity(0))))  # what the operator has by default (src/operator/settings.h)
 
 
 class Program(Operator):

@@ -74,7 +74,7 @@ def counted(folder, load, count):
         progress = plane.progress()
         file = plane.folder / "callgrind.out"
         tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}"]
-        with contenders.ours(plane, "--log-level", "warning", tool=tool, environment=WITHOUT_STOSB):
+        with contenders.ours(plane, tool=tool, environment=WITHOUT_STOSB):
             progress.wait(count)
         progress.look()
         return Counts(file), progress.requests.get("create events", 0)

@@ -4,6 +4,7 @@ Memory is measured after a start with a fifth of the objects, and again with all
 objects' own, whatever the program needs by itself."""
 
 import base64
+import dataclasses
 import os
 import time
 
@@ -19,26 +20,39 @@ FOREIGN_MAX = 5000
 FOREIGN_SIZE = 32 * 1024  # bytes of data in each
 
 
+@dataclasses.dataclass
+class State:
+    """An operator that has nothing to do any more."""
+
+    memory: int  # KiB
+    usage: machine.Usage  # since its start, or since all was there that it had to make
+    seconds: float = 0  # to ready
+    writes: int = 0
+
+
 def settled(plane):
-    """Seconds to ready, KiB of memory and the writes of an operator that finds nothing to do."""
+    """Of one that finds nothing to do."""
     progress = plane.progress()
     then = time.monotonic()
     with contenders.ours(plane) as program:
+        meter = machine.Meter({**plane.pids(), "client": program.pid})
         program.wait_said("starting workers")
         seconds = time.monotonic() - then
         program.settle()
+        usage = meter.read()
         progress.look()
         writes = sum(count for what, count in progress.requests.items() if not what.startswith(("list", "watch", "get")))
-        return seconds, machine.memory_of(program.pid), writes
+        return State(machine.memory_of(program.pid), usage, seconds, writes)
 
 
 def make(plane, things):
-    """Lets an operator make them; returns KiB of its memory after that."""
-    with contenders.ours(plane, "--log-level", "warning") as program:
+    """Of one that has made them."""
+    with contenders.ours(plane) as program:
         progress = plane.progress()
-        plane.create(things)
+        plane.create(things)  # by a program of its own, which would count as somebody else's
+        meter = machine.Meter({**plane.pids(), "client": program.pid})
         progress.wait(len(things))
-        return machine.memory_of(program.pid)
+        return State(machine.memory_of(program.pid), meter.read())
 
 
 def foreign(number):
@@ -50,21 +64,22 @@ def standing(report, folder, count, runs):
     few, strangers = count // FEWER, min(FOREIGN_MAX, count // 2)
     for _ in range(runs):
         with Plane(folder) as plane:
-            _, idle, _ = settled(plane)
-            make(plane, things[:few])
-            seconds_few, with_few, _ = settled(plane)
+            idle = settled(plane)
+            made_few = make(plane, things[:few])
+            with_few = settled(plane)
             made = make(plane, things[few:])
-            seconds, with_all, writes = settled(plane)
+            with_all = settled(plane)
             plane.create(foreign(number) for number in range(strangers))
-            _, beside, _ = settled(plane)
+            beside = settled(plane)
+            most_disturbed = max((idle, made_few, with_few, made, with_all, beside), key=lambda state: state.usage.strange)
             report.add(f"standing, {count} key pairs", "operator", {
-                "RSS idle, MiB": idle / 1024,
-                f"RSS with {few}, MiB": with_few / 1024,
-                f"RSS with {count}, MiB": with_all / 1024,
-                "bytes for each, between the two": (with_all - with_few) * 1024 / (count - few),
-                f"RSS after making {count - few} besides, MiB": made / 1024,
-                f"growth by {strangers} foreign Secrets, MiB": (beside - with_all) / 1024,
-                f"start to ready with {few}, s": seconds_few,
-                f"start to ready with {count}, s": seconds,
-                "writes after the start": writes,
-            }, None)  # fmt: skip
+                "RSS idle, MiB": idle.memory / 1024,
+                f"RSS with {few}, MiB": with_few.memory / 1024,
+                f"RSS with {count}, MiB": with_all.memory / 1024,
+                "bytes for each, between the two": (with_all.memory - with_few.memory) * 1024 / (count - few),
+                f"RSS after making {count - few} besides, MiB": made.memory / 1024,
+                f"growth by {strangers} foreign Secrets, MiB": (beside.memory - with_all.memory) / 1024,
+                f"start to ready with {few}, s": with_few.seconds,
+                f"start to ready with {count}, s": with_all.seconds,
+                "writes after the start": with_all.writes,
+            }, most_disturbed.usage)  # fmt: skip

@@ -6,6 +6,12 @@ import workload
 from plane import Plane
 
 SWEEP = (2, 4, 8, 16)
+AS_MANY = ("-workers", str(contenders.WORKERS))
+GO_OPERATORS = {  # by name their flags; without any there is one worker, as controller-runtime has it, and no limit
+    "Go operator": (),
+    f"Go operator, {contenders.WORKERS} workers": AS_MANY,
+    f"Go operator, {contenders.WORKERS} workers, metadata of Secrets only": (*AS_MANY, "-metadata-only"),
+}
 
 
 class Run:
@@ -86,11 +92,16 @@ def measure(report, folder, name, count, runs):
     run = Run(folder, load, count)
     all_of_them = {
         f"floor ({in_flight} writers)": lambda: run.floor(in_flight),
-        "operator": lambda: run.contender(lambda plane: contenders.ours(plane, "--log-level", "warning")),
+        "operator": lambda: run.contender(contenders.ours),  # which logs as it does by default
+        "operator that logs warnings only": lambda: run.contender(lambda plane: contenders.ours(plane, "--log-level", "warning")),
     }
     if name == "kem-key-pairs":  # the one kind that it knows
-        all_of_them["Go operator"] = lambda: run.contender(contenders.go)  # whose default is no limit
+        all_of_them |= {who: go_run(run, flags) for who, flags in GO_OPERATORS.items()}
     take_turns(report, f"{name}, {count}", all_of_them, runs)
+
+
+def go_run(run, flags):
+    return lambda: run.contender(lambda plane: contenders.go(plane, *flags))
 
 
 def limited(report, folder, count, runs):

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -27,6 +26,8 @@ import (
 var (
 	qps     = flag.Float64("qps", 0, "requests a second for each kind; 0: controller-runtime's default, -1: no limit")
 	workers = flag.Int("workers", 1, "how many objects are reconciled at a time, or written")
+
+	metadataOnly = flag.Bool("metadata-only", false, "watch and keep only the metadata of Secrets, and read one when its content is needed")
 )
 
 func loadConfig() (*rest.Config, error) {
@@ -40,7 +41,7 @@ func loadConfig() (*rest.Config, error) {
 // announce prints "ready" when the informers of both kinds have synced.
 func announce(mgr ctrl.Manager) func(context.Context) error {
 	return func(ctx context.Context) error {
-		for _, kind := range []client.Object{&KeyPair{}, &corev1.Secret{}} {
+		for _, kind := range []client.Object{&KeyPair{}, cachedSecret(*metadataOnly)} {
 			if _, err := mgr.GetCache().GetInformer(ctx, kind); err != nil {
 				return err
 			}
@@ -60,7 +61,7 @@ func runOperator() error {
 	if err != nil {
 		return err
 	}
-	if err := (&reconciler{mgr.GetClient()}).setUp(mgr, *workers); err != nil {
+	if err := (&reconciler{mgr.GetClient(), mgr.GetAPIReader(), *metadataOnly}).setUp(mgr, *workers); err != nil {
 		return err
 	}
 	if err := mgr.Add(manager.RunnableFunc(announce(mgr))); err != nil {

@@ -83,26 +83,54 @@ func newScheme() *runtime.Scheme {
 }
 
 type reconciler struct {
-	client.Client
+	client.Client               // reads from the caches
+	reader        client.Reader // from the API server
+	metadataOnly  bool
+}
+
+// cachedSecret is what the cache has of a Secret.
+func cachedSecret(metadataOnly bool) client.Object {
+	if !metadataOnly {
+		return &corev1.Secret{}
+	}
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	return secret
+}
+
+// find fills secret with what the cache has; its data is left out where only metadata is kept.
+func (r *reconciler) find(ctx context.Context, name types.NamespacedName, secret *corev1.Secret) error {
+	if !r.metadataOnly {
+		return r.Get(ctx, name, secret)
+	}
+	found := cachedSecret(true).(*metav1.PartialObjectMetadata)
+	err := r.Get(ctx, name, found)
+	secret.ObjectMeta = found.ObjectMeta
+	return err
 }
 
 // setUp leaves out the events that the operator's own writes cause, so that nothing is reconciled twice.
 func (r *reconciler) setUp(mgr ctrl.Manager, workers int) error {
 	foreign := predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }}
+	owned := []builder.OwnsOption{builder.WithPredicates(foreign)}
+	if r.metadataOnly {
+		owned = append(owned, builder.OnlyMetadata)
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&KeyPair{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Owns(&corev1.Secret{}, builder.WithPredicates(foreign)).
+		Owns(&corev1.Secret{}, owned...).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
 }
 
-// Reconcile reads from the caches only. A pair without Secret costs two writes.
+// Reconcile reads from the caches only, but for the content of a Secret that is there and not in its pair's status where
+// only metadata is kept. A pair without Secret costs two writes.
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	pair, secret := &KeyPair{}, &corev1.Secret{}
 	if err := r.Get(ctx, request.NamespacedName, pair); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	err := r.Get(ctx, request.NamespacedName, secret)
+	err := r.find(ctx, request.NamespacedName, secret)
 	switch {
 	case apierrors.IsNotFound(err):
 		var data map[string][]byte
@@ -114,6 +142,8 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		err = fmt.Errorf("the Secret %s is another object's", secret.Name)
 	case err == nil && pair.Status.ObservedGeneration == pair.Generation:
 		return ctrl.Result{}, nil
+	case err == nil && r.metadataOnly:
+		err = r.reader.Get(ctx, request.NamespacedName, secret)
 	}
 	if err != nil {
 		return ctrl.Result{}, err
