@@ -7,13 +7,11 @@
 enum { TEXT_MAX = 1024 * 1024, DEPTH_MAX = 64 };
 
 static bool has_twice(yyjson_val *object) {
-    yyjson_val *key;
-    yyjson_val *value;
-    size_t index;
-    size_t count;
-    yyjson_obj_foreach(object, index, count, key, value) {
+    yyjson_obj_iter members = yyjson_obj_iter_with(object);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
         // yyjson finds the first of a name.
-        if (yyjson_obj_getn(object, yyjson_get_str(key), yyjson_get_len(key)) != value) {
+        if (yyjson_obj_getn(object, yyjson_get_str(key), yyjson_get_len(key)) !=
+            yyjson_obj_iter_get_val(key)) {
             return true;
         }
     }
@@ -24,7 +22,6 @@ static bool has_twice(yyjson_val *object) {
 static size_t depth_of(yyjson_val *value, bool *twice) {
     size_t deepest = 0;
     yyjson_val *child;
-    yyjson_val *key;
     size_t index;
     size_t count;
     *twice = *twice || has_twice(value);
@@ -32,8 +29,9 @@ static size_t depth_of(yyjson_val *value, bool *twice) {
         size_t depth = depth_of(child, twice);
         deepest = depth > deepest ? depth : deepest;
     }
-    yyjson_obj_foreach(value, index, count, key, child) {
-        size_t depth = depth_of(child, twice);
+    yyjson_obj_iter members = yyjson_obj_iter_with(value);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
+        size_t depth = depth_of(yyjson_obj_iter_get_val(key), twice);
         deepest = depth > deepest ? depth : deepest;
     }
     return deepest + (yyjson_is_ctn(value) ? 1 : 0);
