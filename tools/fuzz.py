@@ -26,7 +26,10 @@ LENGTHS = {"certificate": 16384, "identity": 16384, "private_key": 8192, "public
            "duration": 64, "timestamp": 64, "san": 2200, "ciphertext": 3200, "signature": 17088, "slh_dsa_key": 1024,
            "check": 16384, "webhook_secret": 8192, "state": 49152}  # fmt: skip
 DICTIONARIES = {"spec": "spec", "admission": "spec", "watch": "watch", "kubeconfig": "kubeconfig",
-                "http_server": "http", "https_server": "http"}  # fmt: skip
+                "http_server": "http", "https_server": "http", **dict.fromkeys((
+                    "access_review", "check", "lease", "list_page", "output", "provenance", "secret_metadata", "state",
+                    "status_error", "webhook_configuration", "webhook_secret",
+                ), "objects")}  # fmt: skip
 INPUT_SECONDS, MEMORY_MB = 25, 1024  # of one input, on a busy machine; of one process
 SHOWN_LINES = 60
 TELLING = re.compile(r"this does not hold|ERROR: |runtime error: ")

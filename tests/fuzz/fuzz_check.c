@@ -122,8 +122,8 @@ static void check_findings(const struct check_report *report) {
         check_finding(finding, counts);
     }
     CHECK(count > 0 && strstr(buffer_text(&text), "\n\n") != nullptr);
-    for (enum check_level level = CHECK_OK; level < CHECK_LEVEL_COUNT; level++) {
-        CHECK(check_report_count(report, level) == counts[level]);
+    for (size_t level = 0; level < CHECK_LEVEL_COUNT; level++) {
+        CHECK(check_report_count(report, (enum check_level)level) == counts[level]);
     }
 }
 

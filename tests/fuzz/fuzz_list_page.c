@@ -1,5 +1,6 @@
 // The envelopes of the pages of a list, a line each: a continue token goes into the next query as it came,
-// and what cannot be used begins the list anew.
+// and what cannot be used begins the list anew. Behind the last page each line is the answer to the question
+// whether the server is behind what was seen.
 #include "answers.h"
 
 #include "kube/client.h"
@@ -114,6 +115,33 @@ static bool take_page(struct reflector *reflector, struct listed *listed, yyjson
     return false;
 }
 
+// A watch begins, and is cut off: whether the server is behind is asked before the next one.
+static void cut_watch(struct reflector *reflector, int64_t *now_ms) {
+    const struct error cut = {.class = ERROR_IO, .message = "cut off"};
+    struct reflector_step step;
+    reflector_failed(reflector, *now_ms, 0, &cut);
+    next(reflector, now_ms, &step);
+    CHECK(step.action == REFLECTOR_CHECK && strcmp(step.query, "limit=1&resourceVersion=") == 0);
+}
+
+// The answer to that. Whether the list is begun anew.
+static bool take_check(struct reflector *reflector, const struct listed *listed, yyjson_val *page,
+                       int64_t *now_ms) {
+    struct error e = {0};
+    struct reflector_step step;
+    if (reflector_page(reflector, *now_ms, page, &e)) {
+        reflector_next(reflector, *now_ms, &step);
+        CHECK(step.action == REFLECTOR_WATCH);
+        check_ends(step.query, "&resourceVersion=", listed->version);
+        cut_watch(reflector, now_ms);
+        return false;
+    }
+    check_refusal(&e, e.class == ERROR_GONE ? ERROR_GONE : ERROR_IO);
+    next(reflector, now_ms, &step);
+    CHECK(step.action == REFLECTOR_LIST && strstr(step.query, "continue=") == nullptr);
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct listed listed = {0};
     const struct reflector_sink sink = {&listed, replace, apply, remove_object, advance, has};
@@ -125,12 +153,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool listing = true;
     MUST(reflector_create(&sink, WATCH_SECONDS, draw, nullptr, &reflector, &e), e);
     next(reflector, &now_ms, &step);
-    for (size_t i = 0; i < PAGES_MAX && size > 0 && listing; i++) {
+    for (size_t i = 0; i < PAGES_MAX && size > 0; i++) {
         const char *end = memchr(text, '\n', size);
         size_t length = end == nullptr ? size : (size_t)(end - text);
         cleanup_json yyjson_doc *page = json_of(text, length);
-        if (page != nullptr) {
+        if (page != nullptr && listing) {
             listing = take_page(reflector, &listed, yyjson_doc_get_root(page), &now_ms);
+            if (!listing) {
+                cut_watch(reflector, &now_ms);
+            }
+        } else if (page != nullptr) {
+            listing = take_check(reflector, &listed, yyjson_doc_get_root(page), &now_ms);
         }
         size_t taken = length + (end == nullptr ? 0 : 1);
         text += taken;
