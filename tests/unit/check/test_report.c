@@ -44,6 +44,22 @@ static void text_is_aligned_in_groups(void **) {
                                             "1 OK, 1 warnings, 1 failed\n");
 }
 
+// Of what others have written nothing is done by a terminal that it is shown on.
+static void control_characters_are_shown_as_spaces(void **) {
+    struct error e;
+    check_report_begin(report, "api", "API server");
+    check_note(report, CHECK_WARN, "holder", "%s",
+               "a\x1b[2Jb\r\nc\x7f\xc2\x9b"
+               "d\xc3\xa9");
+    check_advise(report, "Look at %s.", "\x07it");
+    must(check_report_write_text(report, &text, &e), e);
+    assert_string_equal(buffer_text(&text), "API server\n"
+                                            "  WARN  holder  a [2Jb  c   d\xc3\xa9\n"
+                                            "                -> Look at  it.\n"
+                                            "\n"
+                                            "0 OK, 1 warnings, 0 failed\n");
+}
+
 static const char expected[] =
     "{'version':'" QUBESEC_VERSION "','findings':["
     "{'group':'API server','check':'api','subject':'version','level':'ok','message':'v1.37'},"
@@ -120,6 +136,7 @@ static void memory_that_is_out_shows_when_it_is_written(void **) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(text_is_aligned_in_groups, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(control_characters_are_shown_as_spaces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_says_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_can_be_written_again_after_more_was_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(findings_are_counted_by_level, set_up, tear_down),

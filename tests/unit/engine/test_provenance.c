@@ -204,6 +204,37 @@ static void what_an_earlier_version_wrote_is_read(void **) {
     assert_true(provenance_same_digest(provenance.parameters, now.parameters));
 }
 
+// An input that is not read again is known by its ten digits only, which stay where it looks for them.
+static void what_is_known_in_brief_is_written_in_brief(void **) {
+    struct error e;
+    cleanup_secret_data struct secret_data data = two_entries();
+    cleanup_json yyjson_doc *document = nullptr;
+    struct provenance provenance = whole_metadata();
+    memcpy(provenance.inputs[1].digest, "bbbbbbbbbb", FINGERPRINT_SIZE);
+    must(provenance_store(&provenance, "metadata", &data, &e), e);
+    const struct secret *entry = secret_data_get(&data, "metadata");
+    must(json_parse((const char *)secret_view(entry), secret_length(entry), &document, &e), e);
+    yyjson_val *root = yyjson_doc_get_root(document);
+    assert_string_equal(json_text(json_find(root, "inputs", "other", nullptr)), "bbbbbbbbbb");
+    assert_string_equal(json_text(json_find(root, "digests", "inputs", "other", nullptr)), "bbbbbbbbbb");
+}
+
+// What could not be written again is not taken.
+static void no_text_is_too_long_to_be_written(void **) {
+    char text[512];
+    memset(text, 'q', sizeof(text) - 1);
+    text[0] = text[256] = '\'';
+    text[257] = '\0'; // 255 characters
+    cleanup_text char *longest = edited("'qubesec/0.2.0'", text);
+    cleanup_json yyjson_doc *document = nullptr;
+    (void)accept(longest, strlen(longest), &document);
+    memset(text, 'q', sizeof(text) - 1);
+    text[0] = text[257] = '\'';
+    text[258] = '\0';
+    refuse_edited("'qubesec/0.2.0'", text, "no proper generator");
+    refuse_edited("'recipe':'" PARAMETERS "'", "'recipe':'sha256:\xdf\x9e'", "no proper recipe");
+}
+
 // After a rollback: the first ten digits of everything are where it looks for them.
 static void an_earlier_version_reads_what_is_written(void **) {
     struct error e;
@@ -644,6 +675,8 @@ int main(void) {
         cmocka_unit_test(what_was_replaced_comes_back),
         cmocka_unit_test(what_an_earlier_version_wrote_is_read),
         cmocka_unit_test(an_earlier_version_reads_what_is_written),
+        cmocka_unit_test(what_is_known_in_brief_is_written_in_brief),
+        cmocka_unit_test(no_text_is_too_long_to_be_written),
         cmocka_unit_test(short_digests_do_not_count_beside_full_ones),
         cmocka_unit_test(it_is_stored_once_and_where_there_is_room),
         cmocka_unit_test(what_is_optional_may_be_absent),

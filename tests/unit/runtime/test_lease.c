@@ -462,6 +462,53 @@ static void a_deleted_lease_is_made_anew(void **state) {
 }
 
 // From the start of the last request that succeeded, to the millisecond.
+// Somebody between us and the server has changed what was sent.
+static void a_leader_whose_renewal_names_another_has_lost(void **state) {
+    struct fixture *f = *state;
+    struct error e;
+    lead(f);
+    wait_out(f);
+    next(f, LEASE_UPDATE);
+    must_fail(give(f, OTHERS("3", "a"), &e), e, ERROR_IO, "names other");
+    expect_leading(f, false);
+    next(f, LEASE_LOST);
+}
+
+// The API takes them from 0 on and of 32 bits, and an update that names no version is no condition.
+static void what_no_server_says_is_not_repeated(void **state) {
+    static const struct {
+        const char *said;
+        const char *written;
+    } transitions[] = {{"-5", "1"},
+                       {"2147483646", "2147483647"},
+                       {"2147483647", "2147483647"},
+                       {"9223372036854775807", "2147483647"}};
+    struct error e;
+    for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
+        char text[256];
+        char body[64];
+        (void)snprintf(text, sizeof(text),
+                       "{\"metadata\":{\"resourceVersion\":\"1\"},\"spec\":{\"holderIdentity\":\"\","
+                       "\"leaseTransitions\":%s}}",
+                       transitions[i].said);
+        (void)snprintf(body, sizeof(body), "\"leaseTransitions\":%s}", transitions[i].written);
+        assert_int_equal(set_up(state), 0);
+        struct fixture *f = *state;
+        cleanup_buffer struct buffer written = buffer_create(4096);
+        next(f, LEASE_GET);
+        answer(f, text);
+        next(f, LEASE_UPDATE);
+        must(json_write(f->step.body, &written, &e), e);
+        assert_non_null(strstr(buffer_text(&written), body));
+        (void)tear_down(state);
+    }
+    assert_int_equal(set_up(state), 0);
+    next(*state, LEASE_GET);
+    must_fail(give(*state, LEASE("", "", "15", "a"), &e), e, ERROR_IO, "no metadata.resourceVersion");
+    next(*state, LEASE_WAIT);
+    (void)tear_down(state);
+}
+
 static void leadership_is_lost_after_the_deadline(void **state) {
     struct fixture *f = *state;
     lead(f);
@@ -748,6 +795,8 @@ int main(void) {
         scripted(a_leader_renews_without_a_read),
         scripted(a_failed_renewal_is_looked_into_at_once),
         scripted(a_leader_whose_lease_is_another_s_has_lost),
+        scripted(a_leader_whose_renewal_names_another_has_lost),
+        cmocka_unit_test(what_no_server_says_is_not_repeated),
         scripted(so_has_one_who_was_taken_out_of_it),
         scripted(a_deleted_lease_is_made_anew),
         scripted(leadership_is_lost_after_the_deadline),
