@@ -9,24 +9,51 @@
 
 enum { STATE_MAX = 16 * 1024 * 1024 };
 
-static const char manifest_text[] =
-    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: message}\ndata: {message: hello}\n---\n"
-    "apiVersion: qubesec.io/v1\nkind: QuantumRandomNumber\nmetadata: {name: numbers}\n---\n"
-    "apiVersion: qubesec.io/v1\nkind: QuantumKEMKeyPair\nmetadata: {name: pair}\n"
-    "spec: {algorithm: ML-KEM-512}\n---\n"
-    "apiVersion: qubesec.io/v1\nkind: QuantumEncapsulateSecret\nmetadata: {name: sealed}\n"
-    "spec: {publicKeyRef: {name: pair}}\n---\n"
-    "apiVersion: qubesec.io/v1\nkind: QuantumDecapsulateSecret\nmetadata: {name: opened}\n"
-    "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}\n---\n"
-    "apiVersion: qubesec.io/v1\nkind: QuantumDerivedKey\nmetadata: {name: derived}\n"
-    "spec: {sharedSecretRef: {name: opened}}\n---\n"
-    "apiVersion: qubesec.io/v1\nkind: QuantumSignatureKeyPair\nmetadata: {name: signer}\n"
-    "spec: {algorithm: ML-DSA-44}\n---\n"
-    "apiVersion: qubesec.io/v1\nkind: QuantumSignMessage\nmetadata: {name: signed}\n"
-    "spec: {privateKeyRef: {name: signer}, messageRef: {name: message, kind: ConfigMap}}\n---\n"
-    "apiVersion: qubesec.io/v1\nkind: QuantumVerifySignature\nmetadata: {name: verified}\n"
-    "spec: {publicKeyRef: {name: signer}, messageRef: {name: message, kind: ConfigMap}, "
-    "signatureRef: {name: signed}}\n";
+// The files: the objects of those kinds that the state names, and all where it names none, so that no run
+// makes keys that have nothing to do with its state.
+static const struct manifest {
+    const char *kind;
+    const char *text;
+} manifests[] = {
+    {"QuantumRandomNumber", "metadata: {name: numbers}\n"},
+    {"QuantumKEMKeyPair", "metadata: {name: pair}\nspec: {algorithm: ML-KEM-512}\n"},
+    {"QuantumEncapsulateSecret", "metadata: {name: sealed}\nspec: {publicKeyRef: {name: pair}}\n"},
+    {"QuantumDecapsulateSecret",
+     "metadata: {name: opened}\nspec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}\n"},
+    {"QuantumDerivedKey", "metadata: {name: derived}\nspec: {sharedSecretRef: {name: opened}}\n"},
+    {"QuantumSignatureKeyPair", "metadata: {name: signer}\nspec: {algorithm: ML-DSA-44}\n"},
+    {"QuantumSignMessage",
+     "metadata: {name: signed}\n"
+     "spec: {privateKeyRef: {name: signer}, messageRef: {name: message, kind: ConfigMap}}\n"},
+    {"QuantumVerifySignature",
+     "metadata: {name: verified}\nspec: {publicKeyRef: {name: signer}, "
+     "messageRef: {name: message, kind: ConfigMap}, signatureRef: {name: signed}}\n"},
+    {"QuantumCertificate", "metadata: {name: root}\nspec: {commonName: example.com, algorithm: ML-DSA-44}\n"},
+};
+enum { MANIFEST_COUNT = sizeof(manifests) / sizeof(manifests[0]) };
+
+static bool names(const void *state, size_t length, const char *kind) {
+    return length > 0 && memmem(state, length, kind, strlen(kind)) != nullptr;
+}
+
+static void append_manifests(const void *state, size_t length, struct buffer *text) {
+    struct error e;
+    bool any = false;
+    for (size_t i = 0; i < MANIFEST_COUNT; i++) {
+        any = any || names(state, length, manifests[i].kind);
+    }
+    MUST(
+        buffer_append_text(
+            text, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: message}\ndata: {message: hello}\n", &e),
+        e);
+    for (size_t i = 0; i < MANIFEST_COUNT; i++) {
+        if (!any || names(state, length, manifests[i].kind)) {
+            MUST(buffer_append_format(text, &e, "---\napiVersion: qubesec.io/v1\nkind: %s\n%s",
+                                      manifests[i].kind, manifests[i].text),
+                 e);
+        }
+    }
+}
 
 // ---- in place of render/state.c: no folder
 
@@ -84,9 +111,10 @@ static void hear(void *context, const char *text) {
     CHECK(text[0] != '\0');
 }
 
-static struct outcome_of_run run(const void *state, size_t length, struct error *e) {
+static struct outcome_of_run run(const struct buffer *given, const void *state, size_t length,
+                                 struct error *e) {
     static struct memory_file file;
-    const char *const files[] = {memory_file_write(&file, manifest_text, sizeof(manifest_text) - 1), nullptr};
+    const char *const files[] = {memory_file_write(&file, given->data, given->length), nullptr};
     const struct render_options options = {
         .kinds = kind_table, .files = files, .namespace = "default", .state = "state", .note = hear};
     struct outcome_of_run outcome = {.manifests = buffer_create(STATE_MAX)};
@@ -114,7 +142,9 @@ static void check_same(const char *what, const struct buffer *one, const struct 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct error e;
     start_crypto();
-    struct outcome_of_run first = run(size == 0 ? nullptr : data, size, &e);
+    cleanup_buffer struct buffer given = buffer_create(STATE_MAX);
+    append_manifests(data, size, &given);
+    struct outcome_of_run first = run(&given, size == 0 ? nullptr : data, size, &e);
     if (!first.done) {
         CHECK(!is_saved && first.manifests.length == 0);
         check_refusal(&e, ERROR_INVALID_SPEC);
@@ -122,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct buffer state = saved;
         saved = (struct buffer){0};
         CHECK(is_saved);
-        struct outcome_of_run second = run(state.data, state.length, &e);
+        struct outcome_of_run second = run(&given, state.data, state.length, &e);
         if (!second.done) {
             (void)fprintf(stderr, "%s\n", e.message);
         }
