@@ -27,7 +27,7 @@ LENGTHS = {"certificate": 16384, "identity": 16384, "private_key": 8192, "public
            "check": 16384, "webhook_secret": 8192, "state": 49152}  # fmt: skip
 DICTIONARIES = {"spec": "spec", "admission": "spec", "watch": "watch", "kubeconfig": "kubeconfig",
                 "http_server": "http", "https_server": "http", **dict.fromkeys((
-                    "access_review", "check", "lease", "list_page", "output", "provenance", "secret_metadata", "state",
+                    "access_review", "check", "input_entry", "lease", "list_page", "output", "provenance", "secret_metadata", "state",
                     "status_error", "webhook_configuration", "webhook_secret",
                 ), "objects")}  # fmt: skip
 INPUT_SECONDS, MEMORY_MB = 25, 1024  # of one input, on a busy machine; of one process
