@@ -102,10 +102,10 @@ static bool malformed(const char *field, struct error *e) {
     return error_set(e, ERROR_CRYPTO, "the Secret's metadata entry has no proper %s", field);
 }
 
-// None is so long that what was read could not be written again.
+// None is empty, or so long that what was read could not be written again.
 static bool load_text(yyjson_val *root, const char *field, const char **ret_text, struct error *e) {
     const char *text = json_member_text(root, field);
-    if (text == nullptr || strlen(text) >= PROVENANCE_SENTENCE_SIZE) {
+    if (text == nullptr || text[0] == '\0' || strlen(text) >= PROVENANCE_SENTENCE_SIZE) {
         return malformed(field, e);
     }
     *ret_text = text;

@@ -100,6 +100,18 @@ static void drop_uid(yyjson_val *metadata) {
     CHECK(yyjson_mut_obj_get(yyjson_mut_obj_get(copy, "annotations"), "qubesec.io/owner-uid") == nullptr);
 }
 
+// The API server takes no object that two control.
+static bool has_two_controllers(yyjson_val *metadata) {
+    size_t controllers = 0;
+    size_t index;
+    size_t count;
+    yyjson_val *reference;
+    yyjson_arr_foreach(yyjson_obj_get(metadata, "ownerReferences"), index, count, reference) {
+        controllers += yyjson_is_true(yyjson_obj_get(reference, "controller")) ? 1 : 0;
+    }
+    return controllers > 1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct error e;
     cleanup_json yyjson_doc *document = json_of(data, size);
@@ -108,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cleanup_json yyjson_doc *annotations = json_of(annotations_text, sizeof(annotations_text) - 1);
     cleanup_object struct kube_object *object = nullptr;
     yyjson_val *metadata = yyjson_doc_get_root(document);
-    if (!yyjson_is_obj(metadata)) {
+    if (!yyjson_is_obj(metadata) || has_two_controllers(metadata)) {
         return 0;
     }
     MUST(kube_object_create(yyjson_doc_get_root(own), &object, &e), e);
