@@ -12,6 +12,7 @@ import sys
 import pytest
 from api import QC, Api
 from audit import Audit
+from clock import Clock
 from process import Operators
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -89,6 +90,11 @@ def operators(cluster):
     all_of_them = Operators(BINARY, cluster.operator_config, cluster.folder)
     yield all_of_them
     all_of_them.close()
+
+
+@pytest.fixture
+def clock(operators, tmp_path):
+    return Clock(operators, tmp_path)
 
 
 @pytest.fixture

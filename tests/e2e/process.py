@@ -62,6 +62,20 @@ class Operator:
         self.process.kill()
         self.process.wait()
 
+    def freeze_at_work(self, work):
+        """Suspends it (SIGSTOP) in the midst of work: when work() is not empty, which it returns."""
+
+        def probe():
+            self.process.send_signal(signal.SIGSTOP)
+            if not (found := work()):
+                self.process.send_signal(signal.SIGCONT)
+            return found
+
+        return wait_until(lambda: f"it is at work:\n{self.tail()}", probe)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def faults(self):
         """What was wrong with a process that has ended."""
         if self.process.returncode != self.expected:
