@@ -7,6 +7,7 @@ from credentials import with_server
 from faultproxy import FaultProxy
 from fixtures import api, cluster, namespace, operator, operators, pytest_runtest_makereport
 from replicas import replicas
+from watching import Clock
 
 __all__ = ["api", "cluster", "namespace", "operator", "operators", "pytest_runtest_makereport", "replicas"]
 
@@ -29,3 +30,9 @@ def proxy(the_proxy, operators):
 def through(cluster, proxy, tmp_path):
     """The operator's kubeconfig, but for the proxy in place of the API server."""
     return with_server(cluster, tmp_path, proxy.url)
+
+
+@pytest.fixture
+def clock(operators, tmp_path):
+    """One that can be moved, for an operator that is started with its environment."""
+    return Clock(operators, tmp_path)

@@ -8,17 +8,12 @@ import pytest
 from api import QDK, QKKP, QRN, QVS, secret_thing, thing, wait_until
 from faultproxy import Blackhole, Inject, Prefix, Rechunk, Rule
 from watching import (
-    FAILED, OURS, PLURAL, RECOVERED, Changes, Clock, asked, bookmark, current_version, error_event, failures, status,
+    FAILED, OURS, PLURAL, RECOVERED, Changes, asked, bookmark, current_version, error_event, failures, status,
     verbs, warnings,
 )  # fmt: skip
 
 FINALIZERS = 7000
 GONE = status(410, "Expired", "too old resource version: 1 (2)")
-
-
-@pytest.fixture
-def clock(operators, tmp_path):
-    return Clock(operators, tmp_path)
 
 
 @pytest.fixture

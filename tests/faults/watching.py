@@ -8,6 +8,7 @@ from api import QRN, thing, wait_until
 PLURAL = "quantumrandomnumbers"
 ANOTHER_QUESTION = "fieldSelector|limit=1&"  # after a single object, or after nothing but the newest version
 OURS = rf"/{PLURAL}\?(?!{ANOTHER_QUESTION})"
+LONGEST_BACK_OFF = 31  # seconds; of lists and watches it is 30
 FAILED, RECOVERED = "list or watch failed, trying again", "list or watch works again"
 
 
@@ -28,6 +29,10 @@ class Clock:
         with open(self.file, "r+b", buffering=0) as file:
             file.write(self.seconds.to_bytes(8, "little"))
         operator.answer("/healthz")  # its loop looks at the clock when it has something to do
+
+    def pass_back_off(self, operator):
+        """What has failed, whatever it was, is tried again now."""
+        self.advance(operator, LONGEST_BACK_OFF)
 
 
 class Changes:
