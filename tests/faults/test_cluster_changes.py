@@ -6,6 +6,7 @@ import time
 from api import KINDS, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, reason_of, thing, wait_until
 from policies import refusing_secrets
 from seen import Seen
+from watching import LONGEST_BACK_OFF
 from work import all_kinds, check_agreement, count_objects, secrets, unfinished, wait_finished
 
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/qubesec-operator"
@@ -63,7 +64,7 @@ def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, t
         wait_until("it has gone", lambda: f"{PLURAL}.qubesec.io" not in names(api.call("GET", CRDS)))
         api.call("POST", CRDS, {**crd, "metadata": {"name": crd["metadata"]["name"]}, "status": None})
     wait_until("it can be used again", lambda: served(api, namespace))
-    clock.pass_back_off(operator)
+    clock.advance(operator, LONGEST_BACK_OFF)
     operator.wait_ready()
     api.make(thing(QRN, namespace, "old-numbers"))
     wait_finished(api, namespace)
@@ -115,7 +116,7 @@ def test_trap_17_a_right_to_watch_taken_away_and_given_back(api, operators, name
         api.make(thing(QKKP, namespace, "pair"))
         api.create(thing(QRN, namespace, "numbers"))
     wait_until("the right is back", lambda: api.allows(OPERATOR, "list", PLURAL, "qubesec.io", namespace))
-    clock.pass_back_off(operator)
+    clock.advance(operator, LONGEST_BACK_OFF)
     operator.wait_ready()
     api.wait_success(QRN, namespace, "numbers")
 

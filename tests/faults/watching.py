@@ -30,10 +30,6 @@ class Clock:
             file.write(self.seconds.to_bytes(8, "little"))
         operator.answer("/healthz")  # its loop looks at the clock when it has something to do
 
-    def pass_back_off(self, operator):
-        """What has failed, whatever it was, is tried again now."""
-        self.advance(operator, LONGEST_BACK_OFF)
-
 
 class Changes:
     """Objects that are made, changed and deleted around a fault, and what must have come of it in the end."""
