@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Runs the test suites and closes with the sum of what they ran: N passed, N failed, N skipped.
 
-  tools/test.py            all suites
-  tools/test.py SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan, e2e-tsan, faults, interop
+  tools/test.py [--all]            all suites
+  tools/test.py [--all] SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan, e2e-tsan, interop, faults, faults-wire
 
 Unit tests keep all cores busy and run one suite after the other. The other suites mostly wait, and run side by side.
+A test that would only do again under a sanitizer what another one does there is left out (tests/e2e/builds.py), and some do
+less of the same; --all leaves out nothing.
 
 The builds and peers that a suite needs are there already (make test). Run it through tools/toolbox.sh.
 """
@@ -23,12 +25,14 @@ import xml.etree.ElementTree as xml
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = CHECKOUT / ".local" / "build"
 REPORTS = CHECKOUT / ".local" / "reports"
-# Lanes run side by side, the suites of a lane one after the other. The unit tests come before them, and after them, alone,
-# the faults, which are to be the only thing that goes wrong.
+# Lanes run side by side, the suites of a lane one after the other. The unit tests come before them, and after them, with
+# nothing else beside, the faults, which are to be what goes wrong: those on the wire to the API server, and all others.
 FIRST = ("unit", "unit-asan", "unit-tsan")
-LANES = (("e2e", "interop"), ("e2e-asan",), ("e2e-tsan",))
-LAST = ("faults",)
-SUITES = (*FIRST, *(suite for lane in LANES for suite in lane), *LAST)
+LANES = (("e2e",), ("e2e-asan",), ("e2e-tsan", "interop"))
+LAST = (("faults",), ("faults-wire",))
+SUITES = (*FIRST, *(suite for lane in (*LANES, *LAST) for suite in lane))
+ON_THE_WIRE = [f"tests/faults/test_{name}.py" for name in ("proxy", "list_faults", "watch_faults", "write_faults", "telling_faults")]
+SANITIZERS = ("asan", "tsan")
 CMOCKA_START, CMOCKA_GROUP = "[ RUN      ]", "[==========]"
 
 
@@ -83,29 +87,34 @@ def read_pytest(report):
     return counts
 
 
-def unit(build, report):
+def unit(suite, build, report):
     # CMake's default cuts what passed programs printed, and the counts with it.
     command = [
         "ctest", "--test-dir", build, "--output-on-failure", "--output-junit", report, "--parallel", os.cpu_count(),
         "--test-output-size-passed", 10**8, "--test-output-size-failed", 10**8, "--no-tests=error", "--timeout", 600,
     ]  # fmt: skip
+    if suite == "unit-tsan" and os.environ.get("QUBESEC_TESTS") == "short":
+        command += ["--label-exclude", "one-thread"]
     return command, {}, read_ctest
 
 
-def end_to_end(build, report, folder="tests/e2e"):
-    command = [sys.executable, "-m", "pytest", folder, "-p", "no:cacheprovider", "-ra", f"--junitxml={report}"]
-    return command, {"QUBESEC_BINARY": str(build / "qubesec"), "PYTHONDONTWRITEBYTECODE": "1"}, read_pytest
+def end_to_end(suite, build, report, *where):
+    """The suite's cluster is named after it, so that two suites of one folder can run side by side."""
+    command = [sys.executable, "-m", "pytest", *(where or ["tests/e2e"]), "-p", "no:cacheprovider", "-ra", f"--junitxml={report}"]
+    environment = {"QUBESEC_BINARY": str(build / "qubesec"), "QUBESEC_SUITE": suite.removesuffix(f"-{build.name}"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return command, environment, read_pytest
 
 
-def interop(build, report):
-    command, environment, read = end_to_end(build, report, "tests/interop")
+def interop(suite, build, report):
+    command, environment, read = end_to_end(suite, build, report, "tests/interop")
     where = [CHECKOUT / "tools" / "interop.sh", "where"]
     peers = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
     return command, {**environment, "QUBESEC_PEERS": peers}, read
 
 
-def faults(build, report):
-    return end_to_end(build, report, "tests/faults")
+def faults(suite, build, report):
+    others = ["tests/faults", *(f"--ignore={file}" for file in ON_THE_WIRE)]
+    return end_to_end(suite, build, report, *(ON_THE_WIRE if suite == "faults-wire" else others))
 
 
 KINDS = {"unit": unit, "e2e": end_to_end, "faults": faults, "interop": interop}
@@ -127,10 +136,10 @@ def sanitizer_options(suite):
 
 def run(suite, output=None):
     """Runs a suite and returns its counts; all it prints goes to the file output, if there is one."""
-    kind, _, flavour = suite.partition("-")
-    build = BUILD / (flavour or "release")
+    kind, _, part = suite.partition("-")
+    build = BUILD / (part if part in SANITIZERS else "release")
     report = REPORTS / f"{suite}.xml"
-    command, environment, read = KINDS[kind](build, report)
+    command, environment, read = KINDS[kind](suite, build, report)
     started = time.monotonic()
     print(f"== {suite}", file=output, flush=True)
     done = subprocess.run(
@@ -165,28 +174,33 @@ def run_lane(suites):
     return results
 
 
-def run_all(suites):
-    results = {suite: run(suite) for suite in suites if suite in FIRST}
-    lanes = [wanted for lane in LANES if (wanted := [suite for suite in lane if suite in suites])]
+def run_lanes(lanes, suites):
+    lanes = [wanted for lane in lanes if (wanted := [suite for suite in lane if suite in suites])]
     if len(lanes) == 1 and len(lanes[0]) == 1:  # nothing else prints
-        results |= {lanes[0][0]: run(lanes[0][0])}
-        lanes = []
+        return {lanes[0][0]: run(lanes[0][0])}
+    results = {}
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for result in pool.map(run_lane, lanes):
             results |= result
-    return results | {suite: run(suite) for suite in suites if suite in LAST}
+    return results
+
+
+def run_all(suites):
+    results = {suite: run(suite) for suite in suites if suite in FIRST}
+    return results | run_lanes(LANES, suites) | run_lanes(LAST, suites)
 
 
 def main():
-    suites = sys.argv[1:] or SUITES
+    suites = [argument for argument in sys.argv[1:] if argument != "--all"] or SUITES
     unknown = set(suites) - set(SUITES)
     if unknown:
         sys.exit(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
+    os.environ["QUBESEC_TESTS"] = "all" if "--all" in sys.argv else "short"
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     results = run_all(suites)
     for suite, counts in results.items():
-        print(f"{suite:<10} {counts}{'' if counts.good else '   <-- here'}")
+        print(f"{suite:<11} {counts}{'' if counts.good else '   <-- here'}")
     total = sum(results.values(), Counts())
     (REPORTS / "test.counts").write_text(f"{total.passed} {total.failed} {total.skipped}\n")
     print(total)

@@ -70,7 +70,8 @@ def control_plane(name):
 
 @pytest.fixture(scope="session", autouse=True)
 def cluster(request):
-    with control_plane(request.session.items[0].path.parent.name) as one:
+    """Of the suite that tools/test.py runs, else of the tests' folder."""
+    with control_plane(os.environ.get("QUBESEC_SUITE") or request.session.items[0].path.parent.name) as one:
         before = dict(os.environ)
         os.environ["KUBECONFIG"] = str(one.folder / "admin.kubeconfig")
         os.environ["KUBECACHEDIR"] = str(one.folder / "cache")

@@ -150,7 +150,7 @@ class Operators:
         self.folder = folder
         self.all = []
         self.current = None
-        self.is_default = False
+        self.kept = None  # the flags of default(), if it is that one
 
     @property
     def sanitized(self):
@@ -171,7 +171,7 @@ class Operators:
     def spawn(self, command, **options):
         """Starts a process in place of the one that runs."""
         self.stop()
-        self.is_default = False
+        self.kept = None
         self.current = Operator(command, self.folder / f"operator-{len(self.all)}.log", **options)
         self.all.append(self.current)
         return self.current
@@ -179,11 +179,11 @@ class Operators:
     def start(self, *flags, kubeconfig=None, program=None, **options):
         return self.spawn(self.command(*flags, kubeconfig=kubeconfig, program=program), **options)
 
-    def default(self):
-        """The one with the usual flags, started if it does not run."""
-        if self.current is None or not self.is_default or self.current.ended():  # close() tells of one that broke off
-            self.start().wait_ready()
-            self.is_default = True
+    def default(self, *flags):
+        """The one with the usual flags and these, started if it does not run."""
+        if self.current is None or self.kept != flags or self.current.ended():  # close() tells of one that broke off
+            self.start(*flags).wait_ready()
+            self.kept = flags
         return self.current
 
     def stop(self):

@@ -136,14 +136,7 @@ def test_a_guide(api, reader, stack, guide):
 # README's first steps
 
 
-@pytest.fixture
-def of_the_release_build(operators):
-    """What has a control plane of its own is followed once, and not with each sanitizer."""
-    if operators.sanitized:
-        pytest.skip("followed with the release build")
-
-
-def test_the_first_steps(of_the_release_build, reader, stack):
+def test_the_first_steps(reader, stack):
     """In the checkout itself, where make is; but what make up starts is not what a developer may have up."""
     reader.folder = CHECKOUT
     up = ".local/guides-up"
@@ -255,7 +248,7 @@ class Installation:
         self.api.call("DELETE", CONFIGURATION)
 
 
-def test_installing(of_the_release_build, stack, tmp_path):
+def test_installing(stack, tmp_path):
     cluster = stack.enter_context(control_plane("guides"))
     installation = Installation(cluster, tmp_path)
     stack.callback(installation.operators.close)

@@ -68,9 +68,6 @@ def test_a_renewed_ca_renews_what_is_below(api, operator, namespace, tmp_path):
 @pytest.fixture
 def at(operators):
     """Starts the operator with a wall clock that is off by so many days (shifted_clock.c)."""
-    if operators.sanitized:
-        pytest.skip("a sanitizer must be the first library that is loaded, and so must the clock")
-
     def start(days):
         operators.stop()
         library = operators.binary.with_name("libshifted_clock.so")

@@ -178,7 +178,7 @@ def there(api):
 @pytest.fixture
 def checking(operators):
     """The operator, checking grants every second."""
-    return operators.start(*CHECKS).wait_ready()
+    return operators.default(*CHECKS)
 
 
 @pytest.fixture
@@ -433,7 +433,6 @@ def test_who_may_read_both_is_asked_nothing_more(cluster, api, operator, namespa
     api.create(binding(there, "lend", account(namespace)))
     for kind, one in needs:
         wait_allowed(api, namespace, "get", kind, there, one)
-    operator.settle()
     mark = cluster.audit.mark()
     api.make(thing(QDK, namespace, "derived", {"sharedSecretRef": reference(there, "numbers", QRN)}))
     asked = [str(one) for one in cluster.audit.requests(mark, there)]
@@ -669,14 +668,13 @@ def test_only_these_namespaces_by_roles(cluster, api, operators, namespace, ther
 
 
 def test_all_but_these_namespaces(api, operators, namespace, there):
-    operator = operators.start("--exclude-namespaces", there).wait_ready()
+    operators.start("--exclude-namespaces", there).wait_ready()
     api.create(thing(QKKP, there, "pair"))
     api.create(role(there, "lend", [(QKKP, "pair"), ("Secret", "pair")]))
     api.create(binding(there, "lend", account(namespace)))
     api.make(thing(QKKP, namespace, "pair"))
     api.create(thing(QES, namespace, "sealed", {"publicKeyRef": reference(there, "pair")}))
     assert "does not serve" in wait_denied(api, QES, namespace, "sealed")["status"]["error"]
-    operator.settle()
     assert "status" not in api.get(QKKP, there, "pair") and api.find("Secret", there, "pair") is None
-    operators.default().settle()
+    operators.default()
     assert api.wait_success(QKKP, there, "pair")

@@ -3,7 +3,6 @@
 import concurrent.futures
 import re
 
-import pytest
 from api import QDK, QRN, secret_thing, thing, wait_until
 from faultproxy import Blackhole, Inject, Prefix, Rule
 from watching import OURS, PLURAL, Changes, asked, bookmark, current_version, status, verbs, warnings

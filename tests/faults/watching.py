@@ -8,6 +8,7 @@ from api import QRN, thing, wait_until
 PLURAL = "quantumrandomnumbers"
 ANOTHER_QUESTION = "fieldSelector|limit=1&"  # after a single object, or after nothing but the newest version
 OURS = rf"/{PLURAL}\?(?!{ANOTHER_QUESTION})"
+LONGEST_BACK_OFF = 31  # seconds; of lists and watches it is 30
 FAILED, RECOVERED = "list or watch failed, trying again", "list or watch works again"
 
 
