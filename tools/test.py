@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the test suites and closes with the sum of what they ran: N passed, N failed, N skipped.
+"""Runs the test suites and closes with the sum of what they ran: N passed, N failed, N skipped. A test that may not be skipped
+(tools/skips.py), and is, has failed.
 
   tools/test.py [--all]            all suites
   tools/test.py [--all] SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan, e2e-tsan, interop, faults, faults-wire
@@ -23,6 +24,9 @@ import time
 import xml.etree.ElementTree as xml
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT / "tools"))
+import skips  # noqa: E402
+
 BUILD = CHECKOUT / ".local" / "build"
 REPORTS = CHECKOUT / ".local" / "reports"
 # Lanes run side by side, the suites of a lane one after the other. The unit tests come before them, and after them, with
@@ -87,6 +91,27 @@ def read_pytest(report):
     return counts
 
 
+def skipped_tests(report):
+    """The names of tests that were skipped, as tools/skips.py writes them."""
+    for case in xml.parse(report).getroot().iter("testcase"):
+        if case.get("status") is not None:  # ctest's
+            names = re.findall(r"^\[  SKIPPED \] (\w+)$", case.findtext("system-out") or "", re.MULTILINE)
+            yield from (f"{case.get('name')}: {name}" for name in dict.fromkeys(names))
+        elif case.find("skipped") is not None:
+            file = case.get("classname").rpartition(".")[2]
+            yield f"{file}.py::{case.get('name').partition('[')[0]}"
+
+
+def judge_skips(suite, report, output):
+    """Says why tests were skipped; how many were that no row of tools/skips.py allows to be."""
+    allowed, unexpected = skips.sort(skipped_tests(report), suite)
+    for why, count in allowed.items():
+        print(f"{suite}: {count} skipped: {why}", file=output)
+    for test in unexpected:
+        print(f"{suite}: {test} was skipped, which tools/skips.py does not allow here", file=output)
+    return len(unexpected)
+
+
 def unit(suite, build, report):
     # CMake's default cuts what passed programs printed, and the counts with it.
     command = [
@@ -148,6 +173,8 @@ def run(suite, output=None):
     )  # fmt: skip
     try:
         counts = read(report)
+        unexpected = judge_skips(suite, report, output)
+        counts += Counts(failed=unexpected, skipped=-unexpected)
     except (OSError, xml.ParseError) as error:
         print(f"{suite}: no report from its runner: {error}", file=output)
         counts = Counts(failed=1)

@@ -1,6 +1,6 @@
 """Shows each check a small repository with one fault in it, and the same without: it must find the one and only that.
 
-The same for tools/test.py: its sums must not call a test passed that crashed or did not start. And clang-tidy has to look again
+The same for tools/test.py: its sums must not call a test passed that crashed or did not start, nor skipped that must not be. And clang-tidy has to look again
 at a file whenever what its verdict follows from is another.
 """
 
@@ -115,6 +115,30 @@ def counting_faults():
             counts = runner.read_ctest(report)
             if counts != runner.Counts(*expected):
                 yield f"tools/test.py counts {counts} for {status}, {output!r}"
+        yield from skipping_faults(runner, report)
+
+
+SKIPPED = """<testsuite><testcase name="base/test_memory" status="run"><system-out>
+[ RUN      ] a_freed_block_is_cleansed
+[  SKIPPED ] a_freed_block_is_cleansed
+[==========] heap: 1 test(s) run.
+[  SKIPPED ] heap: 1 test(s), listed below:
+[  SKIPPED ] a_freed_block_is_cleansed
+</system-out></testcase>
+<testcase name="test_one[a]" classname="tests.e2e.test_memory"><skipped/></testcase>
+<testcase name="test_two" classname="tests.e2e.test_memory"/></testsuite>"""
+HEAP, FOREIGN = "base/test_memory: a_freed_block_is_cleansed", "test_memory.py::test_one"
+
+
+def skipping_faults(runner, report):
+    report.write_text(SKIPPED, encoding="utf-8")
+    names = list(runner.skipped_tests(report))
+    if names != [HEAP, FOREIGN]:
+        yield f"tools/test.py finds {names} skipped"
+    for suite, expected in {"unit": [HEAP, FOREIGN], "unit-asan": [FOREIGN]}.items():
+        allowed, unexpected = runner.skips.sort(names, suite)
+        if unexpected != expected or allowed.total() + len(unexpected) != len(names):
+            yield f"tools/skips.py refuses {unexpected} in {suite}"
 
 
 # What changes before clang-tidy runs again, what it finds then, and whether it has to look at the file.
