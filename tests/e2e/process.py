@@ -126,6 +126,11 @@ class Operator:
         """The sum over a metric's samples whose labels have labels in them."""
         return sum(value for key, value in self.metrics().items() if key.partition("{")[0] == name and labels in key)
 
+    def wait_forgotten(self, api):
+        """Waits until it has seen that objects were deleted, and has none of them in hand any more."""
+        wait_until("it has seen what was deleted", lambda: self.total("qubesec_objects") == api.count_ours())
+        wait_until("it has nothing in hand", lambda: self.total("controller_runtime_active_workers") == 0)
+
     def settle(self):
         """Waits until it has had nothing to do for a while, so that whatever was to happen has happened."""
 

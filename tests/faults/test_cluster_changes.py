@@ -7,7 +7,7 @@ from api import KINDS, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, reason_of, th
 from policies import refusing_secrets
 from seen import Seen
 from watching import LONGEST_BACK_OFF
-from work import all_kinds, check_agreement, count_objects, secrets, unfinished, wait_finished
+from work import all_kinds, check_agreement, secrets, unfinished, wait_finished
 
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/qubesec-operator"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -35,7 +35,7 @@ def test_namespace_deleted_in_the_middle_of_work(api, cluster, operators, namesp
     api.wait_gone("Namespace", None, namespace)
     operator.settle()
     wait_until("the queue has forgotten it", lambda: operator.total("workqueue_depth") == 0)
-    wait_until("its objects are gone", lambda: operator.total("qubesec_objects") == count_objects(api))
+    wait_until("its objects are gone", lambda: operator.total("qubesec_objects") == api.count_ours())
     requests = len(cluster.audit.requests(mark))
     assert requests < 20 * len(things), "far more requests than there was work"
     assert [one for one in operator.lines(begin) if one["level"] in ("warning", "error")] == [], "nothing was wrong"
