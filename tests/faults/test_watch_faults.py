@@ -341,9 +341,10 @@ def test_trap_18_what_is_cut_off_comes_back_at_different_times_and_lists_nothing
     changes.arrive()
     requests = list(proxy.requests)[since:]
     assert not [one for one in requests if one.method == "GET" and not one.is_watch and "limit=500&resourceVersion" in one.path], "a list"
-    firsts = [next(one.when for one in requests if one.is_watch and f"/{plural}?" in one.path) for plural in watched(proxy)]
-    print(f"first tries within {max(firsts) - min(firsts):.2f} s of each other")
-    assert max(firsts) - min(firsts) > 0.1, "no jitter"
+    tries = [[one.when for one in requests if one.is_watch and f"/{plural}?" in one.path] for plural in watched(proxy)]
+    spreads = [max(times) - min(times) for times in zip(*(one[:3] for one in tries), strict=True)]
+    print(f"the first tries, the second and the third are within {spreads} s of each other")
+    assert max(spreads) > 0.1, "no jitter"  # a machine that stops for a while has some be due together, but not all three
 
 
 # 19: only some namespaces
