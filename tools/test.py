@@ -29,7 +29,7 @@ REPORTS = CHECKOUT / ".local" / "reports"
 # Lanes run side by side, the suites of a lane one after the other. The unit tests come before them, and after them, with
 # nothing else beside, the faults, which are to be what goes wrong: those on the wire to the API server, and all others.
 FIRST = ("unit", "unit-asan", "unit-tsan")
-LANES = (("e2e",), ("e2e-asan",), ("e2e-tsan", "e2e-files", "interop"))
+LANES = (("e2e",), ("e2e-asan", "interop"), ("e2e-tsan", "e2e-files"))
 LAST = (("faults",), ("faults-wire",))
 SUITES = (*FIRST, *(suite for lane in (*LANES, *LAST) for suite in lane))
 SANITIZERS = ("asan", "tsan")
