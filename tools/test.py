@@ -3,7 +3,8 @@
 (tools/skips.py), and is, has failed.
 
   tools/test.py [--all]            all suites
-  tools/test.py [--all] SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan, e2e-tsan, interop, faults, faults-wire
+  tools/test.py [--all] SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-files, e2e-asan, e2e-tsan, interop,
+                                   faults, faults-wire
 
 Unit tests keep all cores busy and run one suite after the other. The other suites mostly wait, and run side by side.
 A test that would only do again under a sanitizer what another one does there is left out (tests/e2e/builds.py), and some do
@@ -32,11 +33,16 @@ REPORTS = CHECKOUT / ".local" / "reports"
 # Lanes run side by side, the suites of a lane one after the other. The unit tests come before them, and after them, with
 # nothing else beside, the faults, which are to be what goes wrong: those on the wire to the API server, and all others.
 FIRST = ("unit", "unit-asan", "unit-tsan")
-LANES = (("e2e",), ("e2e-asan",), ("e2e-tsan", "interop"))
+LANES = (("e2e",), ("e2e-asan", "interop"), ("e2e-tsan", "e2e-files"))
 LAST = (("faults",), ("faults-wire",))
 SUITES = (*FIRST, *(suite for lane in (*LANES, *LAST) for suite in lane))
-ON_THE_WIRE = [f"tests/faults/test_{name}.py" for name in ("proxy", "list_faults", "watch_faults", "write_faults", "telling_faults")]
 SANITIZERS = ("asan", "tsan")
+# Files of a suite that are one of their own, so that lanes are about as long: what others make of our files; and what is done to
+# the operator's requests. All others of the folder, new ones too, are the suite itself. With a sanitizer nothing is divided.
+PARTS = {
+    "e2e-files": ("admission_schema", "guides", "image", "install", "monitoring", "policies"),
+    "faults-wire": ("list_faults", "proxy", "telling_faults", "watch_faults", "write_faults"),
+}
 CMOCKA_START, CMOCKA_GROUP = "[ RUN      ]", "[==========]"
 
 
@@ -123,26 +129,34 @@ def unit(suite, build, report):
     return command, {}, read_ctest
 
 
-def end_to_end(suite, build, report, *where):
+def files_of(suite, folder):
+    """What of the folder is the suite's, as pytest's arguments."""
+    for part, names in PARTS.items():
+        paths = [f"{folder}/test_{name}.py" for name in names]
+        if part == suite:
+            return paths
+        if part.partition("-")[0] == suite:
+            return [folder, *(f"--ignore={path}" for path in paths)]
+    return [folder]
+
+
+def end_to_end(suite, build, report):
     """The suite's cluster is named after it, so that two suites of one folder can run side by side."""
-    command = [sys.executable, "-m", "pytest", *(where or ["tests/e2e"]), "-p", "no:cacheprovider", "-ra", f"--junitxml={report}"]
+    folder = FOLDERS[suite.partition("-")[0]]
+    command = [sys.executable, "-m", "pytest", *files_of(suite, folder), "-p", "no:cacheprovider", "-ra", f"--junitxml={report}"]
     environment = {"QUBESEC_BINARY": str(build / "qubesec"), "QUBESEC_SUITE": suite.removesuffix(f"-{build.name}"), "PYTHONDONTWRITEBYTECODE": "1"}
     return command, environment, read_pytest
 
 
 def interop(suite, build, report):
-    command, environment, read = end_to_end(suite, build, report, "tests/interop")
+    command, environment, read = end_to_end(suite, build, report)
     where = [CHECKOUT / "tools" / "interop.sh", "where"]
     peers = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
     return command, {**environment, "QUBESEC_PEERS": peers}, read
 
 
-def faults(suite, build, report):
-    others = ["tests/faults", *(f"--ignore={file}" for file in ON_THE_WIRE)]
-    return end_to_end(suite, build, report, *(ON_THE_WIRE if suite == "faults-wire" else others))
-
-
-KINDS = {"unit": unit, "e2e": end_to_end, "faults": faults, "interop": interop}
+KINDS = {"unit": unit, "e2e": end_to_end, "faults": end_to_end, "interop": interop}
+FOLDERS = {"e2e": "tests/e2e", "faults": "tests/faults", "interop": "tests/interop"}
 
 
 def sanitizer_reports(suite):

@@ -78,6 +78,7 @@ SHORT = {
     "test_tls.py": SAME_CODE,
     "test_upgrade.py": MEMORY,
     "test_webhook_certificate.py": THREADS,
+    "test_webhook_certificate.py::test_trap_23_mounted_certificate_is_followed": SAME_CODE,
 }
 
 

@@ -5,6 +5,7 @@ it, a header of ours that it includes, the settings, the compiler's flags, or th
 """
 
 import concurrent.futures
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -47,8 +48,9 @@ def key_of(root, path, version):
 
 def drop_unused(folder):
     for mark in folder.iterdir():
-        if time.time() - mark.stat().st_mtime > KEPT_SECONDS:
-            mark.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another checkout's lint may do the same
+            if time.time() - mark.stat().st_mtime > KEPT_SECONDS:
+                mark.unlink()
 
 
 def faults(root, run, version, database):
