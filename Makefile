@@ -15,7 +15,7 @@ export FUZZ_TARGETS ?=
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build controlplane peers helm peer-go dist demo image test test-interop bench asan tsan fuzz soak torture lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane peers helm peer-go dist demo image test test-all test-interop bench asan tsan fuzz soak torture lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
 
 .NOTPARALLEL: # two targets may build in the same folder; each uses all cores by itself
 
@@ -60,8 +60,14 @@ demo: build controlplane ## two parties agree on a key on a real control plane, 
 image: build ## the container image, without a container engine, in .local/image
 	@$(RUN) tools/image/build.py image $(BUILD)/release/qubesec .local/image
 
-test: build-release build-asan build-tsan controlplane helm peers image ## all tests: unit, end to end, both under sanitizers too, and with peers
+test test-all: build-release build-asan build-tsan controlplane helm peers image
+
+test: ## all tests: unit, end to end, under sanitizers what these can find, and with peers
 	@$(RUN) tools/test.py
+
+test-all: ## before a release: all tests in all builds, thirty takeovers, and torture, fuzz and soak: hours
+	@$(RUN) tools/test.py --all
+	@$(MAKE) --no-print-directory torture fuzz soak
 
 test-interop: build-release controlplane peers ## what OpenSSL, nginx, curl, Go, Bouncy Castle and cryptography make of it
 	@$(RUN) tools/test.py interop
@@ -70,7 +76,7 @@ asan: build-asan ## the unit tests under AddressSanitizer and UndefinedBehaviorS
 	@$(RUN) tools/test.py unit-asan
 
 tsan: build-tsan ## the unit tests under ThreadSanitizer
-	@$(RUN) tools/test.py unit-tsan
+	@$(RUN) tools/test.py --all unit-tsan
 
 fuzz: build-fuzz ## each fuzz target for a minute (FUZZ_SECONDS=60), as many at once as there are cores
 	@$(RUN) tools/fuzz.py

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Runs the test suites and closes with the sum of what they ran: N passed, N failed, N skipped.
+"""Runs the test suites and closes with the sum of what they ran: N passed, N failed, N skipped. A test that may not be skipped
+(tools/skips.py), and is, has failed.
 
-  tools/test.py            all suites
-  tools/test.py SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-asan, e2e-tsan, faults, interop
+  tools/test.py [--all]            all suites
+  tools/test.py [--all] SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-files, e2e-asan, e2e-tsan, interop,
+                                   faults, faults-wire
 
 Unit tests keep all cores busy and run one suite after the other. The other suites mostly wait, and run side by side.
+A test that would only do again under a sanitizer what another one does there is left out (tests/e2e/builds.py), and some do
+less of the same; --all leaves out nothing.
 
 The builds and peers that a suite needs are there already (make test). Run it through tools/toolbox.sh.
 """
@@ -21,14 +25,24 @@ import time
 import xml.etree.ElementTree as xml
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT / "tools"))
+import skips  # noqa: E402
+
 BUILD = CHECKOUT / ".local" / "build"
 REPORTS = CHECKOUT / ".local" / "reports"
-# Lanes run side by side, the suites of a lane one after the other. The unit tests come before them, and after them, alone,
-# the faults, which are to be the only thing that goes wrong.
+# Lanes run side by side, the suites of a lane one after the other. The unit tests come before them, and after them, with
+# nothing else beside, the faults, which are to be what goes wrong: those on the wire to the API server, and all others.
 FIRST = ("unit", "unit-asan", "unit-tsan")
-LANES = (("e2e", "interop"), ("e2e-asan",), ("e2e-tsan",))
-LAST = ("faults",)
-SUITES = (*FIRST, *(suite for lane in LANES for suite in lane), *LAST)
+LANES = (("e2e",), ("e2e-asan", "interop"), ("e2e-tsan", "e2e-files"))
+LAST = (("faults",), ("faults-wire",))
+SUITES = (*FIRST, *(suite for lane in (*LANES, *LAST) for suite in lane))
+SANITIZERS = ("asan", "tsan")
+# Files of a suite that are one of their own, so that lanes are about as long: what others make of our files; and what is done to
+# the operator's requests. All others of the folder, new ones too, are the suite itself. With a sanitizer nothing is divided.
+PARTS = {
+    "e2e-files": ("admission_schema", "guides", "image", "install", "monitoring", "policies"),
+    "faults-wire": ("list_faults", "proxy", "telling_faults", "watch_faults", "write_faults"),
+}
 CMOCKA_START, CMOCKA_GROUP = "[ RUN      ]", "[==========]"
 
 
@@ -83,32 +97,66 @@ def read_pytest(report):
     return counts
 
 
-def unit(build, report):
+def skipped_tests(report):
+    """The names of tests that were skipped, as tools/skips.py writes them."""
+    for case in xml.parse(report).getroot().iter("testcase"):
+        if case.get("status") is not None:  # ctest's
+            names = re.findall(r"^\[  SKIPPED \] (\w+)$", case.findtext("system-out") or "", re.MULTILINE)
+            yield from (f"{case.get('name')}: {name}" for name in dict.fromkeys(names))
+        elif case.find("skipped") is not None:
+            file = case.get("classname").rpartition(".")[2]
+            yield f"{file}.py::{case.get('name').partition('[')[0]}"
+
+
+def judge_skips(suite, report, output):
+    """Says why tests were skipped; how many were that no row of tools/skips.py allows to be."""
+    allowed, unexpected = skips.sort(skipped_tests(report), suite)
+    for why, count in allowed.items():
+        print(f"{suite}: {count} skipped: {why}", file=output)
+    for test in unexpected:
+        print(f"{suite}: {test} was skipped, which tools/skips.py does not allow here", file=output)
+    return len(unexpected)
+
+
+def unit(suite, build, report):
     # CMake's default cuts what passed programs printed, and the counts with it.
     command = [
         "ctest", "--test-dir", build, "--output-on-failure", "--output-junit", report, "--parallel", os.cpu_count(),
         "--test-output-size-passed", 10**8, "--test-output-size-failed", 10**8, "--no-tests=error", "--timeout", 600,
     ]  # fmt: skip
+    if suite == "unit-tsan" and os.environ.get("QUBESEC_TESTS") == "short":
+        command += ["--label-exclude", "one-thread"]
     return command, {}, read_ctest
 
 
-def end_to_end(build, report, folder="tests/e2e"):
-    command = [sys.executable, "-m", "pytest", folder, "-p", "no:cacheprovider", "-ra", f"--junitxml={report}"]
-    return command, {"QUBESEC_BINARY": str(build / "qubesec"), "PYTHONDONTWRITEBYTECODE": "1"}, read_pytest
+def files_of(suite, folder):
+    """What of the folder is the suite's, as pytest's arguments."""
+    for part, names in PARTS.items():
+        paths = [f"{folder}/test_{name}.py" for name in names]
+        if part == suite:
+            return paths
+        if part.partition("-")[0] == suite:
+            return [folder, *(f"--ignore={path}" for path in paths)]
+    return [folder]
 
 
-def interop(build, report):
-    command, environment, read = end_to_end(build, report, "tests/interop")
+def end_to_end(suite, build, report):
+    """The suite's cluster is named after it, so that two suites of one folder can run side by side."""
+    folder = FOLDERS[suite.partition("-")[0]]
+    command = [sys.executable, "-m", "pytest", *files_of(suite, folder), "-p", "no:cacheprovider", "-ra", f"--junitxml={report}"]
+    environment = {"QUBESEC_BINARY": str(build / "qubesec"), "QUBESEC_SUITE": suite.removesuffix(f"-{build.name}"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return command, environment, read_pytest
+
+
+def interop(suite, build, report):
+    command, environment, read = end_to_end(suite, build, report)
     where = [CHECKOUT / "tools" / "interop.sh", "where"]
     peers = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
     return command, {**environment, "QUBESEC_PEERS": peers}, read
 
 
-def faults(build, report):
-    return end_to_end(build, report, "tests/faults")
-
-
-KINDS = {"unit": unit, "e2e": end_to_end, "faults": faults, "interop": interop}
+KINDS = {"unit": unit, "e2e": end_to_end, "faults": end_to_end, "interop": interop}
+FOLDERS = {"e2e": "tests/e2e", "faults": "tests/faults", "interop": "tests/interop"}
 
 
 def sanitizer_reports(suite):
@@ -127,10 +175,10 @@ def sanitizer_options(suite):
 
 def run(suite, output=None):
     """Runs a suite and returns its counts; all it prints goes to the file output, if there is one."""
-    kind, _, flavour = suite.partition("-")
-    build = BUILD / (flavour or "release")
+    kind, _, part = suite.partition("-")
+    build = BUILD / (part if part in SANITIZERS else "release")
     report = REPORTS / f"{suite}.xml"
-    command, environment, read = KINDS[kind](build, report)
+    command, environment, read = KINDS[kind](suite, build, report)
     started = time.monotonic()
     print(f"== {suite}", file=output, flush=True)
     done = subprocess.run(
@@ -139,6 +187,8 @@ def run(suite, output=None):
     )  # fmt: skip
     try:
         counts = read(report)
+        unexpected = judge_skips(suite, report, output)
+        counts += Counts(failed=unexpected, skipped=-unexpected)
     except (OSError, xml.ParseError) as error:
         print(f"{suite}: no report from its runner: {error}", file=output)
         counts = Counts(failed=1)
@@ -165,28 +215,33 @@ def run_lane(suites):
     return results
 
 
-def run_all(suites):
-    results = {suite: run(suite) for suite in suites if suite in FIRST}
-    lanes = [wanted for lane in LANES if (wanted := [suite for suite in lane if suite in suites])]
+def run_lanes(lanes, suites):
+    lanes = [wanted for lane in lanes if (wanted := [suite for suite in lane if suite in suites])]
     if len(lanes) == 1 and len(lanes[0]) == 1:  # nothing else prints
-        results |= {lanes[0][0]: run(lanes[0][0])}
-        lanes = []
+        return {lanes[0][0]: run(lanes[0][0])}
+    results = {}
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for result in pool.map(run_lane, lanes):
             results |= result
-    return results | {suite: run(suite) for suite in suites if suite in LAST}
+    return results
+
+
+def run_all(suites):
+    results = {suite: run(suite) for suite in suites if suite in FIRST}
+    return results | run_lanes(LANES, suites) | run_lanes(LAST, suites)
 
 
 def main():
-    suites = sys.argv[1:] or SUITES
+    suites = [argument for argument in sys.argv[1:] if argument != "--all"] or SUITES
     unknown = set(suites) - set(SUITES)
     if unknown:
         sys.exit(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
+    os.environ["QUBESEC_TESTS"] = "all" if "--all" in sys.argv else "short"
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     results = run_all(suites)
     for suite, counts in results.items():
-        print(f"{suite:<10} {counts}{'' if counts.good else '   <-- here'}")
+        print(f"{suite:<11} {counts}{'' if counts.good else '   <-- here'}")
     total = sum(results.values(), Counts())
     (REPORTS / "test.counts").write_text(f"{total.passed} {total.failed} {total.skipped}\n")
     print(total)

@@ -14,7 +14,8 @@ struct check_options {      // all texts are borrowed
     const char *probe_namespace;   // where objects are created, in dry runs only
     const char *const *namespaces; // those that the operator serves, NULL-terminated; none: all
     const struct kind *const *kinds;
-    uint32_t timeout_ms; // of one request
+    uint32_t timeout_ms;  // of one request
+    bool skip_algorithms; // no key pairs are made, which takes seconds; the rest of OpenSSL is looked at
 };
 
 // Makes all checks and adds what they find to report; whatever is wrong with the installation is a finding,

@@ -90,8 +90,10 @@ static void check_family(struct check_report *report, const char *subject, enum 
     buffer_done(&trial.absent);
 }
 
-void check_openssl(struct check_context *, struct check_report *report) {
+void check_openssl(struct check_context *context, struct check_report *report) {
     check_version(report);
-    check_family(report, "key encapsulation", ALGORITHM_KEM);
-    check_family(report, "signatures", ALGORITHM_SIGNATURE);
+    if (!context->options->skip_algorithms) {
+        check_family(report, "key encapsulation", ALGORITHM_KEM);
+        check_family(report, "signatures", ALGORITHM_SIGNATURE);
+    }
 }

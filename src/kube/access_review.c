@@ -17,6 +17,7 @@ struct answer {
 
 struct access_reviewer {
     struct api api;
+    int64_t kept_ms;      // how long an answer is kept
     pthread_mutex_t lock; // guards all below
     struct map *answers;  // of questions as texts; owns struct answer
 };
@@ -29,7 +30,7 @@ bool access_reviewer_create(struct api api, struct access_reviewer **ret_access,
         map_free(answers);
         return error_no_memory(e, "access reviews");
     }
-    *access = (struct access_reviewer){.api = api, .answers = answers};
+    *access = (struct access_reviewer){.api = api, .kept_ms = ACCESS_KEPT_MS, .answers = answers};
     pthread_mutex_init(&access->lock, nullptr);
     *ret_access = access;
     return true;
@@ -43,16 +44,20 @@ void access_reviewer_free(struct access_reviewer *access) {
     }
 }
 
+void access_reviewer_limit(struct access_reviewer *access, uint32_t kept_ms) {
+    access->kept_ms = kept_ms < ACCESS_KEPT_MS ? kept_ms : ACCESS_KEPT_MS;
+}
+
 // ---- what is known already
 
-static bool is_fresh(const struct answer *answer, int64_t now_ms) {
-    return now_ms - answer->asked_ms < ACCESS_KEPT_MS;
+static bool is_fresh(const struct access_reviewer *access, const struct answer *answer, int64_t now_ms) {
+    return now_ms - answer->asked_ms < access->kept_ms;
 }
 
 static bool recall(struct access_reviewer *access, const char *key, bool *ret_allowed) {
     pthread_mutex_lock(&access->lock);
     const struct answer *answer = map_get(access->answers, key);
-    bool known = answer != nullptr && is_fresh(answer, clock_monotonic_ms());
+    bool known = answer != nullptr && is_fresh(access, answer, clock_monotonic_ms());
     if (known) {
         *ret_allowed = answer->allowed;
     }
@@ -66,7 +71,7 @@ static void drop_old(struct access_reviewer *access, int64_t now_ms) {
     const char *key;
     void *answer;
     while (map_next(access->answers, &position, &key, &answer)) {
-        if (!is_fresh(answer, now_ms)) {
+        if (!is_fresh(access, answer, now_ms)) {
             (void)map_remove(access->answers, key);
         }
     }

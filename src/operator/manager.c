@@ -288,11 +288,14 @@ static bool start_client(struct manager *m, struct error *e) {
     }
     const struct event_source source = {"qubesec.io/operator", m->name, "qubesec.io/reconcile-id"};
     m->instrumentation.host = strstr(kube_config_server(m->config), "://") + 3;
-    return http_client_create(m->loop, instrument_connection, &m->instrumentation, &m->http, e) &&
-           kube_client_create(m->config, m->http, instrument_request, &m->instrumentation, &m->client, e) &&
-           kube_client_create(m->config, m->http, instrument_request, &m->instrumentation, &m->writer, e) &&
-           access_reviewer_create(kube_client_api(m->client), &m->access, e) &&
-           event_recorder_create(kube_client_api(m->writer), &source, &event_rate_limit, &m->recorder, e) &&
+    if (!http_client_create(m->loop, instrument_connection, &m->instrumentation, &m->http, e) ||
+        !kube_client_create(m->config, m->http, instrument_request, &m->instrumentation, &m->client, e) ||
+        !kube_client_create(m->config, m->http, instrument_request, &m->instrumentation, &m->writer, e) ||
+        !access_reviewer_create(kube_client_api(m->client), &m->access, e)) {
+        return false;
+    }
+    access_reviewer_limit(m->access, m->settings->grant_check_ms);
+    return event_recorder_create(kube_client_api(m->writer), &source, &event_rate_limit, &m->recorder, e) &&
            create_leader(m, e);
 }
 

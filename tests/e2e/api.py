@@ -117,6 +117,10 @@ class Api:
     def list(self, kind, namespace=None):
         return self.call("GET", self.path(kind, namespace))["items"]
 
+    def count_ours(self):
+        """How many objects of our kinds there are, in the whole cluster."""
+        return sum(len(self.list(kind)) for kind in (*KINDS, *SIGNATURE_KINDS))
+
     def patch(self, kind, namespace, name, change, subresource=None):
         """A JSON merge patch: None as a value removes it."""
         return self.call("PATCH", self.path(kind, namespace, name, subresource), change, "application/merge-patch+json")

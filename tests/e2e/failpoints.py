@@ -6,12 +6,11 @@ A point is (where, what): its name in src/base/failpoint.h, and one of the WRITE
 import itertools
 import re
 
-from fixtures import BINARY, CHECKOUT
+from fixtures import CHECKOUT
 from webhook import CONFIGURATIONS
 
 VARIABLE = "QUBESEC_FAILPOINT"
 NAMES = set(re.findall(r'^ +POINT\(\w+, "([a-z-]+)"\)', (CHECKOUT / "src/base/failpoint.h").read_text(), re.MULTILINE))
-HAS_POINTS = VARIABLE.encode() in BINARY.read_bytes()
 
 # Each write of the operator, as its roles name it, and the request that makes it.
 WRITES = {

@@ -12,6 +12,7 @@ import sys
 import pytest
 from api import QC, Api
 from audit import Audit
+from clock import Clock
 from process import Operators
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -69,7 +70,8 @@ def control_plane(name):
 
 @pytest.fixture(scope="session", autouse=True)
 def cluster(request):
-    with control_plane(request.session.items[0].path.parent.name) as one:
+    """Of the suite that tools/test.py runs, else of the tests' folder."""
+    with control_plane(os.environ.get("QUBESEC_SUITE") or request.session.items[0].path.parent.name) as one:
         before = dict(os.environ)
         os.environ["KUBECONFIG"] = str(one.folder / "admin.kubeconfig")
         os.environ["KUBECACHEDIR"] = str(one.folder / "cache")
@@ -89,6 +91,11 @@ def operators(cluster):
     all_of_them = Operators(BINARY, cluster.operator_config, cluster.folder)
     yield all_of_them
     all_of_them.close()
+
+
+@pytest.fixture
+def clock(operators, tmp_path):
+    return Clock(operators, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Looks for pieces of secrets in anything: a log, a status, an image of a process's memory."""
 
 import base64
+import hmac
+import struct
 
 from api import data_of
 from crypto import SEED_SIZE, secret_part, seed_of
@@ -49,6 +51,16 @@ class Search:
         return sorted(found)
 
 
+def find_whole(wanted, content):
+    """The names of those bytes, at most AROUND * 4 each, that are in content as they are."""
+    found, zeros = set(), bytes(BLOCK + AROUND * 4)
+    for first in range(0, len(content), BLOCK):
+        block = content[first : first + BLOCK + AROUND * 4]
+        if block != zeros:
+            found.update(name for name, one in wanted.items() if one in block)
+    return sorted(found)
+
+
 def pieces(text, at, length):
     """The pieces of text of that length that hold the word at at."""
     length = min(length, len(text))
@@ -63,6 +75,7 @@ def secrets_in(api, namespace):
         data, name = data_of(secret), secret["metadata"]["name"]
         for entry in data.keys() & {"random", "shared_secret", "key"}:
             found[f"{name} {entry}"] = data[entry]
+            found[f"{name} {entry}'s PRK"] = pseudorandom_key(data[entry])
         if len(data.get("private_key", b"")) == ML_DSA_44_PRIVATE:
             found |= {f"{name} {part}": value for part, value in ml_dsa_parts(data["private_key"]).items()}
             found |= {f"{name} {part}": value for part, value in pem_parts(data["private_key.pem"]).items()}
@@ -71,6 +84,30 @@ def secrets_in(api, namespace):
         if "tls.key" in data:
             found |= {f"{name} {part}": value for part, value in pem_parts(data["tls.key"]).items()}
     return found
+
+
+def pseudorandom_key(secret):
+    """What HKDF-SHA256 extracts from it where the salt is none, or zeros, as in the tests (RFC 5869)."""
+    return hmac.digest(bytes(32), secret, "sha256")
+
+
+def expanded_in(api, namespace, names):
+    """A piece of the secret polynomials of these key pairs, by name, as OpenSSL computes with them: in whole numbers."""
+    found = {}
+    for name in names:
+        private = data_of(api.get("Secret", namespace, name))["private_key"]
+        if len(private) == ML_DSA_44_PRIVATE:
+            numbers = [(2 - number) % 8380417 for number in unpacked(private[128 + 96 : 128 + 2 * 96], 3)]
+            found[name] = struct.pack("=64I", *numbers[64:128])
+        else:
+            found[name] = struct.pack("=64H", *unpacked(private[:384], 12)[64:128])
+    return found
+
+
+def unpacked(content, bits):
+    """FIPS 203 algorithm 6, FIPS 204 algorithm 18: numbers of so many bits, the lowest first."""
+    whole = int.from_bytes(content, "little")
+    return [whole >> at & (1 << bits) - 1 for at in range(0, len(content) * 8, bits)]
 
 
 ML_DSA_44_PRIVATE = 2560

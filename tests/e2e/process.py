@@ -62,6 +62,20 @@ class Operator:
         self.process.kill()
         self.process.wait()
 
+    def freeze_at_work(self, work):
+        """Suspends it (SIGSTOP) in the midst of work: when work() is not empty, which it returns."""
+
+        def probe():
+            self.process.send_signal(signal.SIGSTOP)
+            if not (found := work()):
+                self.process.send_signal(signal.SIGCONT)
+            return found
+
+        return wait_until(lambda: f"it is at work:\n{self.tail()}", probe)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def faults(self):
         """What was wrong with a process that has ended."""
         if self.process.returncode != self.expected:
@@ -112,6 +126,11 @@ class Operator:
         """The sum over a metric's samples whose labels have labels in them."""
         return sum(value for key, value in self.metrics().items() if key.partition("{")[0] == name and labels in key)
 
+    def wait_forgotten(self, api):
+        """Waits until it has seen that objects were deleted, and has none of them in hand any more."""
+        wait_until("it has seen what was deleted", lambda: self.total("qubesec_objects") == api.count_ours())
+        wait_until("it has nothing in hand", lambda: self.total("controller_runtime_active_workers") == 0)
+
     def settle(self):
         """Waits until it has had nothing to do for a while, so that whatever was to happen has happened."""
 
@@ -136,7 +155,7 @@ class Operators:
         self.folder = folder
         self.all = []
         self.current = None
-        self.is_default = False
+        self.kept = None  # the flags of default(), if it is that one
 
     @property
     def sanitized(self):
@@ -157,7 +176,7 @@ class Operators:
     def spawn(self, command, **options):
         """Starts a process in place of the one that runs."""
         self.stop()
-        self.is_default = False
+        self.kept = None
         self.current = Operator(command, self.folder / f"operator-{len(self.all)}.log", **options)
         self.all.append(self.current)
         return self.current
@@ -165,11 +184,11 @@ class Operators:
     def start(self, *flags, kubeconfig=None, program=None, **options):
         return self.spawn(self.command(*flags, kubeconfig=kubeconfig, program=program), **options)
 
-    def default(self):
-        """The one with the usual flags, started if it does not run."""
-        if self.current is None or not self.is_default or self.current.ended():  # close() tells of one that broke off
-            self.start().wait_ready()
-            self.is_default = True
+    def default(self, *flags):
+        """The one with the usual flags and these, started if it does not run."""
+        if self.current is None or self.kept != flags or self.current.ended():  # close() tells of one that broke off
+            self.start(*flags).wait_ready()
+            self.kept = flags
         return self.current
 
     def stop(self):

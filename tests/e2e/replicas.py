@@ -12,6 +12,13 @@ from process import Operator
 
 NAMESPACE, NAME = "qubesec-system", "qubesec-operator"
 UNWRITTEN = ("leases", "localsubjectaccessreviews")  # the Lease is for all, and to ask for a review is to write nothing
+# Nobody takes such a Lease before it is given back, or its time is made to pass (clock.py).
+HOLDING = (
+    "--leader-election-lease-duration=1h",
+    "--leader-election-renew-deadline=30m",
+    "--leader-election-retry-period=500ms",
+)
+DURATION, DEADLINE = 3600, 1800  # of HOLDING, in seconds
 LOST = "leadership is lost, ending at once"
 
 
@@ -51,11 +58,11 @@ class Replicas:
         self.all.append(Replica(command, folder / "log", f"JTI={identity}", environment))
         return self.all[-1].wait_ready()
 
-    def pair(self, *flags):
+    def pair(self, *flags, environment=None):
         """Two, and the leader first."""
-        first = self.start(*flags)
-        wait_until(lambda: f"it leads:\n{first.tail()}", first.leads)
-        return first, self.start(*flags)
+        first = self.start(*flags, environment=environment)
+        wait_leads(first)
+        return first, self.start(*flags, environment=environment)
 
     def writes(self, replica, since, namespace=None):
         """What it wrote, its Lease and Events excepted."""
@@ -64,6 +71,22 @@ class Replicas:
             for request in self.cluster.audit.requests(since, namespace)
             if request.credential == replica.credential and request.verb in WRITES and request.resource not in UNWRITTEN
         ]
+
+    def wait_looked(self, replica):
+        """Waits until it knows the Lease as it is now: has asked about it after this, and was answered."""
+        mark = self.cluster.audit.mark()
+
+        def looks():
+            asked = [one for one in self.cluster.audit.requests(mark) if one.resource == "leases"]
+            return sum(one.credential == replica.credential for one in asked)
+
+        wait_until(lambda: f"it looks at the Lease:\n{replica.tail()}", lambda: looks() >= 2)
+
+    def take_over(self, clock, standby):
+        """Lets the time pass of a Lease of HOLDING that is not renewed any more; clock: that of all of them."""
+        self.wait_looked(standby)
+        clock.sleep(DURATION)
+        wait_leads(standby)
 
     def close(self):
         for replica in self.all:

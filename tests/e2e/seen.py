@@ -1,8 +1,26 @@
-"""What of keys was ever to be seen in the cluster, so that a test can tell whether any was made twice."""
+"""What of keys was ever to be seen in the cluster, so that a test can tell whether any was made twice, or is under way."""
 
 import collections
+import threading
 
-from api import QC, QKKP, QSKP, data_of
+from api import KINDS, QC, QKKP, QSKP, data_of
+
+
+def begun(api, namespace, kinds=KINDS):
+    """The names of Secrets that no status of these kinds tells of yet: what the operator has in hand, for sure."""
+    made = {one["metadata"]["uid"]: one["metadata"]["name"] for one in api.list("Secret", namespace)}
+    told = {one.get("status", {}).get("secretRef", {}).get("uid") for kind in kinds for one in api.list(kind, namespace)}
+    return sorted(made[uid] for uid in made.keys() - told)
+
+
+def freeze_at_work(operator, api, namespace, things):
+    """Creates things of KINDS, and suspends the operator in the midst of making them; returns what is begun."""
+    creator = threading.Thread(target=lambda: [api.create(one) for one in things])
+    creator.start()
+    try:
+        return operator.freeze_at_work(lambda: begun(api, namespace))
+    finally:
+        creator.join()
 
 
 class Seen:

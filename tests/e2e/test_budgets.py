@@ -33,8 +33,6 @@ def counted(api, operators, namespace, tmp_path, kind, count):
 
 @pytest.mark.parametrize("kind", BUDGETS)
 def test_an_object_costs_no_more_than_its_budget(api, operators, namespace, tmp_path, kind):
-    if operators.sanitized:
-        pytest.skip("valgrind and sanitizers exclude each other")
     few, many = (counted(api, operators, namespace, tmp_path, kind, count) for count in (FEW, MANY))
 
     def each(value):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from api import QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, RESOURCES, data_of, secret_thing, thing, version_of, wait_until
 from failpoints import (
-    CHANGE, CREATION, HAS_POINTS, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
+    CHANGE, CREATION, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
     id_of, text_of,
 )  # fmt: skip
 from fixtures import BINARY, CHECKOUT
@@ -25,9 +25,6 @@ from test_leader import NAME as LEASE
 from test_leader import NAMESPACE as OWN_NAMESPACE
 from test_webhook_certificate import OWN, SECRET, wait_admitted, webhooks
 from webhook import port_of
-
-if not HAS_POINTS:
-    pytest.skip("this build has no failpoints (QUBESEC_FAILPOINTS is off)", allow_module_level=True)
 
 # ---- what there is
 

@@ -99,18 +99,24 @@ def served(reader, directives, port):
         process.wait(STOP_PATIENCE)
 
 
-def remove_namespaces(api, *names):
-    for name in names:
-        if api.find("Namespace", None, name) is not None:
-            api.delete("Namespace", None, name)
+def remove_namespaces(api, operator, *names):
+    """The objects in them first: what the operator made of one just then would come to lie in a namespace made anew."""
+    there = [name for name in names if api.find("Namespace", None, name) is not None]
+    for name in there:
+        for kind in (*KINDS, *SIGNATURE_KINDS):
+            api.call("DELETE", api.path(kind, name))
+    if there and not operator.ended():
+        operator.wait_forgotten(api)
+    for name in there:
+        api.delete("Namespace", None, name)
 
 
-def without_namespaces(api, stack, *names):
+def without_namespaces(api, operator, stack, *names):
     """They are not there, whoever had them before, and go with what is followed."""
-    remove_namespaces(api, *names)
+    remove_namespaces(api, operator, *names)
     for name in names:
         api.wait_gone("Namespace", None, name)
-    stack.callback(remove_namespaces, api, *names)
+    stack.callback(remove_namespaces, api, operator, *names)
 
 
 def behind_an_address(reader, stack):
@@ -121,29 +127,22 @@ def behind_an_address(reader, stack):
 
 # By guide: what its reader has.
 SCENES = {
-    "private-pki": lambda api, reader, stack: without_namespaces(api, stack, "pki", "shop"),
-    "sign-a-release": lambda api, reader, stack: with_files(reader, "app-1.0.tar.gz", "app-1.0.img"),
-    "tls-for-an-ingress": lambda api, reader, stack: behind_an_address(reader, stack),
+    "private-pki": lambda api, operator, reader, stack: without_namespaces(api, operator, stack, "pki", "shop"),
+    "sign-a-release": lambda api, operator, reader, stack: with_files(reader, "app-1.0.tar.gz", "app-1.0.img"),
+    "tls-for-an-ingress": lambda api, operator, reader, stack: behind_an_address(reader, stack),
 }
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=[one.stem for one in GUIDES])
-def test_a_guide(api, reader, stack, guide):
-    SCENES.get(guide.stem, lambda *_: None)(api, reader, stack)
+def test_a_guide(api, operator, reader, stack, guide):
+    SCENES.get(guide.stem, lambda *_: None)(api, operator, reader, stack)
     reader.follow(guide)
 
 
 # README's first steps
 
 
-@pytest.fixture
-def of_the_release_build(operators):
-    """What has a control plane of its own is followed once, and not with each sanitizer."""
-    if operators.sanitized:
-        pytest.skip("followed with the release build")
-
-
-def test_the_first_steps(of_the_release_build, reader, stack):
+def test_the_first_steps(reader, stack):
     """In the checkout itself, where make is; but what make up starts is not what a developer may have up."""
     reader.folder = CHECKOUT
     up = ".local/guides-up"
@@ -176,10 +175,10 @@ def keys_of(api, namespace):
     return {one["metadata"]["name"]: data_of(one) for one in api.list("Secret", namespace)}
 
 
-def test_operating(cluster, api, operators, reader, stack):
+def test_operating(cluster, api, operators, operator, reader, stack):
     stack.callback(operators.stop)  # its settings have been changed
     lay_checkout(reader.folder)
-    without_namespaces(api, stack, "shop", "staging")
+    without_namespaces(api, operator, stack, "shop", "staging")
     settings = ("--filename", CHECKOUT / "config/manager/settings.yaml")
     policy = ("--kustomize", CHECKOUT / "config/policies/secrets")
     for manifest in (settings, policy):
@@ -200,7 +199,7 @@ def test_operating(cluster, api, operators, reader, stack):
     assert len(keys) == len(made) - 1, "all but the verification have a Secret"
 
     def lose_all():
-        remove_namespaces(api, "shop")
+        remove_namespaces(api, operator, "shop")
         api.wait_gone("Namespace", None, "shop")
         begin()
 
@@ -295,7 +294,7 @@ class Installation:
         self.api.call("DELETE", CONFIGURATION)
 
 
-def test_installing(of_the_release_build, stack, tmp_path):
+def test_installing(stack, tmp_path):
     cluster = stack.enter_context(control_plane("guides"))
     installation = Installation(cluster, tmp_path)
     stack.callback(installation.operators.close)

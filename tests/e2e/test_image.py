@@ -32,12 +32,6 @@ EPOCH = 1_700_000_000
 COMPRESSED_MAX, UNPACKED_MAX = 16_000_000, 40_000_000  # bytes; docs/image.md promises them
 
 
-@pytest.fixture(autouse=True)
-def of_the_release_build(operators):
-    if operators.sanitized:
-        pytest.skip("the image has the program of the release build, which is tested with that")
-
-
 def read_blob(descriptor, layout=LAYOUT):
     """A blob, which must be what its descriptor says."""
     content = (layout / "blobs" / descriptor["digest"].replace(":", "/")).read_bytes()

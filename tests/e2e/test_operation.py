@@ -9,7 +9,7 @@ import time
 import pytest
 from api import QDK, QKKP, QRN, data_of, thing, wait_until
 from credentials import token, with_token
-from process import STOP_PATIENCE
+from seen import begun, freeze_at_work
 
 FLAGS = {
     "--namespaces": "QUBESEC_NAMESPACES",
@@ -156,7 +156,8 @@ def test_not_ready_without_an_api_server(cluster, operators, tmp_path):
     status, text = operator.answer("/readyz")
     assert status == 503 and "not listed yet" in text
     assert operator.total("qubesec_watch_failures_total") > 0
-    assert operator.stop() < STOP_PATIENCE
+    operator.stop()
+    assert operator.lines()[-1]["message"] == "stopped", "in order, and before its deadline"
 
 
 def test_not_ready_without_rights_and_ready_once_they_are_given(api, cluster, operators, namespace, tmp_path):
@@ -286,11 +287,13 @@ def test_settings_are_picked_up_while_running(api, operators, namespace, setting
 def test_stops_in_order_while_busy(api, operators, namespace, number):
     """It finishes what it has begun, and what it left comes out right with the next start."""
     operator = operators.start().wait_ready()
-    for index in range(150):
-        api.create(thing(QKKP, namespace, f"pair-{index}"))
-    assert operator.stop(number) < STOP_PATIENCE
+    freeze_at_work(operator, api, namespace, [thing(QKKP, namespace, f"pair-{index}") for index in range(150)])
+    operator.process.send_signal(number)  # so that it comes first of all when the process goes on
+    operator.thaw()
+    operator.stop(number)
     assert operator.process.returncode == 0
-    assert [line["message"] for line in operator.lines()][-1] == "stopped"
+    assert [line["message"] for line in operator.lines()][-1] == "stopped", "in order, and before its deadline"
+    assert begun(api, namespace) == [], "a Secret was left without a status"
     before = {one["metadata"]["name"]: data_of(one)["public_key"] for one in api.list("Secret", namespace)}
     operators.default()
     for index in range(150):

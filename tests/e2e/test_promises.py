@@ -92,8 +92,12 @@ def test_trap_51_no_shared_secret_goes_because_of_its_metadata_while_it_has_fail
     api.wait_success(QES, namespace, "it")
     said = json.loads(api.secret(namespace, "it")["metadata"])
     said["digests"]["inputs"] = {"publicKeyRef": "sha256:" + "0" * 64}
-    put(api, namespace, "it", {"metadata": json.dumps(said).encode()})
-    api.wait_status(QES, namespace, "it", "Failed", "SecretDamaged")  # too soon after the first time
+
+    def spoil():
+        put(api, namespace, "it", {"metadata": json.dumps(said).encode()})
+        return reason_of(api.get(QES, namespace, "it")) == "SecretDamaged"
+
+    wait_until("it comes too soon after the time before", spoil, pause=0.3)
     api.patch("Secret", namespace, "pair", {"metadata": {"labels": {"written": "to"}}})
     api.wait_success(QES, namespace, "it")
     after = api.secret(namespace, "it")

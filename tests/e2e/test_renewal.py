@@ -20,8 +20,8 @@ def test_renewal_on_time_with_the_key_kept(api, operator, namespace, tmp_path):
     assert seconds(status["notAfter"]) - seconds(status["notBefore"]) == 600
     assert seconds(status["notAfter"]) - seconds(status["renewalTime"]) == 9 * 60 * 99 // 100
     after = wait_reissued(api, namespace, "soon", serial(before))
-    late = seconds(after["status"]["notBefore"]) + 60 - seconds(status["renewalTime"])
-    assert 0 <= late <= 10, f"{late} s late"  # a busy machine; without the timer it would be an hour
+    # Not before its time; nor much later, or it would not be waited for: without the timer it would be an hour.
+    assert seconds(after["status"]["notBefore"]) + 60 >= seconds(status["renewalTime"])
     content = secret(api, namespace, "soon")
     assert content["tls.key"] == key
     verify(tmp_path, content, "sslserver")
@@ -42,13 +42,12 @@ def test_renewal_with_a_new_key(api, operator, namespace):
 
 
 def test_renewals_that_come_too_often_slow_down(api, operator, namespace):
+    """The second and the third come at least two and four seconds after the one before, however slow a machine is."""
+    begin = time.monotonic()
     [found] = api.make(soon(namespace, duration="1m", renewBefore="59s"))
-    serials = {serial(found)}
-    end = time.monotonic() + 12
-    while time.monotonic() < end:
-        serials.add(serial(api.get(QC, namespace, "soon")))
-        time.sleep(0.1)
-    assert 2 <= len(serials) <= 4, f"{len(serials)} certificates in 12 s"
+    for _ in range(3):
+        found = wait_reissued(api, namespace, "soon", serial(found))
+    assert time.monotonic() - begin >= 2 + 4, "three renewals came at once"
 
 
 def test_a_renewed_ca_renews_what_is_below(api, operator, namespace, tmp_path):
@@ -68,9 +67,6 @@ def test_a_renewed_ca_renews_what_is_below(api, operator, namespace, tmp_path):
 @pytest.fixture
 def at(operators):
     """Starts the operator with a wall clock that is off by so many days (shifted_clock.c)."""
-    if operators.sanitized:
-        pytest.skip("a sanitizer must be the first library that is loaded, and so must the clock")
-
     def start(days):
         operators.stop()
         library = operators.binary.with_name("libshifted_clock.so")
@@ -92,10 +88,11 @@ def test_after_a_long_stop_each_is_renewed_once(api, operators, at, namespace):
     overdue = [certificate(namespace, f"overdue-{number}", domain="a.example", durationDays=33) for number in range(30)]
     fresh = [certificate(namespace, "fresh", domain="a.example", durationDays=365)]
     before = {one["metadata"]["name"]: one for one in api.make(*ended, *overdue, *fresh)}
+    begin = int(later(30))  # certificates have whole seconds
     operator = at(30)
     for one in ended:
         found = wait_reissued(api, namespace, one["metadata"]["name"], serial(before[one["metadata"]["name"]]))
-        assert abs(seconds(found["status"]["notBefore"]) + 60 - later(30)) < 30
+        assert begin <= seconds(found["status"]["notBefore"]) + 60 <= later(30)
     renewed = {name: serial(api.get(QC, namespace, name)) for name in before if name.startswith("ended")}
     operator.settle()
     changed = [one for one in overdue if serial(api.get(QC, namespace, one["metadata"]["name"])) != serial(before[one["metadata"]["name"]])]

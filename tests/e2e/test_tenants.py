@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import signal
 import subprocess
 
 import pytest
@@ -21,6 +22,7 @@ from api import (
     data_of,
     secret_thing,
     thing,
+    version_of,
     wait_until,
 )
 from credentials import token, with_token
@@ -178,7 +180,7 @@ def there(api):
 @pytest.fixture
 def checking(operators):
     """The operator, checking grants every second."""
-    return operators.start(*CHECKS).wait_ready()
+    return operators.default(*CHECKS)
 
 
 @pytest.fixture
@@ -433,7 +435,6 @@ def test_who_may_read_both_is_asked_nothing_more(cluster, api, operator, namespa
     api.create(binding(there, "lend", account(namespace)))
     for kind, one in needs:
         wait_allowed(api, namespace, "get", kind, there, one)
-    operator.settle()
     mark = cluster.audit.mark()
     api.make(thing(QDK, namespace, "derived", {"sharedSecretRef": reference(there, "numbers", QRN)}))
     asked = [str(one) for one in cluster.audit.requests(mark, there)]
@@ -518,18 +519,24 @@ def test_grant_of_another_kind_is_no_grant_and_the_right_one_is_found(api, check
     api.wait_success(QDK, namespace, "derived")
 
 
-def test_what_an_output_was_made_from_is_not_replaced_by_what_may_still_be_read(api, checking, namespace, provided):
+@pytest.mark.parametrize("first, second", [(QRN, QES), (QES, QRN)])
+def test_what_an_output_was_made_from_is_not_replaced_by_what_may_still_be_read(
+    api, checking, namespace, provided, first, second
+):
+    """Whichever of the two would be looked for first where nothing was made yet."""
     [numbers] = api.make(thing(QRN, provided, "sealed", {"outputSecretName": "sealed-numbers"}))
-    api.create(role(provided, "first", [(QRN, "sealed"), ("Secret", "sealed-numbers")]))
+    held = {QRN: "sealed-numbers", QES: "sealed"}
+    api.create(role(provided, "first", [(first, "sealed"), ("Secret", held[first])]))
     api.create(binding(provided, "first", account(namespace)))
     [made] = api.make(thing(QDK, namespace, "derived", {"sharedSecretRef": reference(provided, "sealed")}))
-    assert made["status"]["inputs"][0]["from"] == f"{QRN}/sealed"
+    assert made["status"]["inputs"][0]["from"] == f"{first}/sealed"
     before = api.output(made)
-    # Another kind of that name, which comes first where nothing was made yet, may be read now; the first one no more.
-    api.create(role(provided, "second", [(QES, "sealed"), ("Secret", "sealed")]))
+    # Another kind of that name may be read now; the first one no more.
+    api.create(role(provided, "second", [(second, "sealed"), ("Secret", held[second])]))
     api.create(binding(provided, "second", account(namespace)))
+    wait_allowed(api, namespace, "get", "Secret", provided, held[second])
     api.delete("RoleBinding", provided, "first")
-    assert plural(QRN) in wait_denied(api, QDK, namespace, "derived")["status"]["error"]
+    assert plural(first) in wait_denied(api, QDK, namespace, "derived")["status"]["error"]
     assert api.output(made) == before
     assert numbers["status"]["status"] == "Success"
 
@@ -603,14 +610,18 @@ def test_circle_of_certificates_through_two_namespaces(api, checking, namespace,
 
 
 def test_many_objects_hold_up_no_other_namespace(api, operators, namespace, there):
-    """One worker makes some 300 key pairs that were there before; another tenant's is made meanwhile."""
-    operators.start("--workers", "1").wait_ready()
-    many = [thing(QKKP, namespace, f"many-{number}") for number in range(400)]
-    for one in many:
+    """The one worker has a hundred key pairs to make when another tenant's comes, and does not make it last."""
+    operator = operators.start("--workers", "1").wait_ready()
+    operator.process.send_signal(signal.SIGSTOP)
+    many = [thing(QKKP, namespace, f"many-{number}") for number in range(100)]
+    for one in (*many, thing(QKKP, there, "one")):
         api.create(one)
-    api.make(thing(QKKP, there, "one"))
-    waiting = [one for one in many if "status" not in api.get(QKKP, namespace, one["metadata"]["name"])]
-    assert waiting, "they were made too fast to show anything"
+    operator.thaw()
+    for one in (*many, thing(QKKP, there, "one")):
+        api.wait_success(QKKP, one["metadata"]["namespace"], one["metadata"]["name"])
+    its = int(version_of(api.get("Secret", there, "one")))
+    earlier = [one for one in api.list("Secret", namespace) if int(version_of(one)) < its]
+    assert len(earlier) < len(many), "the one that came last was made last"
 
 
 def test_every_row_of_the_threat_model_has_its_test():
@@ -669,14 +680,13 @@ def test_only_these_namespaces_by_roles(cluster, api, operators, namespace, ther
 
 
 def test_all_but_these_namespaces(api, operators, namespace, there):
-    operator = operators.start("--exclude-namespaces", there).wait_ready()
+    operators.start("--exclude-namespaces", there).wait_ready()
     api.create(thing(QKKP, there, "pair"))
     api.create(role(there, "lend", [(QKKP, "pair"), ("Secret", "pair")]))
     api.create(binding(there, "lend", account(namespace)))
     api.make(thing(QKKP, namespace, "pair"))
     api.create(thing(QES, namespace, "sealed", {"publicKeyRef": reference(there, "pair")}))
     assert "does not serve" in wait_denied(api, QES, namespace, "sealed")["status"]["error"]
-    operator.settle()
     assert "status" not in api.get(QKKP, there, "pair") and api.find("Secret", there, "pair") is None
-    operators.default().settle()
+    operators.default()
     assert api.wait_success(QKKP, there, "pair")

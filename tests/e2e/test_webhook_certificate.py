@@ -17,8 +17,9 @@ from webhook import CHECKOUT, CONFIGURATIONS, make_certificates, port_of
 
 NAMESPACE, SECRET, CONFIGURATION = "qubesec-system", "qubesec-webhook-certificate", "qubesec"
 ROTATE, SINCE = "qubesec.io/rotate", "qubesec.io/ca-overlap-since"
-OVERLAP = ("--webhook-rotation-overlap", "6s")
-OWN = ("--webhook-bind-address", "127.0.0.1:0", "--webhook-host", "127.0.0.1", *OVERLAP)
+LOOPBACK = ("--webhook-bind-address", "127.0.0.1:0", "--webhook-host", "127.0.0.1")
+OWN = (*LOOPBACK, "--webhook-rotation-overlap", "6s")
+QUICK = (*LOOPBACK, "--webhook-rotation-overlap", "1s")  # it looks four times within that; too short for rotations under load
 RATE = 20  # admissions a second
 
 
@@ -170,7 +171,7 @@ def wait_admitted(api, namespace):
 
 
 def test_trap_24_certificate_is_made_and_published(api, webhooks, namespace):
-    one = webhooks.start(*OWN)
+    one = webhooks.start(*QUICK)
     before = webhooks.configure(one)
     trusted = webhooks.wait_published()
     wait_admitted(api, namespace)
@@ -195,7 +196,7 @@ def test_trap_24_certificate_is_made_and_published(api, webhooks, namespace):
 
 
 def test_nothing_is_written_when_nothing_changes(webhooks):
-    one = webhooks.start(*OWN)
+    one = webhooks.start(*QUICK)
     webhooks.configure(one)
     webhooks.wait_published()
     versions = version_of(webhooks.secret()), version_of(webhooks.configuration())
@@ -292,7 +293,7 @@ def test_trap_24_no_call_fails_while_all_is_rotated(api, webhooks, namespace):
 
 
 def test_lost_secret_is_made_anew(api, webhooks, namespace):
-    one = webhooks.start(*OWN)
+    one = webhooks.start(*QUICK)
     webhooks.configure(one)
     first = webhooks.wait_published()
     wait_admitted(api, namespace)
@@ -306,7 +307,7 @@ def test_lost_secret_is_made_anew(api, webhooks, namespace):
 
 
 def test_damaged_secret_is_made_anew(api, webhooks, namespace):
-    one = webhooks.start(*OWN)
+    one = webhooks.start(*QUICK)
     webhooks.configure(one)
     first = webhooks.wait_published()
     api.patch("Secret", NAMESPACE, SECRET, {"data": {"ca.key": base64.b64encode(b"rubbish").decode()}})
@@ -315,7 +316,7 @@ def test_damaged_secret_is_made_anew(api, webhooks, namespace):
 
 
 def test_overwritten_bundle_is_restored(api, webhooks, namespace):
-    one = webhooks.start(*OWN)
+    one = webhooks.start(*QUICK)
     webhooks.configure(one)
     trusted = webhooks.wait_published()
     other = make_certificates(webhooks.folder / "other")
@@ -327,7 +328,7 @@ def test_overwritten_bundle_is_restored(api, webhooks, namespace):
 
 
 def test_trap_38_no_configuration_is_made(api, webhooks, namespace):
-    one = webhooks.start(*OWN)
+    one = webhooks.start(*QUICK)
     assert len(wait_until("it says so", lambda: one.said("nothing calls the webhook"))) == 1
     webhooks.configure(one)
     webhooks.wait_published()
@@ -346,7 +347,7 @@ def test_secret_of_somebody_else_is_not_touched(api, webhooks):
     made = api.create(
         {"kind": "Secret", "metadata": {"namespace": NAMESPACE, "name": SECRET}, "type": "kubernetes.io/tls", "data": data}
     )
-    one = webhooks.launch(*OWN).wait_started()
+    one = webhooks.launch(*QUICK).wait_started()
     wait_until("it says so", lambda: any("is not the operator's" in line["detail"] for line in one.said("a task failed")))
     assert one.answer("/readyz")[0] == 503
     assert version_of(webhooks.secret()) == version_of(made)

@@ -2,6 +2,6 @@
 load balancers and overloaded servers do: see rules.py for what, and proxy.py for how."""
 
 from .proxy import FaultProxy
-from .rules import Blackhole, Cut, Delay, Inject, Prefix, Rechunk, Reset, Rule
+from .rules import Blackhole, Cut, Delay, Hold, Inject, Prefix, Rechunk, Reset, Rule
 
-__all__ = ["Blackhole", "Cut", "Delay", "FaultProxy", "Inject", "Prefix", "Rechunk", "Reset", "Rule"]
+__all__ = ["Blackhole", "Cut", "Delay", "FaultProxy", "Hold", "Inject", "Prefix", "Rechunk", "Reset", "Rule"]

@@ -9,7 +9,7 @@ import threading
 import urllib.parse
 
 from .message import Ended, chunk, read_body, read_head
-from .rules import Blackhole, Cut, Delay, Inject, Prefix, Rechunk, Request, Reset
+from .rules import Blackhole, Cut, Delay, Hold, Inject, Prefix, Rechunk, Request, Reset
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing resets
 
@@ -152,6 +152,8 @@ class FaultProxy:
             await asyncio.Event().wait()
         if isinstance(fault, Delay) and not fault.answer:
             await asyncio.sleep(fault.seconds)
+        while isinstance(fault, Hold) and not fault.go.is_set():
+            await asyncio.sleep(0.01)
         if isinstance(fault, Inject) and not fault.forward:
             return await self.inject(request, fault, writer)
         server[1].write(head.encoded() + body)

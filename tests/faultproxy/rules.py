@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import threading
 import time
 
 # The faults. Sizes are in bytes of the answer's body, as it is before any transfer coding.
@@ -33,6 +34,13 @@ class Delay:
 
     seconds: float
     answer: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Hold:
+    """The request reaches the server once go is set, and not before."""
+
+    go: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
 @dataclasses.dataclass(frozen=True)

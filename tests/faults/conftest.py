@@ -5,10 +5,10 @@ import contextlib
 import pytest
 from credentials import with_server
 from faultproxy import FaultProxy
-from fixtures import api, cluster, namespace, operator, operators, pytest_runtest_makereport
+from fixtures import api, clock, cluster, namespace, operator, operators, pytest_runtest_makereport
 from replicas import replicas
 
-__all__ = ["api", "cluster", "namespace", "operator", "operators", "pytest_runtest_makereport", "replicas"]
+__all__ = ["api", "clock", "cluster", "namespace", "operator", "operators", "pytest_runtest_makereport", "replicas"]
 
 
 @pytest.fixture(scope="session")

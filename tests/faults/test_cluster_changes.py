@@ -6,11 +6,13 @@ import time
 from api import KINDS, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, reason_of, thing, wait_until
 from policies import refusing_secrets
 from seen import Seen
-from work import all_kinds, check_agreement, count_objects, secrets, unfinished, wait_finished
+from watching import LONGEST_BACK_OFF
+from work import all_kinds, check_agreement, secrets, unfinished, wait_finished
 
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/qubesec-operator"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PLURAL = f"{QRN.lower()}s"
+OPERATOR = "system:serviceaccount:qubesec-system:qubesec-operator"
 
 
 def not_ready(operator, resource):
@@ -33,7 +35,7 @@ def test_namespace_deleted_in_the_middle_of_work(api, cluster, operators, namesp
     api.wait_gone("Namespace", None, namespace)
     operator.settle()
     wait_until("the queue has forgotten it", lambda: operator.total("workqueue_depth") == 0)
-    wait_until("its objects are gone", lambda: operator.total("qubesec_objects") == count_objects(api))
+    wait_until("its objects are gone", lambda: operator.total("qubesec_objects") == api.count_ours())
     requests = len(cluster.audit.requests(mark))
     assert requests < 20 * len(things), "far more requests than there was work"
     assert [one for one in operator.lines(begin) if one["level"] in ("warning", "error")] == [], "nothing was wrong"
@@ -43,9 +45,9 @@ def test_namespace_deleted_in_the_middle_of_work(api, cluster, operators, namesp
     assert operator.answer("/readyz")[0] == 200
 
 
-def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, through):
+def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, through, clock):
     """/readyz names it, the other kinds go on, and when it is back so is its work, without a restart."""
-    operator = operators.start(kubeconfig=through).wait_ready()
+    operator = operators.start(kubeconfig=through, environment=clock.environment).wait_ready()
     for one in all_kinds(namespace, "old-"):
         api.create(one)
     wait_finished(api, namespace)
@@ -62,6 +64,7 @@ def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, t
         wait_until("it has gone", lambda: f"{PLURAL}.qubesec.io" not in names(api.call("GET", CRDS)))
         api.call("POST", CRDS, {**crd, "metadata": {"name": crd["metadata"]["name"]}, "status": None})
     wait_until("it can be used again", lambda: served(api, namespace))
+    clock.advance(operator, LONGEST_BACK_OFF)
     operator.wait_ready()
     api.make(thing(QRN, namespace, "old-numbers"))
     wait_finished(api, namespace)
@@ -101,8 +104,8 @@ def without(api, group, resource, verbs):
         api.call("PATCH", ROLE, {"rules": role["rules"]}, "application/merge-patch+json")
 
 
-def test_trap_17_a_right_to_watch_taken_away_and_given_back(api, operators, namespace, proxy, through):
-    operator = operators.start(kubeconfig=through).wait_ready()
+def test_trap_17_a_right_to_watch_taken_away_and_given_back(api, operators, namespace, proxy, through, clock):
+    operator = operators.start(kubeconfig=through, environment=clock.environment).wait_ready()
     with without(api, "qubesec.io", PLURAL, ("list", "watch")):
         proxy.cut_all()  # a watch that is open goes on without the right
         wait_until(lambda: f"it is named: {operator.answer('/readyz')}", lambda: not_ready(operator, PLURAL))
@@ -112,6 +115,8 @@ def test_trap_17_a_right_to_watch_taken_away_and_given_back(api, operators, name
         assert operator.answer("/healthz")[0] == 200, "a restart would not help"
         api.make(thing(QKKP, namespace, "pair"))
         api.create(thing(QRN, namespace, "numbers"))
+    wait_until("the right is back", lambda: api.allows(OPERATOR, "list", PLURAL, "qubesec.io", namespace))
+    clock.advance(operator, LONGEST_BACK_OFF)
     operator.wait_ready()
     api.wait_success(QRN, namespace, "numbers")
 
@@ -134,7 +139,7 @@ def test_a_right_to_make_secrets_taken_away_and_given_back(api, operators, names
 
 
 def may_create(api, namespace):
-    return api.allows("system:serviceaccount:qubesec-system:qubesec-operator", "create", "secrets", "", namespace)
+    return api.allows(OPERATOR, "create", "secrets", "", namespace)
 
 
 def set_quota(api, namespace, count):

@@ -4,7 +4,7 @@ import pytest
 from api import QKKP, ApiError, config_map_thing, wait_until
 from breakable import api, cluster, etcd, halt, operators, resume, the_proxy
 from seen import Seen
-from work import WATCHES, Load, all_kinds, check_agreement, count_objects, finish, secrets, wait_finished
+from work import WATCHES, Load, all_kinds, check_agreement, finish, secrets, wait_finished
 
 __all__ = ["api", "cluster", "etcd", "operators", "the_proxy"]
 MEBIBYTE = 1024 * 1024
@@ -81,7 +81,7 @@ def test_trap_10_set_back_in_time_while_the_operator_runs(api, etcd, operators, 
     assert remade == {name for name in lost if name.startswith("half-")}
     for prefix in ("old-", "gone-", "half-"):
         check_agreement(api, namespace, prefix)
-    assert operator.total("qubesec_objects") == count_objects(api)
+    assert operator.total("qubesec_objects") == api.count_ours()
     noticed = {one["resource"] for one in operator.said("list or watch failed, trying again") if "restored" in one["detail"]}
     assert noticed >= {"secrets", f"{QKKP.lower()}s"}
     for one in all_kinds(namespace, "new-"):

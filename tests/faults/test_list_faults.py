@@ -3,15 +3,9 @@
 import concurrent.futures
 import re
 
-import pytest
 from api import QDK, QRN, secret_thing, thing, wait_until
 from faultproxy import Blackhole, Inject, Prefix, Rule
-from watching import OURS, PLURAL, Changes, Clock, asked, bookmark, current_version, status, verbs, warnings
-
-
-@pytest.fixture
-def clock(operators, tmp_path):
-    return Clock(operators, tmp_path)
+from watching import OURS, PLURAL, Changes, asked, bookmark, current_version, status, verbs, warnings
 
 
 def test_trap_01_a_list_that_is_never_answered_is_given_up(api, proxy, operators, through, clock, namespace):

@@ -9,16 +9,11 @@ import time
 import pytest
 from api import QKKP, QRN, ApiError, ready_of, reason_of, thing, version_of, wait_until
 from faultproxy import Delay, Inject, Rule
-from watching import Clock, status
+from watching import status
 
 SECRETS = "/secrets"
 STATUS = f"/{QRN.lower()}s/numbers/status"
 FAILING = "could not finish, trying again"
-
-
-@pytest.fixture
-def clock(operators, tmp_path):
-    return Clock(operators, tmp_path)
 
 
 def pauses(requests):

@@ -1,6 +1,7 @@
 """What was written and is not seen yet, what was written and not answered, and what is seen and not so any more."""
 
 import contextlib
+import json
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from api import (
     KINDS, QDK, QES, QKKP, QRN, QSKP, QSM, SIGNATURE_KINDS, config_map_thing, data_of, exchange, thing, version_of, wait_until,
 )  # fmt: skip
 from audit import WRITES
-from faultproxy import Blackhole, Delay, Inject, Reset, Rule
+from faultproxy import Blackhole, Hold, Inject, Reset, Rule
 from seen import Seen
 
 SECRETS = "/secrets"
@@ -94,11 +95,12 @@ def test_trap_27_a_bad_spec_is_not_tried_again_until_it_is_edited(api, operators
 
 def test_trap_32_a_status_that_is_refused_is_made_anew_from_what_is_so_now(api, operators, proxy, through, namespace):
     """While it is on its way the object changes; the same body again would be refused for ever, or be wrong."""
-    late = proxy.add(Rule(Delay(2), method="PATCH", path=STATUS, times=1))
+    late = proxy.add(Rule(Hold(), method="PATCH", path=STATUS, times=1))
     operator = operators.start(kubeconfig=through).wait_ready()
     api.create(thing(QKKP, namespace, "pair"))
     wait_until("the status is on its way", lambda: late.hits)
     api.patch(QKKP, namespace, "pair", {"spec": LABEL})
+    late.fault.go.set()
     found = api.wait_success(QKKP, namespace, "pair")
     operator.settle()
     assert [one.status for one in proxy.of(STATUS)] == [409, 200]
@@ -107,13 +109,19 @@ def test_trap_32_a_status_that_is_refused_is_made_anew_from_what_is_so_now(api, 
 
 
 def test_trap_32_conflicts_that_go_on_are_waited_out(api, operators, proxy, through, namespace):
-    rule = proxy.add(Rule(CONFLICT, method="PATCH", path=STATUS, times=4))
-    operators.start(kubeconfig=through).wait_ready()
-    api.make(thing(QKKP, namespace, "pair"))
-    assert rule.hits == 4
-    times = [one.when for one in proxy.of(STATUS)]
-    pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
-    assert all(later > earlier for earlier, later in zip(pauses, pauses[1:], strict=False)), f"no back-off: {pauses}"
+    """Each is a failure to the queue, whose back-off grows with their number, and no more is sent than that."""
+    rule = proxy.add(Rule(CONFLICT, method="PATCH", path=STATUS))
+    operator = operators.start("--debug-endpoints", kubeconfig=through).wait_ready()
+    api.create(thing(QKKP, namespace, "pair"))
+
+    def waiting():
+        found = {one["key"]: one for one in json.loads(operator.answer("/debug/queue")[1])["waiting"]}
+        return found.get(f"{PAIRS[1:]}/{namespace}/pair", {}).get("failures", 0)
+
+    failures = wait_until("it has failed again and again", lambda: (count := waiting()) >= 3 and count)
+    assert failures <= rule.hits <= failures + 1
+    proxy.remove(rule)
+    api.wait_success(QKKP, namespace, "pair")
 
 
 # ---- time travel
@@ -260,11 +268,12 @@ def test_trap_37_nothing_of_ours_holds_up_a_deletion(api, operators, namespace):
 
 
 def test_trap_38_a_write_to_what_was_deleted_makes_it_not_again(api, operators, proxy, through, namespace):
-    late = proxy.add(Rule(Delay(2), method="PATCH", path=STATUS, times=1))
+    late = proxy.add(Rule(Hold(), method="PATCH", path=STATUS, times=1))
     operator = operators.start(kubeconfig=through).wait_ready()
     api.create(thing(QKKP, namespace, "pair"))
     wait_until("the status is on its way", lambda: late.hits)
     api.delete(QKKP, namespace, "pair")
+    late.fault.go.set()
     wait_until("it has arrived", lambda: proxy.of(STATUS)[0].status)
     assert proxy.of(STATUS)[0].status == 404
     operator.settle()
@@ -282,12 +291,13 @@ def test_trap_38_an_apply_to_a_configuration_that_was_deleted_makes_it_not_again
     configuration.remove()
     wanted["webhooks"][0]["clientConfig"] = {"url": "https://127.0.0.1:1/validate"}
     path = f"{webhook.CONFIGURATIONS}/{wanted['metadata']['name']}"
-    late = proxy.add(Rule(Delay(2), method="PATCH", path="/validatingwebhookconfigurations/", times=1))
+    late = proxy.add(Rule(Hold(), method="PATCH", path="/validatingwebhookconfigurations/", times=1))
     api.call("POST", webhook.CONFIGURATIONS, wanted)
     try:
         operator = operators.start("--webhook-bind-address", "127.0.0.1:0", kubeconfig=through).wait_started()
         wait_until("the apply is on its way", lambda: late.hits)
         api.call("DELETE", path)
+        late.fault.go.set()
         wait_until("it has arrived", lambda: proxy.of("/validatingwebhookconfigurations/", method="PATCH")[0].status)
         assert proxy.of("/validatingwebhookconfigurations/", method="PATCH")[0].status in (404, 409)
         wait_until("it knows", lambda: operator.said("nothing calls the webhook"))

@@ -8,26 +8,8 @@ from api import QRN, thing, wait_until
 PLURAL = "quantumrandomnumbers"
 ANOTHER_QUESTION = "fieldSelector|limit=1&"  # after a single object, or after nothing but the newest version
 OURS = rf"/{PLURAL}\?(?!{ANOTHER_QUESTION})"
+LONGEST_BACK_OFF = 31  # seconds; of lists and watches it is 30
 FAILED, RECOVERED = "list or watch failed, trying again", "list or watch works again"
-
-
-class Clock:
-    """The monotonic clock of an operator (shifted_clock.c). What it waits for on it comes at once."""
-
-    def __init__(self, operators, folder):
-        self.file = folder / "clock"
-        self.file.write_bytes(bytes(8))
-        self.seconds = 0
-        self.environment = {
-            "LD_PRELOAD": str(operators.binary.with_name("libshifted_clock.so")),
-            "SHIFTED_CLOCK_FILE": str(self.file),
-        }
-
-    def advance(self, operator, seconds):
-        self.seconds += seconds
-        with open(self.file, "r+b", buffering=0) as file:
-            file.write(self.seconds.to_bytes(8, "little"))
-        operator.answer("/healthz")  # its loop looks at the clock when it has something to do
 
 
 class Changes:

@@ -29,11 +29,6 @@ def unfinished(api, namespace):
     ]
 
 
-def count_objects(api):
-    """Of our kinds, in the whole cluster."""
-    return sum(len(api.list(kind)) for kind in (*KINDS, *SIGNATURE_KINDS))
-
-
 def wait_finished(api, namespace, patience=PATIENCE):
     def probe():
         try:

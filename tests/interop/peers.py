@@ -12,6 +12,7 @@ yes, no or lacks (it does not know the algorithm), and a value, which is the rea
     names CERTIFICATE                        its alternative names, a line each, if all hosts among them match it
 """
 
+import atexit
 import base64
 import dataclasses
 import os
@@ -47,16 +48,46 @@ class Program:
 
     def ask(self, *requests):
         """One answer for each request, a tuple of a word and bytes."""
-        lines = (" ".join([word, *(f"={base64.b64encode(part).decode()}" for part in parts)]) for word, *parts in requests)
         done = subprocess.run(
-            self.command, input="".join(f"{line}\n" for line in lines), capture_output=True, text=True,
-            check=False, timeout=PATIENCE,
+            self.command, input="".join(map(line_of, requests)), capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
-        answers = [line.split(" ") for line in done.stdout.splitlines()]
-        assert len(answers) == len(requests), f"{self.name}: {done.stderr[-2000:]}"
-        return [Answer(verdict, base64.b64decode(value[1:])) for verdict, value in answers]
+        lines = done.stdout.splitlines()
+        assert len(lines) == len(requests), f"{self.name}: {done.stderr[-2000:]}"
+        return list(map(answer_of, lines))
+
+
+class Resident(Program):
+    """One that takes long to start, and so is started once, when it is first asked; it ends with the tests, as its input does."""
+
+    process = None
+
+    def ask(self, *requests):
+        if self.process is None:
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}  # what it says of its end is for the tests' own output
+            self.process = subprocess.Popen(self.command, text=True, bufsize=1, **pipes)
+            atexit.register(self.end)
+        return [self.ask_one(request) for request in requests]
+
+    def ask_one(self, request):
+        self.process.stdin.write(line_of(request))
+        line = self.process.stdout.readline()
+        assert line, f"{self.name} has ended, with status {self.process.wait(PATIENCE)}"
+        return answer_of(line.rstrip("\n"))
+
+    def end(self):
+        self.process.communicate(timeout=PATIENCE)
+
+
+def line_of(request):
+    word, *parts = request
+    return " ".join([word, *(f"={base64.b64encode(part).decode()}" for part in parts)]) + "\n"
+
+
+def answer_of(line):
+    verdict, value = line.split(" ")
+    return Answer(verdict, base64.b64decode(value[1:]))
 
 
 GO = Program("Go", [FOLDER / "go" / "peer"])
-JAVA = Program("Bouncy Castle", ["/usr/bin/java", "-cp", f"{FOLDER}/java:{FOLDER}/java/*", "Peer"])
+JAVA = Resident("Bouncy Castle", ["/usr/bin/java", "-cp", f"{FOLDER}/java:{FOLDER}/java/*", "Peer"])
 PYTHON = Program("cryptography", [FOLDER / "python" / "bin" / "python3", pathlib.Path(__file__).with_name("peers") / "python" / "peer.py"])

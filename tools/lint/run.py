@@ -7,9 +7,6 @@
 The release build is there already, for its compile_commands.json. Run it through tools/toolbox.sh.
 """
 
-import concurrent.futures
-import hashlib
-import os
 import pathlib
 import subprocess
 import sys
@@ -23,11 +20,11 @@ import reasons
 import selftest
 import sizes
 import source
+import tidy
 import traps
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DATABASE = ROOT / ".local" / "build" / "release"
-PASSED = ROOT / ".local" / "lint"
 REPORTS = ROOT / ".local" / "reports"
 
 
@@ -47,27 +44,8 @@ def clang_format(root):
 
 
 def clang_tidy(root):
-    """The program only: in tests the analyser does not know that cmocka's asserts end the test."""
-    if not (DATABASE / "compile_commands.json").exists():
-        return [f"{DATABASE} has no compile_commands.json: make build"]
-    files = source.c_files(root, "src")
-    shared = hash_of([root / ".clang-tidy", root / "CMakeLists.txt", *(path for path in files if path.suffix == ".h")])
-    PASSED.mkdir(parents=True, exist_ok=True)
-
-    def check(path):
-        """A file that passed is not looked at again until it, a header or the settings change."""
-        mark = PASSED / f"{hash_of([path])}-{shared}"
-        found = [] if mark.exists() else tool("clang-tidy", "--quiet", "-p", DATABASE, path)
-        if not found:
-            mark.touch()
-        return found
-
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [fault for faults in pool.map(check, (path for path in files if path.suffix == ".c")) for fault in faults]
-
-
-def hash_of(paths):
-    return hashlib.sha256(b"".join(b"%s\0%s\0" % (bytes(path), path.read_bytes()) for path in paths)).hexdigest()[:20]
+    version = subprocess.run(["clang-tidy", "--version"], capture_output=True, text=True, check=True).stdout
+    return tidy.faults(root, tool, version, DATABASE)
 
 
 def shell_scripts(root):

@@ -1,12 +1,15 @@
 """Shows each check a small repository with one fault in it, and the same without: it must find the one and only that.
 
-The same for tools/test.py: its sums must not call a test passed that crashed or did not start.
+The same for tools/test.py: its sums must not call a test passed that crashed or did not start, nor skipped that must not be. And clang-tidy has to look again
+at a file whenever what its verdict follows from is another.
 """
 
 import importlib.util
+import os
 import pathlib
 import subprocess
 import tempfile
+from unittest import mock
 
 import banned
 import circles
@@ -14,6 +17,7 @@ import layers
 import portable
 import reasons
 import sizes
+import tidy
 import traps
 
 LONG = "int f(void) {\n" + "    g();\n" * sizes.FUNCTION_LINES + "}\n"
@@ -86,6 +90,7 @@ PROGRAMS = [
 def faults():
     yield from check_faults()
     yield from counting_faults()
+    yield from keeping_faults()
 
 
 def check_faults():
@@ -117,3 +122,55 @@ def counting_faults():
             counts = runner.read_ctest(report)
             if counts != runner.Counts(*expected):
                 yield f"tools/test.py counts {counts} for {status}, {output!r}"
+        yield from skipping_faults(runner, report)
+
+
+SKIPPED = """<testsuite><testcase name="base/test_memory" status="run"><system-out>
+[ RUN      ] a_freed_block_is_cleansed
+[  SKIPPED ] a_freed_block_is_cleansed
+[==========] heap: 1 test(s) run.
+[  SKIPPED ] heap: 1 test(s), listed below:
+[  SKIPPED ] a_freed_block_is_cleansed
+</system-out></testcase>
+<testcase name="test_one[a]" classname="tests.e2e.test_memory"><skipped/></testcase>
+<testcase name="test_two" classname="tests.e2e.test_memory"/></testsuite>"""
+HEAP, FOREIGN = "base/test_memory: a_freed_block_is_cleansed", "test_memory.py::test_one"
+
+
+def skipping_faults(runner, report):
+    report.write_text(SKIPPED, encoding="utf-8")
+    names = list(runner.skipped_tests(report))
+    if names != [HEAP, FOREIGN]:
+        yield f"tools/test.py finds {names} skipped"
+    for suite, expected in {"unit": [HEAP, FOREIGN], "unit-asan": [FOREIGN]}.items():
+        allowed, unexpected = runner.skips.sort(names, suite)
+        if unexpected != expected or allowed.total() + len(unexpected) != len(names):
+            yield f"tools/skips.py refuses {unexpected} in {suite}"
+
+
+# What changes before clang-tidy runs again, what it finds then, and whether it has to look at the file.
+RUNS = [
+    ("", "", ["a fault"], True),
+    ("", "", [], True),
+    ("", "", [], False),
+    ("src/base/deep.h", "int y;\n", [], True),
+    ("src/base/other.h", "int z;\n", [], False),
+    (".clang-tidy", "Checks: -*\n", [], True),
+]
+
+
+def keeping_faults():
+    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, QUBESEC_CACHE=f"{folder}/cache"):
+        root = pathlib.Path(folder).resolve() / "root"
+        for name in (*tidy.SETTINGS, "src/base/deep.h", "src/base/other.h", "compile_commands.json"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text("int x;\n", encoding="utf-8")
+        (root / "src/base/a.h").write_text('#include "base/deep.h"\n', encoding="utf-8")
+        (root / "src/base/a.c").write_text('#include "a.h"\n', encoding="utf-8")
+        subprocess.run(["git", "init", "--quiet", root], check=True)
+        for number, (name, text, found, looks) in enumerate(RUNS):
+            if name:
+                (root / name).write_text(text, encoding="utf-8")
+            tool = mock.Mock(return_value=found)
+            if tidy.faults(root, tool, "1", root) != found or tool.called != looks:
+                yield f"clang-tidy, run {number + 1}: {'not looked at' if looks else 'looked at'}"

@@ -166,6 +166,33 @@ static void faults_are_told(void **) {
         "spec.keyType: aes-256 is not one of AES-256, ChaCha20, HMAC-SHA256");
 }
 
+// Each of them becomes a part of a path, or of a user's name; the schema is not asked here.
+static void a_name_is_no_path(void **) {
+    static const struct {
+        const char *before;
+        const char *after;
+        const char *field;
+        const char *refusal;
+    } fields[] = {
+        {"{'sharedSecretRef':{'name':'", "'}}", "sharedSecretRef.name", "is not the name of an object"},
+        {"{'sharedSecretRef':{'name':'a','namespace':'", "'}}", "sharedSecretRef.namespace",
+         "is not the name of a namespace"},
+        {"{'sharedSecretRef':{'name':'a'},'serviceAccountName':'", "'}", "serviceAccountName",
+         "is not the name of a ServiceAccount"},
+    };
+    static const char *const names[] = {"a/b", "..", "../b", "a?b", "a%2Fb", "a:b", "A"};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+            char spec[200];
+            char refusal[200];
+            snprintf(spec, sizeof(spec), "%s%s%s", fields[i].before, names[k], fields[i].after);
+            snprintf(refusal, sizeof(refusal), "spec.%s: \"%s\" %s", fields[i].field, names[k],
+                     fields[i].refusal);
+            assert_faults(kind, spec, refusal);
+        }
+    }
+}
+
 static void the_length_of_a_key_has_bounds(void **) {
     assert_faults(kind, "{'sharedSecretRef':{'name':'a'},'keyLength':0}",
                   "spec.keyLength: 0 is not between 1 and 32");
@@ -334,6 +361,7 @@ int main(void) {
         cmocka_unit_test(a_short_key_has_no_fingerprint),
         cmocka_unit_test(it_asks_for_a_shared_secret),
         cmocka_unit_test(faults_are_told),
+        cmocka_unit_test(a_name_is_no_path),
         cmocka_unit_test(the_length_of_a_key_has_bounds),
         cmocka_unit_test(salt_and_info_have_bounds),
         cmocka_unit_test(a_short_secret_is_refused),

@@ -184,6 +184,18 @@ static void no_answer_is_an_error_and_not_kept(void **state) {
     }
 }
 
+static void no_answer_is_kept_for_longer_than_the_limit(void **state) {
+    struct script *script = *state;
+    access_reviewer_limit(script->access, 3600 * 1000); // more than there can be: kept as ever
+    assert_true(review(script, "mine"));
+    assert_true(review(script, "mine"));
+    assert_int_equal(atomic_load(&script->calls), 1);
+    access_reviewer_limit(script->access, 0);
+    assert_true(review(script, "mine"));
+    assert_true(review(script, "mine"));
+    assert_int_equal(atomic_load(&script->calls), 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_answer_is_the_servers, set_up, tear_down),
@@ -194,6 +206,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(more_questions_than_there_is_room_for_are_answered_all_the_same,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_answer_is_an_error_and_not_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_answer_is_kept_for_longer_than_the_limit, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
