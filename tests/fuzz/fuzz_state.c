@@ -87,14 +87,14 @@ bool state_save(const struct state *state, const struct buffer *text, struct err
     return buffer_append(&saved, text->data, text->length, e);
 }
 
-bool state_write_entry(const struct state *state, const char *namespace, const char *secret, const char *key,
+bool state_write_entry(const struct state *state, const char *namespace, const char *secret, yyjson_val *key,
                        const void *bytes, size_t length, struct error *e) {
     (void)state;
     (void)secret;
     (void)bytes;
     (void)length;
     (void)e;
-    CHECK(namespace[0] != '\0' && key[0] != '\0');
+    CHECK(namespace[0] != '\0' && yyjson_get_len(key) > 0);
     return true;
 }
 
