@@ -260,7 +260,8 @@ bool output_release(struct reconcile *r, struct error *e) {
     if (r->kind->entries == nullptr || !r->decoded.common.retain) {
         return true;
     }
-    seen = reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    seen = r->is_made ? kube_object_retain(r->output) // whatever the watch has shown of it
+                      : reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
     yyjson_val *metadata = seen == nullptr ? nullptr : yyjson_obj_get(seen->root, "metadata");
     if (metadata == nullptr || secret_metadata_ownership(r->kind, r->object, metadata) != OWNERSHIP_OURS ||
         !secret_metadata_is_owned(r->object, metadata)) {

@@ -46,6 +46,10 @@ static void label_secret(void) {
     put("secret a", "metadata: {labels: {theirs: x}}");
 }
 
+static void watch_goes_past(void) {
+    store_advance(informers_find_store(cluster.informers, "Secret", "ns"), "1000000");
+}
+
 // Its namespace went while the key was made, and is there again when the Secret comes.
 static void test_trap_67_what_is_made_for_an_object_that_is_gone_stays_its_own(void **) {
     fault((struct fault){.request = "create secret a", .before = remove_object});
@@ -231,6 +235,15 @@ static void one_that_is_lost_is_made_and_given_free_again(void **) {
     is_served("qrn b");
 }
 
+// It is known by the answer to the create, also where the store takes that for old.
+static void it_is_given_free_whatever_the_watch_has_shown(void **) {
+    fault((struct fault){.request = "create secret a", .before = watch_goes_past});
+    put("qkkp a", retained);
+    silence();
+    run();
+    owner_is("secret a", nullptr);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(with_delete_the_secret_belongs_to_its_object),
@@ -244,6 +257,7 @@ int main(void) {
         in_cluster(it_is_given_free_while_its_object_waits_or_has_failed),
         in_cluster(a_ca_is_retained_if_nothing_is_said),
         in_cluster(one_that_is_lost_is_made_and_given_free_again),
+        in_cluster(it_is_given_free_whatever_the_watch_has_shown),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
