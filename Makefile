@@ -15,7 +15,7 @@ export FUZZ_TARGETS ?=
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build controlplane peers helm peer-go dist demo image test test-all test-interop bench asan tsan fuzz soak torture lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane peers helm peer-go dist demo image test test-all test-interop bench asan tsan fuzz soak torture simulate mutants lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
 
 .NOTPARALLEL: # two targets may build in the same folder; each uses all cores by itself
 
@@ -90,6 +90,13 @@ torture: ## every allocation of every unit test fails once: hours
 	@$(RUN) cmake --log-level=NOTICE -G Ninja -S . -B $(BUILD)/torture $(options) >/dev/null
 	@$(RUN) cmake --build $(BUILD)/torture
 	@$(RUN) ctest --test-dir $(BUILD)/torture -R '^torture/' --parallel $$(nproc) --output-on-failure
+
+simulate: configure-release ## SEEDS=1000 stories of two replicas, a cluster, a bad network and people, in virtual time
+	@$(RUN) cmake --build $(BUILD)/release --target simulate
+	@$(RUN) tools/simulate.py $(or $(SEEDS),1000)
+
+mutants: controlplane ## the code is broken on purpose, one row of tests/mutants.toml after the other, and a test must notice
+	@$(RUN) tools/mutants.py
 
 bench: build-release controlplane peer-go ## what the operator costs and how fast it is, beside what the API server can do (BENCH="SECTION...")
 	@$(RUN) bench/bench.py $(BENCH)

@@ -3,10 +3,10 @@
 (tools/skips.py), and is, has failed.
 
   tools/test.py [--all]            all suites
-  tools/test.py [--all] SUITE...   some: unit, unit-asan, unit-tsan, e2e, e2e-files, e2e-asan, e2e-tsan, interop,
-                                   faults, faults-wire
+  tools/test.py [--all] SUITE...   some: unit, unit-asan, unit-tsan, simulation, e2e, e2e-files, e2e-asan,
+                                   e2e-tsan, interop, faults, faults-wire
 
-Unit tests keep all cores busy and run one suite after the other. The other suites mostly wait, and run side by side.
+Unit tests and simulation keep all cores busy and run one suite after the other. The other suites mostly wait, and run side by side.
 A test that would only do again under a sanitizer what another one does there is left out (tests/e2e/builds.py), and some do
 less of the same; --all leaves out nothing.
 
@@ -32,7 +32,7 @@ BUILD = CHECKOUT / ".local" / "build"
 REPORTS = CHECKOUT / ".local" / "reports"
 # Lanes run side by side, the suites of a lane one after the other. The unit tests come before them, and after them, with
 # nothing else beside, the faults, which are to be what goes wrong: those on the wire to the API server, and all others.
-FIRST = ("unit", "unit-asan", "unit-tsan")
+FIRST = ("unit", "unit-asan", "unit-tsan", "simulation")
 LANES = (("e2e",), ("e2e-asan", "interop"), ("e2e-tsan", "e2e-files"))
 LAST = (("faults",), ("faults-wire",))
 SUITES = (*FIRST, *(suite for lane in (*LANES, *LAST) for suite in lane))
@@ -155,7 +155,13 @@ def interop(suite, build, report):
     return command, {**environment, "QUBESEC_PEERS": peers}, read
 
 
-KINDS = {"unit": unit, "e2e": end_to_end, "faults": end_to_end, "interop": interop}
+def simulation(_, build, report):
+    much = ["--seconds", 100] if os.environ.get("QUBESEC_TESTS") == "short" else [10000]
+    program = CHECKOUT / "tools" / "simulate.py"
+    return [program, "--program", build / "simulate", f"--junitxml={report}", *much], {}, read_pytest
+
+
+KINDS = {"unit": unit, "simulation": simulation, "e2e": end_to_end, "faults": end_to_end, "interop": interop}
 FOLDERS = {"e2e": "tests/e2e", "faults": "tests/faults", "interop": "tests/interop"}
 
 

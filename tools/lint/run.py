@@ -59,6 +59,10 @@ def is_shell(path):
     return path.suffix == ".sh" or (first.startswith(b"#!") and first.rstrip().endswith((b"/sh", b"bash")))
 
 
+def mutants(root):
+    return tool(root / "tools" / "mutants.py", "--check")
+
+
 CHECKS = {
     "selftest": lambda root: selftest.faults(),
     "clang-format": clang_format,
@@ -69,6 +73,7 @@ CHECKS = {
     "portable": portable.faults,
     "reasons": reasons.faults,
     "traps": traps.faults,
+    "mutants": mutants,
     "shellcheck": shell_scripts,
     "clang-tidy": clang_tidy,
 }
