@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KINDS_MAX = 32, TIMEOUT_MS = 30 * 1000, SLOW_MS = 40 * 1000, STALE_MS = 20 * 1000 };
+enum { KINDS_MAX = 32, TIMEOUT_MS = 30 * 1000, SLOW_MS = 40 * 1000, BEHIND_MS = 20 * 1000 };
 
 struct cluster {
     struct cluster_options options;
@@ -18,6 +18,7 @@ struct cluster {
     struct weather weather;
     enum actor actor; // who changes something just now
     int64_t sent_ms;  // when the request for that left; 0: just now
+    const struct link *sent_by;
     struct change **changes;
     size_t count;
     size_t room;
@@ -94,6 +95,7 @@ static void note(struct cluster *cluster, yyjson_val *object, bool removed) {
     change->version = version_of(root);
     change->at_ms = schedule_now_ms();
     change->sent_ms = cluster->sent_ms == 0 ? change->at_ms : cluster->sent_ms;
+    change->sent_by = cluster->sent_by;
     change->actor = cluster->actor;
     change->removed = removed;
     const struct change *before =
@@ -140,13 +142,18 @@ uint64_t cluster_version(const struct cluster *cluster) {
     return cluster->count == 0 ? 1 : cluster->changes[cluster->count - 1]->version;
 }
 
-uint64_t cluster_stale_version(const struct cluster *cluster) {
-    if (!chance_of(cluster->weather.stale)) {
-        return cluster_version(cluster);
-    }
-    int64_t at_ms = schedule_now_ms() - chance_below(STALE_MS);
+int64_t cluster_draw_delay(const struct cluster *cluster) {
+    return chance_of(cluster->weather.stale) ? chance_below(BEHIND_MS) : 0;
+}
+
+int64_t cluster_shown_until(const struct cluster *cluster, int64_t behind_ms) {
+    return schedule_now_ms() - (cluster->weather.stale == 0 ? 0 : behind_ms);
+}
+
+uint64_t cluster_shown_version(const struct cluster *cluster, int64_t behind_ms) {
+    int64_t until_ms = cluster_shown_until(cluster, behind_ms);
     size_t i = cluster->count;
-    while (i > 0 && cluster->changes[i - 1]->at_ms > at_ms) {
+    while (i > 0 && cluster->changes[i - 1]->at_ms > until_ms) {
         i--;
     }
     return i == 0 ? 1 : cluster->changes[i - 1]->version;
@@ -232,6 +239,7 @@ struct flight {
     char *texts[6];
     yyjson_mut_doc *body;
     int64_t sent_ms;
+    struct link *link;
     bool answered;
     bool done;
     yyjson_doc *answer;
@@ -243,8 +251,10 @@ static const char *keep(struct flight *flight, size_t index, const char *text) {
     return flight->texts[index];
 }
 
-static struct flight *take_off(struct cluster *cluster, const struct api_request *request) {
+static struct flight *take_off(struct link *link, const struct api_request *request) {
+    struct cluster *cluster = link->cluster;
     struct flight *flight = calloc(1, sizeof(*flight));
+    flight->link = link;
     flight->cluster = cluster;
     flight->sent_ms = schedule_now_ms();
     flight->request = *request;
@@ -286,7 +296,7 @@ static int64_t choose_latency(const struct cluster *cluster) {
 static bool read_stale(struct flight *flight) {
     const struct api_request *request = &flight->request;
     uint64_t wanted = strtoull(request->resource_version, nullptr, 10);
-    uint64_t shown = cluster_stale_version(flight->cluster);
+    uint64_t shown = cluster_shown_version(flight->cluster, flight->link->behind_ms);
     const struct change *change = cluster_change_of(flight->cluster, request->resource, request->namespace,
                                                     request->name, shown < wanted ? wanted : shown);
     if (change == nullptr || change->removed) {
@@ -299,6 +309,67 @@ static bool read_stale(struct flight *flight) {
     return json_freeze(copy, &flight->answer, &flight->error);
 }
 
+// What was asked for by its name, without a version that would do.
+struct live_read {
+    struct live_read *next;
+    const struct kube_resource *resource;
+    char *namespace;
+    char *name;
+    int64_t at_ms;
+    uint64_t version;
+};
+
+static struct live_read *find_live_read(const struct link *link, const struct kube_resource *resource,
+                                        const char *namespace, const char *name) {
+    struct live_read *read = link->live_reads;
+    while (read != nullptr && (read->resource != resource || strcmp(read->namespace, namespace) != 0 ||
+                               strcmp(read->name, name) != 0)) {
+        read = read->next;
+    }
+    return read;
+}
+
+static void note_live_read(const struct flight *flight) {
+    static const char selector[] = "metadata.name=";
+    const struct api_request *request = &flight->request;
+    struct link *link = flight->link;
+    if (request->verb != API_LIST || request->field_selector == nullptr) {
+        return;
+    }
+    const char *name = request->field_selector + strlen(selector);
+    struct live_read *read = find_live_read(link, request->resource, request->namespace, name);
+    if (read == nullptr) {
+        read = calloc(1, sizeof(*read));
+        read->next = link->live_reads;
+        read->resource = request->resource;
+        read->namespace = strdup(request->namespace);
+        read->name = strdup(name);
+        link->live_reads = read;
+    }
+    read->at_ms = schedule_now_ms();
+    read->version = cluster_version(flight->cluster);
+}
+
+bool cluster_live_read(const struct link *link, const struct kube_resource *resource, const char *namespace,
+                       const char *name, int64_t *ret_at_ms, uint64_t *ret_version) {
+    const struct live_read *read = find_live_read(link, resource, namespace, name);
+    if (read != nullptr) {
+        *ret_at_ms = read->at_ms;
+        *ret_version = read->version;
+    }
+    return read != nullptr;
+}
+
+void link_done(struct link *link) {
+    while (link->live_reads != nullptr) {
+        struct live_read *read = link->live_reads;
+        link->live_reads = read->next;
+        free(read->namespace);
+        free(read->name);
+        free(read);
+    }
+}
+
 static bool carry_out(struct flight *flight) {
     const struct api_request *request = &flight->request;
     struct cluster *cluster = flight->cluster;
@@ -306,10 +377,13 @@ static bool carry_out(struct flight *flight) {
         strtoull(request->resource_version, nullptr, 10) <= cluster_version(cluster)) {
         return read_stale(flight);
     }
+    note_live_read(flight);
     cluster->actor = BY_OPERATOR;
     cluster->sent_ms = flight->sent_ms;
+    cluster->sent_by = flight->link;
     bool done = api_call(memory_api_verbs(cluster->memory), request, &flight->answer, &flight->error);
     cluster->sent_ms = 0;
+    cluster->sent_by = nullptr;
     return done;
 }
 
@@ -368,7 +442,7 @@ static bool call(void *context, const struct api_request *request, yyjson_doc **
         return error_set(e, ERROR_IO, "another replica may lead");
     }
     *(writes ? &link->writes : &link->reads) += 1;
-    struct flight *flight = take_off(link->cluster, request);
+    struct flight *flight = take_off(link, request);
     schedule_after(choose_latency(link->cluster), nullptr, arrive, flight);
     (void)schedule_wait(flight,
                         schedule_now_ms() + (request->timeout_ms == 0 ? TIMEOUT_MS : request->timeout_ms));

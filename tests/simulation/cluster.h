@@ -7,11 +7,14 @@
 
 enum actor { BY_USER, BY_CLUSTER, BY_OPERATOR };
 
+struct link;
+
 // One change of one object.
 struct change {
     uint64_t version;
     int64_t at_ms;
-    int64_t sent_ms; // when the request for it left
+    int64_t sent_ms;            // when the request for it left
+    const struct link *sent_by; // NULL: by nobody's process
     enum actor actor;
     bool removed;
     const struct kube_resource *resource; // of cluster_resources
@@ -31,12 +34,12 @@ struct weather {
     uint32_t unanswered; // requests that are carried out, whose answer does not come
     uint32_t refused;    // 429, 500, 503
     uint32_t conflicts;  // patches that fail as if somebody had been faster
-    uint32_t stale;      // lists and reads from memory that show a state of up to 20 s ago
-    uint32_t cut;        // watches that break off, at each delivery
-    uint32_t stalled;    // watches that say nothing any more, at each delivery
-    uint32_t expired;    // versions that are too old, at each list page or watch
-    uint32_t dropped;    // events that a watch never shows
-    uint32_t crash;      // processes that end, at each request
+    uint32_t stale; // processes whose API server is behind by up to 20 s, with all that it shows from memory
+    uint32_t cut;   // watches that break off, at each delivery
+    uint32_t stalled; // watches that say nothing any more, at each delivery
+    uint32_t expired; // versions that are too old, at each list page or watch
+    uint32_t dropped; // events that a watch never shows
+    uint32_t crash;   // processes that end, at each request
 };
 
 struct cluster_options {
@@ -68,10 +71,23 @@ yyjson_val *cluster_find(const struct cluster *cluster, const char *kind, const 
 const struct change *cluster_change_of(const struct cluster *cluster, const struct kube_resource *resource,
                                        const char *namespace, const char *name, uint64_t version);
 
-uint64_t cluster_version(const struct cluster *cluster);       // the newest
-uint64_t cluster_stale_version(const struct cluster *cluster); // what a list may show now
-uint64_t cluster_oldest(const struct cluster *cluster);        // watches from before it are refused
+uint64_t cluster_version(const struct cluster *cluster); // the newest
+
+// How far behind a new process's API server is, in milliseconds.
+int64_t cluster_draw_delay(const struct cluster *cluster);
+
+// Until when, in schedule_now_ms, an API server that is so far behind shows what changed; and the version
+// that this is. While the weather is good none is behind.
+int64_t cluster_shown_until(const struct cluster *cluster, int64_t behind_ms);
+uint64_t cluster_shown_version(const struct cluster *cluster, int64_t behind_ms);
+
+uint64_t cluster_oldest(const struct cluster *cluster); // watches from before it are refused
 void cluster_compact(struct cluster *cluster);
+
+// When a process last asked for an object itself, and not for what a watch has shown of it: in
+// schedule_now_ms, and the version of that moment. False: it never has.
+bool cluster_live_read(const struct link *link, const struct kube_resource *resource, const char *namespace,
+                       const char *name, int64_t *ret_at_ms, uint64_t *ret_version);
 
 // What people do; the object is copied. A removal of what is not there is none.
 void cluster_put(struct cluster *cluster, const char *kind, yyjson_mut_doc *object);
@@ -88,12 +104,15 @@ void cluster_collect(struct cluster *cluster);
 struct link {
     struct cluster *cluster;
     struct process *process;
+    int64_t behind_ms;              // its API server
     bool (*may_write)(void *owner); // asked before a write is sent; NULL: it may always
     void (*crash)(void *owner);
     void *owner;
+    struct live_read *live_reads;
     unsigned reads; // so far
     unsigned writes;
 };
 
 // The verbs over link, which is borrowed; they block the fiber that calls them.
 struct api link_api(struct link *link);
+void link_done(struct link *link);

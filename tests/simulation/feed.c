@@ -273,7 +273,7 @@ static void answer_list(struct feed *feed) {
         fail(feed, 504, ERROR_GONE, "Too large resource version");
         return;
     } else if (version[0] != '\0') { // from the server's memory
-        uint64_t stale = cluster_stale_version(cluster);
+        uint64_t stale = cluster_shown_version(cluster, feed->options.behind_ms);
         page.version = stale > wanted ? stale : wanted > 0 ? wanted : 1;
     }
     give_page(feed, &page);
@@ -362,7 +362,9 @@ static void deliver(struct feed *feed) {
         fail(feed, 200, ERROR_IO, "the connection was reset");
         return;
     }
-    while (feed->position < count && given <= chance_below(DELIVERED_MAX)) {
+    int64_t until_ms = cluster_shown_until(feed->options.cluster, feed->options.behind_ms);
+    while (feed->position < count && changes[feed->position]->at_ms <= until_ms &&
+           given <= chance_below(DELIVERED_MAX)) {
         const struct change *change = changes[feed->position++];
         if (change->version <= feed->cursor) {
             continue;

@@ -10,6 +10,7 @@ struct feed;
 struct feed_options {
     struct cluster *cluster;
     struct process *process;
+    int64_t behind_ms;                    // its API server
     const struct kube_resource *resource; // of cluster_resource
     struct store *store;
     bool metadata_only;

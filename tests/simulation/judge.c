@@ -162,15 +162,29 @@ static bool has_said_output_since(const struct change *last, int64_t since_ms) {
     return false;
 }
 
+// A key takes the place of one that is told of: before that the object was asked for itself, and did not
+// forbid it.
 static void judge_new_key(const struct change *change, const struct thing *thing) {
+    const struct kube_resource *resource = cluster_resource(thing->kind);
     const struct change *last =
-        cluster_change_of(cluster, cluster_resource(thing->kind), change->namespace, thing->name, UINT64_MAX);
-    if (json_member_is(yyjson_obj_get(root_of(last), "spec"), "onKeyLoss", "Fail") &&
-        strcmp(thing->name, "enc") != 0 && has_said_output_since(last, change->sent_ms - DECISION_MS)) {
-        judge_fault(
-            "%s %s/%s: a new key was made although spec.onKeyLoss is Fail and the status has long named an "
-            "output",
-            thing->kind, change->namespace, thing->name);
+        cluster_change_of(cluster, resource, change->namespace, thing->name, UINT64_MAX);
+    int64_t since_ms = change->sent_ms - DECISION_MS;
+    int64_t at_ms;
+    uint64_t version;
+    if (last == nullptr || last->removed || !has_said_output_since(last, since_ms)) {
+        return;
+    }
+    if (!cluster_live_read(change->sent_by, resource, change->namespace, thing->name, &at_ms, &version) ||
+        at_ms < since_ms) {
+        judge_fault("%s %s/%s: a key was replaced because of an old view", thing->kind, change->namespace,
+                    thing->name);
+        return;
+    }
+    const struct change *seen = cluster_change_of(cluster, resource, change->namespace, thing->name, version);
+    if (json_member_is(yyjson_obj_get(root_of(seen), "spec"), "onKeyLoss", "Fail") &&
+        strcmp(thing->name, "enc") != 0) {
+        judge_fault("%s %s/%s: a new key was made although spec.onKeyLoss is Fail", thing->kind,
+                    change->namespace, thing->name);
     }
 }
 
@@ -210,7 +224,8 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
         }
     }
     const char *made = entry_of(after, thing->forms[0]);
-    if (key == nullptr && find_key(0, made) == nullptr && !same(made, entry_of(before, thing->forms[0]))) {
+    bool is_another = key == nullptr || !same(made, key->forms[0]);
+    if (is_another && find_key(0, made) == nullptr && !same(made, entry_of(before, thing->forms[0]))) {
         judge_new_key(change, thing);
     }
 }

@@ -252,6 +252,9 @@ static bool do_edit(const struct choice *choice) {
     if (strcmp(choice->thing->kind, "QuantumCertificate") == 0 && chance_of(600)) {
         (void)yyjson_mut_obj_put(spec, yyjson_mut_str(copy, "durationDays"),
                                  yyjson_mut_sint(copy, 30 + chance_below(3) * 30));
+    } else if (choice->thing->forms[0] != nullptr && chance_of(300)) {
+        (void)yyjson_mut_obj_put(spec, yyjson_mut_str(copy, "onKeyLoss"),
+                                 yyjson_mut_str(copy, chance_of(700) ? "Fail" : "Recreate"));
     } else if (chance_of(500)) {
         (void)yyjson_mut_obj_put(spec, yyjson_mut_str(copy, "deletionPolicy"),
                                  yyjson_mut_str(copy, chance_of(500) ? "Retain" : "Delete"));

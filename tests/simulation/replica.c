@@ -185,6 +185,7 @@ static void begin_feed(struct replica *replica, const struct kube_resource *reso
     const struct feed_options options = {
         .cluster = replica->options.cluster,
         .process = &replica->process,
+        .behind_ms = replica->link.behind_ms,
         .resource = resource,
         .store = informers_find_store(replica->informers, resource->kind, ""),
         .metadata_only = !is_ours,
@@ -321,5 +322,8 @@ void replica_free(struct replica *replica) {
     metrics_free(replica->metrics);
     queue_free(replica->queue);
     lease_free(replica->lease);
+    link_done(&replica->link);
+    link_done(&replica->reviews);
+    link_done(&replica->leadership);
     free(replica);
 }
