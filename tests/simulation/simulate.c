@@ -328,8 +328,9 @@ static const char *run_seed(uint64_t seed) {
             ended = ended && replica_has_ended(s->replicas[j]);
         }
     }
-    tell("seed %" PRIu64 ": %zu processes, %u acts, %u writes, %u reads, %u events", seed, s->count,
-         people_acts(), count_writes(s), count_reads(s), s->events);
+    tell("seed %" PRIu64 ": %s: %zu processes, %u acts, %u writes, %u reads, %u events", seed,
+         judge_verdict() == nullptr ? "no fault" : "a fault", s->count, people_acts(), count_writes(s),
+         count_reads(s), s->events);
     schedule_end();
     for (size_t i = 0; i < s->count; i++) {
         replica_free(s->replicas[i]);
@@ -351,15 +352,22 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: simulate [--verbose] FIRST [COUNT [STEP]]\n");
         return 2;
     }
-    uint64_t seed = strtoull(argv[first], nullptr, 10);
-    uint64_t count = argc > first + 1 ? strtoull(argv[first + 1], nullptr, 10) : 1;
-    uint64_t step = argc > first + 2 ? strtoull(argv[first + 2], nullptr, 10) : 1;
+    uint64_t numbers[] = {0, 1, 1};
+    for (int i = 0; i < 3 && first + i < argc; i++) {
+        char *end;
+        numbers[i] = strtoull(argv[first + i], &end, 10);
+        if (*end != '\0' || end == argv[first + i]) {
+            fprintf(stderr, "%s is not a number\n", argv[first + i]);
+            return 2;
+        }
+    }
+    uint64_t seed = numbers[0];
     log_set_level(verbose ? LOG_DEBUG : LOG_ERROR);
     if (!crypto_start(&e)) {
         fprintf(stderr, "%s\n", e.message);
         return 2;
     }
-    for (uint64_t i = 0; i < count; i++, seed += step) {
+    for (uint64_t i = 0; i < numbers[1]; i++, seed += numbers[2]) {
         const char *fault = run_seed(seed);
         if (fault != nullptr) {
             printf("seed %" PRIu64 ": %s\n", seed, fault);
