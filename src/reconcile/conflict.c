@@ -32,11 +32,13 @@ static bool conflict_with_namesake(const struct reconcile *r, yyjson_val *metada
 // It is the one that the status names; but neither owner nor marks say that it is ours, and the status alone
 // does not do.
 static bool conflict_with_unmarked(const struct reconcile *r, struct error *e) {
-    return error_set(e, ERROR_CONFLICT,
-                     "Secret %s is not known to be QubeSec's. Nothing was touched. It is the one that this "
-                     "object has made, but its marks are gone. Put one back: kubectl annotate secret %s "
-                     "--namespace %s qubesec.io/owner-uid=%s",
-                     r->decoded.secret_name, r->decoded.secret_name, r->object->namespace, r->object->uid);
+    return error_set(
+        e, ERROR_CONFLICT,
+        "Secret %s is not known to be QubeSec's. Nothing was touched. The status names it as the "
+        "one that this object has made, but its marks are gone. If it is, put one back: kubectl "
+        "annotate secret %s --namespace %s qubesec.io/owner-uid=%s. What it holds is then taken for "
+        "the output, and put right where it is not",
+        r->decoded.secret_name, r->decoded.secret_name, r->object->namespace, r->object->uid);
 }
 
 bool conflict_with_foreign(const struct reconcile *r, yyjson_val *metadata, struct error *e) {
@@ -49,7 +51,8 @@ bool conflict_with_foreign(const struct reconcile *r, yyjson_val *metadata, stru
     }
     yyjson_val *recorded = json_find(r->object->root, "status", "secretRef", nullptr);
     bool has_made = recorded != nullptr;
-    if (!owned && json_member_is(recorded, "uid", json_member_text(metadata, "uid"))) {
+    if (!owned && !secret_metadata_is_marked(metadata) &&
+        json_member_is(recorded, "uid", json_member_text(metadata, "uid"))) {
         return conflict_with_unmarked(r, e);
     }
     return error_set(

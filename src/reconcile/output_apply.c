@@ -231,7 +231,6 @@ static bool create(struct reconcile *r, struct error *e) {
 
 bool output_apply(struct reconcile *r, enum output_state state, const struct error *damage, struct error *e) {
     bool done = state == OUTPUT_ABSENT ? create(r, e) : bring_about(r, state, damage, e);
-    done = done && (!r->is_made || output_release(r, e));
     if (!done && r->is_counted && !r->is_made) {
         take_back(r);
     }

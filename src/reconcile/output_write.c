@@ -115,10 +115,19 @@ static bool write_secret(struct reconcile *r, enum api_verb verb, const yyjson_m
            store_apply_own(output_store(r), kube_object_retain(r->output), e);
 }
 
-// The Secret has its owner at first, whatever is to become of it then: see output_release.
+// A Secret that is to outlive its object has no owner, so that nobody collects what was made for one that has
+// gone meanwhile, with its namespace perhaps: it would stay for ever in whatever has come in its place. So
+// the object is asked for at the last moment.
+static bool is_still_wanted(struct reconcile *r, struct error *e) {
+    if (!r->decoded.common.retain) {
+        return true;
+    }
+    bool is_there = recheck_object(r, e);
+    status_read_record(r); // which borrows from what was read live
+    return is_there;
+}
+
 static bool create_secret(struct reconcile *r, struct error *e) {
-    struct common_spec common = r->decoded.common;
-    common.retain = false;
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
@@ -128,10 +137,11 @@ static bool create_secret(struct reconcile *r, struct error *e) {
     (void)yyjson_mut_obj_add_str(document, root, "kind", kube_secrets.kind);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(document, root, "metadata");
     (void)yyjson_mut_obj_add_str(document, metadata, "name", r->decoded.secret_name);
-    (void)secret_metadata_patch(r->kind, r->object, &common, nullptr, document, metadata);
+    (void)secret_metadata_patch(r->kind, r->object, &r->decoded.common, nullptr, document, metadata);
     (void)yyjson_mut_obj_add_str(document, root, "type",
                                  r->kind->secret_type != nullptr ? r->kind->secret_type : "Opaque");
-    return add_data(r, CONTENT_ALL, nullptr, document, root, e) && write_secret(r, API_CREATE, document, e);
+    return add_data(r, CONTENT_ALL, nullptr, document, root, e) && is_still_wanted(r, e) &&
+           write_secret(r, API_CREATE, document, e);
 }
 
 // A merge patch of r->output that fails when it has changed since it was read.
@@ -158,25 +168,9 @@ static bool patch_begin(const struct reconcile *r, struct patch *patch, struct e
     return json_is_complete(patch->document, e);
 }
 
-// With Retain the owner is taken off, after which nobody collects the Secret: only where the object is there.
-// What was made for one that has gone meanwhile, with its namespace perhaps, would else stay for ever in
-// whatever has come in its place.
-static bool may_take_off_owner(struct reconcile *r, struct error *e) {
-    if (!r->decoded.common.retain ||
-        !secret_metadata_is_owned(r->object, yyjson_obj_get(r->output->root, "metadata"))) {
-        return true;
-    }
-    bool is_there = recheck_object(r, e);
-    status_read_record(r); // which borrows from what was read live
-    return is_there;
-}
-
 static bool patch_send(struct reconcile *r, struct patch *patch, enum content content,
                        const struct provenance *earlier, struct error *e) {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(patch->document);
-    if (!may_take_off_owner(r, e)) {
-        return false;
-    }
     (void)yyjson_mut_obj_add_str(patch->document, patch->metadata, "uid", r->output->uid);
     (void)yyjson_mut_obj_add_str(patch->document, patch->metadata, "resourceVersion",
                                  r->output->resource_version);
@@ -249,10 +243,12 @@ bool output_keep_metadata(struct reconcile *r, struct error *e) {
     if (!upkeep_may_write(r, patch.differs || is_brief)) {
         return true;
     }
-    if (is_brief && !production_rewrite_provenance(&r->production, e)) {
-        return false;
+    if ((!is_brief || production_rewrite_provenance(&r->production, e)) &&
+        patch_send(r, &patch, is_brief ? CONTENT_PROVENANCE : CONTENT_NONE, nullptr, e)) {
+        return true;
     }
-    return patch_send(r, &patch, is_brief ? CONTENT_PROVENANCE : CONTENT_NONE, nullptr, e);
+    upkeep_take_back(r); // it is tried again as any other failure, and told as what it is
+    return false;
 }
 
 bool output_release(struct reconcile *r, struct error *e) {
@@ -260,8 +256,7 @@ bool output_release(struct reconcile *r, struct error *e) {
     if (r->kind->entries == nullptr || !r->decoded.common.retain) {
         return true;
     }
-    seen = r->is_made ? kube_object_retain(r->output) // whatever the watch has shown of it
-                      : reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    seen = reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
     yyjson_val *metadata = seen == nullptr ? nullptr : yyjson_obj_get(seen->root, "metadata");
     if (metadata == nullptr || secret_metadata_ownership(r->kind, r->object, metadata) != OWNERSHIP_OURS ||
         !secret_metadata_is_owned(r->object, metadata)) {

@@ -7,9 +7,9 @@
 // Errors: RETRYABLE, and the outcome's result is RESULT_SLOW.
 [[nodiscard]] bool output_may_make(struct reconcile *r, struct error *e);
 
-// Makes the output and writes it: creates the Secret, which its object owns whatever its deletionPolicy, or
-// replaces our own entries of the one examined; what other people have added to it stays. Errors: those of
-// struct kind's produce, CONFLICT (another one took the name), and those of requests.
+// Makes the output and writes it: creates the Secret, or replaces our own entries of the one examined; what
+// other people have added to it stays. Errors: those of struct kind's produce, CONFLICT (another one took the
+// name), those of recheck_object and of requests.
 [[nodiscard]] bool output_make(struct reconcile *r, struct error *e);
 
 // Replaces the entries of the one examined by those that the kind rebuilds around what cannot be made again.
@@ -23,8 +23,6 @@
 // its metadata entry to the form of this version.
 [[nodiscard]] bool output_keep_metadata(struct reconcile *r, struct error *e);
 
-// Takes the owner off a Secret of the object's own that is to outlive it, where the API server says that the
-// object is there: of one that was just made, and of an object that waits or has failed, so that
-// deletionPolicy Retain holds from the moment that it is asked for. Errors: those of recheck_object and of
-// requests.
+// For an object that waits or has failed: takes its owner off a Secret of its own that is to outlive it, so
+// that deletionPolicy Retain holds from the moment that it is asked for. Errors: those of requests.
 [[nodiscard]] bool output_release(struct reconcile *r, struct error *e);

@@ -117,13 +117,29 @@ static bool decode(struct reconcile *r, struct error *e) {
     return decoded;
 }
 
+// Of a settled object: whether nothing is to be written. A Ready condition that somebody has taken off is put
+// back, ever more slowly where that goes on.
+static bool may_rest(struct reconcile *r) {
+    uint32_t wait_ms;
+    if (status_says_ready(r)) {
+        return true;
+    }
+    if (regenerate_backoff_allow(r->parts->backoff, r->key, REGENERATED_READY, clock_monotonic_ms(),
+                                 &wait_ms)) {
+        return false;
+    }
+    look_again_after(r, wait_ms);
+    return true;
+}
+
 static bool reconcile_steps(struct reconcile *r, struct error *e) {
     struct renewal renewal;
     if (!decode(r, e) || !inputs_resolve(r, e)) {
         return false;
     }
     r->production.context.secret_name = r->decoded.secret_name;
-    if (status_is_settled(r, &renewal) && !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms)) {
+    if (status_is_settled(r, &renewal) && !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms) &&
+        may_rest(r)) {
         return true;
     }
     return may_begin(r, e) && inputs_load(r, e) &&
@@ -217,9 +233,7 @@ static void handle_error(struct reconcile *r) {
 static void reconcile_object(struct reconcile *r) {
     struct error ignored; // it is tried again with the object
     if (!reconcile_steps(r, &r->outcome->error)) {
-        if (!r->is_made) { // else that was tried
-            (void)output_release(r, &ignored);
-        }
+        (void)output_release(r, &ignored);
         handle_error(r);
     } else if (r->is_granted) { // a grant may be taken back, which wakes nobody either
         look_again_after(r, r->parts->grant_check_ms);

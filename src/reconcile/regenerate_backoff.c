@@ -9,13 +9,15 @@
 enum {
     FIRST_WAIT_MS = 2000,
     LONGEST_WAIT_MS = 10 * 60 * 1000,
-    PEACE_WAITS = 10,   // peace for so many times the last wait starts the count again
+    PEACE_WAITS = 10, // peace for so many times the last wait starts the count again
+    SUFFIX_SIZE = 10,
     SWEEP_COUNT = 1000, // entries from which on peaceful ones are looked for
 };
 
-static const char metadata_suffix[] = "/metadata";
+static const char *const suffixes[] = {
+    [REGENERATED_CONTENT] = "", [REGENERATED_METADATA] = "/metadata", [REGENERATED_READY] = "/ready"};
 
-enum { TEXT_SIZE = OBJECT_KEY_TEXT_SIZE + sizeof(metadata_suffix) };
+enum { TEXT_SIZE = OBJECT_KEY_TEXT_SIZE + SUFFIX_SIZE };
 
 struct record {
     int64_t last_ms;
@@ -55,7 +57,7 @@ void regenerate_backoff_free(struct regenerate_backoff *backoff) {
 static void format(const struct object_key *key, enum regenerated what, char ret_text[TEXT_SIZE]) {
     char text[OBJECT_KEY_TEXT_SIZE];
     object_key_format(key, text);
-    (void)snprintf(ret_text, TEXT_SIZE, "%s%s", text, what == REGENERATED_METADATA ? metadata_suffix : "");
+    (void)snprintf(ret_text, TEXT_SIZE, "%s%s", text, suffixes[what]);
 }
 
 static bool is_peaceful(const struct record *record, int64_t now_ms) {

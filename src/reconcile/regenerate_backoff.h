@@ -10,6 +10,7 @@ struct regenerate_backoff;
 enum regenerated {
     REGENERATED_CONTENT,
     REGENERATED_METADATA, // labels, annotations and owner
+    REGENERATED_READY,    // of the status the Ready condition, which others take off
 };
 
 // Owned; NULL when memory is out.

@@ -176,12 +176,13 @@ void status_read_record(struct reconcile *r) {
     };
 }
 
+bool status_says_ready(const struct reconcile *r) {
+    return json_member_is(status_find_ready(status_of(r)), "status", "True");
+}
+
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
     yyjson_val *status = status_of(r);
-    yyjson_val *ready =
-        status_find_ready(status); // others may have taken it off: who waits for it would wait
-    if (!is_served(r) || !json_member_is(ready, "status", "True") ||
-        json_member_is(ready, "reason", REASON_METADATA_CONTESTED) ||
+    if (!is_served(r) || json_member_is(status_find_ready(status), "reason", REASON_METADATA_CONTESTED) ||
         (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||
         (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef")))) {
         return false;

@@ -24,8 +24,12 @@ bool status_has_key(const struct reconcile *r);
 // Fills r->context's record from the object's status, as it was read live if it was.
 void status_read_record(struct reconcile *r);
 
-// Whether the status says that object's present generation was served and is Ready, with exactly the output
-// and inputs that the watch now shows: nothing is to be done then, before the renewal that it announces.
+// Whether the status has Ready=True, as that of every finished object: others may have taken it off, and who
+// waits for it would wait.
+bool status_says_ready(const struct reconcile *r);
+
+// Whether the status says that object's present generation was served, with exactly the output and inputs
+// that the watch now shows: nothing is to be done then, before the renewal that it announces.
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal);
 
 // Whether the status says of a finished object what nothing is known against: its present generation was

@@ -24,3 +24,9 @@ bool upkeep_may_write(struct reconcile *r, bool is_needed) {
     }
     return allowed;
 }
+
+void upkeep_take_back(const struct reconcile *r) {
+    if (!is_edited(r)) {
+        regenerate_backoff_take_back(r->parts->backoff, r->key, REGENERATED_METADATA);
+    }
+}

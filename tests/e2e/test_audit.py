@@ -38,11 +38,11 @@ def dependent(namespace):
 
 
 def wanted(one, reads):
-    """The requests for one of them, in their order. A CA's Secret is retained: it is given free once the CA is seen to be there."""
+    """The requests for one of them, in their order. A CA's Secret is retained: the CA is asked for at the last moment."""
     plural = PLURAL[one["kind"]]
     create = [] if one["kind"] == QVS else ["create secrets"]  # which has no Secret
-    release = [f"list {plural}", "patch secrets"] if one.get("spec", {}).get("certType") == "ca" else []
-    return ["get secrets"] * reads + create + release + [f"patch {plural}/status"]
+    look = [f"list {plural}"] if one.get("spec", {}).get("certType") == "ca" else []
+    return ["get secrets"] * reads + look + create + [f"patch {plural}/status"]
 
 
 def test_trap_30_an_independent_object_costs_two_writes_and_no_read(cluster, api, operator, namespace):

@@ -171,8 +171,9 @@ static void what_becomes_of_its_marks(void **state) {
         {"retained, another tool's label", "Retain", "labels: {app.kubernetes.io/managed-by: Helm}",
          "Success Succeeded", ""},
         {"retained, all marks are gone", "Retain", "labels: null, annotations: null", "Failed SecretConflict",
-         "It is the one that this object has made, but its marks are gone. Put one back: kubectl annotate "
-         "secret it --namespace ns qubesec.io/owner-uid=u-it"},
+         "The status names it as the one that this object has made, but its marks are gone. If it is, put "
+         "one "
+         "back: kubectl annotate secret it --namespace ns qubesec.io/owner-uid=u-it"},
         {"retained, of another object by its marks", "Retain",
          "annotations: {qubesec.io/owner: QuantumKEMKeyPair/other, qubesec.io/owner-uid: null}",
          "Failed SecretConflict", "belongs to QuantumKEMKeyPair other"},
@@ -202,7 +203,7 @@ static void a_mark_that_is_put_back_is_enough(void **) {
     yyjson_val *before = get("secret it");
     put("secret it", "metadata: {labels: null, annotations: null}");
     run();
-    status_is("qkkp it", "Failed SecretConflict", "Put one back");
+    status_is("qkkp it", "Failed SecretConflict", "put one back");
     put("secret it", "metadata: {annotations: {qubesec.io/owner-uid: u-it}}");
     run();
     is_served("qkkp it");

@@ -223,6 +223,23 @@ static void who_goes_on_changing_labels_is_told_and_waited_out(void **) {
     told_is("Succeeded qkkp it; ");
 }
 
+// A write of ours that fails is no fight: nobody else is blamed for it.
+static void labels_that_cannot_be_put_right_are_no_fight(void **) {
+    make("qkkp it", "spec: {secretTemplate: {labels: {team: ours}}}");
+    fault((struct fault){
+        .request = "patch secret it", .class = ERROR_REFUSED, .message = "a policy", .count = FOREVER});
+    put("secret it", "metadata: {labels: {team: theirs}}");
+    run();
+    for (int i = 0; i < 5; i++) {
+        pass(20 * SECOND);
+        status_is("qkkp it", "Failed RequestRefused", "a policy");
+    }
+    faults_are_over();
+    pass(HOUR);
+    is_served("qkkp it");
+    assert_string_equal(text_at("secret it", "metadata labels team"), "ours");
+}
+
 // An edit is its owner's own doing.
 static void labels_that_are_edited_are_no_fight(void **) {
     make("qkkp it", "spec: {}");
@@ -280,6 +297,7 @@ int main(void) {
         in_cluster(a_ca_that_has_ended_is_waited_for),
         in_cluster(a_ca_that_has_not_verified_its_certificate_is_waited_for),
         in_cluster(who_goes_on_changing_labels_is_told_and_waited_out),
+        in_cluster(labels_that_cannot_be_put_right_are_no_fight),
         in_cluster(labels_that_are_edited_are_no_fight),
         in_cluster(every_kind_is_served_in_one_burst),
     };

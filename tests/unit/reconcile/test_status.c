@@ -82,6 +82,20 @@ static void test_trap_31_a_status_that_is_wiped_comes_back(void **state) {
     }
 }
 
+// By a controller that writes the list of conditions with its own alone, as often as it is put back.
+static void a_fight_over_the_conditions_slows_down(void **) {
+    make("qkkp it", "spec: {}");
+    int count = 0;
+    while (count < 100 && ready_of("qkkp it") != nullptr) {
+        put_status("qkkp it", "status: {conditions: [{type: Theirs, status: 'True'}]}");
+        run();
+        count++;
+    }
+    assert_int_equal(count, 2); // at once the first time only
+    pass(3 * SECOND);
+    is_served("qkkp it");
+}
+
 static void conditions_of_others_stay(void **) {
     make("qkkp it", "spec: {}");
     char *ready = yyjson_val_write(ready_of("qkkp it"), 0, nullptr);
@@ -348,6 +362,7 @@ int main(void) {
         in_cluster(test_trap_30_nothing_is_written_that_is_the_same),
         in_cluster(an_edit_that_changes_no_output_writes_its_generation),
         in_cluster(test_trap_31_a_status_that_is_wiped_comes_back),
+        in_cluster(a_fight_over_the_conditions_slows_down),
         in_cluster(conditions_of_others_stay),
         in_cluster(fields_that_nobody_means_go_with_the_next_status),
         in_cluster(a_transition_is_one_of_the_conditions_status),
