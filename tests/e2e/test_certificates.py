@@ -295,7 +295,7 @@ def test_the_end_is_not_past_the_issuers(api, operator, namespace):
     assert f"qubesec_certificate_expiration_timestamp_seconds{labels}" in metrics
     assert f"qubesec_certificate_renewal_timestamp_seconds{labels}" not in metrics, "the alert goes by it"
     wait_until("an Event warns", lambda: api.events(namespace, "leaf", "NotAfterClamped"))
-    assert api.events(namespace, "leaf", "NotAfterClamped")[0]["type"] == "Warning"
+    assert api.wait_event(namespace, "leaf", "NotAfterClamped")["type"] == "Warning"
     assert api.events(namespace, "root", "NotAfterClamped") == []
 
 

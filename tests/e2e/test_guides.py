@@ -209,7 +209,7 @@ def test_operating(cluster, api, operators, operator, reader, stack):
     def came_first():
         assert same_again()
         for one in made:
-            assert one["kind"] == QVS or api.events("shop", one["metadata"]["name"], "Adopted"), one
+            assert one["kind"] == QVS or api.wait_event("shop", one["metadata"]["name"], "Adopted"), one
         remove_resources(api, "shop")
         reader.run("kubectl apply --filename resources.json")
         wait_ready(api, made)

@@ -132,7 +132,7 @@ def test_life(cluster, api, operator, namespace, kind):
     check_secret(secret, life, made)
     check_status(made, life, secret)
     check_columns(cluster, made)
-    [event] = api.events(namespace, "it", "Succeeded")
+    event = api.wait_event(namespace, "it", "Succeeded")
     assert event["type"] == "Normal" and event["regarding"]["uid"] == made["metadata"]["uid"]
 
     assert "unchanged" in cluster.kubectl("apply", "--filename", "-", given=[manifest])

@@ -317,7 +317,7 @@ def test_a_wrong_signature_is_invalid_and_ready(api, signed):
     assert found["status"]["verified"] is False and ready_of(found)["status"] == "True"
     assert found["status"]["signatureFingerprint"] == fingerprint(wrong)
     wait_until("an Event warns", lambda: api.events(signed, "verified", "SignatureInvalid"))
-    assert api.events(signed, "verified", "SignatureInvalid")[0]["type"] == "Warning"
+    assert api.wait_event(signed, "verified", "SignatureInvalid")["type"] == "Warning"
     api.patch("Secret", signed, "given", {"data": {"signature": base64.b64encode(right).decode()}})
     assert api.wait_status(QVS, signed, "verified", "Valid")["status"]["verified"] is True
     api.patch(QVS, signed, "verified", {"spec": {"context": "another"}})

@@ -45,12 +45,7 @@ def test_trap_30_a_failure_that_lasts_is_one_event_and_one_status(cluster, api, 
         mark = cluster.audit.mark()
         api.create(thing(QRN, namespace, "numbers"))
         first = api.wait_status(QRN, namespace, "numbers", "Failed", "RequestRefused")
-
-        def count():
-            [event] = api.events(namespace, "numbers", "RequestRefused")
-            return event if event.get("series", {}).get("count", 0) >= 4 else None
-
-        event = wait_until("the Event counts the retries", count)
+        event = counted(api, namespace, "numbers", "RequestRefused", 4)
         patches = [one for one in cluster.audit.requests(mark, namespace) if one.resource == "quantumrandomnumbers/status"]
         assert len(patches) == 1, "trying again is no reason to write the status"
         assert api.get(QRN, namespace, "numbers")["status"] == first["status"]
