@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Breaks the code on purpose, one row of tests/mutants.toml after the other, and sees that a test notices.
 
-  tools/mutants.py             all rows
+  tools/mutants.py             all rows: minutes for each
   tools/mutants.py NAME...     some of them
   tools/mutants.py --check     only that each row still finds its text in the source
+  MUTANT_SEEDS=400             how many seeds of the simulation a row gets that names it as its test
 
-A row that no test notices is a failure: the claim that it breaks has no test. The copy of the sources that is broken, and
-its build, are in .local/mutants. Run it through tools/toolbox.sh.
+A row that no test notices is a failure: the claim that it breaks has no test. A simulation that crashes has noticed; a test
+that cannot be run, or that fails before anything is broken, ends the run. The copy of the sources that is broken, and its
+build, are in .local/mutants. Tests end to end need the control plane (make controlplane). Run it through tools/toolbox.sh.
 """
 
+import argparse
 import os
 import pathlib
 import re
@@ -21,7 +24,9 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPY = ROOT / ".local" / "mutants" / "checkout"
 BUILD = ROOT / ".local" / "mutants" / "build"
-SEEDS = int(os.environ.get("SEEDS", "400"))
+SEEDS = int(os.environ.get("MUTANT_SEEDS", "400"))
+SIMULATION_BROKEN = 3  # tools/simulate.py: it crashed, or did not end
+NOT_COPIED = (".git", ".local", "__pycache__")
 
 
 def read_rows():
@@ -41,16 +46,24 @@ def run(*command, **options):
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, **options)
 
 
+def files_of(top):
+    """The paths of all sources in the folder, from there on."""
+    for folder, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if name not in NOT_COPIED]
+        yield from ((pathlib.Path(folder) / name).relative_to(top) for name in names)
+
+
 def lay_copy():
     """The sources as they are now; what has not changed keeps its time, so that little is built."""
     COPY.mkdir(parents=True, exist_ok=True)
-    for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if name not in (".git", ".local", "__pycache__")]
-        for source in (pathlib.Path(folder) / name for name in names):
-            copy = COPY / source.relative_to(ROOT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if not copy.is_file() or copy.read_bytes() != source.read_bytes():
-                shutil.copy(source, copy)
+    sources = set(files_of(ROOT))
+    for gone in set(files_of(COPY)) - sources:
+        (COPY / gone).unlink()
+    for path in sources:
+        source, copy = ROOT / path, COPY / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.is_file() or copy.read_bytes() != source.read_bytes():
+            shutil.copy(source, copy)
     configured = run("cmake", "-G", "Ninja", "-S", COPY, "-B", BUILD, "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
     if configured.returncode != 0:
         sys.exit(configured.stderr)
@@ -59,28 +72,41 @@ def lay_copy():
 def build(target):
     built = run("cmake", "--build", BUILD, "--target", target)
     if built.returncode != 0:
-        sys.exit(f"a mutant does not compile:\n{built.stdout[-3000:]}")
+        sys.exit(f"{target} does not compile:\n{built.stdout[-3000:]}")
+
+
+def verdict(done, failed):
+    """None: the test passed. failed: the status with which its runner says that it did not; any other is no verdict."""
+    if done.returncode == 0:
+        return None
+    if done.returncode == failed:
+        return "fails"
+    sys.exit(f"{' '.join(done.args)}\nended with {done.returncode}, which is no verdict:\n{(done.stdout + done.stderr)[-3000:]}")
 
 
 def simulate(_):
-    """How many seeds it took; None: no seed shows a fault."""
+    """The seed that shows a fault, or how the simulation broke off; None: no seed shows one."""
     build("simulate")
     done = run(ROOT / "tools" / "simulate.py", "--program", BUILD / "simulate", "--stop", SEEDS)
-    found = re.search(r"^seed (\d+): (.*)$", done.stdout, re.MULTILINE)
-    return f"seed {found[1]}: {found[2]}" if found else None
+    if done.returncode == SIMULATION_BROKEN:
+        return f"the simulation broke off: {done.stdout.strip()[-1000:]}"
+    found = verdict(done, 1)
+    seed = re.search(r"^seed \d+: .*$", done.stdout, re.MULTILINE)
+    if found and not seed:
+        sys.exit(f"tools/simulate.py failed without a seed:\n{(done.stdout + done.stderr)[-3000:]}")
+    return found and seed[0]
 
 
 def unit(name):
     build(name.replace("/", "_"))
-    done = run("ctest", "--test-dir", BUILD, "-R", f"^{name}$", "--no-tests=error")
-    return None if done.returncode == 0 else "fails"
+    return verdict(run("ctest", "--test-dir", BUILD, "-R", f"^{name}$", "--no-tests=error", "--timeout", 600), 8)
 
 
 def end_to_end(name):
     build("all")
     done = run(sys.executable, "-m", "pytest", name, "-p", "no:cacheprovider", "-q", "-x", cwd=COPY,
                env={**os.environ, "QUBESEC_BINARY": str(BUILD / "qubesec"), "PYTHONDONTWRITEBYTECODE": "1"})  # fmt: skip
-    return None if done.returncode == 0 else "fails"
+    return verdict(done, 1)
 
 
 TESTS = {"simulation": simulate, "unit": unit, "e2e": end_to_end}
@@ -101,17 +127,30 @@ def try_row(row):
         path.write_text(source, encoding="utf-8")
 
 
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a row's name")
+    parser.add_argument("--check", action="store_true", help="only that each row still finds its text")
+    return parser.parse_args()
+
+
+def choose(rows, names):
+    unknown = set(names) - {row["name"] for row in rows}
+    if unknown:
+        sys.exit(f"no such mutant: {', '.join(sorted(unknown))}")
+    return [row for row in rows if row["name"] in names or not names]
+
+
 def main():
+    options = parse()
     rows = read_rows()
     faults = list(find_faults(rows))
     if faults:
         sys.exit("\n".join(faults))
-    if sys.argv[1:] == ["--check"]:
+    if options.check:
+        print(f"{len(rows)} rows are good")
         return
-    unknown = set(sys.argv[1:]) - {row["name"] for row in rows}
-    if unknown:
-        sys.exit(f"no such mutant: {', '.join(sorted(unknown))}")
-    rows = [row for row in rows if row["name"] in sys.argv[1:] or not sys.argv[1:]]
+    rows = choose(rows, options.names)
     lay_copy()
     survivors = 0
     for test in sorted({row["test"] for row in rows}):
