@@ -5,9 +5,6 @@ RUN := tools/toolbox.sh run
 BUILD := .local/build
 CLUSTER := .local/cluster
 
-# Test vectors that are no part of the repository; the tests that use them skip when they are absent.
-export QUBESEC_VECTORS ?= $(abspath ../shared/vectors)
-
 # How long make fuzz runs each target, and FUZZ_TARGETS="json san" only some of them.
 export FUZZ_SECONDS ?= 60
 export FUZZ_TARGETS ?=

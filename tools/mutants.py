@@ -21,6 +21,8 @@ import sys
 import time
 import tomllib
 
+import skips
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPY = ROOT / ".local" / "mutants" / "checkout"
 BUILD = ROOT / ".local" / "mutants" / "build"
@@ -151,6 +153,7 @@ def main():
         print(f"{len(rows)} rows are good")
         return
     rows = choose(rows, options.names)
+    skips.name_vectors()
     lay_copy()
     survivors = 0
     for test in sorted({row["test"] for row in rows}):

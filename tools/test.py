@@ -238,6 +238,7 @@ def run_all(suites):
 
 
 def main():
+    skips.name_vectors()
     suites = [argument for argument in sys.argv[1:] if argument != "--all"] or SUITES
     unknown = set(suites) - set(SUITES)
     if unknown:

@@ -1,7 +1,7 @@
 // Runs every vector of the public collections that this layer serves: Wycheproof's ML-KEM, ML-DSA and
 // HKDF-SHA256 files and the examples of RFC 9935 and RFC 9881. They are no part of the project: the
-// environment variable QUBESEC_VECTORS names their folder (default ../shared/vectors), and the tests are
-// skipped where it is absent.
+// environment variable QUBESEC_VECTORS names their folder. Where it is not set, that is shared/vectors beside the
+// checkout, and the tests are skipped if it is absent.
 #include "support.h"
 
 #include "crypto/kdf.h"
@@ -19,9 +19,13 @@ enum { FILE_MAX = 64 * 1024 * 1024 };
 
 static const char *folder(void) {
     const char *given = getenv("QUBESEC_VECTORS");
-    const char *path = given == nullptr || given[0] == '\0' ? "../shared/vectors" : given;
+    bool is_given = given != nullptr && given[0] != '\0';
+    const char *path = is_given ? given : QUBESEC_VECTORS;
     struct stat status;
     if (stat(path, &status) != 0) {
+        if (is_given) {
+            fail_msg("QUBESEC_VECTORS: there is no folder %s", path);
+        }
         print_message("no folder %s (QUBESEC_VECTORS): its vectors are not run\n", path);
         skip();
     }
