@@ -19,7 +19,6 @@ SHORT_FORM = os.environ.get("QUBESEC_TESTS") == "short"
 FOLDER = pathlib.Path(__file__).parent
 
 FREED = ((RELEASE,), "a sanitizer keeps what was freed")
-CLOCK = ((RELEASE,), "a sanitizer must be the first library that is loaded, and so must the clock")
 ELSEWHERE = ((RELEASE,), "it has a control plane of its own, and its operator is the release build's")
 
 POSSIBLE = {
@@ -30,11 +29,6 @@ POSSIBLE = {
     "test_image.py": ((RELEASE,), "the image has the program of the release build"),
     "test_memory.py::test_memory_image_holds_no_key": FREED,
     "test_memory.py::test_memory_image_holds_only_the_webhook_key_in_use": FREED,
-    "test_renewal.py::test_a_ca_that_is_not_valid_yet_is_looked_at_again_when_it_is": CLOCK,
-    "test_renewal.py::test_a_clock_that_goes_back_changes_nothing": CLOCK,
-    "test_renewal.py::test_after_a_long_stop_each_is_renewed_once": CLOCK,
-    "test_renewal.py::test_an_expired_ca_is_waited_for": CLOCK,
-    "test_renewal.py::test_what_was_issued_while_the_clock_was_ahead_is_issued_again": CLOCK,
     "test_toy_kind.py::test_a_leak_would_be_found": ((ASAN,), "only AddressSanitizer looks for leaks"),
 }
 

@@ -4,6 +4,16 @@ import os
 import struct
 
 
+def shifted(operators, **settings):
+    """The environment of an operator that has the clocks of shifted_clock.c, with these settings of theirs."""
+    return {
+        "LD_PRELOAD": str(operators.binary.with_name("libshifted_clock.so")),
+        # ASan wants to be the first library; here the clock is, which takes nothing that ASan watches.
+        "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0",
+        **settings,
+    }
+
+
 class Clock:
     """What an operator with this environment waits for on its monotonic clock comes at once; several may share it."""
 
@@ -11,12 +21,7 @@ class Clock:
         self.file = folder / "clock"
         self.ahead = self.asleep = 0
         self.write("wb")
-        self.environment = {
-            "LD_PRELOAD": str(operators.binary.with_name("libshifted_clock.so")),
-            "SHIFTED_CLOCK_FILE": str(self.file),
-            # ASan wants to be the first library; here the clock is, which takes nothing that ASan watches.
-            "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0",
-        }
+        self.environment = shifted(operators, SHIFTED_CLOCK_FILE=str(self.file))
 
     def write(self, mode):
         with open(self.file, mode, buffering=0) as file:

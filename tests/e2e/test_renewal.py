@@ -5,6 +5,7 @@ import time
 
 import pytest
 from api import QC, wait_until
+from clock import shifted
 from test_certificates import certificate, secret, seconds, serial, verify, wait_reissued
 
 
@@ -69,8 +70,7 @@ def at(operators):
     """Starts the operator with a wall clock that is off by so many days (shifted_clock.c)."""
     def start(days):
         operators.stop()
-        library = operators.binary.with_name("libshifted_clock.so")
-        environment = {"LD_PRELOAD": str(library), "SHIFTED_CLOCK_SECONDS": str(int(days * 86400))}
+        environment = shifted(operators, SHIFTED_CLOCK_SECONDS=str(int(days * 86400)))
         return operators.start(environment=environment).wait_ready()
 
     yield start
