@@ -610,7 +610,7 @@ def test_circle_of_certificates_through_two_namespaces(api, checking, namespace,
 
 
 def test_many_objects_hold_up_no_other_namespace(api, operators, namespace, there):
-    """The one worker has a hundred key pairs to make when another tenant's comes, and does not make it last."""
+    """The one worker has a hundred key pairs to make when another tenant's comes, which is about the second that it makes."""
     operator = operators.start("--workers", "1").wait_ready()
     operator.process.send_signal(signal.SIGSTOP)
     many = [thing(QKKP, namespace, f"many-{number}") for number in range(100)]
@@ -621,7 +621,7 @@ def test_many_objects_hold_up_no_other_namespace(api, operators, namespace, ther
         api.wait_success(QKKP, one["metadata"]["namespace"], one["metadata"]["name"])
     its = int(version_of(api.get("Secret", there, "one")))
     earlier = [one for one in api.list("Secret", namespace) if int(version_of(one)) < its]
-    assert len(earlier) < len(many), "the one that came last was made last"
+    assert len(earlier) < 10, "it did not get its turn"
 
 
 def test_every_row_of_the_threat_model_has_its_test():
