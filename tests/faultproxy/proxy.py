@@ -152,8 +152,8 @@ class FaultProxy:
             await asyncio.Event().wait()
         if isinstance(fault, Delay) and not fault.answer:
             await asyncio.sleep(fault.seconds)
-        while isinstance(fault, Hold) and not fault.go.is_set():
-            await asyncio.sleep(0.01)
+        if isinstance(fault, Hold) and not fault.answer:
+            await let_go(fault)
         if isinstance(fault, Inject) and not fault.forward:
             return await self.inject(request, fault, writer)
         server[1].write(head.encoded() + body)
@@ -161,6 +161,8 @@ class FaultProxy:
         answer = await read_head(server[0])
         if isinstance(fault, Delay) and fault.answer:
             await asyncio.sleep(fault.seconds)
+        if isinstance(fault, Hold) and fault.answer:
+            await let_go(fault)
         status = int(answer.first.split(" ", 2)[1])
         until_close = request.method != "HEAD" and status not in (204, 304)
         pieces = read_body(server[0], answer, until_close)
@@ -207,6 +209,12 @@ class FaultProxy:
         if answer.is_chunked:
             writer.write(chunk(b""))
         await writer.drain()
+
+
+async def let_go(hold):
+    """Waits for what a test sets, from its own thread."""
+    while not hold.go.is_set():
+        await asyncio.sleep(0.01)
 
 
 async def while_open(reader, work):

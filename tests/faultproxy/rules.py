@@ -38,9 +38,10 @@ class Delay:
 
 @dataclasses.dataclass(frozen=True)
 class Hold:
-    """The request reaches the server once go is set, and not before."""
+    """The request reaches the server once go is set, and not before; answer: it is the answer that waits."""
 
     go: threading.Event = dataclasses.field(default_factory=threading.Event)
+    answer: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

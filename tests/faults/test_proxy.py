@@ -1,5 +1,6 @@
 """The fault proxy does what its rules say: a proxy that does nothing would let every other test here pass."""
 
+import concurrent.futures
 import http.client
 import json
 import ssl
@@ -8,7 +9,7 @@ import time
 
 import pytest
 from api import KINDS, exchange, wait_until
-from faultproxy import Blackhole, Cut, Delay, Inject, Prefix, Rechunk, Reset, Rule
+from faultproxy import Blackhole, Cut, Delay, Hold, Inject, Prefix, Rechunk, Reset, Rule
 
 VERSION = "/version"
 
@@ -88,6 +89,20 @@ def test_delay(client, proxy, answer):
     started = time.monotonic()
     assert ask(client())[0] == 200
     assert time.monotonic() - started >= 1.5
+
+
+@pytest.mark.parametrize("answer", [False, True])
+def test_hold(client, proxy, answer):
+    rule = proxy.add(Rule(Hold(answer=answer), path=VERSION))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = pool.submit(ask, client(timeout=None))
+        try:
+            wait_until("it is held", lambda: proxy.of(VERSION))
+            assert ask(client(), "/healthz")[0] == 200
+            assert rule.hits == 1 and proxy.of(VERSION)[0].status is None
+        finally:
+            rule.fault.go.set()
+        assert asked.result()[0] == 200
 
 
 def test_blackhole_is_not_answered(client, proxy):

@@ -3,24 +3,23 @@
 import contextlib
 
 from api import QES, QKKP, QRN, thing, wait_until
-from faultproxy import Delay, Inject, Rule
+from faultproxy import Delay, Hold, Inject, Rule
 from seen import Seen
 from work import WATCHES, all_kinds, finish, wait_finished
 
 FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io/v1"
 BUSY = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 429, "reason": "TooManyRequests"}
 DEADLINE = 30  # seconds, after which the operator gives up
-LATE = 10.0  # by the real clock; the operator's is ahead of it then by more than the deadline
 RETRY_AFTER = 1.0
 TICK = 0.002  # the operator's clock is one of whole milliseconds
 
 
 def test_slow_disk(api, cluster, operators, namespace, proxy, through, clock):
-    """Every write takes long, and some are done only after the operator has given up waiting for them."""
+    """Every write takes long, and the answers to some do not come while the operator waits for them, though they are done."""
     operator = operators.start(kubeconfig=through, environment=clock.environment).wait_ready()
     late = [
-        proxy.add(Rule(Delay(LATE, answer=True), method="POST", path="/secrets", times=2)),
-        proxy.add(Rule(Delay(LATE, answer=True), method="PATCH", path=f"/{QRN.lower()}s/.*/status", times=1)),
+        proxy.add(Rule(Hold(answer=True), method="POST", path="/secrets", times=2)),
+        proxy.add(Rule(Hold(answer=True), method="PATCH", path=f"/{QRN.lower()}s/.*/status", times=1)),
     ]
     proxy.add(Rule(Delay(0.5), method="POST"))
     proxy.add(Rule(Delay(0.5), method="PATCH"))
