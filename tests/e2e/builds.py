@@ -13,6 +13,8 @@ import os
 import pathlib
 import re
 
+import pytest
+
 RELEASE, ASAN, TSAN = "release", "asan", "tsan"
 ALL = (RELEASE, ASAN, TSAN)
 SHORT_FORM = os.environ.get("QUBESEC_TESTS") == "short"
@@ -78,6 +80,8 @@ SHORT = {
 
 def build_of(binary):
     """Of the program itself, wherever it lies."""
+    if not binary.is_file():
+        raise pytest.UsageError(f"there is no {binary}: make build")
     program = binary.read_bytes()
     return ASAN if b"__asan_init" in program else TSAN if b"__tsan_init" in program else RELEASE
 
