@@ -59,12 +59,12 @@ image: build ## the container image, without a container engine, in .local/image
 
 test test-all: build-release build-asan build-tsan controlplane helm peers image
 
-test: ## all tests: unit, end to end, under sanitizers what these can find, and with peers
+test: ## unit and end to end, under sanitizers what these can find; peers, faults and simulation in the release build
 	@$(RUN) tools/test.py
 
-test-all: ## before a release: all tests in all builds, thirty takeovers, and torture, fuzz and soak: hours
+test-all: ## before a release: each test in each build that can run it, then torture, fuzz, soak and mutants: hours
 	@$(RUN) tools/test.py --all
-	@$(MAKE) --no-print-directory torture fuzz soak
+	@$(MAKE) --no-print-directory torture fuzz soak mutants
 
 test-interop: build-release controlplane peers ## what OpenSSL, nginx, curl, Go, Bouncy Castle and cryptography make of it
 	@$(RUN) tools/test.py interop
