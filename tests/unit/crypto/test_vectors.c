@@ -1,7 +1,7 @@
 // Runs every vector of the public collections that this layer serves: Wycheproof's ML-KEM, ML-DSA and
 // HKDF-SHA256 files and the examples of RFC 9935 and RFC 9881. They are no part of the project: the
-// environment variable QUBESEC_VECTORS names their folder. Where it is not set, that is shared/vectors beside the
-// checkout, and the tests are skipped if it is absent.
+// environment variable QUBESEC_VECTORS names their folder. Where it is not set, that is shared/vectors beside
+// the checkout, and the tests are skipped if it is absent.
 #include "support.h"
 
 #include "crypto/kdf.h"
