@@ -45,7 +45,9 @@ bool spec_is_label_key(const char *key, bool is_annotation) {
     memcpy(prefix, key, length);
     prefix[length] = '\0';
     for (size_t i = 0; is_annotation && i < length; i++) {
-        prefix[i] = prefix[i] >= 'A' && prefix[i] <= 'Z' ? (char)(prefix[i] - 'A' + 'a') : prefix[i];
+        if (prefix[i] >= 'A' && prefix[i] <= 'Z') {
+            prefix[i] = (char)(prefix[i] - 'A' + 'a');
+        }
     }
     return spec_is_dns_name(prefix) && spec_is_label_text(slash + 1);
 }
