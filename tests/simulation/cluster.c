@@ -405,7 +405,7 @@ static void arrive(void *context) {
     struct flight *flight = context;
     struct cluster *cluster = flight->cluster;
     const struct weather *weather = &cluster->weather;
-    if (chance_of(weather->lost)) {
+    if (chance_of(weather->lost) || flight->link->process->cut_off_until_ms > schedule_now_ms()) {
         flight->done = error_set(&flight->error, ERROR_IO, "the connection was reset");
     } else if (chance_of(weather->refused)) {
         flight->done = refuse(flight);

@@ -107,10 +107,14 @@ static void fail(struct feed *feed, int status, enum error_class class, const ch
     next(feed);
 }
 
+static bool is_cut_off(const struct feed *feed) {
+    return feed->options.process->cut_off_until_ms > schedule_now_ms();
+}
+
 // Whether the exchange ends in a failure now.
 static bool has_failed(struct feed *feed) {
     const struct weather *weather = weather_of(feed);
-    if (chance_of(weather->lost)) {
+    if (chance_of(weather->lost) || is_cut_off(feed)) {
         fail(feed, 0, ERROR_IO, "the connection was reset");
         return true;
     }
@@ -358,7 +362,7 @@ static void deliver(struct feed *feed) {
     if (feed->is_stalled || stall(feed)) {
         return;
     }
-    if (chance_of(weather_of(feed)->cut)) {
+    if (is_cut_off(feed) || chance_of(weather_of(feed)->cut)) {
         fail(feed, 200, ERROR_IO, "the connection was reset");
         return;
     }

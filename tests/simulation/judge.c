@@ -102,13 +102,30 @@ static yyjson_val *secret_at(const char *namespace, const char *name, int64_t at
     return nullptr;
 }
 
+static bool is_shared(const struct thing *thing) {
+    return strcmp(thing->kind, "QuantumEncapsulateSecret") == 0;
+}
+
+// The key pair that a shared secret is for, as it was at that time.
+static yyjson_val *basis_at(const struct change *change, const struct thing *thing, int64_t at_ms) {
+    return secret_at(strcmp(thing->name, "over") == 0 ? namespaces[0] : change->namespace, "kem", at_ms);
+}
+
 // Whether a shared secret was of no use any more, since its key pair had become another one.
 static bool has_other_basis(const struct key *key, const struct change *change) {
-    bool is_shared = strcmp(key->thing->name, "enc") == 0;
-    return is_shared && (!truth_is_for(secret_at(change->namespace, "kem", change->sent_ms), key->public_form,
-                                       key->forms[0]) ||
-                         !truth_is_for(secret_at(change->namespace, "kem", change->at_ms), key->public_form,
-                                       key->forms[0]));
+    return is_shared(key->thing) &&
+           (!truth_is_for(basis_at(change, key->thing, change->sent_ms), key->public_form, key->forms[0]) ||
+            !truth_is_for(basis_at(change, key->thing, change->at_ms), key->public_form, key->forms[0]));
+}
+
+// The last key that was made for it there; NULL: none was.
+static const struct key *find_last(const struct thing *thing, const char *namespace) {
+    for (size_t i = key_count; i > 0; i--) {
+        if (keys[i - 1].thing == thing && strcmp(keys[i - 1].namespace, namespace) == 0) {
+            return &keys[i - 1];
+        }
+    }
+    return nullptr;
 }
 
 // Whatever the operator itself writes there is one of its keys from then on.
@@ -129,8 +146,7 @@ static void note_key(const struct change *change, const struct thing *thing) {
 
 // A shared secret without its ciphertext is known to nobody else.
 static bool is_half(const struct key *key, yyjson_val *secret) {
-    return strcmp(key->thing->name, "enc") == 0 &&
-           !same(key->public_form, entry_of(secret, key->thing->public_form));
+    return is_shared(key->thing) && !same(key->public_form, entry_of(secret, key->thing->public_form));
 }
 
 // Whether text, the second form, is the same key: of a pair the first form has no seed, so that once the
@@ -181,8 +197,9 @@ static void judge_new_key(const struct change *change, const struct thing *thing
         return;
     }
     const struct change *seen = cluster_change_of(cluster, resource, change->namespace, thing->name, version);
-    if (json_member_is(yyjson_obj_get(root_of(seen), "spec"), "onKeyLoss", "Fail") &&
-        strcmp(thing->name, "enc") != 0) {
+    const struct key *lost = find_last(thing, change->namespace);
+    bool is_replaced = lost != nullptr && has_other_basis(lost, change);
+    if (json_member_is(yyjson_obj_get(root_of(seen), "spec"), "onKeyLoss", "Fail") && !is_replaced) {
         judge_fault("%s %s/%s: a new key was made although spec.onKeyLoss is Fail", thing->kind,
                     change->namespace, thing->name);
     }
@@ -264,6 +281,21 @@ static void judge_foreign_members(const struct change *change, const struct thin
     }
 }
 
+// Whether the owner that controls a Secret is an object of that kind and name.
+static bool is_controlled_by(yyjson_val *metadata, const struct thing *thing) {
+    size_t index;
+    size_t count;
+    yyjson_val *reference;
+    yyjson_arr_foreach(yyjson_obj_get(metadata, "ownerReferences"), index, count, reference) {
+        if (yyjson_is_true(yyjson_obj_get(reference, "controller")) &&
+            json_member_is(reference, "kind", thing->kind) &&
+            json_member_is(reference, "name", thing->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Whether the Secret before the change was the operator's to write to: it has made it, or the Secret says so,
 // in words of its own namespace.
 static bool is_ours(const struct change *change, const struct thing *thing) {
@@ -274,6 +306,9 @@ static bool is_ours(const struct change *change, const struct thing *thing) {
     snprintf(owner, sizeof(owner), "%s/%s", thing->kind, thing->name);
     if (json_member_is(annotations, "qubesec.io/owner", owner) &&
         json_member_is(annotations, "qubesec.io/owner-namespace", change->namespace)) {
+        return true;
+    }
+    if (is_controlled_by(metadata, thing)) {
         return true;
     }
     for (const struct change *at = change->before; at != nullptr; at = at->before) {
@@ -332,9 +367,11 @@ static void judge_collected(const struct change *change) {
                     change->name);
     }
     bool retains = json_member_is(yyjson_obj_get(object, "spec"), "deletionPolicy", "Retain");
-    yyjson_val *recorded = json_find(object, "status", "secretRef", "generation", nullptr);
-    if (retains &&
-        json_integer(recorded, -1) == json_integer(json_find(object, "metadata", "generation", nullptr), 0)) {
+    yyjson_val *recorded = json_find(object, "status", "secretRef", nullptr);
+    bool is_recorded = yyjson_equals(yyjson_obj_get(recorded, "uid"), yyjson_obj_get(metadata, "uid")) &&
+                       yyjson_equals(yyjson_obj_get(recorded, "generation"),
+                                     json_find(object, "metadata", "generation", nullptr));
+    if (retains && is_recorded) {
         judge_fault("Secret %s/%s: was collected although its object said Retain, and had finished",
                     change->namespace, change->name);
     }
@@ -360,6 +397,12 @@ static void judge_transition(const struct change *change, yyjson_val *before, yy
     bool flipped = !yyjson_equals(yyjson_obj_get(old, "status"), yyjson_obj_get(ready, "status"));
     bool moved = !yyjson_equals(yyjson_obj_get(old, "lastTransitionTime"),
                                 yyjson_obj_get(ready, "lastTransitionTime"));
+    bool is_same_clock = change->sent_by != nullptr && change->before->sent_by == change->sent_by;
+    bool is_later = change->sent_ms - change->before->at_ms > 2000;
+    if (old != nullptr && flipped && !moved && is_same_clock && is_later) {
+        judge_fault("%s %s/%s: the Ready condition changed, and its time did not", change->resource->kind,
+                    change->namespace, change->name);
+    }
     if (ready == nullptr || (old != nullptr && !flipped && moved)) {
         judge_fault("%s %s/%s: the status has no Ready condition, or its time moved without it",
                     change->resource->kind, change->namespace, change->name);
@@ -506,13 +549,75 @@ static void judge_inputs(const struct thing *thing, const char *namespace, yyjso
     }
 }
 
+// The Secret's owner and labels are as the spec says.
+static void judge_metadata(const struct thing *thing, const char *namespace, yyjson_val *object,
+                           yyjson_val *secret) {
+    yyjson_val *spec = yyjson_obj_get(object, "spec");
+    yyjson_val *metadata = yyjson_obj_get(secret, "metadata");
+    const char *policy = json_member_text(spec, "deletionPolicy");
+    bool retains = policy == nullptr ? strcmp(thing->name, "ca") == 0 : strcmp(policy, "Retain") == 0;
+    yyjson_val *owner_uid = nullptr;
+    size_t index;
+    size_t count;
+    yyjson_val *reference;
+    yyjson_arr_foreach(yyjson_obj_get(metadata, "ownerReferences"), index, count, reference) {
+        owner_uid = yyjson_obj_get(reference, "uid");
+    }
+    bool is_owned = yyjson_equals(owner_uid, json_find(object, "metadata", "uid", nullptr));
+    if (is_owned == retains) {
+        judge_fault("%s %s/%s: at rest its Secret has %s owner", thing->kind, namespace, thing->name,
+                    is_owned ? "an" : "no");
+    }
+    yyjson_val *team = json_find(spec, "secretTemplate", "labels", "team", nullptr);
+    if (team != nullptr && !yyjson_equals(team, json_find(metadata, "labels", "team", nullptr))) {
+        judge_fault("%s %s/%s: at rest its Secret has not the label that the spec wants", thing->kind,
+                    namespace, thing->name);
+    }
+}
+
+// Whether its Secret is there as the operator has last written it, but for who owns it, and is marked as that
+// object's.
+static bool is_left_whole(const struct thing *thing, const char *namespace) {
+    char owner[256];
+    const struct change *last =
+        cluster_change_of(cluster, cluster_resource("Secret"), namespace, thing->secret, UINT64_MAX);
+    yyjson_val *data = yyjson_obj_get(root_of(last), "data");
+    yyjson_val *metadata = yyjson_obj_get(root_of(last), "metadata");
+    yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
+    snprintf(owner, sizeof(owner), "%s/%s", thing->kind, thing->name);
+    if (!json_member_is(annotations, "qubesec.io/owner", owner) ||
+        !json_member_is(annotations, "qubesec.io/owner-namespace", namespace) ||
+        !json_member_is(yyjson_obj_get(metadata, "labels"), "app.kubernetes.io/managed-by", "qubesec")) {
+        return false;
+    }
+    size_t count;
+    const struct change *const *changes = cluster_changes(cluster, &count);
+    for (size_t i = count; i > 0; i--) {
+        const struct change *change = changes[i - 1];
+        if (change->actor == BY_OPERATOR && change->resource == cluster_resource("Secret") &&
+            strcmp(change->name, thing->secret) == 0 && strcmp(change->namespace, namespace) == 0) {
+            return yyjson_equals(data, yyjson_obj_get(yyjson_doc_get_root(change->document), "data"));
+        }
+    }
+    return false;
+}
+
+// Of what needs nothing else: whether there is no reason not to be finished.
+static bool must_be_finished(const struct thing *thing, const char *namespace, yyjson_val *object) {
+    bool needs_nothing = strstr(thing->spec, "Ref") == nullptr;
+    bool is_there = cluster_find(cluster, "Secret", namespace, thing->secret) != nullptr;
+    bool may_fail = json_member_is(yyjson_obj_get(object, "spec"), "onKeyLoss", "Fail");
+    return needs_nothing && (is_there ? is_left_whole(thing, namespace) : !may_fail);
+}
+
 static void judge_object(const struct thing *thing, const char *namespace, yyjson_val *object,
                          bool all_finished) {
     yyjson_val *status = yyjson_obj_get(object, "status");
     const char *phase = json_member_text(status, "status");
     const char *message = json_member_text(find_ready(status), "message");
     bool finished = phase != nullptr && (strcmp(phase, "Success") == 0 || strcmp(phase, "Valid") == 0);
-    if (phase == nullptr || (all_finished && !finished)) {
+    bool must_be = all_finished || (thing->secret != nullptr && must_be_finished(thing, namespace, object));
+    if (phase == nullptr || (must_be && !finished)) {
         judge_fault("%s %s/%s: is at rest with the status %s: %s", thing->kind, namespace, thing->name,
                     phase == nullptr ? "none" : phase, message == nullptr ? "" : message);
         return;
@@ -525,6 +630,10 @@ static void judge_object(const struct thing *thing, const char *namespace, yyjso
     if (!finished) {
         return;
     }
+    if (strcmp(thing->name, "over") == 0 && !people_grant()) {
+        judge_fault("%s %s/%s: is finished at rest, and may not use what it refers to", thing->kind,
+                    namespace, thing->name);
+    }
     judge_inputs(thing, namespace, status);
     if (thing->secret != nullptr) {
         yyjson_val *secret = cluster_find(cluster, "Secret", namespace, thing->secret);
@@ -534,6 +643,7 @@ static void judge_object(const struct thing *thing, const char *namespace, yyjso
             judge_fault("%s %s/%s: at rest the status is not of the Secret that there is", thing->kind,
                         namespace, thing->name);
         }
+        judge_metadata(thing, namespace, object, secret);
     }
 }
 

@@ -29,7 +29,7 @@ const struct thing things[] = {
     {"QuantumEncapsulateSecret",
      "over",
      "over",
-     {nullptr},
+     {"shared_secret"},
      "ciphertext",
      "'publicKeyRef':{'name':'kem','namespace':'a'}"},
     {"QuantumDecapsulateSecret",

@@ -270,6 +270,10 @@ void replica_stop(struct replica *replica) {
     end_if_idle(replica);
 }
 
+void replica_cut_off(struct replica *replica, int64_t for_ms) {
+    replica->process.cut_off_until_ms = schedule_now_ms() + for_ms;
+}
+
 void replica_pause(struct replica *replica, int64_t for_ms) {
     replica->process.paused_until_ms = schedule_now_ms() + for_ms;
 }

@@ -28,6 +28,9 @@ void replica_kill(struct replica *replica);
 // It is asked to end: it finishes what it has begun, gives the Lease back, and is dead.
 void replica_stop(struct replica *replica);
 
+// Nothing of what it sends arrives for so long, and it hears nothing.
+void replica_cut_off(struct replica *replica, int64_t for_ms);
+
 // It does nothing for so long, and does not know.
 void replica_pause(struct replica *replica, int64_t for_ms);
 

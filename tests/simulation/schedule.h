@@ -11,6 +11,7 @@
 struct process {
     bool dead;
     int64_t paused_until_ms;
+    int64_t cut_off_until_ms; // from everybody else
     int64_t wall_error_s;
 };
 

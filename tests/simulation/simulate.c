@@ -93,7 +93,16 @@ static void on_change(void *context, const struct change *change) {
     }
 }
 
-static bool on_review(void *, yyjson_val *) {
+// There is one reference into another namespace: that of "over".
+static bool on_review(void *, yyjson_val *spec) {
+    yyjson_val *asked = yyjson_obj_get(spec, "resourceAttributes");
+    const char *verb = json_member_text(asked, "verb");
+    if (!json_member_is(spec, "user", "system:serviceaccount:b:default") ||
+        !json_member_is(asked, "namespace", "a") || !json_member_is(asked, "group", "qubesec.io") ||
+        !json_member_is(asked, "resource", "quantumkemkeypairs") || !json_member_is(asked, "name", "kem") ||
+        (strcmp(verb, "get") != 0 && strcmp(verb, "use") != 0)) {
+        judge_fault("it is asked for a right that nothing needs");
+    }
     return people_grant();
 }
 
@@ -173,7 +182,11 @@ static void disturb(struct simulation *s) {
     } else if (drawn < 8 && replica != nullptr) {
         tell("a replica is asked to end");
         replica_stop(replica);
-    } else if (drawn == 8) {
+    } else if (drawn == 8 && replica != nullptr) {
+        int64_t for_ms = chance_below(2 * MINUTE_MS);
+        tell("a replica is cut off for %" PRId64 " ms", for_ms);
+        replica_cut_off(replica, for_ms);
+    } else if (drawn == 9) {
         tell("old versions are compacted");
         cluster_compact(s->cluster);
     }
@@ -238,10 +251,11 @@ static void live_through(void) {
         if (chance_of(250)) {
             disturb(&simulation);
         }
-        uint32_t pause = chance_below(10);
-        (void)run_for(pause < 5   ? chance_below(200)
-                      : pause < 9 ? chance_below(5000)
-                                  : chance_below(60 * 1000));
+        uint32_t pause = chance_below(20);
+        (void)run_for(pause < 10   ? chance_below(200)
+                      : pause < 17 ? chance_below(5000)
+                      : pause < 19 ? chance_below(60 * 1000)
+                                   : chance_below(20 * MINUTE_MS));
     }
 }
 
@@ -251,10 +265,10 @@ static void judge_effort(const struct simulation *s) {
     if (s->drops) { // what a watch never shows is tried in vain until the next list
         return;
     }
-    if (count_writes(s) > happened * 25) {
+    if (count_writes(s) > happened * 4) {
         judge_fault("%u writes, for %u things that happened", count_writes(s), happened);
     }
-    if (s->events > happened * 25) {
+    if (s->events > happened * 4) {
         judge_fault("%u Events, for %u things that happened", s->events, happened);
     }
 }
@@ -263,8 +277,12 @@ static void judge_effort(const struct simulation *s) {
 static void judge_stillness(struct simulation *s) {
     unsigned writes = count_writes(s);
     unsigned reads = count_reads(s);
+    unsigned events = s->events;
     if (run_for(30 * MINUTE_MS) && count_writes(s) != writes) {
         judge_fault("at rest there were %u writes in half an hour", count_writes(s) - writes);
+    }
+    if (s->events != events) {
+        judge_fault("at rest there were %u Events in half an hour", s->events - events);
     }
     if (count_reads(s) - reads > 80) {
         judge_fault("at rest there were %u questions in half an hour", count_reads(s) - reads);

@@ -252,7 +252,29 @@ static void judge_certificate(const struct cluster *cluster, const char *namespa
     X509_free(issuer);
 }
 
+// A CA's life is what its spec says now.
+static void judge_life(const struct cluster *cluster, const char *namespace) {
+    yyjson_val *object = cluster_find(cluster, "QuantumCertificate", namespace, "ca");
+    int64_t wanted = json_integer(json_find(object, "spec", "durationDays", nullptr), 0);
+    int days = 0;
+    int seconds = 0;
+    if (wanted == 0 || !is_finished(cluster, namespace, "QuantumCertificate", "ca")) {
+        return;
+    }
+    X509 *certificate = read_certificate(cluster, namespace, "ca-secret");
+    bool good = certificate != nullptr &&
+                ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(certificate),
+                               X509_get0_notAfter(certificate)) == 1 &&
+                (days == wanted || days + 1 == wanted);
+    X509_free(certificate);
+    if (!good) {
+        judge_fault("namespace %s: the CA is finished, and lives for %d days in place of %d", namespace, days,
+                    (int)wanted);
+    }
+}
+
 void truth_judge(const struct cluster *cluster, const char *namespace) {
+    judge_life(cluster, namespace);
     judge_pair(cluster, namespace, "QuantumKEMKeyPair", "kem");
     judge_pair(cluster, namespace, "QuantumSignatureKeyPair", "signer");
     judge_exchange(cluster, namespace);
