@@ -72,8 +72,10 @@ static bool issuer_open_key(const struct algorithm *algorithm, const struct inpu
 bool issuer_read(const struct input *parent, struct issuer *issuer, struct error *e) {
     const struct algorithm *algorithm = input_key_algorithm(parent);
     if (algorithm == nullptr) {
-        (void)error_set(e, ERROR_INTERNAL, "the certificate of spec.parentCARef does not say its algorithm");
-        return false;
+        return error_set(
+            e, ERROR_NOT_FOUND,
+            "spec.parentCARef: the CA does not say of which algorithm its key is, as one whose Secret "
+            "is another's does not; waiting for it to do so");
     }
     return ((issuer_open_key(algorithm, parent, &issuer->key, e) &&
              certificate_chain_read(parent->bytes, &issuer->chain, e)) ||

@@ -149,6 +149,15 @@ static bool is_half(const struct key *key, yyjson_val *secret) {
     return is_shared(key->thing) && !same(key->public_form, entry_of(secret, key->thing->public_form));
 }
 
+// Nor can a shared secret be told from any other bytes where people have changed its Secret, and no status
+// has told of that one yet.
+static bool is_unproved(const struct key *key, const struct change *change) {
+    yyjson_val *object = cluster_find(cluster, key->thing->kind, change->namespace, key->thing->name);
+    return is_shared(key->thing) && change->before->actor == BY_USER &&
+           !yyjson_equals(json_find(object, "status", "secretRef", "uid", nullptr),
+                          json_find(root_of(change->before), "metadata", "uid", nullptr));
+}
+
 // Whether text, the second form, is the same key: of a pair the first form has no seed, so that once the
 // second is lost another one takes its place.
 static bool is_rewritten(struct key *key, size_t form, const char *text) {
@@ -180,7 +189,7 @@ static bool has_said_output_since(const struct change *last, int64_t since_ms) {
 
 // A key takes the place of one that is told of: before that the object was asked for itself, and did not
 // forbid it.
-static void judge_new_key(const struct change *change, const struct thing *thing) {
+static void judge_new_key(const struct change *change, const struct thing *thing, const struct key *had) {
     const struct kube_resource *resource = cluster_resource(thing->kind);
     const struct change *last =
         cluster_change_of(cluster, resource, change->namespace, thing->name, UINT64_MAX);
@@ -197,7 +206,7 @@ static void judge_new_key(const struct change *change, const struct thing *thing
         return;
     }
     const struct change *seen = cluster_change_of(cluster, resource, change->namespace, thing->name, version);
-    const struct key *lost = find_last(thing, change->namespace);
+    const struct key *lost = had != nullptr ? had : find_last(thing, change->namespace);
     bool is_replaced = lost != nullptr && has_other_basis(lost, change);
     if (json_member_is(yyjson_obj_get(root_of(seen), "spec"), "onKeyLoss", "Fail") && !is_replaced) {
         judge_fault("%s %s/%s: a new key was made although spec.onKeyLoss is Fail", thing->kind,
@@ -214,7 +223,7 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
         had[form] = find_key(form, entry_of(before, thing->forms[form]));
     }
     struct key *key = had[0] != nullptr ? had[0] : had[1];
-    if (key != nullptr && is_half(key, before)) {
+    if (key != nullptr && (is_half(key, before) || is_unproved(key, change))) {
         key = nullptr;
     }
     bool disagree = had[0] != nullptr && had[1] != nullptr && had[0] != had[1];
@@ -243,7 +252,7 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
     const char *made = entry_of(after, thing->forms[0]);
     bool is_another = key == nullptr || !same(made, key->forms[0]);
     if (is_another && find_key(0, made) == nullptr && !same(made, entry_of(before, thing->forms[0]))) {
-        judge_new_key(change, thing);
+        judge_new_key(change, thing, key);
     }
 }
 
@@ -595,7 +604,9 @@ static bool is_left_whole(const struct thing *thing, const char *namespace) {
     for (size_t i = count; i > 0; i--) {
         const struct change *change = changes[i - 1];
         if (change->actor == BY_OPERATOR && change->resource == cluster_resource("Secret") &&
-            strcmp(change->name, thing->secret) == 0 && strcmp(change->namespace, namespace) == 0) {
+            strcmp(change->name, thing->secret) == 0 && strcmp(change->namespace, namespace) == 0 &&
+            !yyjson_equals(yyjson_obj_get(root_of(change), "data"),
+                           yyjson_obj_get(root_of(change->before), "data"))) {
             return yyjson_equals(data, yyjson_obj_get(yyjson_doc_get_root(change->document), "data"));
         }
     }
@@ -604,7 +615,8 @@ static bool is_left_whole(const struct thing *thing, const char *namespace) {
 
 // Of what needs nothing else: whether there is no reason not to be finished.
 static bool must_be_finished(const struct thing *thing, const char *namespace, yyjson_val *object) {
-    bool needs_nothing = strstr(thing->spec, "Ref") == nullptr;
+    // A certificate that was left may have been made from another spec.
+    bool needs_nothing = strstr(thing->spec, "Ref") == nullptr && strstr(thing->spec, "certType") == nullptr;
     bool is_there = cluster_find(cluster, "Secret", namespace, thing->secret) != nullptr;
     bool may_fail = json_member_is(yyjson_obj_get(object, "spec"), "onKeyLoss", "Fail");
     return needs_nothing && (is_there ? is_left_whole(thing, namespace) : !may_fail);

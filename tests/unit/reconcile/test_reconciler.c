@@ -203,6 +203,23 @@ static void a_ca_that_has_not_verified_its_certificate_is_waited_for(void **) {
     assert_int_equal(cluster.outcome.result, RESULT_OK);
 }
 
+// The Secret of the CA's name is somebody else's: nothing is issued with what is in it.
+static void a_ca_whose_secret_is_anothers_is_waited_for(void **) {
+    make("qc other", "spec: {certType: ca, commonName: Root, algorithm: ML-DSA-44}");
+    make("qc root", "spec: {certType: ca, commonName: Root, algorithm: ML-DSA-44}");
+    make("qc it",
+         "spec: {certType: server, domain: a.example, algorithm: ML-DSA-44, parentCARef: {name: root}}");
+    take_away("secret root-secret");
+    put_copy("secret root-secret", "secret other-secret", "metadata: {labels: null, annotations: null}");
+    run();
+    status_is("qc root", "Failed SecretConflict", "Nothing was touched");
+    status_is("qc it", "Pending WaitingForInput",
+              "spec.parentCARef: QuantumCertificate root: the CA does not say of which algorithm its key is");
+    forget();
+    pass(DAY);
+    asked_is("");
+}
+
 // ---- somebody who goes on changing what is around a good output
 
 static void who_goes_on_changing_labels_is_told_and_waited_out(void **) {
@@ -296,6 +313,7 @@ int main(void) {
         in_cluster(one_that_does_not_expire_is_not),
         in_cluster(a_ca_that_has_ended_is_waited_for),
         in_cluster(a_ca_that_has_not_verified_its_certificate_is_waited_for),
+        in_cluster(a_ca_whose_secret_is_anothers_is_waited_for),
         in_cluster(who_goes_on_changing_labels_is_told_and_waited_out),
         in_cluster(labels_that_cannot_be_put_right_are_no_fight),
         in_cluster(labels_that_are_edited_are_no_fight),
