@@ -77,10 +77,27 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
+// Whether the metadata was written for one of the two and not for the other: a status that has not told yet
+// of an output that was made anew has the ciphertext of the one before.
+static bool are_of_two(const struct produce_context *context, const struct secret *shared_secret,
+                       const struct secret *ciphertext, bool *ret_are, struct error *e) {
+    enum provenance_word one = PROVENANCE_SILENT;
+    enum provenance_word other = PROVENANCE_SILENT;
+    const struct provenance *provenance = context->previous_provenance;
+    if (provenance != nullptr &&
+        (!provenance_compare_entry(provenance, "shared_secret", shared_secret, &one, e) ||
+         !provenance_compare_entry(provenance, "ciphertext", ciphertext, &other, e))) {
+        return false;
+    }
+    *ret_are = one != other && one != PROVENANCE_SILENT && other != PROVENANCE_SILENT;
+    return true;
+}
+
 // The ciphertext is public: where the Secret has lost it, the status has it still. Both are checked, by the
 // metadata or by what the status has recorded.
-static bool find_ciphertext(const struct produce_context *context, size_t length,
-                            struct secret **ret_ciphertext, struct error *e) {
+static bool find_ciphertext(const struct produce_context *context, const struct secret *shared_secret,
+                            size_t length, struct secret **ret_ciphertext, struct error *e) {
+    bool are_mixed = false;
     const struct record *record = &context->record;
     cleanup_secret_data struct secret_data shown = {0};
     const struct secret *found;
@@ -104,7 +121,10 @@ static bool find_ciphertext(const struct produce_context *context, size_t length
             return false;
         }
     }
-    if (found == nullptr) {
+    if (found != nullptr && !are_of_two(context, shared_secret, found, &are_mixed, e)) {
+        return false;
+    }
+    if (found == nullptr || are_mixed) {
         return error_set(e, ERROR_KEY_LOST, "ciphertext does not hold what was made any more");
     }
     return secret_copy(secret_view(found), secret_length(found), ret_ciphertext, e);
@@ -152,7 +172,7 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
         return error_set(e, ERROR_KEY_LOST, "shared_secret does not hold what was made any more");
     }
     if (!check_public_key(context, pkey, e) ||
-        !find_ciphertext(context, algorithm->ciphertext_size, &ciphertext, e) ||
+        !find_ciphertext(context, shared_secret, algorithm->ciphertext_size, &ciphertext, e) ||
         !secret_data_add(data, "ciphertext", ciphertext, e) ||
         !secret_copy(secret_view(shared_secret), secret_length(shared_secret), &copy, e) ||
         !secret_data_add(data, "shared_secret", copy, e)) {

@@ -11,7 +11,7 @@
 
 // From what is read live to what is sent because of it no more time passes: one request is given up after 30
 // s.
-enum { KEYS_MAX = 4096, TEXT_SIZE = 2048, DECISION_MS = 60 * 1000 };
+enum { KEYS_MAX = 4096, TEXT_SIZE = 2048, DECISION_MS = 180 * 1000 };
 
 // A key that the operator has made: what it wrote of it, in base64. Both forms of a key are of the same
 // number.

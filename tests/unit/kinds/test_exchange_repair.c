@@ -128,6 +128,17 @@ static void another_ciphertext_in_the_status_is_refused(void **) {
     assert_kept(&s, &pair, &whole);
 }
 
+// It was made anew, and the process ended before the status said so: the ciphertext in that is the one
+// before.
+static void a_status_of_the_output_before_is_no_help(void **) {
+    cleanup_subject struct subject pair = pair_of(algorithms[SOME]);
+    cleanup_subject struct subject before = encapsulation(&pair);
+    cleanup_subject struct subject s = encapsulation(&pair);
+    subject_remember(&s, &before, true);
+    secret_free(remove_entry(&s, "ciphertext"));
+    assert_not_repaired(&s, true, ERROR_KEY_LOST, ciphertext_is_lost);
+}
+
 // Without metadata nothing in the Secret tells for whom it was made: what would be written of that must be
 // true.
 static void for_whom_it_was_made_must_be_known(void **) {
@@ -366,6 +377,7 @@ int main(void) {
         cmocka_unit_test(what_was_made_outlives_damage_to_the_metadata),
         cmocka_unit_test(a_shared_secret_is_not_to_be_had_again),
         cmocka_unit_test(the_status_has_the_ciphertext_still),
+        cmocka_unit_test(a_status_of_the_output_before_is_no_help),
         cmocka_unit_test(without_its_ciphertext_a_shared_secret_is_lost),
         cmocka_unit_test(another_ciphertext_in_the_status_is_refused),
         cmocka_unit_test(for_whom_it_was_made_must_be_known),
