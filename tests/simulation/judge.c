@@ -149,11 +149,11 @@ static bool is_half(const struct key *key, yyjson_val *secret) {
     return is_shared(key->thing) && !same(key->public_form, entry_of(secret, key->thing->public_form));
 }
 
-// Nor can a shared secret be told from any other bytes where people have changed its Secret, and no status
-// has told of that one yet.
+// Nor can a shared secret, or random bytes, be told from any other bytes where people have changed its
+// Secret, and no status has told of that one yet.
 static bool is_unproved(const struct key *key, const struct change *change) {
     yyjson_val *object = cluster_find(cluster, key->thing->kind, change->namespace, key->thing->name);
-    return is_shared(key->thing) && change->before->actor == BY_USER &&
+    return key->thing->forms[1] == nullptr && change->before->actor == BY_USER &&
            !yyjson_equals(json_find(object, "status", "secretRef", "uid", nullptr),
                           json_find(root_of(change->before), "metadata", "uid", nullptr));
 }
