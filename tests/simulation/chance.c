@@ -28,6 +28,10 @@ bool chance_of(uint32_t permille) {
     return chance_below(1000) < permille;
 }
 
+double chance_fraction(void *) {
+    return (double)(chance_bits() >> 11) * 0x1p-53;
+}
+
 uint64_t chance_constant(void) {
     return constant;
 }

@@ -86,10 +86,6 @@ static bool sink_has(void *context, const char *key, const char *resource_versio
     return store_has_version(((struct feed *)context)->options.store, key, resource_version);
 }
 
-static double draw(void *) {
-    return (double)(chance_bits() >> 11) * 0x1p-53;
-}
-
 // ---- exchanges
 
 static struct weather *weather_of(const struct feed *feed) {
@@ -449,7 +445,7 @@ struct feed *feed_create(const struct feed_options *options) {
     struct feed *feed = calloc(1, sizeof(*feed));
     feed->options = *options;
     const struct reflector_sink sink = {feed, sink_replace, sink_apply, sink_remove, sink_advance, sink_has};
-    if (!reflector_create(&sink, WATCH_SECONDS, draw, nullptr, &feed->reflector, &e)) {
+    if (!reflector_create(&sink, WATCH_SECONDS, chance_fraction, nullptr, &feed->reflector, &e)) {
         abort();
     }
     next(feed);

@@ -1,6 +1,7 @@
 #include "judge.h"
 
 #include "people.h"
+#include "reconcile/status_record.h"
 #include "truth.h"
 #include "json/read.h"
 
@@ -9,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// From what is read live to what is sent because of it no more time passes: one request is given up after 30
-// s.
+// From what is read live to what is sent because of it no more time passes: requests that are given up after
+// 30 s each, and a pause of 40 s.
 enum { KEYS_MAX = 4096, TEXT_SIZE = 2048, DECISION_MS = 180 * 1000 };
 
 // A key that the operator has made: what it wrote of it, in base64. Both forms of a key are of the same
@@ -258,12 +259,11 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
 
 // ---- what is not the operator's
 
-static bool is_entry_of(const struct thing *thing, const char *name) {
+static bool is_own_entry(const char *name) {
     static const char *const entries[] = {
         "random",     "metadata",      "public_key", "public_key.pem", "private_key",  "private_key.pem",
         "ciphertext", "shared_secret", "key",        "signature",      "tls.crt",      "tls.key",
         "key.pem",    "cert.pem",      "pub.pem",    "ca.crt",         "metadata.json"};
-    (void)thing;
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
         if (strcmp(entries[i], name) == 0) {
             return true;
@@ -272,18 +272,18 @@ static bool is_entry_of(const struct thing *thing, const char *name) {
     return false;
 }
 
-static bool is_own_mark(const struct thing *, const char *name) {
+static bool is_own_mark(const char *name) {
     return strncmp(name, "qubesec.io/", 11) == 0 || strcmp(name, "app.kubernetes.io/managed-by") == 0 ||
            strcmp(name, "team") == 0;
 }
 
-static void judge_foreign_members(const struct change *change, const struct thing *thing, yyjson_val *before,
-                                  yyjson_val *after, bool (*is_own)(const struct thing *, const char *)) {
+static void judge_foreign_members(const struct change *change, yyjson_val *before, yyjson_val *after,
+                                  bool (*is_own)(const char *name)) {
     yyjson_obj_iter members = yyjson_obj_iter_with(before);
     for (yyjson_val *name; (name = yyjson_obj_iter_next(&members)) != nullptr;) {
         yyjson_val *value = yyjson_obj_iter_get_val(name);
         const char *text = yyjson_get_str(name);
-        if (!is_own(thing, text) && !yyjson_equals(value, yyjson_obj_get(after, text))) {
+        if (!is_own(text) && !yyjson_equals(value, yyjson_obj_get(after, text))) {
             judge_fault("Secret %s/%s: the operator changed %s, which is somebody else's", change->namespace,
                         change->name, text);
         }
@@ -305,19 +305,21 @@ static bool is_controlled_by(yyjson_val *metadata, const struct thing *thing) {
     return false;
 }
 
+// Whether a Secret's annotations say that it is that object's, in words of its own namespace.
+static bool is_marked(yyjson_val *metadata, const struct thing *thing, const char *namespace) {
+    char owner[256];
+    yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
+    snprintf(owner, sizeof(owner), "%s/%s", thing->kind, thing->name);
+    return json_member_is(annotations, "qubesec.io/owner", owner) &&
+           json_member_is(annotations, "qubesec.io/owner-namespace", namespace);
+}
+
 // Whether the Secret before the change was the operator's to write to: it has made it, or the Secret says so,
 // in words of its own namespace.
 static bool is_ours(const struct change *change, const struct thing *thing) {
-    char owner[256];
     yyjson_val *metadata = yyjson_obj_get(root_of(change->before), "metadata");
-    yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
     yyjson_val *uid = yyjson_obj_get(metadata, "uid");
-    snprintf(owner, sizeof(owner), "%s/%s", thing->kind, thing->name);
-    if (json_member_is(annotations, "qubesec.io/owner", owner) &&
-        json_member_is(annotations, "qubesec.io/owner-namespace", change->namespace)) {
-        return true;
-    }
-    if (is_controlled_by(metadata, thing)) {
+    if (is_marked(metadata, thing, change->namespace) || is_controlled_by(metadata, thing)) {
         return true;
     }
     for (const struct change *at = change->before; at != nullptr; at = at->before) {
@@ -342,11 +344,11 @@ static void judge_secret(const struct change *change) {
             judge_fault("Secret %s/%s: is somebody else's, and was written to", change->namespace,
                         change->name);
         }
-        judge_foreign_members(change, thing, yyjson_obj_get(before, "data"), yyjson_obj_get(after, "data"),
-                              is_entry_of);
-        judge_foreign_members(change, thing, json_find(before, "metadata", "labels", nullptr),
+        judge_foreign_members(change, yyjson_obj_get(before, "data"), yyjson_obj_get(after, "data"),
+                              is_own_entry);
+        judge_foreign_members(change, json_find(before, "metadata", "labels", nullptr),
                               json_find(after, "metadata", "labels", nullptr), is_own_mark);
-        judge_foreign_members(change, thing, json_find(before, "metadata", "annotations", nullptr),
+        judge_foreign_members(change, json_find(before, "metadata", "annotations", nullptr),
                               json_find(after, "metadata", "annotations", nullptr), is_own_mark);
     }
     if (thing->forms[0] != nullptr) {
@@ -388,21 +390,9 @@ static void judge_collected(const struct change *change) {
 
 // ---- statuses
 
-static yyjson_val *find_ready(yyjson_val *status) {
-    size_t index;
-    size_t count;
-    yyjson_val *condition;
-    yyjson_arr_foreach(yyjson_obj_get(status, "conditions"), index, count, condition) {
-        if (json_member_is(condition, "type", "Ready")) {
-            return condition;
-        }
-    }
-    return nullptr;
-}
-
 static void judge_transition(const struct change *change, yyjson_val *before, yyjson_val *after) {
-    yyjson_val *old = find_ready(before);
-    yyjson_val *ready = find_ready(after);
+    yyjson_val *old = status_find_ready(before);
+    yyjson_val *ready = status_find_ready(after);
     bool flipped = !yyjson_equals(yyjson_obj_get(old, "status"), yyjson_obj_get(ready, "status"));
     bool moved = !yyjson_equals(yyjson_obj_get(old, "lastTransitionTime"),
                                 yyjson_obj_get(ready, "lastTransitionTime"));
@@ -587,15 +577,10 @@ static void judge_metadata(const struct thing *thing, const char *namespace, yyj
 // Whether its Secret is there as the operator has last written it, but for who owns it, and is marked as that
 // object's.
 static bool is_left_whole(const struct thing *thing, const char *namespace) {
-    char owner[256];
-    const struct change *last =
-        cluster_change_of(cluster, cluster_resource("Secret"), namespace, thing->secret, UINT64_MAX);
-    yyjson_val *data = yyjson_obj_get(root_of(last), "data");
-    yyjson_val *metadata = yyjson_obj_get(root_of(last), "metadata");
-    yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
-    snprintf(owner, sizeof(owner), "%s/%s", thing->kind, thing->name);
-    if (!json_member_is(annotations, "qubesec.io/owner", owner) ||
-        !json_member_is(annotations, "qubesec.io/owner-namespace", namespace) ||
+    yyjson_val *secret = cluster_find(cluster, "Secret", namespace, thing->secret);
+    yyjson_val *data = yyjson_obj_get(secret, "data");
+    yyjson_val *metadata = yyjson_obj_get(secret, "metadata");
+    if (!is_marked(metadata, thing, namespace) ||
         !json_member_is(yyjson_obj_get(metadata, "labels"), "app.kubernetes.io/managed-by", "qubesec")) {
         return false;
     }
@@ -626,7 +611,7 @@ static void judge_object(const struct thing *thing, const char *namespace, yyjso
                          bool all_finished) {
     yyjson_val *status = yyjson_obj_get(object, "status");
     const char *phase = json_member_text(status, "status");
-    const char *message = json_member_text(find_ready(status), "message");
+    const char *message = json_member_text(status_find_ready(status), "message");
     bool finished = phase != nullptr && (strcmp(phase, "Success") == 0 || strcmp(phase, "Valid") == 0);
     bool must_be = all_finished || (thing->secret != nullptr && must_be_finished(thing, namespace, object));
     if (phase == nullptr || (must_be && !finished)) {

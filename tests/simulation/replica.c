@@ -103,10 +103,6 @@ static void kill_owner(void *context) {
     replica_kill(context);
 }
 
-static double draw(void *) {
-    return (double)(chance_bits() >> 11) * 0x1p-53;
-}
-
 static void ask_for_lease(struct replica *replica, const struct lease_step *step) {
     static const enum api_verb verbs[] = {
         [LEASE_GET] = API_GET, [LEASE_CREATE] = API_CREATE, [LEASE_UPDATE] = API_PATCH};
@@ -157,8 +153,11 @@ static void start_leading(struct replica *replica) {
     char identity[64];
     struct error e;
     snprintf(identity, sizeof(identity), "replica-%llx", (unsigned long long)chance_bits());
-    const struct lease_options options = {
-        .namespace = "system", .name = "operator", .identity = identity, .timing = timing, .random = draw};
+    const struct lease_options options = {.namespace = "system",
+                                          .name = "operator",
+                                          .identity = identity,
+                                          .timing = timing,
+                                          .random = chance_fraction};
     if (!replica->options.elects) {
         replica->leads = true;
         return;
