@@ -400,7 +400,7 @@ def test_the_webhook_of_the_operator(admin, api, operators, namespace, tmp_path)
     finally:
         configuration.remove()
     report.expect("webhook", "configuration", "ok", "validate.qubesec.io")
-    report.expect("webhook", "caBundle", "ok", "1 days more")
+    expect_made_now(report, "caBundle", 2)
     report.expect("webhook", "refuses", "ok", "an object with a fault")
     report.expect("webhook", "accepts", "ok", "an object without one")
 
