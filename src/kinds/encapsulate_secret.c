@@ -77,19 +77,29 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
-// Whether the metadata was written for one of the two and not for the other: a status that has not told yet
-// of an output that was made anew has the ciphertext of the one before.
-static bool are_of_two(const struct produce_context *context, const struct secret *shared_secret,
-                       const struct secret *ciphertext, bool *ret_are, struct error *e) {
+// Whether one witness speaks for both: the metadata, or the status. A status that has not told yet of an
+// output that was made anew has the ciphertext of the one before. Where neither can, they do if the metadata
+// does not contradict itself.
+static bool belong_together(const struct produce_context *context, const struct secret *shared_secret,
+                            const struct secret *ciphertext, bool *ret_do, struct error *e) {
     enum provenance_word one = PROVENANCE_SILENT;
     enum provenance_word other = PROVENANCE_SILENT;
     const struct provenance *provenance = context->previous_provenance;
+    const struct record *record = &context->record;
+    bool recorded[2] = {false, false};
     if (provenance != nullptr &&
         (!provenance_compare_entry(provenance, "shared_secret", shared_secret, &one, e) ||
          !provenance_compare_entry(provenance, "ciphertext", ciphertext, &other, e))) {
         return false;
     }
-    *ret_are = one != other && one != PROVENANCE_SILENT && other != PROVENANCE_SILENT;
+    bool is_told = record->fingerprint[0] != '\0' && record->digest[0] != '\0';
+    if (is_told && (!salvage_is_recorded(record->fingerprint, shared_secret, &recorded[0], e) ||
+                    !salvage_is_recorded(record->digest, ciphertext, &recorded[1], e))) {
+        return false;
+    }
+    bool is_stated = one == PROVENANCE_SAYS_SAME && other == PROVENANCE_SAYS_SAME;
+    bool is_mixed = one != other && one != PROVENANCE_SILENT && other != PROVENANCE_SILENT;
+    *ret_do = is_stated || (is_told ? recorded[0] && recorded[1] : !is_mixed);
     return true;
 }
 
@@ -97,7 +107,7 @@ static bool are_of_two(const struct produce_context *context, const struct secre
 // metadata or by what the status has recorded.
 static bool find_ciphertext(const struct produce_context *context, const struct secret *shared_secret,
                             size_t length, struct secret **ret_ciphertext, struct error *e) {
-    bool are_mixed = false;
+    bool fits = false;
     const struct record *record = &context->record;
     cleanup_secret_data struct secret_data shown = {0};
     const struct secret *found;
@@ -121,10 +131,10 @@ static bool find_ciphertext(const struct produce_context *context, const struct 
             return false;
         }
     }
-    if (found != nullptr && !are_of_two(context, shared_secret, found, &are_mixed, e)) {
+    if (found != nullptr && !belong_together(context, shared_secret, found, &fits, e)) {
         return false;
     }
-    if (found == nullptr || are_mixed) {
+    if (!fits) {
         return error_set(e, ERROR_KEY_LOST, "ciphertext does not hold what was made any more");
     }
     return secret_copy(secret_view(found), secret_length(found), ret_ciphertext, e);

@@ -7,7 +7,7 @@
 enum { PUBLIC_KEY_MAX = 16 * 1024 }; // bytes
 
 // Whether the status speaks of these bytes.
-static bool is_recorded(const char *recorded, const struct secret *bytes, bool *ret_is, struct error *e) {
+bool salvage_is_recorded(const char *recorded, const struct secret *bytes, bool *ret_is, struct error *e) {
     char digest[DIGEST_TEXT_SIZE];
     if (!digest_format(secret_view(bytes), secret_length(bytes), digest, e)) {
         return false;
@@ -29,7 +29,8 @@ bool salvage_entry(const struct produce_context *context, const char *key, size_
         return false;
     }
     bool sound = word != PROVENANCE_SAYS_OTHER;
-    if (word != PROVENANCE_SAYS_SAME && recorded[0] != '\0' && !is_recorded(recorded, entry, &sound, e)) {
+    if (word != PROVENANCE_SAYS_SAME && recorded[0] != '\0' &&
+        !salvage_is_recorded(recorded, entry, &sound, e)) {
         return false;
     }
     *ret_entry = sound ? entry : nullptr;

@@ -4,6 +4,10 @@
 #include "crypto/pkey.h"
 #include "engine/kind.h"
 
+// Whether recorded, a digest or what a status shows of one, is that of entry. Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool salvage_is_recorded(const char *recorded, const struct secret *entry, bool *ret_is,
+                                       struct error *e);
+
 // Finds the entry of that key in context->previous, if it is the one that was made: it has length bytes, and
 // the metadata, or else what the status has recorded of it, says so. Where nothing is said the length is all
 // that there is to judge by. recorded: its digest or fingerprint; "": the status says none. *ret_entry is

@@ -64,6 +64,7 @@ struct reconcile {
     yyjson_doc *live;             // owned: the list with the object, as it was read live; NULL: it was not
     bool is_adopted;              // the output was left from an earlier object
     bool is_counted;              // the output's remake was counted
+    bool is_ready_counted;        // that Ready is put back was counted
     bool is_made;                 // the output was made, and not found as it is
     yyjson_doc *secret_document;  // owned: the Secret that was examined; NULL: none
     struct kube_object *output;   // owned: the output Secret's metadata as last read or written

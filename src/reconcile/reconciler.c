@@ -124,8 +124,9 @@ static bool may_rest(struct reconcile *r) {
     if (status_says_ready(r)) {
         return true;
     }
-    if (regenerate_backoff_allow(r->parts->backoff, r->key, REGENERATED_READY, clock_monotonic_ms(),
-                                 &wait_ms)) {
+    r->is_ready_counted = regenerate_backoff_allow(r->parts->backoff, r->key, REGENERATED_READY,
+                                                   clock_monotonic_ms(), &wait_ms);
+    if (r->is_ready_counted) {
         return false;
     }
     look_again_after(r, wait_ms);
@@ -233,6 +234,9 @@ static void handle_error(struct reconcile *r) {
 static void reconcile_object(struct reconcile *r) {
     struct error ignored; // it is tried again with the object
     if (!reconcile_steps(r, &r->outcome->error)) {
+        if (r->is_ready_counted) { // nothing came of it: the queue's back-off holds it
+            regenerate_backoff_take_back(r->parts->backoff, r->key, REGENERATED_READY);
+        }
         (void)output_release(r, &ignored);
         handle_error(r);
     } else if (r->is_granted) { // a grant may be taken back, which wakes nobody either
