@@ -128,6 +128,26 @@ static void another_ciphertext_in_the_status_is_refused(void **) {
     assert_kept(&s, &pair, &whole);
 }
 
+// One wrong digest in the metadata is no loss: the status proves both.
+static void a_wrong_digest_of_either_is_outvoted_by_the_status(void **) {
+    static const char *const entries[] = {"\"shared_secret\":\"sha256:", "\"ciphertext\":\"sha256:"};
+    cleanup_subject struct subject pair = pair_of(algorithms[SOME]);
+    for (size_t i = 0; i < 2; i++) {
+        cleanup_subject struct subject s = encapsulation(&pair);
+        cleanup_secret_data struct secret_data whole = {0};
+        copy_data(&s.data, &whole);
+        subject_remember(&s, &s, true);
+        const struct secret *metadata = secret_data_get(&s.data, "metadata");
+        char *text = (char *)secret_view(metadata);
+        char *at = memmem(text, secret_length(metadata), entries[i], strlen(entries[i]));
+        assert_non_null(at);
+        at += strlen(entries[i]);
+        *at = *at == '0' ? '1' : '0';
+        subject_repair(&s, true);
+        assert_kept(&s, &pair, &whole);
+    }
+}
+
 // It was made anew, and the process ended before the status said so: the ciphertext in that is the one
 // before.
 static void a_status_of_the_output_before_is_no_help(void **) {
@@ -377,6 +397,7 @@ int main(void) {
         cmocka_unit_test(what_was_made_outlives_damage_to_the_metadata),
         cmocka_unit_test(a_shared_secret_is_not_to_be_had_again),
         cmocka_unit_test(the_status_has_the_ciphertext_still),
+        cmocka_unit_test(a_wrong_digest_of_either_is_outvoted_by_the_status),
         cmocka_unit_test(a_status_of_the_output_before_is_no_help),
         cmocka_unit_test(without_its_ciphertext_a_shared_secret_is_lost),
         cmocka_unit_test(another_ciphertext_in_the_status_is_refused),

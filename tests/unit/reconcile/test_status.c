@@ -96,6 +96,16 @@ static void a_fight_over_the_conditions_slows_down(void **) {
     is_served("qkkp it");
 }
 
+// That the API server does not answer is no fight: it is tried again as any other write.
+static void a_condition_that_cannot_be_put_back_is_no_fight(void **) {
+    make("qkkp it", "spec: {}");
+    fault((struct fault){.request = "patch qkkp it status", .class = ERROR_IO, .count = 5});
+    put_status("qkkp it", "status: {conditions: null}");
+    run();
+    pass(SECOND);
+    is_served("qkkp it");
+}
+
 static void conditions_of_others_stay(void **) {
     make("qkkp it", "spec: {}");
     char *ready = yyjson_val_write(ready_of("qkkp it"), 0, nullptr);
@@ -363,6 +373,7 @@ int main(void) {
         in_cluster(an_edit_that_changes_no_output_writes_its_generation),
         in_cluster(test_trap_31_a_status_that_is_wiped_comes_back),
         in_cluster(a_fight_over_the_conditions_slows_down),
+        in_cluster(a_condition_that_cannot_be_put_back_is_no_fight),
         in_cluster(conditions_of_others_stay),
         in_cluster(fields_that_nobody_means_go_with_the_next_status),
         in_cluster(a_transition_is_one_of_the_conditions_status),
