@@ -6,7 +6,6 @@
 
 enum { PUBLIC_KEY_MAX = 16 * 1024 }; // bytes
 
-// Whether the status speaks of these bytes.
 bool salvage_is_recorded(const char *recorded, const struct secret *bytes, bool *ret_is, struct error *e) {
     char digest[DIGEST_TEXT_SIZE];
     if (!digest_format(secret_view(bytes), secret_length(bytes), digest, e)) {

@@ -4,8 +4,8 @@
 #include "crypto/pkey.h"
 #include "engine/kind.h"
 
-// Whether recorded, a digest or what a status shows of one, is that of entry. Errors: CRYPTO, NO_MEMORY.
-[[nodiscard]] bool salvage_is_recorded(const char *recorded, const struct secret *entry, bool *ret_is,
+// Whether recorded, a digest or what a status shows of one, is that of bytes. Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool salvage_is_recorded(const char *recorded, const struct secret *bytes, bool *ret_is,
                                        struct error *e);
 
 // Finds the entry of that key in context->previous, if it is the one that was made: it has length bytes, and
