@@ -58,7 +58,6 @@ SHORT = {
     "test_install.py": NO_OPERATOR,
     "test_leader.py": THREADS,
     "test_lifecycle.py": MEMORY,
-    "test_lifecycle.py::test_made_anew_at_once": EVERYWHERE,
     "test_memory.py": SAME_CODE,
     "test_monitoring.py": SAME_CODE,
     "test_outputs.py": MEMORY,

@@ -4,9 +4,8 @@ import contextlib
 import time
 
 import pytest
-from api import QDK, QDS, QES, QKKP, QRN, ApiError, config_map_thing, exchange, reason_of, secret_thing, thing, wait_until
+from api import QDK, QDS, QES, QKKP, QRN, ApiError, config_map_thing, exchange, secret_thing, thing, wait_until
 from crypto import fingerprint, generate
-from policies import refusing_secrets
 
 QUIET = 3.0  # seconds in which nothing more may happen
 
@@ -51,42 +50,6 @@ def test_a_new_key_pair_is_never_combined_with_an_old_ciphertext(api, operator, 
         assert shown <= {before, current}, "a shared secret that nobody else has was shown as good"
 
 
-def test_an_output_is_not_its_own_input(api, operator, namespace):
-    api.make(thing(QRN, namespace, "numbers"))
-    [made] = api.make(thing(QDK, namespace, "loop", {"sharedSecretRef": {"kind": QRN, "name": "numbers"}}))
-    own = {"kind": "Secret", "name": "loop", "key": "key"}
-    api.patch(QDK, namespace, "loop", {"spec": {"sharedSecretRef": own}})
-    failed = api.wait_status(QDK, namespace, "loop", "Failed", "InvalidSpec")
-    assert "own output" in failed["status"]["error"]
-    for field in ("fingerprint", "secretRef", "inputs", "keyLength"):
-        assert failed["status"][field] == made["status"][field], "the key is there still"
-
-
-def test_trap_33_outputs_that_are_made_from_each_other_slow_down(api, operator, namespace):
-    api.create(secret_thing(namespace, "start", {"key": b"0123456789abcdef"}))
-    for name, other in (("one", "start"), ("two", "one")):
-        api.make(thing(QDK, namespace, name, {"sharedSecretRef": {"kind": "Secret", "name": other, "key": "key"}}))
-    api.patch(QDK, namespace, "one", {"spec": {"sharedSecretRef": {"name": "two"}}})
-    time.sleep(QUIET)
-    first = api.get("Secret", namespace, "one")["metadata"]["resourceVersion"]
-    versions = {first}
-    end = time.monotonic() + QUIET
-    while time.monotonic() < end:
-        versions.add(api.get("Secret", namespace, "one")["metadata"]["resourceVersion"])
-        time.sleep(0.05)
-    assert len(versions) <= 3, f"{len(versions)} keys in {QUIET} s"
-
-
-def test_a_later_object_of_the_same_name_changes_nothing(api, operator, namespace):
-    api.make(thing(QRN, namespace, "x"), thing(QKKP, namespace, "pair"))
-    [before] = api.make(thing(QDK, namespace, "derived", {"sharedSecretRef": {"name": "x"}}))
-    assert before["status"]["inputs"][0]["from"] == f"{QRN}/x"
-    api.make(thing(QES, namespace, "x", {"publicKeyRef": {"name": "pair"}, "outputSecretName": "y"}))
-    time.sleep(QUIET)
-    after = api.wait_success(QDK, namespace, "derived")
-    assert shown_fingerprint(after) == shown_fingerprint(before)
-
-
 def test_a_label_on_the_first_secret_reaches_nobody_else(api, operator, namespace):
     things = exchange(namespace)
     before = {found["metadata"]["name"]: shown_fingerprint(found) for found in api.make(*things)}
@@ -127,15 +90,6 @@ def test_trap_35_a_replaced_object_gets_a_status_of_its_own(api, operator, names
         api.wait_gone("Secret", namespace, "pair")
 
 
-def test_a_lost_secret_is_told_of(api, operator, namespace):
-    [made] = api.make(thing(QKKP, namespace, "pair"))
-    api.delete("Secret", namespace, "pair")
-    event = api.wait_event(namespace, "pair", "SecretLost")
-    now = wait_until("there is a new one", lambda: (found := shown_fingerprint(api.get(QKKP, namespace, "pair"))) != shown_fingerprint(made) and found)
-    note = f"Secret pair: it was lost; {shown_fingerprint(made)} was replaced by {now} (private key)"
-    assert (event["type"], event["note"]) == ("Warning", note)
-
-
 def test_objects_wake_although_other_secrets_come_and_go(api, operator, namespace):
     names = [f"taken-{i}" for i in range(20)]
     for name in names:
@@ -158,12 +112,3 @@ def test_a_reference_is_a_name_and_no_path(api, operator, namespace, name):
     reference = {"kind": "Secret", "name": name, "key": "key"}
     with pytest.raises(ApiError, match="sharedSecretRef.name"):
         api.create(thing(QDK, namespace, "derived", {"sharedSecretRef": reference}))
-
-
-def test_what_the_api_server_refuses_is_tried_again(api, operator, namespace):
-    with refusing_secrets(api, namespace):
-        api.create(thing(QRN, namespace, "numbers"))
-        failed = api.wait_status(QRN, namespace, "numbers", "Failed", "RequestRefused")
-        assert "no Secrets today" in failed["status"]["error"]
-    found = api.wait_success(QRN, namespace, "numbers")
-    assert reason_of(found) == "Succeeded"

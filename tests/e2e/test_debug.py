@@ -5,7 +5,7 @@ import json
 import pytest
 from api import KINDS, QDK, QRN, QSKP, SIGNATURE_KINDS, exchange, thing, wait_until
 from leaks import Search, secrets_in
-from test_consistency import refusing_secrets
+from policies import refusing_secrets
 
 PAGES = ("/debug/state", "/debug/queue")
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from api import QC, QDK, QES, QKKP, QRN, QSKP, QSM, QVS, reason_of, secret_thing, thing, wait_until
-from test_consistency import refusing_secrets
+from policies import refusing_secrets
 
 
 def describe(cluster, api, kind, namespace, name, reason):

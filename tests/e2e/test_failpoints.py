@@ -19,8 +19,8 @@ from failpoints import (
     id_of, text_of,
 )  # fmt: skip
 from fixtures import BINARY, CHECKOUT
+from policies import refusing_secrets
 from test_certificates import certificate
-from test_consistency import refusing_secrets
 from test_leader import NAME as LEASE
 from test_leader import NAMESPACE as OWN_NAMESPACE
 from test_webhook_certificate import OWN, SECRET, wait_admitted, webhooks

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from api import QDK, QDS, QES, QKKP, QRN, config_map_thing, data_of, exchange, ready_of, secret_thing, thing, wait_until
+from api import QDK, QDS, QES, QKKP, QRN, config_map_thing, ready_of, secret_thing, thing, wait_until
 from crypto import decapsulate, encapsulate, generate, hkdf, raw_public
 from test_outputs import NIST_BYTES, NIST_SEED
 
@@ -151,19 +151,6 @@ def test_waiting_costs_nothing_and_ends_with_the_arrival(cluster, api, operator,
         api.wait_success(kind, namespace, f"for-{name}")
 
 
-@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
-def test_waiting_for_an_entry(api, operator, namespace, pem, kind):
-    make = config_map_thing if kind == "ConfigMap" else secret_thing
-    api.create(make(namespace, "peer", {}))
-    reference = {"kind": kind, "name": "peer", "key": "key"}
-    api.create(thing(QES, namespace, "waiting", {"publicKeyRef": reference}))
-    found = api.wait_status(QES, namespace, "waiting", "Pending", f"WaitingFor{kind}")
-    assert "has no entry key" in ready_of(found)["message"]
-    change = make(namespace, "peer", {"key": pem if kind == "ConfigMap" else pem.encode()})
-    api.patch(kind, namespace, "peer", {"data": change["data"]})
-    api.wait_success(QES, namespace, "waiting")
-
-
 # Changes
 
 
@@ -202,39 +189,6 @@ def test_changed_public_key_gives_a_new_secret_and_what_hangs_on_it_follows(api,
     assert api.secret(namespace, "derived")["key"] == hkdf(output["shared_secret"], b"", b"", 32)
 
 
-def test_key_pair_made_anew_carries_through_the_exchange(api, operator, namespace):
-    things = exchange(namespace)
-    made = {one["metadata"]["name"]: one for one in api.make(*things)}
-    before = api.secret(namespace, "alice")["key"]
-    api.delete(QKKP, namespace, "pair")
-    waiting = api.wait_status(QES, namespace, "sealed", "Pending", f"WaitingFor{QKKP}")
-    assert api.secret(namespace, "alice")["key"] == before
-    for field in ("fingerprint", "digest", "publicKeyDigest", "ciphertext", "secretRef", "inputs"):
-        assert waiting["status"][field] == made["sealed"]["status"][field], "the shared secret is there still"
-    api.create(things[0])
-
-    def agreed():
-        alice, bob = (api.secret(namespace, name)["key"] for name in ("alice", "bob"))
-        return alice == bob != before
-
-    wait_until("both have the same new key", agreed)
-    for kind, name in ((QES, "sealed"), (QDS, "opened")):
-        event = api.wait_event(namespace, name, "KeyReplaced")
-        now = api.wait_success(kind, namespace, name)["status"]["fingerprint"]
-        assert event["type"] == "Warning"
-        assert f"{made[name]['status']['fingerprint']} was replaced by {now} (shared secret)" in event["note"]
-    for one in things:
-        api.wait_success(one["kind"], namespace, one["metadata"]["name"])
-
-
-def test_edited_reference(api, operator, namespace):
-    spec = {"sharedSecretRef": {"name": "a"}}
-    api.make(thing(QRN, namespace, "a"), thing(QRN, namespace, "b"), thing(QDK, namespace, "derived", spec))
-    api.patch(QDK, namespace, "derived", {"spec": {"sharedSecretRef": {"name": "b"}}})
-    api.wait_success(QDK, namespace, "derived")
-    assert api.secret(namespace, "derived")["key"] == hkdf(api.secret(namespace, "b")["random"], b"", b"", 32)
-
-
 # What cannot be used
 
 
@@ -251,48 +205,12 @@ def fail(api, kind, namespace, spec, reason="InvalidSpec"):
     return found["status"]["error"]
 
 
-def test_algorithm_of_another_key_pair(api, operator, namespace):
-    api.make(thing(QKKP, namespace, "pair", {"algorithm": "ML-KEM-512"}))
-    api.make(thing(QES, namespace, "sealed", {"publicKeyRef": {"name": "pair"}}))
-    said = "spec.algorithm: ML-KEM-768 does not match spec.{}, which is of ML-KEM-512"
-    spec = {"algorithm": "Kyber768", "publicKeyRef": {"name": "pair"}}
-    assert said.format("publicKeyRef") in fail(api, QES, namespace, spec)
-    spec = {"algorithm": "ML-KEM-768", "privateKeyRef": {"name": "pair"}, "ciphertextRef": {"name": "sealed"}}
-    assert said.format("privateKeyRef") in fail(api, QDS, namespace, spec)
-
-
-def test_ciphertext_for_another_algorithm(api, operator, namespace):
-    api.make(
-        thing(QKKP, namespace, "a", {"algorithm": "ML-KEM-512"}),
-        thing(QKKP, namespace, "b", {"algorithm": "ML-KEM-1024"}),
-        thing(QES, namespace, "sealed", {"publicKeyRef": {"name": "a"}}),
-    )
-    said = fail(api, QDS, namespace, {"privateKeyRef": {"name": "b"}, "ciphertextRef": {"name": "sealed"}})
-    assert "spec.ciphertextRef" in said and "ML-KEM-512" in said and "ML-KEM-1024" in said
-
-
 @pytest.mark.parametrize("size", [768, 1568])
 def test_ciphertext_of_a_wrong_length(api, operator, namespace, size):
     """Lengths that the CRD cannot refuse, since they are right for another algorithm."""
     api.make(thing(QKKP, namespace, "pair"))
     said = fail(api, QDS, namespace, {"privateKeyRef": {"name": "pair"}, "ciphertext": "00" * size})
     assert "spec.ciphertext" in said and str(size) in said and "1088" in said
-
-
-def test_no_public_key_and_then_one(api, operator, namespace, pem):
-    api.create(config_map_thing(namespace, "peer", {"key": "not a key"}))
-    reference = {"kind": "ConfigMap", "name": "peer", "key": "key"}
-    assert "spec.publicKeyRef" in fail(api, QES, namespace, {"publicKeyRef": reference})
-    api.patch("ConfigMap", namespace, "peer", {"data": {"key": pem}})
-    found = api.wait_success(QES, namespace, QES.lower())
-    assert "error" not in found["status"]
-
-
-def test_secret_too_short_to_derive_from(api, operator, namespace):
-    api.create(secret_thing(namespace, "peer", {"key": bytes(15)}))
-    reference = {"kind": "Secret", "name": "peer", "key": "key"}
-    said = fail(api, QDK, namespace, {"sharedSecretRef": reference})
-    assert "15 bytes" in said and "at least 16" in said
 
 
 @pytest.mark.parametrize("kind, field", [(QES, "publicKeyRef"), (QDS, "privateKeyRef"), (QDK, "sharedSecretRef")])
@@ -306,18 +224,6 @@ def test_reference_into_another_namespace(cluster, api, operator, namespace, kin
     assert f"spec.{field}:" in said and "in namespace default" in said and namespace in said
     asked = {str(request) for request in cluster.audit.requests(mark, "default")}
     assert asked == {"create localsubjectaccessreviews"}
-
-
-def test_failed_output_stays_as_it_was(api, operator, namespace):
-    """An edit that cannot be served takes nothing away."""
-    api.make(
-        thing(QRN, namespace, "numbers"), thing(QDK, namespace, "derived", {"sharedSecretRef": {"name": "numbers"}})
-    )
-    before = api.get("Secret", namespace, "derived")
-    api.patch(QDK, namespace, "derived", {"spec": {"sharedSecretRef": {"name": "numbers", "namespace": "default"}}})
-    api.wait_status(QDK, namespace, "derived", "Failed", "AccessDenied")
-    assert api.get("Secret", namespace, "derived") == before
-    assert data_of(before)["key"]
 
 
 # Seeds from a URL

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from api import KINDS, QDK, QDS, QES, QKKP, QRN, data_of, exchange, ready_of, thing, version_of
+from api import KINDS, QDK, QDS, QES, QKKP, QRN, data_of, exchange, ready_of, thing
 from crypto import fingerprint
 
 
@@ -188,28 +188,6 @@ def test_defaults(api, operator, namespace):
     [numbers, pair] = api.make(thing(QRN, namespace, "numbers"), thing(QKKP, namespace, "pair"))
     assert (numbers["status"]["size"], numbers["status"]["algorithm"]) == (32, "system")
     assert pair["status"]["algorithm"] == "ML-KEM-768"
-
-
-def test_edits_that_are_allowed_change_no_key(api, operator, namespace):
-    [made] = api.make(thing(QKKP, namespace, "pair"))
-    before = api.output(made)
-    api.patch(QKKP, namespace, "pair", {"metadata": {"labels": {"team": "a"}, "annotations": {"note": "b"}}})
-    operator.settle()
-    assert api.get(QKKP, namespace, "pair")["status"] == made["status"]
-    assert version_of(api.output(made)) == version_of(before)
-
-
-def test_made_anew_at_once(api, operator, namespace):
-    """Before the old Secret is collected: it is neither taken over nor in the way for long."""
-    [made] = api.make(thing(QKKP, namespace, "it"))
-    before = api.output(made)
-    api.delete(QKKP, namespace, "it")
-    [again] = api.make(thing(QKKP, namespace, "it"))
-    after = api.output(again)
-    assert after["metadata"]["uid"] != before["metadata"]["uid"]
-    assert data_of(after)["public_key"] != data_of(before)["public_key"]
-    operator.settle()
-    assert api.events(namespace, "it", "SecretConflict") == []
 
 
 def test_trap_37_namespace_can_be_deleted(api, operator, namespace):

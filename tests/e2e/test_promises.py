@@ -10,7 +10,7 @@ from api import (
     QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, config_map_thing, data_of, exchange, reason_of, secret_thing, thing, wait_until,
 )  # fmt: skip
 from crypto import encapsulate, fingerprint, pem_body
-from test_secrets import flip, put, wait_remade
+from test_secrets import flip, put
 
 CA = {"certType": "ca", "commonName": "Root", "algorithm": "ML-DSA-44"}
 LEAF = {"certType": "server", "subjectAltNames": ["a.example.com"], "parentCARef": {"name": "ca"}, "algorithm": "ML-DSA-44"}
@@ -221,10 +221,6 @@ def test_a_cas_secret_outlives_it(api, operator, namespace):
 
 
 # Ciphertexts and keys that do not belong together
-
-
-def secrets_of(api, namespace, *names):
-    return [data_of(api.get("Secret", namespace, name)) for name in names]
 
 
 @pytest.mark.parametrize("inline", [False, True], ids=["config-map", "inline"])
@@ -550,16 +546,6 @@ def test_no_certificate_is_issued_for_a_planted_key(api, operator, namespace, ki
 # Marks
 
 
-def test_a_retained_secret_that_lost_its_mark_is_known_again(api, operator, namespace):
-    [made] = api.make(thing(QC, namespace, "ca", CA))
-    api.patch("Secret", namespace, "ca-secret", {"metadata": {"annotations": {"qubesec.io/owner": None}}})
-    wait_until(
-        "the mark is there again",
-        lambda: "qubesec.io/owner" in api.get("Secret", namespace, "ca-secret")["metadata"]["annotations"],
-    )
-    assert api.wait_success(QC, namespace, "ca")["status"]["digest"] == made["status"]["digest"]
-
-
 def test_a_retained_ca_is_taken_over_although_its_issuer_was_issued_anew(api, operator, namespace):
     middle = thing(QC, namespace, "middle", {**CA, "commonName": "Middle", "parentCARef": {"name": "ca"}})
     api.make(thing(QC, namespace, "ca", CA), middle)
@@ -575,36 +561,6 @@ def test_a_retained_ca_is_taken_over_although_its_issuer_was_issued_anew(api, op
     assert after["ca.crt"] == api.secret(namespace, "ca-secret")["tls.crt"]
 
 
-@pytest.mark.parametrize("state", ["waiting", "mismatch", "denied", "invalid"])
-def test_retain_holds_whatever_state_its_object_is_in(api, operator, namespace, state):
-    api.make(thing(QC, namespace, "ca", CA))
-    spec = {**CA, "commonName": "Middle", "deletionPolicy": "Delete", "parentCARef": {"name": "ca"}}
-    api.make(thing(QC, namespace, "it", spec))
-    if state == "waiting":
-        api.delete("Secret", namespace, "ca-secret")
-        api.patch(QC, namespace, "ca", {"spec": {"onKeyLoss": "Fail"}})
-        api.patch(QC, namespace, "it", {"spec": {"parentCARef": {"name": "absent"}}})
-        api.wait_status(QC, namespace, "it", "Pending")
-    elif state == "mismatch":
-        api.make(thing(QC, namespace, "other", CA))
-        put(api, namespace, "it-secret", {"key.pem": api.secret(namespace, "other-secret")["tls.key"]})
-        api.wait_status(QC, namespace, "it", "Failed", "KeyMismatch")
-    elif state == "denied":
-        api.patch(QC, namespace, "it", {"spec": {"parentCARef": {"name": "ca", "namespace": "kube-system"}}})
-        api.wait_status(QC, namespace, "it", "Failed", "AccessDenied")
-    else:
-        api.patch(QC, namespace, "it", {"spec": {"subjectAltNames": ["a_b.example"]}})
-        api.wait_status(QC, namespace, "it", "Failed", "InvalidSpec")
-    assert api.get("Secret", namespace, "it-secret")["metadata"]["ownerReferences"]
-    api.patch(QC, namespace, "it", {"spec": {"deletionPolicy": "Retain"}})
-    wait_until("it has no owner", lambda: not api.get("Secret", namespace, "it-secret")["metadata"].get("ownerReferences"))
-    before = api.secret(namespace, "it-secret")
-    api.delete(QC, namespace, "it")
-    api.wait_gone(QC, namespace, "it")
-    operator.settle()
-    assert api.secret(namespace, "it-secret") == before
-
-
 # What can be searched for, and what people have put there
 
 
@@ -616,18 +572,6 @@ def test_a_key_from_what_may_be_a_password_has_no_name(api, operator, namespace)
     )
     assert "fingerprint" not in short["status"] and long["status"]["fingerprint"]
     assert fingerprint(api.secret(namespace, "from-short")["key"]) not in json.dumps(short)
-
-
-def test_an_entry_that_people_have_put_there_is_not_overwritten(api, operator, namespace):
-    api.create(config_map_thing(namespace, "message", {"message": RELEASE}))
-    spec = {"privateKeyRef": {"name": "signer"}, "messageRef": {"name": "message", "kind": "ConfigMap"}}
-    api.make(thing(QSKP, namespace, "signer", {"algorithm": "ML-DSA-44"}), thing(QSM, namespace, "it", spec))
-    before = data_of(put(api, namespace, "it-signature", {"theirs": b"stays"}))
-    api.patch(QSM, namespace, "it", {"spec": {"signatureKey": "theirs"}})
-    found = api.wait_status(QSM, namespace, "it", "Failed", "SecretConflict")
-    assert "entry theirs" in found["status"]["error"]
-    operator.settle()
-    assert api.secret(namespace, "it-signature") == before
 
 
 def test_a_ciphertext_outlives_the_loss_of_its_secret(api, operator, namespace):

@@ -1,14 +1,11 @@
 """The output Secret: repaired when it is damaged, kept and adopted when it is sound, left alone when it is not ours."""
 
+import itertools
 import json
-import time
 
 import pytest
-from api import (
-    ApiError,
-    KINDS, QES, QKKP, QRN, data_of, exchange, ready_of, reason_of, secret_thing, thing, version_of, wait_until,
-)  # fmt: skip
-from crypto import SIZES, openssl, seed_of
+from api import KINDS, QES, QKKP, QRN, data_of, exchange, secret_thing, thing, version_of, wait_until
+from crypto import openssl
 from test_lifecycle import LIVES
 
 
@@ -74,8 +71,8 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("retained", [False, True], ids=["deleted", "retained"])
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+# Whether its object owns the Secret makes no difference to what is kept of it: tests/unit/reconcile/test_damage.c.
+@pytest.mark.parametrize("damage, retained", zip(DAMAGE.values(), itertools.cycle([False, True])), ids=DAMAGE)
 def test_trap_51_an_intact_key_outlives_every_damage_around_it(api, operator, namespace, damage, retained):
     spec = {"deletionPolicy": "Retain"} if retained else {}
     made, _ = api.make(thing(QKKP, namespace, "pair", spec), thing(QKKP, namespace, "other"))
@@ -103,20 +100,6 @@ def test_trap_51_of_the_raw_key_alone_all_is_rebuilt_but_the_seed(api, operator,
     assert "expanded" in api.get(QKKP, namespace, "pair")["status"]["warning"]
 
 
-def test_a_sound_secret_that_is_not_the_recorded_one_is_told(api, operator, namespace):
-    made, other = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
-    theirs = api.secret(namespace, "other")
-    put(api, namespace, "pair", theirs)
-    [event] = wait_until("there is an Event", lambda: api.events(namespace, "pair", "KeyReplaced"))
-    assert event["type"] == "Warning"
-    assert made["status"]["fingerprint"] in event["note"] and other["status"]["fingerprint"] in event["note"]
-    wait_until(
-        "the status says which key there is",
-        lambda: api.get(QKKP, namespace, "pair")["status"]["digest"] == other["status"]["digest"],
-    )
-    assert without_metadata(api.secret(namespace, "pair")) == without_metadata(theirs)
-
-
 def test_whoever_plants_a_key_does_not_choose_what_is_told(api, operator, namespace):
     made, other = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
     theirs = api.secret(namespace, "other")
@@ -127,68 +110,6 @@ def test_whoever_plants_a_key_does_not_choose_what_is_told(api, operator, namesp
     assert event["type"] == "Warning" and "due" not in event["note"]
     assert api.events(namespace, "pair", "Renewed") == []
     assert other["status"]["fingerprint"] in event["note"]
-
-
-PLANTED = {
-    "both-private-keys": ("private_key", "private_key.pem"),
-    "all-keys": ("private_key", "private_key.pem", "public_key", "public_key.pem"),
-    "one-form": ("private_key",),
-}
-
-
-@pytest.mark.parametrize("policy", ["Recreate", "Fail"])
-@pytest.mark.parametrize("entries", PLANTED.values(), ids=PLANTED)
-def test_a_key_that_is_not_the_recorded_one_is_not_taken(api, operator, namespace, entries, policy):
-    """A part of a Secret that came from elsewhere is neither used nor overwritten: people decide."""
-    made, other = api.make(thing(QKKP, namespace, "pair", {"onKeyLoss": policy}), thing(QKKP, namespace, "other"))
-    before, theirs = api.secret(namespace, "pair"), api.secret(namespace, "other")
-    planted = {"private_key.pem": None, **{name: theirs[name] for name in entries}}
-    damaged = put(api, namespace, "pair", planted)
-    found = api.wait_status(QKKP, namespace, "pair", "Failed", "KeyMismatch")
-    for one in (made, other):
-        assert one["status"]["fingerprint"] in found["status"]["error"]
-    operator.settle()
-    assert api.get("Secret", namespace, "pair") == damaged
-    put(api, namespace, "pair", before)
-    assert api.wait_success(QKKP, namespace, "pair")["status"]["digest"] == made["status"]["digest"]
-
-
-@pytest.mark.parametrize("entry", ["private_key", "private_key.pem"])
-def test_of_two_sound_keys_none_is_chosen(api, operator, namespace, entry):
-    made, other = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
-    before = api.secret(namespace, "pair")
-    put(api, namespace, "pair", {entry: api.secret(namespace, "other")[entry]})
-    found = api.wait_status(QKKP, namespace, "pair", "Failed", "KeyMismatch")
-    for one in (made, other):
-        assert one["status"]["fingerprint"] in found["status"]["error"]
-    assert found["status"]["digest"] == made["status"]["digest"], "what was verified last stays recorded"
-    put(api, namespace, "pair", {entry: None})
-    api.wait_success(QKKP, namespace, "pair")
-    after = api.secret(namespace, "pair")
-    assert after["public_key"] == before["public_key"] and after["private_key"] == before["private_key"]
-
-
-LOST = {
-    "all-removed": lambda data: dict.fromkeys(data),
-    "both-private-keys-removed": lambda data: {"private_key": None, "private_key.pem": None},
-    "both-private-keys-damaged": lambda data: {"private_key": flip(data["private_key"]), "private_key.pem": b"x"},
-}
-
-
-@pytest.mark.parametrize("damage", LOST.values(), ids=LOST)
-def test_lost_key_is_made_anew(api, operator, namespace, damage):
-    [made] = api.make(thing(QKKP, namespace, "pair"))
-    before = api.secret(namespace, "pair")
-    damaged = data_of(put(api, namespace, "pair", damage(before)))
-    after = wait_remade(api, QKKP, namespace, "pair", damaged)
-    assert after.keys() == before.keys()
-    assert after["public_key"] != before["public_key"]
-    assert after["private_key"][SIZES["ML-KEM-768"][3] :].startswith(after["public_key"])
-    assert seed_of(after["private_key.pem"])[32:] == after["private_key"][-32:]
-    assert api.output(made)["metadata"]["uid"] == made["status"]["secretRef"]["uid"], "it is the same Secret"
-    note = check_damage_is_told(api, namespace, "pair")
-    now = api.get(QKKP, namespace, "pair")["status"]["fingerprint"]
-    assert f"{made['status']['fingerprint']} was replaced by {now} (private key)" in note
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -210,13 +131,6 @@ def test_damage_is_noticed_in_every_kind(api, operator, namespace, kind):
     check_damage_is_told(api, namespace, "it")
 
 
-def test_trap_33_damage_done_again_and_again_is_repaired_each_time(api, operator, namespace):
-    api.make(thing(QRN, namespace, "numbers"))
-    for _ in range(3):
-        damaged = data_of(put(api, namespace, "numbers", {"random": b"short"}))
-        wait_remade(api, QRN, namespace, "numbers", damaged)
-
-
 def test_remade_secret_carries_through_the_exchange(api, operator, namespace):
     things = exchange(namespace)
     api.make(*things)
@@ -230,44 +144,6 @@ def test_remade_secret_carries_through_the_exchange(api, operator, namespace):
     wait_until("both have the same new key", agreed)
     for one in things:
         api.wait_success(one["kind"], namespace, one["metadata"]["name"])
-
-
-def test_deleted_secret_is_made_anew(api, operator, namespace):
-    api.make(thing(QKKP, namespace, "pair"))
-    before = api.secret(namespace, "pair")
-    api.delete("Secret", namespace, "pair")
-    wait_until("there is a Secret again", lambda: api.find("Secret", namespace, "pair"))
-    after = wait_remade(api, QKKP, namespace, "pair", before)
-    assert after["public_key"] != before["public_key"]
-
-
-def test_what_people_add_to_the_secret_stays(api, operator, namespace):
-    (made,) = api.make(thing(QKKP, namespace, "pair"))
-    before = api.secret(namespace, "pair")
-    metadata = {"labels": {"theirs": "a"}, "annotations": {"theirs": "b"}}
-    changed = api.patch("Secret", namespace, "pair", {"metadata": metadata, "data": {"theirs": "YQ=="}})
-    found = wait_until(
-        "the new version is noted",
-        lambda: (
-            (now := api.get(QKKP, namespace, "pair"))["status"]["secretRef"]["resourceVersion"] == version_of(changed)
-            and now
-        ),
-    )
-    operator.settle()
-    assert api.output(found) == changed
-    assert data_of(changed) == {**before, "theirs": b"a"}
-    assert ready_of(found)["lastTransitionTime"] == ready_of(made)["lastTransitionTime"]
-    assert api.events(namespace, "pair", "SecretDamaged") == []
-
-
-def test_trap_31_wiped_status_is_repaired_without_a_new_key(api, operator, namespace):
-    [made] = api.make(thing(QKKP, namespace, "pair"))
-    before = api.output(made)
-    api.patch(QKKP, namespace, "pair", {"status": None}, "status")
-    repaired = api.wait_success(QKKP, namespace, "pair")
-    assert api.output(repaired) == before
-    for field in ("fingerprint", "publicKeyPEM", "algorithm", "secretRef"):
-        assert repaired["status"][field] == made["status"][field]
 
 
 # Secrets of others
@@ -320,51 +196,6 @@ def test_trap_34_secret_that_another_controls_is_never_touched(api, operator, na
     assert api.get("Secret", namespace, "it") == before
 
 
-def test_foreign_secret_that_comes_later(api, operator, namespace):
-    """Ours is deleted, and theirs takes the name before we can."""
-    api.make(thing(QKKP, namespace, "it"))
-    api.patch(QKKP, namespace, "it", {"metadata": {"labels": {"a": "b"}}})
-    before = None
-    while before is None:
-        api.delete("Secret", namespace, "it")
-        try:
-            before = api.create(secret_thing(namespace, "it", {"password": b"theirs"}))
-        except ApiError as error:
-            assert error.status == 409, "ours was faster"
-    api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
-    assert api.get("Secret", namespace, "it") == before
-
-
-def test_trap_34_older_of_two_claims_wins(api, operators, operator, namespace):
-    """Also when the operator sees both at once, in the other order of their names."""
-    operators.stop()
-    spec = {"outputSecretName": "one"}
-    api.create(thing(QKKP, namespace, "z-older", spec))
-    time.sleep(1.1)  # creation times are in whole seconds
-    api.create(thing(QKKP, namespace, "a-younger", spec))
-    api.create(thing(QRN, namespace, "b-younger", spec))
-    operator = operators.default()
-    api.wait_success(QKKP, namespace, "z-older")
-    for kind, name in ((QKKP, "a-younger"), (QRN, "b-younger")):
-        api.wait_status(kind, namespace, name, "Failed", "SecretConflict")
-    before = api.get("Secret", namespace, "one")
-    assert before["metadata"]["ownerReferences"][0]["name"] == "z-older"
-
-    operator.settle()
-    time.sleep(3)
-    operators.stop()
-    operators.default().settle()
-    assert api.get("Secret", namespace, "one") == before
-    assert reason_of(api.get(QKKP, namespace, "a-younger")) == "SecretConflict"
-
-    api.delete(QKKP, namespace, "z-older")
-    api.wait_success(QKKP, namespace, "a-younger")
-    after = api.get("Secret", namespace, "one")
-    assert after["metadata"]["ownerReferences"][0]["name"] == "a-younger"
-    assert data_of(after)["public_key"] != data_of(before)["public_key"]
-    assert reason_of(api.get(QRN, namespace, "b-younger")) == "SecretConflict"
-
-
 # Secrets that outlive their resource
 
 
@@ -413,85 +244,3 @@ def test_restored_secret_is_adopted(cluster, api, operator, namespace):
     [again] = api.make(it)
     assert data_of(api.output(again)) == data_of(before)
     assert again["status"]["fingerprint"] == made["status"]["fingerprint"]
-
-
-LEFT = {
-    "another-algorithm": (lambda data: data, "ML-KEM-1024"),
-    "damaged": (lambda data: {**data, "private_key": flip(data["private_key"])}, "ML-KEM-768"),
-}
-
-
-@pytest.mark.parametrize("change, algorithm", LEFT.values(), ids=LEFT)
-def test_retained_secret_that_does_not_fit_is_not_touched(api, operator, namespace, change, algorithm):
-    spec = {"deletionPolicy": "Retain", "algorithm": "ML-KEM-768"}
-    api.make(thing(QKKP, namespace, "it", spec))
-    api.delete(QKKP, namespace, "it")
-    api.wait_gone(QKKP, namespace, "it")
-    operator.settle()
-    before = put(api, namespace, "it", change(api.secret(namespace, "it")))
-    api.create(thing(QKKP, namespace, "it", {**spec, "algorithm": algorithm}))
-    found = api.wait_status(QKKP, namespace, "it", "Failed", "SecretConflict")
-    assert "Nothing was touched" in found["status"]["error"]
-    operator.settle()
-    assert api.get("Secret", namespace, "it") == before
-    api.delete("Secret", namespace, "it")
-    api.wait_success(QKKP, namespace, "it")
-
-
-def test_deletion_policy_may_change(api, operator, namespace):
-    [made] = api.make(thing(QKKP, namespace, "it"))
-    before = api.output(made)
-
-    def owners():
-        return [one["uid"] for one in api.get("Secret", namespace, "it")["metadata"].get("ownerReferences", [])]
-
-    api.patch(QKKP, namespace, "it", {"spec": {"deletionPolicy": "Retain"}})
-    wait_until("the owner is taken off", lambda: owners() == [])
-    api.patch(QKKP, namespace, "it", {"spec": {"deletionPolicy": "Delete"}})
-    wait_until("the owner is put on again", lambda: owners() == [made["metadata"]["uid"]])
-    assert data_of(api.get("Secret", namespace, "it")) == data_of(before)
-    api.delete(QKKP, namespace, "it")
-    api.wait_gone("Secret", namespace, "it")
-
-
-# Labels and annotations
-
-
-def test_secret_template_is_kept_right(api, operator, namespace):
-    template = {"labels": {"app": "a", "tier": "b"}, "annotations": {"example.com/note": "c", "gone": "d"}}
-    [made] = api.make(thing(QKKP, namespace, "it", {"secretTemplate": template}))
-    keys = api.secret(namespace, "it")
-
-    def shown(part):
-        """Labels or annotations but for the operator's own."""
-        found = api.get("Secret", namespace, "it")["metadata"][part]
-        return {key: value for key, value in found.items() if not key.startswith(("qubesec.io/", "app.kubernetes.io/"))}
-
-    assert (shown("labels"), shown("annotations")) == (template["labels"], template["annotations"])
-
-    theirs = {"labels": {"app": "x", "tier": None, "theirs": "y"}, "annotations": {"example.com/note": None}}
-    api.patch("Secret", namespace, "it", {"metadata": theirs})
-    wait_until("labels are right again", lambda: shown("labels") == {**template["labels"], "theirs": "y"})
-    wait_until("annotations are right again", lambda: shown("annotations") == template["annotations"])
-
-    own = {"labels": {"app.kubernetes.io/managed-by": None}, "annotations": {"qubesec.io/owner": None}}
-    api.patch("Secret", namespace, "it", {"metadata": own})
-    wait_until(
-        "the operator's own are right again",
-        lambda: (
-            "app.kubernetes.io/managed-by" in (now := api.get("Secret", namespace, "it")["metadata"])["labels"]
-            and now["annotations"].get("qubesec.io/owner") == f"{QKKP}/it"
-        ),
-    )
-
-    change = {"labels": {"tier": None, "new": "e"}, "annotations": None}
-    api.patch(QKKP, namespace, "it", {"spec": {"secretTemplate": change}})
-    wait_until("labels follow", lambda: shown("labels") == {"app": "a", "new": "e", "theirs": "y"})
-    wait_until("annotations follow", lambda: shown("annotations") == {})
-
-    api.patch(QKKP, namespace, "it", {"spec": {"secretTemplate": None}})
-    wait_until("labels go", lambda: shown("labels") == {"theirs": "y"})
-    operator.settle()
-    assert api.secret(namespace, "it") == keys
-    assert api.get(QKKP, namespace, "it")["status"]["fingerprint"] == made["status"]["fingerprint"]
-    assert api.events(namespace, "it", "SecretDamaged") == []

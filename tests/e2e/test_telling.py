@@ -1,9 +1,8 @@
 """What the operator tells of an object: which reconcile wrote what, and one Event for each thing that happens."""
 
-import json
 
 from api import QKKP, QRN, ready_of, secret_thing, thing, wait_until
-from policies import absent_webhook, refusing_secrets
+from policies import refusing_secrets
 
 
 def lines_about(operator, namespace, message):
@@ -38,26 +37,6 @@ def test_another_process_has_other_ids(api, operators, namespace):
     operators.start().wait_ready()
     second = api.make(thing(QRN, namespace, "two"))[0]["status"]["reconcileID"]
     assert abs(int(first, 16) - int(second, 16)) > 1 << 32  # but for one time in 2^31
-
-
-def test_trap_30_a_failure_that_lasts_is_one_event_and_one_status(cluster, api, operator, namespace):
-    with refusing_secrets(api, namespace):
-        mark = cluster.audit.mark()
-        api.create(thing(QRN, namespace, "numbers"))
-        first = api.wait_status(QRN, namespace, "numbers", "Failed", "RequestRefused")
-        event = counted(api, namespace, "numbers", "RequestRefused", 4)
-        patches = [one for one in cluster.audit.requests(mark, namespace) if one.resource == "quantumrandomnumbers/status"]
-        assert len(patches) == 1, "trying again is no reason to write the status"
-        assert api.get(QRN, namespace, "numbers")["status"] == first["status"]
-        assert event["metadata"]["annotations"]["qubesec.io/reconcile-id"] == first["status"]["reconcileID"]
-        tries = lines_about(operator, namespace, "RequestRefused")
-        assert len({line["reconcileID"] for line in tries}) == len(tries) >= 4
-    api.wait_success(QRN, namespace, "numbers")
-
-    def told():
-        return sorted(one["reason"] for one in api.list("Event", namespace) if one["regarding"]["name"] == "numbers")
-
-    wait_until(told, lambda: told() == ["RequestRefused", "Succeeded"])
 
 
 def counted(api, namespace, name, reason, count):
@@ -103,25 +82,3 @@ def test_a_policy_that_quotes_the_secret_tells_no_key(api, operator, namespace):
         logged = [line["detail"] for line in lines_about(operator, namespace, "RequestRefused")]
     for told in (found["status"]["error"], ready_of(found)["message"], event["note"], *logged):
         assert "denied request: value [removed] is weak (HTTP status 422)" in told
-
-
-def test_a_failure_that_lasts_is_told(cluster, api, operator, namespace):
-    """Nothing is known to be wrong with the object, and the API server cannot do what is asked."""
-    with absent_webhook(api, namespace):
-        mark = cluster.audit.mark()
-        api.create(thing(QRN, namespace, "numbers"))
-        found = api.wait_status(QRN, namespace, "numbers", "Pending", "Retrying")
-        assert "failed calling webhook" in ready_of(found)["message"] and "500" in ready_of(found)["message"]
-        [event] = wait_until("the Event is there", lambda: api.events(namespace, "numbers", "Retrying"))
-        assert event["type"] == "Warning"
-        count = len(lines_about(operator, namespace, "could not finish, trying again"))
-        wait_until(
-            "it is tried again",
-            lambda: len(lines_about(operator, namespace, "could not finish, trying again")) >= count + 2,
-        )
-        made = [str(one) for one in cluster.audit.requests(mark, namespace)]
-        assert made.count("patch quantumrandomnumbers/status") == 1, "it is told once"
-        [event] = api.events(namespace, "numbers", "Retrying")
-        assert "series" not in event
-    done = api.wait_success(QRN, namespace, "numbers")
-    assert "error" not in done["status"] and json.dumps(done["status"]).count("webhook") == 0

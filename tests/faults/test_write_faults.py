@@ -1,7 +1,6 @@
 """What was written and is not seen yet, what was written and not answered, and what is seen and not so any more."""
 
 import contextlib
-import json
 import time
 
 import pytest
@@ -17,7 +16,6 @@ from seen import Seen
 SECRETS = "/secrets"
 PAIRS = f"/{QKKP.lower()}s"
 STATUS = f"{PAIRS}/pair/status"
-CONFLICT = Inject(409, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Conflict", "code": 409})
 LABEL = {"secretTemplate": {"labels": {"tier": "gold"}}}
 
 
@@ -106,24 +104,6 @@ def test_trap_32_a_status_that_is_refused_is_made_anew_from_what_is_so_now(api, 
     assert [one.status for one in proxy.of(STATUS)] == [409, 200]
     assert found["status"]["observedGeneration"] == found["metadata"]["generation"] == 2
     assert api.get("Secret", namespace, "pair")["metadata"]["labels"]["tier"] == "gold"
-
-
-def test_trap_32_conflicts_that_go_on_are_waited_out(api, operators, proxy, through, namespace):
-    """Each is a failure to the queue, whose back-off grows with their number, and no more is sent than that."""
-    rule = proxy.add(Rule(CONFLICT, method="PATCH", path=STATUS))
-    operator = operators.start("--debug-endpoints", kubeconfig=through).wait_ready()
-    api.create(thing(QKKP, namespace, "pair"))
-
-    def waiting():
-        """How many were sent before the queue was asked, and how many failures it counts."""
-        sent = rule.hits
-        found = {one["key"]: one for one in json.loads(operator.answer("/debug/queue")[1])["waiting"]}
-        return sent, found.get(f"{PAIRS[1:]}/{namespace}/pair", {}).get("failures", 0)
-
-    sent, failures = wait_until("it has failed again and again", lambda: (counts := waiting())[1] >= 3 and counts)
-    assert sent - 1 <= failures <= rule.hits
-    proxy.remove(rule)
-    api.wait_success(QKKP, namespace, "pair")
 
 
 # ---- time travel
