@@ -85,6 +85,7 @@ ALLOWED = (
         is_not_root,
         "only root starts the operator as another user",
     ),
+    Row(("test_tls.py::test_trap_57_only_the_configured_ca_is_trusted",), is_not_root, "only root can mount a trust store of its own"),
 )
 
 

@@ -13,7 +13,8 @@ struct http_stream;
 struct http_tls;
 
 // Whom to trust and who we are. Counted: http_tls_release gives a count back; a request in flight keeps its
-// own. All texts are PEM and copied; ca NULL: the system's trust store; certificate (with its chain) and key
+// own. All texts are PEM and copied; ca NULL: the system's trust store; else these alone are
+// trusted; certificate (with its chain) and key
 // NULL: no client certificate. A connection made under one is used under another only if all three texts are
 // the same. Errors: INVALID_SPEC (not PEM, an encrypted key, key and certificate do not belong together),
 // NO_MEMORY.
@@ -37,9 +38,11 @@ struct http_request {
     void *may_send_context;
 };
 
+enum { HTTP_RETRY_AFTER_MAX_S = 3600 }; // what a server asks for beyond it is not believed
+
 struct http_response {
     int status;
-    uint32_t retry_after_ms; // from the Retry-After header (seconds or date); 0: none
+    uint32_t retry_after_ms; // from the Retry-After header (seconds or date), at most the maximum; 0: none
     struct buffer body;      // owned by the response
 };
 void http_response_done(struct http_response *response);

@@ -18,7 +18,6 @@ enum {
     KEEPALIVE_PERIOD_S = 10, // then this often
     POOLED_IDLE_S = 75,      // less than the 90 s after which kube-apiserver closes an idle connection
     ERROR_BODY_MAX = 64 * 1024,
-    RETRY_AFTER_MAX_S = 3600,
     UPLOAD_BUFFER = 16 * 1024, // bytes; libcurl's least. Each request has one, which is cleansed in the end
 };
 
@@ -53,7 +52,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context) {
     (void)curl_easy_getinfo(stream->easy, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(stream->easy, CURLINFO_RETRY_AFTER, &retry_after);
     if (status >= 200) {
-        retry_after = retry_after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : retry_after;
+        retry_after = retry_after > HTTP_RETRY_AFTER_MAX_S ? HTTP_RETRY_AFTER_MAX_S : retry_after;
         stream->status_told = true;
         stream->capped = stream->capped && status >= 400;
         stream->events.on_status(stream->context, (int)status, (uint32_t)retry_after * 1000);

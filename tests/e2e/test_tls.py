@@ -1,10 +1,13 @@
-"""Every connection of the operator to the API server is post-quantum, as seen on the wire."""
+"""Every connection of the operator to the API server is post-quantum, as seen on the wire; whom it trusts."""
 
 import contextlib
 import hashlib
 import json
+import os
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import urllib.parse
 
@@ -136,3 +139,29 @@ def test_the_relay_sees_other_groups(cluster, relay):
     with context.wrap_socket(socket.create_connection(("127.0.0.1", relay.port)), server_hostname="127.0.0.1"):
         pass
     assert [list(groups(beginning)) for beginning in relay.beginnings] == [[0x001D]]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a trust store of its own")
+@pytest.mark.parametrize("configured", [True, False], ids=["the-servers-ca", "another-ca"])
+def test_trap_57_only_the_configured_ca_is_trusted(operators, cluster, tmp_path, configured):
+    """The machine's trust store has the API server's CA, as if that were a public one."""
+    config = json.loads(cluster.operator_config.read_text())
+    target = config["clusters"][0]["cluster"]
+    store = tmp_path / "store"
+    store.mkdir()
+    shutil.copy(target["certificate-authority"], store / "ca.pem")
+    subprocess.run(["openssl", "rehash", store], check=True)
+    if not configured:
+        target["certificate-authority"] = str(tmp_path / "other.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=other",
+             "-keyout", tmp_path / "other.key", "-out", tmp_path / "other.pem"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/ssl/certs && shift && exec "$@"', "sh",
+         store, operators.binary, "check", "--kubeconfig", tmp_path / "kubeconfig", "--skip-algorithms"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert ("SSL certificate problem" not in done.stdout) == configured, done.stdout + done.stderr
