@@ -132,8 +132,11 @@ void kube_status_error(int status, uint32_t retry_after_ms, const char *body, si
     server_words_clean(message == nullptr ? "the API server refused" : message, words);
     error_set(e, class, "%s (HTTP status %d)", words, status);
     int64_t seconds = json_integer(json_find(root, "details", "retryAfterSeconds", nullptr), 0);
-    bool in_body = retry_after_ms == 0 && seconds > 0 && seconds < UINT32_MAX / 1000;
-    e->retry_after_ms = in_body ? (uint32_t)seconds * 1000 : retry_after_ms;
+    if (retry_after_ms == 0 && seconds > 0) {
+        retry_after_ms =
+            (uint32_t)(seconds > HTTP_RETRY_AFTER_MAX_S ? HTTP_RETRY_AFTER_MAX_S : seconds) * 1000;
+    }
+    e->retry_after_ms = retry_after_ms;
 }
 
 // ---- one exchange
