@@ -209,6 +209,12 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     return true;
 }
 
+// A server that hangs holds a worker for as long as the fetch may take.
+static bool is_slow(const void *memory, const struct input *) {
+    const struct spec *spec = memory;
+    return spec->seed_url.name != nullptr;
+}
+
 const struct kind kind_random_number = {
     .group = QUBESEC_GROUP,
     .version = QUBESEC_API_VERSION,
@@ -225,6 +231,7 @@ const struct kind kind_random_number = {
     .check = check,
     .list_inputs = list_inputs,
     .describe_parameters = describe_parameters,
+    .is_slow = is_slow,
     .produce = produce,
     .repair = repair,
     .inspect = inspect,

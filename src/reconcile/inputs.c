@@ -184,16 +184,18 @@ static bool has_hidden_path(const char *url) {
 }
 
 static bool resolve_url(const struct reconcile *r, struct source *source, struct error *e) {
+    char shown[SOURCE_SHOWN_SIZE];
     source->name = source->request->reference.name;
     for (const char *const *prefix = r->parts->seed_url_prefixes; *prefix != nullptr; prefix++) {
         if (strncmp(source->name, *prefix, strlen(*prefix)) == 0 && !has_hidden_path(source->name)) {
             return true;
         }
     }
+    source_show(source->name, shown);
     return error_set(e, ERROR_INVALID_SPEC,
                      "spec.%s: %.200s is refused; the operator fetches only from URLs that start with one of "
                      "its --seed-url-prefix settings",
-                     source->request->field, source->name);
+                     source->request->field, shown);
 }
 
 // Where the input came from when the output was made: the text of status.inputs[].from, "" for what is none
@@ -411,9 +413,10 @@ void inputs_explain(const struct reconcile *r, struct error *e) {
         }
         const struct error said = *e;
         const char *entry = source->upstream == nullptr ? source->data_key : nullptr;
-        error_set(e, said.class, "%s%s %s%s%s: %s%s", beginning, source->from->kind,
-                  source->request->reference.name, entry == nullptr ? "" : ", entry ",
-                  entry == nullptr ? "" : entry, said.message + length,
+        char shown[SOURCE_SHOWN_SIZE];
+        source_show(source->request->reference.name, shown);
+        error_set(e, said.class, "%s%s %s%s%s: %s%s", beginning, source->from->kind, shown,
+                  entry == nullptr ? "" : ", entry ", entry == nullptr ? "" : entry, said.message + length,
                   said.class == ERROR_INVALID_SPEC ? "; put it right there, or refer to another object" : "");
         e->retry_after_ms = said.retry_after_ms;
         return;
@@ -486,7 +489,9 @@ static bool load_url(struct reconcile *r, struct source *source, struct error *e
     if (answered) {
         snprintf(why, sizeof(why), "answered with HTTP status %d", response.status);
     }
-    (void)wait_for(r, source, source->name, why, e);
+    char shown[SOURCE_SHOWN_SIZE];
+    source_show(source->name, shown);
+    (void)wait_for(r, source, shown, why, e);
     e->retry_after_ms = URL_AGAIN_MS;
     return false;
 }

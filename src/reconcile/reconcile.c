@@ -52,6 +52,23 @@ void source_format_from(const char *kind, const char *name, char ret_from[SOURCE
     snprintf(ret_from, SOURCE_FROM_SIZE, "%s/%s", kind, name);
 }
 
+void source_show(const char *name, char ret_shown[SOURCE_SHOWN_SIZE]) {
+    const char *scheme = strstr(name, "://");
+    const char *host = scheme == nullptr ? name : scheme + 3;
+    const char *path = host + strcspn(host, "/?#");
+    const char *at = host;
+    for (const char *c = host; c < path; c++) {
+        at = *c == '@' ? c + 1 : at;
+    }
+    snprintf(ret_shown, SOURCE_SHOWN_SIZE, "%.*s%.*s", (int)(host - name), name, (int)strcspn(at, "?#"), at);
+}
+
+bool source_is_named(const struct source *source, yyjson_val *recorded) {
+    char shown[SOURCE_SHOWN_SIZE];
+    source_show(source->name, shown);
+    return json_member_is(recorded, "name", shown) || json_member_is(recorded, "name", source->name);
+}
+
 const char *source_kind(const struct source *source) {
     return source->resource == nullptr ? SOURCE_URL : source->resource->kind;
 }

@@ -29,6 +29,14 @@ struct source {
 // Writes "Kind/name", as status.inputs[].from names one of our own objects.
 void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]);
 
+// The name of an input as statuses, Events and the log have it. Of a URL only scheme, host and path, cut to
+// what fits: credentials and queries, in which tokens are passed, stay in the spec.
+enum { SOURCE_SHOWN_SIZE = 512 };
+void source_show(const char *name, char ret_shown[SOURCE_SHOWN_SIZE]);
+
+// Whether an entry of status.inputs has its name; of a URL earlier releases wrote all.
+bool source_is_named(const struct source *source, yyjson_val *recorded);
+
 // "Secret", "ConfigMap" or "URL": where its bytes are.
 const char *source_kind(const struct source *source);
 

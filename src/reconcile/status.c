@@ -88,7 +88,9 @@ static void add_inputs(struct status_writer *w) {
             add_text(w, input, "from", from);
         }
         add_text(w, input, "kind", source_kind(source));
-        add_text(w, input, "name", source->name);
+        char shown[SOURCE_SHOWN_SIZE];
+        source_show(source->name, shown);
+        add_text(w, input, "name", shown);
         if (source->resource != nullptr) {
             add_text(w, input, "namespace", source->namespace);
         }

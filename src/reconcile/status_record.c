@@ -33,8 +33,7 @@ bool status_names(yyjson_val *recorded, const struct kube_object *object) {
 
 static bool input_is_settled(const struct source *source, yyjson_val *recorded) {
     if (!json_member_is(recorded, "field", source->request->field) ||
-        !json_member_is(recorded, "kind", source_kind(source)) ||
-        !json_member_is(recorded, "name", source->name)) {
+        !json_member_is(recorded, "kind", source_kind(source)) || !source_is_named(source, recorded)) {
         return false;
     }
     if (source->resource == nullptr) {
@@ -69,7 +68,7 @@ bool status_has_origin(const struct reconcile *r, const struct source *source) {
             source_format_from(source->from->kind, source->upstream->name, from);
         }
         const char *recorded = json_member_text(input, "from");
-        bool same_name = source->upstream != nullptr || json_member_is(input, "name", source->name);
+        bool same_name = source->upstream != nullptr || source_is_named(source, input);
         return strcmp(recorded == nullptr ? "" : recorded, from) == 0 && same_name &&
                json_member_is(input, "kind", source_kind(source)) &&
                (source->resource == nullptr || json_member_is(input, "namespace", source->namespace));

@@ -2,6 +2,9 @@
 
 import base64
 import http.server
+import json
+import pathlib
+import re
 import threading
 import time
 
@@ -229,28 +232,65 @@ def test_reference_into_another_namespace(cluster, api, operator, namespace, kin
 # Seeds from a URL
 
 
+TOKEN = "hunter2-of-the-seed-server"
+
+
+class SeedServer(http.server.ThreadingHTTPServer):
+    """Serves NIST's seed, and answers otherwise by the path; knows what was asked for, and how much of it at once."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), SeedHandler)
+        self.asked = []
+        self.at_once, self.most_at_once = 0, 0
+        self.lock = threading.Lock()
+        self.ends = threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class SeedHandler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        with self.server.lock:
+            self.server.asked.append(self.path)
+            self.server.at_once += 1
+            self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
+        try:
+            self.answer(self.path.split("?")[0].removeprefix("/seeds/"))
+        except OSError:
+            pass  # the operator has hung up
+        finally:
+            with self.server.lock:
+                self.server.at_once -= 1
+
+    def answer(self, name):
+        self.send_response({"page": 500, "moved": 302}.get(name, 200 if self.path.startswith("/seeds/") else 404))
+        if name == "moved":
+            self.send_header("Location", f"/seeds/1?{TOKEN}")
+        if name == "endless":
+            self.send_header("Content-Length", str(2 << 30))
+        self.end_headers()
+        if name in ("page", "text"):
+            self.wfile.write(f"<html>{TOKEN}</html>".encode())
+        while name in ("endless", "trickle", "silent") and not self.server.ends.is_set():
+            if name != "silent":
+                self.wfile.write(b"0" if name == "trickle" else b"00" * (1 << 16))
+            if name != "endless":
+                self.server.ends.wait(0.5)
+        if name.isdigit() and self.path.startswith("/seeds/"):
+            self.wfile.write(NIST_SEED.encode() + b"\n")
+
+    def log_message(self, *_):
+        pass
+
+
 @pytest.fixture
 def seed_server():
-    """Serves NIST's seed; has a list of the paths that were asked for."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            found = self.path.startswith("/seeds/")
-            self.send_response(200 if found else 404)
-            self.end_headers()
-            self.wfile.write(NIST_SEED.encode() + b"\n" if found else b"")
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked = asked
-    server.url = f"http://127.0.0.1:{server.server_port}"
+    server = SeedServer()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
+    server.ends.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -273,3 +313,45 @@ def test_seed_url(api, operators, namespace, seed_server):
     operators.start(*flags).wait_ready().settle()
     assert api.get(QRN, namespace, "vector") == made
     assert seed_server.asked == ["/seeds/1"], "a seed is fetched once"
+
+
+def peak(operator):
+    """Bytes of memory that the operator has had at most."""
+    status = pathlib.Path(f"/proc/{operator.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) << 10
+
+
+BAD_SEEDS = {
+    "page": "Pending",  # an error page with a token
+    "text": "Failed",  # a page that is no seed
+    "moved": "Pending",  # redirects are not followed
+    "endless": "Pending",  # 2 GiB
+    "trickle": "Pending",  # a byte now and then
+}
+
+
+def test_what_a_seed_server_answers_is_told_to_nobody(api, operators, namespace, seed_server):
+    operator = operators.start("--seed-url-prefix", f"{seed_server.url}/seeds/").wait_ready()
+    before = peak(operator)
+    for name in BAD_SEEDS:
+        api.create(thing(QRN, namespace, name, {"seedURI": f"{seed_server.url}/seeds/{name}?key={TOKEN}"}))
+    for name, status in BAD_SEEDS.items():
+        found = api.wait_status(QRN, namespace, name, status)
+        assert f"{seed_server.url}/seeds/{name}" in ready_of(found)["message"]
+        assert TOKEN not in json.dumps(found["status"])
+        reason = ready_of(found)["reason"]
+        [event] = wait_until("there is an Event", lambda name=name, reason=reason: api.events(namespace, name, reason))
+        assert TOKEN not in json.dumps(event)
+    [made] = api.make(thing(QRN, namespace, "vector", {"seedURI": f"{seed_server.url}/seeds/1?key={TOKEN}", "numBytes": 48}))
+    assert made["status"]["inputs"][0]["name"] == f"{seed_server.url}/seeds/1"
+    assert TOKEN not in operator.log.read_text()
+    assert peak(operator) - before < 64 << 20
+
+
+def test_a_seed_server_that_hangs_holds_up_nobody_else(api, operators, namespace, seed_server):
+    operators.start("--workers=4", "--seed-url-prefix", f"{seed_server.url}/seeds/").wait_ready()
+    for number in range(8):
+        api.create(thing(QRN, namespace, f"hangs-{number}", {"seedURI": f"{seed_server.url}/seeds/silent"}))
+    wait_until("one is fetched", lambda: seed_server.asked)
+    api.make(thing(QKKP, namespace, "pair"))
+    assert 0 < seed_server.most_at_once < 4, "a worker is left for others"
