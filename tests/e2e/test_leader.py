@@ -122,6 +122,19 @@ def test_trap_41_a_leader_that_was_asleep_writes_nothing_when_it_wakes(api, clus
     assert {one["metadata"]["name"]: data_of(one)["public_key"] for one in api.list("Secret", namespace)} == keys
 
 
+def test_trap_41_nothing_is_sent_when_the_lease_has_run_out(api, cluster, replicas, namespace, clock):
+    """Its time is over, and the thread that would notice sleeps on: the client itself asks before each request."""
+    leader = replicas.start(*HOLDING[:2], "--leader-election-retry-period=10m", environment=clock.environment)
+    wait_leads(leader)
+    leader.settle()
+    mark = cluster.audit.mark()
+    clock.sleep(DURATION)
+    api.create(thing(QKKP, namespace, "pair"))
+    wait_until("it is tried in vain", lambda: [one for one in leader.said("could not finish, trying again") if one["name"] == "pair"])
+    assert leader.leads() and not leader.ended()
+    assert replicas.writes(leader, mark) == []
+
+
 def test_trap_41_a_leader_that_cannot_renew_ends_itself(api, cluster, replicas, namespace, clock):
     leader = replicas.start(*HOLDING, environment=clock.environment)
     wait_leads(leader)
