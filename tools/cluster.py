@@ -47,6 +47,28 @@ rules:
   - level: Metadata
 """
 
+# config/webhook for an operator that runs beside the cluster: what the API server calls is a port of this machine.
+WEBHOOK_OVERLAY = """\
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [{base}]
+patches:
+  - patch: |-
+      apiVersion: v1
+      kind: Service
+      metadata: {{name: qubesec-webhook, namespace: {namespace}}}
+      spec: {{type: ExternalName, externalName: localhost, selector: null}}
+  - target: {{kind: ValidatingWebhookConfiguration}}
+    patch: |-
+      - {{op: replace, path: /webhooks/0/clientConfig/service/port, value: {port}}}
+"""
+
+PROBE = """\
+apiVersion: qubesec.io/v1
+kind: QuantumRandomNumber
+metadata: {name: probe, namespace: default}
+"""
+
 CONTROLLERS = (
     "garbage-collector-controller",
     "namespace-controller",
@@ -241,12 +263,12 @@ class Cluster:
         context.load_cert_chain(self.pki.admin_crt, self.pki.admin_key)
         return answers_ok(self.facts()["url"] + "/readyz", context)
 
-    def kubectl(self, *arguments):
-        """Runs kubectl as the admin and returns what it printed; raises ClusterError with its message."""
+    def kubectl(self, *arguments, given=""):
+        """Runs kubectl as the admin and returns what it printed; raises ClusterError with its message. given: its input."""
         done = subprocess.run(
             [f"{self.facts()['bin']}/kubectl", *map(str, arguments)],
             env={**os.environ, "KUBECONFIG": str(self.admin), "KUBECACHEDIR": str(self.folder / "cache")},
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            input=given, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0:
             raise ClusterError(f"kubectl {' '.join(map(str, arguments))} failed: {done.stderr.strip()}")
@@ -371,7 +393,8 @@ class Cluster:
             self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 
     def start_operator(self, binary):
-        """Starts the operator as its own ServiceAccount, in place of one that runs, and waits until it is ready."""
+        """Starts the operator in place of one that runs, as config/default does: as its own ServiceAccount, with leader
+        election, its settings and its webhook. Waits until it is ready and objects are admitted."""
         if not self.running():
             raise ClusterError(f"no control plane runs in {self.folder}: start it first")
         if not self.operator_config.exists():
@@ -379,13 +402,32 @@ class Cluster:
         if not os.access(binary, os.X_OK):
             raise ClusterError(f"{binary} is not there: run make build first")
         self.operator.stop(OPERATOR_GRACE)
-        address = f"127.0.0.1:{free_ports(1)[0]}"
+        port, webhook_port = free_ports(2)
+        address = f"127.0.0.1:{port}"
         self.add_facts(operator=f"http://{address}")
+        self.kubectl("apply", "--filename", CHECKOUT / "config" / "manager" / "settings.yaml")
+        self.install_webhook(webhook_port)
         self.operator.start(
             binary, "operator", "--kubeconfig", self.operator_config, "--bind-address", address,
-            "--namespace", NAMESPACE,
+            "--namespace", NAMESPACE, "--leader-elect", f"--webhook-bind-address=127.0.0.1:{webhook_port}",
         )  # fmt: skip
         self.operator.wait_for("the operator was ready", lambda: answers_ok(f"http://{address}/readyz"), 30.0)
+        self.operator.wait_for("objects were admitted", self.admits, 30.0)
+
+    def install_webhook(self, port):
+        overlay = self.folder / "webhook"
+        overlay.mkdir(exist_ok=True)
+        base = os.path.relpath(CHECKOUT / "config" / "webhook", overlay)
+        (overlay / "kustomization.yaml").write_text(WEBHOOK_OVERLAY.format(base=base, namespace=NAMESPACE, port=port))
+        self.kubectl("apply", "--kustomize", overlay)
+
+    def admits(self):
+        """Whether the API server trusts the webhook already."""
+        try:
+            self.kubectl("create", "--dry-run=server", "--filename", "-", given=PROBE)
+        except ClusterError:
+            return False
+        return True
 
     def halt(self, names):
         """Stops some of the control plane's processes, in that order."""

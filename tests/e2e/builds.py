@@ -31,6 +31,7 @@ POSSIBLE = {
     "test_image.py": ((RELEASE,), "the image has the program of the release build"),
     "test_memory.py::test_memory_image_holds_no_key": FREED,
     "test_memory.py::test_memory_image_holds_only_the_webhook_key_in_use": FREED,
+    "test_playground.py": ELSEWHERE,
     "test_toy_kind.py::test_a_leak_would_be_found": ((ASAN,), "only AddressSanitizer looks for leaks"),
 }
 
