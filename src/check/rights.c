@@ -79,10 +79,20 @@ const struct right rights_needed[] = {
 };
 
 const struct right rights_in_excess[] = {
-    {.group = "", .resource = "secrets", .verbs = {"delete"}, .purpose = "the operator deletes no Secret"},
     {.group = QUBESEC_GROUP,
      .verbs = {"update", "patch", "delete"},
      .purpose = "the operator neither changes nor deletes its users' resources"},
+    {0},
+};
+
+// In excess, but where owners are guarded.
+static const struct right right_to_change_owners[] = {
+    {.group = "",
+     .resource = "secrets",
+     .verbs = {"delete"},
+     .purpose = "the operator deletes no Secret",
+     .advice = " Keep the role qubesec-owner-references only where the API server has the admission plug-in "
+               "OwnerReferencesPermissionEnforcement."},
     {0},
 };
 
@@ -306,8 +316,37 @@ static void note_excess(struct check_report *report, const struct row *row) {
     }
     check_note(report, CHECK_WARN, subject_of(right), "%s, but may %s%s", right->purpose, row->granted.shown,
                rest);
-    check_advise(report, "Find the role or binding that gives the operator more than config/rbac does, "
-                         "and remove it.");
+    check_advise(report,
+                 "Find the role or binding that gives the operator more than config/rbac does, "
+                 "and remove it.%s",
+                 right->advice == nullptr ? "" : right->advice);
+}
+
+// The admission plug-in OwnerReferencesPermissionEnforcement lets only those change an object's owner who may
+// delete it. Nothing tells that it is on, but every OpenShift has it.
+static bool guards_owners(struct check_context *context) {
+    cleanup_json yyjson_doc *document = nullptr;
+    struct error e;
+    return check_get_path(context, "/apis/security.openshift.io", &document, &e);
+}
+
+static void note_change_of_owners(struct check_report *report, const struct row *row) {
+    const char *subject = subject_of(row->right);
+    char rest[REST_SIZE];
+    if (!guards_owners(row->inquiry->context)) {
+        note_excess(report, row);
+    } else if (row->refused.count == 0) {
+        check_note(report, CHECK_OK, subject, "may be given owners, which here takes a right to delete them");
+    } else {
+        format_rest(&row->refused, rest);
+        check_note(report, CHECK_WARN, subject,
+                   "cannot take over one that was restored, or follow an edit of deletionPolicy: OpenShift "
+                   "guards owners, "
+                   "and the operator may not %s%s",
+                   row->refused.shown, rest);
+        check_advise(report, "Where that is wanted, add the role qubesec-owner-references: the component "
+                             "config/components/owner-references, or helm's rbac.ownerReferences=true.");
+    }
 }
 
 static void note_lent_to_all(struct check_report *report, const struct row *row) {
@@ -376,6 +415,7 @@ void check_rights(struct check_context *context, struct check_report *report) {
     check_note(report, CHECK_OK, "asked", "%s about %s", user == nullptr ? "somebody" : user,
                is_operator ? "itself" : inquiry.operator);
     if (!check_rows(&inquiry, rights_needed, note_needed, "operator", report) ||
+        !check_rows(&inquiry, right_to_change_owners, note_change_of_owners, "operator", report) ||
         !check_rows(&inquiry, rights_in_excess, note_excess, "operator", report)) {
         return;
     }

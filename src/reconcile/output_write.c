@@ -168,6 +168,19 @@ static bool patch_begin(const struct reconcile *r, struct patch *patch, struct e
     return json_is_complete(patch->document, e);
 }
 
+// What the admission plug-in OwnerReferencesPermissionEnforcement refuses can be allowed, but not by default.
+static void explain_guarded_owner(struct error *e) {
+    if (e->class == ERROR_REFUSED && strstr(e->message, "cannot set an ownerRef") != nullptr) {
+        const struct error said = *e;
+        error_set(
+            e, said.class,
+            "this API server lets only those change an object's owner who may delete it; give the operator "
+            "the role qubesec-owner-references (config/components/owner-references): %s",
+            said.message);
+        e->retry_after_ms = said.retry_after_ms;
+    }
+}
+
 static bool patch_send(struct reconcile *r, struct patch *patch, enum content content,
                        const struct provenance *earlier, struct error *e) {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(patch->document);
@@ -180,6 +193,7 @@ static bool patch_send(struct reconcile *r, struct patch *patch, enum content co
     if (!write_secret(r, API_PATCH, patch->document, e)) {
         // Someone else wrote it meanwhile: look at it again.
         e->class = e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND ? ERROR_RETRYABLE : e->class;
+        explain_guarded_owner(e);
         return false;
     }
     return true;

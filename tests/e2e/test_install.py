@@ -179,6 +179,16 @@ def test_the_chart_monitors_as_the_component_does(helm, scratch):
     assert find(labelled, "ServiceMonitor", "qubesec")["metadata"]["labels"]["release"] == "prometheus"
 
 
+def test_the_chart_lets_owners_be_changed_as_the_component_does(helm, scratch):
+    allowing = {"rbac.ownerReferences": True}
+    assert_same(helm.render(**allowing), with_components(scratch, "owner-references"))
+    listed = [identity(one) for one in helm.render(namespaces=["team-a", "team-b"], **allowing)]
+    name = "qubesec-owner-references"
+    assert [one for one in listed if one[2] == name] == [
+        ("ClusterRole", None, name), ("RoleBinding", "team-a", name), ("RoleBinding", "team-b", name)
+    ]  # fmt: skip
+
+
 def test_the_chart_has_the_policies(helm, default):
     assert_same(helm.render(policies={"algorithms": True, "secrets": True, "seeds": True}), default + kustomize(CONFIG / "policies"))
 

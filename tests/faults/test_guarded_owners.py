@@ -1,0 +1,134 @@
+"""An API server that lets only those change an object's owner who may delete it: OwnerReferencesPermissionEnforcement.
+
+It is on in every OpenShift. What it refuses is told and left as it is; with the role that allows it, all goes.
+"""
+
+import json
+import subprocess
+
+import pytest
+import yaml
+from api import QKKP, data_of, ready_of, secret_thing, thing, wait_until
+from breakable import api, cluster, halt, operators, resume, the_proxy
+from fixtures import CHECKOUT
+from work import all_kinds, secrets, wait_finished
+
+__all__ = ["api", "cluster", "operators", "the_proxy"]
+COMPONENT = CHECKOUT / "config/components/owner-references"
+OPERATOR = "system:serviceaccount:qubesec-system:qubesec-operator"
+OPENSHIFT = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "securitycontextconstraints.security.openshift.io"},
+    "spec": {
+        "group": "security.openshift.io",
+        "scope": "Cluster",
+        "names": {"plural": "securitycontextconstraints", "singular": "scc", "kind": "SecurityContextConstraints"},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+    },
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def guarded(cluster):
+    halt(cluster, "kube-apiserver")
+    resume(cluster, "kube-apiserver", flags=["--enable-admission-plugins=OwnerReferencesPermissionEnforcement"])
+
+
+@pytest.fixture
+def role(api):
+    """Gives the operator the role, from when it is called."""
+    given = []
+
+    def give():
+        for resource in ("role", "role_binding"):
+            [one] = yaml.safe_load_all((COMPONENT / f"{resource}.yaml").read_text())
+            path = f"/apis/rbac.authorization.k8s.io/v1/cluster{resource.replace('_', '')}s"
+            given.append(f"{path}/{one['metadata']['name']}")
+            api.call("POST", path, one)
+        wait_until("it may", lambda: api.allows(OPERATOR, "delete", "secrets", "", "default"))
+
+    yield give
+    for path in given:
+        api.call("DELETE", path)
+    wait_until("it may no longer", lambda: not api.allows(OPERATOR, "delete", "secrets", "", "default"))
+
+
+def refused(api, namespace, name):
+    """What is told of it, once that has been refused."""
+
+    def probe():
+        ready = ready_of(api.get(QKKP, namespace, name))
+        return ready.get("reason") == "RequestRefused" and ready["message"]
+
+    return wait_until(f"{name} is refused", probe)
+
+
+def owner_of(api, namespace, name):
+    return [one["name"] for one in api.get("Secret", namespace, name)["metadata"].get("ownerReferences", [])]
+
+
+def test_everything_is_made_without_the_role(api, operators, namespace):
+    operators.default()
+    for one in all_kinds(namespace, "new-"):
+        api.create(one)
+    wait_finished(api, namespace)
+    assert owner_of(api, namespace, "new-numbers") == ["new-numbers"]
+
+
+def test_a_restored_secret_is_taken_over_with_the_role_alone(api, operators, role, namespace):
+    operators.default()
+    api.make(thing(QKKP, namespace, "pair"))
+    before = api.get("Secret", namespace, "pair")
+    api.delete(QKKP, namespace, "pair")
+    api.wait_gone("Secret", namespace, "pair")
+    kept = {key: before["metadata"][key] for key in ("labels", "annotations")}
+    api.create(secret_thing(namespace, "pair", data_of(before), **kept))
+    api.create(thing(QKKP, namespace, "pair"))
+    told = refused(api, namespace, "pair")
+    assert "qubesec-owner-references" in told and "config/components/owner-references" in told
+    assert data_of(api.get("Secret", namespace, "pair")) == data_of(before)
+    role()
+    api.patch(QKKP, namespace, "pair", {"metadata": {"labels": {"look": "again"}}})
+    api.wait_success(QKKP, namespace, "pair")
+    assert data_of(api.get("Secret", namespace, "pair")) == data_of(before)
+    assert owner_of(api, namespace, "pair") == ["pair"]
+
+
+def test_the_deletion_policy_is_followed_with_the_role_alone(api, operators, role, namespace):
+    operators.default()
+    api.make(thing(QKKP, namespace, "pair"))
+    before = secrets(api, namespace)
+    api.patch(QKKP, namespace, "pair", {"spec": {"deletionPolicy": "Retain"}})
+    assert "may delete it" in refused(api, namespace, "pair")
+    assert owner_of(api, namespace, "pair") == ["pair"] and secrets(api, namespace) == before
+    role()
+    api.patch(QKKP, namespace, "pair", {"metadata": {"labels": {"look": "again"}}})
+    api.wait_success(QKKP, namespace, "pair")
+    assert owner_of(api, namespace, "pair") == [] and secrets(api, namespace) == before
+
+
+def test_check_tells_of_it(api, cluster, operators, role):
+    def findings():
+        done = subprocess.run(
+            [operators.binary, "check", "--kubeconfig", cluster.folder / "admin.kubeconfig", "--output", "json",
+             "--skip-algorithms"],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        return [one for one in json.loads(done.stdout)["findings"] if one["check"] == "rights" and one["subject"] == "secrets"]
+
+    def the_level(words):
+        [found] = [one for one in findings() if words in one["message"]]
+        return found["level"], found.get("remedy", "")
+
+    assert the_level("the operator deletes no Secret, and may not")[0] == "ok"
+    api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", OPENSHIFT)
+    wait_until("it looks like an OpenShift", lambda: any("OpenShift guards owners" in one["message"] for one in findings()))
+    level, remedy = the_level("OpenShift guards owners")
+    assert level == "warn" and "config/components/owner-references" in remedy
+    role()
+    assert the_level("may be given owners")[0] == "ok"
+    api.call("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{OPENSHIFT['metadata']['name']}")
+    wait_until("it is none", lambda: not any("may be given owners" in one["message"] for one in findings()))
+    level, remedy = the_level("but may delete secrets")
+    assert level == "warn" and "qubesec-owner-references" in remedy
