@@ -65,6 +65,7 @@ SHORT = {
     "test_policies.py": NO_OPERATOR,
     "test_promises.py": MEMORY,
     "test_render.py": ((RELEASE, ASAN), "it has one thread"),
+    "test_restores.py": SAME_CODE,
     "test_scale.py": THREADS,
     "test_signatures.py": MEMORY,
     "test_signatures.py::test_slow_work_holds_up_nothing_else": EVERYWHERE,
