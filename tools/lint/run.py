@@ -15,6 +15,7 @@ import time
 import banned
 import circles
 import layers
+import links
 import portable
 import reasons
 import selftest
@@ -71,6 +72,7 @@ CHECKS = {
     "banned": banned.faults,
     "sizes": sizes.faults,
     "portable": portable.faults,
+    "links": links.faults,
     "reasons": reasons.faults,
     "traps": traps.faults,
     "mutants": mutants,

@@ -14,6 +14,7 @@ from unittest import mock
 import banned
 import circles
 import layers
+import links
 import portable
 import reasons
 import sizes
@@ -57,6 +58,10 @@ CASES = [
     (banned, "src/crypto/a.c", "bool f(void) { return memcmp(a, b, 32) == 0; }\n", True),
     (banned, "src/base/clock.c", "bool f(void) { return memcmp(a, b, 32) == 0; }\n", False),
     (banned, "tests/unit/a.c", "bool f(void) { return memcmp(a, b, 32) == 0; }\n", False),
+    (links, "docs/a.md", "[b](b.md)\n", True),
+    (links, "page", {"docs/a.md": "[b](b.md#a-head)\n", "docs/b.md": "## Another\n"}, True),
+    (links, "page", {"docs/a.md": "[b](b.md#a-head) [c](#c)\n# `C`\n", "docs/b.md": "## A head\n"}, False),
+    (links, "comment", {"docs/a.md": "[b](b.md#x)\n", "docs/b.md": "```sh\n# x\n```\n"}, True),
     (sizes, "src/base/a.c", "int x;\n" * (sizes.FILE_LINES + 1), True),
     (sizes, "src/base/a.c", LONG, True),
     (sizes, "src/base/a.c", TANGLED, True),
