@@ -5,11 +5,12 @@ import contextlib
 import functools
 import json
 import os
+import re
 import socket
 import subprocess
 
 import pytest
-from api import KINDS, QC, QVS, SIGNATURE_KINDS, ApiError, all_kinds, data_of, ready_of, thing, wait_until
+from api import KINDS, QC, QES, QVS, RESOURCES, SIGNATURE_KINDS, ApiError, all_kinds, data_of, ready_of, thing, wait_until
 from credentials import token, with_token
 from fixtures import BINARY, control_plane, run_tool
 from guides import GuideError, Reader, in_namespace, lay_checkout
@@ -19,6 +20,7 @@ from webhook import CONFIGURATIONS, port_of
 
 DOCS = CHECKOUT / "docs"
 GUIDES = sorted((DOCS / "guides").glob("*.md"))
+RESOURCE_PAGES = sorted((DOCS / "resources").glob("*.md"))
 
 CONFIGURATION = f"{CONFIGURATIONS}/qubesec"
 NGINX = """
@@ -137,6 +139,48 @@ SCENES = {
 def test_a_guide(api, operator, reader, stack, guide):
     SCENES.get(guide.stem, lambda *_: None)(api, operator, reader, stack)
     reader.follow(guide)
+
+
+# The pages of the resources
+
+
+def all_examples():
+    """The objects of the kinds' pages, which refer to each other."""
+    for page in (DOCS / "resources").glob("quantum*.md"):
+        for block in re.findall(r"^```yaml\n(apiVersion:.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+            yield block
+
+
+@pytest.fixture
+def examples(api, reader, namespace):
+    """A namespace with all of them, and a folder with what the pages take for granted."""
+    (reader.folder / "checksums").write_text("the checksums of a release\n")
+    reader.run("kubectl create configmap release --from-file=checksums")
+    for block in all_examples():
+        reader.apply(block)
+    reader.run("kubectl wait --for=condition=Ready --timeout=120s qubesec --all")
+    for file in ("release.pem", "public_key.pem"):
+        reader.run("kubectl get qskp release-signer --output 'jsonpath={.status.publicKeyPEM}' > " + file)
+    ciphertext = api.get(QES, namespace, "bob-encapsulate")["status"]["ciphertext"]
+    reader.environment["CIPHERTEXT_IN_HEX"] = ciphertext
+    return reader
+
+
+@pytest.mark.parametrize("page", RESOURCE_PAGES, ids=[one.stem for one in RESOURCE_PAGES])
+def test_a_page_of_a_resource(api, operator, examples, stack, page):
+    if page.stem == "README":
+        without_namespaces(api, operator, stack, "keys", "app")
+        for name in ("keys", "app"):
+            api.create({"kind": "Namespace", "metadata": {"name": name}})
+    kind = next((one for one in RESOURCES if one.lower() == page.stem), None)
+
+    def apply(text):
+        if text.startswith("spec:"):  # another way to write the page's resource
+            text = f"apiVersion: qubesec.io/v1\nkind: {kind}\nmetadata: {{name: another}}\n{text}"
+        examples.apply(text)
+
+    examples.handlers["yaml"] = apply
+    examples.follow(page)
 
 
 # README's first steps
