@@ -341,8 +341,7 @@ static void note_change_of_owners(struct check_report *report, const struct row 
         format_rest(&row->refused, rest);
         check_note(report, CHECK_WARN, subject,
                    "cannot take over one that was restored, or follow an edit of deletionPolicy: OpenShift "
-                   "guards owners, "
-                   "and the operator may not %s%s",
+                   "guards owners, and the operator may not %s%s",
                    row->refused.shown, rest);
         check_advise(report, "Where that is wanted, add the role qubesec-owner-references: the component "
                              "config/components/owner-references, or helm's rbac.ownerReferences=true.");

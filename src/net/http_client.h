@@ -13,11 +13,10 @@ struct http_stream;
 struct http_tls;
 
 // Whom to trust and who we are. Counted: http_tls_release gives a count back; a request in flight keeps its
-// own. All texts are PEM and copied; ca NULL: the system's trust store; else these alone are
-// trusted; certificate (with its chain) and key
-// NULL: no client certificate. A connection made under one is used under another only if all three texts are
-// the same. Errors: INVALID_SPEC (not PEM, an encrypted key, key and certificate do not belong together),
-// NO_MEMORY.
+// own. All texts are PEM and copied; ca: these alone are trusted, NULL: the system's trust store; certificate
+// (with its chain) and key NULL: no client certificate. A connection made under one is used under another
+// only if all three texts are the same. Errors: INVALID_SPEC (not PEM, an encrypted key, key and certificate
+// do not belong together), NO_MEMORY.
 [[nodiscard]] bool http_tls_create(const char *ca, const char *certificate, const char *key,
                                    struct http_tls **ret_tls, struct error *e);
 struct http_tls *http_tls_retain(struct http_tls *tls); // NULL is allowed

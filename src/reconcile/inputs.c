@@ -16,9 +16,11 @@ enum { UPSTREAM_CHAIN_MAX = 32 };
 static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
                      struct error *e) {
     bool own = source_is_own(r, source);
+    char shown[SOURCE_SHOWN_SIZE];
+    source_show(name, shown);
     snprintf(r->outcome->reason, sizeof(r->outcome->reason), REASON_WAITING_FOR, source->from->kind);
     return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s%s%s, which %s", source->request->field,
-                     source->from->kind, own ? "" : source->namespace, own ? "" : "/", name, why);
+                     source->from->kind, own ? "" : source->namespace, own ? "" : "/", shown, why);
 }
 
 // The upstream is about to be looked at again itself; its new status wakes this object before the time is
@@ -489,9 +491,7 @@ static bool load_url(struct reconcile *r, struct source *source, struct error *e
     if (answered) {
         snprintf(why, sizeof(why), "answered with HTTP status %d", response.status);
     }
-    char shown[SOURCE_SHOWN_SIZE];
-    source_show(source->name, shown);
-    (void)wait_for(r, source, shown, why, e);
+    (void)wait_for(r, source, source->name, why, e);
     e->retry_after_ms = URL_AGAIN_MS;
     return false;
 }

@@ -171,13 +171,8 @@ static bool patch_begin(const struct reconcile *r, struct patch *patch, struct e
 // What the admission plug-in OwnerReferencesPermissionEnforcement refuses can be allowed, but not by default.
 static void explain_guarded_owner(struct error *e) {
     if (e->class == ERROR_REFUSED && strstr(e->message, "cannot set an ownerRef") != nullptr) {
-        const struct error said = *e;
-        error_set(
-            e, said.class,
-            "this API server lets only those change an object's owner who may delete it; give the operator "
-            "the role qubesec-owner-references (config/components/owner-references): %s",
-            said.message);
-        e->retry_after_ms = said.retry_after_ms;
+        error_wrap(e, "this API server lets only those change an object's owner who may delete it; give the "
+                      "operator the role qubesec-owner-references (config/components/owner-references)");
     }
 }
 

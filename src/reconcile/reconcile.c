@@ -56,11 +56,10 @@ void source_show(const char *name, char ret_shown[SOURCE_SHOWN_SIZE]) {
     const char *scheme = strstr(name, "://");
     const char *host = scheme == nullptr ? name : scheme + 3;
     const char *path = host + strcspn(host, "/?#");
-    const char *at = host;
-    for (const char *c = host; c < path; c++) {
-        at = *c == '@' ? c + 1 : at;
-    }
-    snprintf(ret_shown, SOURCE_SHOWN_SIZE, "%.*s%.*s", (int)(host - name), name, (int)strcspn(at, "?#"), at);
+    const char *at = memrchr(host, '@', (size_t)(path - host));
+    const char *shown = at == nullptr ? host : at + 1;
+    snprintf(ret_shown, SOURCE_SHOWN_SIZE, "%.*s%.*s", (int)(host - name), name, (int)strcspn(shown, "?#"),
+             shown);
 }
 
 bool source_is_named(const struct source *source, yyjson_val *recorded) {
