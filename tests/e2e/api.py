@@ -244,6 +244,23 @@ def config_map_thing(namespace, name, data=None, binary=None):
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data or {}, "binaryData": encoded}
 
 
+def definition(group, kind, plural):
+    """A CustomResourceDefinition of a namespaced kind with a status, which takes whatever it is given."""
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": {"kind": kind, "plural": plural}, "versions": [version]},
+    }
+
+
 def exchange(namespace, prefix="", algorithm="ML-KEM-768"):
     """A whole key exchange: five resources, each after those that it needs."""
     derive = {"keyType": "AES-256", "salt": "00" * 16, "info": "e2e"}

@@ -64,6 +64,14 @@ def read_blocks(text, name="guide"):
     return blocks
 
 
+def examples():
+    """The YAML of the kinds' own pages that is of whole objects: page and text, which may be of several."""
+    for page in sorted((CHECKOUT / "docs" / "resources").glob("quantum*.md")):
+        for block in read_blocks(page.read_text(encoding="utf-8"), page.name):
+            if block.language == "yaml" and block.text.startswith("apiVersion:"):
+                yield page, block.text
+
+
 def until_fence(rest, place):
     for _, line in rest:
         if line == "```":

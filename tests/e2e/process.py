@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -30,6 +31,11 @@ class Operator:
             )  # fmt: skip
         self.pid = self.process.pid
         self.expected = 0  # the status that it is to end with
+
+    def memory(self, what):
+        """KiB of it, by /proc: VmRSS now, VmHWM at most."""
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{what}:"))
 
     # Life
 

@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import pytest
-from api import KINDS, QC, QDK, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, config_map_thing, secret_thing, thing, wait_until
+from api import KINDS, QC, QDK, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, config_map_thing, definition, secret_thing, thing, wait_until
 from webhook import CONFIGURATIONS, Configuration, Direct, flags, make_certificates, port_of, review
 
 BAD_CERTIFICATE = {
@@ -151,21 +151,7 @@ def test_trap_42_without_it_only_our_group_waits(api, cluster, operators, config
     api.create(secret_thing(namespace, "theirs", {"a": b"b"}))
     api.create(config_map_thing(namespace, "theirs", {"a": "b"}))
     api.create({"kind": "Namespace", "metadata": {"generateName": "theirs-"}})
-    api.create(
-        {
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {"name": "others.example.com"},
-            "spec": {
-                "group": "example.com",
-                "scope": "Namespaced",
-                "names": {"kind": "Other", "plural": "others"},
-                "versions": [
-                    {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
-                ],
-            },
-        }
-    )
+    api.create(definition("example.com", "Other", "others"))
     other = {"apiVersion": "example.com/v1", "kind": "Other", "metadata": {"name": "a", "namespace": namespace}}
 
     def made():  # once the API server serves it

@@ -4,18 +4,18 @@ Objects are sent as a dry run wherever that says enough. A refusal must carry th
 """
 
 import pathlib
-import re
 
+import guides
 import pytest
 import yaml
 from api import KINDS, QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, SIGNATURE_KINDS, ApiError, thing, wait_until
+from audit import OPERATOR
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = CHECKOUT / "config"
 GROUP = "qubesec.io"
 ALL_KINDS = (*KINDS, *SIGNATURE_KINDS)
 PLURALS = [f"{kind.lower()}s" for kind in ALL_KINDS]
-OPERATOR = "system:serviceaccount:qubesec-system:qubesec-operator"
 STRICT = "fieldValidation=Strict"
 DRY_RUN = f"dryRun=All&{STRICT}"
 
@@ -187,14 +187,13 @@ def test_sample_is_accepted(api, space, sample):
     try_create(api, sample)
 
 
-def examples():
-    for page in sorted((CHECKOUT / "docs" / "resources").glob("quantum*.md")):
-        for block in re.findall(r"^```yaml\n(apiVersion:.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
-            for example in yaml.safe_load_all(block):
-                yield pytest.param(example, id=f"{page.stem}-{example['metadata']['name']}")
+def objects_of_pages():
+    for page, text in guides.examples():
+        for example in yaml.safe_load_all(text):
+            yield pytest.param(example, id=f"{page.stem}-{example['metadata']['name']}")
 
 
-@pytest.mark.parametrize("example", examples())
+@pytest.mark.parametrize("example", objects_of_pages())
 def test_example_of_the_documentation_is_accepted(api, space, example):
     example["metadata"]["namespace"] = space
     try_create(api, example)

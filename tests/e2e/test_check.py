@@ -12,10 +12,10 @@ import threading
 
 import pytest
 from api import QC, QES, QRN, ApiError, secret_thing, thing, wait_until
+from audit import OPERATOR
 from webhook import CHECKOUT, CONFIGURATIONS, Configuration, flags, make_certificates, port_of, request_certificate
 
 KINDS_COUNT = 9
-OPERATOR = "system:serviceaccount:qubesec-system:qubesec-operator"
 WEBHOOK = "e2e.qubesec.io"
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1"
 

@@ -5,7 +5,6 @@ import contextlib
 import functools
 import json
 import os
-import re
 import socket
 import subprocess
 
@@ -13,7 +12,7 @@ import pytest
 from api import KINDS, QC, QES, QVS, RESOURCES, SIGNATURE_KINDS, ApiError, all_kinds, data_of, ready_of, thing, wait_until
 from credentials import token, with_token
 from fixtures import BINARY, control_plane, run_tool
-from guides import GuideError, Reader, in_namespace, lay_checkout
+from guides import GuideError, Reader, examples, in_namespace, lay_checkout
 from install import CHECKOUT, NAMESPACE, Helm, run
 from process import STOP_PATIENCE, Operators
 from webhook import CONFIGURATIONS, port_of
@@ -144,30 +143,22 @@ def test_a_guide(api, operator, reader, stack, guide):
 # The pages of the resources
 
 
-def all_examples():
-    """The objects of the kinds' pages, which refer to each other."""
-    for page in (DOCS / "resources").glob("quantum*.md"):
-        for block in re.findall(r"^```yaml\n(apiVersion:.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
-            yield block
-
-
 @pytest.fixture
-def examples(api, reader, namespace):
-    """A namespace with all of them, and a folder with what the pages take for granted."""
+def among_examples(api, reader, namespace):
+    """Who reads in a namespace with the objects of all pages, which refer to each other, and has what they take for granted."""
     (reader.folder / "checksums").write_text("the checksums of a release\n")
     reader.run("kubectl create configmap release --from-file=checksums")
-    for block in all_examples():
-        reader.apply(block)
+    for _, text in examples():
+        reader.apply(text)
     reader.run("kubectl wait --for=condition=Ready --timeout=120s qubesec --all")
     for file in ("release.pem", "public_key.pem"):
         reader.run("kubectl get qskp release-signer --output 'jsonpath={.status.publicKeyPEM}' > " + file)
-    ciphertext = api.get(QES, namespace, "bob-encapsulate")["status"]["ciphertext"]
-    reader.environment["CIPHERTEXT_IN_HEX"] = ciphertext
+    reader.environment["CIPHERTEXT_IN_HEX"] = api.get(QES, namespace, "bob-encapsulate")["status"]["ciphertext"]
     return reader
 
 
 @pytest.mark.parametrize("page", RESOURCE_PAGES, ids=[one.stem for one in RESOURCE_PAGES])
-def test_a_page_of_a_resource(api, operator, examples, stack, page):
+def test_a_page_of_a_resource(api, operator, among_examples, stack, page):
     if page.stem == "README":
         without_namespaces(api, operator, stack, "keys", "app")
         for name in ("keys", "app"):
@@ -177,10 +168,10 @@ def test_a_page_of_a_resource(api, operator, examples, stack, page):
     def apply(text):
         if text.startswith("spec:"):  # another way to write the page's resource
             text = f"apiVersion: qubesec.io/v1\nkind: {kind}\nmetadata: {{name: another}}\n{text}"
-        examples.apply(text)
+        among_examples.apply(text)
 
-    examples.handlers["yaml"] = apply
-    examples.follow(page)
+    among_examples.handlers["yaml"] = apply
+    among_examples.follow(page)
 
 
 # README's first steps

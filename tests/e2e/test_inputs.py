@@ -3,8 +3,6 @@
 import base64
 import http.server
 import json
-import pathlib
-import re
 import threading
 import time
 
@@ -315,12 +313,6 @@ def test_seed_url(api, operators, namespace, seed_server):
     assert seed_server.asked == ["/seeds/1"], "a seed is fetched once"
 
 
-def peak(operator):
-    """Bytes of memory that the operator has had at most."""
-    status = pathlib.Path(f"/proc/{operator.process.pid}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) << 10
-
-
 BAD_SEEDS = {
     "page": "Pending",  # an error page with a token
     "text": "Failed",  # a page that is no seed
@@ -332,7 +324,7 @@ BAD_SEEDS = {
 
 def test_what_a_seed_server_answers_is_told_to_nobody(api, operators, namespace, seed_server):
     operator = operators.start("--seed-url-prefix", f"{seed_server.url}/seeds/").wait_ready()
-    before = peak(operator)
+    before = operator.memory("VmHWM")
     for name in BAD_SEEDS:
         api.create(thing(QRN, namespace, name, {"seedURI": f"{seed_server.url}/seeds/{name}?key={TOKEN}"}))
     for name, status in BAD_SEEDS.items():
@@ -345,7 +337,7 @@ def test_what_a_seed_server_answers_is_told_to_nobody(api, operators, namespace,
     [made] = api.make(thing(QRN, namespace, "vector", {"seedURI": f"{seed_server.url}/seeds/1?key={TOKEN}", "numBytes": 48}))
     assert made["status"]["inputs"][0]["name"] == f"{seed_server.url}/seeds/1"
     assert TOKEN not in operator.log.read_text()
-    assert peak(operator) - before < 64 << 20
+    assert operator.memory("VmHWM") - before < 64 << 10
 
 
 def test_a_seed_server_that_hangs_holds_up_nobody_else(api, operators, namespace, seed_server):

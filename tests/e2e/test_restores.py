@@ -12,17 +12,21 @@ VELERO_TAKES = (
 VELERO_ADDS = {"velero.io/backup-name": "nightly", "velero.io/restore-name": "nightly-20261130"}
 
 
-def as_by_kubectl(one):
-    """docs/operations.md: get, jq, create."""
-    taken = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences")
+def without(one, taken):
+    """An object without its status, and without these members of its metadata."""
     metadata = {key: value for key, value in one["metadata"].items() if key not in taken}
     return {**{key: value for key, value in one.items() if key != "status"}, "metadata": metadata}
 
 
+def as_by_kubectl(one):
+    """docs/operations.md: get, jq, create."""
+    return without(one, ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences"))
+
+
 def as_by_velero(one):
-    metadata = {key: value for key, value in one["metadata"].items() if key not in (*VELERO_TAKES, "managedFields")}
-    metadata["labels"] = {**metadata.get("labels", {}), **VELERO_ADDS}
-    return {**{key: value for key, value in one.items() if key != "status"}, "metadata": metadata}
+    restored = without(one, (*VELERO_TAKES, "managedFields"))
+    restored["metadata"]["labels"] = {**restored["metadata"].get("labels", {}), **VELERO_ADDS}
+    return restored
 
 
 def is_finished(one):

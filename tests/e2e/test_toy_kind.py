@@ -1,7 +1,7 @@
 """A kind is a value: toy_kind.c defines one of its own, and the generic controller serves it as it serves ours."""
 
 import pytest
-from api import data_of, secret_thing, thing, wait_until
+from api import data_of, definition, secret_thing, thing, wait_until
 from crypto import fingerprint
 from process import Operator
 from test_secrets import check_damage_is_told, put, wait_remade
@@ -9,25 +9,7 @@ from test_secrets import check_damage_is_told, put, wait_remade
 TOY = "QuantumToy"
 LEAKED = 1  # the exit status that AddressSanitizer gives a process with a leak
 SOURCE = b"sixteen bytes of it"
-DEFINITION = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "quantumtoys.qubesec.io"},
-    "spec": {
-        "group": "qubesec.io",
-        "scope": "Namespaced",
-        "names": {"kind": TOY, "plural": "quantumtoys", "singular": "quantumtoy", "shortNames": ["qtoy"]},
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "subresources": {"status": {}},
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-            }
-        ],
-    },
-}
+DEFINITION = definition("qubesec.io", TOY, "quantumtoys")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import contextlib
 import time
 
 from api import KINDS, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, reason_of, thing, wait_until
+from audit import OPERATOR
 from policies import refusing_secrets
 from seen import Seen
 from watching import LONGEST_BACK_OFF
@@ -12,7 +13,6 @@ from work import all_kinds, check_agreement, secrets, unfinished, wait_finished
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/qubesec-operator"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PLURAL = f"{QRN.lower()}s"
-OPERATOR = "system:serviceaccount:qubesec-system:qubesec-operator"
 
 
 def not_ready(operator, resource):

@@ -8,25 +8,15 @@ import subprocess
 
 import pytest
 import yaml
-from api import QKKP, data_of, ready_of, secret_thing, thing, wait_until
+from api import QKKP, data_of, definition, ready_of, secret_thing, thing, wait_until
+from audit import OPERATOR
 from breakable import api, cluster, halt, operators, resume, the_proxy
 from fixtures import CHECKOUT
 from work import all_kinds, secrets, wait_finished
 
 __all__ = ["api", "cluster", "operators", "the_proxy"]
 COMPONENT = CHECKOUT / "config/components/owner-references"
-OPERATOR = "system:serviceaccount:qubesec-system:qubesec-operator"
-OPENSHIFT = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "securitycontextconstraints.security.openshift.io"},
-    "spec": {
-        "group": "security.openshift.io",
-        "scope": "Cluster",
-        "names": {"plural": "securitycontextconstraints", "singular": "scc", "kind": "SecurityContextConstraints"},
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}],
-    },
-}
+OPENSHIFT = definition("security.openshift.io", "SecurityContextConstraints", "securitycontextconstraints")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -122,13 +112,13 @@ def test_check_tells_of_it(api, cluster, operators, role):
         return found["level"], found.get("remedy", "")
 
     assert the_level("the operator deletes no Secret, and may not")[0] == "ok"
-    api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", OPENSHIFT)
+    api.create(OPENSHIFT)
     wait_until("it looks like an OpenShift", lambda: any("OpenShift guards owners" in one["message"] for one in findings()))
     level, remedy = the_level("OpenShift guards owners")
     assert level == "warn" and "config/components/owner-references" in remedy
     role()
     assert the_level("may be given owners")[0] == "ok"
-    api.call("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{OPENSHIFT['metadata']['name']}")
+    api.delete(OPENSHIFT["kind"], None, OPENSHIFT["metadata"]["name"])
     wait_until("it is none", lambda: not any("may be given owners" in one["message"] for one in findings()))
     level, remedy = the_level("but may delete secrets")
     assert level == "warn" and "qubesec-owner-references" in remedy

@@ -6,7 +6,6 @@ objects are made, edited and deleted, Secrets damaged, certificates issued anew,
 """
 
 import os
-import pathlib
 import statistics
 
 import pytest
@@ -25,11 +24,9 @@ RSS_ALLOWANCE_KB = 4096
 FD_ALLOWANCE = 8  # connections come and go: one for each that asks at the same time
 
 
-def measure(pid):
+def measure(operator):
     """Resident memory in KB, file descriptors."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    rss = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
-    return rss, len(os.listdir(f"/proc/{pid}/fd"))
+    return operator.memory("VmRSS"), len(os.listdir(f"/proc/{operator.pid}/fd"))
 
 
 def medians(samples):
@@ -132,7 +129,7 @@ def test_memory_and_descriptors_stay_flat(api, operators, namespace, proxy, thro
             load.touch(number * TOUCHES + turn)
         if number % 3 == 2:
             load.disturb(number)
-        samples.append((load.total(), *measure(operator.pid)))
+        samples.append((load.total(), *measure(operator)))
         number += 1
         if number % 20 == 0:
             print(f"{samples[-1][0]} reconciles: {samples[-1][1]} KB, {samples[-1][2]} descriptors", flush=True)
