@@ -188,12 +188,19 @@ static bool has_hidden_path(const char *url) {
 static bool resolve_url(const struct reconcile *r, struct source *source, struct error *e) {
     char shown[SOURCE_SHOWN_SIZE];
     source->name = source->request->reference.name;
+    bool is_hidden = has_hidden_path(source->name);
     for (const char *const *prefix = r->parts->seed_url_prefixes; *prefix != nullptr; prefix++) {
-        if (strncmp(source->name, *prefix, strlen(*prefix)) == 0 && !has_hidden_path(source->name)) {
+        if (strncmp(source->name, *prefix, strlen(*prefix)) == 0 && !is_hidden) {
             return true;
         }
     }
     source_show(source->name, shown);
+    if (is_hidden) {
+        return error_set(
+            e, ERROR_INVALID_SPEC,
+            "spec.%s: %.200s is refused; its path must not go upwards, have an encoded dot or a backslash",
+            source->request->field, shown);
+    }
     return error_set(e, ERROR_INVALID_SPEC,
                      "spec.%s: %.200s is refused; the operator fetches only from URLs that start with one of "
                      "its --seed-url-prefix settings",
@@ -486,10 +493,13 @@ static bool load_url(struct reconcile *r, struct source *source, struct error *e
     if (answered && response.status == 200) {
         return secret_copy(buffer_text(&response.body), response.body.length, &source->bytes, e);
     }
-    char why[ERROR_MESSAGE_SIZE];
-    snprintf(why, sizeof(why), "did not give a seed: %.500s", failure.message);
+    char why[80]; // libcurl's own words quote what the server has sent
     if (answered) {
         snprintf(why, sizeof(why), "answered with HTTP status %d", response.status);
+    } else {
+        snprintf(why, sizeof(why), "%s",
+                 failure.class == ERROR_IO ? "gave no answer that can be used: TLS, HTTP, or more than 64 KiB"
+                                           : "could not be reached, or did not answer in time");
     }
     (void)wait_for(r, source, source->name, why, e);
     e->retry_after_ms = URL_AGAIN_MS;

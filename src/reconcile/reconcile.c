@@ -1,6 +1,9 @@
 #include "reconcile/reconcile.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
+#include <string.h>
 
 void reconcile_log(const struct reconcile *r, enum log_level level, const char *what, const char *detail) {
     LOG(level, what, {"controller", r->kind->kind}, {"namespace", r->object->namespace},
@@ -55,11 +58,15 @@ void source_format_from(const char *kind, const char *name, char ret_from[SOURCE
 void source_show(const char *name, char ret_shown[SOURCE_SHOWN_SIZE]) {
     const char *scheme = strstr(name, "://");
     const char *host = scheme == nullptr ? name : scheme + 3;
-    const char *path = host + strcspn(host, "/?#");
-    const char *at = memrchr(host, '@', (size_t)(path - host));
+    size_t length = strcspn(host, "?#");
+    const char *at = memrchr(host, '@', length);
     const char *shown = at == nullptr ? host : at + 1;
-    snprintf(ret_shown, SOURCE_SHOWN_SIZE, "%.*s%.*s", (int)(host - name), name, (int)strcspn(shown, "?#"),
+    if (strchr(host + length, '@') != nullptr) { // where the credentials end is a matter of opinion
+        shown = host + length;
+    }
+    snprintf(ret_shown, SOURCE_SHOWN_SIZE, "%.*s%.*s", (int)(host - name), name, (int)(host + length - shown),
              shown);
+    utf8_make_valid(ret_shown);
 }
 
 bool source_is_named(const struct source *source, yyjson_val *recorded) {

@@ -175,13 +175,27 @@ void status_read_record(struct reconcile *r) {
     };
 }
 
+// Whether an earlier release wrote more of a URL than is shown.
+static bool shows_whole_url(const struct reconcile *r) {
+    yyjson_val *inputs = yyjson_obj_get(status_of(r), "inputs");
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        char shown[SOURCE_SHOWN_SIZE];
+        source_show(r->sources[i].name, shown);
+        if (r->sources[i].resource == nullptr && !json_member_is(yyjson_arr_get(inputs, i), "name", shown)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool status_says_ready(const struct reconcile *r) {
     return json_member_is(status_find_ready(status_of(r)), "status", "True");
 }
 
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
     yyjson_val *status = status_of(r);
-    if (!is_served(r) || json_member_is(status_find_ready(status), "reason", REASON_METADATA_CONTESTED) ||
+    if (!is_served(r) || shows_whole_url(r) ||
+        json_member_is(status_find_ready(status), "reason", REASON_METADATA_CONTESTED) ||
         (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||
         (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef")))) {
         return false;

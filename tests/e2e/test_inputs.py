@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from api import QDK, QDS, QES, QKKP, QRN, config_map_thing, ready_of, secret_thing, thing, wait_until
+from api import QDK, QDS, QES, QKKP, QRN, config_map_thing, exchange, ready_of, secret_thing, thing, wait_until
 from crypto import decapsulate, encapsulate, generate, hkdf, raw_public
 from test_outputs import NIST_BYTES, NIST_SEED
 
@@ -155,6 +155,19 @@ def test_waiting_costs_nothing_and_ends_with_the_arrival(cluster, api, operator,
 # Changes
 
 
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_waiting_for_an_entry(api, operator, namespace, pem, kind):
+    make = config_map_thing if kind == "ConfigMap" else secret_thing
+    api.create(make(namespace, "peer", {}))
+    reference = {"kind": kind, "name": "peer", "key": "key"}
+    api.create(thing(QES, namespace, "waiting", {"publicKeyRef": reference}))
+    found = api.wait_status(QES, namespace, "waiting", "Pending", f"WaitingFor{kind}")
+    assert "has no entry key" in ready_of(found)["message"]
+    change = make(namespace, "peer", {"key": pem if kind == "ConfigMap" else pem.encode()})
+    api.patch(kind, namespace, "peer", {"data": change["data"]})
+    api.wait_success(QES, namespace, "waiting")
+
+
 def test_changed_public_key_gives_a_new_secret_and_what_hangs_on_it_follows(api, operator, namespace, tmp_path):
     _, first = generate(tmp_path, ALGORITHM)
     private, second = generate(tmp_path, ALGORITHM)
@@ -190,6 +203,31 @@ def test_changed_public_key_gives_a_new_secret_and_what_hangs_on_it_follows(api,
     assert api.secret(namespace, "derived")["key"] == hkdf(output["shared_secret"], b"", b"", 32)
 
 
+def test_key_pair_made_anew_carries_through_the_exchange(api, operator, namespace):
+    things = exchange(namespace)
+    made = {one["metadata"]["name"]: one for one in api.make(*things)}
+    before = api.secret(namespace, "alice")["key"]
+    api.delete(QKKP, namespace, "pair")
+    waiting = api.wait_status(QES, namespace, "sealed", "Pending", f"WaitingFor{QKKP}")
+    assert api.secret(namespace, "alice")["key"] == before
+    for field in ("fingerprint", "digest", "publicKeyDigest", "ciphertext", "secretRef", "inputs"):
+        assert waiting["status"][field] == made["sealed"]["status"][field], "the shared secret is there still"
+    api.create(things[0])
+
+    def agreed():
+        alice, bob = (api.secret(namespace, name)["key"] for name in ("alice", "bob"))
+        return alice == bob != before
+
+    wait_until("both have the same new key", agreed)
+    for kind, name in ((QES, "sealed"), (QDS, "opened")):
+        event = api.wait_event(namespace, name, "KeyReplaced")
+        now = api.wait_success(kind, namespace, name)["status"]["fingerprint"]
+        assert event["type"] == "Warning"
+        assert f"{made[name]['status']['fingerprint']} was replaced by {now} (shared secret)" in event["note"]
+    for one in things:
+        api.wait_success(one["kind"], namespace, one["metadata"]["name"])
+
+
 # What cannot be used
 
 
@@ -212,6 +250,15 @@ def test_ciphertext_of_a_wrong_length(api, operator, namespace, size):
     api.make(thing(QKKP, namespace, "pair"))
     said = fail(api, QDS, namespace, {"privateKeyRef": {"name": "pair"}, "ciphertext": "00" * size})
     assert "spec.ciphertext" in said and str(size) in said and "1088" in said
+
+
+def test_no_public_key_and_then_one(api, operator, namespace, pem):
+    api.create(config_map_thing(namespace, "peer", {"key": "not a key"}))
+    reference = {"kind": "ConfigMap", "name": "peer", "key": "key"}
+    assert "spec.publicKeyRef" in fail(api, QES, namespace, {"publicKeyRef": reference})
+    api.patch("ConfigMap", namespace, "peer", {"data": {"key": pem}})
+    found = api.wait_success(QES, namespace, QES.lower())
+    assert "error" not in found["status"]
 
 
 @pytest.mark.parametrize("kind, field", [(QES, "publicKeyRef"), (QDS, "privateKeyRef"), (QDK, "sharedSecretRef")])
@@ -267,6 +314,8 @@ class SeedHandler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", f"/seeds/1?{TOKEN}")
         if name == "endless":
             self.send_header("Content-Length", str(2 << 30))
+        if name == "odd":
+            self.send_header("Transfer-Encoding", TOKEN)
         self.end_headers()
         if name in ("page", "text"):
             self.wfile.write(f"<html>{TOKEN}</html>".encode())
@@ -275,7 +324,7 @@ class SeedHandler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b"0" if name == "trickle" else b"00" * (1 << 16))
             if name != "endless":
                 self.server.ends.wait(0.5)
-        if name.isdigit() and self.path.startswith("/seeds/"):
+        if name.partition("/")[0].isdigit() and self.path.startswith("/seeds/"):
             self.wfile.write(NIST_SEED.encode() + b"\n")
 
     def log_message(self, *_):
@@ -319,6 +368,7 @@ BAD_SEEDS = {
     "moved": "Pending",  # redirects are not followed
     "endless": "Pending",  # 2 GiB
     "trickle": "Pending",  # a byte now and then
+    "odd": "Pending",  # what an HTTP client quotes when it does not know it
 }
 
 
@@ -338,6 +388,27 @@ def test_what_a_seed_server_answers_is_told_to_nobody(api, operators, namespace,
     assert made["status"]["inputs"][0]["name"] == f"{seed_server.url}/seeds/1"
     assert TOKEN not in operator.log.read_text()
     assert operator.memory("VmHWM") - before < 64 << 10
+
+
+def test_what_an_earlier_release_told_of_a_url_is_taken_back(api, operators, namespace, seed_server):
+    operators.start("--seed-url-prefix", f"{seed_server.url}/seeds/").wait_ready()
+    [made] = api.make(thing(QRN, namespace, "vector", {"seedURI": f"{seed_server.url}/seeds/1?key={TOKEN}"}))
+    told = [{**made["status"]["inputs"][0], "name": made["spec"]["seedURI"]}]
+    api.patch(QRN, namespace, "vector", {"status": {"inputs": told}}, "status")
+
+    def shown():
+        return api.get(QRN, namespace, "vector")["status"]["inputs"]
+
+    wait_until("it is taken back", lambda: shown() == made["status"]["inputs"])
+    assert len(seed_server.asked) == 1, "a seed is fetched once"
+
+
+def test_a_url_is_cut_between_two_characters(api, operators, namespace, seed_server):
+    operators.start("--seed-url-prefix", f"{seed_server.url}/seeds/").wait_ready()
+    for length in (509, 510, 511):
+        url = f"{seed_server.url}/seeds/1/".ljust(length, "0") + "é"
+        [made] = api.make(thing(QRN, namespace, f"long-{length}", {"seedURI": url}))
+        assert made["status"]["inputs"][0]["name"][:length] == url[:length]
 
 
 def test_a_seed_server_that_hangs_holds_up_nobody_else(api, operators, namespace, seed_server):
