@@ -91,8 +91,9 @@ static const struct right right_to_change_owners[] = {
      .resource = "secrets",
      .verbs = {"delete"},
      .purpose = "the operator deletes no Secret",
-     .advice = " Keep the role qubesec-owner-references only where the API server has the admission plug-in "
-               "OwnerReferencesPermissionEnforcement."},
+     .advice =
+         "Where the API server has the admission plug-in OwnerReferencesPermissionEnforcement, this is what "
+         "the role qubesec-owner-references is for. Else: "},
     {0},
 };
 
@@ -316,24 +317,28 @@ static void note_excess(struct check_report *report, const struct row *row) {
     }
     check_note(report, CHECK_WARN, subject_of(right), "%s, but may %s%s", right->purpose, row->granted.shown,
                rest);
-    check_advise(report,
-                 "Find the role or binding that gives the operator more than config/rbac does, "
-                 "and remove it.%s",
-                 right->advice == nullptr ? "" : right->advice);
+    check_advise(
+        report,
+        "%sFind the role or binding that gives the operator more than config/rbac does, and remove it.",
+        right->advice == nullptr ? "" : right->advice);
 }
 
 // The admission plug-in OwnerReferencesPermissionEnforcement lets only those change an object's owner who may
-// delete it. Nothing tells that it is on, but every OpenShift has it.
-static bool guards_owners(struct check_context *context) {
+// delete it. Nothing tells that it is on, but every OpenShift has it. Errors: that it cannot be known.
+static bool find_owner_guard(struct check_context *context, bool *ret_guards, struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
-    struct error e;
-    return check_get_path(context, "/apis/security.openshift.io", &document, &e);
+    *ret_guards = check_get_path(context, "/apis/security.openshift.io", &document, e);
+    return *ret_guards || e->class == ERROR_NOT_FOUND;
 }
 
 static void note_change_of_owners(struct check_report *report, const struct row *row) {
     const char *subject = subject_of(row->right);
     char rest[REST_SIZE];
-    if (!guards_owners(row->inquiry->context)) {
+    struct error e;
+    bool guards;
+    if (!find_owner_guard(row->inquiry->context, &guards, &e)) {
+        check_note_unseen(report, subject, &e);
+    } else if (!guards) {
         note_excess(report, row);
     } else if (row->refused.count == 0) {
         check_note(report, CHECK_OK, subject, "may be given owners, which here takes a right to delete them");

@@ -21,7 +21,7 @@ struct right {
     bool is_of_webhook;                 // given by config/webhook, which not everybody installs
     const char *verbs[RIGHT_VERBS_MAX]; // ending in NULL
     const char *purpose;                // what the operator does with it
-    const char *advice;                 // a further sentence, with a space before it; NULL: none
+    const char *advice;                 // what remedies begin with, with a space behind it; NULL: nothing
 };
 
 // Each ends with a row without verbs.
