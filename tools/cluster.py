@@ -66,7 +66,7 @@ patches:
 PROBE = """\
 apiVersion: qubesec.io/v1
 kind: QuantumRandomNumber
-metadata: {name: probe, namespace: default}
+metadata: {generateName: probe-, namespace: default}
 """
 
 CONTROLLERS = (
@@ -422,11 +422,11 @@ class Cluster:
         self.kubectl("apply", "--kustomize", overlay)
 
     def admits(self):
-        """Whether the API server trusts the webhook already."""
+        """Whether the API server trusts the webhook already: whatever else it says is an answer."""
         try:
             self.kubectl("create", "--dry-run=server", "--filename", "-", given=PROBE)
-        except ClusterError:
-            return False
+        except ClusterError as error:
+            return "failed calling webhook" not in str(error)
         return True
 
     def halt(self, names):
