@@ -5,7 +5,6 @@ import time
 
 from api import ApiError, secret_thing, wait_until
 
-WEBHOOK_PATH = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 POLICY_PATH = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 
 
@@ -44,23 +43,3 @@ def is_refused(api, namespace):
     except ApiError:
         return True
     return False
-
-
-@contextlib.contextmanager
-def absent_webhook(api, namespace):
-    """A webhook that is to be asked about each new Secret of the namespace is not there: the API server answers 500."""
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}
-    hook = {
-        "name": "absent.example.com",
-        "clientConfig": {"url": "https://127.0.0.1:1/"},
-        "rules": [rule],
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-    }
-    api.call("POST", WEBHOOK_PATH, {"metadata": {"name": namespace}, "webhooks": [hook]})
-    try:
-        wait_until("the webhook is asked", lambda: is_refused(api, namespace))
-        yield
-    finally:
-        api.call("DELETE", f"{WEBHOOK_PATH}/{namespace}")

@@ -50,6 +50,17 @@ def test_a_new_key_pair_is_never_combined_with_an_old_ciphertext(api, operator, 
         assert shown <= {before, current}, "a shared secret that nobody else has was shown as good"
 
 
+def test_an_output_is_not_its_own_input(api, operator, namespace):
+    api.make(thing(QRN, namespace, "numbers"))
+    [made] = api.make(thing(QDK, namespace, "loop", {"sharedSecretRef": {"kind": QRN, "name": "numbers"}}))
+    own = {"kind": "Secret", "name": "loop", "key": "key"}
+    api.patch(QDK, namespace, "loop", {"spec": {"sharedSecretRef": own}})
+    failed = api.wait_status(QDK, namespace, "loop", "Failed", "InvalidSpec")
+    assert "own output" in failed["status"]["error"]
+    for field in ("fingerprint", "secretRef", "inputs", "keyLength"):
+        assert failed["status"][field] == made["status"][field], "the key is there still"
+
+
 def test_a_label_on_the_first_secret_reaches_nobody_else(api, operator, namespace):
     things = exchange(namespace)
     before = {found["metadata"]["name"]: shown_fingerprint(found) for found in api.make(*things)}

@@ -564,6 +564,36 @@ def test_a_retained_ca_is_taken_over_although_its_issuer_was_issued_anew(api, op
 # What can be searched for, and what people have put there
 
 
+@pytest.mark.parametrize("state", ["waiting", "mismatch", "denied", "invalid"])
+def test_retain_holds_whatever_state_its_object_is_in(api, operator, namespace, state):
+    api.make(thing(QC, namespace, "ca", CA))
+    spec = {**CA, "commonName": "Middle", "deletionPolicy": "Delete", "parentCARef": {"name": "ca"}}
+    api.make(thing(QC, namespace, "it", spec))
+    if state == "waiting":
+        api.delete("Secret", namespace, "ca-secret")
+        api.patch(QC, namespace, "ca", {"spec": {"onKeyLoss": "Fail"}})
+        api.patch(QC, namespace, "it", {"spec": {"parentCARef": {"name": "absent"}}})
+        api.wait_status(QC, namespace, "it", "Pending")
+    elif state == "mismatch":
+        api.make(thing(QC, namespace, "other", CA))
+        put(api, namespace, "it-secret", {"key.pem": api.secret(namespace, "other-secret")["tls.key"]})
+        api.wait_status(QC, namespace, "it", "Failed", "KeyMismatch")
+    elif state == "denied":
+        api.patch(QC, namespace, "it", {"spec": {"parentCARef": {"name": "ca", "namespace": "kube-system"}}})
+        api.wait_status(QC, namespace, "it", "Failed", "AccessDenied")
+    else:
+        api.patch(QC, namespace, "it", {"spec": {"subjectAltNames": ["a_b.example"]}})
+        api.wait_status(QC, namespace, "it", "Failed", "InvalidSpec")
+    assert api.get("Secret", namespace, "it-secret")["metadata"]["ownerReferences"]
+    api.patch(QC, namespace, "it", {"spec": {"deletionPolicy": "Retain"}})
+    wait_until("it has no owner", lambda: not api.get("Secret", namespace, "it-secret")["metadata"].get("ownerReferences"))
+    before = api.secret(namespace, "it-secret")
+    api.delete(QC, namespace, "it")
+    api.wait_gone(QC, namespace, "it")
+    operator.settle()
+    assert api.secret(namespace, "it-secret") == before
+
+
 def test_a_key_from_what_may_be_a_password_has_no_name(api, operator, namespace):
     api.create(secret_thing(namespace, "short", {"k": b"correcthorse2026"}))
     api.create(secret_thing(namespace, "long", {"k": bytes(32)}))

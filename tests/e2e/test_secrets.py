@@ -5,7 +5,7 @@ import json
 
 import pytest
 from api import KINDS, QES, QKKP, QRN, data_of, exchange, secret_thing, thing, version_of, wait_until
-from crypto import openssl
+from crypto import SIZES, openssl, seed_of
 from test_lifecycle import LIVES
 
 
@@ -110,6 +110,44 @@ def test_whoever_plants_a_key_does_not_choose_what_is_told(api, operator, namesp
     assert event["type"] == "Warning" and "due" not in event["note"]
     assert api.events(namespace, "pair", "Renewed") == []
     assert other["status"]["fingerprint"] in event["note"]
+
+
+@pytest.mark.parametrize("entry", ["private_key", "private_key.pem"])
+def test_of_two_sound_keys_none_is_chosen(api, operator, namespace, entry):
+    made, other = api.make(thing(QKKP, namespace, "pair"), thing(QKKP, namespace, "other"))
+    before = api.secret(namespace, "pair")
+    put(api, namespace, "pair", {entry: api.secret(namespace, "other")[entry]})
+    found = api.wait_status(QKKP, namespace, "pair", "Failed", "KeyMismatch")
+    for one in (made, other):
+        assert one["status"]["fingerprint"] in found["status"]["error"]
+    assert found["status"]["digest"] == made["status"]["digest"], "what was verified last stays recorded"
+    put(api, namespace, "pair", {entry: None})
+    api.wait_success(QKKP, namespace, "pair")
+    after = api.secret(namespace, "pair")
+    assert after["public_key"] == before["public_key"] and after["private_key"] == before["private_key"]
+
+
+LOST = {
+    "all-removed": lambda data: dict.fromkeys(data),
+    "both-private-keys-removed": lambda data: {"private_key": None, "private_key.pem": None},
+    "both-private-keys-damaged": lambda data: {"private_key": flip(data["private_key"]), "private_key.pem": b"x"},
+}
+
+
+@pytest.mark.parametrize("damage", LOST.values(), ids=LOST)
+def test_lost_key_is_made_anew(api, operator, namespace, damage):
+    [made] = api.make(thing(QKKP, namespace, "pair"))
+    before = api.secret(namespace, "pair")
+    damaged = data_of(put(api, namespace, "pair", damage(before)))
+    after = wait_remade(api, QKKP, namespace, "pair", damaged)
+    assert after.keys() == before.keys()
+    assert after["public_key"] != before["public_key"]
+    assert after["private_key"][SIZES["ML-KEM-768"][3] :].startswith(after["public_key"])
+    assert seed_of(after["private_key.pem"])[32:] == after["private_key"][-32:]
+    assert api.output(made)["metadata"]["uid"] == made["status"]["secretRef"]["uid"], "it is the same Secret"
+    note = check_damage_is_told(api, namespace, "pair")
+    now = api.get(QKKP, namespace, "pair")["status"]["fingerprint"]
+    assert f"{made['status']['fingerprint']} was replaced by {now} (private key)" in note
 
 
 @pytest.mark.parametrize("kind", KINDS)
