@@ -417,7 +417,7 @@ class Cluster:
     def install_webhook(self, port):
         overlay = self.folder / "webhook"
         overlay.mkdir(exist_ok=True)
-        base = os.path.relpath(CHECKOUT / "config" / "webhook", overlay)
+        base = os.path.relpath(CHECKOUT / "config" / "webhook", overlay.resolve())
         (overlay / "kustomization.yaml").write_text(WEBHOOK_OVERLAY.format(base=base, namespace=NAMESPACE, port=port))
         self.kubectl("apply", "--kustomize", overlay)
 

@@ -3,6 +3,7 @@
 import base64
 import http.server
 import json
+import select
 import threading
 import time
 
@@ -319,13 +320,18 @@ class SeedHandler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if name in ("page", "text"):
             self.wfile.write(f"<html>{TOKEN}</html>".encode())
-        while name in ("endless", "trickle", "silent") and not self.server.ends.is_set():
-            if name != "silent":
-                self.wfile.write(b"0" if name == "trickle" else b"00" * (1 << 16))
-            if name != "endless":
+        while name in ("endless", "trickle") and not self.server.ends.is_set():
+            self.wfile.write(b"0" if name == "trickle" else b"00" * (1 << 16))
+            if name == "trickle":
                 self.server.ends.wait(0.5)
+        while name == "silent" and not self.server.ends.is_set() and not self.has_hung_up():
+            pass
         if name.partition("/")[0].isdigit() and self.path.startswith("/seeds/"):
             self.wfile.write(NIST_SEED.encode() + b"\n")
+
+    def has_hung_up(self):
+        readable, _, _ = select.select([self.connection], [], [], 0.1)
+        return bool(readable) and not self.connection.recv(1)
 
     def log_message(self, *_):
         pass

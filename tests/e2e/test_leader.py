@@ -130,7 +130,12 @@ def test_trap_41_nothing_is_sent_when_the_lease_has_run_out(api, cluster, replic
     mark = cluster.audit.mark()
     clock.sleep(DURATION)
     api.create(thing(QKKP, namespace, "pair"))
-    wait_until("it is tried in vain", lambda: [one for one in leader.said("could not finish, trying again") if one["name"] == "pair"])
+
+    def tried_in_vain():
+        lines = leader.said("could not finish, trying again")
+        return [one for one in lines if (one["namespace"], one["name"]) == (namespace, "pair")]
+
+    wait_until("it is tried in vain", tried_in_vain)
     assert leader.leads() and not leader.ended()
     assert replicas.writes(leader, mark) == []
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 from api import QKKP, Api, thing, wait_until
-from fixtures import BINARY, CHECKOUT, run_tool
+from fixtures import BINARY, control_plane, run_tool
 
 FAULTY = """\
 apiVersion: qubesec.io/v1
@@ -19,12 +19,9 @@ spec: {domain: "a..b,*.*.example.com", usages: [server auth]}
 @pytest.fixture(scope="module")
 def playground():
     """The folder of a cluster of its own, as make up starts it."""
-    folder = CHECKOUT / ".local" / "playground"
-    run_tool(folder, "stop")
-    run_tool(folder, "start")
-    run_tool(folder, "operator", str(BINARY))
-    yield folder
-    run_tool(folder, "stop")
+    with control_plane("playground") as one:
+        run_tool(one.folder, "operator", str(BINARY))
+        yield one.folder
 
 
 @pytest.fixture
