@@ -14,13 +14,28 @@ static struct pkey *pairs[ALGORITHM_COUNT];
 static struct buffer raw[ALGORITHM_COUNT];
 static struct buffer pem[ALGORITHM_COUNT];
 
+static bool make_pair(size_t i, struct error *e) {
+    raw[i] = buffer_create(4096);
+    pem[i] = buffer_create(4096);
+    return pkey_generate(algorithm_find(ALGORITHM_KEM, algorithms[i]), &pairs[i], e) &&
+           pkey_public(pairs[i], &raw[i], e) && pkey_public_pem(pairs[i], &pem[i], e);
+}
+
+static void free_pair(size_t i) {
+    pkey_free(pairs[i]);
+    buffer_done(&raw[i]);
+    buffer_done(&pem[i]);
+}
+
 static int set_up(void **) {
     for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
         struct error e;
-        raw[i] = buffer_create(4096);
-        pem[i] = buffer_create(4096);
-        if (!pkey_generate(algorithm_find(ALGORITHM_KEM, algorithms[i]), &pairs[i], &e) ||
-            !pkey_public(pairs[i], &raw[i], &e) || !pkey_public_pem(pairs[i], &pem[i], &e)) {
+        bool made = make_pair(i, &e);
+        while (made && buffer_text(&raw[i])[0] == '\x30') { // one in 256 begins as DER does
+            free_pair(i);
+            made = make_pair(i, &e);
+        }
+        if (!made) {
             print_error("%s\n", e.message);
             return -1;
         }
@@ -30,9 +45,7 @@ static int set_up(void **) {
 
 static int tear_down(void **state) {
     for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
-        pkey_free(pairs[i]);
-        buffer_done(&raw[i]);
-        buffer_done(&pem[i]);
+        free_pair(i);
     }
     return no_secret_is_left(state);
 }
