@@ -513,7 +513,9 @@ def test_trap_47_a_restored_ciphertext_is_not_said_to_be_for_the_present_key(api
 
     def agreed():
         sealed, opened = (api.get(kind, namespace, name)["status"] for kind, name in ((QES, "sealed"), (QDS, "opened")))
-        return sealed["status"] == opened["status"] == "Success" and sealed["fingerprint"] == opened["fingerprint"] and sealed
+        secrets = {api.secret(namespace, name)["shared_secret"] for name in ("sealed", "opened")}
+        same = sealed["fingerprint"] == opened["fingerprint"] and len(secrets) == 1
+        return sealed["status"] == opened["status"] == "Success" and same and sealed
 
     sealed = wait_until("both sides have one secret", agreed)
     assert sealed["publicKeyDigest"] == api.get(QKKP, namespace, "pair")["status"]["digest"]

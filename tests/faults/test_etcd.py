@@ -3,7 +3,7 @@
 import pytest
 from api import QKKP, ApiError, config_map_thing, wait_until
 from breakable import api, cluster, etcd, halt, operators, resume, the_proxy
-from seen import Seen
+from seen import Seen, begun
 from work import WATCHES, Load, all_kinds, check_agreement, finish, secrets, wait_finished
 
 __all__ = ["api", "cluster", "etcd", "operators", "the_proxy"]
@@ -21,7 +21,9 @@ def test_apiserver_restarted_under_load(api, cluster, operators, namespace):
         for _ in range(2):
             enough = len(seen.secrets) + 20
             wait_until("work is under way", lambda enough=enough: len(seen.secrets) >= enough)
+            operator.freeze_at_work(lambda: begun(api, namespace))
             halt(cluster, "kube-apiserver")
+            operator.thaw()  # it goes on with what it has begun, and is not answered
             resume(cluster, "kube-apiserver")
     finish(api, namespace, seen, *load.prefixes)
     operator.wait_ready().settle()
