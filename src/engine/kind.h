@@ -126,7 +126,7 @@ struct kind {
     bool (*normalize)(const void *spec, const struct input *inputs, size_t index, struct secret **ret_bytes,
                       struct error *e);
 
-    // Whether producing or judging takes seconds; NULL: it never does.
+    // Whether producing or judging takes seconds of a processor; NULL: it never does.
     bool (*is_slow)(const void *spec, const struct input *inputs);
 
     // Appends to parameters whatever of spec decides the output, besides algorithm and inputs; NULL: nothing

@@ -209,12 +209,6 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     return true;
 }
 
-// A server that hangs holds a worker for as long as the fetch may take.
-static bool is_slow(const void *memory, const struct input *) {
-    const struct spec *spec = memory;
-    return spec->seed_url.name != nullptr;
-}
-
 const struct kind kind_random_number = {
     .group = QUBESEC_GROUP,
     .version = QUBESEC_API_VERSION,
@@ -231,7 +225,6 @@ const struct kind kind_random_number = {
     .check = check,
     .list_inputs = list_inputs,
     .describe_parameters = describe_parameters,
-    .is_slow = is_slow,
     .produce = produce,
     .repair = repair,
     .inspect = inspect,

@@ -37,6 +37,12 @@ static bool add_running(void *context, const struct queue_key *key) {
     return list->count < KEYS_MAX;
 }
 
+static const char *const lanes[] = {
+    [QUEUE_FAST] = "fast",
+    [QUEUE_SLOW] = "slow",
+    [QUEUE_REMOTE] = "remote",
+};
+
 static bool add_waiting(void *context, const struct queue_key *key) {
     struct list *list = context;
     if (key->state == QUEUE_KEY_RUNNING) {
@@ -44,7 +50,7 @@ static bool add_waiting(void *context, const struct queue_key *key) {
     }
     bool ready = key->state == QUEUE_KEY_READY;
     yyjson_mut_val *object = add_key(list, key);
-    (void)yyjson_mut_obj_add_str(list->document, object, "lane", key->slow ? "slow" : "fast");
+    (void)yyjson_mut_obj_add_str(list->document, object, "lane", lanes[key->lane]);
     (void)yyjson_mut_obj_add_uint(list->document, object, "failures", key->failures);
     (void)yyjson_mut_obj_add_real(list->document, object, ready ? "waitingSeconds" : "backoffSeconds",
                                   key->seconds);

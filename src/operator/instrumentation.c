@@ -96,7 +96,7 @@ static const char *result_label(const struct outcome *outcome) {
     if (outcome->result == RESULT_OK) {
         return outcome->requeue_after_ms > 0 ? "requeue_after" : "success";
     }
-    if (outcome->result == RESULT_SLOW) {
+    if (outcome->result == RESULT_LANE) {
         return "requeue";
     }
     if (outcome->result == RESULT_TERMINAL) {

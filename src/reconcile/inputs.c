@@ -339,6 +339,14 @@ static bool resolve(struct reconcile *r, struct source *source, struct error *e)
     return resolve_foreign(r, source, e);
 }
 
+bool inputs_have_url(const struct reconcile *r) {
+    bool found = false;
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        found = found || strcmp(r->decoded.requests[i].sources[0].kind, SOURCE_URL) == 0;
+    }
+    return found;
+}
+
 bool inputs_resolve(struct reconcile *r, struct error *e) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         r->sources[i].request = &r->decoded.requests[i];

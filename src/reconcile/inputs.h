@@ -3,6 +3,10 @@
 
 #include "reconcile/reconcile.h"
 
+// Whether one is fetched from a URL: somebody else's server, which may not answer. Known before they are
+// resolved.
+bool inputs_have_url(const struct reconcile *r);
+
 // Finds each input and what the watch knows of it, with no request. Errors: NOT_FOUND (missing or not
 // finished; the reason says what is waited for), FORBIDDEN (in another namespace), INVALID_SPEC, RETRYABLE
 // (its owner is about to look at it again).

@@ -17,14 +17,20 @@
 
 enum { BODY_MAX_BYTES = 2 * 1024 * 1024 }; // the API server takes no more
 
-bool output_may_make(struct reconcile *r, struct error *e) {
+static bool is_slow(const struct reconcile *r) {
     struct input inputs[KIND_INPUTS_MAX];
     inputs_list(r, inputs);
-    if (r->attempt->is_slow || r->kind->is_slow == nullptr || !r->kind->is_slow(r->decoded.spec, inputs)) {
+    return r->kind->is_slow != nullptr && r->kind->is_slow(r->decoded.spec, inputs);
+}
+
+bool output_may_make(struct reconcile *r, struct error *e) {
+    enum queue_lane lane = inputs_have_url(r) ? QUEUE_REMOTE : is_slow(r) ? QUEUE_SLOW : QUEUE_FAST;
+    if (r->attempt->lane == lane || lane == QUEUE_FAST) {
         return true;
     }
-    r->outcome->result = RESULT_SLOW;
-    return error_set(e, ERROR_RETRYABLE, "slow work waits for its turn");
+    r->outcome->result = RESULT_LANE;
+    r->outcome->lane = lane;
+    return error_set(e, ERROR_RETRYABLE, "work that takes seconds waits for its turn");
 }
 
 // What the engine says of making it, in words about the objects that the inputs come from.

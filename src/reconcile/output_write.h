@@ -4,7 +4,7 @@
 #include "reconcile/reconcile.h"
 
 // Whether this worker may make or evaluate the output: work that takes seconds is left to one that may do it.
-// Errors: RETRYABLE, and the outcome's result is RESULT_SLOW.
+// Errors: RETRYABLE, and the outcome's result is RESULT_LANE.
 [[nodiscard]] bool output_may_make(struct reconcile *r, struct error *e);
 
 // Makes the output and writes it: creates the Secret, or replaces our own entries of the one examined; what

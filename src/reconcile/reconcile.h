@@ -60,7 +60,7 @@ struct reconcile {
     struct source sources[KIND_INPUTS_MAX];
 
     // How it ends. A step that stops early leaves here what its error does not say: the reason, where that is
-    // not the one of the error's class; and RESULT_SLOW, where it left work that takes seconds undone.
+    // not the one of the error's class; and RESULT_LANE, where it left work that takes seconds undone.
     struct outcome *outcome;
     enum telling telling;
 

@@ -213,7 +213,7 @@ static void show_failure(struct reconcile *r, const struct consequence *conseque
 // A step has failed: completes the outcome.
 static void handle_error(struct reconcile *r) {
     struct outcome *outcome = r->outcome;
-    if (outcome->result == RESULT_SLOW) {
+    if (outcome->result == RESULT_LANE) {
         return;
     }
     if (r->telling == TELL_NOTHING) {

@@ -11,8 +11,8 @@ static bool queue_next(struct queue *queue, const struct object_key *key, const 
     switch (outcome->result) {
     case RESULT_RETRY:
         return queue_retry(queue, key, &failure, &delay_ms, e);
-    case RESULT_SLOW:
-        return queue_add_slow(queue, key, e);
+    case RESULT_LANE:
+        return queue_add_to_lane(queue, key, outcome->lane, e);
     default:
         queue_forget(queue, key);
         return outcome->requeue_after_ms == 0 || queue_add_after(queue, key, outcome->requeue_after_ms, e);

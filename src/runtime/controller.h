@@ -8,7 +8,7 @@ enum result {
     RESULT_OK,       // nothing is to be done before something changes, or requeue_after_ms have passed
     RESULT_TERMINAL, // failed, and only a change can help
     RESULT_RETRY,    // failed, and is to be tried again, ever more slowly
-    RESULT_SLOW,     // nothing was done: an attempt that may do work that takes seconds is to do it
+    RESULT_LANE,     // nothing was done: an attempt that comes from another lane is to do it
 };
 
 enum { OUTCOME_REASON_SIZE = 64 };
@@ -21,13 +21,14 @@ struct outcome {
     bool is_transient;                // RETRY: nothing is known to be wrong, so that it may pass by itself
     uint32_t retry_max_ms;            // RETRY: the longest time to wait for it; 0: as long as usual
     uint32_t requeue_after_ms;        // OK: when to look again; 0: when something changes
+    enum queue_lane lane;             // LANE: which one
 };
 
 struct reconciler {
     void *context;
     // Brings the object under key to what it should be, whatever has happened to it. Blocks; any number of
-    // workers call it, never two with the same key at a time. attempt says how it went before, and whether
-    // work that takes seconds may be done (is_slow). *ret_outcome comes zeroed.
+    // workers call it, never two with the same key at a time. attempt says how it went before, and, by its
+    // lane, which work that takes seconds may be done. *ret_outcome comes zeroed.
     void (*reconcile)(void *context, const struct object_key *key, const struct queue_attempt *attempt,
                       struct outcome *ret_outcome);
 };

@@ -33,7 +33,9 @@ bool queue_create(const struct queue_observer *observer, struct queue **ret_queu
     }
     queue->items = items;
     queue->tenants = tenants;
-    queue->slow_limit = 1;
+    queue->limits[QUEUE_FAST] = SIZE_MAX;
+    queue->limits[QUEUE_SLOW] = 1;
+    queue->limits[QUEUE_REMOTE] = 1;
     if (observer != nullptr) {
         queue->observer = *observer;
     }
@@ -141,19 +143,15 @@ static struct namespace_queue *need_tenant(struct queue *queue, const char *name
     return tenant;
 }
 
-static void join_round(struct queue *queue, enum lane lane, struct namespace_queue *tenant) {
+static void join_round(struct queue *queue, enum queue_lane lane, struct namespace_queue *tenant) {
     struct round *round = &queue->lanes[lane];
     tenant->next[lane] = nullptr;
     *(round->first == nullptr ? &round->first : &round->last->next[lane]) = tenant;
     round->last = tenant;
 }
 
-static enum lane lane_of(const struct item *item) {
-    return item->slow ? SLOW_LANE : FAST_LANE;
-}
-
 static void lane_append(struct queue *queue, struct item *item) {
-    enum lane lane = lane_of(item);
+    enum queue_lane lane = item->lane;
     struct namespace_queue *tenant = item->tenant;
     if (tenant->ready[lane].count == 0) {
         join_round(queue, lane, tenant);
@@ -163,13 +161,13 @@ static void lane_append(struct queue *queue, struct item *item) {
 }
 
 // The item whose turn it is; NULL: none is ready.
-static struct item *lane_first(const struct queue *queue, enum lane lane) {
+static struct item *lane_first(const struct queue *queue, enum queue_lane lane) {
     const struct namespace_queue *tenant = queue->lanes[lane].first;
     return tenant == nullptr ? nullptr : tenant->ready[lane].first;
 }
 
 // Takes out the item whose turn it is. Its tenant waits for the next turn.
-static void lane_remove_first(struct queue *queue, enum lane lane) {
+static void lane_remove_first(struct queue *queue, enum queue_lane lane) {
     struct round *round = &queue->lanes[lane];
     struct namespace_queue *tenant = round->first;
     list_remove(&tenant->ready[lane], tenant->ready[lane].first);
@@ -286,8 +284,8 @@ static void enter_now(struct queue *queue, struct item *item, uint32_t) {
     make_ready(queue, item);
 }
 
-static void enter_slow_lane(struct queue *queue, struct item *item, uint32_t) {
-    item->slow = item->slow || !item->ready; // one that is in a lane stays there
+static void enter_lane(struct queue *queue, struct item *item, uint32_t lane) {
+    item->lane = item->ready ? item->lane : (enum queue_lane)lane; // one that is in a lane stays there
     make_ready(queue, item);
 }
 
@@ -301,22 +299,25 @@ static void wait_for_change(struct queue *queue) {
 
 // Of those whose turn it is in each lane, and who may be given out, the one that waits longer; NULL: none.
 static struct item *find_next(const struct queue *queue) {
-    struct item *fast = lane_first(queue, FAST_LANE);
-    struct item *slow = queue->slow_running < queue->slow_limit ? lane_first(queue, SLOW_LANE) : nullptr;
-    if (fast == nullptr || slow == nullptr) {
-        return fast != nullptr ? fast : slow;
+    struct item *next = nullptr;
+    for (enum queue_lane lane = 0; lane < QUEUE_LANES; lane++) {
+        bool has_room = queue->processed[lane] < queue->limits[lane];
+        struct item *first = has_room ? lane_first(queue, lane) : nullptr;
+        if (first != nullptr && (next == nullptr || first->since < next->since)) {
+            next = first;
+        }
     }
-    return slow->since < fast->since ? slow : fast;
+    return next;
 }
 
 static void start(struct queue *queue, struct item *item) {
     double now = clock_monotonic_seconds();
-    lane_remove_first(queue, lane_of(item)); // find_next has found it there
+    lane_remove_first(queue, item->lane); // find_next has found it there
     item->ready = false;
     item->processing = true;
-    item->in_slow_slot = item->slow;
+    item->slot = item->lane;
     item->started_ms = clock_monotonic_ms();
-    queue->slow_running += item->slow ? 1 : 0;
+    queue->processed[item->slot]++;
     list_append(&queue->running, item);
     if (queue->observer.started != nullptr) {
         queue->observer.started(queue->observer.context, &item->key, now - item->since);
@@ -328,10 +329,9 @@ static void start(struct queue *queue, struct item *item) {
 static void finish(struct queue *queue, struct item *item) {
     list_remove(&queue->running, item);
     item->processing = false;
-    if (item->in_slow_slot) {
-        item->in_slow_slot = false;
-        queue->slow_running--;
-        pthread_cond_signal(&queue->changed); // the next slow one may be waiting for this
+    queue->processed[item->slot]--;
+    if (item->slot != QUEUE_FAST) {
+        pthread_cond_signal(&queue->changed); // the next one of its lane may be waiting for this
     }
     if (item->dirty) {
         item->dirty = false;
@@ -372,9 +372,9 @@ static uint32_t count_failure(struct item *item, const struct queue_failure *fai
 
 // ---- public
 
-// Lets key's item, made if it is missing, enter the queue in one of three ways.
+// Lets key's item, made if it is missing, enter the queue in one of three ways; detail: of the way.
 static bool enter(struct queue *queue, const struct object_key *key,
-                  void (*way)(struct queue *queue, struct item *item, uint32_t delay_ms), uint32_t delay_ms,
+                  void (*way)(struct queue *queue, struct item *item, uint32_t detail), uint32_t detail,
                   struct error *e) {
     pthread_mutex_lock(&queue->lock);
     bool done = queue->is_shut_down;
@@ -382,7 +382,7 @@ static bool enter(struct queue *queue, const struct object_key *key,
         struct item *item = need_item(queue, key);
         done = item != nullptr;
         if (done) {
-            way(queue, item, delay_ms);
+            way(queue, item, detail);
         }
     }
     pthread_mutex_unlock(&queue->lock);
@@ -393,17 +393,18 @@ bool queue_add(struct queue *queue, const struct object_key *key, struct error *
     return enter(queue, key, enter_now, 0, e);
 }
 
-bool queue_add_slow(struct queue *queue, const struct object_key *key, struct error *e) {
-    return enter(queue, key, enter_slow_lane, 0, e);
+bool queue_add_to_lane(struct queue *queue, const struct object_key *key, enum queue_lane lane,
+                       struct error *e) {
+    return enter(queue, key, enter_lane, lane, e);
 }
 
 bool queue_add_after(struct queue *queue, const struct object_key *key, uint32_t delay_ms, struct error *e) {
     return enter(queue, key, delay, delay_ms, e);
 }
 
-void queue_set_slow_limit(struct queue *queue, unsigned count) {
+void queue_set_limit(struct queue *queue, enum queue_lane lane, unsigned count) {
     pthread_mutex_lock(&queue->lock);
-    queue->slow_limit = count > 0 ? count : 1;
+    queue->limits[lane] = count > 0 ? count : 1;
     pthread_cond_broadcast(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
 }
@@ -434,7 +435,7 @@ void queue_forget(struct queue *queue, const struct object_key *key) {
     if (item != nullptr) {
         item->failures = 0;
         forget_transient(item);
-        item->slow = item->slow && item->ready; // one that is in a lane stays there
+        item->lane = item->ready ? item->lane : QUEUE_FAST; // one that is in a lane stays there
         drop_idle(queue, item);
     }
     pthread_mutex_unlock(&queue->lock);
@@ -453,7 +454,7 @@ bool queue_take(struct queue *queue, struct object_key *ret_key, struct queue_at
     if (item != nullptr) {
         start(queue, item);
         *ret_key = item->key;
-        *ret_attempt = (struct queue_attempt){item->slow, item->started_ms, item->transient_failures,
+        *ret_attempt = (struct queue_attempt){item->lane, item->started_ms, item->transient_failures,
                                               item->first_failure_ms, item->last_failure_ms};
     } else if (!queue->is_shut_down) {
         queue->releases--;
@@ -493,7 +494,10 @@ void queue_shut_down(struct queue *queue) {
 size_t queue_depth(struct queue *queue) {
     pthread_mutex_lock(&queue->lock);
     queue_make_due_ready(queue);
-    size_t depth = queue->lanes[FAST_LANE].item_count + queue->lanes[SLOW_LANE].item_count;
+    size_t depth = 0;
+    for (enum queue_lane lane = 0; lane < QUEUE_LANES; lane++) {
+        depth += queue->lanes[lane].item_count;
+    }
     pthread_mutex_unlock(&queue->lock);
     return depth;
 }

@@ -1,8 +1,8 @@
 // The work queue: keys of objects waiting to be reconciled, those of a namespace first in, first out.
 // Namespaces take turns, so that none waits for all that another one has; what is cluster-scoped shares one.
 // A key is never in two workers at once, an event during processing is not lost, and failures back off per
-// key. Keys whose work is slow wait in a lane of their own, so that they do not hold up the others. Safe to
-// use from many threads.
+// key. Keys whose work takes seconds wait in lanes of their own, so that they hold up neither the others nor
+// each other. Safe to use from many threads.
 //
 // The texts of a key are copied; its resource is borrowed until queue_free.
 #pragma once
@@ -11,6 +11,14 @@
 #include "kube/object_key.h"
 
 struct queue;
+
+// Where a key waits for its turn, by what its work takes.
+enum queue_lane {
+    QUEUE_FAST,
+    QUEUE_SLOW,   // seconds of a processor
+    QUEUE_REMOTE, // somebody else's answer, which may not come
+    QUEUE_LANES,
+};
 
 // Told of what happens, for metrics; every member may be NULL. Called under the queue's lock: do not call
 // back.
@@ -51,19 +59,20 @@ struct queue_failure {
 [[nodiscard]] bool queue_retry(struct queue *queue, const struct object_key *key,
                                const struct queue_failure *failure, uint32_t *ret_delay_ms, struct error *e);
 
-// As queue_add, by the worker that is processing key and has seen that its work is slow: it goes to the end
-// of the slow lane when done, and stays a slow one until it is forgotten. Errors: as queue_add.
-[[nodiscard]] bool queue_add_slow(struct queue *queue, const struct object_key *key, struct error *e);
+// As queue_add, by the worker that is processing key and has seen that its work belongs into lane: it goes to
+// the end of that lane when done, and stays one of it until it is forgotten. Errors: as queue_add.
+[[nodiscard]] bool queue_add_to_lane(struct queue *queue, const struct object_key *key, enum queue_lane lane,
+                                     struct error *e);
 
-// How many slow keys are processed at once, at least 1, which it is at first.
-void queue_set_slow_limit(struct queue *queue, unsigned count);
+// How many keys of a lane other than QUEUE_FAST are processed at once, at least 1, which it is at first.
+void queue_set_limit(struct queue *queue, enum queue_lane lane, unsigned count);
 
-// key succeeded: its next failure is its first, and it is no slow one any more.
+// key succeeded: its next failure is its first, and it waits in QUEUE_FAST again.
 void queue_forget(struct queue *queue, const struct object_key *key);
 
 // What the queue knows of a key that it gives out. Times are monotonic, in milliseconds.
 struct queue_attempt {
-    bool is_slow; // it was in the slow lane
+    enum queue_lane lane; // where it was
     int64_t started_ms;
     // Of the attempts before this one those that failed transiently, in a row: without success, or another
     // failure, between them.
@@ -73,7 +82,7 @@ struct queue_attempt {
 };
 
 // Waits for a key and marks it as being processed: of the namespace whose turn it is the one that has waited
-// longest, of the slow ones only while fewer than their limit are being processed. The texts of *ret_key are
+// longest, of a lane only while fewer than its limit are being processed. The texts of *ret_key are
 // borrowed until queue_done. False: the queue is shut down, or this worker was asked to leave by
 // queue_release_worker.
 [[nodiscard]] bool queue_take(struct queue *queue, struct object_key *ret_key,
@@ -95,7 +104,7 @@ size_t queue_depth(struct queue *queue);
 struct queue_key {
     const struct object_key *key; // borrowed during the call
     enum { QUEUE_KEY_RUNNING, QUEUE_KEY_READY, QUEUE_KEY_DELAYED } state;
-    bool slow;         // of the slow lane
+    enum queue_lane lane;
     unsigned failures; // in a row, of any kind
     double seconds;    // RUNNING and READY: for so long; DELAYED: until it is ready
 };

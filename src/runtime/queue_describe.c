@@ -6,7 +6,7 @@ static bool describe_list(const struct list *list, struct queue_key *key, double
                           bool (*visit)(void *context, const struct queue_key *key), void *context) {
     for (const struct item *item = list->first; item != nullptr; item = item->next) {
         key->key = &item->key;
-        key->slow = item->slow;
+        key->lane = item->lane;
         key->failures = item->failures;
         key->seconds = now - item->since;
         if (!visit(context, key)) {
@@ -16,7 +16,7 @@ static bool describe_list(const struct list *list, struct queue_key *key, double
     return true;
 }
 
-static bool describe_lane(const struct queue *queue, enum lane lane, struct queue_key *key, double now,
+static bool describe_lane(const struct queue *queue, enum queue_lane lane, struct queue_key *key, double now,
                           bool (*visit)(void *context, const struct queue_key *key), void *context) {
     const struct namespace_queue *tenant = queue->lanes[lane].first;
     while (tenant != nullptr && describe_list(&tenant->ready[lane], key, now, visit, context)) {
@@ -33,7 +33,7 @@ static void describe_delayed(const struct queue *queue,
         const struct item *item = queue->heap[place];
         struct queue_key key = {.key = &item->key,
                                 .state = QUEUE_KEY_DELAYED,
-                                .slow = item->slow,
+                                .lane = item->lane,
                                 .failures = item->failures,
                                 .seconds = (double)(item->ready_ms - now) / 1000};
         more = visit(context, &key);
@@ -47,9 +47,11 @@ void queue_describe(struct queue *queue, bool (*visit)(void *context, const stru
     pthread_mutex_lock(&queue->lock);
     queue_make_due_ready(queue);
     double now = clock_monotonic_seconds();
-    if (describe_list(&queue->running, &running, now, visit, context) &&
-        describe_lane(queue, FAST_LANE, &ready, now, visit, context) &&
-        describe_lane(queue, SLOW_LANE, &ready, now, visit, context)) {
+    bool more = describe_list(&queue->running, &running, now, visit, context);
+    for (enum queue_lane lane = 0; more && lane < QUEUE_LANES; lane++) {
+        more = describe_lane(queue, lane, &ready, now, visit, context);
+    }
+    if (more) {
         describe_delayed(queue, visit, context);
     }
     pthread_mutex_unlock(&queue->lock);

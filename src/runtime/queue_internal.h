@@ -14,14 +14,12 @@ struct list {
     size_t count;
 };
 
-enum lane { FAST_LANE, SLOW_LANE, LANES };
-
 // A namespace with items. Leaves its home with the last of them.
 struct namespace_queue {
     struct map *home; // namespace -> tenant
     size_t item_count;
-    struct list ready[LANES];
-    struct namespace_queue *next[LANES]; // in the lane's round, while it has items that are ready there
+    struct list ready[QUEUE_LANES];
+    struct namespace_queue *next[QUEUE_LANES]; // in the lane's round, while it has items that are ready there
     char namespace[];
 };
 
@@ -32,12 +30,12 @@ struct item {
     struct namespace_queue *tenant;
     bool ready; // in a lane
     bool processing;
-    bool dirty;        // added while being processed
-    bool slow;         // waits in the slow lane
-    bool in_slow_slot; // is being processed, and was taken from there
-    size_t place;      // in the heap, or NOT_DELAYED
-    int64_t ready_ms;  // when delayed: the time to be ready (monotonic)
-    unsigned failures; // in a row, of any kind
+    bool dirty;           // added while being processed
+    enum queue_lane lane; // where it waits, when it is ready
+    enum queue_lane slot; // while it is processed: where it was taken from
+    size_t place;         // in the heap, or NOT_DELAYED
+    int64_t ready_ms;     // when delayed: the time to be ready (monotonic)
+    unsigned failures;    // in a row, of any kind
     // The transient ones at the end of that row.
     unsigned transient_failures;
     int64_t first_failure_ms;
@@ -61,15 +59,15 @@ struct queue {
     struct queue_observer observer;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct map *items;         // text of the key -> item, owned
-    struct map *tenants;       // namespace -> tenant, owned
-    struct round lanes[LANES]; // items that are ready
+    struct map *items;               // text of the key -> item, owned
+    struct map *tenants;             // namespace -> tenant, owned
+    struct round lanes[QUEUE_LANES]; // items that are ready
     struct list running;
     struct item **heap; // of delayed items by ready_ms, from index 1; always has room for every item
     size_t heap_count;
     size_t heap_room;
-    size_t slow_running;
-    size_t slow_limit;
+    size_t processed[QUEUE_LANES]; // how many of a lane are
+    size_t limits[QUEUE_LANES];
     size_t releases; // workers that are asked to leave
     bool is_shut_down;
 };

@@ -81,7 +81,8 @@ static bool adjust(struct workers *workers, struct error *e) {
 bool workers_set_count(struct workers *workers, unsigned count, struct error *e) {
     unsigned cores = cpu_count();
     unsigned spared = cores > 1 ? cores - 1 : 1;
-    queue_set_slow_limit(workers->queue, count / 2 < spared ? count / 2 : spared);
+    queue_set_limit(workers->queue, QUEUE_SLOW, count / 2 < spared ? count / 2 : spared);
+    queue_set_limit(workers->queue, QUEUE_REMOTE, count / 4);
     pthread_mutex_lock(&workers->lock);
     workers->count = count;
     bool started = adjust(workers, e);

@@ -20,7 +20,8 @@ void workers_hold(struct workers *workers);
 [[nodiscard]] bool workers_begin(struct workers *workers, struct error *e); // errors: as workers_set_count
 
 // Starts workers, or lets the superfluous ones leave when they have finished what they do. Half of them at
-// most do slow work at once, and so few that a core is left to all else. Errors: INTERNAL (the system gives
+// most do slow work at once, and so few that a core is left to all else; a quarter wait for others, but never
+// fewer than one. Errors: INTERNAL (the system gives
 // no thread; fewer run then).
 [[nodiscard]] bool workers_set_count(struct workers *workers, unsigned count, struct error *e);
 

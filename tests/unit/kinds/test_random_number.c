@@ -189,14 +189,6 @@ static void a_seed_may_come_from_a_url(void **) {
     }
 }
 
-// A server that hangs must hold up others' work as little as what takes seconds itself.
-static void a_seed_from_a_url_is_slow(void **) {
-    cleanup_subject struct subject plain = subject_read(kind, "{}");
-    cleanup_subject struct subject fetched = subject_read(kind, "{'seedURI':'https://seeds.example/1'}");
-    assert_false(kind->is_slow(plain.decoded.spec, plain.inputs));
-    assert_true(kind->is_slow(fetched.decoded.spec, fetched.inputs));
-}
-
 static void what_comes_from_a_url_may_be_no_seed(void **) {
     static const struct {
         const char *content;
@@ -513,7 +505,6 @@ int main(void) {
         cmocka_unit_test(a_seed_has_bounds),
         cmocka_unit_test(a_seed_takes_the_place_of_a_provider),
         cmocka_unit_test(a_seed_may_come_from_a_url),
-        cmocka_unit_test(a_seed_from_a_url_is_slow),
         cmocka_unit_test(what_comes_from_a_url_may_be_no_seed),
         cmocka_unit_test(a_url_has_bounds),
         cmocka_unit_test(only_web_addresses_are_taken),

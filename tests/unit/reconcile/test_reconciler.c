@@ -152,6 +152,21 @@ static void test_trap_28_slow_work_waits_for_its_turn_before_anything_is_read(vo
     asked_is("");
 }
 
+static void a_seed_from_a_url_waits_for_its_turn_in_a_lane_of_its_own(void **) {
+    struct object_key key;
+    struct queue_attempt attempt;
+    put("qrn it", "spec: {seedURI: 'https://seeds.example/x'}");
+    for (enum queue_lane lane = QUEUE_FAST; lane <= QUEUE_REMOTE; lane += QUEUE_REMOTE) {
+        assert_true(queue_take(cluster.queue, &key, &attempt));
+        assert_int_equal(attempt.lane, lane);
+        if (lane == QUEUE_FAST) {
+            controller_process(&cluster.controller, &key, &attempt);
+        }
+        queue_done(cluster.queue, &key);
+    }
+    asked_is("");
+}
+
 // ---- when it is looked at again
 
 static void an_output_that_expires_is_looked_at_each_hour(void **) {
@@ -309,6 +324,7 @@ int main(void) {
         in_cluster(what_is_gone_or_going_is_left_alone),
         in_cluster(a_spec_that_cannot_be_read),
         in_cluster(test_trap_28_slow_work_waits_for_its_turn_before_anything_is_read),
+        in_cluster(a_seed_from_a_url_waits_for_its_turn_in_a_lane_of_its_own),
         in_cluster(an_output_that_expires_is_looked_at_each_hour),
         in_cluster(one_that_does_not_expire_is_not),
         in_cluster(a_ca_that_has_ended_is_waited_for),

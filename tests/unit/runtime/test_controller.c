@@ -143,13 +143,14 @@ static void transient_ones_are_counted(void **) {
 
 static void slow_work_waits_in_its_lane(void **) {
     add(world.queue, "ns/a");
-    world.next.result = RESULT_SLOW;
+    world.next.result = RESULT_LANE;
+    world.next.lane = QUEUE_REMOTE;
     work_once();
-    assert_false(world.attempt.is_slow);
+    assert_int_equal(world.attempt.lane, QUEUE_FAST);
     assert_int_equal(queue_depth(world.queue), 1);
     world.next.result = RESULT_OK;
     work_once();
-    assert_true(world.attempt.is_slow);
+    assert_int_equal(world.attempt.lane, QUEUE_REMOTE);
     assert_true(is_forgotten(world.queue, "ns/a"));
 }
 

@@ -335,7 +335,7 @@ static bool describe(void *context, const struct queue_key *key) {
     assert_true(key->seconds >= 0);
     description->used += (size_t)snprintf(
         description->text + description->used, sizeof(description->text) - description->used, "%s %s%s %u; ",
-        key->key->name, states[key->state], key->slow ? " slow" : "", key->failures);
+        key->key->name, states[key->state], key->lane == QUEUE_SLOW ? " slow" : "", key->failures);
     return --description->most > 0;
 }
 
@@ -354,7 +354,7 @@ static void every_key_can_be_seen(void **) {
     queue_done(queue, &failing);
     add(queue, "ready 1");
     add(queue, "ready 2");
-    must(queue_add_slow(queue, KEY("slow"), &e), e);
+    must(queue_add_to_lane(queue, KEY("slow"), QUEUE_SLOW, &e), e);
     queue_describe(queue, describe, &description);
     assert_string_equal(description.text,
                         "running running 0; ready 1 ready 0; ready 2 ready 0; slow ready slow 0; "

@@ -106,7 +106,7 @@ static void waiting_for_the_slow_lane_is_no_failure(void **) {
     attempt_is(queue, 0, 0, 0);
     fails(queue, true);
     attempt_is(queue, 1, 1000, 1000);
-    must(queue_add_slow(queue, KEY("a"), &e), e);
+    must(queue_add_to_lane(queue, KEY("a"), QUEUE_SLOW, &e), e);
     queue_done(queue, KEY("a"));
     attempt_is(queue, 1, 1000, 1000);
     queue_done(queue, KEY("a"));

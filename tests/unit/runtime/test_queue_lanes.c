@@ -5,15 +5,15 @@
 
 static void add_slow(struct queue *queue, const char *key) {
     struct error e;
-    must(queue_add_slow(queue, KEY(key), &e), e);
+    must(queue_add_to_lane(queue, KEY(key), QUEUE_SLOW, &e), e);
 }
 
 static struct object_key take_from(struct queue *queue, const char *expected, bool slow) {
     struct object_key key;
-    struct queue_attempt attempt = {.is_slow = !slow};
+    struct queue_attempt attempt = {.lane = QUEUE_LANES};
     assert_true(queue_take(queue, &key, &attempt));
     assert_true(key_is(&key, expected));
-    assert_int_equal(attempt.is_slow, slow);
+    assert_int_equal(attempt.lane, slow ? QUEUE_SLOW : QUEUE_FAST);
     return key;
 }
 
@@ -68,6 +68,34 @@ static void test_trap_28_slow_keys_wait_for_their_slot_and_others_pass(void **) 
     queue_free(queue);
 }
 
+// Each lane has a limit of its own: a server that does not answer holds up no slow signature.
+static void the_lanes_do_not_hold_up_each_other(void **) {
+    struct error e;
+    struct queue *queue = make();
+    static const char *const keys[] = {"silent", "silent too", "signature"};
+    static const enum queue_lane lanes[] = {QUEUE_REMOTE, QUEUE_REMOTE, QUEUE_SLOW};
+    struct object_key key;
+    struct queue_attempt attempt;
+    for (int i = 0; i < 3; i++) {
+        add(queue, keys[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        struct object_key taken = take_from(queue, keys[i], false);
+        must(queue_add_to_lane(queue, &taken, lanes[i], &e), e);
+        queue_done(queue, &taken);
+    }
+    assert_true(queue_take(queue, &key, &attempt));
+    assert_true(key_is(&key, "silent"));
+    assert_int_equal(attempt.lane, QUEUE_REMOTE);
+    process_from(queue, "signature", true);
+    assert_held_back(queue, 1);
+    queue_done(queue, &key);
+    assert_true(queue_take(queue, &key, &attempt));
+    assert_true(key_is(&key, "silent too"));
+    queue_done(queue, &key);
+    queue_free(queue);
+}
+
 static void the_limit_can_be_changed(void **) {
     struct queue *queue = make();
     static const char *const keys[] = {"a", "b", "c"};
@@ -78,11 +106,11 @@ static void the_limit_can_be_changed(void **) {
     for (int i = 0; i < 3; i++) {
         find_slow(queue, keys[i]);
     }
-    queue_set_slow_limit(queue, 2);
+    queue_set_limit(queue, QUEUE_SLOW, 2);
     taken[0] = take_from(queue, "a", true);
     taken[1] = take_from(queue, "b", true);
     assert_held_back(queue, 1);
-    queue_set_slow_limit(queue, 0); // which counts as 1
+    queue_set_limit(queue, QUEUE_SLOW, 0); // which counts as 1
     queue_done(queue, &taken[0]);
     assert_held_back(queue, 1);
     queue_done(queue, &taken[1]);
@@ -136,12 +164,12 @@ static void memory_may_be_out(void **) {
     struct queue *queue = make();
     struct error e;
     memory_left = 0;
-    must_fail(queue_add_slow(queue, KEY("a"), &e), e, ERROR_NO_MEMORY, "queueing");
+    must_fail(queue_add_to_lane(queue, KEY("a"), QUEUE_SLOW, &e), e, ERROR_NO_MEMORY, "queueing");
     memory_left = -1;
     add(queue, "a");
     struct object_key key = take_from(queue, "a", false);
     memory_left = 0; // never for a key that is being processed
-    must(queue_add_slow(queue, KEY("a"), &e), e);
+    must(queue_add_to_lane(queue, KEY("a"), QUEUE_SLOW, &e), e);
     queue_done(queue, &key);
     process_from(queue, "a", true);
     memory_left = -1;
@@ -175,10 +203,10 @@ static void *work(void *context) {
     struct shared *shared = context;
     struct object_key key;
     for (struct queue_attempt attempt; queue_take(shared->queue, &key, &attempt);) {
-        if (key.name[0] == 's' && !attempt.is_slow) {
+        if (key.name[0] == 's' && attempt.lane == QUEUE_FAST) {
             add_slow(shared->queue, key.name);
         } else {
-            if (attempt.is_slow) {
+            if (attempt.lane == QUEUE_SLOW) {
                 work_slowly(shared);
             } else {
                 atomic_fetch_add(&shared->fast_done, 1);
@@ -193,7 +221,7 @@ static void *work(void *context) {
 static void slow_work_does_not_hold_up_other_work(void **) {
     struct shared shared = {.queue = make()};
     pthread_t workers[WORKERS];
-    queue_set_slow_limit(shared.queue, SLOW_LIMIT);
+    queue_set_limit(shared.queue, QUEUE_SLOW, SLOW_LIMIT);
     for (int i = 0; i < SLOW_KEYS + FAST_KEYS; i++) {
         char key[16];
         snprintf(key, sizeof(key), "%c%d", i < SLOW_KEYS ? 's' : 'f', i);
@@ -219,6 +247,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slow_key_comes_again_in_the_slow_lane),
         cmocka_unit_test(test_trap_28_slow_keys_wait_for_their_slot_and_others_pass),
+        cmocka_unit_test(the_lanes_do_not_hold_up_each_other),
         cmocka_unit_test(the_limit_can_be_changed),
         cmocka_unit_test(the_one_that_has_waited_longer_comes_first),
         cmocka_unit_test(a_slow_key_that_fails_stays_a_slow_one),

@@ -59,7 +59,7 @@ static void they_take_turns_in_the_slow_lane_too(void **) {
         taken[i] = take(queue, keys[i]);
     }
     for (int i = 0; i < 3; i++) {
-        must(queue_add_slow(queue, &taken[i], &e), e);
+        must(queue_add_to_lane(queue, &taken[i], QUEUE_SLOW, &e), e);
         queue_done(queue, &taken[i]);
     }
     struct object_key first = take(queue, "a/0");
