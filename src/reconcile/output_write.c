@@ -174,12 +174,20 @@ static bool patch_begin(const struct reconcile *r, struct patch *patch, struct e
     return json_is_complete(patch->document, e);
 }
 
-// What the admission plug-in OwnerReferencesPermissionEnforcement refuses can be allowed, but not by default.
-static void explain_guarded_owner(struct error *e) {
-    if (e->class == ERROR_REFUSED && strstr(e->message, "cannot set an ownerRef") != nullptr) {
-        error_wrap(e, "this API server lets only those change an object's owner who may delete it; give the "
-                      "operator the role qubesec-owner-references (config/components/owner-references)");
-    }
+// Whether the admission plug-in OwnerReferencesPermissionEnforcement has refused a patch for its owner alone.
+static bool is_owner_guarded(const struct patch *patch, const struct error *e) {
+    return e->class == ERROR_REFUSED && strstr(e->message, "cannot set an ownerRef") != nullptr &&
+           yyjson_mut_obj_get(patch->metadata, "ownerReferences") != nullptr;
+}
+
+// The rest of such a patch is no business of the plug-in's, and must not wait for who may change its mind.
+static bool send_without_owner(struct reconcile *r, struct patch *patch, enum content content,
+                               struct error *e) {
+    enum { PRECONDITIONS = 2 }; // uid and resourceVersion
+    r->owner_refusal = *e;
+    (void)yyjson_mut_obj_remove_key(patch->metadata, "ownerReferences");
+    return (content == CONTENT_NONE && yyjson_mut_obj_size(patch->metadata) == PRECONDITIONS) ||
+           write_secret(r, API_PATCH, patch->document, e);
 }
 
 static bool patch_send(struct reconcile *r, struct patch *patch, enum content content,
@@ -191,13 +199,13 @@ static bool patch_send(struct reconcile *r, struct patch *patch, enum content co
     if (!add_data(r, content, earlier, patch->document, root, e)) {
         return false;
     }
-    if (!write_secret(r, API_PATCH, patch->document, e)) {
-        // Someone else wrote it meanwhile: look at it again.
-        e->class = e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND ? ERROR_RETRYABLE : e->class;
-        explain_guarded_owner(e);
-        return false;
+    if (write_secret(r, API_PATCH, patch->document, e) ||
+        (is_owner_guarded(patch, e) && send_without_owner(r, patch, content, e))) {
+        return true;
     }
-    return true;
+    // Someone else wrote it meanwhile: look at it again.
+    e->class = e->class == ERROR_CONFLICT || e->class == ERROR_NOT_FOUND ? ERROR_RETRYABLE : e->class;
+    return false;
 }
 
 static bool replace_secret(struct reconcile *r, const struct provenance *earlier, struct error *e) {
@@ -258,12 +266,12 @@ bool output_keep_metadata(struct reconcile *r, struct error *e) {
     if (!upkeep_may_write(r, patch.differs || is_brief)) {
         return true;
     }
-    if ((!is_brief || production_rewrite_provenance(&r->production, e)) &&
-        patch_send(r, &patch, is_brief ? CONTENT_PROVENANCE : CONTENT_NONE, nullptr, e)) {
-        return true;
+    bool is_sent = (!is_brief || production_rewrite_provenance(&r->production, e)) &&
+                   patch_send(r, &patch, is_brief ? CONTENT_PROVENANCE : CONTENT_NONE, nullptr, e);
+    if (!is_sent || r->owner_refusal.class != ERROR_NONE) {
+        upkeep_take_back(r); // it is tried again as any other failure, and told as what it is
     }
-    upkeep_take_back(r); // it is tried again as any other failure, and told as what it is
-    return false;
+    return is_sent;
 }
 
 bool output_release(struct reconcile *r, struct error *e) {

@@ -24,5 +24,6 @@
 [[nodiscard]] bool output_keep_metadata(struct reconcile *r, struct error *e);
 
 // For an object that waits or has failed: takes its owner off a Secret of its own that is to outlive it, so
-// that deletionPolicy Retain holds from the moment that it is asked for. Errors: those of requests.
+// that deletionPolicy Retain holds from the moment that it is asked for. What refuses that is left in
+// owner_refusal. Errors: those of requests.
 [[nodiscard]] bool output_release(struct reconcile *r, struct error *e);

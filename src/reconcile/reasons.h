@@ -19,6 +19,7 @@
 #define REASON_INTERNAL_ERROR "InternalError"
 #define REASON_RETRYING "Retrying"
 #define REASON_METADATA_CONTESTED "MetadataContested" // of a finished object
+#define REASON_OWNER_GUARDED "OwnerGuarded"           // the same
 
 // Of Events only.
 #define REASON_SECRET_LOST "SecretLost"

@@ -67,7 +67,9 @@ struct reconcile {
     bool is_granted;   // some input is in another namespace, and may be read
     bool is_outdated;  // the output was found not to be what is asked for
     bool is_contested; // the output's labels, annotations or owner are changed by others again and again
-    uint32_t upkeep_wait_ms;      // when to look at them again; 0: no need to
+    struct error
+        owner_refusal;       // what the API server says who keeps the output's owner as it is; NONE: nobody
+    uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
     struct production production; // what the engine makes of it
     yyjson_doc *live;             // owned: the list with the object, as it was read live; NULL: it was not
     bool is_adopted;              // the output was left from an earlier object

@@ -19,6 +19,7 @@
 // A failure that is shown in the status seldom goes away in a few milliseconds.
 // When an outage ends nobody is woken either, and many objects may have waited it out.
 enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000, OUTAGE_WAIT_MAX_MS = 60000 };
+enum { GUARD_LOOK_MS = 600000 }; // a role that is given wakes nobody
 
 // A transient failure lasts from then on: the third try in a row, but not within the first second, in which
 // there may be a dozen; or a minute.
@@ -56,6 +57,11 @@ static bool evaluate_inputs(struct reconcile *r, struct error *e) {
            status_publish(r, PHASE_SUCCESS, r->production.report.reason, r->production.report.message, e);
 }
 
+static const char guarded_owner_text[] =
+    "its owner is as before, and spec.deletionPolicy not in force: this API server lets only those change an "
+    "object's owner who may delete it; give the operator the role qubesec-owner-references "
+    "(config/components/owner-references): ";
+
 // The object is looked at again after wait_ms, or earlier.
 static void look_again_after(struct reconcile *r, uint32_t wait_ms) {
     uint32_t *requeue_after_ms = &r->outcome->requeue_after_ms;
@@ -75,6 +81,27 @@ static bool publish_contested(struct reconcile *r, struct error *e) {
                           e);
 }
 
+// The output is good, and the API server lets the operator change all of its Secret but the owner.
+static bool publish_guarded(struct reconcile *r, struct error *e) {
+    char message[ERROR_MESSAGE_SIZE];
+    look_again_after(r, GUARD_LOOK_MS);
+    r->production.report.is_alarming = true;
+    snprintf(message, sizeof(message), "the output Secret holds what is specified, but %s%.500s",
+             guarded_owner_text, r->owner_refusal.message);
+    return status_publish(r, PHASE_SUCCESS, REASON_OWNER_GUARDED, message, e);
+}
+
+// The output is good, and the status says so.
+static bool publish_good(struct reconcile *r, struct error *e) {
+    if (r->owner_refusal.class != ERROR_NONE) {
+        return publish_guarded(r, e);
+    }
+    if (r->is_contested) {
+        return publish_contested(r, e);
+    }
+    return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e);
+}
+
 // Steps 4 to 7.
 static bool reconcile_output(struct reconcile *r, struct error *e) {
     enum output_state state;
@@ -91,9 +118,7 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
         r->outcome->requeue_after_ms = RENEWAL_LOOK_MS; // it waits
     }
     failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
-    if (!(r->is_contested
-              ? publish_contested(r, e)
-              : status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e))) {
+    if (!publish_good(r, e)) {
         return false;
     }
     replacement_tell(r); // once: what a status that could not be written has not recorded is told then
@@ -231,6 +256,14 @@ static void handle_error(struct reconcile *r) {
     }
 }
 
+// Of an object that waits or has failed: that its key would go with it all the same is told beside why.
+static void add_owner_refusal(const struct reconcile *r, struct error *e) {
+    char failure[ERROR_MESSAGE_SIZE];
+    snprintf(failure, sizeof(failure), "%s", e->message);
+    snprintf(e->message, sizeof(e->message), "%.400s; besides, %s%.300s", failure, guarded_owner_text,
+             r->owner_refusal.message);
+}
+
 static void reconcile_object(struct reconcile *r) {
     struct error ignored; // it is tried again with the object
     if (!reconcile_steps(r, &r->outcome->error)) {
@@ -238,6 +271,9 @@ static void reconcile_object(struct reconcile *r) {
             regenerate_backoff_take_back(r->parts->backoff, r->key, REGENERATED_READY);
         }
         (void)output_release(r, &ignored);
+        if (r->owner_refusal.class != ERROR_NONE) {
+            add_owner_refusal(r, &r->outcome->error);
+        }
         handle_error(r);
     } else if (r->is_granted) { // a grant may be taken back, which wakes nobody either
         look_again_after(r, r->parts->grant_check_ms);

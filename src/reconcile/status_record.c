@@ -196,6 +196,7 @@ bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
     yyjson_val *status = status_of(r);
     if (!is_served(r) || shows_whole_url(r) ||
         json_member_is(status_find_ready(status), "reason", REASON_METADATA_CONTESTED) ||
+        json_member_is(status_find_ready(status), "reason", REASON_OWNER_GUARDED) ||
         (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||
         (r->kind->entries != nullptr && !output_is_as_recorded(r, yyjson_obj_get(status, "secretRef")))) {
         return false;

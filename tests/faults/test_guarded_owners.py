@@ -44,14 +44,9 @@ def role(api):
     wait_until("it may no longer", lambda: not api.allows(OPERATOR, "delete", "secrets", "", "default"))
 
 
-def refused(api, namespace, name):
-    """What is told of it, once that has been refused."""
-
-    def probe():
-        ready = ready_of(api.get(QKKP, namespace, name))
-        return ready.get("reason") == "RequestRefused" and ready["message"]
-
-    return wait_until(f"{name} is refused", probe)
+def guarded_says(api, namespace, name):
+    """What is told of it, once its owner could not be changed."""
+    return ready_of(api.wait_status(QKKP, namespace, name, "Success", "OwnerGuarded"))["message"]
 
 
 def owner_of(api, namespace, name):
@@ -66,7 +61,7 @@ def test_everything_is_made_without_the_role(api, operators, namespace):
     assert owner_of(api, namespace, "new-numbers") == ["new-numbers"]
 
 
-def test_a_restored_secret_is_taken_over_with_the_role_alone(api, operators, role, namespace):
+def test_a_restored_secret_is_taken_over_and_owned_with_the_role(api, operators, role, namespace):
     operators.default()
     api.make(thing(QKKP, namespace, "pair"))
     before = api.get("Secret", namespace, "pair")
@@ -75,12 +70,13 @@ def test_a_restored_secret_is_taken_over_with_the_role_alone(api, operators, rol
     kept = {key: before["metadata"][key] for key in ("labels", "annotations")}
     api.create(secret_thing(namespace, "pair", data_of(before), **kept))
     api.create(thing(QKKP, namespace, "pair"))
-    told = refused(api, namespace, "pair")
+    told = guarded_says(api, namespace, "pair")
     assert "qubesec-owner-references" in told and "config/components/owner-references" in told
+    assert owner_of(api, namespace, "pair") == []
     assert data_of(api.get("Secret", namespace, "pair")) == data_of(before)
     role()
     api.patch(QKKP, namespace, "pair", {"metadata": {"labels": {"look": "again"}}})
-    api.wait_success(QKKP, namespace, "pair")
+    api.wait_status(QKKP, namespace, "pair", "Success", "Succeeded")
     assert data_of(api.get("Secret", namespace, "pair")) == data_of(before)
     assert owner_of(api, namespace, "pair") == ["pair"]
 
@@ -89,12 +85,14 @@ def test_the_deletion_policy_is_followed_with_the_role_alone(api, operators, rol
     operators.default()
     api.make(thing(QKKP, namespace, "pair"))
     before = secrets(api, namespace)
-    api.patch(QKKP, namespace, "pair", {"spec": {"deletionPolicy": "Retain"}})
-    assert "may delete it" in refused(api, namespace, "pair")
+    labels = {"secretTemplate": {"labels": {"team": "ours"}}}
+    api.patch(QKKP, namespace, "pair", {"spec": {"deletionPolicy": "Retain", **labels}})
+    assert "may delete it" in guarded_says(api, namespace, "pair")
+    assert api.get("Secret", namespace, "pair")["metadata"]["labels"]["team"] == "ours", "all but the owner is done"
     assert owner_of(api, namespace, "pair") == ["pair"] and secrets(api, namespace) == before
     role()
     api.patch(QKKP, namespace, "pair", {"metadata": {"labels": {"look": "again"}}})
-    api.wait_success(QKKP, namespace, "pair")
+    api.wait_status(QKKP, namespace, "pair", "Success", "Succeeded")
     assert owner_of(api, namespace, "pair") == [] and secrets(api, namespace) == before
 
 

@@ -147,6 +147,61 @@ static void it_is_given_free_while_its_object_waits_or_has_failed(void **) {
     owner_is("secret a", nullptr);
 }
 
+// ---- an API server that lets nobody change owners who may not delete Secrets
+
+static void guard_owner(const char *request) {
+    fault((struct fault){.request = request,
+                         .class = ERROR_FORBIDDEN,
+                         .message = "cannot set an ownerRef on a resource you can't delete: , <nil>"});
+}
+
+static void a_guarded_owner_is_told_and_asked_for_again(void **) {
+    make("qkkp a", "spec: {}");
+    guard_owner("patch secret a");
+    put("qkkp a", retained);
+    run();
+    asked_is("get secret a; patch secret a; patch qkkp a status; ");
+    status_is("qkkp a", "Success OwnerGuarded", "spec.deletionPolicy not in force");
+    status_is("qkkp a", "Success OwnerGuarded", "qubesec-owner-references");
+    owner_is("secret a", "qkkp a");
+    told_is("!OwnerGuarded qkkp a; ");
+    pass(10 * MINUTE);
+    is_served("qkkp a");
+    owner_is("secret a", nullptr);
+}
+
+static void a_guarded_owner_holds_up_nothing_else(void **) {
+    make("qkkp a", "spec: {}");
+    guard_owner("patch secret a");
+    put("qkkp a", "spec: {deletionPolicy: Retain, secretTemplate: {labels: {team: x}}}");
+    run();
+    asked_is("get secret a; patch secret a; patch secret a; patch qkkp a status; ");
+    status_is("qkkp a", "Success OwnerGuarded", "");
+    assert_string_equal(text_at("secret a", "metadata labels team"), "x");
+    forget();
+    guard_owner("patch secret a");
+    put("secret a", "data: {public_key: AAAA}");
+    run();
+    asked_is("get secret a; list qkkp a; patch secret a; patch secret a; patch qkkp a status; ");
+    status_is("qkkp a", "Success OwnerGuarded", "");
+    owner_is("secret a", "qkkp a");
+    pass(10 * MINUTE);
+    is_served("qkkp a");
+    owner_is("secret a", nullptr);
+}
+
+static void a_guarded_owner_is_told_of_one_that_waits_too(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes a", "spec: {publicKeyRef: {name: pair}}");
+    take_away("qkkp pair");
+    run();
+    guard_owner("patch secret a");
+    put("qes a", retained);
+    run();
+    status_is("qes a", "Pending WaitingForQuantumKEMKeyPair", "does not exist");
+    status_is("qes a", "Pending WaitingForQuantumKEMKeyPair", "besides, its owner is as before");
+}
+
 static void a_ca_is_retained_if_nothing_is_said(void **) {
     static const struct {
         const char *type;
@@ -199,6 +254,9 @@ int main(void) {
         in_cluster(no_right_to_change_an_owner_is_needed),
         in_cluster(the_policy_may_be_edited),
         in_cluster(it_is_given_free_while_its_object_waits_or_has_failed),
+        in_cluster(a_guarded_owner_is_told_and_asked_for_again),
+        in_cluster(a_guarded_owner_holds_up_nothing_else),
+        in_cluster(a_guarded_owner_is_told_of_one_that_waits_too),
         in_cluster(a_ca_is_retained_if_nothing_is_said),
         in_cluster(one_that_is_lost_is_made_again),
     };
