@@ -143,7 +143,7 @@ class Progress:
             self.made.add(request.name)
         elif good and request.resource.endswith("/status") and not self.made.isdisjoint(request.name + end for end in OUTPUT_SUFFIXES):
             self.finished.add(request.name)
-        if good and request.verb in ("create", "patch") and request.resource not in ("events", "localsubjectaccessreviews"):
+        if good and request.verb in ("create", "update", "patch") and request.resource not in ("events", "localsubjectaccessreviews"):
             self.first = self.first or request.received
             self.last = request.answered
 

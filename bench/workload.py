@@ -88,8 +88,10 @@ def writes(api, one, sample, secret):
         "type": secret["type"],
         "data": secret["data"],
     }
-    change = {"status": {**sample["status"], "secretRef": {**sample["status"]["secretRef"], "name": output["metadata"]["name"]}}}
+    status = {**sample["status"], "secretRef": {**sample["status"]["secretRef"], "name": output["metadata"]["name"]}}
+    identity = {key: one["metadata"][key] for key in ("namespace", "name", "uid", "resourceVersion")}
+    told = {"apiVersion": one["apiVersion"], "kind": one["kind"], "metadata": identity, "status": status}
     return [
         ("POST", api.path("Secret", NAMESPACE), "application/json", json.dumps(output)),
-        ("PATCH", api.path(one["kind"], NAMESPACE, name, "status"), "application/merge-patch+json", json.dumps(change)),
+        ("PUT", api.path(one["kind"], NAMESPACE, name, "status"), "application/json", json.dumps(told)),
     ]

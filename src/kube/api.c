@@ -40,8 +40,8 @@ bool api_patch(struct api api, const struct kube_resource *resource, const char 
 
 const char *api_method(enum api_verb verb) {
     static const char *const methods[] = {
-        [API_GET] = "GET",     [API_LIST] = "GET",    [API_CREATE] = "POST",
-        [API_PATCH] = "PATCH", [API_APPLY] = "PATCH",
+        [API_GET] = "GET",     [API_LIST] = "GET",   [API_CREATE] = "POST",
+        [API_PATCH] = "PATCH", [API_UPDATE] = "PUT", [API_APPLY] = "PATCH",
     };
     return methods[verb];
 }

@@ -14,8 +14,10 @@ enum api_verb {
     API_GET,
     API_LIST,
     API_CREATE,
-    API_PATCH, // a merge patch (RFC 7386)
-    API_APPLY, // server-side apply, which takes the fields that it sets from other managers
+    API_PATCH,  // a merge patch (RFC 7386)
+    API_UPDATE, // all of it, which must name the resourceVersion; where it is a status, the status alone
+                // counts
+    API_APPLY,  // server-side apply, which takes the fields that it sets from other managers
 };
 
 enum {
@@ -34,7 +36,7 @@ struct api_request {
     const char *field_selector;   // of a list: "metadata.name=x", say; NULL: all
     const char *label_selector;   // of a list: "a=b,c=d", say; NULL: all
     uint32_t limit;               // of a list: more than that may be left out; 0: nothing is
-    const yyjson_mut_doc *body;   // of a create, patch or apply
+    const yyjson_mut_doc *body;   // of a create, patch, update or apply
     const char *field_manager;    // of an apply
     bool dry_run;                 // of a create: all is checked, and nothing stored
     bool metadata_only;           // the answer is a PartialObjectMetadata, or a list of them

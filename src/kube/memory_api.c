@@ -519,6 +519,33 @@ static bool patch_object(struct memory_api *memory, const struct api_request *re
     return finish(memory, &draft, ret_document, e);
 }
 
+static bool update_object(struct memory_api *memory, const struct api_request *request,
+                          yyjson_doc **ret_document, struct error *e) {
+    cleanup_json yyjson_doc *sent = nullptr;
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    struct stored *stored = find(memory, request);
+    yyjson_val *present = object_of(stored);
+    if (stored == nullptr) {
+        return refuse(request, ERROR_NOT_FOUND, 404, "not found", e);
+    }
+    if (!read_body(request, &sent, e)) {
+        return false;
+    }
+    yyjson_val *content = yyjson_doc_get_root(sent);
+    if (json_text(json_find(content, "metadata", "resourceVersion", nullptr)) == nullptr) {
+        return refuse(request, ERROR_REFUSED, 422, "metadata.resourceVersion: must be specified", e);
+    }
+    if (!check_preconditions(request, content, present, e) || !json_create(&document, e)) {
+        return false;
+    }
+    bool is_whole = request->subresource == nullptr;
+    const struct draft draft = {request, stored, document,
+                                yyjson_val_mut_copy(document, is_whole ? content : present)};
+    put_from(&draft, draft.root, "status", is_whole ? present : content);
+    yyjson_mut_doc_set_root(document, draft.root);
+    return finish(memory, &draft, ret_document, e);
+}
+
 static bool refuse_apply(struct memory_api *, const struct api_request *request, yyjson_doc **,
                          struct error *e) {
     return refuse(request, ERROR_REFUSED, 400, "cannot be applied here, where there are no schemas", e);
@@ -560,8 +587,8 @@ static bool serve(void *memory, const struct api_request *request, yyjson_doc **
                   struct error *e) {
     static bool (*const verbs[])(struct memory_api *, const struct api_request *, yyjson_doc **,
                                  struct error *) = {
-        [API_GET] = get_object,     [API_LIST] = list_objects,  [API_CREATE] = create_or_review,
-        [API_PATCH] = patch_object, [API_APPLY] = refuse_apply,
+        [API_GET] = get_object,     [API_LIST] = list_objects,    [API_CREATE] = create_or_review,
+        [API_PATCH] = patch_object, [API_UPDATE] = update_object, [API_APPLY] = refuse_apply,
     };
     cleanup_buffer struct buffer path = buffer_create(API_PATH_MAX);
     if (!api_append_path(request, &path, e)) {

@@ -154,10 +154,18 @@ static bool is_one_of(const char *field, const char *const *fields) {
     return *fields != nullptr;
 }
 
+// Whether nothing is left alone of the present status. The API server has half the work with one that
+// replaces it as with a patch. What the stores do not keep of a status cannot be sent again: that needs a
+// patch.
+static bool is_whole(const struct status_writer *w, enum phase phase) {
+    return w->r->kind->entries == nullptr || phase == PHASE_SUCCESS;
+}
+
 // What a status that is not written in full leaves as it is: when and by which reconcile it was last written,
-// and what it says of an output Secret, which is still there when its object waits or has failed, or is to
-// come back. Where the Secret is another's, what identifies the output stays, so that it is known again, and
-// known to be lost. A evaluation ends with its inputs.
+// and what it says of an output Secret, which is still
+// there when its object waits or has failed, or is to come back. Where the Secret is another's, what
+// identifies the output stays, so that it is known again, and known to be lost. A evaluation ends with its
+// inputs.
 static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
     static const char *const of_writing[] = {"lastUpdateTime", "reconcileID", nullptr};
     static const char *const identity[] = {"secretRef",       "fingerprint", "digest", "inputs",
@@ -165,7 +173,7 @@ static bool is_left_alone(const struct status_writer *w, enum phase phase, const
     if (is_one_of(field, of_writing)) {
         return true;
     }
-    if (w->r->kind->entries == nullptr || phase == PHASE_SUCCESS) {
+    if (is_whole(w, phase)) {
         return false;
     }
     return w->lost ? is_one_of(field, identity) : strcmp(field, "error") != 0;
@@ -184,8 +192,7 @@ static const char *choose_words(const struct reconcile *r, enum phase phase, con
     return same && !is_old ? present : message;
 }
 
-// Adds null for each member that the present status has and the wanted one has not. Whether there is any
-// difference.
+// Whether the wanted status differs from the present one. In a patch null takes a member away.
 static bool differs(struct status_writer *w, enum phase phase) {
     yyjson_val *present = status_of(w->r);
     bool different = false;
@@ -197,9 +204,12 @@ static bool differs(struct status_writer *w, enum phase phase) {
     yyjson_obj_iter members = yyjson_obj_iter_with(present);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
         const char *name = yyjson_get_str(key);
-        if (!is_left_alone(w, phase, name) && yyjson_mut_obj_get(w->status, name) == nullptr) {
+        if (is_left_alone(w, phase, name) || yyjson_mut_obj_get(w->status, name) != nullptr) {
+            continue;
+        }
+        different = true;
+        if (!is_whole(w, phase)) {
             (void)yyjson_mut_obj_add_null(w->document, w->status, name);
-            different = true;
         }
     }
     return different;
@@ -207,17 +217,24 @@ static bool differs(struct status_writer *w, enum phase phase) {
 
 // The resourceVersion guards against writing to an object that has changed since, or is another one of the
 // same name. *ret_written: the object as it is then, a count that is the caller's.
-static bool patch(struct status_writer *w, yyjson_mut_val *root, struct kube_object **ret_written,
-                  struct error *e) {
+static bool send(struct status_writer *w, yyjson_mut_val *root, enum phase phase,
+                 struct kube_object **ret_written, struct error *e) {
     struct reconcile *r = w->r;
     cleanup_json yyjson_doc *answer = nullptr;
     struct kube_object *written;
+    char version[KUBE_API_VERSION_SIZE];
     add_text(w, w->status, "lastUpdateTime", w->now);
     add_text(w, w->status, "reconcileID", r->id);
+    kube_format_api_version(r->key->resource, version);
+    add_text(w, root, "apiVersion", version);
+    add_text(w, root, "kind", r->kind->kind);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(w->document, root, "metadata");
+    add_text(w, metadata, "namespace", r->object->namespace);
+    add_text(w, metadata, "name", r->object->name);
+    add_text(w, metadata, "uid", r->object->uid);
     add_text(w, metadata, "resourceVersion", r->object->resource_version);
     const struct api_request request = {
-        .verb = API_PATCH,
+        .verb = is_whole(w, phase) ? API_UPDATE : API_PATCH,
         .resource = r->key->resource,
         .namespace = r->object->namespace,
         .name = r->object->name,
@@ -260,7 +277,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     build(&w, phase, reason, message);
     if (differs(&w, phase)) {
         struct kube_object *written;
-        if (!patch(&w, root, &written, e)) {
+        if (!send(&w, root, phase, &written, e)) {
             return false;
         }
         kube_object_release(r->written);

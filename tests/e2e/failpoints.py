@@ -16,7 +16,7 @@ NAMES = set(re.findall(r'^ +POINT\(\w+, "([a-z-]+)"\)', (CHECKOUT / "src/base/fa
 WRITES = {
     "create secrets": "POST /api/v1/namespaces/{namespace}/secrets",
     "patch secrets": "PATCH /api/v1/namespaces/{namespace}/secrets/",
-    "patch status": "PATCH /apis/qubesec.io/v1/namespaces/{namespace}/{plural}/{name}/status",
+    "update status": "PUT /apis/qubesec.io/v1/namespaces/{namespace}/{plural}/{name}/status",
     "create events": "POST /apis/events.k8s.io/v1/namespaces/{namespace}/events",
     "patch events": "PATCH /apis/events.k8s.io/v1/namespaces/{namespace}/events/{name}.",
     "create leases": "POST /apis/coordination.k8s.io/v1/namespaces/qubesec-system/leases",
@@ -32,7 +32,7 @@ def around(write):
 # What is done for one object, in the order in which it is done; a point that is no write's says for which object.
 OBJECT = "{kind} {namespace}/{name}"
 BETWEEN = ("between-secret-and-status", OBJECT)
-TELLING = [*around("patch status"), *around("create events")]
+TELLING = [*around("update status"), *around("create events")]
 CREATION = [*around("create secrets"), BETWEEN, *TELLING]
 CHANGE = [*around("patch secrets"), BETWEEN]
 LOSS = [*around("create secrets"), BETWEEN]

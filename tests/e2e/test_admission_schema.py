@@ -666,7 +666,7 @@ def test_trap_32_status_is_a_subresource_with_all_its_fields(api, space, kind):
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 OPERATOR_RIGHTS = {
     **{(GROUP, plural): {"list", "watch"} for plural in PLURALS},
-    **{(GROUP, f"{plural}/status"): {"patch"} for plural in PLURALS},
+    **{(GROUP, f"{plural}/status"): {"update", "patch"} for plural in PLURALS},
     **{(GROUP, f"{plural}/finalizers"): set() for plural in PLURALS},
     ("", "secrets"): {"get", "list", "watch", "create", "patch"},
     ("", "configmaps"): {"get", "list", "watch"},

@@ -42,7 +42,7 @@ def wanted(one, reads):
     plural = PLURAL[one["kind"]]
     create = [] if one["kind"] == QVS else ["create secrets"]  # which has no Secret
     look = [f"list {plural}"] if one.get("spec", {}).get("certType") == "ca" else []
-    return ["get secrets"] * reads + look + create + [f"patch {plural}/status"]
+    return ["get secrets"] * reads + look + create + [f"update {plural}/status"]
 
 
 def test_trap_30_an_independent_object_costs_two_writes_and_no_read(cluster, api, operator, namespace):
@@ -59,7 +59,7 @@ def test_trap_30_an_independent_object_costs_two_writes_and_no_read(cluster, api
     for kind in INDEPENDENT:
         for name in names[kind]:
             own = [str(one) for one in made if one.name.removesuffix("-secret") == name]
-            assert own == ["create secrets", f"patch {PLURAL[kind]}/status"]
+            assert own == ["create secrets", f"update {PLURAL[kind]}/status"]
     assert len(made) == 2 * COUNT * len(INDEPENDENT)
 
 
@@ -117,7 +117,7 @@ def test_what_is_slow_waits_before_it_is_read_for(cluster, api, operator, namesp
         api.wait_success(one["kind"], namespace, one["metadata"]["name"])
         operator.settle()
         made = [str(request) for request in cluster.audit.requests(mark, namespace)]
-        assert made == ["get secrets"] * reads + ["create secrets", f"patch {PLURAL[one['kind']]}/status"]
+        assert made == ["get secrets"] * reads + ["create secrets", f"update {PLURAL[one['kind']]}/status"]
 
 
 def test_nothing_is_replaced_before_object_and_inputs_were_asked_for(cluster, api, operator, namespace):
@@ -142,7 +142,7 @@ def test_nothing_is_replaced_before_object_and_inputs_were_asked_for(cluster, ap
         (f"list {PLURAL[QSKP]}", "signer"),
         ("get secrets", "signer"),
         ("patch secrets", "signed-signature"),
-        (f"patch {PLURAL[QSM]}/status", "signed"),
+        (f"update {PLURAL[QSM]}/status", "signed"),
     ]
     assert "resourceVersion" in made[0].query, "it may come from the API server's memory"
     assert not [one for one in made[1:] if "resourceVersion" in one.query], "these must not"

@@ -259,7 +259,7 @@ def test_trap_41_what_arrives_when_another_leads_changes_nothing(api, cluster, p
     api.make(thing(QKKP, namespace, "repaired"))
     leader.settle()
     hold = Hold()
-    rules = [proxy.add(Rule(hold, method="PATCH", path=f"/{QKKP.lower()}s/told/status"))]
+    rules = [proxy.add(Rule(hold, path=f"/{QKKP.lower()}s/told/status"))]
     api.create(thing(QKKP, namespace, "told"))
     wait_until("its Secret is made", lambda: api.find("Secret", namespace, "told"))
     rules.append(proxy.add(Rule(hold, method="POST", path=f"/namespaces/{namespace}/secrets")))

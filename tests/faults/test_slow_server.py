@@ -19,10 +19,11 @@ def test_slow_disk(api, cluster, operators, namespace, proxy, through, clock):
     operator = operators.start(kubeconfig=through, environment=clock.environment).wait_ready()
     late = [
         proxy.add(Rule(Hold(answer=True), method="POST", path="/secrets", times=2)),
-        proxy.add(Rule(Hold(answer=True), method="PATCH", path=f"/{QRN.lower()}s/.*/status", times=1)),
+        proxy.add(Rule(Hold(answer=True), path=f"/{QRN.lower()}s/.*/status", times=1)),
     ]
     proxy.add(Rule(Delay(0.5), method="POST"))
     proxy.add(Rule(Delay(0.5), method="PATCH"))
+    proxy.add(Rule(Delay(0.5), method="PUT"))
     mark = cluster.audit.mark()
     seen = Seen(api, namespace)
     for one in all_kinds(namespace):

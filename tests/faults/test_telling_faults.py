@@ -26,7 +26,7 @@ def test_trap_53_an_own_status_wakes_nobody_but_those_who_wait_for_it(
 ):
     """Each refusal says something else, so that each is written into the status; which comes back twice."""
     if late:
-        proxy.add(Rule(Delay(0.3, answer=True), method="PATCH", path=STATUS))
+        proxy.add(Rule(Delay(0.3, answer=True), path=STATUS))
     else:
         proxy.add(Rule(Delay(0.3, answer=True), path=f"/{QRN.lower()}s", watch=True))
     for word in ("alpha", "beta", "gamma", "delta"):
@@ -45,7 +45,7 @@ def test_trap_53_an_own_status_wakes_nobody_but_those_who_wait_for_it(
 
 def test_trap_53_what_others_write_right_after_an_own_write_is_seen(api, operators, proxy, through, namespace):
     """The answer to the status is late: all that happens before it comes is heard while the object is in hand."""
-    late = proxy.add(Rule(Delay(2, answer=True), method="PATCH", path=STATUS, times=1))
+    late = proxy.add(Rule(Delay(2, answer=True), path=STATUS, times=1))
     operator = operators.start(kubeconfig=through).wait_ready()
     api.create(thing(QRN, namespace, "numbers"))
     wait_until("the status is written", lambda: late.hits and api.get(QRN, namespace, "numbers").get("status"))
@@ -219,7 +219,7 @@ def test_a_loss_is_told_once_although_the_status_is_refused(api, operators, prox
     operator = operators.start(kubeconfig=through).wait_ready()
     api.make(thing(QRN, namespace, "numbers"))
     operator.settle()
-    refused = proxy.add(Rule(Inject(403, status(403, "Forbidden", "no status")), method="PATCH", path=STATUS, times=6))
+    refused = proxy.add(Rule(Inject(403, status(403, "Forbidden", "no status")), path=STATUS, times=6))
     api.delete("Secret", namespace, "numbers")
     wait_until("the status was refused again and again", lambda: refused.hits == 6)
     api.wait_success(QRN, namespace, "numbers")

@@ -93,7 +93,7 @@ def test_trap_27_a_bad_spec_is_not_tried_again_until_it_is_edited(api, operators
 
 def test_trap_32_a_status_that_is_refused_is_made_anew_from_what_is_so_now(api, operators, proxy, through, namespace):
     """While it is on its way the object changes; the same body again would be refused for ever, or be wrong."""
-    late = proxy.add(Rule(Hold(), method="PATCH", path=STATUS, times=1))
+    late = proxy.add(Rule(Hold(), path=STATUS, times=1))
     operator = operators.start(kubeconfig=through).wait_ready()
     api.create(thing(QKKP, namespace, "pair"))
     wait_until("the status is on its way", lambda: late.hits)
@@ -250,7 +250,7 @@ def test_trap_37_nothing_of_ours_holds_up_a_deletion(api, operators, namespace):
 
 
 def test_trap_38_a_write_to_what_was_deleted_makes_it_not_again(api, operators, proxy, through, namespace):
-    late = proxy.add(Rule(Hold(), method="PATCH", path=STATUS, times=1))
+    late = proxy.add(Rule(Hold(), path=STATUS, times=1))
     operator = operators.start(kubeconfig=through).wait_ready()
     api.create(thing(QKKP, namespace, "pair"))
     wait_until("the status is on its way", lambda: late.hits)

@@ -409,7 +409,8 @@ static void arrive(void *context) {
         flight->done = error_set(&flight->error, ERROR_IO, "the connection was reset");
     } else if (chance_of(weather->refused)) {
         flight->done = refuse(flight);
-    } else if (flight->request.verb == API_PATCH && chance_of(weather->conflicts)) {
+    } else if ((flight->request.verb == API_PATCH || flight->request.verb == API_UPDATE) &&
+               chance_of(weather->conflicts)) {
         flight->done = error_set(&flight->error, ERROR_CONFLICT, "has been modified (HTTP status 409)");
     } else {
         flight->done = carry_out(flight);

@@ -365,6 +365,26 @@ static void the_status_is_written_through_its_subresource_only(void **state) {
     expect_error(world, request, "{}", ERROR_NOT_FOUND, "PATCH " PATH "/it/scale: ");
 }
 
+static void an_update_is_all_that_there_is_then(void **state) {
+    struct world *world = *state;
+    create_widget(world);
+    struct api_request request = patch;
+    request.verb = API_UPDATE;
+    expect_error(world, request, "{'metadata':{},'spec':{}}", ERROR_REFUSED,
+                 "PUT " PATH "/it: widgets.qubesec.io \"it\" metadata.resourceVersion: must be specified");
+    expect_error(world, request, "{'metadata':{'resourceVersion':'1'}}", ERROR_CONFLICT, "has been modified");
+    expect(world, request, "{'metadata':{'resourceVersion':'2'},'spec':{'b':1},'status':{'done':true}}",
+           WIDGET("3", "2", ",'spec':{'b':1}"));
+    request.subresource = "status";
+    expect(world, request,
+           "{'metadata':{'resourceVersion':'3'},'spec':{'b':2},'status':{'done':true,'why':'x'}}",
+           WIDGET("4", "2", ",'spec':{'b':1},'status':{'done':true,'why':'x'}"));
+    expect(world, request, "{'metadata':{'resourceVersion':'4'},'status':{'done':false}}",
+           WIDGET("5", "2", ",'spec':{'b':1},'status':{'done':false}"));
+    request.name = "no";
+    expect_error(world, request, "{}", ERROR_NOT_FOUND, "not found");
+}
+
 static void a_patch_of_another_uid_or_version_is_a_conflict(void **state) {
     struct world *world = *state;
     create_widget(world);
@@ -587,6 +607,7 @@ int main(void) {
         with_world(the_generation_rises_with_the_spec_only),
         with_world(a_patch_that_changes_nothing_is_no_write),
         with_world(the_status_is_written_through_its_subresource_only),
+        with_world(an_update_is_all_that_there_is_then),
         with_world(a_patch_of_another_uid_or_version_is_a_conflict),
         with_world(there_is_no_apply),
         with_world(what_is_put_replaces_all_but_uid_and_status),

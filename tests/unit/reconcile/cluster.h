@@ -236,7 +236,7 @@ static inline void is_served(const char *text) {
     assert_int_equal(number_at(text, "status observedGeneration"), number_at(text, "metadata generation"));
 }
 
-// Exactly these requests were made since the last question: "create secret a; patch qkkp a status; ".
+// Exactly these requests were made since the last question: "create secret a; write qkkp a status; ".
 static inline void asked_is(const char *expected) {
     assert_string_equal(cluster.asked, expected);
     cluster.asked[0] = '\0';

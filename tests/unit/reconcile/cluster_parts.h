@@ -93,6 +93,7 @@ static struct {
     struct change *kept;    // documents that tests look at
     struct error failure;   // of a store that could not take a change
     struct outcome outcome; // of the last reconcile
+    unsigned updates;       // statuses that were sent whole
     unsigned reconciles;    // since the last requests_are
     struct told told[TOLD_MAX];
     size_t told_count; // since the last told_is
@@ -236,11 +237,9 @@ static inline void hear(void) {
 // ---- what is asked
 
 static inline void write_request(const struct api_request *request, char ret_text[1000]) {
-    static const char *const verbs[] = {[API_GET] = "get",
-                                        [API_LIST] = "list",
-                                        [API_CREATE] = "create",
-                                        [API_PATCH] = "patch",
-                                        [API_APPLY] = "apply"};
+    static const char *const verbs[] = {
+        [API_GET] = "get",     [API_LIST] = "list",     [API_CREATE] = "create",
+        [API_PATCH] = "patch", [API_UPDATE] = "update", [API_APPLY] = "apply"};
     char id[400];
     const char *name = request->name;
     if (request->verb == API_CREATE) {
@@ -257,8 +256,8 @@ static inline void write_request(const struct api_request *request, char ret_tex
     } else {
         write_id(request->resource, request->namespace, name, id);
     }
-    snprintf(ret_text, 1000, "%s %s%s%s%s", verbs[request->verb], id,
-             request->subresource == nullptr ? "" : " ",
+    snprintf(ret_text, 1000, "%s %s%s%s%s", request->subresource == nullptr ? verbs[request->verb] : "write",
+             id, request->subresource == nullptr ? "" : " ",
              request->subresource == nullptr ? "" : request->subresource,
              request->resource_version == nullptr ? "" : " cached");
 }
@@ -283,6 +282,7 @@ static inline struct fault *find_fault(const char *request) {
 static bool call(void *, const struct api_request *request, yyjson_doc **ret_document, struct error *e) {
     char text[1000];
     write_request(request, text);
+    cluster.updates += request->verb == API_UPDATE ? 1 : 0;
     size_t used = strlen(cluster.asked);
     snprintf(cluster.asked + used, sizeof(cluster.asked) - used, "%s; ", text);
     const struct fault *fault = find_fault(text);

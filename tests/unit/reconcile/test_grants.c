@@ -187,7 +187,7 @@ static void a_refusal_does_not_tell_what_exists(void **) {
     take_away("qkkp there/nothing");
     run();
     assert_int_equal(count_asked("patch qes"), 0);
-    asked_is("create secret there/nothing; patch qkkp there/nothing status; ");
+    asked_is("create secret there/nothing; write qkkp there/nothing status; ");
 }
 
 static void what_is_granted_may_be_missing(void **) {

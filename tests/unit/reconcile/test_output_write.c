@@ -14,7 +14,7 @@ static void has_no_second_key(const char *first) {
 static void an_object_without_inputs_costs_two_writes(void **) {
     put("qkkp it", "spec: {}");
     run();
-    asked_is("create secret it; patch qkkp it status; ");
+    asked_is("create secret it; write qkkp it status; ");
     told_is("Succeeded qkkp it; ");
     is_served("qkkp it");
     assert_string_equal(text_at("secret it", "type"), "Opaque");
@@ -47,9 +47,9 @@ static void the_answer_to_a_create_is_lost(void **state) {
         bool is_silent;
         const char *asked;
     } rows[] = {
-        {"the watch shows the Secret", false, "create secret it; get secret it; patch qkkp it status; "},
+        {"the watch shows the Secret", false, "create secret it; get secret it; write qkkp it status; "},
         {"the watch does not", true,
-         "create secret it; create secret it; get secret it; patch qkkp it status; "},
+         "create secret it; create secret it; get secret it; write qkkp it status; "},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         begin_row(rows[i].name, state);
@@ -146,10 +146,10 @@ static void conflicts_are_looked_at_again(void **state) {
          false},
         {"the object is edited meanwhile", {.request = "patch secret it", .before = edit_object}, false},
         {"the object's status is in conflict",
-         {.request = "patch qkkp it status", .before = label_object},
+         {.request = "write qkkp it status", .before = label_object},
          false},
         {"the answer to the status is lost",
-         {.request = "patch qkkp it status", .class = ERROR_IO, .is_executed = true},
+         {.request = "write qkkp it status", .class = ERROR_IO, .is_executed = true},
          false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -173,7 +173,7 @@ static void conflicts_are_looked_at_again(void **state) {
 }
 
 static void a_status_goes_to_no_other_object_of_the_name(void **) {
-    fault((struct fault){.request = "patch qkkp it status", .before = replace_object});
+    fault((struct fault){.request = "write qkkp it status", .before = replace_object});
     put("qkkp it", "spec: {}");
     silence();
     run();
@@ -282,7 +282,7 @@ static void what_people_add_stays(void **) {
     put("secret it", "metadata: {labels: {theirs: a}, annotations: {theirs: b}}\ndata: {theirs: eA==}");
     yyjson_val *changed = get("secret it");
     run();
-    asked_is("get secret it; patch qkkp it status; "); // its new version
+    asked_is("get secret it; write qkkp it status; "); // its new version
     told_is("");
     assert_same(get("secret it"), changed, "");
     has_no_second_key(entry("secret it", "private_key"));

@@ -129,7 +129,7 @@ static void a_spec_that_cannot_be_read(void **state) {
         status_is("qkkp it", "Failed InvalidSpec", rows[i].message);
         assert_int_equal(cluster.outcome.result, RESULT_TERMINAL);
         assert_false(is_there("secret it"));
-        asked_is("patch qkkp it status; ");
+        asked_is("write qkkp it status; ");
         put("qkkp it", "spec: {algorithm: ML-KEM-768, deletionPolicy: Delete}");
         run();
         is_served("qkkp it");
@@ -145,7 +145,7 @@ static void test_trap_28_slow_work_waits_for_its_turn_before_anything_is_read(vo
     is_served("qskp slow");
     is_served("qskp fast");
     assert_int_equal(cluster.reconciles, 3);
-    asked_is("create secret fast; patch qskp fast status; create secret slow; patch qskp slow status; ");
+    asked_is("create secret fast; write qskp fast status; create secret slow; write qskp slow status; ");
     restart();
     run();
     assert_int_equal(cluster.reconciles, 2); // there is nothing slow to do

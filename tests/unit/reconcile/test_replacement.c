@@ -68,7 +68,7 @@ static void an_input_of_the_same_content_replaces_nothing(void **) {
     yyjson_val *before = get("secret it-signature");
     put("configmap m", "data: {other: x}");
     run();
-    asked_is("get secret signer cached; get configmap m; get secret it-signature; patch qsm it status; ");
+    asked_is("get secret signer cached; get configmap m; get secret it-signature; write qsm it status; ");
     assert_same(get("secret it-signature"), before, "");
     take_away("configmap m");
     put_message("hello");
@@ -165,8 +165,8 @@ static void one_that_somebody_has_written_is_told(void **) {
 }
 
 static void fault_that_ends_the_process(void) {
-    fault((struct fault){.request = "patch qsm it status", .class = ERROR_IO, .count = FOREVER});
-    fault((struct fault){.request = "patch qes it status", .class = ERROR_IO, .count = FOREVER});
+    fault((struct fault){.request = "write qsm it status", .class = ERROR_IO, .count = FOREVER});
+    fault((struct fault){.request = "write qes it status", .class = ERROR_IO, .count = FOREVER});
 }
 
 static void one_that_was_ended_is_followed_by_one_that_tells(void **) {

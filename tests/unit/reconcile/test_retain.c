@@ -6,7 +6,7 @@ static const char retained[] = "spec: {deletionPolicy: Retain}";
 static void with_delete_the_secret_belongs_to_its_object(void **) {
     put("qkkp a", "spec: {}");
     run();
-    asked_is("create secret a; patch qkkp a status; ");
+    asked_is("create secret a; write qkkp a status; ");
     owner_is("secret a", "qkkp a");
     take_away("qkkp a");
     collect();
@@ -16,7 +16,7 @@ static void with_delete_the_secret_belongs_to_its_object(void **) {
 static void with_retain_it_has_no_owner_and_its_object_is_asked_for(void **) {
     put("qkkp a", retained);
     run();
-    asked_is("list qkkp a; create secret a; patch qkkp a status; ");
+    asked_is("list qkkp a; create secret a; write qkkp a status; ");
     is_served("qkkp a");
     owner_is("secret a", nullptr);
     told_is("Succeeded qkkp a; ");
@@ -80,7 +80,7 @@ static void what_happens_before_it_is_made(void **state) {
         {"the answer to the create is lost",
          {.request = "create secret a", .class = ERROR_IO, .is_executed = true},
          nullptr},
-        {"the status is refused", {.request = "patch qkkp a status", .class = ERROR_IO}, nullptr},
+        {"the status is refused", {.request = "write qkkp a status", .class = ERROR_IO}, nullptr},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         begin_row(rows[i].name, state);
@@ -111,12 +111,12 @@ static void the_policy_may_be_edited(void **) {
     make("qkkp a", "spec: {}");
     put("qkkp a", retained);
     run();
-    asked_is("get secret a; patch secret a; patch qkkp a status; ");
+    asked_is("get secret a; patch secret a; write qkkp a status; ");
     owner_is("secret a", nullptr);
     is_served("qkkp a");
     put("qkkp a", "spec: {deletionPolicy: Delete}");
     run();
-    asked_is("get secret a; patch secret a; patch qkkp a status; ");
+    asked_is("get secret a; patch secret a; write qkkp a status; ");
     owner_is("secret a", "qkkp a");
     is_served("qkkp a");
     told_is("");
@@ -160,7 +160,7 @@ static void a_guarded_owner_is_told_and_asked_for_again(void **) {
     guard_owner("patch secret a");
     put("qkkp a", retained);
     run();
-    asked_is("get secret a; patch secret a; patch qkkp a status; ");
+    asked_is("get secret a; patch secret a; write qkkp a status; ");
     status_is("qkkp a", "Success OwnerGuarded", "spec.deletionPolicy not in force");
     status_is("qkkp a", "Success OwnerGuarded", "qubesec-owner-references");
     owner_is("secret a", "qkkp a");
@@ -175,14 +175,14 @@ static void a_guarded_owner_holds_up_nothing_else(void **) {
     guard_owner("patch secret a");
     put("qkkp a", "spec: {deletionPolicy: Retain, secretTemplate: {labels: {team: x}}}");
     run();
-    asked_is("get secret a; patch secret a; patch secret a; patch qkkp a status; ");
+    asked_is("get secret a; patch secret a; patch secret a; write qkkp a status; ");
     status_is("qkkp a", "Success OwnerGuarded", "");
     assert_string_equal(text_at("secret a", "metadata labels team"), "x");
     forget();
     guard_owner("patch secret a");
     put("secret a", "data: {public_key: AAAA}");
     run();
-    asked_is("get secret a; list qkkp a; patch secret a; patch secret a; patch qkkp a status; ");
+    asked_is("get secret a; list qkkp a; patch secret a; patch secret a; write qkkp a status; ");
     status_is("qkkp a", "Success OwnerGuarded", "");
     owner_is("secret a", "qkkp a");
     pass(10 * MINUTE);
@@ -235,8 +235,8 @@ static void one_that_is_lost_is_made_again(void **) {
     take_away("secret a");
     take_away("secret b");
     run();
-    asked_is("list qkkp a; get secret a; list qkkp a; create secret a; patch qkkp a status; "
-             "list qrn b; get secret b; list qrn b; create secret b; patch qrn b status; ");
+    asked_is("list qkkp a; get secret a; list qkkp a; create secret a; write qkkp a status; "
+             "list qrn b; get secret b; list qrn b; create secret b; write qrn b status; ");
     told_is("!SecretLost qkkp a; !SecretLost qrn b; ");
     owner_is("secret a", nullptr);
     owner_is("secret b", nullptr);

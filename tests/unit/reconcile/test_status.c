@@ -36,7 +36,7 @@ static void an_edit_that_changes_no_output_writes_its_generation(void **) {
     pass(MINUTE);
     put("qkkp it", "spec: {algorithm: ML-KEM-768}");
     run();
-    asked_is("get secret it; patch qkkp it status; ");
+    asked_is("get secret it; write qkkp it status; ");
     is_served("qkkp it");
     told_is("");
     assert_int_equal(number_at("qkkp it", "status observedGeneration"), 2);
@@ -99,7 +99,7 @@ static void a_fight_over_the_conditions_slows_down(void **) {
 // That the API server does not answer is no fight: it is tried again as any other write.
 static void a_condition_that_cannot_be_put_back_is_no_fight(void **) {
     make("qkkp it", "spec: {}");
-    fault((struct fault){.request = "patch qkkp it status", .class = ERROR_IO, .count = 5});
+    fault((struct fault){.request = "write qkkp it status", .class = ERROR_IO, .count = 5});
     put_status("qkkp it", "status: {conditions: null}");
     run();
     pass(SECOND);
@@ -231,7 +231,7 @@ static void test_trap_30_53_a_refusal_whose_text_varies_is_one_status(void **) {
     refuse("policy: request 4712 is refused");
     pass(8 * SECOND);
     assert_same(at(get("qrn it"), "status"), before, "");
-    assert_int_equal(count_asked("patch qrn it status"), 1);
+    assert_int_equal(count_asked("write qrn it status"), 1);
     assert_in_range(count_asked("create secret it"), 5, 10);
     assert_int_equal(cluster.told_count, count_asked("create secret it")); // a series
     for (size_t i = 0; i < cluster.told_count; i++) {
@@ -243,6 +243,28 @@ static void test_trap_30_53_a_refusal_whose_text_varies_is_one_status(void **) {
     cluster.fault_count = 0;
     pass(MINUTE);
     is_served("qrn it");
+}
+
+// ---- how it is sent
+
+// The stores do not keep all of a status, so one that leaves something alone is a patch.
+static void a_status_is_sent_whole_where_nothing_of_it_is_kept(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes it", "spec: {publicKeyRef: {name: pair}}");
+    assert_int_equal(cluster.updates, 2);
+    yyjson_val *before = at(get("qes it"), "status");
+    take_away("qkkp pair");
+    run();
+    status_is("qes it", "Pending WaitingForQuantumKEMKeyPair", "");
+    assert_same(at(get("qes it"), "status"), before, "ciphertext");
+    assert_int_equal(cluster.updates, 2);
+    collect();
+    put("qkkp pair", "spec: {}");
+    run();
+    pass(SECOND);
+    is_served("qes it");
+    assert_int_equal(cluster.updates, 4);
+    assert_null(at(get("qes it"), "status error"));
 }
 
 // ---- transient ones
@@ -258,7 +280,7 @@ static void what_passes_soon_is_not_shown(void **) {
     faults_are_over();
     is_served("qrn it");
     told_is("Succeeded qrn it; ");
-    assert_int_equal(count_asked("patch qrn it status"), 1);
+    assert_int_equal(count_asked("write qrn it status"), 1);
 }
 
 static void what_lasts_is_shown_once(void **) {
@@ -269,7 +291,7 @@ static void what_lasts_is_shown_once(void **) {
     pass(5 * SECOND);
     status_is("qrn it", "Pending Retrying", "writing Secret it: no answer");
     pass(10 * MINUTE - 6 * SECOND);
-    assert_int_equal(count_asked("patch qrn it status"), 1);
+    assert_int_equal(count_asked("write qrn it status"), 1);
     told_is("!Retrying qrn it; ");
     assert_in_range(count_asked("create secret it"), 10, 40); // at least every minute
     cluster.fault_count = 0;
@@ -339,7 +361,7 @@ static void but_what_is_known_to_be_outdated_is_shown(void **state) {
 }
 
 static void a_status_that_cannot_be_written_is_tried_again(void **) {
-    fail_transiently("patch qrn it status", 3);
+    fail_transiently("write qrn it status", 3);
     put("qrn it", "spec: {numBytes: 0}");
     pass(20 * SECOND);
     faults_are_over();
@@ -349,20 +371,20 @@ static void a_status_that_cannot_be_written_is_tried_again(void **) {
 
 // Each conflict is a new look at the object, and a longer wait.
 static void test_trap_32_conflicts_that_go_on_back_off(void **) {
-    fault((struct fault){.request = "patch qrn it status", .class = ERROR_CONFLICT, .count = 4});
+    fault((struct fault){.request = "write qrn it status", .class = ERROR_CONFLICT, .count = 4});
     put("qrn it", "spec: {}");
     run();
-    asked_is("create secret it; patch qrn it status; list qrn it; ");
+    asked_is("create secret it; write qrn it status; list qrn it; ");
     for (int64_t wait_ms = 5; wait_ms < 40; wait_ms *= 2) {
         pass(wait_ms - 1);
         asked_is("");
         pass(1);
-        asked_is("get secret it; patch qrn it status; list qrn it; ");
+        asked_is("get secret it; write qrn it status; list qrn it; ");
         status_is("qrn it", "", "");
     }
     pass(40);
     faults_are_over();
-    asked_is("get secret it; patch qrn it status; ");
+    asked_is("get secret it; write qrn it status; ");
     is_served("qrn it");
     told_is("Succeeded qrn it; ");
 }
@@ -381,6 +403,7 @@ int main(void) {
         in_cluster(an_event_has_the_id_of_its_status),
         in_cluster(verdicts_have_reasons_of_their_own),
         in_cluster(test_trap_30_53_a_refusal_whose_text_varies_is_one_status),
+        in_cluster(a_status_is_sent_whole_where_nothing_of_it_is_kept),
         in_cluster(what_passes_soon_is_not_shown),
         in_cluster(what_lasts_is_shown_once),
         in_cluster(two_tries_that_are_far_apart_are_shown_after_a_minute),
