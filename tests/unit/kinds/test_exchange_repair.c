@@ -159,6 +159,22 @@ static void a_status_of_the_output_before_is_no_help(void **) {
     assert_not_repaired(&s, true, ERROR_KEY_LOST, ciphertext_is_lost);
 }
 
+// The same, and the metadata has lost its word on the ciphertext: what it says of the shared secret proves
+// nothing of an older ciphertext.
+static void nor_is_it_where_the_metadata_is_silent(void **) {
+    static const char entry[] = "\"ciphertext\":\"sha256:";
+    cleanup_subject struct subject pair = pair_of(algorithms[SOME]);
+    cleanup_subject struct subject before = encapsulation(&pair);
+    cleanup_subject struct subject s = encapsulation(&pair);
+    subject_remember(&s, &before, true);
+    secret_free(remove_entry(&s, "ciphertext"));
+    const struct secret *metadata = secret_data_get(&s.data, "metadata");
+    char *at = memmem(secret_view(metadata), secret_length(metadata), entry, strlen(entry));
+    assert_non_null(at);
+    at[1] = 'C';
+    assert_not_repaired(&s, true, ERROR_KEY_LOST, ciphertext_is_lost);
+}
+
 // Without metadata nothing in the Secret tells for whom it was made: what would be written of that must be
 // true.
 static void for_whom_it_was_made_must_be_known(void **) {
@@ -399,6 +415,7 @@ int main(void) {
         cmocka_unit_test(the_status_has_the_ciphertext_still),
         cmocka_unit_test(a_wrong_digest_of_either_is_outvoted_by_the_status),
         cmocka_unit_test(a_status_of_the_output_before_is_no_help),
+        cmocka_unit_test(nor_is_it_where_the_metadata_is_silent),
         cmocka_unit_test(without_its_ciphertext_a_shared_secret_is_lost),
         cmocka_unit_test(another_ciphertext_in_the_status_is_refused),
         cmocka_unit_test(for_whom_it_was_made_must_be_known),
