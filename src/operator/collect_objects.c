@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { LABELS_SIZE = 256 };
+enum { LABELS_SIZE = 256, DETAIL_SIZE = 2 * ERROR_MESSAGE_SIZE };
 
 struct collection {
     const struct indexes *indexes;
@@ -29,19 +29,37 @@ static void collect_kind(void *context, const char *kind, size_t count) {
     set_objects(collection->metrics, kind, "Unknown", count);
 }
 
+// Of text, which is valid UTF-8 of one line, as the value of a label has it.
+static void escape(const char *text, char ret_value[DETAIL_SIZE]) {
+    size_t used = 0;
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\') {
+            ret_value[used++] = '\\';
+        }
+        ret_value[used++] = *text;
+    }
+    ret_value[used] = '\0';
+}
+
 static void collect_informer(void *context, const struct informer_state *state) {
     const struct collection *collection = context;
     char labels[LABELS_SIZE];
+    char detail[DETAIL_SIZE];
+    char with_detail[LABELS_SIZE + DETAIL_SIZE + 16];
     const char *namespace = state->namespace;
     snprintf(labels, sizeof(labels), "%s%s%sresource=\"%s\"", namespace == nullptr ? "" : "namespace=\"",
              namespace == nullptr ? "" : namespace, namespace == nullptr ? "" : "\",", state->resource);
     metrics_set(collection->metrics, &metric_watch_silence_seconds, labels, (double)state->silence_ms / 1000);
+    escape(state->is_up ? "" : state->detail, detail);
+    snprintf(with_detail, sizeof(with_detail), "detail=\"%s\",%s", detail, labels);
+    metrics_set(collection->metrics, &metric_watch_up, with_detail, state->is_up);
 }
 
 void collect_objects(const struct informers *informers, const struct indexes *indexes,
                      struct metrics *metrics) {
     struct collection collection = {.indexes = indexes, .metrics = metrics};
     metrics_clear(metrics, &metric_watch_silence_seconds);
+    metrics_clear(metrics, &metric_watch_up);
     indexes_count(indexes, collect_kind, &collection);
     informers_describe(informers, collect_informer, &collection);
 }

@@ -61,7 +61,12 @@ static void add_informer(void *context, const struct informer_state *state) {
     const struct list *list = context;
     yyjson_mut_val *object = yyjson_mut_arr_add_obj(list->document, list->array);
     (void)yyjson_mut_obj_add_str(list->document, object, "resource", state->resource);
+    if (state->namespace != nullptr) {
+        (void)yyjson_mut_obj_add_str(list->document, object, "namespace", state->namespace);
+    }
     (void)yyjson_mut_obj_add_bool(list->document, object, "synced", state->has_synced);
+    (void)yyjson_mut_obj_add_str(list->document, object, "condition", state->condition);
+    (void)yyjson_mut_obj_add_strcpy(list->document, object, "detail", state->detail);
     (void)yyjson_mut_obj_add_sint(list->document, object, "silenceMilliseconds", state->silence_ms);
     (void)yyjson_mut_obj_add_uint(list->document, object, "objects", state->object_count);
 }

@@ -62,7 +62,7 @@ struct manager {
     char settings_key[KUBE_KEY_SIZE]; // of the ConfigMap
     char name[128];                   // of this process
     atomic_bool stopping;
-    atomic_bool synced;
+    atomic_bool settled; // the informers have
     atomic_bool leading;
 };
 
@@ -98,34 +98,34 @@ static bool reload_settings(void *context, uint32_t *, struct error *e) {
 // ---- watches and health
 
 // What goes on failing in the same way is told once.
-static void watch_failed(void *context, const struct kube_resource *resource, const struct error *error,
-                         bool known) {
+static void watch_failed(void *context, const struct kube_resource *resource, const char *namespace,
+                         const struct error *error, bool known) {
     struct manager *m = context;
     instrument_watch_failure(&m->instrumentation, resource, error);
     LOG(known ? LOG_DEBUG : LOG_WARNING, "list or watch failed, trying again", {"resource", resource->plural},
-        {"detail", error->message});
+        {"namespace", namespace}, {"detail", error->message});
 }
 
-static void watch_recovered(void *, const struct kube_resource *resource) {
-    LOG(LOG_INFO, "list or watch works again", {"resource", resource->plural});
+static void watch_recovered(void *, const struct kube_resource *resource, const char *namespace) {
+    LOG(LOG_INFO, "list or watch works again", {"resource", resource->plural}, {"namespace", namespace});
 }
 
-// Work begins when all is known and we lead, whichever comes last.
+// Work begins when all is known that can be, and we lead, whichever comes last.
 static void meet_condition(struct manager *m, atomic_bool *condition) {
     struct error e;
     atomic_store(condition, true);
-    if (!atomic_load(&m->synced) || !atomic_load(&m->leading) || atomic_load(&m->stopping)) {
+    if (!atomic_load(&m->settled) || !atomic_load(&m->leading) || atomic_load(&m->stopping)) {
         return;
     }
-    LOG(LOG_INFO, "all resources listed, starting workers");
+    LOG(LOG_INFO, "starting workers");
     if (!workers_begin(m->workers, &e)) {
         LOG(LOG_ERROR, "could not start all workers", {"detail", e.message});
     }
 }
 
-static void all_synced(void *context) {
+static void watches_settled(void *context) {
     struct manager *m = context;
-    meet_condition(m, &m->synced);
+    meet_condition(m, &m->settled);
 }
 
 static void leading_started(void *context) {
@@ -142,20 +142,38 @@ static void settings_changed(void *context) {
     background_tasks_ask(((struct manager *)context)->tasks, task_settings);
 }
 
+// Whether the API server may send us reviews. What is not heard of is no reason against it: the webhook needs
+// none of it, and without us nothing of our kinds could be created or edited at all.
 static int answer_ready(struct manager *m, struct buffer *body) {
     struct error ignored;
-    const char *missing = nullptr;
-    const char *why = nullptr;
     if (atomic_load(&m->stopping)) {
         (void)buffer_append_text(body, "stopping\n", &ignored);
         return 503;
     }
-    if (!informers_are_alive(m->informers, &missing, &why)) {
-        (void)buffer_append_format(body, &ignored, "%s: %s\n", missing, why);
-        return 503;
-    }
     if (!webhook_is_ready(m->webhook)) {
         (void)buffer_append_text(body, "webhook: no certificate yet\n", &ignored);
+        return 503;
+    }
+    (void)buffer_append_text(body, "ok\n", &ignored);
+    return 200;
+}
+
+static void write_watch(void *context, const struct informer_state *state) {
+    struct error ignored;
+    bool has_detail = state->detail[0] != '\0';
+    if (!state->is_up) {
+        (void)buffer_append_format(context, &ignored, "%s%s%s: %s%s%s\n", state->resource,
+                                   state->namespace == nullptr ? "" : " in namespace ",
+                                   state->namespace == nullptr ? "" : state->namespace, state->condition,
+                                   has_detail ? ": " : "", state->detail);
+    }
+}
+
+// A line for each watch that is not up.
+static int answer_watches(const struct manager *m, struct buffer *body) {
+    struct error ignored;
+    informers_describe(m->informers, write_watch, body);
+    if (body->length > 0) {
         return 503;
     }
     (void)buffer_append_text(body, "ok\n", &ignored);
@@ -172,8 +190,11 @@ static int answer(void *context, const char *path, struct buffer *body) {
         (void)buffer_append_text(body, healthy ? "ok\n" : "the lease is overdue\n", &ignored);
         return healthy ? 200 : 500;
     }
-    if (strcmp(path, "/readyz") == 0 || strcmp(path, "/readyz/watches") == 0) {
+    if (strcmp(path, "/readyz") == 0) {
         return answer_ready(m, body);
+    }
+    if (strcmp(path, "/readyz/watches") == 0) {
+        return answer_watches(m, body);
     }
     if (strcmp(path, "/metrics") == 0) {
         instrument_refresh(&m->instrumentation, m->queue, m->informers, m->indexes, m->parts.started);
@@ -183,7 +204,8 @@ static int answer(void *context, const char *path, struct buffer *body) {
     if (m->settings->debug_endpoints && debug_answer(&view, path, body, &status)) {
         return status;
     }
-    (void)buffer_append_text(body, "not found; there are /healthz, /readyz and /metrics\n", &ignored);
+    (void)buffer_append_text(body, "not found; there are /healthz, /readyz, /readyz/watches and /metrics\n",
+                             &ignored);
     return 404;
 }
 
@@ -335,7 +357,7 @@ static bool start_watches(struct manager *m, struct error *e) {
         .watch_seconds = m->settings->watch_timeout_ms / 1000,
         .failed = watch_failed,
         .recovered = watch_recovered,
-        .synced = all_synced,
+        .settled = watches_settled,
         .context = m,
     };
     kube_format_key(own_namespace(m), m->settings->config_map, m->settings_key);

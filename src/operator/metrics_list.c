@@ -43,6 +43,10 @@ const struct metric metric_watch_failures_total = {
     "qubesec_watch_failures_total", "Lists and watches that failed, by resource", METRIC_COUNTER};
 const struct metric metric_watch_silence_seconds = {
     "qubesec_watch_silence_seconds", "Time since the API server was last heard of on a watch", METRIC_GAUGE};
+const struct metric metric_watch_up = {
+    "qubesec_watch_up",
+    "1 if the API server is heard of on a watch, 0 if it refuses or is silent; detail: what it said last",
+    METRIC_GAUGE};
 const struct metric metric_objects = {"qubesec_objects", "Objects by kind and status", METRIC_GAUGE};
 const struct metric metric_certificate_expiration_timestamp_seconds = {
     "qubesec_certificate_expiration_timestamp_seconds", "When the certificate expires, in seconds since 1970",
@@ -89,6 +93,7 @@ const struct metric *const metrics_list[] = {&metric_reconcile_total,
                                              &metric_secrets_written_total,
                                              &metric_watch_failures_total,
                                              &metric_watch_silence_seconds,
+                                             &metric_watch_up,
                                              &metric_objects,
                                              &metric_certificate_expiration_timestamp_seconds,
                                              &metric_certificate_not_before_timestamp_seconds,

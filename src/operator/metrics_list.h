@@ -21,6 +21,7 @@ extern const struct metric metric_rest_request_duration_seconds;
 extern const struct metric metric_tls_connections_total;
 extern const struct metric metric_watch_failures_total;
 extern const struct metric metric_watch_silence_seconds;
+extern const struct metric metric_watch_up;
 extern const struct metric metric_objects;
 extern const struct metric metric_certificate_expiration_timestamp_seconds;
 extern const struct metric metric_certificate_not_before_timestamp_seconds;

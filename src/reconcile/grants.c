@@ -17,16 +17,6 @@ bool source_is_own(const struct reconcile *r, const struct source *source) {
     return strcmp(source->namespace, r->object->namespace) == 0;
 }
 
-static const struct kube_resource *find_resource(const struct reconcile *r, const char *kind) {
-    if (strcmp(kind, kube_secrets.kind) == 0) {
-        return &kube_secrets;
-    }
-    if (strcmp(kind, kube_config_maps.kind) == 0) {
-        return &kube_config_maps;
-    }
-    return indexes_find_resource(r->parts->indexes, kind);
-}
-
 // Whether r's ServiceAccount may do that with the object of that resource and name, where source's reference
 // points to.
 static bool ask(const struct reconcile *r, const struct source *source, const char *verb,
@@ -67,7 +57,7 @@ static bool is_ours(const struct input_source *from) {
 // The right to get is asked about first: whoever has it needs no other answer for what is public.
 bool grants_check(struct reconcile *r, const struct source *source, const struct input_source *from,
                   struct error *e) {
-    const struct kube_resource *resource = find_resource(r, from->kind);
+    const struct kube_resource *resource = reconcile_resource(r, from->kind);
     const char *name = source->request->reference.name;
     bool allowed = false;
     if (source_is_own(r, source)) {
@@ -96,7 +86,7 @@ bool grants_check(struct reconcile *r, const struct source *source, const struct
 }
 
 bool grants_check_secret(struct reconcile *r, const struct source *source, struct error *e) {
-    const struct kube_resource *resource = find_resource(r, source->from->kind);
+    const struct kube_resource *resource = reconcile_resource(r, source->from->kind);
     const char *name = source->request->reference.name;
     char also[ALSO_SIZE] = "";
     bool sees = false;

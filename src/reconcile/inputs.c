@@ -32,29 +32,35 @@ static bool come_back(const struct source *source, const char *why, struct error
     return false;
 }
 
-// Whether the watch shows nothing else than the very version of an object that a status names. (It may show
-// nothing at all of one that is read live then.)
+// *ret_is_so: whether the watch shows nothing else than the very version of an object that a status names.
+// (It may show nothing at all of one that is read live then.)
 static bool is_as_recorded(const struct reconcile *r, const char *kind, const char *namespace,
-                           yyjson_val *recorded) {
+                           yyjson_val *recorded, bool *ret_is_so, struct error *e) {
     const char *name = json_member_text(recorded, "name");
-    if (kind == nullptr || name == nullptr) {
+    cleanup_object struct kube_object *seen = nullptr;
+    if (kind != nullptr && name != nullptr && !reconcile_look_up(r, kind, namespace, name, &seen, e)) {
         return false;
     }
-    cleanup_object struct kube_object *seen = reconcile_find(r, kind, namespace, name);
-    return seen == nullptr || status_names(recorded, seen);
+    *ret_is_so = kind != nullptr && name != nullptr && (seen == nullptr || status_names(recorded, seen));
+    return true;
 }
 
 // Whether an upstream's output was made from what its inputs are now. If one of them has changed, the
 // upstream will make it anew: what it holds now must not be combined with the changed input by others.
-static bool has_current_inputs(const struct reconcile *r, const struct kube_object *upstream) {
+static bool has_current_inputs(const struct reconcile *r, const struct source *source, struct error *e) {
+    const struct kube_object *upstream = source->upstream;
     size_t index;
     size_t count;
     yyjson_val *input;
     yyjson_arr_foreach(json_find(upstream->root, "status", "inputs", nullptr), index, count, input) {
         const char *namespace = json_member_text(input, "namespace");
+        bool is_current = false;
         if (!is_as_recorded(r, json_member_text(input, "kind"),
-                            namespace == nullptr ? upstream->namespace : namespace, input)) {
+                            namespace == nullptr ? upstream->namespace : namespace, input, &is_current, e)) {
             return false;
+        }
+        if (!is_current) {
+            return come_back(source, "has not taken up its changed input yet", e);
         }
     }
     return true;
@@ -89,10 +95,9 @@ static bool wait_for_upstream(struct reconcile *r, const struct source *source, 
 // coming back to this one. (A cycle would wait for itself.)
 static bool check_chain(struct reconcile *r, const struct source *source, struct error *e) {
     const char *field = source->request->field;
-    struct kube_object *at = kube_object_retain(source->upstream);
+    cleanup_object struct kube_object *at = kube_object_retain(source->upstream);
     for (unsigned i = 0; at != nullptr && i < UPSTREAM_CHAIN_MAX; i++) {
         if (strcmp(at->key, r->object->key) == 0) {
-            kube_object_release(at);
             return error_set(e, ERROR_INVALID_SPEC,
                              "spec.%s: leads from %s %s back to itself; refer to another one", field,
                              r->kind->kind, r->object->name);
@@ -100,14 +105,14 @@ static bool check_chain(struct reconcile *r, const struct source *source, struct
         const char *next = json_text(json_find(at->root, "spec", field, "name", nullptr));
         const char *namespace =
             namespace_of(at, json_text(json_find(at->root, "spec", field, "namespace", nullptr)));
-        struct kube_object *upstream =
-            next == nullptr ? nullptr : reconcile_find(r, r->kind->kind, namespace, next);
+        struct kube_object *upstream = nullptr;
+        if (next != nullptr && !reconcile_look_up(r, r->kind->kind, namespace, next, &upstream, e)) {
+            return false;
+        }
         kube_object_release(at);
         at = upstream;
     }
-    bool ends = at == nullptr;
-    kube_object_release(at);
-    return ends ||
+    return at == nullptr ||
            error_set(e, ERROR_INVALID_SPEC, "spec.%s: leads through more than %d resources, or in a circle",
                      field, UPSTREAM_CHAIN_MAX);
 }
@@ -137,12 +142,14 @@ static bool is_steady(struct reconcile *r, const struct source *source, yyjson_v
     if (is_edited && !is_left) {
         return come_back(source, "was edited", e);
     }
-    if (!is_as_recorded(r, kube_secrets.kind, source->namespace, recorded) &&
-        !is_verified_by_content(source)) {
+    bool is_verified = is_verified_by_content(source);
+    if (!is_verified && !is_as_recorded(r, kube_secrets.kind, source->namespace, recorded, &is_verified, e)) {
+        return false;
+    }
+    if (!is_verified) {
         return come_back(source, "has not verified its changed Secret yet", e);
     }
-    return outlives || has_current_inputs(r, upstream) ||
-           come_back(source, "has not taken up its changed input yet", e);
+    return outlives || has_current_inputs(r, source, e);
 }
 
 // One of our own resources: its bytes are in its output Secret, in the very version that it has verified.
@@ -159,8 +166,8 @@ static bool resolve_upstream(struct reconcile *r, struct source *source, struct 
     if (!is_steady(r, source, status, secret, e)) {
         return false;
     }
-    source->seen = reconcile_find(r, kube_secrets.kind, source->namespace, source->name);
-    return source->from->is_public || grants_check_secret(r, source, e);
+    return reconcile_look_up(r, kube_secrets.kind, source->namespace, source->name, &source->seen, e) &&
+           (source->from->is_public || grants_check_secret(r, source, e));
 }
 
 static bool resolve_foreign(struct reconcile *r, struct source *source, struct error *e) {
@@ -176,8 +183,7 @@ static bool resolve_foreign(struct reconcile *r, struct source *source, struct e
     source->resource = is_secret ? &kube_secrets : &kube_config_maps;
     source->name = reference->name;
     source->data_key = reference->key;
-    source->seen = reconcile_find(r, source->resource->kind, source->namespace, reference->name);
-    return true;
+    return reconcile_look_up(r, source->resource->kind, source->namespace, reference->name, &source->seen, e);
 }
 
 // Whether the server could take the URL for one with another path than it shows.
@@ -272,8 +278,8 @@ static bool find_candidates(struct reconcile *r, struct source *source, struct c
 
 // Finds the first of our own kinds that has an object of the name, or the one that the output was made from
 // already. *ret_foreign: what else the reference may mean.
-static void find_upstream(struct reconcile *r, struct source *source, const struct candidates *candidates,
-                          const struct input_source **ret_foreign) {
+static bool find_upstream(struct reconcile *r, struct source *source, const struct candidates *candidates,
+                          const struct input_source **ret_foreign, struct error *e) {
     const struct reference *reference = &source->request->reference;
     const struct input_source *from = source->request->sources;
     for (size_t i = 0; from->kind != nullptr; i++, from++) {
@@ -284,7 +290,10 @@ static void find_upstream(struct reconcile *r, struct source *source, const stru
             *ret_foreign = from;
             continue;
         }
-        struct kube_object *upstream = reconcile_find(r, from->kind, source->namespace, reference->name);
+        struct kube_object *upstream = nullptr;
+        if (!reconcile_look_up(r, from->kind, source->namespace, reference->name, &upstream, e)) {
+            return false;
+        }
         bool known = upstream != nullptr && was_made_from(r, source, from->kind);
         if (upstream != nullptr && (source->upstream == nullptr || known)) {
             kube_object_release(source->upstream);
@@ -295,6 +304,7 @@ static void find_upstream(struct reconcile *r, struct source *source, const stru
         }
         source->from = source->from == nullptr ? from : source->from;
     }
+    return true;
 }
 
 // Chooses where the input comes from: the kind that the reference names; else the one that it came from
@@ -303,10 +313,9 @@ static void find_upstream(struct reconcile *r, struct source *source, const stru
 static bool choose_source(struct reconcile *r, struct source *source, struct error *e) {
     struct candidates candidates;
     const struct input_source *foreign = nullptr;
-    if (!find_candidates(r, source, &candidates, e)) {
+    if (!find_candidates(r, source, &candidates, e) || !find_upstream(r, source, &candidates, &foreign, e)) {
         return false;
     }
-    find_upstream(r, source, &candidates, &foreign);
     if (foreign != nullptr && (source->upstream == nullptr || is_recorded(r, source, foreign))) {
         kube_object_release(source->upstream);
         source->upstream = nullptr;

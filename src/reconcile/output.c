@@ -102,6 +102,9 @@ bool output_examine_live(struct reconcile *r, enum output_state *ret_state, stru
 
 bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,
                     struct error *e) {
+    if (!store_is_complete(output_store(r))) {
+        return output_examine_live(r, ret_state, ret_damage, e);
+    }
     cleanup_object struct kube_object *seen =
         reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
     if (seen == nullptr) {

@@ -10,7 +10,8 @@ struct store *output_store(const struct reconcile *r);
 // when to look at it again, 0: never.
 bool output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
 
-// Looks at the output Secret: at what the watch says, and, where there is something to look at, live. An
+// Looks at the output Secret: at what the watch says, and, where there is something to look at or the watch
+// cannot tell, live. An
 // adoptable Secret that is sound is good, too. *ret_damage: what is wrong, when it is damaged. Errors:
 // CONFLICT (it is not ours), and those of requests.
 [[nodiscard]] bool output_examine(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,

@@ -1,17 +1,6 @@
 #include "reconcile/recheck.h"
 
-#include <stdio.h>
 #include <string.h>
-
-// All of that kind and name, in *ret_list: asked for as a list, which is a right that watching needs anyway.
-static bool list_by_name(const struct reconcile *r, const struct kube_resource *resource,
-                         const char *namespace, const char *name, yyjson_doc **ret_list, struct error *e) {
-    char selector[KUBE_KEY_SIZE];
-    (void)snprintf(selector, sizeof(selector), "metadata.name=%s", name);
-    const struct api_request request = {
-        .verb = API_LIST, .resource = resource, .namespace = namespace, .field_selector = selector};
-    return reconcile_request(r, &request, ret_list, e);
-}
 
 // Brings what the store has of an object of ours to what a list has just shown. *ret_live is a count, NULL:
 // there is no such object any more.
@@ -37,7 +26,7 @@ static bool store_news(const struct reconcile *r, struct kube_object *known, con
 bool recheck_object(struct reconcile *r, struct error *e) {
     cleanup_object struct kube_object *live = nullptr;
     yyjson_doc *list = nullptr;
-    if (!list_by_name(r, r->key->resource, r->object->namespace, r->object->name, &list, e)) {
+    if (!reconcile_list(r, r->key->resource, r->object->namespace, r->object->name, &list, e)) {
         return false;
     }
     json_free(r->live);
@@ -64,7 +53,7 @@ static bool confirm_upstream(const struct reconcile *r, const struct source *sou
     struct kube_object *known = source->upstream;
     cleanup_object struct kube_object *live = nullptr;
     cleanup_json yyjson_doc *list = nullptr;
-    return list_by_name(r, resource, known->namespace, known->name, &list, e) &&
+    return reconcile_list(r, resource, known->namespace, known->name, &list, e) &&
            store_news(r, known, source->from->kind, list, &live, e) &&
            ((live != nullptr && strcmp(live->uid, known->uid) == 0 &&
              strcmp(live->resource_version, known->resource_version) == 0) ||

@@ -51,6 +51,65 @@ struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, 
     return store == nullptr ? nullptr : store_get(store, key);
 }
 
+const struct kube_resource *reconcile_resource(const struct reconcile *r, const char *kind) {
+    if (strcmp(kind, kube_secrets.kind) == 0) {
+        return &kube_secrets;
+    }
+    if (strcmp(kind, kube_config_maps.kind) == 0) {
+        return &kube_config_maps;
+    }
+    return indexes_find_resource(r->parts->indexes, kind);
+}
+
+bool reconcile_list(const struct reconcile *r, const struct kube_resource *resource, const char *namespace,
+                    const char *name, yyjson_doc **ret_list, struct error *e) {
+    char selector[KUBE_KEY_SIZE];
+    (void)snprintf(selector, sizeof(selector), "metadata.name=%s", name);
+    const struct api_request request = {
+        .verb = API_LIST, .resource = resource, .namespace = namespace, .field_selector = selector};
+    return reconcile_request(r, &request, ret_list, e);
+}
+
+static bool read_metadata(const struct reconcile *r, const struct kube_resource *resource,
+                          const char *namespace, const char *name, struct kube_object **ret_object,
+                          struct error *e) {
+    cleanup_json yyjson_doc *document = nullptr;
+    const struct api_request request = {
+        .verb = API_GET, .resource = resource, .namespace = namespace, .name = name, .metadata_only = true};
+    return reconcile_request(r, &request, &document, e) &&
+           kube_object_create_metadata(yyjson_doc_get_root(document), ret_object, e);
+}
+
+static bool read_listed(const struct reconcile *r, const struct kube_resource *resource,
+                        const char *namespace, const char *name, struct kube_object **ret_object,
+                        struct error *e) {
+    cleanup_json yyjson_doc *list = nullptr;
+    if (!reconcile_list(r, resource, namespace, name, &list, e)) {
+        return false;
+    }
+    yyjson_val *item = yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(list), "items"));
+    return item == nullptr || kube_object_create(item, ret_object, e);
+}
+
+bool reconcile_look_up(const struct reconcile *r, const char *kind, const char *namespace, const char *name,
+                       struct kube_object **ret_object, struct error *e) {
+    struct store *store = informers_find_store(r->parts->informers, kind, namespace);
+    struct kube_object *found = nullptr;
+    if (store == nullptr || store_is_complete(store)) {
+        *ret_object = reconcile_find(r, kind, namespace, name);
+        return true;
+    }
+    const struct kube_resource *resource = reconcile_resource(r, kind);
+    bool is_ours = resource != &kube_secrets && resource != &kube_config_maps;
+    if (!(is_ours ? read_listed : read_metadata)(r, resource, namespace, name, &found, e) &&
+        e->class != ERROR_NOT_FOUND) {
+        return error_wrap(e, "asking for %s %s/%s, since all of them could not be listed yet", kind,
+                          namespace, name);
+    }
+    *ret_object = found;
+    return true;
+}
+
 void source_format_from(const char *kind, const char *name, char ret_from[SOURCE_FROM_SIZE]) {
     snprintf(ret_from, SOURCE_FROM_SIZE, "%s/%s", kind, name);
 }

@@ -102,5 +102,20 @@ void reconcile_record(const struct reconcile *r, bool warning, const char *reaso
 struct kube_object *reconcile_find(const struct reconcile *r, const char *kind, const char *namespace,
                                    const char *name);
 
+// The resource of that kind: Secrets, ConfigMaps, or one of ours; NULL: there is none.
+const struct kube_resource *reconcile_resource(const struct reconcile *r, const char *kind);
+
+// All of that kind and name, asked for as a list, which is a right that watching needs anyway. *ret_list is
+// owned. Errors: as reconcile_request.
+[[nodiscard]] bool reconcile_list(const struct reconcile *r, const struct kube_resource *resource,
+                                  const char *namespace, const char *name, yyjson_doc **ret_list,
+                                  struct error *e);
+
+// As reconcile_find, but where the watch cannot tell, since nothing was listed yet, the API server is asked:
+// so that *ret_object is NULL says that there is no such object. Of Secrets and ConfigMaps only metadata is
+// read. Errors: as reconcile_request.
+[[nodiscard]] bool reconcile_look_up(const struct reconcile *r, const char *kind, const char *namespace,
+                                     const char *name, struct kube_object **ret_object, struct error *e);
+
 // Whether an output that expires is to be renewed now; else *ret_wait_ms: when to look at it again, 0: never.
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms);

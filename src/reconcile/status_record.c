@@ -47,8 +47,12 @@ static bool output_is_as_recorded(const struct reconcile *r, yyjson_val *recorde
     if (!json_member_is(recorded, "name", r->decoded.secret_name)) {
         return false;
     }
-    cleanup_object struct kube_object *seen =
-        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    struct error ignored; // it is met again when the Secret is examined
+    cleanup_object struct kube_object *seen = nullptr;
+    if (!reconcile_look_up(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name, &seen,
+                           &ignored)) {
+        return false;
+    }
     yyjson_val *metadata = seen == nullptr ? nullptr : yyjson_obj_get(seen->root, "metadata");
     return seen != nullptr && status_names(recorded, seen) &&
            secret_metadata_ownership(r->kind, r->object, metadata) == OWNERSHIP_OURS &&
@@ -107,6 +111,15 @@ static bool has_known_change(const struct reconcile *r) {
     return false;
 }
 
+// Whether nothing is known against the Secret that the status names.
+static bool output_may_stand(const struct reconcile *r) {
+    cleanup_object struct kube_object *seen =
+        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    return seen == nullptr ? !store_is_complete(informers_find_store(r->parts->informers, kube_secrets.kind,
+                                                                     r->object->namespace))
+                           : json_member_is(json_find(status_of(r), "secretRef", nullptr), "uid", seen->uid);
+}
+
 bool status_stands(const struct reconcile *r) {
     yyjson_val *status = status_of(r);
     if (r->kind->entries == nullptr || r->is_outdated || has_known_change(r) || !is_finished(status) ||
@@ -114,10 +127,7 @@ bool status_stands(const struct reconcile *r) {
         return false;
     }
     int64_t expires = status_time(status, RENEWAL_EXPIRY_FIELD);
-    cleanup_object struct kube_object *seen =
-        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
-    return seen != nullptr && json_member_is(yyjson_obj_get(status, "secretRef"), "uid", seen->uid) &&
-           (expires == 0 || r->production.context.now < expires);
+    return output_may_stand(r) && (expires == 0 || r->production.context.now < expires);
 }
 
 static bool inputs_are_settled(const struct reconcile *r) {

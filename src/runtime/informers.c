@@ -6,19 +6,23 @@
 
 enum { SILENCE_MAX_MS = 300000 };
 
+static const char condition_up[] = "up";
+
 struct informer {
     struct informers *set;
     struct informer *next;
     struct informer_options options;
     struct store *store;
-    struct watch *watch;      // NULL: not started
-    enum error_class failure; // what it failed with the last time; ERROR_NONE: it works. Loop thread
+    struct watch *watch;  // NULL: not started
+    struct error failure; // what it failed with the last time; its class is NONE: it works. Loop thread
+    bool is_absent;       // there is no such resource, and it may be so. Loop thread
 };
 
 struct informers {
     struct informers_options options; // once started
     struct informer *first;           // owned, as all that follow it
     struct informer **end;            // where the next one is put
+    bool have_settled;                // which was told
 };
 
 bool informers_create(struct informers **ret_informers, struct error *e) {
@@ -78,44 +82,77 @@ static bool has_synced(const struct informer *informer) {
     return informer->watch != nullptr && watch_has_synced(informer->watch);
 }
 
-// The first one of those that are not late, or of all, that has not listed yet; NULL: all have.
-static const struct informer *find_unsynced(const struct informers *informers, bool with_late) {
+static bool is_silent(const struct informer *informer) {
+    return watch_silence_ms(informer->watch) > SILENCE_MAX_MS;
+}
+
+// Whether the server answers as it should: if it is refused or silent, then not because it is away.
+static bool any_has_synced(const struct informers *informers) {
     const struct informer *informer = informers->first;
-    while (informer != nullptr && (has_synced(informer) || (informer->options.is_late && !with_late))) {
+    while (informer != nullptr && !has_synced(informer)) {
         informer = informer->next;
     }
-    return informer;
+    return informer != nullptr;
+}
+
+static bool has_settled(const struct informer *informer) {
+    return informer->watch != nullptr &&
+           (informer->is_absent || has_synced(informer) ||
+            (any_has_synced(informer->set) && (watch_is_refused(informer->watch) || is_silent(informer))));
+}
+
+// Whether all have settled that are not late, or all.
+static bool have_settled(const struct informers *informers, bool with_late) {
+    const struct informer *informer = informers->first;
+    while (informer != nullptr && (has_settled(informer) || (informer->options.is_late && !with_late))) {
+        informer = informer->next;
+    }
+    return informer == nullptr;
+}
+
+static bool start_wave(struct informers *informers, bool is_late, struct error *e);
+
+// The last one of a wave to settle starts the next.
+static void note_settled(struct informer *informer) {
+    struct informers *informers = informer->set;
+    struct error e;
+    if (informers->have_settled || !have_settled(informers, false)) {
+        return;
+    }
+    if (!start_wave(informers, true, &e)) {
+        const struct informers_options *options = &informers->options;
+        options->failed(options->context, informer->options.resource, informer->options.namespace, &e, false);
+    } else if (have_settled(informers, true)) {
+        informers->have_settled = true;
+        informers->options.settled(informers->options.context);
+    }
 }
 
 static void tell_failed(void *context, const struct kube_resource *resource, const struct error *error) {
     struct informer *informer = context;
     const struct informers_options *options = &informer->set->options;
-    bool known = informer->failure == error->class;
-    informer->failure = error->class;
-    options->failed(options->context, resource, error, known);
+    bool known = informer->failure.class == error->class;
+    informer->failure = *error;
+    if (!has_synced(informer)) {
+        informer->is_absent = informer->options.may_be_absent && error->class == ERROR_NOT_FOUND;
+        store_set_complete(informer->store, informer->is_absent);
+    }
+    options->failed(options->context, resource, informer->options.namespace, error, known);
+    note_settled(informer);
 }
 
 static void tell_recovered(void *context, const struct kube_resource *resource) {
     struct informer *informer = context;
     const struct informers_options *options = &informer->set->options;
-    informer->failure = ERROR_NONE;
-    options->recovered(options->context, resource);
+    informer->failure = (struct error){0};
+    options->recovered(options->context, resource, informer->options.namespace);
 }
 
-static bool start_wave(struct informers *informers, bool is_late, struct error *e);
-
-// The last one of a wave to list starts the next.
-static void note_synced(void *context, const struct kube_resource *resource) {
+static void note_synced(void *context, const struct kube_resource *) {
     struct informer *informer = context;
-    struct informers *informers = informer->set;
-    struct error e;
-    if (!informer->options.is_late && find_unsynced(informers, false) == nullptr &&
-        !start_wave(informers, true, &e)) {
-        tell_failed(informer, resource, &e);
-    }
-    if (find_unsynced(informers, true) == nullptr) {
-        informers->options.synced(informers->options.context);
-    }
+    informer->is_absent = false;
+    store_set_complete(informer->store, true);
+    note_settled(informer);
 }
 
 static bool start(struct informer *informer, struct error *e) {
@@ -145,28 +182,23 @@ static bool start_wave(struct informers *informers, bool is_late, struct error *
 
 bool informers_start(struct informers *informers, const struct informers_options *options, struct error *e) {
     informers->options = *options;
+    for (struct informer *informer = informers->first; informer != nullptr; informer = informer->next) {
+        store_set_complete(informer->store, false);
+    }
     return start_wave(informers, false, e);
 }
 
 // ---- what is known
 
-bool informers_are_alive(const struct informers *informers, const char **ret_missing, const char **ret_why) {
-    const struct informer *unsynced = find_unsynced(informers, true);
-    if (unsynced != nullptr) {
-        *ret_missing = unsynced->options.resource->plural;
-        *ret_why = "not listed yet";
-        return false;
+// Of what is being watched, or is to be.
+static const char *condition_of(const struct informer *informer) {
+    if (!has_synced(informer)) {
+        return informer->is_absent ? "no such resource yet" : "not listed yet";
     }
-    for (const struct informer *informer = informers->first; informer != nullptr; informer = informer->next) {
-        bool refused = watch_is_refused(informer->watch);
-        if (refused || watch_silence_ms(informer->watch) > SILENCE_MAX_MS) {
-            *ret_missing = informer->options.resource->plural;
-            *ret_why =
-                refused ? "the API server answers with errors, the log tells them" : "not heard of lately";
-            return false;
-        }
+    if (watch_is_refused(informer->watch)) {
+        return "refused";
     }
-    return true;
+    return is_silent(informer) ? "not heard of lately" : condition_up;
 }
 
 struct store *informers_find_store(const struct informers *informers, const char *kind,
@@ -184,13 +216,17 @@ struct store *informers_find_store(const struct informers *informers, const char
 void informers_describe(const struct informers *informers,
                         void (*visit)(void *context, const struct informer_state *state), void *context) {
     for (const struct informer *informer = informers->first; informer != nullptr; informer = informer->next) {
-        struct informer_state state = {.resource = informer->options.resource->plural,
-                                       .namespace = informer->options.namespace,
-                                       .object_count = store_count(informer->store)};
-        if (informer->watch != nullptr) {
-            state.has_synced = watch_has_synced(informer->watch);
-            state.silence_ms = watch_silence_ms(informer->watch);
-        }
+        const char *condition = condition_of(informer);
+        const struct informer_state state = {
+            .resource = informer->options.resource->plural,
+            .namespace = informer->options.namespace,
+            .condition = condition,
+            .detail = informer->failure.message,
+            .is_up = condition == condition_up,
+            .has_synced = has_synced(informer),
+            .silence_ms = informer->watch == nullptr ? 0 : watch_silence_ms(informer->watch),
+            .object_count = store_count(informer->store),
+        };
         visit(context, &state);
     }
 }

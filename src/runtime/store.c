@@ -4,6 +4,7 @@
 #include "runtime/store_table.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct store {
@@ -12,6 +13,7 @@ struct store {
     struct table *table;
     char *seen; // resourceVersion that the watch has come to; NULL: nothing was listed yet
     uint64_t removals;
+    atomic_bool is_complete;
 };
 
 // Where an object comes from.
@@ -35,6 +37,7 @@ bool store_create(const struct store_hooks *hooks, struct store **ret_store, str
     }
     store->hooks = *hooks;
     pthread_mutex_init(&store->lock, nullptr);
+    atomic_init(&store->is_complete, true);
     *ret_store = store;
     return true;
 }
@@ -46,6 +49,14 @@ void store_free(struct store *store) {
         memory_free(store->seen);
         memory_free(store);
     }
+}
+
+bool store_is_complete(const struct store *store) {
+    return atomic_load(&store->is_complete);
+}
+
+void store_set_complete(struct store *store, bool complete) {
+    atomic_store(&store->is_complete, complete);
 }
 
 struct kube_object *store_get(struct store *store, const char *key) {

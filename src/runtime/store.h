@@ -30,6 +30,11 @@ struct store_hooks {
 [[nodiscard]] bool store_create(const struct store_hooks *hooks, struct store **ret_store, struct error *e);
 void store_free(struct store *store); // takes store; NULL is allowed
 
+// Whether what is not stored does not exist, but for how far a watch is behind. So it is at first, of a store
+// that is filled by hand; what fills one from an API server says when it is so. Any thread.
+bool store_is_complete(const struct store *store);
+void store_set_complete(struct store *store, bool complete);
+
 // The object under key "namespace/name": a count that is the caller's, or NULL.
 struct kube_object *store_get(struct store *store, const char *key);
 

@@ -60,6 +60,16 @@ def reconciles(errors, total, kind_of_error="io"):
     }
 
 
+def watch(up, refused, refused_otherwise):
+    """The series of one watch: while it is up, and while it is not, with two errors in turn."""
+    series = {"": up, "forbidden": refused, "not found": refused_otherwise}
+    return {
+        "qubesec_watch_up": [
+            (on(ONE, f'resource="secrets",detail="{detail}"'), values) for detail, values in series.items()
+        ]
+    }
+
+
 def waits(up_to_ten, all_of_them):
     buckets = {"10": up_to_ten, "30": all_of_them, "+Inf": all_of_them}
     return {
@@ -95,8 +105,9 @@ CASES = [
     fires("QubeSecTwoLeaders", 5, leader_election_master_status=[(ONE, "1x60"), (TWO, "1x60")]),
     quiet("QubeSecTwoLeaders", 5, leader_election_master_status=[(ONE, "1x60"), (TWO, "0x60")]),
     quiet("QubeSecTwoLeaders", 5, leader_election_master_status=[(ONE, "1x60"), ('job="other"', "1x60")]),
-    fires("QubeSecWatchDown", 9, qubesec_watch_silence_seconds=[(on(ONE, 'resource="secrets"'), "0+60x60")]),
-    quiet("QubeSecWatchDown", 60, qubesec_watch_silence_seconds=[(on(ONE, 'resource="secrets"'), "70x60")]),
+    fires("QubeSecWatchDown", 9, **watch("1x2 _x60", "_x2 0x4 _x60", "_x6 0x60")),  # whatever it is that it says
+    quiet("QubeSecWatchDown", 60, **watch("1x60", "_x60", "_x60")),
+    quiet("QubeSecWatchDown", 60, **watch("1x30 _x3 1x60", "_x30 0x2 _x60", "_x60")),  # it was over soon
     fires("QubeSecObjectFailing", 20, **objects("Failed", "2x60")),
     quiet("QubeSecObjectFailing", 10, **objects("Failed", "2x60")),
     quiet("QubeSecObjectFailing", 20, **objects("Failed", "0x60")),

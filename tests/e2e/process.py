@@ -44,9 +44,17 @@ class Operator:
         assert not self.ended(), f"the operator ended with status {self.process.returncode}:\n{self.tail()}"
         return self
 
+    def wait_serving(self):
+        """Until it is ready in Kubernetes' eyes: its webhook can answer."""
+        return self.wait_for("/readyz")
+
     def wait_ready(self):
+        """Until it serves and hears of all that it watches."""
+        return self.wait_serving().wait_for("/readyz/watches")
+
+    def wait_for(self, page):
         self.wait_started()
-        wait_until(lambda: f"ready: {self.answer('/readyz')}\n{self.tail()}", lambda: self.answer("/readyz")[0] == 200)
+        wait_until(lambda: f"{page}: {self.answer(page)}\n{self.tail()}", lambda: self.answer(page)[0] == 200)
         return self
 
     def ended(self):

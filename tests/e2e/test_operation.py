@@ -137,7 +137,7 @@ def test_variables_and_flags_that_win_over_them(api, operators, cluster, namespa
 
 def test_pages(operator):
     assert operator.answer("/healthz") == (200, "ok\n")
-    assert operator.answer("/readyz") == (200, "ok\n")
+    assert operator.answer("/readyz") == operator.answer("/readyz/watches") == (200, "ok\n")
     assert operator.answer("/other")[0] == 404
 
 
@@ -148,19 +148,20 @@ def with_server(cluster, folder, server):
     return folder / "kubeconfig"
 
 
-def test_not_ready_without_an_api_server(cluster, operators, tmp_path):
+def test_nothing_is_heard_without_an_api_server(cluster, operators, tmp_path):
     kubeconfig = with_server(cluster, tmp_path, "https://127.0.0.1:1")
     operator = operators.start(kubeconfig=kubeconfig).wait_started()
     wait_until("the failure is logged", lambda: operator.said("list or watch failed, trying again"))
     assert operator.answer("/healthz")[0] == 200
-    status, text = operator.answer("/readyz")
-    assert status == 503 and "not listed yet" in text
+    assert operator.answer("/readyz")[0] == 200
+    status, text = operator.answer("/readyz/watches")
+    assert status == 503 and all("not listed yet" in line for line in text.splitlines())
     assert operator.total("qubesec_watch_failures_total") > 0
     operator.stop()
     assert operator.lines()[-1]["message"] == "stopped", "in order, and before its deadline"
 
 
-def test_not_ready_without_rights_and_ready_once_they_are_given(api, cluster, operators, namespace, tmp_path):
+def test_nothing_is_heard_without_rights_until_they_are_given(api, cluster, operators, namespace, tmp_path):
     api.create(
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": "powerless"}}
     )
@@ -169,7 +170,7 @@ def test_not_ready_without_rights_and_ready_once_they_are_given(api, cluster, op
     [said, *_] = wait_until("the failure is logged", lambda: operator.said("list or watch failed, trying again"))
     assert said["resource"].startswith("quantum") and "forbidden" in said["detail"] and "list" in said["detail"]
     assert operator.answer("/healthz")[0] == 200
-    assert operator.answer("/readyz")[0] == 503
+    assert operator.answer("/readyz/watches")[0] == 503
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",

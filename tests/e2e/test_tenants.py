@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from api import (
+    KINDS,
     QC,
     QDK,
     QDS,
@@ -17,6 +18,7 @@ from api import (
     QSKP,
     QSM,
     QVS,
+    SIGNATURE_KINDS,
     ApiError,
     config_map_thing,
     data_of,
@@ -636,13 +638,16 @@ def test_every_row_of_the_threat_model_has_its_test():
 # Namespaces that are served
 
 
+def rules_of(cluster):
+    return json.loads(cluster.kubectl("get", "clusterrole", "qubesec-operator", "--output=json"))["rules"]
+
+
 def served_by(cluster, api, tmp_path, namespaces):
     """A kubeconfig of a ServiceAccount that has the operator's rights in these namespaces only, by Roles."""
-    [rules] = [json.loads(cluster.kubectl("get", "clusterrole", "qubesec-operator", "--output=json"))["rules"]]
     home = namespaces[0]
     api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": home, "name": "narrow"}})
     for one in namespaces:
-        api.create({**role(one, "narrow", []), "rules": rules})
+        api.create({**role(one, "narrow", []), "rules": rules_of(cluster)})
         api.create(binding(one, "narrow", account(home, "narrow")))
     own = {**role("qubesec-system", f"narrow-{home}", []), "rules": [
         {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]},
@@ -677,6 +682,37 @@ def test_only_these_namespaces_by_roles(cluster, api, operators, namespace, ther
     operator.settle()
     assert "status" not in api.get(QKKP, elsewhere, "pair")
     assert operator.total("qubesec_objects", f'kind="{QKKP}"') == 2
+
+
+def test_a_namespace_that_is_gone_holds_up_only_itself(cluster, api, operators, namespace, clock, tmp_path):
+    """Its roles are gone with it, so that nothing in it can be listed any more."""
+    gone = api.create({"kind": "Namespace", "metadata": {"generateName": "gone-"}})["metadata"]["name"]
+    kubeconfig = served_by(cluster, api, tmp_path, [namespace, gone])
+    both = ("--namespaces", f"{namespace},{gone}")
+    operators.start(*both, kubeconfig=kubeconfig).wait_ready()
+    api.make(thing(QKKP, gone, "pair"))
+    api.delete("Namespace", None, gone)
+    api.wait_gone("Namespace", None, gone)
+    api.make(thing(QKKP, namespace, "pair"))
+
+    operator = operators.start(*both, kubeconfig=kubeconfig, environment=clock.environment).wait_serving()
+    clock.pass_refusals(operator)
+    api.make(thing(QKKP, namespace, "another"))
+    told = operator.answer("/readyz/watches")[1].splitlines()
+    assert len(told) == len(KINDS) + len(SIGNATURE_KINDS) + 2  # Secrets, ConfigMaps
+    assert all(f" in namespace {gone}: not listed yet: listing " in line and " is forbidden: " in line for line in told)
+    up = {name: value for name, value in operator.metrics().items() if name.startswith("qubesec_watch_up{")}
+    for one, expected in ((gone, 0), (namespace, 1)):
+        assert {value for name, value in up.items() if f'namespace="{one}"' in name} == {expected}
+    failed = {line.get("namespace") for line in operator.said("list or watch failed, trying again")}
+    assert failed == {gone}
+
+    api.create({"kind": "Namespace", "metadata": {"name": gone}})
+    api.create({**role(gone, "narrow", []), "rules": rules_of(cluster)})
+    api.create(binding(gone, "narrow", account(namespace, "narrow")))
+    clock.advance(operator, 31)
+    operator.wait_ready()
+    api.make(thing(QKKP, gone, "pair"))
 
 
 def test_all_but_these_namespaces(api, operators, namespace, there):

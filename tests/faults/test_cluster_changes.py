@@ -15,8 +15,8 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PLURAL = f"{QRN.lower()}s"
 
 
-def not_ready(operator, resource):
-    status, text = operator.answer("/readyz")
+def is_unheard(operator, resource):
+    status, text = operator.answer("/readyz/watches")
     return status == 503 and text.startswith(f"{resource}: ")
 
 
@@ -42,11 +42,11 @@ def test_namespace_deleted_in_the_middle_of_work(api, cluster, operators, namesp
     since = cluster.audit.mark()
     time.sleep(3)
     assert cluster.audit.requests(since, namespace) == []
-    assert operator.answer("/readyz")[0] == 200
+    assert operator.answer("/readyz/watches")[0] == 200
 
 
 def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, through, clock):
-    """/readyz names it, the other kinds go on, and when it is back so is its work, without a restart."""
+    """It is named, the other kinds go on, also after a restart, and when it is back so is its work, without another."""
     operator = operators.start(kubeconfig=through, environment=clock.environment).wait_ready()
     for one in all_kinds(namespace, "old-"):
         api.create(one)
@@ -55,11 +55,15 @@ def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, t
     crd = api.call("GET", f"{CRDS}/{PLURAL}.qubesec.io")
     api.call("DELETE", f"{CRDS}/{PLURAL}.qubesec.io")
     try:
-        wait_until(lambda: f"it is named: {operator.answer('/readyz')}", lambda: not_ready(operator, PLURAL))
+        wait_until(lambda: f"it is named: {operator.answer('/readyz/watches')}", lambda: is_unheard(operator, PLURAL))
         assert "is its CustomResourceDefinition gone?" in operator.log.read_text()
         assert operator.total("qubesec_watch_failures_total", f'resource="{PLURAL}"') > 0
+        assert operator.answer("/readyz") == (200, "ok\n"), "its webhook can answer"
         api.make(thing(QKKP, namespace, "meanwhile"))
         api.wait_gone("Secret", namespace, "old-numbers")
+        operator = operators.start(kubeconfig=through, environment=clock.environment).wait_serving()
+        api.make(thing(QKKP, namespace, "after-a-restart"))
+        assert operator.answer("/readyz/watches")[1].startswith(f"{PLURAL}: no such resource yet: ")
     finally:
         wait_until("it has gone", lambda: f"{PLURAL}.qubesec.io" not in names(api.call("GET", CRDS)))
         api.call("POST", CRDS, {**crd, "metadata": {"name": crd["metadata"]["name"]}, "status": None})
@@ -108,7 +112,7 @@ def test_trap_17_a_right_to_watch_taken_away_and_given_back(api, operators, name
     operator = operators.start(kubeconfig=through, environment=clock.environment).wait_ready()
     with without(api, "qubesec.io", PLURAL, ("list", "watch")):
         proxy.cut_all()  # a watch that is open goes on without the right
-        wait_until(lambda: f"it is named: {operator.answer('/readyz')}", lambda: not_ready(operator, PLURAL))
+        wait_until(lambda: f"it is named: {operator.answer('/readyz/watches')}", lambda: is_unheard(operator, PLURAL))
         told = [one for one in operator.said("list or watch failed, trying again") if one["resource"] == PLURAL]
         assert any("cannot list resource" in one["detail"] for one in told)
         assert operator.total("qubesec_watch_failures_total", f'resource="{PLURAL}",class="forbidden"') > 0
@@ -131,7 +135,7 @@ def test_a_right_to_make_secrets_taken_away_and_given_back(api, operators, names
             api.create(one)
         failed = api.wait_status(QKKP, namespace, "x-pair", "Failed", "RequestRefused")
         assert 'cannot create resource "secrets"' in failed["status"]["error"]
-        assert operator.answer("/readyz")[0] == 200
+        assert operator.answer("/readyz/watches")[0] == 200
         assert secrets(api, namespace) == before
     wait_finished(api, namespace)
     check_agreement(api, namespace, "x-")

@@ -3,16 +3,16 @@
 import concurrent.futures
 import re
 
-from api import QDK, QRN, secret_thing, thing, wait_until
+from api import QDK, QKKP, QRN, secret_thing, thing, wait_until
 from faultproxy import Blackhole, Inject, Prefix, Rule
-from watching import OURS, PLURAL, Changes, asked, bookmark, current_version, status, verbs, warnings
+from watching import LONGEST_BACK_OFF, OURS, PLURAL, Changes, asked, bookmark, current_version, status, verbs, warnings
 
 
 def test_trap_01_a_list_that_is_never_answered_is_given_up(api, proxy, operators, through, clock, namespace):
     rule = proxy.add(Rule(Blackhole(), path=OURS, watch=False, times=1))
     operator = operators.start(kubeconfig=through, environment=clock.environment).wait_started()
     wait_until("the list is swallowed", lambda: rule.hits == 1)
-    assert operator.answer("/readyz")[0] == 503
+    assert operator.answer("/readyz/watches")[0] == 503
     clock.advance(operator, 91)
     operator.wait_ready()
     assert len(warnings(operator)) == 1
@@ -124,14 +124,17 @@ def test_trap_14_no_parameter_of_streaming_lists_is_sent(proxy, operators, throu
 # 17: no right to one resource, from the beginning
 
 
-def test_trap_17_a_forbidden_list_is_named_until_it_is_allowed(api, proxy, operators, through, namespace):
+def test_trap_17_a_forbidden_list_is_named_until_it_is_allowed(api, proxy, operators, through, clock, namespace):
     refused = status(403, "Forbidden", f'{PLURAL}.qubesec.io is forbidden: User "operator" cannot list resource')
     rule = proxy.add(Rule(Inject(403, refused), path=OURS))
-    operator = operators.start(kubeconfig=through).wait_started()
-    wait_until("it is tried again", lambda: rule.hits >= 3)
-    wait_until("it is named", lambda: operator.answer("/readyz") == (503, f"{PLURAL}: not listed yet\n"))
+    operator = operators.start(kubeconfig=through, environment=clock.environment).wait_serving()
+    clock.pass_refusals(operator)
+    assert rule.hits >= 5
+    api.make(thing(QKKP, namespace, "pair"))
+    wait_until("it is named", lambda: operator.answer("/readyz/watches")[1].startswith(f"{PLURAL}: not listed yet: listing "))
     [told] = warnings(operator)
     assert "cannot list" in told and PLURAL in told
     proxy.remove(rule)
+    clock.advance(operator, LONGEST_BACK_OFF)
     operator.wait_ready()
     api.make(thing(QRN, namespace, "numbers"))

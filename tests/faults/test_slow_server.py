@@ -81,7 +81,7 @@ def test_trap_16_throttled_to_five_requests_in_a_second(api, operators, namespac
     wait_until("it is counted", lambda: operator.total("rest_client_requests_total", 'code="429"') > 0)
     finish(api, namespace, seen, "", "more-")
     assert rule.hits > 0 and check_waits(list(proxy.requests))
-    assert watches_of(proxy) == watches and operator.answer("/readyz")[0] == 200
+    assert watches_of(proxy) == watches and operator.answer("/readyz/watches")[0] == 200
 
 
 @contextlib.contextmanager
@@ -119,6 +119,6 @@ def test_trap_16_refused_by_the_servers_own_flow_control(api, cluster, operators
     seen.end()
     assert seen.changed() == [], "something that was to be seen was made twice"
     check_waits(list(proxy.requests))
-    assert watches_of(proxy) == watches and operator.answer("/readyz")[0] == 200
+    assert watches_of(proxy) == watches and operator.answer("/readyz/watches")[0] == 200
     done = [one for one in cluster.audit.requests(mark, namespace) if (one.verb, one.code) == ("create", 201)]
     assert len([one for one in done if one.resource == "secrets"]) == len(api.list("Secret", namespace))

@@ -40,9 +40,9 @@ def test_trap_01_a_dead_network_is_noticed(api, proxy, start, clock, namespace):
     clock.advance(operator, 151)
     wait_until("each watch is given up", lambda: all(warnings(operator, since, one) for one in resources))
     assert all("nothing came for 150 s" in warnings(operator, since, one)[0] for one in resources)
-    assert operator.answer("/readyz")[0] == 200, "for some minutes all that is known may still be so"
+    assert operator.answer("/readyz/watches")[0] == 200, "for some minutes all that is known may still be so"
     clock.advance(operator, 150)
-    ready, text = operator.answer("/readyz")
+    ready, text = operator.answer("/readyz/watches")
     assert ready == 503 and "not heard of lately" in text and text.partition(":")[0] in resources
     proxy.thaw()
     changes.arrive()
@@ -315,14 +315,14 @@ def test_trap_17_one_forbidden_resource_is_named_and_others_go_on(api, proxy, st
 
     wait_until("it is tried again", tried, pause=0.3)
     api.make(thing(QRN, namespace, "numbers"))
-    wait_until(lambda: operator.answer("/readyz"), lambda: operator.answer("/readyz")[1].startswith(f"{plural}: "))
-    assert operator.answer("/readyz")[0] == 503 and operator.answer("/healthz")[0] == 200
+    wait_until(lambda: operator.answer("/readyz/watches"), lambda: operator.answer("/readyz/watches")[1].startswith(f"{plural}: "))
+    assert operator.answer("/readyz/watches")[0] == 503 and operator.answer("/healthz")[0] == 200
     told = warnings(operator, since, plural)
     assert len([one for one in told if "forbidden" in one and plural in one]) == 1, told
     assert failures(operator, "forbidden", plural) >= 12
     proxy.remove(rule)
     clock.advance(operator, 30)
-    wait_until(lambda: operator.answer("/readyz"), lambda: operator.answer("/readyz")[0] == 200)
+    wait_until(lambda: operator.answer("/readyz/watches"), lambda: operator.answer("/readyz/watches")[0] == 200)
     assert [one for one in operator.said(RECOVERED, since) if one["resource"] == plural]
 
 

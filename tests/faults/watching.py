@@ -51,7 +51,7 @@ class Changes:
         self.end()
         once = [self.made.count(name) for name in ("stays", "goes", "comes")]
         assert once == [1, 1, 1] and self.made.count("anew") <= 2, f"a key was made twice: {self.made}"
-        wait_until(lambda: self.operator.answer("/readyz"), lambda: self.operator.answer("/readyz") == (200, "ok\n"))
+        wait_until(lambda: self.operator.answer("/readyz/watches"), lambda: self.operator.answer("/readyz/watches") == (200, "ok\n"))
 
     def secret(self, name):
         return self.api.get("Secret", self.namespace, name)

@@ -169,6 +169,7 @@ static void the_names_are_the_known_ones(void **) {
         {&metric_secrets_written_total, "# TYPE qubesec_secrets_written_total counter"},
         {&metric_watch_failures_total, "# TYPE qubesec_watch_failures_total counter"},
         {&metric_watch_silence_seconds, "# TYPE qubesec_watch_silence_seconds gauge"},
+        {&metric_watch_up, "# TYPE qubesec_watch_up gauge"},
         {&metric_objects, "# TYPE qubesec_objects gauge"},
         {&metric_certificate_expiration_timestamp_seconds,
          "# TYPE qubesec_certificate_expiration_timestamp_seconds gauge"},

@@ -203,8 +203,9 @@ static inline void free_changes(struct change **list) {
 
 static inline void note_change(yyjson_val *value, bool is_removal) {
     const char *kind = json_member_text(value, "kind");
-    if (informers_find_store(cluster.informers, kind, "ns") == nullptr) {
-        return; // a namespace
+    struct store *store = informers_find_store(cluster.informers, kind, "ns");
+    if (store == nullptr || !store_is_complete(store)) {
+        return; // a namespace, or of what is not watched
     }
     if (cluster.is_silent) {
         (void)add_change(&cluster.unheard, copy_of(value), is_removal);
@@ -449,13 +450,31 @@ static inline void hear_of_kind(void *context, yyjson_val *value) {
     }
 }
 
-// The operator ends, and another one begins: it knows what is there, and nothing else.
-static inline void restart(void) {
+static inline void hear_of_all(void) {
+    memory_api_visit(cluster.memory, hear_of_kind, &(bool){true});
+    memory_api_visit(cluster.memory, hear_of_kind, &(bool){false});
+}
+
+// The operator ends, and another one begins that cannot list objects of that kind (NULL: it can list all). It
+// knows what else is there, and nothing besides.
+static inline void restart_without(const char *kind) {
     struct error e;
     free_changes(&cluster.unheard);
     cluster.is_silent = false;
     free_operator();
     must(create_operator(&e), e);
-    memory_api_visit(cluster.memory, hear_of_kind, &(bool){true});
-    memory_api_visit(cluster.memory, hear_of_kind, &(bool){false});
+    if (kind != nullptr) {
+        store_set_complete(informers_find_store(cluster.informers, kind, "ns"), false);
+    }
+    hear_of_all();
+}
+
+static inline void restart(void) {
+    restart_without(nullptr);
+}
+
+// What could not be listed is.
+static inline void list(const char *kind) {
+    store_set_complete(informers_find_store(cluster.informers, kind, "ns"), true);
+    hear_of_all();
 }

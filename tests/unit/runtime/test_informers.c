@@ -2,7 +2,18 @@
 #include "../kube/api_fixture.h"
 #include "../kube/objects.h"
 
+#include "base/clock.h"
 #include "runtime/informers.h"
+
+#include <sys/random.h>
+
+// The C library's, for the whole program: what is drawn at random is the least, so waits are as short as can
+// be.
+ssize_t getrandom(void *bytes, size_t length, unsigned flags) {
+    (void)flags;
+    memset(bytes, 0, length);
+    return (ssize_t)length;
+}
 
 static const struct kube_resource widgets = {"example.com", "v1", "Widget", "widgets"};
 static const struct kube_resource gadgets = {"example.com", "v1", "Gadget", "gadgets"};
@@ -10,20 +21,19 @@ static const struct kube_resource gadgets = {"example.com", "v1", "Gadget", "gad
 static struct informers *informers;
 static struct buffer log_text; // of changes and of what is told; guarded by lock
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t has_synced = PTHREAD_COND_INITIALIZER;
-static bool is_synced;
+static pthread_cond_t has_news = PTHREAD_COND_INITIALIZER;
 
 static void note(const char *what, const char *detail) {
     struct error e;
     pthread_mutex_lock(&lock);
     must(buffer_append_format(&log_text, &e, "%s%s ", what, detail), e);
+    pthread_cond_broadcast(&has_news);
     pthread_mutex_unlock(&lock);
 }
 
 static int set_up(void **) {
     struct error e;
     log_text = buffer_create(1 << 16);
-    is_synced = false;
     memory_left = -1;
     return informers_create(&informers, &e) ? 0 : -1;
 }
@@ -39,9 +49,13 @@ static void changed(void *, const struct kube_object *old, const struct kube_obj
     note(old == nullptr ? "+" : "-", object == nullptr ? old->name : object->name);
 }
 
+// What is not late may be absent.
 static struct store *informer(const struct kube_resource *resource, const char *namespace, bool is_late) {
-    const struct informer_options options = {
-        .resource = resource, .namespace = namespace, .is_late = is_late, .hooks = {.changed = changed}};
+    const struct informer_options options = {.resource = resource,
+                                             .namespace = namespace,
+                                             .is_late = is_late,
+                                             .may_be_absent = !is_late,
+                                             .hooks = {.changed = changed}};
     struct store *store = nullptr;
     struct error e;
     must(informers_add(informers, &options, &store, &e), e);
@@ -50,11 +64,13 @@ static struct store *informer(const struct kube_resource *resource, const char *
 
 static void describe(void *context, const struct informer_state *state) {
     struct error e;
-    must(buffer_append_format(context, &e, "%s%s%s %zu%s; ", state->resource,
+    must(buffer_append_format(context, &e, "%s%s%s %zu %s%s%s; ", state->resource,
                               state->namespace == nullptr ? "" : " ",
                               state->namespace == nullptr ? "" : state->namespace, state->object_count,
-                              state->has_synced ? " synced" : ""),
+                              state->condition, state->detail[0] == '\0' ? "" : ": ", state->detail),
          e);
+    assert_int_equal(state->is_up, strcmp(state->condition, "up") == 0);
+    assert_true(state->has_synced || !state->is_up);
 }
 
 static void description_is(const char *expected) {
@@ -77,8 +93,6 @@ static void stores_are_found_by_kind_and_namespace(void **) {
 }
 
 static void stores_can_be_filled_by_hand(void **) {
-    const char *missing = nullptr;
-    const char *why = nullptr;
     struct error e;
     struct store *store = informer(&widgets, nullptr, false);
     (void)informer(&gadgets, "one", true);
@@ -87,12 +101,10 @@ static void stores_can_be_filled_by_hand(void **) {
                      &e),
          e);
     assert_string_equal(buffer_text(&log_text), "+a ");
-    description_is("widgets 1; gadgets one 0; ");
-    assert_false(informers_are_alive(informers, &missing, &why));
-    assert_string_equal(missing, "widgets");
-    assert_string_equal(why, "not listed yet");
+    description_is("widgets 1 not listed yet; gadgets one 0 not listed yet; ");
+    assert_true(store_is_complete(store));
     informers_stop(informers); // nothing runs
-    description_is("widgets 1; gadgets one 0; ");
+    description_is("widgets 1 not listed yet; gadgets one 0 not listed yet; ");
 }
 
 static void no_memory_is_an_error(void **) {
@@ -111,14 +123,36 @@ static void no_memory_is_an_error(void **) {
     }
     memory_left = -1;
     assert_true(failures > 1);
-    description_is("widgets 0; ");
+    description_is("widgets 0 not listed yet; ");
 }
 
 // ---- with one
 
-static bool has_refused; // the server's, guarded by lock
+// What the server answers to lists, the last one for ever; guarded by lock.
+struct answers {
+    const int *statuses;
+    size_t next;
+};
 
-// Lists are noted, and one of gadgets fails once; watches stay open.
+static struct answers of_gadgets;
+static struct answers of_widgets;
+static const int good[] = {200, 0};
+
+static int take_answer(struct answers *answers) {
+    pthread_mutex_lock(&lock);
+    int status = answers->statuses[answers->next];
+    answers->next += answers->statuses[answers->next + 1] != 0;
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+static void will_answer(struct answers *answers, const int *statuses) {
+    pthread_mutex_lock(&lock);
+    *answers = (struct answers){.statuses = statuses};
+    pthread_mutex_unlock(&lock);
+}
+
+// Lists are noted; watches stay open.
 static bool answer(void *, struct connection *connection, const struct received *request) {
     if (strstr(request->path, "watch=1") != nullptr) {
         server_send(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -127,30 +161,26 @@ static bool answer(void *, struct connection *connection, const struct received 
     }
     bool is_of_gadgets = strstr(request->path, "/gadgets?") != nullptr;
     note("list:", is_of_gadgets ? "gadgets" : "widgets");
-    pthread_mutex_lock(&lock);
-    bool fails = is_of_gadgets && !has_refused;
-    has_refused = has_refused || fails;
-    pthread_mutex_unlock(&lock);
-    server_reply(connection, fails ? 500 : 200, "",
-                 fails ? "{}" : "{\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[]}");
+    int status = take_answer(is_of_gadgets ? &of_gadgets : &of_widgets);
+    server_reply(connection, status, "",
+                 status == 200 ? "{\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[]}" : "{}");
     return true;
 }
 
-static void tell_failed(void *, const struct kube_resource *resource, const struct error *error, bool known) {
+static void tell_failed(void *, const struct kube_resource *resource, const char *namespace,
+                        const struct error *error, bool known) {
     assert_int_not_equal(error->class, ERROR_NONE);
+    assert_null(namespace);
     note(known ? "known:" : "failed:", resource->plural);
 }
 
-static void tell_recovered(void *, const struct kube_resource *resource) {
+static void tell_recovered(void *, const struct kube_resource *resource, const char *namespace) {
+    assert_null(namespace);
     note("recovered:", resource->plural);
 }
 
-static void tell_synced(void *) {
-    note("synced", "");
-    pthread_mutex_lock(&lock);
-    is_synced = true;
-    pthread_cond_signal(&has_synced);
-    pthread_mutex_unlock(&lock);
+static void tell_settled(void *) {
+    note("settled", "");
 }
 
 static void start(void *context) {
@@ -161,42 +191,162 @@ static void start(void *context) {
         .watch_seconds = 600,
         .failed = tell_failed,
         .recovered = tell_recovered,
-        .synced = tell_synced,
+        .settled = tell_settled,
     };
     struct error e;
     must(informers_start(informers, &options, &e), e);
 }
 
-static void look(void *) {
-    const char *missing = nullptr;
-    const char *why = nullptr;
-    assert_true(informers_are_alive(informers, &missing, &why));
-    description_is("gadgets 0 synced; widgets 0 synced; ");
+static void begin(struct api_fixture *fixture, const int *answers_of_gadgets, const int *answers_of_widgets) {
+    will_answer(&of_gadgets, answers_of_gadgets);
+    will_answer(&of_widgets, answers_of_widgets);
+    api_start(fixture, answer, nullptr);
+    fixture_do(&fixture->net, start, fixture);
 }
 
 static void stop(void *) {
     informers_stop(informers);
 }
 
-// Those that are late list when all others have.
-static void they_start_in_two_waves(void **) {
-    struct api_fixture fixture;
-    has_refused = false;
-    (void)informer(&gadgets, nullptr, false);
-    (void)informer(&widgets, nullptr, true);
-    api_start(&fixture, answer, nullptr);
-    fixture_do(&fixture.net, start, &fixture);
+static void end(struct api_fixture *fixture) {
+    fixture_do(&fixture->net, stop, nullptr);
+    api_stop(fixture);
+}
+
+static size_t count(const char *what) {
+    size_t found = 0;
+    for (const char *at = buffer_text(&log_text); (at = strstr(at, what)) != nullptr; at++) {
+        found++;
+    }
+    return found;
+}
+
+// Until it was noted so often.
+static void wait_for(const char *what, size_t times) {
     pthread_mutex_lock(&lock);
-    while (!is_synced) {
-        pthread_cond_wait(&has_synced, &lock);
+    while (count(what) < times) {
+        pthread_cond_wait(&has_news, &lock);
     }
     pthread_mutex_unlock(&lock);
-    fixture_do(&fixture.net, look, nullptr);
-    fixture_do(&fixture.net, stop, nullptr);
-    api_stop(&fixture);
+}
+
+static bool has_noted(const char *what, size_t times) {
+    pthread_mutex_lock(&lock);
+    bool has = count(what) >= times;
+    pthread_mutex_unlock(&lock);
+    return has;
+}
+
+static void look(void *context) {
+    informers_describe(informers, describe, context);
+}
+
+// Comes to be shown, within a minute.
+static void server_shows(struct api_fixture *fixture, const char *expected) {
+    int64_t last_ms = clock_monotonic_ms() + 60000;
+    for (bool is_late = false;; is_late = clock_monotonic_ms() > last_ms) {
+        cleanup_buffer struct buffer text = buffer_create(1000);
+        fixture_do(&fixture->net, look, &text);
+        if (strcmp(buffer_text(&text), expected) == 0) {
+            return;
+        }
+        if (is_late) {
+            assert_string_equal(buffer_text(&text), expected);
+        }
+    }
+}
+
+static const char both_up[] = "gadgets 0 up; widgets 0 up; ";
+
+// Those that are late list when all others have.
+static void they_start_in_two_waves(void **) {
+    static const int fails_once[] = {500, 200, 0};
+    struct api_fixture fixture;
+    struct store *early = informer(&gadgets, nullptr, false);
+    struct store *late = informer(&widgets, nullptr, true);
+    begin(&fixture, fails_once, good);
+    wait_for("settled", 1);
+    server_shows(&fixture, both_up);
+    assert_true(store_is_complete(early) && store_is_complete(late));
+    end(&fixture);
     assert_string_equal(buffer_text(&log_text), "list:gadgets failed:gadgets list:gadgets recovered:gadgets "
-                                                "list:widgets synced ");
-    description_is("gadgets 0; widgets 0; "); // the stores stay
+                                                "list:widgets settled ");
+    description_is("gadgets 0 not listed yet; widgets 0 not listed yet; "); // the stores stay
+}
+
+// What is not there, and may be so, is as good as listed, and comes later.
+static void one_that_is_absent_is_empty_and_watched_for(void **) {
+    static const int absent[] = {404, 0};
+    struct api_fixture fixture;
+    struct store *early = informer(&gadgets, nullptr, false);
+    (void)informer(&widgets, nullptr, true);
+    begin(&fixture, absent, good);
+    wait_for("settled", 1);
+    server_shows(&fixture,
+                 "gadgets 0 no such resource yet: listing gadgets: the API server has no such "
+                 "resource (HTTP status 404): is its CustomResourceDefinition gone?; widgets 0 up; ");
+    assert_true(store_is_complete(early));
+    will_answer(&of_gadgets, good);
+    wait_for("recovered:gadgets", 1);
+    server_shows(&fixture, both_up);
+    assert_true(store_is_complete(early));
+    end(&fixture);
+    assert_int_equal(count("settled"), 1);
+}
+
+// It is no more said not to be there: whether it has objects is not known.
+static void one_that_is_absent_no_more_is_not_known(void **) {
+    static const int comes[] = {404, 403, 0};
+    struct api_fixture fixture;
+    struct store *early = informer(&gadgets, nullptr, false);
+    (void)informer(&widgets, nullptr, true);
+    begin(&fixture, comes, good);
+    wait_for("settled", 1);
+    wait_for("failed:gadgets", 2);
+    assert_false(store_is_complete(early));
+    end(&fixture);
+}
+
+static void one_that_is_refused_is_not_waited_for(void **) {
+    static const int forbidden[] = {403, 0};
+    static const int absent[] = {404, 0}; // which these may not be
+    struct api_fixture fixture;
+    struct store *first = informer(&widgets, nullptr, false);
+    struct store *late = informer(&gadgets, nullptr, true);
+    begin(&fixture, absent, good);
+    wait_for("settled", 1);
+    assert_true(has_noted("list:gadgets", 5)); // a few refusals come while a server starts
+    assert_true(store_is_complete(first));
+    assert_false(store_is_complete(late));
+    will_answer(&of_gadgets, forbidden);
+    wait_for("failed:gadgets", 2);
+    server_shows(&fixture, "widgets 0 up; gadgets 0 not listed yet: listing gadgets: the API server refused "
+                           "(HTTP status 403); ");
+    assert_false(store_is_complete(late));
+    will_answer(&of_gadgets, good);
+    wait_for("recovered:gadgets", 1);
+    server_shows(&fixture, "widgets 0 up; gadgets 0 up; ");
+    assert_true(store_is_complete(late));
+    end(&fixture);
+    assert_int_equal(count("settled"), 1);
+}
+
+// Then it is the server that is not well, and not one resource.
+static void when_all_are_refused_they_are_waited_for(void **) {
+    static const int down[] = {503, 0};
+    struct api_fixture fixture;
+    (void)informer(&gadgets, nullptr, false);
+    (void)informer(&widgets, nullptr, false);
+    begin(&fixture, down, down);
+    wait_for("known:gadgets", 10);
+    wait_for("known:widgets", 10);
+    assert_false(has_noted("settled", 1));
+    will_answer(&of_widgets, good);
+    wait_for("settled", 1);
+    will_answer(&of_gadgets, good);
+    wait_for("recovered:gadgets", 1);
+    server_shows(&fixture, both_up);
+    end(&fixture);
 }
 
 int main(void) {
@@ -205,6 +355,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(stores_can_be_filled_by_hand, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_memory_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(they_start_in_two_waves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_is_absent_is_empty_and_watched_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_is_absent_no_more_is_not_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_is_refused_is_not_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(when_all_are_refused_they_are_waited_for, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
