@@ -258,10 +258,10 @@ class Cluster:
     def running(self):
         return self.apiserver.pid() is not None and self.etcd.pid() is not None and self.is_ready()
 
-    def is_ready(self):
+    def is_ready(self, page="/readyz"):
         context = ssl.create_default_context(cafile=self.pki.ca_crt)
         context.load_cert_chain(self.pki.admin_crt, self.pki.admin_key)
-        return answers_ok(self.facts()["url"] + "/readyz", context)
+        return answers_ok(self.facts()["url"] + page, context)
 
     def kubectl(self, *arguments, given=""):
         """Runs kubectl as the admin and returns what it printed; raises ClusterError with its message. given: its input."""
@@ -434,11 +434,11 @@ class Cluster:
         for name in names:
             self.processes()[name].stop(TERM_GRACE)
 
-    def resume(self, names, flags):
-        """Starts them again with the same data and ports, each with these flags too, and returns when all is ready."""
+    def resume(self, names, flags, page):
+        """Starts them again with the same data and ports, each with these flags too; returns when the API server's page says ok."""
         for name in names:
             self.processes()[name].start_again(*flags)
-        self.apiserver.wait_for("kube-apiserver was ready again", self.is_ready)
+        self.apiserver.wait_for("kube-apiserver was ready again", lambda: self.is_ready(page))
 
     def processes(self):
         return {one.name: one for one in (self.etcd, self.apiserver, self.controllers)}
@@ -522,6 +522,7 @@ def parse_arguments():
     resume = verbs.add_parser("resume", help="start such processes again, with the same data, and return when all is ready")
     resume.add_argument("name", nargs="+")
     resume.add_argument("--flag", action="append", default=[], help="one more flag for them (may be repeated)")
+    resume.add_argument("--page", default="/readyz", help="the page of the API server that is waited for")
     verbs.add_parser("stop", help="stop all that start and operator started")
     verbs.add_parser("env", help="print shell assignments that make kubectl talk to it")
     return parser.parse_args()
@@ -559,7 +560,7 @@ def main():
                 case "halt":
                     cluster.halt(arguments.name)
                 case "resume":
-                    cluster.resume(arguments.name, arguments.flag)
+                    cluster.resume(arguments.name, arguments.flag, arguments.page)
                 case "stop":
                     cluster.stop()
                 case "env":

@@ -47,8 +47,9 @@ def halt(cluster, *names):
     run_tool(cluster.folder, "halt", *names)
 
 
-def resume(cluster, *names, flags=()):
-    run_tool(cluster.folder, "resume", *names, *(f"--flag={flag}" for flag in flags))
+def resume(cluster, *names, flags=(), page="/readyz"):
+    """Returns when that page of the API server says ok."""
+    run_tool(cluster.folder, "resume", *names, *(f"--flag={flag}" for flag in flags), f"--page={page}")
     cluster.api.forget_connection()
 
 
