@@ -45,6 +45,11 @@ bool secret_equals(const struct secret *secret, const void *bytes, size_t length
 // them by its time, and a test finds it (tests/timing).
 bool secret_reveal(bool outcome);
 
+// All ones if low <= value <= high, else 0, without a branch; all below 2^31.
+static inline uint32_t secret_mask_between(uint32_t value, uint32_t low, uint32_t high) {
+    return (((value - low) | (high - value)) >> 31) - 1;
+}
+
 static inline void secret_cleanup(struct secret **secret) {
     secret_free(*secret);
 }

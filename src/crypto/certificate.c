@@ -1,5 +1,6 @@
 // Certificates as they are read, and what can be read from them.
 #include "base/memory.h"
+#include "base/pem_form.h"
 #include "crypto/certificate_internal.h"
 #include "crypto/encoding.h"
 #include "crypto/handles.h"
@@ -104,6 +105,17 @@ static bool read_blocks(BIO *bio, struct certificate **chain, size_t *count, str
     return *count > 0 || error_set(e, ERROR_INVALID_SPEC, "there is no PEM block of a certificate");
 }
 
+static bool read_text(const void *pem, size_t length, struct certificate **chain, size_t *count,
+                      struct error *e) {
+    cleanup_buffer struct buffer normal = {0};
+    if (!pem_form_normalize(pem, length, &normal, e)) {
+        return false;
+    }
+    cleanup_bio BIO *bio = BIO_new_mem_buf(buffer_text(&normal), (int)normal.length);
+    return bio == nullptr ? crypto_error(e, ERROR_CRYPTO, "reading certificates")
+                          : read_blocks(bio, chain, count, e);
+}
+
 bool certificate_read_chain(const void *pem, size_t length, struct certificate ***ret_chain,
                             size_t *ret_count, struct error *e) {
     struct certificate **chain = memory_allocate_zeroed(CERTIFICATE_CHAIN_MAX, sizeof(*chain));
@@ -115,10 +127,7 @@ bool certificate_read_chain(const void *pem, size_t length, struct certificate *
         memory_free(chain);
         return error_set(e, ERROR_INVALID_SPEC, "%zu bytes are too many for a chain of certificates", length);
     }
-    cleanup_bio BIO *bio = BIO_new_mem_buf(pem, (int)length);
-    bool read = bio == nullptr ? crypto_error(e, ERROR_CRYPTO, "reading certificates")
-                               : read_blocks(bio, chain, &count, e);
-    if (!read) {
+    if (!read_text(pem, length, chain, &count, e)) {
         certificate_free_chain(chain, count);
         return false;
     }

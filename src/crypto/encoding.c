@@ -11,13 +11,8 @@
 
 enum { NO_DIGIT = 0x100 };
 
-// All ones if low <= value <= high, else 0.
-static uint32_t mask_between(uint32_t value, uint32_t low, uint32_t high) {
-    return (((value - low) | (high - value)) >> 31) - 1;
-}
-
 static char hex_digit(uint32_t value) {
-    return (char)(value + '0' + (mask_between(value, 10, 15) & ('a' - '0' - 10)));
+    return (char)(value + '0' + (secret_mask_between(value, 10, 15) & ('a' - '0' - 10)));
 }
 
 bool hex_encode(const void *bytes, size_t length, struct buffer *text, struct error *e) {
@@ -38,8 +33,8 @@ bool hex_encode(const void *bytes, size_t length, struct buffer *text, struct er
 static uint32_t hex_value(char digit) {
     uint32_t character = (uint8_t)digit;
     uint32_t lower = character | 0x20;
-    uint32_t is_decimal = mask_between(character, '0', '9');
-    uint32_t is_letter = mask_between(lower, 'a', 'f');
+    uint32_t is_decimal = secret_mask_between(character, '0', '9');
+    uint32_t is_letter = secret_mask_between(lower, 'a', 'f');
     return (is_decimal & (character - '0')) | (is_letter & (lower - 'a' + 10)) |
            (~(is_decimal | is_letter) & NO_DIGIT);
 }
@@ -47,8 +42,8 @@ static uint32_t hex_value(char digit) {
 static bool is_skipped(char character, enum encoding_space space) {
     uint32_t value = (uint8_t)character;
     return space == ENCODING_SKIP_SPACES &&
-           secret_reveal((mask_between(value, ' ', ' ') | mask_between(value, '\t', '\n') |
-                          mask_between(value, '\r', '\r')) != 0);
+           secret_reveal((secret_mask_between(value, ' ', ' ') | secret_mask_between(value, '\t', '\n') |
+                          secret_mask_between(value, '\r', '\r')) != 0);
 }
 
 bool hex_decode(const char *text, size_t length, enum encoding_space space, struct secret **ret_bytes,
@@ -150,11 +145,11 @@ bool base64_encode(const void *bytes, size_t length, struct buffer *text, struct
 // The digit's value, or NO_DIGIT.
 static uint32_t base64_value(char digit) {
     uint32_t character = (uint8_t)digit;
-    uint32_t is_upper = mask_between(character, 'A', 'Z');
-    uint32_t is_lower = mask_between(character, 'a', 'z');
-    uint32_t is_decimal = mask_between(character, '0', '9');
-    uint32_t is_plus = mask_between(character, '+', '+');
-    uint32_t is_slash = mask_between(character, '/', '/');
+    uint32_t is_upper = secret_mask_between(character, 'A', 'Z');
+    uint32_t is_lower = secret_mask_between(character, 'a', 'z');
+    uint32_t is_decimal = secret_mask_between(character, '0', '9');
+    uint32_t is_plus = secret_mask_between(character, '+', '+');
+    uint32_t is_slash = secret_mask_between(character, '/', '/');
     return (is_upper & (character - 'A')) | (is_lower & (character - 'a' + 26)) |
            (is_decimal & (character - '0' + 52)) | (is_plus & 62) | (is_slash & 63) |
            (~(is_upper | is_lower | is_decimal | is_plus | is_slash) & NO_DIGIT);

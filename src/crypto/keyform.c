@@ -1,5 +1,6 @@
 #include "crypto/keyform.h"
 
+#include "base/pem_form.h"
 #include "crypto/certificate_internal.h"
 #include "crypto/encoding.h"
 #include "crypto/handles.h"
@@ -149,7 +150,11 @@ static bool read_pem(const struct sort *sort, const struct algorithm *wanted, co
     char *header = nullptr;
     unsigned char *der = nullptr;
     long der_length = 0;
-    cleanup_bio BIO *bio = BIO_new_mem_buf(bytes, (int)length);
+    cleanup_buffer struct buffer normal = {0};
+    if (!pem_form_normalize(bytes, length, &normal, e)) {
+        return false;
+    }
+    cleanup_bio BIO *bio = BIO_new_mem_buf(buffer_text(&normal), (int)normal.length);
     if (bio == nullptr || PEM_read_bio(bio, &label, &header, &der, &der_length) != 1) {
         return crypto_error(e, ERROR_INVALID_SPEC, "not a complete PEM block");
     }

@@ -1,6 +1,7 @@
 #include "net/http_tls.h"
 
 #include "base/memory.h"
+#include "base/pem_form.h"
 #include "net/pem.h"
 
 #include <openssl/ssl.h>
@@ -38,9 +39,17 @@ static bool check_identity(const char *certificate_text, const char *key_text, s
     return good;
 }
 
-static bool copy_text(const char *text, char **ret_copy) {
-    *ret_copy = text == nullptr ? nullptr : memory_copy_text(text);
-    return text == nullptr || *ret_copy != nullptr;
+// As libcurl reads it.
+static bool copy_pem(const char *text, char **ret_copy, struct error *e) {
+    cleanup_buffer struct buffer normal = {0};
+    if (text == nullptr) {
+        return true;
+    }
+    if (!pem_form_normalize(text, strlen(text), &normal, e)) {
+        return false;
+    }
+    *ret_copy = memory_copy_text(buffer_text(&normal));
+    return *ret_copy != nullptr || error_no_memory(e, "TLS settings");
 }
 
 bool http_tls_create(const char *ca, const char *certificate, const char *key, struct http_tls **ret_tls,
@@ -59,10 +68,10 @@ bool http_tls_create(const char *ca, const char *certificate, const char *key, s
         return error_no_memory(e, "TLS settings");
     }
     atomic_init(&tls->count, 1);
-    if (!copy_text(ca, &tls->ca) || !copy_text(certificate, &tls->certificate) ||
-        !copy_text(key, &tls->key)) {
+    if (!copy_pem(ca, &tls->ca, e) || !copy_pem(certificate, &tls->certificate, e) ||
+        !copy_pem(key, &tls->key, e)) {
         http_tls_release(tls);
-        return error_no_memory(e, "TLS settings");
+        return false;
     }
     *ret_tls = tls;
     return true;

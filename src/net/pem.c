@@ -1,6 +1,7 @@
 #include "net/pem.h"
 
 #include "base/memory.h"
+#include "base/pem_form.h"
 
 #include <limits.h>
 #include <openssl/err.h>
@@ -17,9 +18,8 @@ static int refuse_password(char *buffer, int size, int writing, void *context) {
     return -1;
 }
 
-static BIO *open_text(const char *text) {
-    size_t length = strlen(text);
-    return length > INT_MAX ? nullptr : BIO_new_mem_buf(text, (int)length);
+static BIO *open_text(const struct buffer *text) {
+    return text->length > INT_MAX ? nullptr : BIO_new_mem_buf(buffer_text(text), (int)text->length);
 }
 
 void pem_free_certificates(STACK_OF(X509) * certificates) {
@@ -39,8 +39,12 @@ static void read_all(BIO *bio, STACK_OF(X509) * certificates) {
 
 bool pem_read_certificates(const char *what, const char *text, STACK_OF(X509) * *ret_certificates,
                            struct error *e) {
+    cleanup_buffer struct buffer normal = {0};
+    if (!pem_form_normalize(text, strlen(text), &normal, e)) {
+        return false;
+    }
     (void)memory_take_failure();
-    BIO *bio = open_text(text);
+    BIO *bio = open_text(&normal);
     STACK_OF(X509) *certificates = sk_X509_new_null();
     if (bio != nullptr && certificates != nullptr) {
         read_all(bio, certificates);
@@ -60,7 +64,12 @@ bool pem_read_certificates(const char *what, const char *text, STACK_OF(X509) * 
 }
 
 static EVP_PKEY *read_key(const char *text) {
-    BIO *bio = open_text(text);
+    cleanup_buffer struct buffer normal = {0};
+    struct error ignored; // the caller sees that memory was out
+    if (!pem_form_normalize(text, strlen(text), &normal, &ignored)) {
+        return nullptr;
+    }
+    BIO *bio = open_text(&normal);
     EVP_PKEY *key =
         bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio, nullptr, refuse_password, nullptr);
     BIO_free(bio);

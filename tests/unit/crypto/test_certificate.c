@@ -1,3 +1,4 @@
+#include "../base/pem_shapes.h"
 #include "../base/short_memory.h"
 #include "support.h"
 
@@ -534,6 +535,29 @@ static void what_is_written_is_read(void **) {
     certificate_free_chain(chain, count);
 }
 
+static void a_chain_is_read_as_people_have_it(void **) {
+    cleanup_family struct family family = make_family("ML-DSA-44");
+    cleanup_buffer struct buffer leaf = buffer_create(TEXT_MAX);
+    cleanup_buffer struct buffer ca = buffer_create(TEXT_MAX);
+    append_pem(family.all[LEAF], &leaf);
+    append_pem(family.all[LEAF - 1], &ca);
+    for (size_t i = 0; i < PEM_SHAPE_COUNT; i++) { // with no line end after it, the second is glued to it
+        struct error e;
+        cleanup_buffer struct buffer text = buffer_create(TEXT_MAX);
+        struct certificate **chain;
+        size_t count;
+        pem_shape(i, buffer_text(&leaf), &text);
+        pem_shape(i, buffer_text(&ca), &text);
+        if (!certificate_read_chain(text.data, text.length, &chain, &count, &e)) {
+            fail_msg("%s: %s", pem_shapes[i], e.message);
+        }
+        assert_int_equal(count, 2);
+        assert_true(certificate_equals(chain[0], family.all[LEAF]));
+        assert_true(certificate_equals(chain[1], family.all[LEAF - 1]));
+        certificate_free_chain(chain, count);
+    }
+}
+
 static void refuse_chain(const char *pem, size_t length, const char *part) {
     struct error e;
     struct certificate **chain = nullptr;
@@ -639,6 +663,7 @@ int main(void) {
         cmocka_unit_test(time_stamping_authorities),
         cmocka_unit_test(rules_of_chains),
         cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(a_chain_is_read_as_people_have_it),
         cmocka_unit_test(what_is_no_chain),
         cmocka_unit_test(damaged_certificates),
         cmocka_unit_test(memory_may_be_out),

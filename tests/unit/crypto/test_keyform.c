@@ -1,3 +1,4 @@
+#include "../base/pem_shapes.h"
 #include "support.h"
 
 #include "crypto/kem.h"
@@ -147,6 +148,25 @@ static void test_pem_among_other_text(void **) {
          e);
     assert_reads(keyform_read_public, &forms[0], text.data, text.length);
     assert_refuses(keyform_read_public, forms[1].algorithm, text.data, text.length, "is of ML-KEM-512");
+}
+
+static void assert_reads_shape(reader *read, const struct forms *form, const char *pem, size_t shape) {
+    struct error e;
+    cleanup_buffer struct buffer text = buffer_create(BIG);
+    cleanup_pkey struct pkey *pkey = nullptr;
+    pem_shape(shape, pem, &text);
+    if (!read(form->algorithm, text.data, text.length, &pkey, &e)) {
+        fail_msg("%s: %s", pem_shapes[shape], e.message);
+    }
+    must(pkey_check_same(pkey, form->pkey, &e), e);
+}
+
+static void test_pem_as_people_have_it(void **) {
+    for (size_t i = 0; i < PEM_SHAPE_COUNT; i++) {
+        assert_reads_shape(keyform_read_public, &forms[1], buffer_text(&forms[1].public_pem), i);
+        assert_reads_shape(keyform_read_private, &forms[1], (const char *)secret_view(forms[1].private_pem),
+                           i);
+    }
 }
 
 // A certificate of a raw public key, signed by a key of another algorithm, as PEM.
@@ -552,6 +572,7 @@ int main(void) {
         cmocka_unit_test(test_public_forms),
         cmocka_unit_test(test_raw_keys_that_begin_as_der),
         cmocka_unit_test(test_pem_among_other_text),
+        cmocka_unit_test(test_pem_as_people_have_it),
         cmocka_unit_test(test_certificate),
         cmocka_unit_test(test_damaged_certificates),
         cmocka_unit_test(test_trap_43_private_forms),

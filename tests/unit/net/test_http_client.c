@@ -1,10 +1,11 @@
+#include "../base/pem_shapes.h"
 #include "client_fixture.h"
 
 #include "net/http_stream.h"
 
 #include <time.h>
 
-enum { THREADS = 6, CALLS = 20 };
+enum { THREADS = 6, CALLS = 20, SHAPED_MAX = 64 * 1024 };
 
 // What the server does is named by the path.
 static bool answer(void *context, struct connection *connection, const struct received *request) {
@@ -278,6 +279,34 @@ static void test_trap_22_connections_are_not_shared_between_identities(void **st
     free_identity(&bob);
 }
 
+// CA, certificate and key, of which the first two are chains.
+static void pem_is_read_as_people_have_it(void **state) {
+    struct client_fixture *fixture = *state;
+    struct http_tls *const usual = fixture->tls;
+    struct identity alice = make_identity("alice", &fixture->server->ca);
+    struct identity other = make_identity("other CA", nullptr);
+    for (size_t i = 0; i < PEM_SHAPE_COUNT; i++) {
+        struct error e;
+        cleanup_buffer struct buffer ca = buffer_create(SHAPED_MAX);
+        cleanup_buffer struct buffer certificate = buffer_create(SHAPED_MAX);
+        cleanup_buffer struct buffer key = buffer_create(SHAPED_MAX);
+        pem_shape(i, other.certificate_pem, &ca);
+        pem_shape(i, fixture->server->ca.certificate_pem, &ca);
+        pem_shape(i, alice.certificate_pem, &certificate);
+        pem_shape(i, fixture->server->ca.certificate_pem, &certificate);
+        pem_shape(i, alice.key_pem, &key);
+        if (!http_tls_create(buffer_text(&ca), buffer_text(&certificate), buffer_text(&key), &fixture->tls,
+                             &e)) {
+            fail_msg("%s: %s", pem_shapes[i], e.message);
+        }
+        check_body(fixture, "/echo", 200, "GET [] [alice] ");
+        http_tls_release(fixture->tls);
+        fixture->tls = usual;
+    }
+    free_identity(&alice);
+    free_identity(&other);
+}
+
 static uint32_t retry_after(struct client_fixture *fixture, const char *value) {
     char path[128];
     struct error e;
@@ -397,6 +426,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(no_answer_is_retryable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_closed_port_is_retryable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_untrusted_server_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pem_is_read_as_people_have_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_trap_22_connections_are_not_shared_between_identities, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(retry_after_is_read, set_up, tear_down),

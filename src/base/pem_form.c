@@ -1,0 +1,160 @@
+#include "base/pem_form.h"
+
+#include "base/secret.h"
+#include "base/span.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { LINE = 64 };
+
+static const char begin_mark[] = "-----BEGIN ";
+static const char end_mark[] = "-----END ";
+static const char dashes[] = "-----";
+
+struct block {
+    const char *begin; // of the first boundary
+    struct span label;
+    struct span body;
+    const char *end; // behind the last boundary
+};
+
+static const char *find(struct span text, const char *part) {
+    return memmem(text.begin, span_length(text), part, strlen(part));
+}
+
+// What a body is made of may be a key: of each character it is known only which of these it is.
+static bool is_white(char c) {
+    uint32_t value = (uint8_t)c;
+    return secret_reveal((secret_mask_between(value, ' ', ' ') | secret_mask_between(value, '\t', '\n') |
+                          secret_mask_between(value, '\r', '\r')) != 0);
+}
+
+static bool is_base64(char c) {
+    uint32_t value = (uint8_t)c;
+    return secret_reveal((secret_mask_between(value | 0x20, 'a', 'z') | secret_mask_between(value, '/', '9') |
+                          secret_mask_between(value, '+', '+') | secret_mask_between(value, '=', '=')) != 0);
+}
+
+static struct span skip_label(struct span text) {
+    struct span label = {text.begin, text.begin};
+    while (label.end < text.end && *label.end >= ' ' && *label.end != '-') {
+        label.end++;
+    }
+    return label;
+}
+
+static struct span skip_body(struct span text) {
+    struct span body = {text.begin, text.begin};
+    while (body.end < text.end && (is_white(*body.end) || is_base64(*body.end))) {
+        body.end++;
+    }
+    return body;
+}
+
+// Whether text begins with part; then it is taken off.
+static bool take(struct span *text, struct span part) {
+    size_t length = span_length(part);
+    bool begins = span_length(*text) >= length && strncmp(text->begin, part.begin, length) == 0;
+    text->begin += begins ? length : 0;
+    return begins;
+}
+
+static bool take_text(struct span *text, const char *part) {
+    return take(text, (struct span){part, part + strlen(part)});
+}
+
+// Reads the block that begins where text does. False: there is none that is complete.
+static bool read_block(struct span text, struct block *ret_block) {
+    struct block block = {.begin = text.begin};
+    if (!take_text(&text, begin_mark)) {
+        return false;
+    }
+    block.label = skip_label(text);
+    text.begin = block.label.end;
+    if (!take_text(&text, dashes)) {
+        return false;
+    }
+    block.body = skip_body(text);
+    text.begin = block.body.end;
+    if (!take_text(&text, end_mark) || !take(&text, block.label) || !take_text(&text, dashes)) {
+        return false;
+    }
+    block.end = text.begin;
+    *ret_block = block;
+    return true;
+}
+
+static bool find_block(struct span text, struct block *ret_block) {
+    const char *at;
+    while ((at = find(text, begin_mark)) != nullptr) {
+        text.begin = at;
+        if (read_block(text, ret_block)) {
+            return true;
+        }
+        text.begin = at + 1;
+    }
+    return false;
+}
+
+// Into room that is large enough.
+static char *write_body(struct span body, char *to) {
+    size_t column = 0;
+    for (const char *at = body.begin; at < body.end; at++) {
+        if (is_white(*at)) {
+            continue;
+        }
+        if (column == LINE) {
+            *to++ = '\n';
+            column = 0;
+        }
+        *to++ = *at;
+        column++;
+    }
+    if (column > 0) {
+        *to++ = '\n';
+    }
+    return to;
+}
+
+static bool append_body(struct span body, struct buffer *text, struct error *e) {
+    size_t length = span_length(body);
+    char *room;
+    if (!buffer_reserve(text, length + length / LINE + 1, &room, e)) {
+        return false;
+    }
+    buffer_advance(text, (size_t)(write_body(body, room) - room));
+    return true;
+}
+
+static bool append_boundary(const char *mark, struct span label, struct buffer *text, struct error *e) {
+    return buffer_append_format(text, e, "%s%.*s%s\n", mark, (int)span_length(label), label.begin, dashes);
+}
+
+static bool append_block(const struct block *block, struct buffer *text, struct error *e) {
+    bool in_line = text->length > 0 && text->data[text->length - 1] != '\n';
+    return (!in_line || buffer_append_text(text, "\n", e)) &&
+           append_boundary(begin_mark, block->label, text, e) && append_body(block->body, text, e) &&
+           append_boundary(end_mark, block->label, text, e);
+}
+
+bool pem_form_normalize(const void *bytes, size_t length, struct buffer *ret_text, struct error *e) {
+    cleanup_buffer struct buffer text = buffer_create(2 * length + LINE); // a block is at least 31 bytes
+    const char *begin = length == 0 ? "" : bytes;
+    struct span rest = {begin, begin + length};
+    struct block block;
+    while (find_block(rest, &block)) {
+        if (!buffer_append(&text, rest.begin, (size_t)(block.begin - rest.begin), e) ||
+            !append_block(&block, &text, e)) {
+            return false;
+        }
+        rest.begin = block.end;
+        (void)take_text(&rest, "\n"); // which append_block has written
+    }
+    if (!buffer_append(&text, rest.begin, span_length(rest), e)) {
+        return false;
+    }
+    *ret_text = text;
+    text = (struct buffer){0};
+    return true;
+}
