@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import contenders
-from api import QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, secret_thing, thing
+from api import QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, is_told, secret_thing, thing
 
 NAMESPACE = "default"
 
@@ -72,7 +72,7 @@ def ready_made(plane, workload, samples):
     for kind in workload.step:
         sample, secret = samples[kind]
         for one in plane.list(kind, NAMESPACE):
-            if "status" not in one:
+            if not is_told(one):
                 jobs.append(writes(plane.api, one, sample, secret))
     return jobs
 

@@ -40,7 +40,7 @@ SANITIZERS = ("asan", "tsan")
 # Files of a suite that are one of their own, so that lanes are about as long: what others make of our files; and what is done to
 # the operator's requests. All others of the folder, new ones too, are the suite itself. With a sanitizer nothing is divided.
 PARTS = {
-    "e2e-files": ("admission_schema", "guides", "image", "install", "monitoring", "policies"),
+    "e2e-files": ("admission_schema", "gitops", "guides", "image", "install", "monitoring", "policies"),
     "faults-wire": ("list_faults", "proxy", "telling_faults", "watch_faults", "write_faults"),
 }
 CMOCKA_START, CMOCKA_GROUP = "[ RUN      ]", "[==========]"

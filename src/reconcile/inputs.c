@@ -76,7 +76,7 @@ static const char *namespace_of(const struct kube_object *object, const char *na
 // on another.
 static bool is_brief(const struct reconcile *r, const struct kube_object *upstream) {
     const char *told = json_text(json_find(r->object->root, "status", "status", nullptr));
-    return yyjson_obj_get(upstream->root, "status") == nullptr && !upstream->deleting &&
+    return !status_is_written(yyjson_obj_get(upstream->root, "status")) && !upstream->deleting &&
            (told == nullptr || strcmp(told, "Pending") == 0);
 }
 

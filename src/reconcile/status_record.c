@@ -14,6 +14,10 @@ static yyjson_val *status_of(const struct reconcile *r) {
     return yyjson_obj_get(r->object->root, "status");
 }
 
+bool status_is_written(yyjson_val *status) {
+    return yyjson_obj_get(status, "observedGeneration") != nullptr;
+}
+
 yyjson_val *status_find_ready(yyjson_val *status) {
     size_t index;
     size_t count;

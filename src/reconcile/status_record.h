@@ -6,6 +6,10 @@
 // Whether recorded, a part of a status with uid and resourceVersion, names exactly this version of object.
 bool status_names(yyjson_val *recorded, const struct kube_object *object);
 
+// Whether an operator has written a status. That of a new object is what its definition has for a default: a
+// condition Ready=Unknown, for those who would take an object without conditions for a finished one.
+bool status_is_written(yyjson_val *status);
+
 // The Ready condition of a status; NULL: there is none.
 yyjson_val *status_find_ready(yyjson_val *status);
 

@@ -404,7 +404,7 @@ static void show_object(void *context, yyjson_val *object) {
 static void tell_object(void *context, yyjson_val *object) {
     struct render *render = context;
     yyjson_val *status = yyjson_obj_get(object, "status");
-    yyjson_val *ready = status_find_ready(status);
+    yyjson_val *ready = status_is_written(status) ? status_find_ready(status) : nullptr;
     const struct kube_resource *resource = find_resource(render, object);
     if (!is_of_kind(render, resource)) {
         return;

@@ -307,6 +307,11 @@ def ready_of(found):
     return next((one for one in conditions if one["type"] == "Ready"), {})
 
 
+def is_told(found):
+    """Whether an operator has written its status: that of a new object is its definition's default."""
+    return "observedGeneration" in found.get("status", {})
+
+
 def reason_of(found):
     return ready_of(found).get("reason")
 

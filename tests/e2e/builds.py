@@ -54,6 +54,7 @@ SHORT = {
     "test_crash.py": THREADS,
     "test_describe.py": MEMORY,
     "test_failpoints.py": ((ASAN,), "what a crash leaves does not depend on the sanitizer"),
+    "test_gitops.py": SAME_CODE,
     "test_guides.py": SAME_CODE,
     "test_inputs.py": MEMORY,
     "test_install.py": NO_OPERATOR,

@@ -4,7 +4,7 @@ import contextlib
 import time
 
 import pytest
-from api import QDK, QDS, QES, QKKP, QRN, ApiError, config_map_thing, exchange, secret_thing, thing, wait_until
+from api import QDK, QDS, QES, QKKP, QRN, ApiError, config_map_thing, exchange, is_told, secret_thing, thing, wait_until
 from crypto import fingerprint, generate
 
 QUIET = 3.0  # seconds in which nothing more may happen
@@ -20,7 +20,7 @@ def watched(api, kind, namespace, name):
     seen = []
 
     def note(_, found):
-        if found["metadata"]["name"] == name and "status" in found:
+        if found["metadata"]["name"] == name and is_told(found):
             seen.append(found["status"])
 
     end = api.watch(kind, namespace, note)

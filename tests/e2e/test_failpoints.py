@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 import yaml
-from api import QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, RESOURCES, data_of, secret_thing, thing, version_of, wait_until
+from api import QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, RESOURCES, data_of, is_told, secret_thing, thing, version_of, wait_until
 from failpoints import (
     CHANGE, CREATION, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
     id_of, text_of,
@@ -278,7 +278,7 @@ def test_creation(crashes, point, kind):
     reached = CREATION.index(point)
     left = it.secret()
     assert (left is not None) == (kind != QVS and reached >= 1)
-    assert ("status" in it.get()) == (reached >= 4)
+    assert is_told(it.get()) == (reached >= 4)
     assert len(it.events("Succeeded")) + len(it.events("SignatureValid")) == (reached >= 6)
     crashes.carry_on()
     secret = it.wait_done()

@@ -22,6 +22,7 @@ from api import (
     ApiError,
     config_map_thing,
     data_of,
+    is_told,
     secret_thing,
     thing,
     version_of,
@@ -680,7 +681,7 @@ def test_only_these_namespaces_by_roles(cluster, api, operators, namespace, ther
         wait_until("a new one", lambda one=one, before=before: (
             (found := api.find("Secret", one, "pair")) and found["metadata"]["uid"] != before))  # fmt: skip
     operator.settle()
-    assert "status" not in api.get(QKKP, elsewhere, "pair")
+    assert not is_told(api.get(QKKP, elsewhere, "pair"))
     assert operator.total("qubesec_objects", f'kind="{QKKP}"') == 2
 
 
@@ -723,6 +724,6 @@ def test_all_but_these_namespaces(api, operators, namespace, there):
     api.make(thing(QKKP, namespace, "pair"))
     api.create(thing(QES, namespace, "sealed", {"publicKeyRef": reference(there, "pair")}))
     assert "does not serve" in wait_denied(api, QES, namespace, "sealed")["status"]["error"]
-    assert "status" not in api.get(QKKP, there, "pair") and api.find("Secret", there, "pair") is None
+    assert not is_told(api.get(QKKP, there, "pair")) and api.find("Secret", there, "pair") is None
     operators.default()
     assert api.wait_success(QKKP, there, "pair")

@@ -12,7 +12,7 @@ import time
 
 import pytest
 import webhook
-from api import KINDS, QC, QKKP, QRN, QSKP, QSM, QVS, exchange, thing, wait_until
+from api import KINDS, QC, QKKP, QRN, QSKP, QSM, QVS, exchange, is_told, thing, wait_until
 from audit import WRITES
 from builds import SHORT_FORM
 from faultproxy import Blackhole, Delay, FaultProxy, Hold, Inject, Rule
@@ -319,7 +319,7 @@ def test_trap_41_who_may_have_lost_the_lease_sends_nothing(api, replicas, namesp
     api.create(thing(QKKP, namespace, "after"))
     wait_until("it is at an end", lambda: leader.total("controller_runtime_reconcile_total") > before)
     assert replicas.writes(leader, mark) == []
-    assert api.find("Secret", namespace, "after") is None and "status" not in api.get(QKKP, namespace, "after")
+    assert api.find("Secret", namespace, "after") is None and not is_told(api.get(QKKP, namespace, "after"))
     leader.kill()
 
 

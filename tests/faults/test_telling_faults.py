@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from api import QKKP, QRN, ApiError, ready_of, reason_of, thing, version_of, wait_until
+from api import QKKP, QRN, ApiError, is_told, ready_of, reason_of, thing, version_of, wait_until
 from faultproxy import Delay, Inject, Rule
 from watching import status
 
@@ -48,7 +48,7 @@ def test_trap_53_what_others_write_right_after_an_own_write_is_seen(api, operato
     late = proxy.add(Rule(Delay(2, answer=True), path=STATUS, times=1))
     operator = operators.start(kubeconfig=through).wait_ready()
     api.create(thing(QRN, namespace, "numbers"))
-    wait_until("the status is written", lambda: late.hits and api.get(QRN, namespace, "numbers").get("status"))
+    wait_until("the status is written", lambda: late.hits and is_told(api.get(QRN, namespace, "numbers")))
     api.patch(QRN, namespace, "numbers", {"spec": {"secretTemplate": {"labels": {"tier": "gold"}}}})
     api.patch(QRN, namespace, "numbers", {"status": None}, "status")
     wait_until(

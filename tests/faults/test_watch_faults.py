@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from api import QDK, QKKP, QRN, QVS, secret_thing, thing, wait_until
+from api import QDK, QKKP, QRN, QVS, is_told, secret_thing, thing, wait_until
 from faultproxy import Blackhole, Inject, Prefix, Rechunk, Rule
 from watching import (
     FAILED, OURS, PLURAL, RECOVERED, Changes, asked, bookmark, current_version, error_event, failures, status,
@@ -59,7 +59,7 @@ def test_trap_01_a_watch_that_is_never_answered_is_given_up(api, proxy, start, c
     changes.happen()
     wait_until("the watch is swallowed", lambda: rule.hits == 1)
     operator.settle()
-    assert "status" not in api.get(QRN, namespace, "comes")
+    assert not is_told(api.get(QRN, namespace, "comes"))
     clock.advance(operator, 151)
     changes.arrive()
 
@@ -108,7 +108,7 @@ def test_trap_02_one_dead_connection_holds_up_no_other_watch(api, proxy, start, 
     api.create(thing(QRN, namespace, "unseen"))
     api.make(thing(QKKP, namespace, "pair"))
     operator.settle()
-    assert "status" not in api.get(QRN, namespace, "unseen")
+    assert not is_told(api.get(QRN, namespace, "unseen"))
 
 
 # 3, 4, 6: the server says why it ends a watch
@@ -207,7 +207,7 @@ def test_trap_10_what_a_watch_never_showed_is_found_by_the_next_full_list(api, p
     proxy.remove(hold)
     wait_until("it watches from there", lambda: asked(proxy, since) and asked(proxy, since)[-1][1]["resourceVersion"] == str(version))
     operator.settle()
-    assert rule.hits == 1 and "status" not in api.get(QRN, namespace, "comes")
+    assert rule.hits == 1 and not is_told(api.get(QRN, namespace, "comes"))
     clock.advance(operator, 11 * 3600)
     changes.arrive()
     assert ("list", {"limit": "500", "resourceVersion": ""}) in asked(proxy, since)
@@ -371,7 +371,7 @@ def test_trap_19_each_namespace_has_watches_of_its_own(api, proxy, start, namesp
     api.create(thing(QRN, namespace, "numbers"))
     api.make(thing(QRN, there, "numbers"))
     operator.settle()
-    assert "status" not in api.get(QRN, namespace, "numbers")
+    assert not is_told(api.get(QRN, namespace, "numbers"))
     proxy.remove(rule)
     api.wait_success(QRN, namespace, "numbers")
 

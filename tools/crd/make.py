@@ -376,6 +376,7 @@ def status_schema(kind, about):
     return {
         "description": "What the operator did. Written by the operator only.",
         "type": "object",
+        "default": {},  # so that the default of its conditions is there from the first moment on
         "properties": expanded(fields),
     }
 

@@ -1,10 +1,16 @@
-// The helm that the tests render and lint charts/qubesec with, built by tools/helm.sh. To move to another version, change
-// it here, then run `go mod tidy`.
+// The helm that the tests use, and what their program health needs, built by tools/helm.sh. To move to another version, change it
+// here, then run `go mod tidy`.
 module qubesec.io/tools/helm
 
 go 1.27
 
 tool helm.sh/helm/v4/cmd/helm
+
+require (
+	github.com/yuin/gopher-lua v1.1.2
+	k8s.io/apimachinery v0.37.1
+	sigs.k8s.io/cli-utils v0.37.2
+)
 
 require (
 	dario.cat/mergo v1.0.1 // indirect
@@ -113,7 +119,6 @@ require (
 	helm.sh/helm/v4 v4.3.1 // indirect
 	k8s.io/api v0.37.1 // indirect
 	k8s.io/apiextensions-apiserver v0.37.1 // indirect
-	k8s.io/apimachinery v0.37.1 // indirect
 	k8s.io/apiserver v0.37.1 // indirect
 	k8s.io/cli-runtime v0.37.1 // indirect
 	k8s.io/client-go v0.37.1 // indirect

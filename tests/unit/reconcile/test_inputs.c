@@ -95,17 +95,30 @@ static void what_is_waited_for_and_ends_with_its_arrival(void **state) {
     }
 }
 
-// In a burst of objects that need each other nothing is told of a wait that is over in a moment.
-static void a_burst_costs_no_status_of_waiting(void **) {
-    put("qdk it", "spec: {sharedSecretRef: {name: sealed}}");
-    put("qds opened", "%s", of_sealed);
-    put("qes sealed", "%s", of_pair);
-    put("qkkp pair", "spec: {}");
-    run();
-    is_served("qdk it");
-    is_served("qds opened");
-    told_is("Succeeded qkkp pair; Succeeded qes sealed; Succeeded qds opened; Succeeded qdk it; ");
-    assert_int_equal(count_asked(" status; "), 4);
+// In a burst of objects that need each other nothing is told of a wait that is over in a moment: neither
+// where they have no status, nor where they have their definition's default.
+static void a_burst_costs_no_status_of_waiting(void **state) {
+    static const char *const statuses[] = {
+        "status: null",
+        "status: {conditions: [{type: Ready, status: Unknown, reason: WaitingForOperator, message: none, "
+        "lastTransitionTime: '1970-01-01T00:00:00Z'}]}",
+    };
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        begin_row(statuses[i], state);
+        put("qdk it", "spec: {sharedSecretRef: {name: sealed}}");
+        put("qds opened", "%s", of_sealed);
+        put("qes sealed", "%s", of_pair);
+        put("qkkp pair", "spec: {}");
+        static const char *const objects[] = {"qdk it", "qds opened", "qes sealed", "qkkp pair"};
+        for (size_t j = 0; j < sizeof(objects) / sizeof(objects[0]); j++) {
+            put_status(objects[j], "%s", statuses[i]);
+        }
+        run();
+        is_served("qdk it");
+        is_served("qds opened");
+        told_is("Succeeded qkkp pair; Succeeded qes sealed; Succeeded qds opened; Succeeded qdk it; ");
+        assert_int_equal(count_asked(" status; "), 4);
+    }
 }
 
 static void an_input_that_goes_leaves_what_was_made(void **) {
