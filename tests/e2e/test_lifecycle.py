@@ -109,15 +109,16 @@ def check_secret(secret, life, owner):
 def check_columns(cluster, found):
     """What kubectl get shows is the status, under headings."""
     kind, metadata, status = found["kind"], found["metadata"], found["status"]
-    text = cluster.kubectl("get", kind, metadata["name"], "--namespace", metadata["namespace"])
-    headings, row = (line.split() for line in text.splitlines())
+    narrow = ("get", kind, metadata["name"], "--namespace", metadata["namespace"])
+    headings, row = (line.split() for line in cluster.kubectl(*narrow).splitlines())
     shown = dict(zip(headings, row, strict=True))
-    assert shown["NAME"] == metadata["name"]
-    assert shown["READY"] == "True"
-    assert shown["STATUS"] == "Success"
-    assert shown["ALGORITHM"] == status["algorithm"]
-    assert shown["FINGERPRINT"] == status["fingerprint"]
-    assert "AGE" in shown
+    assert list(shown)[:3] == ["NAME", "READY", "REASON"] and list(shown)[-2:] == ["SECRET", "AGE"]
+    assert (shown["NAME"], shown["READY"], shown["REASON"]) == (metadata["name"], "True", "Succeeded")
+    assert shown["SECRET"] == status["secretRef"]["name"]
+    headings, row = cluster.kubectl(*narrow, "--output", "wide").splitlines()
+    assert headings.split()[-1] == "MESSAGE" and row.rstrip().endswith(ready_of(found)["message"])
+    shown = dict(zip(headings.split(), row.split(), strict=False))
+    assert (shown["STATUS"], shown["ALGORITHM"], shown["FINGERPRINT"]) == ("Success", status["algorithm"], status["fingerprint"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
