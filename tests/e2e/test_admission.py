@@ -165,6 +165,30 @@ def test_trap_42_without_it_only_our_group_waits(api, cluster, operators, config
     api.wait_gone(QKKP, namespace, "before")
 
 
+def test_trap_42_without_it_all_but_the_spec_can_be_changed(api, cluster, configuration, namespace):
+    """Labels, annotations, finalizers and both ways to delete wait for nobody."""
+    for name, kind in (("pair", QKKP), ("bare", QRN)):  # a QuantumRandomNumber may have no spec
+        api.create(thing(kind, namespace, name) | ({"spec": {}} if kind == QKKP else {}))
+    configuration.enforce(1, namespace)
+    for target in (f"{QKKP}/pair", f"{QRN}/bare"):
+        cluster.kubectl("label", "--namespace", namespace, target, "seen=yes")
+        cluster.kubectl("annotate", "--namespace", namespace, target, "example.com/seen=yes")
+        cluster.kubectl("patch", "--namespace", namespace, target, "--type=merge", '--patch={"metadata":{"finalizers":["example.com/wait"]}}')
+    for kind, name, spec in ((QKKP, "pair", {"onKeyLoss": "Fail"}), (QRN, "bare", {"onKeyLoss": "Fail"})):
+        with pytest.raises(ApiError, match="failed calling webhook .*validate.qubesec.io"):
+            api.patch(kind, namespace, name, {"spec": spec})
+        with pytest.raises(ApiError, match="failed calling webhook .*validate.qubesec.io"):
+            api.create(thing(kind, namespace, f"{name}-2", {}))
+    for kind, name in ((QKKP, "pair"), (QRN, "bare")):
+        cluster.kubectl("delete", "--namespace", namespace, f"{kind}/{name}", "--cascade=foreground", "--wait=false")
+        wait_until(
+            "only the finalizer of somebody else is left",
+            lambda kind=kind, name=name: api.get(kind, namespace, name)["metadata"]["finalizers"] == ["example.com/wait"],
+        )
+        api.patch(kind, namespace, name, {"metadata": {"finalizers": None}})
+        api.wait_gone(kind, namespace, name)
+
+
 def test_trap_42_the_operator_starts_although_its_webhook_points_nowhere(api, operators, configuration, folder, namespace):
     first = operators.start(*flags(folder)).wait_ready()
     configuration.enforce(port_of(first), namespace)
