@@ -39,6 +39,7 @@ void kind_list_fields(const struct kind *kind, const struct spec_field *ret_tabl
 
 void kind_read_spec(const struct kind *kind, struct spec_reader *reader, void *memory) {
     spec_read_fields(reader, kind->fields, memory);
+    foreign_fields_refuse(reader, kind->foreign_fields);
     if (kind->check != nullptr) {
         kind->check(reader, memory);
     }

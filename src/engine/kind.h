@@ -4,6 +4,7 @@
 #pragma once
 
 #include "crypto/fingerprint.h"
+#include "engine/foreign_field.h"
 #include "engine/input.h"
 #include "engine/provenance.h"
 #include "engine/secret_data.h"
@@ -108,6 +109,7 @@ struct kind {
     // from the spec's document.
     size_t spec_size;
     const struct spec_field *fields;
+    const struct foreign_field *foreign_fields; // names that it refuses with advice; NULL: none
 
     // Called when all fields were read: checks what holds between them, and fills what follows from them.
     // Every fault goes to the reader, after which the spec is not served. NULL: there is nothing of that

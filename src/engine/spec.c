@@ -239,8 +239,9 @@ int64_t spec_duration(struct spec_reader *reader, const char *field, int64_t min
         return 0;
     }
     if (!duration_parse(text, &seconds)) {
-        spec_field_error(reader, "%s: \"%.*s\" is not a length of time such as 90m, 1h30m or 2160h", field,
-                         spec_shown_length(text), text);
+        spec_field_error(reader,
+                         "%s: \"%.*s\" is not a length of time such as 90m, 1h30m or 2160h; a day is 24h",
+                         field, spec_shown_length(text), text);
         return 0;
     }
     if (seconds < min || seconds > max) {

@@ -55,6 +55,9 @@ struct spec_field {
     int64_t fallback;                 // of an integer; one out of bounds stands for its absence
     const char *text_fallback;
     const char *const *choices; // NULL-terminated; of a list of texts those that the CRD allows
+    // Of such a list texts that people try, and why they are refused; NULL-terminated, NULL: none.
+    const char *const *unfit_choices;
+    const char *unfit_reason; // "is not for ..."
     const struct text_form *form;
     const struct input_source *sources;
     // What the entry holds that a reference's key names: "the shared secret"; NULL: it is not said.

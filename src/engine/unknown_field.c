@@ -42,14 +42,14 @@ static const struct spec_field *find_field(const struct spec_field *const *table
 }
 
 // The first member of an object with fields in it that is none of them; NULL: there is none.
-static yyjson_val *find_in_object(const struct spec_field *const *tables, const char *object_name,
-                                  yyjson_val *object) {
+static yyjson_val *find_in_object(const struct kind *kind, const struct spec_field *const *tables,
+                                  const char *object_name, yyjson_val *object) {
     yyjson_obj_iter names = yyjson_obj_iter_with(object);
     for (yyjson_val *name; (name = yyjson_obj_iter_next(&names)) != nullptr;) {
         char path[UNKNOWN_FIELD_SIZE];
         const char *text = json_text(name);
         snprintf(path, sizeof(path), "%s.%s", object_name, text == nullptr ? "" : text);
-        if (find_field(tables, path, false) == nullptr) {
+        if (find_field(tables, path, false) == nullptr && !foreign_fields_have(kind->foreign_fields, path)) {
             return name;
         }
     }
@@ -75,10 +75,11 @@ bool unknown_field_find(const struct kind *kind, yyjson_val *spec, char ret_path
         bool is_plain = name != nullptr && strchr(name, '.') == nullptr;
         const struct spec_field *field = is_plain ? find_field(tables, name, false) : nullptr;
         bool is_object = is_plain && field == nullptr && find_field(tables, name, true) != nullptr;
-        yyjson_val *inner = is_object ? find_in_object(tables, name, value)
+        bool is_foreign = is_plain && foreign_fields_have(kind->foreign_fields, name);
+        yyjson_val *inner = is_object ? find_in_object(kind, tables, name, value)
                             : field != nullptr && field->type == SPEC_REFERENCE ? find_in_reference(value)
                                                                                 : nullptr;
-        if ((field == nullptr && !is_object) || inner != nullptr) {
+        if ((field == nullptr && !is_object && !is_foreign) || inner != nullptr) {
             format_path(key, inner, ret_path);
             return true;
         }

@@ -440,6 +440,7 @@ const struct kind kind_certificate = {
     .is_public = true,
     .spec_size = sizeof(struct certificate_spec),
     .fields = certificate_spec_fields,
+    .foreign_fields = certificate_foreign_fields,
     .check = certificate_spec_check,
     .free_spec = certificate_spec_free,
     .list_inputs = list_inputs,

@@ -24,6 +24,12 @@ const char *const certificate_usage_names[CERTIFICATE_USAGE_COUNT + 1] = {
     "signing",     "digital signature", "content commitment", "cert sign",    "crl sign",     "server auth",
     "client auth", "code signing",      "email protection",   "timestamping", "ocsp signing", nullptr};
 
+const char *const certificate_unfit_usages[] = {"key encipherment", "data encipherment", "key agreement",
+                                                "encipher only",    "decipher only",     nullptr};
+const char certificate_unfit_usage_reason[] =
+    "is not for ML-DSA and SLH-DSA keys, which only sign (RFC 9881, RFC 9909); digital signature is what TLS "
+    "needs";
+
 const struct input_source certificate_parent_sources[] = {
     {.kind = "QuantumCertificate",
      .data_key = "tls.key",
@@ -37,7 +43,7 @@ const struct input_source certificate_parent_sources[] = {
 
 static const struct text_form form_country = {.name = "two upper-case letters", .pattern = "^([A-Z]{2})?$"};
 static const struct text_form form_renewal = {
-    .name = "`720h`, or `33%` of the life",
+    .name = "`720h` or `90m`, without days, or `33%` of the life",
     .pattern = "^([1-9][0-9]?%|([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?)$"};
 static const struct spec_object private_key = {.contents = "",
                                                .description = "How the private key is treated."};
@@ -155,6 +161,8 @@ const struct spec_field certificate_spec_fields[] = {
      .max = SUBJECT_TEXT_MAX,
      .max_count = CERTIFICATE_USAGE_COUNT,
      .choices = certificate_usage_names,
+     .unfit_choices = certificate_unfit_usages,
+     .unfit_reason = certificate_unfit_usage_reason,
      .description =
          "Key usages and extended key usages, by cert-manager's names. Default: by certType. Key usages that "
          "are given replace the default ones, and so do extended key usages. Encipherment and key agreement "

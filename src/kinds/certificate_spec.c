@@ -214,6 +214,8 @@ static void check_identity(struct spec_reader *reader, const struct certificate_
     } else if (!has_subject(spec) && spec->name_count == 0) {
         spec_field_error(reader,
                          "commonName: is required, or another part of the subject, or subjectAltNames");
+    } else if (spec->type == CERTIFICATE_SELF_SIGNED && spec->name_count == 0 && reader->fault_count == 0) {
+        spec_warning(reader, "subjectAltNames: without names no client takes the certificate for a server's");
     }
 }
 
@@ -257,9 +259,8 @@ static void read_renewal(struct spec_reader *reader, struct certificate_spec *sp
     if (!duration_parse(text, &spec->renew_before) || spec->renew_before < 1) {
         spec_field_error(
             reader,
-            "renewBefore: \"%.64s\" is neither a length of time such as 720h nor a part of the life "
-            "from 1%% to "
-            "99%%",
+            "renewBefore: \"%.64s\" is neither a length of time such as 720h (a day is 24h) nor a part of "
+            "the life from 1%% to 99%%",
             text);
     } else if (spec->renew_before >= spec->duration) {
         spec_field_error(reader, "renewBefore: %.64s is not shorter than the life of %" PRId64 " s", text,
@@ -302,16 +303,9 @@ static const struct usage *find_usage(const char *name) {
 }
 
 static void refuse_usage(struct spec_reader *reader, size_t index, const char *name) {
-    static const char *const of_other_keys[] = {"key encipherment", "data encipherment", "key agreement",
-                                                "encipher only", "decipher only"};
-    for (size_t i = 0; i < sizeof(of_other_keys) / sizeof(of_other_keys[0]); i++) {
-        if (strcmp(of_other_keys[i], name) == 0) {
-            spec_field_error(
-                reader,
-                "usages[%zu]: %s is not for signature keys (RFC 9881, RFC 9909); digital signature is "
-                "what TLS "
-                "needs",
-                index, name);
+    for (const char *const *unfit = certificate_unfit_usages; *unfit != nullptr; unfit++) {
+        if (strcmp(*unfit, name) == 0) {
+            spec_field_error(reader, "usages[%zu]: %s %s", index, name, certificate_unfit_usage_reason);
             return;
         }
     }

@@ -41,11 +41,16 @@ struct certificate_spec {
 
 extern const struct input_source certificate_parent_sources[];
 extern const struct spec_field certificate_spec_fields[];
+extern const struct foreign_field certificate_foreign_fields[];
 
 // What the spec calls types, in the order of enum certificate_type, and usages, as cert-manager does;
 // NULL-terminated.
 extern const char *const certificate_type_names[];
 extern const char *const certificate_usage_names[CERTIFICATE_USAGE_COUNT + 1];
+
+// Usages of other keys, NULL-terminated, and why they are refused, as a fault goes on.
+extern const char *const certificate_unfit_usages[];
+extern const char certificate_unfit_usage_reason[];
 
 // As struct kind's functions; memory is a struct certificate_spec.
 void certificate_spec_check(struct spec_reader *reader, void *memory);

@@ -401,6 +401,18 @@ static bool check_version(const struct source *source, struct error *e) {
     return true;
 }
 
+// A reference without a kind never means a ConfigMap, although its field may refer to one.
+static const char *advise_absent(const struct source *source) {
+    const struct input_source *from = source->request->sources;
+    while (from->kind != nullptr && strcmp(from->kind, kube_config_maps.kind) != 0) {
+        from++;
+    }
+    return from->kind != nullptr && source->request->reference.kind == nullptr
+               ? "does not exist; create it, or correct the reference: one to a ConfigMap says kind: "
+                 "ConfigMap"
+               : "does not exist; create it, or correct the reference";
+}
+
 static bool load(struct reconcile *r, struct source *source, struct error *e) {
     struct store *store =
         informers_find_store(r->parts->informers, source->resource->kind, source->namespace);
@@ -414,11 +426,9 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
         if (e->class != ERROR_NOT_FOUND) {
             return false;
         }
-        return source->upstream == nullptr
-                   ? wait_for(r, source, source->name, "does not exist; create it, or correct the reference",
-                              e)
-                   : wait_for(r, source, source->upstream->name,
-                              "has lost its Secret; its own status says why", e);
+        return source->upstream == nullptr ? wait_for(r, source, source->name, advise_absent(source), e)
+                                           : wait_for(r, source, source->upstream->name,
+                                                      "has lost its Secret; its own status says why", e);
     }
     yyjson_val *root = yyjson_doc_get_root(document);
     if (!kube_object_create_metadata(root, &source->read, e) || !check_version(source, e) ||

@@ -1,6 +1,7 @@
 #include "webhook/admission.h"
 
 #include "engine/decode.h"
+#include "engine/unknown_field.h"
 #include "json/write.h"
 
 #include <string.h>
@@ -124,9 +125,38 @@ static bool check_change(struct review *r, const struct decoded *now, struct err
     return e->class == ERROR_INVALID_SPEC;
 }
 
+static const char *applied_text(yyjson_val *object) {
+    static const char annotation[] = "kubectl.kubernetes.io/last-applied-configuration";
+    return json_text(json_find(object, "metadata", "annotations", annotation, nullptr));
+}
+
+// A name that the CRD does not know has been dropped from the object, if kubectl's validation was off. Where
+// kubectl apply has written down in this very request what it was given, the name is found there.
+static bool check_applied(struct review *r, const struct kind *kind, struct error *e) {
+    const char *text = applied_text(r->object);
+    cleanup_json yyjson_doc *applied = nullptr;
+    struct error unreadable;
+    char path[UNKNOWN_FIELD_SIZE];
+    if (text == nullptr || same_text(text, applied_text(r->old_object))) {
+        return true;
+    }
+    if (!json_parse(text, strlen(text), &applied, &unreadable)) {
+        return unreadable.class != ERROR_NO_MEMORY || error_no_memory(e, "reading an annotation");
+    }
+    if (unknown_field_find(kind, yyjson_obj_get(yyjson_doc_get_root(applied), "spec"), path)) {
+        add_cause(r, "FieldValueInvalid", path,
+                  "there is no such field, and the API server has dropped it, as validation is off "
+                  "(--validate=false); correct the name, or remove it");
+    }
+    return true;
+}
+
 // Fills r->causes and r->warnings.
 static bool check_object(struct review *r, const struct kind *kind, struct error *e) {
     cleanup_decoded struct decoded decoded = {0};
+    if (!check_applied(r, kind, e)) {
+        return false;
+    }
     bool good = decode_spec(kind, r->name, yyjson_obj_get(r->object, "spec"), on_spec_note, r, &decoded, e);
     if (!good) {
         return e->class == ERROR_INVALID_SPEC;

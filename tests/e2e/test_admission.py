@@ -107,6 +107,20 @@ def test_what_is_good_is_served_without_a_word(api, enforced, namespace):
     api.wait_success(QKKP, namespace, "pair")
 
 
+def test_names_that_would_be_dropped_are_faults(api, cluster, enforced, namespace):
+    """However validation is set: what cert-manager calls it, by the schema; a typing error, by what kubectl has written down."""
+    ours = "spec.dnsNames is not a field here: names of every form go into subjectAltNames"
+    for name, said, strictly in (
+        ("dnsNames", ours, ours),
+        ("subjectAltName", "spec.subjectAltName: there is no such field, and the API server has dropped it", "unknown field"),
+    ):
+        given = thing(QC, namespace, "nameless", {"commonName": "x", name: ["a.example.com"]})
+        for how in ("--validate=false", "--validate=warn"):
+            assert said in refused_by_kubectl(cluster, "apply", how, "--filename=-", given=[given])
+        assert strictly in refused_by_kubectl(cluster, "apply", "--filename=-", given=[given])
+    assert api.find(QC, namespace, "nameless") is None
+
+
 def test_metadata_of_what_is_bad_can_be_changed(api, configuration, served, namespace):
     api.create(thing(QC, namespace, "bad", BAD_CERTIFICATE))
     api.wait_status(QC, namespace, "bad", "Failed", "InvalidSpec")

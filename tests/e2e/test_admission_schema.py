@@ -366,6 +366,21 @@ REFUSED = {
         for kind in (QRN, QKKP, QES)
     },
     **{f"onKeyLoss-{kind}": (kind, {**MINIMAL[kind], "onKeyLoss": "Fail"}, 'unknown field "spec.onKeyLoss"') for kind in (QDS, QDK)},
+    **{
+        f"cert-manager-{name}": (QC, {"commonName": "x", name: value}, f"spec.{field} is not a field here: {ours}")
+        for name, value, field, ours in (
+            ("dnsNames", ["a.example.com"], "dnsNames", "names of every form go into subjectAltNames"),
+            ("issuerRef", {"name": "ca", "kind": "ClusterIssuer"}, "issuerRef", "name a QuantumCertificate of certType ca by parentCARef"),
+            ("isCA", True, "isCA", "set certType to ca"),
+            ("privateKey", {"algorithm": "RSA", "size": 2048}, "privateKey.size", "spec.algorithm says both"),
+            ("subject", {"organizations": ["x"]}, "subject", "its parts stand in spec itself: commonName, organization"),
+            ("renewBeforePercentage", 30, "renewBeforePercentage", "write it as renewBefore"),
+            ("keystores", {"jks": {"create": True}}, "keystores", "the Secret has PEM only"),
+        )
+    },
+    "duration-in-days": (QC, {"commonName": "x", "duration": "90d"}, "such as 2160h, 90m or 1h30m: a day is 24h"),
+    "renewBefore-in-days": (QC, {"commonName": "x", "renewBefore": "30d"}, "spec.renewBefore must be 720h or 90m, without days"),
+    "key-encipherment": (QC, {"commonName": "x", "usages": ["server auth", "key encipherment"]}, "is not for ML-DSA and SLH-DSA keys, which only sign"),
     "unknown-field": (QES, {**MINIMAL[QES], "publicKey": "x"}, 'unknown field "spec.publicKey"'),
     "privateKeyRef-absent": (QDS, {"ciphertextRef": {"name": "a"}}, "spec.privateKeyRef: Required value"),
     "privateKeyRef-kind": (

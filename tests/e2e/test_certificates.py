@@ -190,7 +190,7 @@ REFUSED = {
     "days": ({"domain": "a.example", "days": 1, "durationDays": 2}, "two names of one field"),
     "too long": ({"domain": "a.example", "days": 36501}, "36500"),
     "country": ({"domain": "a.example", "country": "de"}, "spec.country"),
-    "encipherment": ({"domain": "a.example", "usages": ["key encipherment"]}, "Unsupported value"),
+    "encipherment": ({"domain": "a.example", "usages": ["key encipherment"]}, "which only sign"),
     "renewal": ({"domain": "a.example", "renewBefore": "0%"}, "spec.renewBefore"),
     "type": ({"domain": "a.example", "certType": "leaf"}, "Unsupported value"),
     "name": ({"commonName": "x" * 65}, "Too long"),

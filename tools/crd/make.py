@@ -29,7 +29,7 @@ TABLES = CHECKOUT / ".local" / "build" / "release" / "crd_tables"
 COMMON = yaml.safe_load((pathlib.Path(__file__).parent / "common.yaml").read_text())
 INT32_MAX = 2**31 - 1
 NAME_MAX = 253
-DURATION = {"minLength": 2, "maxLength": 32, "pattern": "^([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?$"}
+DURATION = "^([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?$"
 HEXADECIMAL = "self.matches('^([0-9a-fA-F]{2})*$')"
 LOSS = "keep it as it was, or create a resource of another name; to delete this one is to lose what it has made"
 
@@ -125,16 +125,27 @@ def algorithm_names(field):
     return [*field["algorithms"], *(name for others in field["algorithms"].values() for name in others)]
 
 
+def form_rule(field, pattern, message):
+    """In the place of a pattern, of which the API server would show nothing but the pattern."""
+    return rule(f"self.matches(r'{pattern}')", f"spec.{field['name']} {message}")
+
+
 def text_schema(field):
     made = {"type": "string", "maxLength": field["maxCharacters"]}
+    rules = []
     if field["min"]:
         made["minLength"] = field["min"]
     if "pattern" in field:
-        made["pattern"] = field["pattern"]
+        rules.append(form_rule(field, field["pattern"], field.get("refusal", f"must be {field['form']}".replace("`", ""))))
     if field["countsBytes"]:
         message = f"spec.{field['name']} must have at most {field['max']} bytes in UTF-8: shorten it"
-        made["x-kubernetes-validations"] = [rule(f"bytes(self).size() <= {field['max']}", message)]
-    return made
+        rules.append(rule(f"bytes(self).size() <= {field['max']}", message))
+    return made | ({"x-kubernetes-validations": rules} if rules else {})
+
+
+def duration_schema(field):
+    message = "must be a length of time in hours, minutes and seconds, such as 2160h, 90m or 1h30m: a day is 24h"
+    return {"type": "string", "minLength": 2, "maxLength": 32, "x-kubernetes-validations": [form_rule(field, DURATION, message)]}
 
 
 def hex_schema(field):
@@ -151,14 +162,23 @@ def integer_schema(field):
     return {"type": "integer", "format": "int64", "minimum": field["min"], "maximum": field["max"]}
 
 
+def choice_rules(field):
+    """In the place of an enum, with the reason for what people try in vain."""
+    name, choices, unfit = field["name"], field["choices"], field.get("unfitChoices", [])
+    message = f"spec.{name} has another text than {and_list(choices, 'or')}"
+    yield rule(f"self.all(one, one in {quoted(choices + unfit)})", message)
+    if unfit:
+        yield rule(f"!self.exists(one, one in {quoted(unfit)})", f"spec.{name}: {and_list(unfit, 'or')} {field['unfitReason']}")
+
+
 def list_schema(field):
-    item = {"description": "One of them.", "type": "string"}
+    item = {"description": "One of them.", "type": "string", "maxLength": field["max"]}
     if "choices" in field:
-        item["enum"] = field["choices"]
+        kind_of_list, rules = "set", {"x-kubernetes-validations": list(choice_rules(field))}
     else:
-        item |= {"minLength": 1, "maxLength": field["max"]}
-    kind_of_list = "set" if "choices" in field else "atomic"
-    return {"type": "array", "maxItems": field["maxCount"], "x-kubernetes-list-type": kind_of_list, "items": item}
+        kind_of_list, rules = "atomic", {}
+        item["minLength"] = 1
+    return {"type": "array", "maxItems": field["maxCount"], "x-kubernetes-list-type": kind_of_list, "items": item, **rules}
 
 
 def template_schema(field):
@@ -233,7 +253,7 @@ SCHEMAS = {
     "choice": lambda field: {"type": "string", "enum": [one for one in field["choices"] if one]},
     "integer": integer_schema,
     "hex": hex_schema,
-    "duration": lambda field: {"type": "string", **DURATION},
+    "duration": duration_schema,
     "algorithm": lambda field: {"type": "string", "enum": algorithm_names(field)},
     "reference": reference_schema,
     "reference key": lambda field: {"type": "string", **COMMON["reference"]["key"]},
@@ -260,7 +280,41 @@ def add_property(properties, field, kind, about):
     rules = {"x-kubernetes-validations": schema.pop("x-kubernetes-validations")} if "x-kubernetes-validations" in schema else {}
     target[name] = {"description": own, **schema, **({} if filled_in is None else {"default": filled_in}), **rules}
     if "alias" in field:
-        properties[field["alias"]] = {"description": another_name(field, field["name"]), **schema}
+        alias = SCHEMAS[field["type"]]({**field, "name": field["alias"]})
+        properties[field["alias"]] = {"description": another_name(field, field["name"]), **alias}
+
+
+# Names from elsewhere
+
+FOREIGN = {
+    "texts": {"type": "array", "maxItems": 1000, "items": {"description": "One of them.", "type": "string", "maxLength": 4096}},
+    "objects": {
+        "type": "array",
+        "maxItems": 1000,
+        "items": {"description": "One of them.", "type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    },
+    "object": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    "text": {"type": "string", "maxLength": 4096},
+    "integer": {"type": "integer", "format": "int64", "maximum": 2**53 - 1},
+    "boolean": {"type": "boolean"},
+}
+
+
+def refused(one):
+    return f"is not a field here: {one['advice']}"
+
+
+def add_foreign(properties, one):
+    """A name that would be dropped unseen, where validation is not strict, if the CRD did not know it."""
+    *outer, name = one["name"].split(".")
+    target = properties[outer[0]]["properties"] if outer else properties
+    target[name] = {"description": f"Refused. It {refused(one)}.", **FOREIGN[one["type"]]}
+
+
+def foreign_rule(one):
+    outer = [one["name"].partition(".")[0]] if "." in one["name"] else []
+    absent = " || ".join(f"!has(self.{name})" for name in (*outer, one["name"]))
+    return rule(absent, f"spec.{one['name']} {refused(one)}", "FieldValueForbidden", one["name"])
 
 
 # Rules between fields
@@ -302,6 +356,7 @@ def rules_of(kind, about):
             yield rule(f"!has(self.{name}) || !has(self.{key}) || self.{name} == self.{key}", message, field=name)
         if field["immutable"] and "across" not in field:
             yield immutable_rule(field)
+    yield from map(foreign_rule, kind["foreignFields"])
     yield from (one for one in about.get("rules", ()) if "at" not in one)
 
 
@@ -338,6 +393,8 @@ def spec_schema(kind, about):
         if "algorithms" in field:
             check_canonical_names(field)
         add_property(properties, field, kind, about)
+    for one in kind["foreignFields"]:
+        add_foreign(properties, one)
     for one in about.get("rules", ()):
         if "at" in one:
             own = {name: value for name, value in one.items() if name != "at"}

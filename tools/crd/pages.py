@@ -1,4 +1,5 @@
-"""The tables of fields in docs/resources, made from the tables of fields that the decoders read by: see make.py.
+"""The tables of fields in docs/resources, and that of cert-manager's fields in a guide, made from the tables of fields that
+the decoders read by: see make.py.
 
 A page has one between two comments; what is around it is written by hand.
 """
@@ -12,6 +13,7 @@ from crd.make import CHECKOUT, described_default, own_description, source_of
 BEGIN, END = "<!-- fields: made by make dist -->", "<!-- /fields -->"
 HEAD = "| field | type | default | bounds | may be edited | meaning |\n|---|---|---|---|---|---|\n"
 PAGES = CHECKOUT / "docs" / "resources"
+FOREIGN = CHECKOUT / "docs" / "guides" / "coming-from-cert-manager.md"
 # What is said in README.md, where no kind is meant, in the places that a kind fills.
 ANY_KIND = {"precious": "output"}
 ABOUT_ANY_KIND = {
@@ -115,6 +117,12 @@ def common_fields(tables):
     return full["fields"][names.index("serviceAccountName") :]
 
 
+def foreign_fields(tables):
+    (kind,) = (one for one in tables if one["foreignFields"])
+    rows = (f"| `{one['name']}` | {one['advice']} |\n" for one in kind["foreignFields"])
+    return "| cert-manager | QuantumCertificate |\n|---|---|\n" + "".join(rows)
+
+
 def put(path, made):
     text = path.read_text()
     assert text.count(BEGIN) == text.count(END) == 1, f"{path} has not one place between {BEGIN} and {END}"
@@ -123,11 +131,12 @@ def put(path, made):
 
 
 def pages(tables):
-    """The files of docs/resources, by their paths."""
+    """The files, by their paths."""
     made = {}
     for kind in tables:
         path = PAGES / f"{kind['kind'].lower()}.md"
         made[path] = put(path, table(kind["fields"], kind, yaml.safe_load(source_of(kind).read_text())))
     common = PAGES / "README.md"
     made[common] = put(common, table(common_fields(tables), ANY_KIND, ABOUT_ANY_KIND))
+    made[FOREIGN] = put(FOREIGN, foreign_fields(tables))
     return made

@@ -80,8 +80,11 @@ static void add_field(yyjson_mut_doc *document, yyjson_mut_val *list, const stru
     (void)yyjson_mut_obj_add_int(document, one, "fallback", field->fallback);
     add_text(document, one, "textFallback", field->text_fallback);
     add_texts(document, one, "choices", field->choices);
+    add_texts(document, one, "unfitChoices", field->unfit_choices);
+    add_text(document, one, "unfitReason", field->unfit_reason);
     add_text(document, one, "pattern", field->form == nullptr ? nullptr : field->form->pattern);
     add_text(document, one, "form", field->form == nullptr ? nullptr : field->form->name);
+    add_text(document, one, "refusal", field->form == nullptr ? nullptr : field->form->refusal);
     add_text(document, one, "keyOf", field->key_of);
     add_text(document, one, "entry", field->entry);
     add_text(document, one, "description", field->description);
@@ -91,6 +94,17 @@ static void add_field(yyjson_mut_doc *document, yyjson_mut_val *list, const stru
         add_family(document, one, field->family);
     } else if (field->type == SPEC_REFERENCE) {
         add_sources(document, one, field->sources);
+    }
+}
+
+static void add_foreign_fields(yyjson_mut_doc *document, yyjson_mut_val *object,
+                               const struct foreign_field *fields) {
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(document, object, "foreignFields");
+    for (; fields != nullptr && fields->name != nullptr; fields++) {
+        yyjson_mut_val *one = yyjson_mut_arr_add_obj(document, list);
+        add_text(document, one, "name", fields->name);
+        add_text(document, one, "type", fields->type);
+        add_text(document, one, "advice", fields->advice);
     }
 }
 
@@ -108,6 +122,7 @@ static void add_kind(yyjson_mut_doc *document, yyjson_mut_val *list, const struc
     (void)yyjson_mut_obj_add_bool(document, one, "retainsSometimes", kind->retains != nullptr);
     (void)yyjson_mut_obj_add_bool(document, one, "isPublic", kind->is_public);
     (void)yyjson_mut_obj_add_bool(document, one, "namesEntry", kind->name_entry != nullptr);
+    add_foreign_fields(document, one, kind->foreign_fields);
     yyjson_mut_val *fields = yyjson_mut_obj_add_arr(document, one, "fields");
     kind_list_fields(kind, tables);
     for (size_t i = 0; tables[i] != nullptr; i++) {

@@ -197,6 +197,9 @@ static void a_long_life_is_warned_of_where_nobody_can_revoke(void **) {
     snprintf(expected, sizeof(expected), "warning spec.durationDays%s", end);
     warns(&kind_certificate, "{'commonName':'x','durationDays':3650}", expected);
     warns(&kind_certificate, "{'commonName':'x','durationDays':3649}", "");
+    warns(&kind_certificate, "{'commonName':'A person'}",
+          "warning spec.subjectAltNames: without names no client takes the certificate for a server's\n");
+    warns(&kind_certificate, "{'commonName':'A person','certType':'ca'}", "");
     warns(&kind_certificate, "{'commonName':'x','certType':'ca','durationDays':3650}", "");
     snprintf(expected, sizeof(expected), "warning spec.duration%s", end);
     warns(&kind_certificate, "{'commonName':'x','duration':'87600h'}", expected);

@@ -20,6 +20,9 @@ static void what_the_tables_have_is_known(void **) {
                    "{'days':1,'domain':'a','privateKey':{'rotationPolicy':'Never'},'serviceAccountName':'s',"
                    "'parentCARef':{'name':'a','namespace':'b','kind':'c','key':'d'}}",
                    nullptr);
+    // Known, so that the decoder can say what to write in their place.
+    assert_unknown(&kind_certificate, "{'dnsNames':[],'issuerRef':{'any':1},'privateKey':{'size':1}}",
+                   nullptr);
     char found[UNKNOWN_FIELD_SIZE];
     assert_false(unknown_field_find(&kind_random_number, nullptr, found));
 }
@@ -34,6 +37,7 @@ static void a_typing_error_is_named(void **) {
     // What only other kinds have.
     assert_unknown(&kind_random_number, "{'algorithm':'x'}", "spec.algorithm");
     assert_unknown(&kind_random_number, "{'serviceAccountName':'x'}", "spec.serviceAccountName");
+    assert_unknown(&kind_random_number, "{'dnsNames':[]}", "spec.dnsNames");
     assert_unknown(&kind_sign_message, "{'onKeyLoss':'Fail'}", "spec.onKeyLoss");
     assert_unknown(&kind_verify_signature, "{'outputSecretName':'x'}", "spec.outputSecretName");
     // A name that is a part of one, and one that only looks like a path.

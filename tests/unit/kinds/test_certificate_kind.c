@@ -657,7 +657,7 @@ static void test_trap_49_keys_that_sign_are_for_nothing_else(void **) {
     for (size_t i = 0; i < sizeof(usages) / sizeof(usages[0]); i++) {
         char text[200];
         snprintf(text, sizeof(text), ",'usages':['%s']", usages[i]);
-        assert_fault(text, "is not for signature keys (RFC 9881, RFC 9909)");
+        assert_fault(text, "is not for ML-DSA and SLH-DSA keys, which only sign (RFC 9881, RFC 9909)");
     }
 }
 

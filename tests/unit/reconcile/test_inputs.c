@@ -19,6 +19,10 @@ static void hinder_pair(void) {
     put("qkkp pair", "spec: {}");
 }
 
+static void make_signer(void) {
+    make("qskp signer", "spec: {}");
+}
+
 static void no_entry(void) {
     put("configmap peer", "data: {other: x}");
     put("secret peer", "data: {other: eA==}");
@@ -55,6 +59,11 @@ static const struct waiting {
      "data: {k: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}"},
     {"for a ConfigMap", "qes it", "publicKeyRef: {kind: ConfigMap, name: peer, key: k}", nullptr,
      "Pending WaitingForConfigMap", "waiting for ConfigMap peer, which does not exist", nullptr, nullptr},
+    {"for a Secret that may be meant as a ConfigMap", "qsm it",
+     "privateKeyRef: {name: signer}, messageRef: {name: peer}", make_signer, "Pending WaitingForSecret",
+     "waiting for Secret peer, which does not exist; create it, or correct the reference: one to a ConfigMap "
+     "says kind: ConfigMap",
+     "secret peer", "data: {message: eA==}"},
     {"for an entry of a ConfigMap", "qes it", "publicKeyRef: {kind: ConfigMap, name: peer, key: k}", no_entry,
      "Pending WaitingForConfigMap", "waiting for ConfigMap peer, which has no entry k", nullptr, nullptr},
     {"for one that has failed", "qes it", "publicKeyRef: {name: pair}", fail_pair,

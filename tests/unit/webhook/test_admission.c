@@ -432,8 +432,54 @@ static void without_memory_there_is_no_answer(void **) {
     }
 }
 
+// ---- names from elsewhere, and names that were dropped
+
+static struct asked apply(const char *operation, const char *before, const char *now) {
+    static const char annotation[] = "'annotations':{'kubectl.kubernetes.io/last-applied-configuration':";
+    cleanup_buffer struct buffer request = buffer_create(ANSWER_MAX);
+    say(&request,
+        KIND("QuantumCertificate") "'operation':'%s','name':'x',"
+                                   "'object':{'metadata':{'name':'x',%s'%s'}},'spec':{'commonName':'a','"
+                                   "locality':'b'}}",
+        operation, annotation, now);
+    say(&request, ",'oldObject':{'metadata':{'name':'x',%s'%s'}},'spec':{'commonName':'a'}}", annotation,
+        before);
+    return ask(buffer_text(&request));
+}
+
+static void names_of_cert_manager_are_refused_with_ours(void **) {
+    is_refused(create("QuantumCertificate",
+                      "{'commonName':'a','dnsNames':['a.example'],'isCA':false,'issuerRef':{'name':'x'},"
+                      "'privateKey':{'size':256},'renewBeforePercentage':30}"),
+               "FieldValueInvalid spec.dnsNames: is not a field here: names of every form go into "
+               "subjectAltNames\n"
+               "FieldValueInvalid spec.issuerRef: is not a field here: name a QuantumCertificate of certType "
+               "ca by parentCARef, and set certType to server or client\n"
+               "FieldValueInvalid spec.isCA: is not a field here: set certType to ca, or remove it\n"
+               "FieldValueInvalid spec.renewBeforePercentage: is not a field here: write it as renewBefore, "
+               "with a percent sign: 33%\n"
+               "FieldValueInvalid spec.privateKey.size: is not a field here: spec.algorithm says both, such "
+               "as ML-DSA-65; keys are in PKCS#8\n");
+    is_allowed(create("QuantumCertificate", "{'commonName':'a','dnsNames':null}"));
+}
+
+static void a_name_that_was_dropped_is_a_fault_of_the_apply_that_gave_it(void **) {
+    static const char bad[] = "{\\'spec\\':{\\'subjectAltName\\':[\\'a\\']}}";
+    static const char good[] = "{\\'spec\\':{\\'commonName\\':\\'a\\'}}";
+    static const char fault[] = "FieldValueInvalid spec.subjectAltName: there is no such field, and the API "
+                                "server has dropped it, as "
+                                "validation is off (--validate=false); correct the name, or remove it\n";
+    is_refused(apply("CREATE", good, bad), fault);
+    is_refused(apply("UPDATE", good, bad), fault);
+    is_allowed(apply("UPDATE", bad, bad)); // somebody else's edit, after it
+    is_allowed(apply("UPDATE", bad, good));
+    is_allowed(apply("UPDATE", good, "no JSON"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_cert_manager_are_refused_with_ours),
+        cmocka_unit_test(a_name_that_was_dropped_is_a_fault_of_the_apply_that_gave_it),
         cmocka_unit_test(a_good_object_is_allowed),
         cmocka_unit_test(all_faults_are_causes),
         cmocka_unit_test(a_spec_that_is_no_object_is_refused),
