@@ -3,13 +3,16 @@
 Objects are sent as a dry run wherever that says enough. A refusal must carry the message that a person then reads.
 """
 
+import json
 import pathlib
+import subprocess
 
 import guides
 import pytest
 import yaml
 from api import KINDS, QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, SIGNATURE_KINDS, ApiError, is_told, thing, wait_until
 from audit import OPERATOR
+from fixtures import BINARY
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = CHECKOUT / "config"
@@ -173,6 +176,24 @@ def test_field_selectors(api, space, kind):
 # What is accepted
 
 
+@pytest.fixture(scope="module")
+def other_names():
+    """By kind, what is understood, and warned of: what we write ourselves has the usual names of fields and algorithms."""
+    told = subprocess.run([BINARY.with_name("crd_tables")], capture_output=True, text=True, check=True).stdout
+    found = {}
+    for kind in json.loads(told):
+        names = {field["alias"] for field in kind["fields"] if "alias" in field} | {"domain"}
+        for field in kind["fields"]:
+            names.update(*field.get("algorithms", {}).values())
+        found[kind["kind"]] = names
+    return found
+
+
+def assert_usual_names(one, other_names):
+    spec = one.get("spec", {})
+    assert not other_names.get(one["kind"], set()) & {*spec, spec.get("algorithm")}
+
+
 def samples():
     for file in sorted((CONFIG / "samples").glob("*.yaml")):
         if file.name != "kustomization.yaml":
@@ -181,7 +202,8 @@ def samples():
 
 
 @pytest.mark.parametrize("sample", samples())
-def test_sample_is_accepted(api, space, sample):
+def test_sample_is_accepted(api, space, other_names, sample):
+    assert_usual_names(sample, other_names)
     assert "namespace" not in sample["metadata"]
     sample["metadata"]["namespace"] = space
     try_create(api, sample)
@@ -194,7 +216,8 @@ def objects_of_pages():
 
 
 @pytest.mark.parametrize("example", objects_of_pages())
-def test_example_of_the_documentation_is_accepted(api, space, example):
+def test_example_of_the_documentation_is_accepted(api, space, other_names, example):
+    assert_usual_names(example, other_names)
     example["metadata"]["namespace"] = space
     try_create(api, example)
 
