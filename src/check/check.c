@@ -82,7 +82,8 @@ bool check_run(const struct check_options *options, struct check_report *report,
     if (!start_openssl(report)) {
         return true;
     }
-    (void)kube_config_load(options->kubeconfig, options->context, &context.config, &context.config_error);
+    (void)kube_config_load_with(options->kubeconfig, options->context, options->runner, &context.config,
+                                &context.config_error);
     bool started = start(&context, &thread, e);
     if (started) {
         run_all(&context, report);

@@ -3,12 +3,14 @@
 
 #include "check/report.h"
 #include "engine/kind.h"
+#include "kube/exec_plugin.h"
 
-struct check_options {      // all texts are borrowed
-    const char *kubeconfig; // NULL: as kube_config_load
-    const char *context;    // NULL: as kube_config_load
-    const char *namespace;  // the operator's own
-    const char *lease;      // by which its replicas agree on a leader
+struct check_options {                // all texts are borrowed
+    const char *kubeconfig;           // NULL: as kube_config_load
+    const char *context;              // NULL: as kube_config_load
+    const struct exec_runner *runner; // of the kubeconfig's credential plug-ins; NULL: they are refused
+    const char *namespace;            // the operator's own
+    const char *lease;                // by which its replicas agree on a leader
     const char *webhook_configuration;
     const char *webhook_secret;    // with the webhook's certificate, in the operator's own namespace
     const char *probe_namespace;   // where objects are created, in dry runs only

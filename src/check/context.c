@@ -40,6 +40,7 @@ bool check_get_text(struct check_context *context, const char *path, struct buff
         .response_cap = CHECK_ANSWER_MAX,
         .timeout_ms = context->options->timeout_ms,
         .tls = tls,
+        .proxy = kube_config_proxy(context->config),
     };
     bool answered = http_client_call(context->http, &request, &response, e);
     http_tls_release(tls);

@@ -2,6 +2,7 @@
 #include "check/check.h"
 #include "base/flags.h"
 #include "base/text.h"
+#include "cli/plugin.h"
 #include "cli/verbs.h"
 #include "kinds/table.h"
 
@@ -24,6 +25,7 @@ struct arguments {
     struct check_options options;
     struct text_list namespaces; // owned
     report_writer *write;
+    uint32_t plugin_timeout_ms;
     bool help;
 };
 
@@ -40,8 +42,7 @@ static bool set_output(void *target, const char *name, const char *text, struct 
 }
 
 // In seconds; a unit behind them may say so.
-static bool set_timeout(void *target, const char *name, const char *text, struct error *e) {
-    struct arguments *arguments = target;
+static bool read_timeout(uint32_t *target, const char *name, const char *text, struct error *e) {
     char *end = nullptr;
     errno = 0;
     unsigned long seconds = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
@@ -49,8 +50,16 @@ static bool set_timeout(void *target, const char *name, const char *text, struct
     if (!is_whole || seconds < 1 || seconds > TIMEOUT_MAX) {
         return error_set(e, ERROR_INVALID_SPEC, "%s: %.64s is not from 1s to %ds", name, text, TIMEOUT_MAX);
     }
-    arguments->options.timeout_ms = (uint32_t)seconds * 1000;
+    *target = (uint32_t)seconds * 1000;
     return true;
+}
+
+static bool set_timeout(void *target, const char *name, const char *text, struct error *e) {
+    return read_timeout(&((struct arguments *)target)->options.timeout_ms, name, text, e);
+}
+
+static bool set_plugin_timeout(void *target, const char *name, const char *text, struct error *e) {
+    return read_timeout(&((struct arguments *)target)->plugin_timeout_ms, name, text, e);
 }
 
 static bool set_namespaces(void *target, const char *name, const char *text, struct error *e) {
@@ -128,6 +137,12 @@ static const struct flag flag_list[] = {
      .set = set_timeout,
      .fallback = "10s",
      .help = "How long one request may take."},
+    {.name = "--plugin-timeout",
+     .type = FLAG_OWN,
+     .value = "SECONDS",
+     .set = set_plugin_timeout,
+     .fallback = "60s",
+     .help = "How long a credential plug-in of the kubeconfig (exec) may take."},
     {.name = "--skip-algorithms",
      .type = FLAG_SWITCH,
      .offset = AT(skip_algorithms),
@@ -178,7 +193,11 @@ static int show_help(void) {
 
 static bool check(const struct arguments *arguments, struct check_report *report, struct buffer *text,
                   struct error *e) {
-    return check_run(&arguments->options, report, e) && arguments->write(report, text, e);
+    struct check_options options = arguments->options;
+    struct plugin_runner plugins;
+    plugin_runner_create(arguments->plugin_timeout_ms, &plugins);
+    options.runner = &plugins.runner;
+    return check_run(&options, report, e) && arguments->write(report, text, e);
 }
 
 static int run(const struct arguments *arguments) {

@@ -190,8 +190,8 @@ static bool exchange_prepare(struct kube_client *client, const struct kube_reque
     return true;
 }
 
-static struct http_request http_request(const struct kube_request *request, const struct exchange *exchange,
-                                        uint32_t timeout_ms) {
+static struct http_request http_request(const struct kube_client *client, const struct kube_request *request,
+                                        const struct exchange *exchange, uint32_t timeout_ms) {
     return (struct http_request){
         .method = request->method,
         .url = buffer_text(&exchange->url),
@@ -201,6 +201,7 @@ static struct http_request http_request(const struct kube_request *request, cons
         .response_cap = ANSWER_CAP,
         .timeout_ms = timeout_ms,
         .tls = exchange->tls,
+        .proxy = kube_config_proxy(client->config),
     };
 }
 
@@ -217,7 +218,7 @@ static bool send_once(struct kube_client *client, const struct kube_request *req
     if (!exchange_prepare(client, request, &exchange, e)) {
         return false;
     }
-    struct http_request http = http_request(request, &exchange, timeout_ms);
+    struct http_request http = http_request(client, request, &exchange, timeout_ms);
     if (strcmp(request->method, "GET") != 0) {
         http.may_send = client->may_write;
         http.may_send_context = client->may_write_context;
@@ -354,7 +355,7 @@ bool kube_client_stream(struct kube_client *client, const char *path, const char
     if (!exchange_prepare(client, &request, &exchange, e)) {
         return false;
     }
-    struct http_request http = http_request(&request, &exchange, timeout_ms);
+    struct http_request http = http_request(client, &request, &exchange, timeout_ms);
     return http_stream_open(client->http, &http, events, context, ret_stream, e);
 }
 

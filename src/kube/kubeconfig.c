@@ -1,22 +1,13 @@
 #include "kube/kubeconfig.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "crypto/encoding.h"
-#include "kube/yaml.h"
+#include "kube/kubeconfig_files.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 1024 * 1024, PATH_TEXT_MAX = 8192 };
-
-// One named entry of a kubeconfig, and how errors call it.
-struct entry {
-    const char *file;
-    const char *kind; // "cluster", "user", "context"
-    const char *name;
-    yyjson_val *object;
-};
+enum { PATH_TEXT_MAX = 8192, HOST_NAME_SIZE = 256 };
 
 // A field that would change what is asked, of whom or by whom, and that is not served.
 struct refusal {
@@ -26,13 +17,10 @@ struct refusal {
 
 static const struct refusal cluster_refusals[] = {
     {"insecure-skip-tls-verify", "the API server must be verified; give its certificate-authority instead"},
-    {"tls-server-name", "a server name other than the server's own is not served"},
-    {"proxy-url", "a proxy is taken from the environment (HTTPS_PROXY) only"},
     {nullptr, nullptr},
 };
 
 static const struct refusal user_refusals[] = {
-    {"exec", "credential plug-ins are not served; use a token, a token file or a client certificate"},
     {"auth-provider", "auth providers are not served; use a token, a token file or a client certificate"},
     {"username", "basic authentication is not served; use a token or a client certificate"},
     {"password", "basic authentication is not served; use a token or a client certificate"},
@@ -43,11 +31,6 @@ static const struct refusal user_refusals[] = {
     {nullptr, nullptr},
 };
 
-static bool entry_error(const struct entry *entry, const char *field, const char *why, struct error *e) {
-    return error_set(e, ERROR_INVALID_SPEC, "%s: %s \"%s\": %s: %s", entry->file, entry->kind, entry->name,
-                     field, why);
-}
-
 void config_parts_done(struct config_parts *parts) {
     struct config_text *const texts[] = {&parts->ca, &parts->certificate, &parts->key, &parts->token};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -55,49 +38,20 @@ void config_parts_done(struct config_parts *parts) {
         memory_free(texts[i]->text);
     }
     memory_free(parts->server);
+    memory_free(parts->server_name);
+    memory_free(parts->proxy);
     memory_free(parts->namespace);
+    exec_plugin_free(parts->exec);
     *parts = (struct config_parts){0};
 }
 
-bool kubeconfig_read_file(const char *path, struct buffer *text, struct error *e) {
-    if (!file_read(path, text, e)) {
-        return false;
-    }
-    if (strlen(buffer_text(text)) != text->length) {
-        return error_set(e, ERROR_INVALID_SPEC, "%s: it is no text", path);
-    }
-    return true;
-}
-
-static bool is_set(yyjson_val *value) {
-    bool empty = value == nullptr || yyjson_is_null(value) || yyjson_is_false(value) ||
-                 yyjson_equals_str(value, "") || (yyjson_is_ctn(value) && unsafe_yyjson_get_len(value) == 0);
-    return !empty;
-}
-
-static bool refuse_fields(const struct entry *entry, const struct refusal *refusals, struct error *e) {
+static bool refuse_fields(const struct kubeconfig_entry *entry, const struct refusal *refusals,
+                          struct error *e) {
     for (; refusals->field != nullptr; refusals++) {
-        if (is_set(yyjson_obj_get(entry->object, refusals->field))) {
-            return entry_error(entry, refusals->field, refusals->why, e);
+        if (kubeconfig_is_set(yyjson_obj_get(entry->object, refusals->field))) {
+            return kubeconfig_entry_error(entry, refusals->field, refusals->why, e);
         }
     }
-    return true;
-}
-
-// The field's text; NULL: absent or empty. Borrowed from the document.
-static bool get_text(const struct entry *entry, const char *field, const char **ret_text, struct error *e) {
-    yyjson_val *value = yyjson_obj_get(entry->object, field);
-    if (!is_set(value)) {
-        *ret_text = nullptr;
-        return true;
-    }
-    if (!yyjson_is_str(value)) {
-        return entry_error(entry, field, "it must be a text", e);
-    }
-    if (strlen(yyjson_get_str(value)) != yyjson_get_len(value)) {
-        return entry_error(entry, field, "it holds a NUL", e);
-    }
-    *ret_text = yyjson_get_str(value);
     return true;
 }
 
@@ -110,18 +64,7 @@ static bool copy_text(const char *text, char **ret_copy, struct error *e) {
     return true;
 }
 
-// A relative path starts in the kubeconfig's folder, as kubectl has it.
-static bool resolve_path(const char *file, const char *path, char **ret_path, struct error *e) {
-    const char *slash = strrchr(file, '/');
-    if (path[0] == '/' || slash == nullptr) {
-        return copy_text(path, ret_path, e);
-    }
-    cleanup_buffer struct buffer whole = buffer_create(PATH_TEXT_MAX);
-    return buffer_append(&whole, file, (size_t)(slash - file) + 1, e) &&
-           buffer_append_text(&whole, path, e) && copy_text(buffer_text(&whole), ret_path, e);
-}
-
-static bool decode(const struct entry *entry, const char *field, const char *data, char **ret_text,
+static bool decode(const struct kubeconfig_entry *entry, const char *field, const char *data, char **ret_text,
                    struct error *e) {
     cleanup_secret struct secret *bytes = nullptr;
     if (!base64_decode(data, strlen(data), ENCODING_SKIP_SPACES, &bytes, e)) {
@@ -129,7 +72,7 @@ static bool decode(const struct entry *entry, const char *field, const char *dat
     }
     const char *text = (const char *)secret_view(bytes);
     if (memchr(text, '\0', secret_length(bytes)) != nullptr) {
-        return entry_error(entry, field, "it is no text", e);
+        return kubeconfig_entry_error(entry, field, "it is no text", e);
     }
     char *copy = memory_copy_span(text, secret_length(bytes));
     if (copy == nullptr) {
@@ -140,17 +83,17 @@ static bool decode(const struct entry *entry, const char *field, const char *dat
 }
 
 // field names a file; data_field has the content itself and wins.
-static bool get_pem(const struct entry *entry, const char *field, const char *data_field,
+static bool get_pem(const struct kubeconfig_entry *entry, const char *field, const char *data_field,
                     struct config_text *text, struct error *e) {
     const char *data;
     const char *path;
-    if (!get_text(entry, data_field, &data, e) || !get_text(entry, field, &path, e)) {
+    if (!kubeconfig_text(entry, data_field, &data, e) || !kubeconfig_text(entry, field, &path, e)) {
         return false;
     }
     if (data != nullptr) {
         return decode(entry, data_field, data, &text->text, e);
     }
-    return path == nullptr || resolve_path(entry->file, path, &text->path, e);
+    return path == nullptr || kubeconfig_resolve_path(entry->file, path, &text->path, e);
 }
 
 // Without what has no place in an address of a server, or would end the line that it is written into.
@@ -163,18 +106,18 @@ static bool is_address(const char *text) {
     return true;
 }
 
-static bool get_server(const struct entry *entry, struct config_parts *parts, struct error *e) {
+static bool get_server(const struct kubeconfig_entry *entry, struct config_parts *parts, struct error *e) {
     static const char scheme[] = "https://";
     const char *server;
-    if (!get_text(entry, "server", &server, e)) {
+    if (!kubeconfig_text(entry, "server", &server, e)) {
         return false;
     }
     if (server == nullptr || strncmp(server, scheme, sizeof(scheme) - 1) != 0) {
-        return entry_error(entry, "server", "it must start with https://", e);
+        return kubeconfig_entry_error(entry, "server", "it must start with https://", e);
     }
     if (!is_address(server) || strcspn(server + sizeof(scheme) - 1, "/") == 0) {
-        return entry_error(entry, "server",
-                           "it must be https://host, https://host:port or one of these with a path", e);
+        return kubeconfig_entry_error(
+            entry, "server", "it must be https://host, https://host:port or one of these with a path", e);
     }
     size_t length = strlen(server);
     while (server[length - 1] == '/') {
@@ -184,91 +127,138 @@ static bool get_server(const struct entry *entry, struct config_parts *parts, st
     return parts->server != nullptr || error_no_memory(e, "reading a kubeconfig");
 }
 
-static bool get_cluster(const struct entry *entry, struct config_parts *parts, struct error *e) {
+static bool is_host_name(const char *text) {
+    return strlen(text) < HOST_NAME_SIZE && is_address(text) && strpbrk(text, "/,%") == nullptr;
+}
+
+static bool get_server_name(const struct kubeconfig_entry *entry, struct config_parts *parts,
+                            struct error *e) {
+    const char *name;
+    if (!kubeconfig_text(entry, "tls-server-name", &name, e)) {
+        return false;
+    }
+    if (name == nullptr) {
+        return true;
+    }
+    return is_host_name(name) ? copy_text(name, &parts->server_name, e)
+                              : kubeconfig_entry_error(entry, "tls-server-name",
+                                                       "it must be the name or address of a host", e);
+}
+
+// With a user and password before the host, or not.
+static bool is_proxy(const char *text) {
+    static const char *const schemes[] = {"http://", "https://", "socks5://"};
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        size_t length = strlen(schemes[i]);
+        if (strncmp(text, schemes[i], length) == 0) {
+            const char *at = strchr(text + length, '@');
+            const char *host = at == nullptr ? text + length : at + 1;
+            return host[0] != '\0' && is_address(host);
+        }
+    }
+    return false;
+}
+
+static bool get_proxy(const struct kubeconfig_entry *entry, struct config_parts *parts, struct error *e) {
+    const char *proxy;
+    if (!kubeconfig_text(entry, "proxy-url", &proxy, e)) {
+        return false;
+    }
+    if (proxy == nullptr) {
+        return true;
+    }
+    return is_proxy(proxy) ? copy_text(proxy, &parts->proxy, e)
+                           : kubeconfig_entry_error(
+                                 entry, "proxy-url",
+                                 "it must be http://host:port, https://host:port or socks5://host:port", e);
+}
+
+static bool get_cluster(const struct kubeconfig_entry *entry, struct config_parts *parts, struct error *e) {
     return refuse_fields(entry, cluster_refusals, e) && get_server(entry, parts, e) &&
+           get_server_name(entry, parts, e) && get_proxy(entry, parts, e) &&
            get_pem(entry, "certificate-authority", "certificate-authority-data", &parts->ca, e);
 }
 
 // As client-go has it, a token file wins over a token.
-static bool get_token(const struct entry *entry, struct config_parts *parts, struct error *e) {
+static bool get_token(const struct kubeconfig_entry *entry, struct config_parts *parts, struct error *e) {
     const char *token;
     const char *path;
-    if (!get_text(entry, "token", &token, e) || !get_text(entry, "tokenFile", &path, e)) {
+    if (!kubeconfig_text(entry, "token", &token, e) || !kubeconfig_text(entry, "tokenFile", &path, e)) {
         return false;
     }
     if (path != nullptr) {
-        return resolve_path(entry->file, path, &parts->token.path, e);
+        return kubeconfig_resolve_path(entry->file, path, &parts->token.path, e);
     }
     return token == nullptr || copy_text(token, &parts->token.text, e);
 }
 
-static bool get_user(const struct entry *entry, struct config_parts *parts, struct error *e) {
+// As client-go has it, a token that is there wins over a plug-in.
+static bool get_exec(const struct kubeconfig_entry *entry, const struct kubeconfig_entry *cluster,
+                     struct config_parts *parts, struct error *e) {
+    bool has_token = parts->token.text != nullptr || parts->token.path != nullptr;
+    return has_token || !kubeconfig_is_set(yyjson_obj_get(entry->object, "exec")) ||
+           exec_plugin_read(entry, cluster, &parts->exec, e);
+}
+
+static bool get_user(const struct kubeconfig_entry *entry, const struct kubeconfig_entry *cluster,
+                     struct config_parts *parts, struct error *e) {
     return refuse_fields(entry, user_refusals, e) && get_token(entry, parts, e) &&
            get_pem(entry, "client-certificate", "client-certificate-data", &parts->certificate, e) &&
-           get_pem(entry, "client-key", "client-key-data", &parts->key, e);
+           get_pem(entry, "client-key", "client-key-data", &parts->key, e) &&
+           get_exec(entry, cluster, parts, e);
 }
 
-// The first entry of that name in one of the three lists, as kubectl takes it.
-static bool find_entry(const char *file, yyjson_val *root, const char *list, const char *kind,
-                       const char *name, struct entry *ret_entry, struct error *e) {
-    yyjson_val *item;
-    size_t i;
-    size_t count;
-    yyjson_arr_foreach(yyjson_obj_get(root, list), i, count, item) {
-        const char *item_name = json_member_text(item, "name");
-        if (item_name != nullptr && strcmp(item_name, name) == 0) {
-            *ret_entry = (struct entry){file, kind, name, yyjson_obj_get(item, kind)};
-            return true;
-        }
-    }
-    return error_set(e, ERROR_INVALID_SPEC, "%s: %s: there is none of the name \"%s\"", file, list, name);
-}
-
-static bool read_context(const char *file, yyjson_val *root, const char *name, struct config_parts *parts,
+static bool read_context(const struct kubeconfig_files *files, const char *name, struct config_parts *parts,
                          struct error *e) {
-    struct entry context;
-    struct entry cluster;
-    struct entry user;
+    struct kubeconfig_entry context;
+    struct kubeconfig_entry cluster;
+    struct kubeconfig_entry user;
     const char *cluster_name;
     const char *user_name;
     const char *namespace;
-    if (!find_entry(file, root, "contexts", "context", name, &context, e) ||
-        !get_text(&context, "cluster", &cluster_name, e) || !get_text(&context, "user", &user_name, e) ||
-        !get_text(&context, "namespace", &namespace, e)) {
+    if (!kubeconfig_find(files, "contexts", "context", name, &context, e) ||
+        !kubeconfig_text(&context, "cluster", &cluster_name, e) ||
+        !kubeconfig_text(&context, "user", &user_name, e) ||
+        !kubeconfig_text(&context, "namespace", &namespace, e)) {
         return false;
     }
     if (cluster_name == nullptr) {
-        return entry_error(&context, "cluster", "it is missing", e);
+        return kubeconfig_entry_error(&context, "cluster", "it is missing", e);
     }
-    return find_entry(file, root, "clusters", "cluster", cluster_name, &cluster, e) &&
+    return kubeconfig_find(files, "clusters", "cluster", cluster_name, &cluster, e) &&
            get_cluster(&cluster, parts, e) &&
-           (user_name == nullptr ||
-            (find_entry(file, root, "users", "user", user_name, &user, e) && get_user(&user, parts, e))) &&
+           (user_name == nullptr || (kubeconfig_find(files, "users", "user", user_name, &user, e) &&
+                                     get_user(&user, &cluster, parts, e))) &&
            copy_text(namespace == nullptr ? "default" : namespace, &parts->namespace, e);
 }
 
-bool kubeconfig_read(const char *path, const char *context, struct config_parts *ret_parts, struct error *e) {
-    cleanup_buffer struct buffer text = buffer_create(FILE_MAX);
-    cleanup_json yyjson_doc *document = nullptr;
-    if (!kubeconfig_read_file(path, &text, e)) {
-        return false;
-    }
-    if (!yaml_parse(buffer_text(&text), text.length, &document, e)) {
-        return error_wrap(e, "%s", path);
-    }
-    yyjson_val *root = yyjson_doc_get_root(document);
-    const char *name = context != nullptr ? context : json_member_text(root, "current-context");
-    if (name == nullptr || name[0] == '\0') {
-        return error_set(e, ERROR_INVALID_SPEC,
-                         "%s: current-context: it is missing, and no context was chosen", path);
-    }
+// Takes files.
+static bool read_files(struct kubeconfig_files *files, const char *context, struct config_parts *ret_parts,
+                       struct error *e) {
     struct config_parts parts = {0};
-    if (!read_context(path, root, name, &parts, e)) {
+    const char *name = context != nullptr ? context : kubeconfig_current_context(files);
+    bool read = name != nullptr && name[0] != '\0'
+                    ? read_context(files, name, &parts, e)
+                    : error_set(e, ERROR_INVALID_SPEC,
+                                "%s: current-context: it is missing, and no context was chosen", files->name);
+    kubeconfig_files_done(files);
+    if (!read) {
         config_parts_done(&parts);
         return false;
     }
     *ret_parts = parts;
     return true;
+}
+
+bool kubeconfig_read(const char *path, const char *context, struct config_parts *ret_parts, struct error *e) {
+    struct kubeconfig_files files;
+    return kubeconfig_files_read(path, &files, e) && read_files(&files, context, ret_parts, e);
+}
+
+bool kubeconfig_read_list(const char *list, const char *context, struct config_parts *ret_parts,
+                          struct error *e) {
+    struct kubeconfig_files files;
+    return kubeconfig_files_read_list(list, &files, e) && read_files(&files, context, ret_parts, e);
 }
 
 static bool join(const char *directory, const char *name, char **ret_path, struct error *e) {

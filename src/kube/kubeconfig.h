@@ -2,7 +2,7 @@
 // only.
 #pragma once
 
-#include "base/buffer.h"
+#include "kube/exec_plugin.h"
 
 // A text that is fixed (path NULL), read from the file at path, or absent (both NULL). Owned.
 struct config_text {
@@ -11,12 +11,15 @@ struct config_text {
 };
 
 struct config_parts {
-    char *server;    // no slash at the end
-    char *namespace; // "default" if unset
+    char *server;      // no slash at the end
+    char *server_name; // whose certificate the server has; NULL: that of its address
+    char *proxy;       // NULL: as the environment says
+    char *namespace;   // "default" if unset
     struct config_text ca;
     struct config_text certificate;
     struct config_text key;
     struct config_text token;
+    struct exec_plugin *exec; // NULL: there is none
 };
 
 // Reads path; context NULL: its current-context. The files that it names are not read yet. *ret_parts is
@@ -24,11 +27,12 @@ struct config_parts {
 [[nodiscard]] bool kubeconfig_read(const char *path, const char *context, struct config_parts *ret_parts,
                                    struct error *e);
 
+// The same of a list of paths with ":" between them, as $KUBECONFIG.
+[[nodiscard]] bool kubeconfig_read_list(const char *list, const char *context, struct config_parts *ret_parts,
+                                        struct error *e);
+
 // As a pod; only the namespace's file is read. *ret_parts is owned. Errors: as kube_config_load_in_cluster.
 [[nodiscard]] bool kubeconfig_read_pod(const char *directory, struct config_parts *ret_parts,
                                        struct error *e);
-
-// Appends the file's content to text. Errors: as file_read, INVALID_SPEC (a NUL in it).
-[[nodiscard]] bool kubeconfig_read_file(const char *path, struct buffer *text, struct error *e);
 
 void config_parts_done(struct config_parts *parts);

@@ -19,6 +19,12 @@ struct http_tls;
 // do not belong together), NO_MEMORY.
 [[nodiscard]] bool http_tls_create(const char *ca, const char *certificate, const char *key,
                                    struct http_tls **ret_tls, struct error *e);
+
+// Has a server show a certificate of this name or address, and asks for it by that name, in the place of the
+// URL's host. Before tls is used; one client is used with one name for each URL, since connections are not
+// told apart by it. Errors: NO_MEMORY.
+[[nodiscard]] bool http_tls_set_server_name(struct http_tls *tls, const char *name, struct error *e);
+
 struct http_tls *http_tls_retain(struct http_tls *tls); // NULL is allowed
 void http_tls_release(struct http_tls *tls);            // NULL is allowed
 
@@ -31,6 +37,8 @@ struct http_request {
     size_t response_cap;        // bytes; a longer response is an error
     uint32_t timeout_ms;        // for the whole exchange, connecting included; must not be 0
     struct http_tls *tls;       // NULL: the system's trust store
+    const char *proxy; // "http://[user:password@]host:port", https or socks5, for every host; NULL: as
+                       // the environment says
     // Asked on the loop thread when the connection stands and the request's first byte goes out next, each
     // time that it is sent; false: it is not sent, and ends with RETRYABLE. NULL: it is sent.
     bool (*may_send)(void *context);

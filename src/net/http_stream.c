@@ -18,6 +18,7 @@ enum {
     KEEPALIVE_PERIOD_S = 10, // then this often
     POOLED_IDLE_S = 75,      // less than the 90 s after which kube-apiserver closes an idle connection
     ERROR_BODY_MAX = 64 * 1024,
+    PROXY_MAX = 64 * 1024,
     UPLOAD_BUFFER = 16 * 1024, // bytes; libcurl's least. Each request has one, which is cleansed in the end
 };
 
@@ -148,14 +149,29 @@ static bool set_body(struct http_stream *stream, const struct http_request *requ
     return failed == CURLE_OK;
 }
 
+// As a kubectl user expects, a proxy that was named is used for every host, and told the server's name.
+static bool set_proxy(struct http_stream *stream, const char *proxy) {
+    static const char socks[] = "socks5://";
+    cleanup_buffer struct buffer url = buffer_create(PROXY_MAX);
+    struct error ignored;
+    if (proxy == nullptr) {
+        return curl_easy_setopt(stream->easy, CURLOPT_NOPROXY, stream->client->no_proxy) == CURLE_OK;
+    }
+    bool is_socks = strncmp(proxy, socks, sizeof(socks) - 1) == 0;
+    return buffer_append_format(&url, &ignored, "%s%s", is_socks ? "socks5h://" : "",
+                                is_socks ? proxy + sizeof(socks) - 1 : proxy) &&
+           curl_easy_setopt(stream->easy, CURLOPT_PROXY, buffer_text(&url)) == CURLE_OK &&
+           curl_easy_setopt(stream->easy, CURLOPT_NOPROXY, "") == CURLE_OK;
+}
+
 static bool set_target(struct http_stream *stream, const struct http_request *request) {
     unsigned failed = curl_easy_setopt(stream->easy, CURLOPT_URL, request->url);
     failed |= curl_easy_setopt(stream->easy, CURLOPT_PROTOCOLS_STR, "https,http");
     failed |= curl_easy_setopt(stream->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     failed |= curl_easy_setopt(stream->easy, CURLOPT_PATH_AS_IS, 1L);
-    failed |= curl_easy_setopt(stream->easy, CURLOPT_NOPROXY, stream->client->no_proxy);
     failed |= curl_easy_setopt(stream->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    return failed == CURLE_OK && set_body(stream, request) && set_headers(stream, request);
+    return failed == CURLE_OK && set_proxy(stream, request->proxy) && set_body(stream, request) &&
+           set_headers(stream, request);
 }
 
 // Signals stay out of it, and so do waits: a resolver thread that hangs is left behind when its transfer

@@ -5,6 +5,7 @@
 #include "net/pem.h"
 
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct http_tls {
     char *ca;
     char *certificate;
     char *key;
+    char *server_name; // NULL: the URL's host
 };
 
 static bool check_ca(const char *ca, struct error *e) {
@@ -77,6 +79,11 @@ bool http_tls_create(const char *ca, const char *certificate, const char *key, s
     return true;
 }
 
+bool http_tls_set_server_name(struct http_tls *tls, const char *name, struct error *e) {
+    tls->server_name = memory_copy_text(name);
+    return tls->server_name != nullptr || error_no_memory(e, "TLS settings");
+}
+
 struct http_tls *http_tls_retain(struct http_tls *tls) {
     if (tls != nullptr) {
         atomic_fetch_add_explicit(&tls->count, 1, memory_order_relaxed);
@@ -89,22 +96,46 @@ void http_tls_release(struct http_tls *tls) {
         memory_free(tls->ca);
         memory_free(tls->certificate);
         memory_free(tls->key);
+        memory_free(tls->server_name);
         memory_free(tls);
     }
+}
+
+// Says in the first message whom we want. (An address is no name that could be said there.)
+static void ask_for_server(const SSL *ssl, int where, int) {
+    SSL *own = (SSL *)ssl; // a callback's is const, and this is what this one is for
+    const char *name = X509_VERIFY_PARAM_get0_host(SSL_get0_param(own), 0);
+    if ((where & SSL_CB_HANDSHAKE_START) != 0 && name != nullptr) {
+        (void)SSL_set_tlsext_host_name(own, name);
+    }
+}
+
+// libcurl knows of no name but the URL's host, so OpenSSL compares it.
+static bool set_server_name(SSL_CTX *context, const char *name) {
+    X509_VERIFY_PARAM *parameters = SSL_CTX_get0_param(context);
+    SSL_CTX_set_info_callback(context, ask_for_server);
+    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1 ||
+           X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1;
+}
+
+static CURLcode prepare(SSL_CTX *context, const struct http_tls *tls) {
+    SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
+    bool named = tls == nullptr || tls->server_name == nullptr || set_server_name(context, tls->server_name);
+    return named ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
 // An open connection's record buffers would keep the last plaintext otherwise. Those of a connection that is
 // used by one request after the other are kept, since freeing one means to cleanse all of its 17 KB; those of
 // a connection of its own, which a watch has and seldom uses, are not.
-static CURLcode harden(CURL *easy, void *context, void *own_connection) {
-    (void)easy;
-    SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
-    if (own_connection != nullptr) {
-        SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-    } else {
-        SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS); // which older versions of libcurl set
-    }
-    return CURLE_OK;
+static CURLcode prepare_own(CURL *, void *context, void *tls) {
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    return prepare(context, tls);
+}
+
+static CURLcode prepare_pooled(CURL *, void *context, void *tls) {
+    SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS); // which older versions of libcurl set
+    return prepare(context, tls);
 }
 
 static unsigned set_blob(CURL *easy, CURLoption option, const char *text) {
@@ -119,6 +150,7 @@ bool http_tls_apply(const struct http_tls *tls, CURL *easy, bool own_connection,
     unsigned failed = CURLE_OK;
     if (tls != nullptr) {
         failed |= set_blob(easy, CURLOPT_CAINFO_BLOB, tls->ca);
+        failed |= set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, tls->ca); // beside the system's
         if (tls->ca != nullptr) { // else the system's trust store would be trusted beside it
             failed |= curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
         }
@@ -128,9 +160,10 @@ bool http_tls_apply(const struct http_tls *tls, CURL *easy, bool own_connection,
     failed |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_EC_CURVES, groups);
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    failed |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    bool is_named = tls != nullptr && tls->server_name != nullptr; // then prepare sees to it
+    failed |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, is_named ? 0L : 2L);
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-    failed |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, harden);
-    failed |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, own_connection ? easy : nullptr);
+    failed |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, own_connection ? prepare_own : prepare_pooled);
+    failed |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, (void *)tls);
     return failed == CURLE_OK || error_no_memory(e, "TLS settings of a request");
 }

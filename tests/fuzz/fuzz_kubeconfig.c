@@ -9,6 +9,17 @@ static void check_text(const struct config_text *text) {
     CHECK(text->path == nullptr || text->path[0] == '/');
 }
 
+// What can be called: a program with its arguments, and variables with names.
+static void check_plugin(const struct exec_plugin *plugin) {
+    CHECK(plugin->arguments[0] != nullptr && plugin->arguments[0][0] != '\0');
+    CHECK(strchr(plugin->arguments[0], '/') == nullptr || plugin->arguments[0][0] == '/');
+    for (size_t i = 0; i < plugin->variable_count; i++) {
+        CHECK(strchr(plugin->variables[i], '=') > plugin->variables[i]);
+    }
+    CHECK(plugin->variables[plugin->variable_count] == nullptr);
+    CHECK(plugin->mode <= EXEC_ALWAYS_INTERACTIVE);
+}
+
 static void check_parts(const struct config_parts *parts) {
     CHECK(strncmp(parts->server, "https://", 8) == 0 && strcspn(parts->server + 8, "/") > 0);
     CHECK(parts->server[strlen(parts->server) - 1] != '/');
@@ -21,6 +32,12 @@ static void check_parts(const struct config_parts *parts) {
     check_text(&parts->certificate);
     check_text(&parts->key);
     check_text(&parts->token);
+    CHECK(parts->proxy == nullptr || strstr(parts->proxy, "://") != nullptr);
+    CHECK(parts->server_name == nullptr || parts->server_name[0] != '\0');
+    if (parts->exec != nullptr) {
+        CHECK(parts->token.text == nullptr && parts->token.path == nullptr);
+        check_plugin(parts->exec);
+    }
 }
 
 static void check_context(const char *path, const char *context) {

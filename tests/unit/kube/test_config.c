@@ -1,10 +1,12 @@
 #include "../base/check.h"
+#include "../base/pem_shapes.h"
 #include "../net/scripted_server.h"
 
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "crypto/encoding.h"
 #include "kube/config_time.h"
+#include "kube/exec_plugin.h"
 
 #include <sys/stat.h>
 
@@ -56,8 +58,9 @@ static const char *path_of(const struct fixture *fixture, const char *name) {
 
 static int tear_down(void **state) {
     const struct fixture *fixture = *state;
-    static const char *const names[] = {"config",    "ca.crt",    "client.crt", "client.key",   "token",
-                                        "sub/token", "namespace", "sub",        ".kube/config", ".kube"};
+    static const char *const names[] = {"config", "ca.crt",       "client.crt", "client.key",
+                                        "token",  "sub/token",    "sub/config", "namespace",
+                                        "sub",    ".kube/config", ".kube"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         (void)remove(path_of(fixture, names[i]));
     }
@@ -216,6 +219,9 @@ static void a_context_is_chosen_by_name(void **state) {
     kube_config_free(nullptr);
 }
 
+#define BETA "client.authentication.k8s.io/v1beta1"
+#define PLUGIN "exec: {apiVersion: " BETA ", command: sub/login"
+
 struct wrong {
     const char *context;
     const char *cluster;
@@ -228,7 +234,21 @@ static void what_is_not_served_is_refused_by_name(void **state) {
     static const char both[] = "cluster: k, user: u";
     static const char server[] = "server: https://a";
     static const struct wrong wrongs[] = {
-        {both, server, "exec: {command: aws}", "user \"u\": exec: "},
+        {both, server, PLUGIN "}", "user \"u\": exec: credential plug-ins are not run here"},
+        {both, server, "exec: {command: aws}", "user \"u\": exec.apiVersion: "},
+        {both, server, "exec: {apiVersion: client.authentication.k8s.io/v1alpha1}", "exec.apiVersion: "},
+        {both, server, "exec: {apiVersion: client.authentication.k8s.io/v1, command: a}",
+         "exec.interactiveMode: "},
+        {both, server, "exec: {apiVersion: " BETA ", interactiveMode: never}", "exec.interactiveMode: "},
+        {both, server, "exec: {apiVersion: " BETA "}", "exec.command: "},
+        {both, server, "exec: {apiVersion: " BETA ", command: a, args: b}", "exec.args: "},
+        {both, server, "exec: {apiVersion: " BETA ", command: a, args: [7]}", "exec.args: "},
+        {both, server, "exec: {apiVersion: " BETA ", command: a, env: {b: c}}", "exec.env: "},
+        {both, server, "exec: {apiVersion: " BETA ", command: a, env: [{name: b}]}", "exec.env: "},
+        {both, server, "exec: {apiVersion: " BETA ", command: a, env: [{name: b=c, value: d}]}",
+         "exec.env: "},
+        {both, server, "exec: {apiVersion: " BETA ", command: a, provideClusterInfo: 1}",
+         "exec.provideClusterInfo: "},
         {both, server, "auth-provider: {name: gcp}", "user \"u\": auth-provider: "},
         {both, server, "username: admin", "user \"u\": username: "},
         {both, server, "password: x", "user \"u\": password: "},
@@ -236,8 +256,13 @@ static void what_is_not_served_is_refused_by_name(void **state) {
         {both, server, "token: t, as-groups: [a]", "user \"u\": as-groups: "},
         {both, "server: https://a, insecure-skip-tls-verify: true", "token: t",
          "cluster \"k\": insecure-skip"},
-        {both, "server: https://a, tls-server-name: b", "token: t", "cluster \"k\": tls-server-name: "},
-        {both, "server: https://a, proxy-url: 'http://p'", "token: t", "cluster \"k\": proxy-url: "},
+        {both, "server: https://a, tls-server-name: 'b/c'", "token: t", "cluster \"k\": tls-server-name: "},
+        {both, "server: https://a, tls-server-name: 'b c'", "token: t", "cluster \"k\": tls-server-name: "},
+        {both, "server: https://a, proxy-url: 'p:3128'", "token: t", "cluster \"k\": proxy-url: "},
+        {both, "server: https://a, proxy-url: 'ftp://p'", "token: t", "cluster \"k\": proxy-url: "},
+        {both, "server: https://a, proxy-url: 'http://'", "token: t", "cluster \"k\": proxy-url: "},
+        {both, "server: https://a, proxy-url: 'http://u:w@'", "token: t", "cluster \"k\": proxy-url: "},
+        {both, "server: https://a, proxy-url: 'http://a b'", "token: t", "cluster \"k\": proxy-url: "},
         {both, "server: 'http://a'", "token: t", "cluster \"k\": server: "},
         {both, "server: 'a:6443'", "token: t", "cluster \"k\": server: "},
         {both, "server: 'https://'", "token: t", "cluster \"k\": server: "},
@@ -472,6 +497,209 @@ static void the_environment_names_the_file(void **state) {
     must_fail(kube_config_load(nullptr, nullptr, &config, &e), e, ERROR_INVALID_SPEC, "HOME");
 }
 
+// As kubectl merges them: of what is in several files the first one's counts, whole; what a file names is
+// where that file is.
+static void files_of_the_environment_are_merged(void **state) {
+    const struct fixture *fixture = *state;
+    struct error e;
+    struct kube_config *config = nullptr;
+    char list[1024];
+    assert_int_equal(mkdir(path_of(fixture, "sub"), 0700), 0);
+    put(fixture, "sub/token", "of-the-second");
+    put(fixture, "token", "of-the-first");
+    put(fixture, "config",
+        "clusters: [{name: k, cluster: {server: 'https://first'}}]\n"
+        "users: [{name: v, user: {tokenFile: token}}]\n");
+    put(fixture, "sub/config",
+        "current-context: c\n"
+        "contexts: [{name: c, context: {cluster: k, user: u, namespace: n}},\n"
+        "  {name: d, context: {cluster: k, user: v}}]\n"
+        "clusters: [{name: k, cluster: {server: 'https://second', proxy-url: 'http://p'}}]\n"
+        "users: [{name: u, user: {tokenFile: token}}, {name: v, user: {token: second}}]\n");
+    snprintf(list, sizeof(list), "/nowhere/config:%s/config::%s/sub/config", fixture->folder,
+             fixture->folder);
+    setenv("KUBECONFIG", list, 1);
+    must(kube_config_load(nullptr, nullptr, &config, &e), e);
+    assert_string_equal(kube_config_server(config), "https://first");
+    assert_null(kube_config_proxy(config));
+    assert_string_equal(kube_config_namespace(config), "n");
+    assert_string_equal(authorization(config, 0), "Authorization: Bearer of-the-second");
+    kube_config_free(config);
+    must(kube_config_load(nullptr, "d", &config, &e), e);
+    assert_string_equal(authorization(config, 0), "Authorization: Bearer of-the-first");
+    kube_config_free(config);
+    must_fail(kube_config_load(nullptr, "e", &config, &e), e, ERROR_INVALID_SPEC, list);
+    put(fixture, "sub/config", "[");
+    must_fail(kube_config_load(nullptr, nullptr, &config, &e), e, ERROR_INVALID_SPEC, "sub/config");
+    setenv("KUBECONFIG", "/nowhere/a:/nowhere/b", 1);
+    must_fail(kube_config_load(nullptr, nullptr, &config, &e), e, ERROR_IO, "none of these files is there");
+}
+
+// ---- a credential plug-in, whose part is taken by the test
+
+struct plugin {
+    struct exec_runner runner;
+    const char *answer;
+    int runs;
+    char program[256];
+    char information[1024];
+    bool is_interactive;
+};
+
+static bool run_plugin(void *context, const struct exec_command *command, struct buffer *answer,
+                       struct error *e) {
+    static const char name[] = "KUBERNETES_EXEC_INFO=";
+    struct plugin *plugin = context;
+    plugin->runs++;
+    plugin->is_interactive = command->is_interactive;
+    snprintf(plugin->program, sizeof(plugin->program), "%s", command->arguments[0]);
+    for (const char *const *variable = command->variables; *variable != nullptr; variable++) {
+        if (strncmp(*variable, name, sizeof(name) - 1) == 0) {
+            snprintf(plugin->information, sizeof(plugin->information), "%s", *variable + sizeof(name) - 1);
+        }
+    }
+    return plugin->answer == nullptr ? error_set(e, ERROR_IO, "it failed")
+                                     : buffer_append_text(answer, plugin->answer, e);
+}
+
+static struct plugin make_plugin(const char *answer) {
+    return (struct plugin){.runner = {.run = run_plugin}, .answer = answer};
+}
+
+#define ANSWER "{\"apiVersion\": \"" BETA "\", \"kind\": \"ExecCredential\", \"status\": "
+
+static struct kube_config *load_with(const struct fixture *fixture, struct plugin *plugin) {
+    struct error e;
+    struct kube_config *config;
+    plugin->runner.context = plugin;
+    must(kube_config_load_with(path_of(fixture, "config"), nullptr, &plugin->runner, &config, &e), e);
+    return config;
+}
+
+static void a_plugin_is_asked_once_until_it_is_rejected(void **state) {
+    const struct fixture *fixture = *state;
+    struct plugin plugin =
+        make_plugin(ANSWER "{\"token\": \"t\", \"expirationTimestamp\": \"2999-01-01T00:00:00Z\"}}");
+    put_config(
+        fixture, "cluster: k, user: u",
+        "server: https://a, extensions: [{name: client.authentication.k8s.io/exec, extension: {x: y}}]",
+        PLUGIN ", provideClusterInfo: true}");
+    struct kube_config *config = load_with(fixture, &plugin);
+    assert_string_equal(plugin.program, path_of(fixture, "sub/login"));
+    assert_string_equal(plugin.information,
+                        "{\"kind\":\"ExecCredential\",\"apiVersion\":\"" BETA "\",\"spec\":{\"cluster\":"
+                        "{\"server\":\"https://a\",\"config\":{\"x\":\"y\"}},\"interactive\":false}}");
+    assert_string_equal(authorization(config, 0), "Authorization: Bearer t");
+    assert_string_equal(authorization(config, 10L * CONFIG_REFRESH_MS), "Authorization: Bearer t");
+    assert_int_equal(plugin.runs, 1);
+    plugin.answer = ANSWER "{\"token\": \"u\"}}";
+    kube_config_reject_token(config, INT64_MAX);
+    assert_string_equal(authorization(config, 0), "Authorization: Bearer u");
+    assert_string_equal(authorization(config, 0), "Authorization: Bearer u");
+    assert_int_equal(plugin.runs, 2);
+    kube_config_free(config);
+}
+
+static void what_has_expired_is_asked_for_again(void **state) {
+    const struct fixture *fixture = *state;
+    struct error e;
+    struct http_tls *tls;
+    char *line;
+    struct plugin plugin =
+        make_plugin(ANSWER "{\"token\": \"t\", \"expirationTimestamp\": \"2001-01-01T00:00:00Z\"}}");
+    put_config(fixture, "cluster: k, user: u", "server: https://a", PLUGIN "}");
+    struct kube_config *config = load_with(fixture, &plugin);
+    assert_string_equal(authorization(config, 0), "Authorization: Bearer t");
+    assert_string_equal(authorization(config, 0), "Authorization: Bearer t");
+    assert_int_equal(plugin.runs, 3);
+    plugin.answer = nullptr;
+    must_fail(kube_config_credentials(config, &tls, &line, &e), e, ERROR_IO, "user \"u\": exec: it failed");
+    kube_config_free(config);
+}
+
+static void a_plugin_may_give_a_certificate(void **state) {
+    const struct fixture *fixture = *state;
+    static char answer[16384];
+    struct plugin plugin = make_plugin(answer);
+    cleanup_buffer struct buffer text = buffer_create(sizeof(answer) - 1);
+    const struct identity *const both[] = {&fixture->alice, &fixture->bob};
+    const struct http_tls *seen = nullptr;
+    put_config(fixture, "cluster: k, user: u", "server: https://a", PLUGIN "}");
+    struct kube_config *config = nullptr;
+    for (size_t i = 0; i < 2; i++) {
+        buffer_clear(&text, 0);
+        say(&text, ANSWER "{\"clientCertificateData\": \"");
+        replace_line_ends(both[i]->certificate_pem, "\\n", &text);
+        say(&text, "\", \"clientKeyData\": \"");
+        replace_line_ends(both[i]->key_pem, "\\n", &text);
+        say(&text, "\"}}");
+        snprintf(answer, sizeof(answer), "%s", buffer_text(&text));
+        if (config == nullptr) {
+            config = load_with(fixture, &plugin);
+        }
+        kube_config_reject_token(config, INT64_MAX);
+        assert_ptr_not_equal(tls_at(config, 0), seen);
+        assert_ptr_equal(tls_at(config, 0), tls_at(config, 10L * CONFIG_REFRESH_MS));
+        seen = tls_at(config, 0);
+    }
+    kube_config_free(config);
+}
+
+static void a_token_of_the_kubeconfig_wins_over_a_plugin(void **state) {
+    const struct fixture *fixture = *state;
+    put_config(fixture, "cluster: k, user: u", "server: https://a", "token: t, " PLUGIN "}");
+    struct kube_config *config = load(fixture, nullptr);
+    assert_string_equal(authorization(config, 0), "Authorization: Bearer t");
+    kube_config_free(config);
+}
+
+static void plugins_that_give_nothing_useful(void **state) {
+    const struct fixture *fixture = *state;
+    static const struct {
+        const char *user;
+        const char *answer;
+        enum error_class class;
+        const char *says;
+    } wrongs[] = {
+        {PLUGIN "}", nullptr, ERROR_IO, "user \"u\": exec: it failed"},
+        {PLUGIN ", installHint: get it}", nullptr, ERROR_IO, "exec (its installHint: get it): it failed"},
+        {PLUGIN "}", "log in first", ERROR_INVALID_SPEC, "user \"u\": exec: its answer is no JSON"},
+        {PLUGIN "}", ANSWER "{\"token\": \"a b\"}}", ERROR_INVALID_SPEC, "a character that no token has"},
+        {PLUGIN "}", ANSWER "{\"clientCertificateData\": \"x\", \"clientKeyData\": \"y\"}}",
+         ERROR_INVALID_SPEC, "exec: the client certificate is not"},
+        {PLUGIN ", interactiveMode: Always}", ANSWER "{\"token\": \"t\"}}", ERROR_INVALID_SPEC,
+         "exec.interactiveMode: it is Always, and standard input is no terminal"},
+    };
+    for (size_t i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
+        struct error e;
+        struct kube_config *config;
+        struct plugin plugin = make_plugin(wrongs[i].answer);
+        plugin.runner.context = &plugin;
+        put_config(fixture, "cluster: k, user: u", "server: https://a", wrongs[i].user);
+        must_fail(kube_config_load_with(path_of(fixture, "config"), nullptr, &plugin.runner, &config, &e), e,
+                  wrongs[i].class, wrongs[i].says);
+    }
+}
+
+static void a_terminal_is_given_to_those_that_want_it(void **state) {
+    const struct fixture *fixture = *state;
+    static const struct {
+        const char *mode;
+        bool is_interactive;
+    } modes[] = {{"Never", false}, {"IfAvailable", true}, {"Always", true}};
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        char user[256];
+        struct plugin plugin = make_plugin(ANSWER "{\"token\": \"t\"}}");
+        plugin.runner.has_terminal = true;
+        snprintf(user, sizeof(user), PLUGIN ", interactiveMode: %s}", modes[i].mode);
+        put_config(fixture, "cluster: k, user: u", "server: https://a", user);
+        kube_config_free(load_with(fixture, &plugin));
+        assert_int_equal(plugin.is_interactive, modes[i].is_interactive);
+        assert_non_null(strstr(plugin.information,
+                               modes[i].is_interactive ? "\"interactive\":true" : "\"interactive\":false"));
+    }
+}
+
 static void *use_config(void *context) {
     struct kube_config *config = context;
     for (int i = 0; i < 200; i++) {
@@ -525,6 +753,13 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_client_certificate_is_taken_with_its_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pod_has_its_service_account, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_environment_names_the_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(files_of_the_environment_are_merged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_plugin_is_asked_once_until_it_is_rejected, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_has_expired_is_asked_for_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_plugin_may_give_a_certificate, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_token_of_the_kubeconfig_wins_over_a_plugin, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(plugins_that_give_nothing_useful, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_terminal_is_given_to_those_that_want_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads_use_it_at_once, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);

@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-enum { THREADS = 6, CALLS = 20, SHAPED_MAX = 64 * 1024 };
+enum { THREADS = 6, CALLS = 20, SHAPED_MAX = 64 * 1024, ASKED_SIZE = 256 };
 
 // What the server does is named by the path.
 static bool answer(void *context, struct connection *connection, const struct received *request) {
@@ -307,6 +307,42 @@ static void pem_is_read_as_people_have_it(void **state) {
     free_identity(&other);
 }
 
+static int keep_name(SSL *ssl, int *, void *asked) {
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    snprintf(asked, ASKED_SIZE, "%s", name == nullptr ? "" : name);
+    return SSL_TLSEXT_ERR_OK;
+}
+
+// The URL's host is "localhost", and the certificate of 127.0.0.1.
+static bool call_by_name(struct client_fixture *fixture, const char *name, struct error *e) {
+    cleanup_response struct http_response response = {0};
+    struct http_request request = fixture_request(fixture, "GET");
+    char url[256];
+    snprintf(url, sizeof(url), "https://localhost:%d/echo", fixture->server->port);
+    request.url = url;
+    assert_true(http_tls_create(fixture->server->ca.certificate_pem, nullptr, nullptr, &request.tls, e));
+    assert_true(http_tls_set_server_name(request.tls, name, e));
+    bool answered = http_client_call(fixture->client, &request, &response, e);
+    http_tls_release(request.tls);
+    return answered;
+}
+
+static void a_server_is_known_by_the_name_that_was_given(void **state) {
+    struct client_fixture *fixture = *state;
+    struct error e = {0};
+    char asked[ASKED_SIZE] = "?";
+    SSL_CTX_set_tlsext_servername_callback(fixture->server->tls, keep_name);
+    SSL_CTX_set_tlsext_servername_arg(fixture->server->tls, asked);
+    assert_false(call_by_name(fixture, "other.example", &e));
+    assert_int_equal(e.class, ERROR_IO);
+    assert_string_equal(asked, "other.example");
+    assert_false(call_by_name(fixture, "127.0.0.2", &e));
+    assert_int_equal(e.class, ERROR_IO);
+    if (!call_by_name(fixture, "127.0.0.1", &e)) {
+        fail_msg("%s", e.message);
+    }
+}
+
 static uint32_t retry_after(struct client_fixture *fixture, const char *value) {
     char path[128];
     struct error e;
@@ -427,6 +463,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_closed_port_is_retryable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_untrusted_server_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pem_is_read_as_people_have_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_server_is_known_by_the_name_that_was_given, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_trap_22_connections_are_not_shared_between_identities, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(retry_after_is_read, set_up, tear_down),
