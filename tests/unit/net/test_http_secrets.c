@@ -235,10 +235,17 @@ static size_t scan_after_calls(struct fixture *fixture) {
     return scan_memory();
 }
 
+// Bytes come in pieces so small that a machine with much else to do takes long for all of them.
+static struct http_request patient_request(const struct fixture *fixture, const char *method) {
+    struct http_request request = fixture_request(&fixture->client, method);
+    request.timeout_ms = 600000;
+    return request;
+}
+
 static void get(struct fixture *fixture, const char *path, size_t length) {
     struct error e;
     cleanup_response struct http_response response = {0};
-    struct http_request request = fixture_request(&fixture->client, "GET");
+    struct http_request request = patient_request(fixture, "GET");
     char url[256];
     snprintf(url, sizeof(url), "%s/%s/%zu", fixture->client.url, path, length);
     request.url = url;
@@ -253,7 +260,7 @@ static void post(struct fixture *fixture, size_t length) {
     static const char *const headers[] = {"Content-Type: text/plain", nullptr};
     struct error e;
     cleanup_response struct http_response response = {0};
-    struct http_request request = fixture_request(&fixture->client, "POST");
+    struct http_request request = patient_request(fixture, "POST");
     char url[256];
     snprintf(url, sizeof(url), "%s/post", fixture->client.url);
     char *body = memory_allocate(length);
@@ -292,7 +299,7 @@ static void open_watch(void *context) {
         .on_status = on_status, .on_data = on_data, .on_end = on_end};
     struct fixture *fixture = context;
     struct error e;
-    struct http_request request = fixture_request(&fixture->client, "GET");
+    struct http_request request = patient_request(fixture, "GET");
     char url[256];
     snprintf(url, sizeof(url), "%s/watch/%d", fixture->client.url, LARGE);
     request.url = url;
@@ -366,7 +373,7 @@ static void what_was_refused_is_gone(void **state) {
     start_watch(fixture);
     struct error e;
     struct http_response response;
-    struct http_request request = fixture_request(&fixture->client, "GET");
+    struct http_request request = patient_request(fixture, "GET");
     static const char *const paths[] = {"body", "chunks"};
     for (size_t i = 0; i < 2; i++) {
         char url[256];
