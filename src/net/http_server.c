@@ -10,8 +10,6 @@
 #include <unistd.h>
 
 enum {
-    PLAIN_IDLE_SECONDS = 15,
-    PLAIN_REQUEST_BODY_MAX = 1024,
     HEADERS_MAX = 8 * 1024,
     METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
               EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH,
@@ -21,15 +19,25 @@ const struct http_server_limits http_server_usual_limits = {
     .body_max = (size_t)7 * 1024 * 1024,
     .bodies_max = (size_t)64 * 1024 * 1024,
     .connections_max = 2000,
+    .files_divisor = 2,
     .exchange_ms = 10000,
     .idle_seconds = 120,
 };
 
+const struct http_server_limits http_server_plain_limits = {
+    .body_max = (size_t)8 * 1024,
+    .bodies_max = (size_t)1024 * 1024,
+    .connections_max = 128,
+    .files_divisor = 8,
+    .exchange_ms = 30000,
+    .idle_seconds = 15,
+};
+
 struct http_server {
     struct evhttp *http;
-    struct http_guard *guard; // NULL: plain HTTP
+    struct http_guard *guard;
     http_server_handler *handler;
-    https_server_handler *https_handler;
+    https_server_handler *https_handler; // NULL: plain HTTP
     void *context;
     uint16_t port;
     bool draining;
@@ -48,30 +56,141 @@ static char *path_of(const struct evhttp_request *request) {
     return decoded;
 }
 
+static void add_headers(struct evhttp_request *request, const char *content_type) {
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    (void)evhttp_add_header(headers, "Content-Type", content_type);
+    (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+}
+
+static bool is_head(struct evhttp_request *request) {
+    return evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+}
+
 static void send_answer(struct evhttp_request *request, int status, const char *content_type,
                         const struct buffer *body) {
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     char length[24];
     (void)snprintf(length, sizeof(length), "%zu", body->length);
-    if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
-        (void)evhttp_add_header(headers, "Content-Length", length);
+    if (is_head(request)) {
+        (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", length);
     } else if (evbuffer_add(evhttp_request_get_output_buffer(request), buffer_text(body), body->length) !=
                0) {
         status = HTTP_INTERNAL;
     }
-    (void)evhttp_add_header(headers, "Content-Type", content_type);
-    (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    add_headers(request, content_type);
     evhttp_send_reply(request, status, nullptr, nullptr);
 }
 
 static const char plain_text[] = "text/plain; charset=utf-8";
 
+// ---- answers in parts
+
+// An answer whose tail is being sent.
+struct stream {
+    struct http_server *server;
+    struct evhttp_request *request;
+    struct http_tail tail;
+};
+
+static void tail_done(const struct http_tail *tail) {
+    if (tail->write != nullptr) {
+        tail->free(tail->context);
+    }
+}
+
+static void stream_free(struct stream *stream) {
+    tail_done(&stream->tail);
+    memory_free(stream);
+}
+
+// The client has gone, and evhttp leaves its request to us unless it is freed itself.
+static void on_gone(void *context) {
+    struct stream *stream = context;
+    if (evhttp_request_get_connection(stream->request) == nullptr) {
+        evhttp_request_free(stream->request);
+    }
+    stream_free(stream);
+}
+
+static void stream_end(struct stream *stream) {
+    struct evhttp_request *request = stream->request;
+    http_guard_on_gone(stream->server->guard, request, nullptr, nullptr);
+    stream_free(stream);
+    evhttp_send_reply_end(request);
+}
+
+static void send_part(struct evhttp_connection *, void *context);
+
+// False: it could not be made, or not be kept.
+static bool send_chunk(struct stream *stream, const struct buffer *part) {
+    struct evbuffer *chunk = evbuffer_new();
+    bool sent = chunk != nullptr && evbuffer_add(chunk, buffer_text(part), part->length) == 0;
+    if (sent) {
+        evhttp_send_reply_chunk_with_cb(stream->request, chunk, send_part, stream);
+    }
+    if (chunk != nullptr) {
+        evbuffer_free(chunk);
+    }
+    return sent;
+}
+
+static void send_part(struct evhttp_connection *, void *context) {
+    struct stream *stream = context;
+    struct error e;
+    cleanup_buffer struct buffer part = buffer_create(HTTP_SERVER_PART_MAX);
+    bool written = stream->tail.write(stream->tail.context, &part, &e);
+    if (written && part.length == 0) {
+        stream_end(stream);
+    } else if (!written || !send_chunk(stream, &part)) {
+        http_guard_cut(stream->server->guard, stream->request);
+    }
+}
+
+// Takes tail. The body is the first of its parts.
+static void start_stream(struct http_server *server, struct evhttp_request *request, int status,
+                         const struct buffer *body, const struct http_tail *tail) {
+    struct stream *stream = memory_allocate(sizeof(*stream));
+    if (stream == nullptr) {
+        tail_done(tail);
+        evhttp_send_error(request, HTTP_INTERNAL, nullptr);
+        return;
+    }
+    *stream = (struct stream){server, request, *tail};
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    add_headers(request, plain_text);
+    http_guard_on_gone(server->guard, request, on_gone, stream);
+    evhttp_send_reply_start(request, status, nullptr);
+    if (evhttp_find_header(headers, "Transfer-Encoding") == nullptr) { // HTTP/1.0: the end is its end
+        (void)evhttp_remove_header(headers, "Connection");
+        (void)evhttp_add_header(headers, "Connection", "close");
+    }
+    if (body->length == 0) {
+        send_part(nullptr, stream);
+    } else if (!send_chunk(stream, body)) {
+        http_guard_cut(server->guard, request);
+    }
+}
+
+// ---- requests
+
 static void on_request(struct evhttp_request *request, void *context) {
-    const struct http_server *server = context;
+    struct http_server *server = context;
     cleanup_buffer struct buffer body = buffer_create(HTTP_SERVER_BODY_MAX);
+    struct http_tail tail = {0};
+    if (!http_guard_answer(server->guard, request)) {
+        evhttp_send_error(request, HTTP_SERVUNAVAIL, nullptr);
+        return;
+    }
     cleanup_text char *path = path_of(request);
-    int status = path == nullptr ? HTTP_BADREQUEST : server->handler(server->context, path, &body);
-    send_answer(request, status, plain_text, &body);
+    int status = path == nullptr ? HTTP_BADREQUEST : server->handler(server->context, path, &body, &tail);
+    if (tail.write == nullptr) {
+        send_answer(request, status, plain_text, &body);
+    } else if (is_head(request)) { // of a length that is not known
+        tail_done(&tail);
+        add_headers(request, plain_text);
+        evhttp_send_reply(request, status, nullptr, nullptr);
+    } else {
+        start_stream(server, request, status, &body, &tail);
+    }
 }
 
 static int answer_post(const struct http_server *server, struct evhttp_request *request, struct buffer *body,
@@ -101,7 +220,7 @@ static void on_tls_request(struct evhttp_request *request, void *context) {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     const char *content_type = plain_text;
     int status;
-    if (!http_guard_answer(request)) {
+    if (!http_guard_answer(server->guard, request)) {
         evhttp_send_error(request, HTTP_SERVUNAVAIL, nullptr);
         return;
     }
@@ -119,19 +238,14 @@ static void on_tls_request(struct evhttp_request *request, void *context) {
 
 static void set_plain(struct http_server *server) {
     evhttp_set_allowed_methods(server->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-    evhttp_set_timeout(server->http, PLAIN_IDLE_SECONDS);
-    evhttp_set_max_body_size(server->http, PLAIN_REQUEST_BODY_MAX);
     evhttp_set_gencb(server->http, on_request, server);
 }
 
 // The rest of a body that is too long is read and dropped, within the limit of time, so that a client which
 // writes all before it reads gets its answer too.
-static void set_tls(struct http_server *server, const struct http_server_limits *limits) {
+static void set_tls(struct http_server *server) {
     evhttp_set_allowed_methods(server->http, METHODS);
-    evhttp_set_timeout(server->http, (int)limits->idle_seconds);
-    evhttp_set_max_body_size(server->http, (ssize_t)limits->body_max);
     (void)evhttp_set_flags(server->http, EVHTTP_SERVER_LINGERING_CLOSE);
-    evhttp_set_bevcb(server->http, http_guard_accept, server->guard);
     evhttp_set_gencb(server->http, on_tls_request, server);
 }
 
@@ -142,27 +256,30 @@ static bool start(struct http_server *server, struct loop *loop, const struct ht
         return error_no_memory(e, "an HTTP server");
     }
     evhttp_set_max_headers_size(server->http, HEADERS_MAX);
-    if (server->guard == nullptr) {
+    evhttp_set_timeout(server->http, (int)limits->idle_seconds);
+    evhttp_set_max_body_size(server->http, (ssize_t)limits->body_max);
+    evhttp_set_bevcb(server->http, http_guard_accept, server->guard);
+    if (server->https_handler == nullptr) {
         set_plain(server);
     } else {
-        set_tls(server, limits);
+        set_tls(server);
     }
     return evhttp_accept_socket_with_handle(server->http, fd) != nullptr ||
            error_no_memory(e, "an HTTP server");
 }
 
-// limits NULL: plain HTTP. Takes wanted's guard.
+// wanted: the handler and its context. identity NULL: plain HTTP.
 static bool create(struct loop *loop, const char *address, const struct http_server *wanted,
-                   const struct http_server_limits *limits, struct http_server **ret_server,
-                   struct error *e) {
+                   struct server_identity *identity, const struct http_server_limits *limits,
+                   struct http_server **ret_server, struct error *e) {
     int fd = -1;
     struct http_server *server = memory_allocate(sizeof(*server));
     if (server == nullptr) {
-        http_guard_free(wanted->guard);
         return error_no_memory(e, "an HTTP server");
     }
     *server = *wanted;
-    if (!listener_open(address, &fd, e)) {
+    if (!http_guard_create(loop_event_base(loop), identity, limits, &server->guard, e) ||
+        !listener_open(address, &fd, e)) {
         http_server_free(server);
         return false;
     }
@@ -176,18 +293,18 @@ static bool create(struct loop *loop, const char *address, const struct http_ser
     return true;
 }
 
-bool http_server_create(struct loop *loop, const char *address, http_server_handler *handler, void *context,
-                        struct http_server **ret_server, struct error *e) {
+bool http_server_create(struct loop *loop, const char *address, const struct http_server_limits *limits,
+                        http_server_handler *handler, void *context, struct http_server **ret_server,
+                        struct error *e) {
     struct http_server wanted = {.handler = handler, .context = context};
-    return create(loop, address, &wanted, nullptr, ret_server, e);
+    return create(loop, address, &wanted, nullptr, limits, ret_server, e);
 }
 
 bool https_server_create(struct loop *loop, const char *address, struct server_identity *identity,
                          const struct http_server_limits *limits, https_server_handler *handler,
                          void *context, struct http_server **ret_server, struct error *e) {
     struct http_server wanted = {.https_handler = handler, .context = context};
-    return http_guard_create(loop_event_base(loop), identity, limits, &wanted.guard, e) &&
-           create(loop, address, &wanted, limits, ret_server, e);
+    return create(loop, address, &wanted, identity, limits, ret_server, e);
 }
 
 void http_server_drain(struct http_server *server) {
@@ -195,7 +312,7 @@ void http_server_drain(struct http_server *server) {
 }
 
 bool http_server_is_quiet(const struct http_server *server) {
-    return server->guard == nullptr || http_guard_busy(server->guard) == 0;
+    return http_guard_busy(server->guard) == 0;
 }
 
 uint16_t http_server_port(const struct http_server *server) {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "crypto/openssl.h"
 #include "net/http_server.h"
+#include "operator/certificate_metrics.h"
 #include "operator/debug.h"
 #include "operator/dynamic_config.h"
 #include "operator/instrumentation.h"
@@ -180,7 +181,27 @@ static int answer_watches(const struct manager *m, struct buffer *body) {
     return 200;
 }
 
-static int answer(void *context, const char *path, struct buffer *body) {
+static bool write_certificates(void *context, struct buffer *part, struct error *e) {
+    return certificate_metrics_write(context, part, e);
+}
+
+static void free_certificates(void *context) {
+    certificate_metrics_free(context);
+}
+
+static int answer_metrics(struct manager *m, struct buffer *body, struct http_tail *ret_tail) {
+    struct error ignored;
+    struct certificate_metrics *certificates;
+    instrument_refresh(&m->instrumentation, m->queue, m->informers, m->indexes, m->parts.started);
+    if (!metrics_write(m->instrumentation.metrics, body, &ignored) ||
+        !certificate_metrics_create(m->indexes, &certificates, &ignored)) {
+        return 500;
+    }
+    *ret_tail = (struct http_tail){write_certificates, free_certificates, certificates};
+    return 200;
+}
+
+static int answer(void *context, const char *path, struct buffer *body, struct http_tail *ret_tail) {
     struct manager *m = context;
     struct error ignored;
     const struct debug_view view = {m->informers, m->queue, m->workers, m->parts.started,
@@ -197,8 +218,7 @@ static int answer(void *context, const char *path, struct buffer *body) {
         return answer_watches(m, body);
     }
     if (strcmp(path, "/metrics") == 0) {
-        instrument_refresh(&m->instrumentation, m->queue, m->informers, m->indexes, m->parts.started);
-        return metrics_write(m->instrumentation.metrics, body, &ignored) ? 200 : 500;
+        return answer_metrics(m, body, ret_tail);
     }
     int status;
     if (m->settings->debug_endpoints && debug_answer(&view, path, body, &status)) {
@@ -378,7 +398,8 @@ static bool start_watches(struct manager *m, struct error *e) {
         .seed_url_prefixes = m->settings->seed_url_prefixes,
         .started = clock_wall_seconds(),
     };
-    return http_server_create(m->loop, m->settings->bind_address, answer, m, &m->server, e);
+    return http_server_create(m->loop, m->settings->bind_address, &http_server_plain_limits, answer, m,
+                              &m->server, e);
 }
 
 // A connection to the webhook costs a file.

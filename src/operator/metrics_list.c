@@ -48,18 +48,6 @@ const struct metric metric_watch_up = {
     "1 if the API server is heard of on a watch, 0 if it refuses or is silent; detail: what it said last",
     METRIC_GAUGE};
 const struct metric metric_objects = {"qubesec_objects", "Objects by kind and status", METRIC_GAUGE};
-const struct metric metric_certificate_expiration_timestamp_seconds = {
-    "qubesec_certificate_expiration_timestamp_seconds", "When the certificate expires, in seconds since 1970",
-    METRIC_GAUGE};
-const struct metric metric_certificate_not_before_timestamp_seconds = {
-    "qubesec_certificate_not_before_timestamp_seconds",
-    "From when on the certificate is valid, in seconds since 1970", METRIC_GAUGE};
-const struct metric metric_certificate_renewal_timestamp_seconds = {
-    "qubesec_certificate_renewal_timestamp_seconds",
-    "When the certificate is to be renewed, in seconds since 1970", METRIC_GAUGE};
-const struct metric metric_certificate_ready_status = {
-    "qubesec_certificate_ready_status", "1 for the status that the certificate's Ready condition has",
-    METRIC_GAUGE};
 const struct metric metric_build_info = {"qubesec_build_info", "The program's version", METRIC_GAUGE};
 const struct metric metric_process_cpu_seconds_total = {"process_cpu_seconds_total",
                                                         "CPU time used, of user and system", METRIC_COUNTER};
@@ -95,10 +83,6 @@ const struct metric *const metrics_list[] = {&metric_reconcile_total,
                                              &metric_watch_silence_seconds,
                                              &metric_watch_up,
                                              &metric_objects,
-                                             &metric_certificate_expiration_timestamp_seconds,
-                                             &metric_certificate_not_before_timestamp_seconds,
-                                             &metric_certificate_renewal_timestamp_seconds,
-                                             &metric_certificate_ready_status,
                                              &metric_certwatcher_reads_total,
                                              &metric_certwatcher_read_errors_total,
                                              &metric_webhook_certificate_expiration_timestamp_seconds,

@@ -23,10 +23,6 @@ extern const struct metric metric_watch_failures_total;
 extern const struct metric metric_watch_silence_seconds;
 extern const struct metric metric_watch_up;
 extern const struct metric metric_objects;
-extern const struct metric metric_certificate_expiration_timestamp_seconds;
-extern const struct metric metric_certificate_not_before_timestamp_seconds;
-extern const struct metric metric_certificate_renewal_timestamp_seconds;
-extern const struct metric metric_certificate_ready_status;
 extern const struct metric metric_build_info;
 extern const struct metric metric_process_cpu_seconds_total;
 extern const struct metric metric_process_resident_memory_bytes;
@@ -35,5 +31,6 @@ extern const struct metric metric_process_open_fds;
 extern const struct metric metric_process_max_fds;
 extern const struct metric metric_process_start_time_seconds;
 
-// All metrics that this program has, NULL-terminated, in the order in which they are written.
+// All metrics that this program counts, NULL-terminated, in the order in which they are written; those of
+// operator/certificate_metrics.h follow.
 extern const struct metric *const metrics_list[];

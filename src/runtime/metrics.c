@@ -151,14 +151,23 @@ static bool write_histogram(const struct metric *metric, const char *labels, con
                                 series->value, metric->name, labels, series->count);
 }
 
+bool metrics_write_head(const struct metric *metric, struct buffer *text, struct error *e) {
+    static const char *const types[] = {"counter", "gauge", "histogram"};
+    return buffer_append_format(text, e, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
+                                metric->name, types[metric->type]);
+}
+
+bool metrics_write_sample(const struct metric *metric, const char *labels, double value, struct buffer *text,
+                          struct error *e) {
+    return buffer_append_format(text, e, "%s{%s} %.15g\n", metric->name, labels, value);
+}
+
 static bool write_family(const struct metric *metric, const struct map *all, struct buffer *text,
                          struct error *e) {
-    static const char *const types[] = {"counter", "gauge", "histogram"};
     if (map_count(all) == 0) {
         return true;
     }
-    if (!buffer_append_format(text, e, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
-                              metric->name, types[metric->type])) {
+    if (!metrics_write_head(metric, text, e)) {
         return false;
     }
     size_t position = 0;
@@ -166,10 +175,9 @@ static bool write_family(const struct metric *metric, const struct map *all, str
     void *value;
     while (map_next(all, &position, &labels, &value)) {
         const struct series *series = value;
-        bool written =
-            metric->type == METRIC_HISTOGRAM
-                ? write_histogram(metric, labels, series, text, e)
-                : buffer_append_format(text, e, "%s{%s} %.15g\n", metric->name, labels, series->value);
+        bool written = metric->type == METRIC_HISTOGRAM
+                           ? write_histogram(metric, labels, series, text, e)
+                           : metrics_write_sample(metric, labels, series->value, text, e);
         if (!written) {
             return false;
         }

@@ -33,5 +33,11 @@ void metrics_observe(struct metrics *metrics, const struct metric *metric, const
 // Drops all of metric's label sets, before those that still are get set anew.
 void metrics_clear(struct metrics *metrics, const struct metric *metric);
 
+// Of a metric that is kept elsewhere, and is not in the list: what comes before its samples, and one of them.
+// Errors: as buffer_append.
+[[nodiscard]] bool metrics_write_head(const struct metric *metric, struct buffer *text, struct error *e);
+[[nodiscard]] bool metrics_write_sample(const struct metric *metric, const char *labels, double value,
+                                        struct buffer *text, struct error *e);
+
 // Appends all in the Prometheus text format, version 0.0.4. Errors: as buffer_append.
 [[nodiscard]] bool metrics_write(struct metrics *metrics, struct buffer *text, struct error *e);

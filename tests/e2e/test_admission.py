@@ -4,11 +4,13 @@ import concurrent.futures
 import contextlib
 import json
 import re
+import socket
+import ssl
 import subprocess
 import threading
 
 import pytest
-from api import KINDS, QC, QDK, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, config_map_thing, definition, secret_thing, thing, wait_until
+from api import KINDS, PATIENCE, QC, QDK, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, config_map_thing, definition, secret_thing, thing, wait_until
 from webhook import CONFIGURATIONS, Configuration, Direct, flags, make_certificates, port_of, review
 
 BAD_CERTIFICATE = {
@@ -348,6 +350,34 @@ def test_every_kind_of_the_group_is_asked_about(api, configuration, served, name
     for exempt in ("kube-system", "qubesec-system"):
         assert not configuration.is_asked(exempt)
     assert served.total("qubesec_admission_total") == before + 9
+
+
+@contextlib.contextmanager
+def half_sent(port, count, wrap):
+    """So many connections that have each sent the beginning of a request, and go on waiting."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            with contextlib.suppress(OSError):  # the server may have made room already
+                one = stack.enter_context(wrap(socket.create_connection(("127.0.0.1", port), PATIENCE)))
+                one.sendall(b"POST /validate HTTP/1.1\r\nHost: x\r\nX-Begun: ")
+        yield
+
+
+def test_half_sent_requests_keep_nobody_out(api, operators, configuration, folder, namespace):
+    """Twice as many as there may be connections, from the API server's own address: it is served all the same."""
+    limited = ["prlimit", "--nofile=256:256", operators.binary, "operator"]
+    process = operators.start(*flags(folder), program=limited).wait_ready()
+    configuration.enforce(port_of(process), namespace)
+    plain = int(process.said("started")[0]["port"])
+    context = ssl.create_default_context(cafile=folder / "ca.crt")
+    with (
+        half_sent(port_of(process), 256, lambda raw: context.wrap_socket(raw, server_hostname="127.0.0.1")),
+        half_sent(plain, 64, lambda raw: raw),
+    ):
+        for index in range(5):
+            api.create(thing(QRN, namespace, f"made-{index}", {"numBytes": 32}))
+            assert process.answer("/readyz") == (200, "ok\n")
+    operators.stop()
 
 
 def test_reviews_do_not_hold_up_the_operator(served, direct, folder):

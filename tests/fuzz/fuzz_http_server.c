@@ -1,7 +1,7 @@
 // The server of health checks and metrics: the same bytes get the same answers however they are cut.
 #include "served.h"
 
-static int handle(void *context, const char *path, struct buffer *body) {
+static int handle(void *context, const char *path, struct buffer *body, struct http_tail *) {
     struct served *served = context;
     struct error e;
     MUST(buffer_append_format(&served->handled, &e, "%s\n", path), e);
@@ -12,7 +12,8 @@ static int handle(void *context, const char *path, struct buffer *body) {
 static void start(struct served *served) {
     struct error e;
     served_prepare(served);
-    MUST(http_server_create(served->loop, "", handle, served, &served->server, &e), e);
+    MUST(http_server_create(served->loop, "", &http_server_plain_limits, handle, served, &served->server, &e),
+         e);
     served_take_address(served);
 }
 

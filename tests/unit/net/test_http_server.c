@@ -10,22 +10,56 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { PART = 64 * 1024, MANY_PARTS = 600, AHEAD_MAX = 24 * 1024 * 1024 }; // what sockets hold, and more
+
 struct fixture {
     struct loop *loop;
+    int parts;        // of a long answer
+    int failing_part; // 0: none
+    atomic_int made;
+    atomic_int freed;
+    atomic_size_t read; // of it, by the client
     struct http_server *server;
     pthread_t thread;
     char paths[256]; // seen by the handler
     struct error e;
 };
 
-static int handle(void *context, const char *path, struct buffer *body) {
+// No part is made long before the client takes it.
+static bool write_part(void *context, struct buffer *part, struct error *e) {
     struct fixture *fixture = context;
+    char *room;
+    int number = atomic_load(&fixture->made) + 1;
+    assert_true((size_t)number * PART <= atomic_load(&fixture->read) + AHEAD_MAX);
+    if (number == fixture->failing_part) {
+        return error_no_memory(e, "a part");
+    }
+    if (number <= fixture->parts) {
+        assert_true(buffer_reserve(part, PART, &room, e));
+        memset(room, 'a' + number % 26, PART);
+        buffer_advance(part, PART);
+        atomic_store(&fixture->made, number);
+    }
+    return true;
+}
+
+static void free_parts(void *context) {
+    atomic_fetch_add(&((struct fixture *)context)->freed, 1);
+}
+
+static int handle(void *context, const char *path, struct buffer *body, struct http_tail *ret_tail) {
+    struct fixture *fixture = context;
+    if (strncmp(path, "/parts", 6) == 0) {
+        *ret_tail = (struct http_tail){write_part, free_parts, fixture};
+        return strcmp(path, "/parts/only") == 0 || buffer_append_text(body, "ok\n", &fixture->e) ? 200 : 500;
+    }
     size_t used = strlen(fixture->paths);
     snprintf(fixture->paths + used, sizeof(fixture->paths) - used, "%s ", path);
     if (strcmp(path, "/missing") == 0) {
@@ -39,14 +73,19 @@ static void *run(void *context) {
     return nullptr;
 }
 
+static void start(struct fixture *fixture, const struct http_server_limits *limits) {
+    assert_true(loop_create(&fixture->loop, &fixture->e));
+    if (!http_server_create(fixture->loop, "127.0.0.1:0", limits, handle, fixture, &fixture->server,
+                            &fixture->e)) {
+        fail_msg("%s", fixture->e.message);
+    }
+    pthread_create(&fixture->thread, nullptr, run, fixture->loop);
+}
+
 static int set_up(void **state) {
     static struct fixture fixture;
     fixture = (struct fixture){0};
-    assert_true(loop_create(&fixture.loop, &fixture.e));
-    if (!http_server_create(fixture.loop, "127.0.0.1:0", handle, &fixture, &fixture.server, &fixture.e)) {
-        fail_msg("%s", fixture.e.message);
-    }
-    pthread_create(&fixture.thread, nullptr, run, fixture.loop);
+    start(&fixture, &http_server_plain_limits);
     *state = &fixture;
     return 0;
 }
@@ -67,15 +106,26 @@ static int tear_down(void **state) {
     return 0;
 }
 
-// Sends text and reads until the server closes; the answer is static.
-static const char *exchange(const struct fixture *fixture, const char *text) {
-    static char answer[65536];
+// A connection that has sent text.
+static int open_with(const struct fixture *fixture, const char *text) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons(http_server_port(fixture->server)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     (void)send(fd, text, strlen(text), MSG_NOSIGNAL);
+    return fd;
+}
+
+static bool is_cut(int fd) {
+    char byte;
+    return recv(fd, &byte, 1, 0) <= 0;
+}
+
+// Sends text and reads until the server closes; the answer is static.
+static const char *exchange(const struct fixture *fixture, const char *text) {
+    static char answer[65536];
+    int fd = open_with(fixture, text);
     size_t length = 0;
     ssize_t more;
     while ((more = recv(fd, answer + length, sizeof(answer) - 1 - length, 0)) > 0) {
@@ -149,7 +199,7 @@ static void try_address(const char *address, enum error_class class) {
     struct http_server *server = nullptr;
     struct error e = {0};
     assert_true(loop_create(&loop, &e));
-    bool made = http_server_create(loop, address, handle, nullptr, &server, &e);
+    bool made = http_server_create(loop, address, &http_server_plain_limits, handle, nullptr, &server, &e);
     if (made != (class == ERROR_NONE) || (!made && e.class != class)) {
         fail_msg("%s: %s", address, made ? "was accepted" : e.message);
     }
@@ -184,18 +234,187 @@ static void addresses_are_understood(void **state) {
 
 static void an_open_connection_does_not_keep_the_server(void **state) {
     struct fixture *fixture = *state;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(http_server_port(fixture->server)),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(send(fd, "GET /slow", 9, MSG_NOSIGNAL), 9);
+    int fd = open_with(fixture, "GET /slow");
     (void)exchange(fixture, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     halt(fixture);
-    char byte;
-    assert_true(recv(fd, &byte, 1, 0) <= 0);
+    assert_true(is_cut(fd));
     close(fd);
     http_server_free(nullptr);
+}
+
+// ---- answers in parts
+
+static void wait_until_freed(struct fixture *fixture) {
+    while (atomic_load(&fixture->freed) == 0) {
+        usleep(1000);
+    }
+    assert_int_equal(atomic_load(&fixture->freed), 1);
+}
+
+// Reads until the server closes; how many bytes, and what the last ones are.
+static size_t read_all(struct fixture *fixture, int fd, char ret_last[16]) {
+    static char bytes[PART];
+    size_t length = 0;
+    ssize_t got;
+    ret_last[0] = '\0';
+    while ((got = recv(fd, bytes, sizeof(bytes), 0)) > 0) {
+        size_t more = (size_t)got;
+        size_t kept = more < 15 ? more : 15;
+        memcpy(ret_last, bytes + more - kept, kept);
+        ret_last[kept] = '\0';
+        length += more;
+        atomic_store(&fixture->read, length);
+    }
+    return length;
+}
+
+static bool ends_whole(const char *last) {
+    size_t length = strlen(last);
+    return length >= 5 && strcmp(last + length - 5, "0\r\n\r\n") == 0;
+}
+
+static void a_long_answer_comes_in_parts(void **state) {
+    struct fixture *fixture = *state;
+    char last[16];
+    fixture->parts = MANY_PARTS;
+    int fd = open_with(fixture, "GET /parts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    size_t length = read_all(fixture, fd, last);
+    assert_in_range(length, (size_t)MANY_PARTS * PART, (size_t)MANY_PARTS * PART + 20000);
+    assert_true(ends_whole(last));
+    close(fd);
+    wait_until_freed(fixture);
+}
+
+static void an_answer_in_parts_is_well_formed(void **state) {
+    struct fixture *fixture = *state;
+    fixture->parts = 0;
+    const char *answer = exchange(fixture, "GET /parts HTTP/1.1\r\nHost: x\r\n\r\n"
+                                           "GET /parts/only HTTP/1.1\r\nHost: x\r\n\r\n"
+                                           "HEAD /parts HTTP/1.1\r\nHost: x\r\n\r\n"
+                                           "GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert_non_null(strstr(answer, "Transfer-Encoding: chunked\r\n"));
+    assert_non_null(strstr(answer, "Content-Type: text/plain; charset=utf-8\r\n"));
+    const char *second = strstr(answer, "\r\n\r\n3\r\nok\n\r\n0\r\n\r\nHTTP/1.1 200");
+    assert_non_null(second);
+    const char *third = strstr(second, "\r\n\r\n0\r\n\r\nHTTP/1.1 200");
+    assert_non_null(third);
+    assert_null(strstr(second, "Content-Length: 0"));
+    assert_non_null(strstr(third, "ok\n"));
+    assert_string_equal(fixture->paths, "/b ");
+    assert_int_equal(atomic_load(&fixture->freed), 3);
+}
+
+// Its end is that of the connection, whatever was asked for.
+static void an_old_client_gets_no_chunks(void **state) {
+    struct fixture *fixture = *state;
+    fixture->parts = 0;
+    const char *answer = exchange(fixture, "GET /parts HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    assert_null(strstr(answer, "chunked"));
+    assert_non_null(strstr(answer, "\r\n\r\nok\n"));
+    wait_until_freed(fixture);
+}
+
+static void who_goes_in_the_midst_is_forgotten(void **state) {
+    struct fixture *fixture = *state;
+    char byte;
+    fixture->parts = MANY_PARTS;
+    int fd = open_with(fixture, "GET /parts HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_int_equal(recv(fd, &byte, 1, 0), 1);
+    close(fd);
+    wait_until_freed(fixture);
+    assert_non_null(strstr(exchange(fixture, "GET /b HTTP/1.0\r\n\r\n"), " 200 "));
+}
+
+static void an_answer_in_parts_does_not_keep_the_server(void **state) {
+    struct fixture *fixture = *state;
+    char byte;
+    fixture->parts = MANY_PARTS;
+    int fd = open_with(fixture, "GET /parts HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_int_equal(recv(fd, &byte, 1, 0), 1);
+    halt(fixture);
+    assert_int_equal(atomic_load(&fixture->freed), 1);
+    close(fd);
+}
+
+static void a_part_that_fails_is_seen_to_be_missing(void **state) {
+    struct fixture *fixture = *state;
+    char last[16];
+    fixture->parts = MANY_PARTS;
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&fixture->made, 0);
+        atomic_store(&fixture->freed, 0);
+        fixture->failing_part = i == 0 ? 1 : 40;
+        int fd = open_with(fixture, "GET /parts/only HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_in_range(read_all(fixture, fd, last), 0, (size_t)40 * PART);
+        assert_false(ends_whole(last));
+        close(fd);
+        wait_until_freed(fixture);
+    }
+}
+
+// ---- what a client may cost
+
+static void restart(struct fixture *fixture, struct http_server_limits limits) {
+    halt(fixture);
+    start(fixture, &limits);
+}
+
+static void who_does_not_take_the_answer_is_cut_off(void **state) {
+    struct fixture *fixture = *state;
+    struct http_server_limits limits = http_server_plain_limits;
+    char last[16];
+    limits.exchange_ms = 200;
+    restart(fixture, limits);
+    fixture->parts = MANY_PARTS;
+    int fd = open_with(fixture, "GET /parts HTTP/1.1\r\nHost: x\r\n\r\n");
+    wait_until_freed(fixture);
+    (void)read_all(fixture, fd, last);
+    assert_false(ends_whole(last));
+    close(fd);
+}
+
+static void a_dripping_request_is_cut_off(void **state) {
+    struct fixture *fixture = *state;
+    struct http_server_limits limits = http_server_plain_limits;
+    limits.exchange_ms = 200;
+    restart(fixture, limits);
+    int fd = open_with(fixture, "GET /x HTTP/1.1\r\nX: ");
+    while (send(fd, "x", 1, MSG_NOSIGNAL) == 1) {
+        usleep(10000);
+    }
+    close(fd);
+    assert_string_equal(fixture->paths, "");
+}
+
+// Half of what there may be is for one peer.
+static void a_new_one_takes_the_place_of_whose_request_comes_in_longest(void **state) {
+    struct fixture *fixture = *state;
+    struct http_server_limits limits = http_server_plain_limits;
+    limits.connections_max = 6;
+    restart(fixture, limits);
+    int slow[3];
+    for (size_t i = 0; i < 3; i++) {
+        slow[i] = open_with(fixture, "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n");
+        char byte;
+        assert_int_equal(recv(slow[i], &byte, 1, 0), 1);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(send(slow[i], "GET /x", 6, MSG_NOSIGNAL), 6);
+    }
+    const char *answer = exchange(fixture, "GET /new HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert_non_null(strstr(answer, " 200 "));
+    size_t cut = 0;
+    for (size_t i = 0; i < 3; i++) {
+        char rest[4096];
+        struct timeval none = {.tv_usec = 1};
+        (void)setsockopt(slow[i], SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
+        ssize_t length;
+        while ((length = recv(slow[i], rest, sizeof(rest), 0)) > 0) {
+        }
+        cut += length == 0 ? 1 : 0;
+        close(slow[i]);
+    }
+    assert_int_equal(cut, 1);
 }
 
 int main(void) {
@@ -206,6 +425,16 @@ int main(void) {
         cmocka_unit_test_setup_teardown(large_requests_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(addresses_are_understood, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_open_connection_does_not_keep_the_server, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_answer_comes_in_parts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_in_parts_is_well_formed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_old_client_gets_no_chunks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_goes_in_the_midst_is_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_in_parts_does_not_keep_the_server, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_part_that_fails_is_seen_to_be_missing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_does_not_take_the_answer_is_cut_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dripping_request_is_cut_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_new_one_takes_the_place_of_whose_request_comes_in_longest, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

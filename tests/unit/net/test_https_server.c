@@ -417,7 +417,7 @@ static void an_idle_connection_ends_at_last(void **state) {
 static void the_longest_idle_one_makes_room(void **state) {
     struct fixture *fixture = *state;
     struct http_server_limits limits = http_server_usual_limits;
-    limits.connections_max = 3;
+    limits.connections_max = 6; // half of them for one peer
     uint16_t port = restart(fixture, limits);
     struct tls_client clients[3];
     for (int i = 0; i < 3; i++) {
@@ -440,29 +440,36 @@ static void the_longest_idle_one_makes_room(void **state) {
     tls_close(&fourth);
 }
 
-static void where_all_are_at_work_a_new_one_is_refused(void **state) {
+// A request of which the first half has come in: the answer to its expectation says so.
+static void begin_request(const struct tls_client *client) {
+    assert_true(tls_say(client, POST("/x", "Expect: 100-continue\r\nContent-Length: 4\r\n")));
+    assert_non_null(strstr(tls_read_until(client, "\r\n\r\n"), "HTTP/1.1 100 "));
+    assert_true(tls_say(client, "ab"));
+}
+
+static void a_new_one_takes_the_place_of_whose_request_comes_in_longest(void **state) {
     struct fixture *fixture = *state;
     struct http_server_limits limits = http_server_usual_limits;
-    limits.connections_max = 2;
+    limits.connections_max = 6; // half of them for one peer
     uint16_t port = restart(fixture, limits);
-    struct tls_client clients[2];
-    for (int i = 0; i < 2; i++) {
+    struct tls_client clients[3];
+    for (int i = 0; i < 3; i++) {
         clients[i] = tls_connect(port);
         assert_true(tls_say(&clients[i], POST("/ready", "Content-Length: 0\r\n")));
         assert_non_null(strstr(tls_read_until(&clients[i], "/ready"), " 200 "));
-        // The answer to that expectation says that the request has come in.
-        assert_true(tls_say(&clients[i], POST("/x", "Expect: 100-continue\r\nContent-Length: 4\r\n")));
-        assert_non_null(strstr(tls_read_until(&clients[i], "\r\n\r\n"), "HTTP/1.1 100 "));
-        assert_true(tls_say(&clients[i], "ab"));
     }
-    struct tls_client third = tls_connect(port);
-    assert_true(third.ssl == nullptr || tls_is_cut(&third));
-    tls_close(&third);
-    for (int i = 0; i < 2; i++) {
-        assert_true(tls_say(&clients[i], "cd"));
-        assert_non_null(strstr(tls_read_until(&clients[i], "/x abcd"), " 200 "));
+    for (int i = 0; i < 3; i++) {
+        begin_request(&clients[i]);
+    }
+    struct tls_client newest = tls_connect(port);
+    assert_non_null(newest.ssl);
+    assert_true(tls_say(&newest, POST("/new", "Content-Length: 0\r\n")));
+    assert_non_null(strstr(tls_read_until(&newest, "/new"), " 200 "));
+    assert_true(tls_is_cut(&clients[0]));
+    for (int i = 0; i < 3; i++) {
         tls_close(&clients[i]);
     }
+    tls_close(&newest);
 }
 
 static void a_thousand_idle_connections_are_harmless(void **state) {
@@ -637,7 +644,7 @@ int main(void) {
         TEST(an_idle_connection_stays),
         TEST(an_idle_connection_ends_at_last),
         TEST(the_longest_idle_one_makes_room),
-        TEST(where_all_are_at_work_a_new_one_is_refused),
+        TEST(a_new_one_takes_the_place_of_whose_request_comes_in_longest),
         TEST(a_thousand_idle_connections_are_harmless),
         TEST(without_an_identity_handshakes_are_refused),
         TEST(a_new_identity_is_for_new_connections),
