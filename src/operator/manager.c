@@ -26,8 +26,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STOP_DEADLINE_MS = 8000 };
-
 // As what a Go controller's client sends by default: work comes first, and the API server is everybody's.
 static const struct event_rate_limit event_rate_limit = {.interval_ms = 50, .burst = 25};
 
@@ -207,7 +205,7 @@ static int answer(void *context, const char *path, struct buffer *body, struct h
     const struct debug_view view = {m->informers, m->queue, m->workers, m->parts.started,
                                     .is_leader = leader_may_write(m->leader)};
     if (strcmp(path, "/healthz") == 0) {
-        bool healthy = leader_is_healthy(m->leader);
+        bool healthy = atomic_load(&m->stopping) || leader_is_healthy(m->leader);
         (void)buffer_append_text(body, healthy ? "ok\n" : "the lease is overdue\n", &ignored);
         return healthy ? 200 : 500;
     }
@@ -232,7 +230,7 @@ static int answer(void *context, const char *path, struct buffer *body, struct h
 // ---- start and stop
 
 static void stop_late(void *) {
-    LOG(LOG_WARNING, "some work did not finish in time, leaving it");
+    LOG(LOG_WARNING, "some work did not finish in the grace period, leaving it");
     _exit(0);
 }
 
@@ -256,9 +254,10 @@ static void stop_requested(void *context) {
         return;
     }
     LOG(LOG_INFO, "stopping");
-    loop_timer_start(m->deadline, STOP_DEADLINE_MS);
+    uint32_t grace_ms = m->settings->termination_grace_ms;
+    loop_timer_start(m->deadline, grace_ms - grace_ms / 12);
     leader_decline(m->leader);
-    webhook_drain(m->webhook);
+    webhook_drain(m->webhook, grace_ms);
     queue_shut_down(m->queue);
     kube_client_interrupt(m->client);
     kube_client_interrupt(m->writer);

@@ -31,6 +31,7 @@ struct settings {
     uint32_t webhook_overlap_ms;               // of two CAs in a rotation
     enum log_level log_level;
     unsigned workers;
+    uint32_t termination_grace_ms; // after SIGTERM comes SIGKILL
     uint32_t watch_timeout_ms; // at most so long a watch lasts
     uint32_t grant_check_ms;   // how often a granted reference is checked again
     bool leader_elect;

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LABELS_SIZE = 160, DRAIN_MS = 3000, DRAIN_STEP_MS = 50 };
+enum { LABELS_SIZE = 160, DRAIN_STEP_MS = 50 };
 
 static const char path[] = "/validate";
 static const char media_type[] = "application/json";
@@ -26,7 +26,9 @@ struct webhook {
     bool is_running;
     struct http_server *server;
     struct loop_timer *drain_timer;
-    int64_t drained_at; // not before; monotonic, in milliseconds
+    int64_t last_request_ms; // this one and all below monotonic
+    int64_t drain_from_ms;
+    uint32_t grace_ms;
 
     pthread_mutex_t lock; // guards what follows
     pthread_cond_t changed;
@@ -80,6 +82,7 @@ static int handle(void *context, const struct https_request *request, struct buf
     struct webhook *webhook = context;
     char labels[LABELS_SIZE];
     double started = clock_monotonic_seconds();
+    webhook->last_request_ms = clock_monotonic_ms();
     metrics_add(webhook->metrics, &metric_webhook_requests_in_flight, path_label, 1);
     int status = answer(webhook, request, body, ret_content_type);
     metrics_add(webhook->metrics, &metric_webhook_requests_in_flight, path_label, -1);
@@ -114,9 +117,18 @@ static void signal_drained(struct webhook *webhook) {
     pthread_mutex_unlock(&webhook->lock);
 }
 
+bool webhook_may_be_called(int64_t ending_ms, int64_t since_request_ms, uint32_t grace_ms) {
+    int64_t third = grace_ms / 3;
+    return (ending_ms < third || since_request_ms < third) && ending_ms < (int64_t)grace_ms * 5 / 6;
+}
+
 static void check_drained(void *context) {
     struct webhook *webhook = context;
-    if (clock_monotonic_ms() < webhook->drained_at || !http_server_is_quiet(webhook->server)) {
+    int64_t now = clock_monotonic_ms();
+    bool may_be_called = webhook_is_ready(webhook) &&
+                         webhook_may_be_called(now - webhook->drain_from_ms, now - webhook->last_request_ms,
+                                               webhook->grace_ms);
+    if (may_be_called || !http_server_is_quiet(webhook->server)) {
         loop_timer_start(webhook->drain_timer, DRAIN_STEP_MS);
         return;
     }
@@ -126,13 +138,17 @@ static void check_drained(void *context) {
 static void drain(void *context) {
     struct webhook *webhook = context;
     http_server_drain(webhook->server);
-    webhook->drained_at = clock_monotonic_ms() + (webhook_is_ready(webhook) ? DRAIN_MS : 0);
     check_drained(webhook);
 }
 
-void webhook_drain(struct webhook *webhook) {
+void webhook_drain(struct webhook *webhook, uint32_t grace_ms) {
     struct error e;
-    if (webhook != nullptr && !loop_post(webhook->loop, drain, webhook, &e)) {
+    if (webhook == nullptr) {
+        return;
+    }
+    webhook->drain_from_ms = clock_monotonic_ms();
+    webhook->grace_ms = grace_ms;
+    if (!loop_post(webhook->loop, drain, webhook, &e)) {
         LOG(LOG_WARNING, "the webhook ends without a warning to its callers", {"detail", e.message});
         signal_drained(webhook);
     }

@@ -25,12 +25,18 @@ bool webhook_is_ready(struct webhook *webhook);
 // The port that it listens on.
 uint16_t webhook_port(const struct webhook *webhook);
 
-// Begins to end: requests are still answered, but each answer ends its connection, so that callers turn to
-// another replica. Any thread. NULL is allowed.
-void webhook_drain(struct webhook *webhook);
+// Whether callers may still come to a replica that has begun to end so long ago, when its last request was so
+// long ago and it has grace_ms in all: for a third of the grace, and then until for a third of it none has
+// come, but not beyond five sixths.
+bool webhook_may_be_called(int64_t ending_ms, int64_t since_request_ms, uint32_t grace_ms);
 
-// After webhook_drain: waits until callers have had three seconds to turn away (where there is a certificate,
-// and so may be callers), and what they had begun is answered. NULL is allowed.
+// Begins to end: requests are still answered, but each answer ends its connection, so that callers turn to
+// another replica once they are told not to call this one any more. The process has grace_ms (monotonic, from
+// now) until it is killed. Any thread. NULL is allowed.
+void webhook_drain(struct webhook *webhook, uint32_t grace_ms);
+
+// After webhook_drain: waits until no callers may come any more, which without a certificate none can, and
+// what was begun is answered. NULL is allowed.
 void webhook_wait_drained(struct webhook *webhook);
 
 // Ends it, whatever is under way, and takes webhook; NULL is allowed.

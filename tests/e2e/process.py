@@ -184,6 +184,7 @@ class Operators:
             "--namespace", "qubesec-system",
             "--log-level", "debug",
             "--leader-elect=false",
+            "--termination-grace-period=9s",
             *flags,
         ]  # fmt: skip
 

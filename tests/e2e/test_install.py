@@ -126,6 +126,8 @@ def test_services_policies_and_webhook_meet_the_ports_of_the_pod(default):
     let_in = {port["port"] for rule in find(default, "NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]}
     assert let_in == set(ports.values())
     assert f"--webhook-bind-address=:{ports['webhook']}" in container["args"]
+    grace = find(default, "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert f"--termination-grace-period={grace}s" in container["args"]
     (webhook,) = find(default, "ValidatingWebhookConfiguration", "qubesec")["webhooks"]
     target = webhook["clientConfig"]["service"]
     assert (target["name"], target["namespace"], target["path"]) == ("qubesec-webhook", NAMESPACE, "/validate")
@@ -242,7 +244,7 @@ def test_the_charts_webhook_configuration_follows_its_values(helm):
 def test_the_pod_of_every_other_value_is_let_in(helm, api):
     rendered = helm.render(
         image={"repository": "registry.example/qubesec", "digest": f"sha256:{'0' * 64}", "pullPolicy": "Always"},
-        imagePullSecrets=[{"name": "registry"}], replicaCount=1, settings={"logLevel": "debug", "workers": 8},
+        imagePullSecrets=[{"name": "registry"}], replicaCount=1, terminationGracePeriodSeconds=120, settings={"logLevel": "debug", "workers": 8},
         excludeNamespaces=["kube-system", "kube-public"], extraArgs=["--debug-endpoints=true"],
         podAnnotations={"a": "b"}, podLabels={"c": "d"}, nodeSelector={"kubernetes.io/os": "linux"},
         tolerations=[{"key": "k", "operator": "Exists"}], spreadOver=[],
@@ -251,7 +253,8 @@ def test_the_pod_of_every_other_value_is_let_in(helm, api):
     pod = try_pod(api, pod_of(rendered))
     (container,) = pod["spec"]["containers"]
     assert container["image"] == f"registry.example/qubesec@sha256:{'0' * 64}"
-    assert container["args"][2:] == ["--exclude-namespaces=kube-system,kube-public", "--debug-endpoints=true"]
+    assert container["args"][3:] == ["--exclude-namespaces=kube-system,kube-public", "--debug-endpoints=true"]
+    assert pod["spec"]["terminationGracePeriodSeconds"] == 120 and "--termination-grace-period=120s" in container["args"]
     assert pod["metadata"]["annotations"]["a"] == "b" and pod["metadata"]["labels"]["c"] == "d"
     assert find(rendered, "ConfigMap")["data"] == {"log-level": "debug", "workers": "8"}
     assert "PodDisruptionBudget" not in {one["kind"] for one in rendered}  # which would keep the node from being drained

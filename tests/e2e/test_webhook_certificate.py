@@ -27,7 +27,8 @@ class Service:
     """What a Service is to the API server: one address, behind which connections go to the replicas in turn."""
 
     def __init__(self, ports):
-        self.ports = itertools.cycle(ports)
+        self.ports = list(ports)
+        self.turn = itertools.count()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.accept)
@@ -38,7 +39,8 @@ class Service:
             while True:
                 caller, _ = self.listener.accept()
                 with contextlib.suppress(OSError):
-                    replica = socket.create_connection(("127.0.0.1", next(self.ports)))
+                    ports = self.ports
+                    replica = socket.create_connection(("127.0.0.1", ports[next(self.turn) % len(ports)]))
                     for source, target in ((caller, replica), (replica, caller)):
                         threading.Thread(target=self.forward, args=(source, target), daemon=True).start()
 
@@ -50,6 +52,10 @@ class Service:
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def forget(self, port):
+        """From now on no connection goes there."""
+        self.ports = [one for one in self.ports if one != port]
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -227,10 +233,11 @@ def test_replicas_that_start_together_make_one_certificate(webhooks):
 
 
 class Load:
-    """Admissions at a steady rate through the API server, and a look at each replica's certificate with each of them."""
+    """Admissions at a steady rate through the API server, each with a look at the certificates of the replicas in watched."""
 
-    def __init__(self, api, webhooks, namespace):
+    def __init__(self, api, webhooks, namespace, watched=(), rate=RATE):
         self.api, self.webhooks, self.namespace = api, webhooks, namespace
+        self.watched, self.rate = watched, rate
         self.failures = []
         self.leaves = set()
         self.count = 0
@@ -240,14 +247,13 @@ class Load:
 
     def once(self):
         admit(self.api, self.namespace)
-        bundle = self.webhooks.bundle()
-        shown = {shown_by(one, bundle) for one in self.webhooks.all}
+        shown = {shown_by(one, self.webhooks.bundle()) for one in self.watched}
         with self.lock:
             self.leaves |= shown
             self.count += 1
 
     def run(self, number):
-        pause = len(self.threads) / RATE
+        pause = len(self.threads) / self.rate
         due = time.monotonic() + number * pause / len(self.threads)
         while not self.ended.wait(max(0.0, due - time.monotonic())):
             due += pause
@@ -279,7 +285,7 @@ def test_trap_24_no_call_fails_while_all_is_rotated(api, webhooks, namespace):
     def leaf_now():
         return leaf_of(data_of(webhooks.secret())["tls.crt"])
 
-    with Load(api, webhooks, namespace) as load:
+    with Load(api, webhooks, namespace, replicas) as load:
         wait_until("there is load", lambda: load.count > 20)
         webhooks.rotate("leaf")
         wait_until("the leaf is another", lambda: webhooks.is_settled() and both_serve(leaf_now()) and len(load.leaves) > 1)
@@ -298,6 +304,26 @@ def test_trap_24_no_call_fails_while_all_is_rotated(api, webhooks, namespace):
     for step in steps:
         said = [line for one in replicas for line in one.said(f"webhook CA rotation: {step}")]
         assert len(said) == 1, (step, said)
+
+
+def test_trap_42_a_rolling_update_refuses_nothing(api, webhooks, namespace):
+    """For seconds after its SIGTERM a replica is still called, on new connections too: it answers for as long."""
+    old = webhooks.start(*OWN, "--termination-grace-period", "1h")
+    webhooks.configure(old, webhooks.start(*OWN))
+    webhooks.wait_published()
+    wait_admitted(api, namespace)
+    with Load(api, webhooks, namespace, rate=50) as load:
+        wait_until("there is load", lambda: load.count > 50)
+        old.process.terminate()
+        wait_until("it says that it stops", lambda: old.answer("/readyz") == (503, "stopping\n"))
+        before, until = load.count, time.monotonic() + 5
+        wait_until("its endpoint is gone at last", lambda: time.monotonic() > until and load.count > before + 100)
+        webhooks.service.forget(port_of(old))
+        after = load.count
+        wait_until("the other one has all", lambda: load.count > after + 50)
+    assert not load.failures, load.failures[:3]
+    assert not old.ended()
+    old.kill()
 
 
 def test_lost_secret_is_made_anew(api, webhooks, namespace):

@@ -83,6 +83,7 @@ static void nothing_given_is_the_default(void **) {
     assert_null(settings.excluded_namespaces);
     assert_int_equal(settings.grant_check_ms, 300000);
     assert_int_equal(settings.watch_timeout_ms, 600000);
+    assert_int_equal(settings.termination_grace_ms, 30000);
     assert_null(settings.webhook_hosts);
     assert_string_equal(settings.webhook_service, "qubesec-webhook");
     assert_string_equal(settings.webhook_configuration, "qubesec");
@@ -144,6 +145,17 @@ static void the_grant_check_interval_is_a_length_of_time(void **) {
            "--grant-check-interval", "25h");
     REFUSE("--grant-check-interval: 5d is not a time such as 15s or 500ms, from 1s to 24h",
            "--grant-check-interval", "5d");
+}
+
+static void the_grace_period_is_a_length_of_time(void **) {
+    struct settings settings;
+    struct error e;
+    must(READ(&settings, &e, "--termination-grace-period", "2m"), e);
+    assert_int_equal(settings.termination_grace_ms, 120000);
+    must(READ(&settings, &e, "--termination-grace-period", "45"), e); // as in a Pod
+    assert_int_equal(settings.termination_grace_ms, 45000);
+    REFUSE("--termination-grace-period: 0s is not a time such as 15s or 500ms, from 1s to 1h",
+           "--termination-grace-period", "0s");
 }
 
 static void the_watch_timeout_is_a_length_of_time(void **) {
@@ -485,6 +497,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(namespaces_are_names, clear_environment),
         cmocka_unit_test_setup(the_grant_check_interval_is_a_length_of_time, clear_environment),
+        cmocka_unit_test_setup(the_grace_period_is_a_length_of_time, clear_environment),
         cmocka_unit_test_setup(the_watch_timeout_is_a_length_of_time, clear_environment),
         cmocka_unit_test_setup(nothing_given_is_the_default, clear_environment),
         cmocka_unit_test_setup(the_webhooks_certificate_has_its_flags, clear_environment),

@@ -55,12 +55,23 @@ static void a_bad_address_is_told(void **) {
 // Nobody can have called it, so there is nobody to wait for.
 static void without_a_certificate_it_is_drained_at_once(void **) {
     struct webhook *webhook = make();
-    webhook_drain(webhook);
+    webhook_drain(webhook, 3600000);
     webhook_wait_drained(webhook);
     webhook_free(webhook);
-    webhook_drain(nullptr);
+    webhook_drain(nullptr, 1000);
     webhook_wait_drained(nullptr);
     webhook_free(nullptr);
+}
+
+static void it_waits_for_as_long_as_callers_may_come(void **) {
+    enum { GRACE = 30000, LONG_AGO = 1 << 30 };
+    assert_true(webhook_may_be_called(0, LONG_AGO, GRACE)); // whoever has called may do it again
+    assert_true(webhook_may_be_called(9999, LONG_AGO, GRACE));
+    assert_false(webhook_may_be_called(10000, 10000, GRACE));
+    assert_true(webhook_may_be_called(10000, 9999, GRACE));
+    assert_true(webhook_may_be_called(24999, 0, GRACE));
+    assert_false(webhook_may_be_called(25000, 0, GRACE)); // SIGKILL is near
+    assert_false(webhook_may_be_called(3000000, 0, 3600000));
 }
 
 static void without_memory_there_is_none(void **) {
@@ -82,6 +93,7 @@ int main(void) {
         cmocka_unit_test(it_is_ready_with_a_certificate),
         cmocka_unit_test(a_bad_address_is_told),
         cmocka_unit_test(without_a_certificate_it_is_drained_at_once),
+        cmocka_unit_test(it_waits_for_as_long_as_callers_may_come),
         cmocka_unit_test(without_memory_there_is_none),
     };
     return cmocka_run_group_tests_name("operator/webhook", tests, set_up, tear_down);
