@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
-
 struct snapshot {
     struct kube_object object; // first: callers hold its address
     atomic_size_t count;
@@ -26,25 +24,31 @@ static void copy_member(yyjson_mut_doc *document, yyjson_mut_val *object, yyjson
     yyjson_mut_obj_add(object, yyjson_val_mut_copy(document, key), value);
 }
 
-// A copy of object without its member `left_out`.
-static yyjson_mut_val *copy_without(yyjson_mut_doc *document, yyjson_val *object, const char *left_out) {
-    yyjson_mut_val *copy = yyjson_mut_obj(document);
-    yyjson_obj_iter members = yyjson_obj_iter_with(object);
+static bool is_kept(yyjson_val *annotation, const struct kube_kept *kept) {
+    return kept->annotations != nullptr &&
+           strncmp(yyjson_get_str(annotation), kept->annotations, strlen(kept->annotations)) == 0;
+}
+
+static void copy_annotations(yyjson_mut_doc *document, yyjson_val *annotations, const struct kube_kept *kept,
+                             yyjson_mut_val *copy) {
+    yyjson_obj_iter members = yyjson_obj_iter_with(annotations);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
-        if (!yyjson_equals_str(key, left_out)) {
+        if (is_kept(key, kept)) {
             copy_member(document, copy, key, yyjson_val_mut_copy(document, yyjson_obj_iter_get_val(key)));
         }
     }
-    return copy;
 }
 
-static yyjson_mut_val *copy_metadata(yyjson_mut_doc *document, yyjson_val *metadata) {
+static yyjson_mut_val *copy_metadata(yyjson_mut_doc *document, yyjson_val *metadata,
+                                     const struct kube_kept *kept) {
     yyjson_mut_val *copy = yyjson_mut_obj(document);
     yyjson_obj_iter members = yyjson_obj_iter_with(metadata);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
         yyjson_val *value = yyjson_obj_iter_get_val(key);
-        if (yyjson_equals_str(key, "annotations") && yyjson_is_obj(value)) {
-            copy_member(document, copy, key, copy_without(document, value, LAST_APPLIED));
+        if (yyjson_equals_str(key, "annotations")) {
+            yyjson_mut_val *annotations = yyjson_mut_obj(document);
+            copy_annotations(document, value, kept, annotations);
+            copy_member(document, copy, key, annotations);
         } else if (!yyjson_equals_str(key, "managedFields")) {
             copy_member(document, copy, key, yyjson_val_mut_copy(document, value));
         }
@@ -113,7 +117,8 @@ bool kube_status_says(yyjson_val *kept, yyjson_mut_val *value, yyjson_mut_doc *d
 
 // ---- snapshots
 
-static bool copy_object(yyjson_val *value, bool metadata_only, yyjson_doc **ret_document, struct error *e) {
+static bool copy_object(yyjson_val *value, const struct kube_kept *kept, yyjson_doc **ret_document,
+                        struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
         return false;
@@ -123,8 +128,9 @@ static bool copy_object(yyjson_val *value, bool metadata_only, yyjson_doc **ret_
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != nullptr;) {
         yyjson_val *member = yyjson_obj_iter_get_val(key);
         if (yyjson_equals_str(key, "metadata")) {
-            copy_member(document, root, key, copy_metadata(document, member));
-        } else if (metadata_only || yyjson_equals_str(key, "apiVersion") || yyjson_equals_str(key, "kind")) {
+            copy_member(document, root, key, copy_metadata(document, member, kept));
+        } else if (kept->metadata_only || yyjson_equals_str(key, "apiVersion") ||
+                   yyjson_equals_str(key, "kind")) {
             continue;
         } else if (yyjson_equals_str(key, "status") && yyjson_is_obj(member)) {
             yyjson_mut_val *status;
@@ -167,7 +173,8 @@ static void read_metadata(struct snapshot *snapshot) {
     }
 }
 
-static bool create(yyjson_val *value, bool metadata_only, struct kube_object **ret_object, struct error *e) {
+bool kube_object_create(yyjson_val *value, const struct kube_kept *kept, struct kube_object **ret_object,
+                        struct error *e) {
     yyjson_val *metadata = yyjson_obj_get(value, "metadata");
     if (!check_metadata(metadata, e)) {
         return false;
@@ -183,7 +190,7 @@ static bool create(yyjson_val *value, bool metadata_only, struct kube_object **r
     snprintf(snapshot->key, key_size, "%s/%s", namespace, name);
     snapshot->object.key = snapshot->key;
     atomic_init(&snapshot->count, 1);
-    if (!copy_object(value, metadata_only, &snapshot->document, e)) {
+    if (!copy_object(value, kept, &snapshot->document, e)) {
         memory_free(snapshot);
         return false;
     }
@@ -194,14 +201,6 @@ static bool create(yyjson_val *value, bool metadata_only, struct kube_object **r
 
 void kube_format_key(const char *ns, const char *name, char ret_key[KUBE_KEY_SIZE]) {
     (void)snprintf(ret_key, KUBE_KEY_SIZE, "%s/%s", ns, name);
-}
-
-bool kube_object_create(yyjson_val *value, struct kube_object **ret_object, struct error *e) {
-    return create(value, false, ret_object, e);
-}
-
-bool kube_object_create_metadata(yyjson_val *value, struct kube_object **ret_object, struct error *e) {
-    return create(value, true, ret_object, e);
 }
 
 struct kube_object *kube_object_retain(struct kube_object *object) {

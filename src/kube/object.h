@@ -21,17 +21,20 @@ struct kube_object {
     yyjson_val *root;
 };
 
-// A snapshot of value, without what nobody reads: apiVersion and kind (a store knows them), managedFields,
-// and kubectl's last-applied annotation (which may repeat a Secret's data). Of a text of the status that is
-// longer than KUBE_STATUS_TEXT_MAX, a public key for example, there is a digest in its place, since it is
-// only ever compared: see kube_status_says. *ret_object is owned: one count. Errors: INVALID_SPEC (no name,
-// uid or resourceVersion), NO_MEMORY, CRYPTO.
-enum { KUBE_STATUS_TEXT_MAX = 256 }; // bytes
-[[nodiscard]] bool kube_object_create(yyjson_val *value, struct kube_object **ret_object, struct error *e);
+// What a snapshot keeps of an object that others may make as large as they like.
+struct kube_kept {
+    const char *annotations; // of the annotations those whose names begin so; NULL: none
+    bool metadata_only;      // nothing else: what a Secret holds is not copied
+};
 
-// As kube_object_create, of value's metadata only: what a Secret holds is not copied.
-[[nodiscard]] bool kube_object_create_metadata(yyjson_val *value, struct kube_object **ret_object,
-                                               struct error *e);
+// A snapshot of what is kept of value, without what nobody reads: apiVersion and kind (a store knows them),
+// managedFields, and annotations of others (kubectl's last-applied one may repeat a Secret's data). Of a text
+// of the status that is longer than KUBE_STATUS_TEXT_MAX, a public key for example, there is a digest in its
+// place, since it is only ever compared: see kube_status_says. *ret_object is owned: one count. Errors:
+// INVALID_SPEC (no name, uid or resourceVersion), NO_MEMORY, CRYPTO.
+enum { KUBE_STATUS_TEXT_MAX = 256 }; // bytes
+[[nodiscard]] bool kube_object_create(yyjson_val *value, const struct kube_kept *kept,
+                                      struct kube_object **ret_object, struct error *e);
 
 // Whether kept, a member of a snapshot's status or NULL, stands for value. False also when memory is out.
 // document is value's, and gets a copy of kept, which no other value refers to.

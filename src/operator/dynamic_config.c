@@ -28,7 +28,8 @@ static void record_invalid(struct event_recorder *recorder, yyjson_val *config_m
     const struct event_content words = {true, REASON_INVALID_SETTINGS, "Reload", message, nullptr};
     cleanup_object struct kube_object *object = nullptr;
     struct error ignored;
-    if (kube_object_create_metadata(config_map, &object, &ignored)) {
+    const struct kube_kept identity = {.metadata_only = true};
+    if (kube_object_create(config_map, &identity, &object, &ignored)) {
         event_record(recorder, &kube_config_maps, object, &words);
     }
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "engine/decode.h"
 #include "reconcile/held_events.h"
+#include "reconcile/kept.h"
 #include "reconcile/renewal.h"
 #include "reconcile/secret_metadata.h"
 
@@ -209,7 +210,7 @@ static bool add_indexed(struct indexes *indexes, const struct kind *kind,
     const struct informer_options options = {
         .resource = resource,
         .namespace = namespace,
-        .metadata_only = kind == nullptr,
+        .kept = kind == nullptr ? kept_of_secrets : kept_of_kinds,
         .is_late = kind == nullptr,
         .may_be_absent = kind != nullptr,
         .hooks = {.context = indexed,

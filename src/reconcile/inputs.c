@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "engine/input_entry.h"
 #include "reconcile/grants.h"
+#include "reconcile/kept.h"
 #include "reconcile/reasons.h"
 #include "reconcile/status_record.h"
 
@@ -431,7 +432,7 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
                                                       "has lost its Secret; its own status says why", e);
     }
     yyjson_val *root = yyjson_doc_get_root(document);
-    if (!kube_object_create_metadata(root, &source->read, e) || !check_version(source, e) ||
+    if (!kube_object_create(root, &kept_of_secrets, &source->read, e) || !check_version(source, e) ||
         !take_bytes(r, source, root, e)) {
         return false;
     }

@@ -3,6 +3,7 @@
 
 #include "reconcile/conflict.h"
 #include "reconcile/inputs.h"
+#include "reconcile/kept.h"
 #include "reconcile/reasons.h"
 #include "reconcile/secret_metadata.h"
 #include "reconcile/status_record.h"
@@ -51,7 +52,7 @@ static bool read_secret(struct reconcile *r, struct error *e) {
         return false;
     }
     yyjson_val *root = yyjson_doc_get_root(r->secret_document);
-    return kube_object_create_metadata(root, &r->output, e) &&
+    return kube_object_create(root, &kept_of_secrets, &r->output, e) &&
            store_apply_read(output_store(r), kube_object_retain(r->output), removals, e);
 }
 

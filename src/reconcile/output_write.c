@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "crypto/encoding.h"
 #include "reconcile/inputs.h"
+#include "reconcile/kept.h"
 #include "reconcile/output.h"
 #include "reconcile/reasons.h"
 #include "reconcile/recheck.h"
@@ -117,7 +118,7 @@ static bool write_secret(struct reconcile *r, enum api_verb verb, const yyjson_m
     }
     kube_object_release(r->output);
     r->output = nullptr;
-    return kube_object_create_metadata(yyjson_doc_get_root(answer), &r->output, e) &&
+    return kube_object_create(yyjson_doc_get_root(answer), &kept_of_secrets, &r->output, e) &&
            store_apply_own(output_store(r), kube_object_retain(r->output), e);
 }
 
@@ -162,15 +163,17 @@ static void patch_done(struct patch *patch) {
 }
 #define cleanup_patch [[gnu::cleanup(patch_done)]]
 
-static bool patch_begin(const struct reconcile *r, struct patch *patch, struct error *e) {
+// present: as it was read, with the annotations of others, which r->output has not.
+static bool patch_begin(const struct reconcile *r, yyjson_doc *present, struct patch *patch,
+                        struct error *e) {
     if (!json_create(&patch->document, e)) {
         return false;
     }
     patch->metadata =
         yyjson_mut_obj_add_obj(patch->document, yyjson_mut_doc_get_root(patch->document), "metadata");
-    patch->differs =
-        secret_metadata_patch(r->kind, r->object, &r->decoded.common,
-                              yyjson_obj_get(r->output->root, "metadata"), patch->document, patch->metadata);
+    patch->differs = secret_metadata_patch(r->kind, r->object, &r->decoded.common,
+                                           yyjson_obj_get(yyjson_doc_get_root(present), "metadata"),
+                                           patch->document, patch->metadata);
     return json_is_complete(patch->document, e);
 }
 
@@ -210,7 +213,7 @@ static bool patch_send(struct reconcile *r, struct patch *patch, enum content co
 
 static bool replace_secret(struct reconcile *r, const struct provenance *earlier, struct error *e) {
     cleanup_patch struct patch patch = {0};
-    return patch_begin(r, &patch, e) && patch_send(r, &patch, CONTENT_ALL, earlier, e);
+    return patch_begin(r, r->secret_document, &patch, e) && patch_send(r, &patch, CONTENT_ALL, earlier, e);
 }
 
 // Where the spec names the entry: whether it is free, or was ours.
@@ -260,7 +263,7 @@ bool output_repair(struct reconcile *r, struct error *e) {
 bool output_keep_metadata(struct reconcile *r, struct error *e) {
     cleanup_patch struct patch patch = {0};
     bool is_brief = r->production.provenance.is_brief;
-    if (!patch_begin(r, &patch, e)) {
+    if (!patch_begin(r, r->secret_document, &patch, e)) {
         return false;
     }
     if (!upkeep_may_write(r, patch.differs || is_brief)) {
@@ -274,20 +277,35 @@ bool output_keep_metadata(struct reconcile *r, struct error *e) {
     return is_sent;
 }
 
+// Whether the object would take that Secret with it. NULL: there is none.
+static bool is_bound(const struct reconcile *r, const struct kube_object *secret) {
+    yyjson_val *metadata = secret == nullptr ? nullptr : yyjson_obj_get(secret->root, "metadata");
+    return metadata != nullptr && secret_metadata_is_owned(r->object, metadata) &&
+           secret_metadata_ownership(r->kind, r->object, metadata) == OWNERSHIP_OURS;
+}
+
 bool output_release(struct reconcile *r, struct error *e) {
-    cleanup_object struct kube_object *seen = nullptr;
     if (r->kind->entries == nullptr || !r->decoded.common.retain) {
         return true;
     }
-    seen = reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
-    yyjson_val *metadata = seen == nullptr ? nullptr : yyjson_obj_get(seen->root, "metadata");
-    if (metadata == nullptr || secret_metadata_ownership(r->kind, r->object, metadata) != OWNERSHIP_OURS ||
-        !secret_metadata_is_owned(r->object, metadata)) {
+    cleanup_object struct kube_object *seen =
+        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    cleanup_patch struct patch patch = {0};
+    if (!is_bound(r, seen)) {
         return true;
     }
-    cleanup_patch struct patch patch = {0};
+    cleanup_json yyjson_doc *live = nullptr;
+    const struct api_request request = {.verb = API_GET,
+                                        .resource = &kube_secrets,
+                                        .namespace = seen->namespace,
+                                        .name = seen->name,
+                                        .metadata_only = true};
+    if (!reconcile_request(r, &request, &live, e)) {
+        return e->class == ERROR_NOT_FOUND;
+    }
     kube_object_release(r->output);
-    r->output = seen;
-    seen = nullptr;
-    return patch_begin(r, &patch, e) && (!patch.differs || patch_send(r, &patch, CONTENT_NONE, nullptr, e));
+    r->output = nullptr;
+    return kube_object_create(yyjson_doc_get_root(live), &kept_of_secrets, &r->output, e) &&
+           (!is_bound(r, r->output) ||
+            (patch_begin(r, live, &patch, e) && patch_send(r, &patch, CONTENT_NONE, nullptr, e)));
 }

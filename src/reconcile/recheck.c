@@ -1,5 +1,7 @@
 #include "reconcile/recheck.h"
 
+#include "reconcile/kept.h"
+
 #include <string.h>
 
 // Brings what the store has of an object of ours to what a list has just shown. *ret_live is a count, NULL:
@@ -9,7 +11,7 @@ static bool store_news(const struct reconcile *r, struct kube_object *known, con
     struct store *store = informers_find_store(r->parts->informers, kind, known->namespace);
     yyjson_val *item = yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(list), "items"));
     cleanup_object struct kube_object *live = nullptr;
-    if (item != nullptr && !kube_object_create(item, &live, e)) {
+    if (item != nullptr && !kube_object_create(item, &kept_of_kinds, &live, e)) {
         return false;
     }
     if (live == nullptr || strcmp(live->uid, known->uid) != 0) {
@@ -75,7 +77,7 @@ static bool confirm_bytes(const struct reconcile *r, const struct source *source
     if (!reconcile_request(r, &request, &document, e)) {
         return e->class == ERROR_NOT_FOUND ? has_changed(source, e) : false;
     }
-    if (!kube_object_create_metadata(yyjson_doc_get_root(document), &live, e)) {
+    if (!kube_object_create(yyjson_doc_get_root(document), &kept_of_secrets, &live, e)) {
         return false;
     }
     if (strcmp(live->uid, source->read->uid) == 0 &&

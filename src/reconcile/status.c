@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "kube/server_words.h"
 #include "reconcile/inputs.h"
+#include "reconcile/kept.h"
 #include "reconcile/reasons.h"
 #include "reconcile/recheck.h"
 #include "reconcile/status_record.h"
@@ -250,7 +251,7 @@ static bool send(struct status_writer *w, yyjson_mut_val *root, enum phase phase
         }
         return error_wrap(e, "writing the status");
     }
-    if (!kube_object_create(yyjson_doc_get_root(answer), &written, e)) {
+    if (!kube_object_create(yyjson_doc_get_root(answer), &kept_of_kinds, &written, e)) {
         return false;
     }
     struct store *store = informers_find_store(r->parts->informers, r->kind->kind, r->object->namespace);

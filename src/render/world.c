@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "reconcile/kept.h"
 #include "reconcile/reconcile_metrics.h"
 #include "reconcile/reconciler.h"
 #include "runtime/controller.h"
@@ -44,8 +45,7 @@ static void changed(void *context, const struct kube_resource *resource, yyjson_
     struct kube_object *object;
     struct error e;
     bool is_ours = indexes_find_kind(world->indexes, resource) != nullptr;
-    bool done =
-        is_ours ? kube_object_create(value, &object, &e) : kube_object_create_metadata(value, &object, &e);
+    bool done = kube_object_create(value, is_ours ? &kept_of_kinds : &kept_of_secrets, &object, &e);
     if (done) {
         struct store *store = informers_find_store(world->informers, resource->kind, object->namespace);
         done = store_apply(store, object, &e);

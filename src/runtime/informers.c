@@ -160,7 +160,7 @@ static bool start(struct informer *informer, struct error *e) {
     const struct watch_options options = {
         .resource = informer->options.resource,
         .namespace = informer->options.namespace,
-        .metadata_only = informer->options.metadata_only,
+        .kept = informer->options.kept,
         .watch_seconds = set->watch_seconds,
         .failed = tell_failed,
         .recovered = tell_recovered,

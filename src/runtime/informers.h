@@ -24,7 +24,7 @@ struct informers_options {
 struct informer_options {
     const struct kube_resource *resource; // borrowed until informers_free
     const char *namespace;                // the only one to be watched; NULL: all; borrowed as resource
-    bool metadata_only;                   // PartialObjectMetadata
+    struct kube_kept kept;                // as in watch_options
     bool is_late; // its watch starts when all that are not late have settled: what it keeps depends on them
     bool may_be_absent; // there may be no such resource yet, which is as good as that there are no objects
     struct store_hooks hooks;

@@ -150,8 +150,9 @@ static void record_event(struct leader *leader) {
     struct error e;
     struct kube_object *object;
     char note[IDENTITY_SIZE + 16];
+    const struct kube_kept identity = {.metadata_only = true};
     const struct event_content words = {false, REASON_LEADER_ELECTION, "Lead", note, nullptr};
-    if (kube_object_create(lease_object(leader->lease), &object, &e)) {
+    if (kube_object_create(lease_object(leader->lease), &identity, &object, &e)) {
         snprintf(note, sizeof(note), "%s became leader", leader->identity);
         event_record(leader->options.recorder, &kube_leases, object, &words);
         kube_object_release(object);

@@ -53,7 +53,7 @@ struct reflector {
     bool in_one_piece;
     char *token;                  // of the next page; NULL: the first page is next
     char *list_version;           // said by the first page
-    struct kube_object **objects; // of the pages so far, each a count of its own
+    struct kube_object **objects; // that are wanted, of the pages so far, each a count of its own
     size_t object_count;
     size_t page_begin; // how many of them are of whole pages
     size_t object_room;
@@ -274,7 +274,8 @@ void reflector_next(struct reflector *reflector, int64_t now_ms, struct reflecto
 
 // ---- lists
 
-static bool append_object(struct reflector *reflector, yyjson_val *item, struct error *e) {
+// Takes object, but not on failure.
+static bool append_object(struct reflector *reflector, struct kube_object *object, struct error *e) {
     if (reflector->object_count == reflector->object_room) {
         size_t room = reflector->object_room == 0 ? PAGE_SIZE : reflector->object_room * 2;
         struct kube_object **objects = memory_resize(reflector->objects, room * sizeof(*objects));
@@ -284,10 +285,7 @@ static bool append_object(struct reflector *reflector, yyjson_val *item, struct 
         reflector->objects = objects;
         reflector->object_room = room;
     }
-    if (!kube_object_create(item, &reflector->objects[reflector->object_count], e)) {
-        return false;
-    }
-    reflector->object_count++;
+    reflector->objects[reflector->object_count++] = object;
     return true;
 }
 
@@ -369,9 +367,23 @@ static bool take_check(struct reflector *reflector, int64_t now_ms, yyjson_val *
     return true;
 }
 
+// Of what nobody wants nothing is left when the next item comes.
 static bool read_item(struct reflector *reflector, const char *text, size_t length, struct error *e) {
+    struct reflector_sink *sink = &reflector->sink;
     cleanup_json yyjson_doc *item = nullptr;
-    return json_parse(text, length, &item, e) && append_object(reflector, yyjson_doc_get_root(item), e);
+    cleanup_object struct kube_object *object = nullptr;
+    if (!json_parse(text, length, &item, e) ||
+        !kube_object_create(yyjson_doc_get_root(item), &sink->kept, &object, e)) {
+        return false;
+    }
+    if (!sink->wants(sink->context, object)) {
+        return true;
+    }
+    if (!append_object(reflector, object, e)) {
+        return false;
+    }
+    object = nullptr;
+    return true;
 }
 
 bool reflector_item(struct reflector *reflector, int64_t now_ms, const char *text, size_t length,
@@ -417,7 +429,7 @@ static bool is_known(const struct reflector *reflector, yyjson_val *value, const
 static bool change_object(struct reflector *reflector, yyjson_val *value, bool deleted, struct error *e) {
     struct reflector_sink *sink = &reflector->sink;
     struct kube_object *object;
-    if (!kube_object_create(value, &object, e)) {
+    if (!kube_object_create(value, &sink->kept, &object, e)) {
         return wrap_malformed(e, "an event of the watch cannot be used");
     }
     if (deleted) {

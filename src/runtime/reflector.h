@@ -51,11 +51,14 @@ struct reflector;
 // the copy may be wrong: the reflector lists anew.
 struct reflector_sink {
     void *context;
+    struct kube_kept kept; // of each object; its text is borrowed until reflector_free
     bool (*replace)(void *context, struct kube_object **objects, size_t count, const char *resource_version,
                     struct error *e);
     bool (*apply)(void *context, struct kube_object *object, struct error *e); // added or changed
     void (*remove)(void *context, struct kube_object *object);                 // deleted; its last state
     void (*advance)(void *context, const char *resource_version);              // nothing changed up to here
+    // Whether an object of a list is worth holding until the list is whole; borrowed during the call.
+    bool (*wants)(void *context, const struct kube_object *object);
     // Whether the object of that key is there in that version or a newer one, so that nothing is to be
     // learned from its event: as it is of the operator's own writes.
     bool (*has)(void *context, const char *key, const char *resource_version);

@@ -163,7 +163,7 @@ void store_index_visit(struct store *store, const char *value,
 
 // ---- changing
 
-static bool is_kept(const struct store *store, const struct kube_object *object) {
+bool store_wants(const struct store *store, const struct kube_object *object) {
     return store->hooks.filter == nullptr || store->hooks.filter(store->hooks.context, object);
 }
 
@@ -248,7 +248,7 @@ static bool is_passed(const struct store *store, const struct kube_object *objec
 static bool apply(struct store *store, struct kube_object *object, enum origin origin, uint64_t removals,
                   struct error *e) {
     struct entry *entry = nullptr;
-    if (is_kept(store, object) && !entry_create(object, &store->hooks, &entry, e)) {
+    if (store_wants(store, object) && !entry_create(object, &store->hooks, &entry, e)) {
         kube_object_release(object);
         return false;
     }
@@ -302,7 +302,7 @@ void store_remove(struct store *store, struct kube_object *object) {
     pthread_mutex_unlock(&store->lock);
     report(store, change);
     // It was not stored, but somebody may know of it from a read of his own, and wait for its end.
-    if (old == nullptr && is_kept(store, object)) {
+    if (old == nullptr && store_wants(store, object)) {
         tell(&store->hooks, object, nullptr);
     }
     kube_object_release(object);
@@ -320,7 +320,7 @@ static bool build_table(const struct store *store, struct kube_object **objects,
     }
     for (size_t i = 0; i < count; i++) {
         const struct entry *other = table_get(table, objects[i]->key);
-        if (!is_kept(store, objects[i]) ||
+        if (!store_wants(store, objects[i]) ||
             (other != nullptr &&
              kube_compare_versions(other->object->resource_version, objects[i]->resource_version) >= 0)) {
             continue;

@@ -77,6 +77,10 @@ void store_remove(struct store *store, struct kube_object *object);
 // store then knows less far.
 void store_advance(struct store *store, const char *resource_version);
 
+// Whether hooks.filter says that object is worth keeping. Whoever reads a list asks so for each object while
+// it arrives, and leaves out of store_replace what is not.
+bool store_wants(const struct store *store, const struct kube_object *object);
+
 // A complete list as of resource_version, atomically. It replaces all that is stored but what is newer than
 // resource_version (an own write). If resource_version is older than how far the watch had come, then the
 // server was restored from a backup: the list is the truth and replaces everything. The differences are

@@ -81,6 +81,11 @@ static void sink_advance(void *context, const char *resource_version) {
     store_advance(watch->store, resource_version);
 }
 
+static bool sink_wants(void *context, const struct kube_object *object) {
+    struct watch *watch = context;
+    return store_wants(watch->store, object);
+}
+
 static bool sink_has(void *context, const char *key, const char *resource_version) {
     struct watch *watch = context;
     return store_has_version(watch->store, key, resource_version);
@@ -241,7 +246,7 @@ static bool open_exchange(struct watch *watch, const struct reflector_step *step
     watch->idle_ms = step->idle_ms;
     watch->body = buffer_create(ERROR_BODY_MAX);
     const char *accept = nullptr;
-    if (watch->options.metadata_only) {
+    if (watch->options.kept.metadata_only) {
         accept = is_streaming(watch) ? KUBE_METADATA_ONLY : KUBE_METADATA_LIST_ONLY;
     }
     cleanup_buffer struct buffer request = buffer_create(REQUEST_CAP);
@@ -296,10 +301,12 @@ static void on_timer(void *context) {
 
 static bool prepare(struct watch *watch, struct loop *loop, struct error *e) {
     const struct reflector_sink sink = {.context = watch,
+                                        .kept = watch->options.kept,
                                         .replace = sink_replace,
                                         .apply = sink_apply,
                                         .remove = sink_remove,
                                         .advance = sink_advance,
+                                        .wants = sink_wants,
                                         .has = sink_has};
     return reflector_create(&sink, watch->options.watch_seconds, draw, nullptr, &watch->reflector, e) &&
            loop_timer_create(loop, on_timer, watch, &watch->timer, e) &&

@@ -15,7 +15,7 @@ enum {
 struct watch_options {
     const struct kube_resource *resource; // borrowed until watch_free
     const char *namespace;                // NULL: all; copied
-    bool metadata_only;                   // PartialObjectMetadata
+    struct kube_kept kept;                // of each object; metadata_only: as PartialObjectMetadata
     uint32_t watch_seconds;               // how long a watch lasts at most before it is made anew
     // Told on the loop thread of each failed list or watch, of the first answer of use after such, and of the
     // first complete list; may be NULL. None may call watch_free.

@@ -21,6 +21,7 @@ SHORT_FORM = os.environ.get("QUBESEC_TESTS") == "short"
 FOLDER = pathlib.Path(__file__).parent
 
 FREED = ((RELEASE,), "a sanitizer keeps what was freed")
+MEASURED = ((RELEASE,), "a sanitizer's memory is another one")
 ELSEWHERE = ((RELEASE,), "it has a control plane of its own, and its operator is the release build's")
 
 POSSIBLE = {
@@ -29,6 +30,7 @@ POSSIBLE = {
     "test_guides.py::test_installing": ELSEWHERE,
     "test_guides.py::test_the_first_steps": ELSEWHERE,
     "test_image.py": ((RELEASE,), "the image has the program of the release build"),
+    "test_lists.py": MEASURED,
     "test_memory.py::test_memory_image_holds_no_key": FREED,
     "test_memory.py::test_memory_image_holds_only_the_webhook_key_in_use": FREED,
     "test_playground.py": ELSEWHERE,
@@ -39,6 +41,7 @@ NO_OPERATOR = ((RELEASE,), "no operator takes part, or only to be there")
 SAME_CODE = ((RELEASE,), "other tests take the same code through both sanitizers; here it is looked at from outside")
 MEMORY = ((RELEASE, ASAN), "one object after the other, by what comes in and goes out: of memory, not of threads")
 THREADS = ((RELEASE, TSAN), "many at once, starts and ends: of threads, and what is read and written is that of other tests")
+LONG = ((), "it takes a minute, and a unit test has the same list, on a server that is none")
 EVERYWHERE = (ALL, "in its file it is the one with the threads")
 
 SHORT = {
@@ -60,6 +63,7 @@ SHORT = {
     "test_install.py": NO_OPERATOR,
     "test_leader.py": THREADS,
     "test_lifecycle.py": MEMORY,
+    "test_lists.py::test_trap_20_two_hundred_thousand_of_others_do_not_raise_the_peak": LONG,
     "test_memory.py": SAME_CODE,
     "test_monitoring.py": SAME_CODE,
     "test_outputs.py": MEMORY,

@@ -140,7 +140,8 @@ def test_polynomials_are_looked_for_as_openssl_holds_them(api, operator, namespa
 def mark(item):
     """Gives an object bytes that are no secret, as base64 and as hex, which the operator keeps; returns them by name."""
     marks = {"in base64": os.urandom(64), "in hex": os.urandom(64)}
-    texts = {"base64": base64.b64encode(marks["in base64"]).decode(), "hex": marks["in hex"].hex()}
+    base64_text = base64.b64encode(marks["in base64"]).decode()
+    texts = {"qubesec.io/base64": base64_text, "qubesec.io/hex": marks["in hex"].hex()}
     item["metadata"]["annotations"] = texts
     return marks
 

@@ -44,6 +44,12 @@ static void advance(void *context, const char *version) {
     CHECK(false);
 }
 
+static bool wants(void *context, const struct kube_object *object) {
+    (void)context;
+    (void)object;
+    return true;
+}
+
 static bool has(void *context, const char *key, const char *version) {
     (void)context;
     (void)key;
@@ -144,7 +150,7 @@ static bool take_check(struct reflector *reflector, const struct listed *listed,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct listed listed = {0};
-    const struct reflector_sink sink = {&listed, replace, apply, remove_object, advance, has};
+    const struct reflector_sink sink = {&listed, {}, replace, apply, remove_object, advance, wants, has};
     struct reflector *reflector;
     struct reflector_step step;
     struct error e;

@@ -3,6 +3,7 @@
 #include "answers.h"
 
 #include "kinds/table.h"
+#include "reconcile/kept.h"
 #include "reconcile/secret_metadata.h"
 
 static const char object_text[] = "{\"metadata\":{\"name\":\"keys\",\"namespace\":\"tenant\",\"uid\":"
@@ -123,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!yyjson_is_obj(metadata) || has_two_controllers(metadata)) {
         return 0;
     }
-    MUST(kube_object_create(yyjson_doc_get_root(own), &object, &e), e);
+    MUST(kube_object_create(yyjson_doc_get_root(own), &kept_of_kinds, &object, &e), e);
     check_owner_name(metadata);
     drop_uid(metadata);
     enum ownership ownership = secret_metadata_ownership(kind, object, metadata);

@@ -109,6 +109,12 @@ static double draw(void *context) {
     return 0.5;
 }
 
+static bool wants(void *context, const struct kube_object *object) {
+    (void)context;
+    (void)object;
+    return true;
+}
+
 static bool has(void *context, const char *key, const char *resource_version) {
     (void)context;
     return strcmp(key, "/") != 0 && strcmp(resource_version, "7") == 0;
@@ -140,7 +146,7 @@ static bool take_line(void *context, const char *text, size_t length, struct err
 // A list of nothing, then a watch of these bytes to its end, all of which is told.
 static void run(enum pieces pieces, const uint8_t *data, size_t size, struct buffer *told) {
     static const char page[] = "{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}";
-    const struct reflector_sink sink = {told, replace, apply, remove_object, advance, has};
+    const struct reflector_sink sink = {told, {}, replace, apply, remove_object, advance, wants, has};
     struct error e = {0};
     struct reflector *reflector;
     struct watch_lines lines = watch_lines_create(LONG_LINE_MAX);

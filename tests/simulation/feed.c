@@ -82,6 +82,10 @@ static void sink_advance(void *context, const char *resource_version) {
     store_advance(((struct feed *)context)->options.store, resource_version);
 }
 
+static bool sink_wants(void *context, const struct kube_object *object) {
+    return store_wants(((struct feed *)context)->options.store, object);
+}
+
 static bool sink_has(void *context, const char *key, const char *resource_version) {
     return store_has_version(((struct feed *)context)->options.store, key, resource_version);
 }
@@ -142,7 +146,7 @@ static bool is_shown(const struct feed *feed, const struct change *change) {
 static void give_object(const struct feed *feed, const struct change *change, yyjson_mut_doc *document,
                         yyjson_mut_val **ret_object) {
     yyjson_val *root = yyjson_doc_get_root(change->document);
-    if (!feed->options.metadata_only) {
+    if (!feed->options.kept.metadata_only) {
         *ret_object = yyjson_val_mut_copy(document, root);
         return;
     }
@@ -444,7 +448,8 @@ struct feed *feed_create(const struct feed_options *options) {
     struct error e;
     struct feed *feed = calloc(1, sizeof(*feed));
     feed->options = *options;
-    const struct reflector_sink sink = {feed, sink_replace, sink_apply, sink_remove, sink_advance, sink_has};
+    const struct reflector_sink sink = {feed,        options->kept, sink_replace, sink_apply,
+                                        sink_remove, sink_advance,  sink_wants,   sink_has};
     if (!reflector_create(&sink, WATCH_SECONDS, chance_fraction, nullptr, &feed->reflector, &e)) {
         abort();
     }

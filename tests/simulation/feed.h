@@ -13,7 +13,7 @@ struct feed_options {
     int64_t behind_ms;                    // its API server
     const struct kube_resource *resource; // of cluster_resource
     struct store *store;
-    bool metadata_only;
+    struct kube_kept kept;         // as in watch_options
     void (*synced)(void *context); // listed for the first time
     void *context;
 };

@@ -4,6 +4,7 @@
 #include "chance.h"
 #include "feed.h"
 #include "kinds/table.h"
+#include "reconcile/kept.h"
 #include "reconcile/reconcile_metrics.h"
 #include "reconcile/reconciler.h"
 #include "runtime/lease.h"
@@ -187,7 +188,7 @@ static void begin_feed(struct replica *replica, const struct kube_resource *reso
         .behind_ms = replica->link.behind_ms,
         .resource = resource,
         .store = informers_find_store(replica->informers, resource->kind, ""),
-        .metadata_only = !is_ours,
+        .kept = is_ours ? kept_of_kinds : kept_of_secrets,
         .synced = note_synced,
         .context = replica,
     };

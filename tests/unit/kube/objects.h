@@ -12,7 +12,9 @@ static inline struct kube_object *object_of(const char *text) {
     struct error e;
     cleanup_json yyjson_doc *document = parse_quoted(text);
     struct kube_object *object = nullptr;
-    must(kube_object_create(yyjson_doc_get_root(document), &object, &e), e);
+    must(kube_object_create(yyjson_doc_get_root(document), &(struct kube_kept){.annotations = "qubesec.io/"},
+                            &object, &e),
+         e);
     return object;
 }
 

@@ -6,12 +6,14 @@
 
 #include <pthread.h>
 
+static const struct kube_kept whole_object = {.annotations = "our.domain/"};
+
 static struct kube_object *make(const char *text) {
     struct error e;
     cleanup_json yyjson_doc *document = nullptr;
     struct kube_object *object = nullptr;
     must(json_parse(text, strlen(text), &document, &e), e);
-    must(kube_object_create(yyjson_doc_get_root(document), &object, &e), e);
+    must(kube_object_create(yyjson_doc_get_root(document), &whole_object, &object, &e), e);
     return object; // the document is freed: the object must not need it
 }
 
@@ -19,7 +21,9 @@ static const char whole[] =
     "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"n\",\"namespace\":\"ns\",\"uid\":"
     "\"u-1\","
     "\"resourceVersion\":\"12\",\"generation\":3,\"creationTimestamp\":\"2024-01-01T00:00:00Z\","
-    "\"managedFields\":[{\"manager\":\"kubectl\"}],\"labels\":{\"a\":\"b\"},\"annotations\":{\"keep\":\"me\","
+    "\"managedFields\":[{\"manager\":\"kubectl\"}],\"labels\":{\"a\":\"b\"},\"annotations\":{\"our.domain/"
+    "keep\":\"me\","
+    "\"our.domain\":\"no\",\"another.domain/large\":\"1\",\"a\":{},"
     "\"kubectl.kubernetes.io/last-applied-configuration\":\"{\\\"data\\\":\\\"secret\\\"}\"}},"
     "\"data\":{\"k\":\"dg==\",\"managedFields\":\"mine\"}}";
 
@@ -41,7 +45,7 @@ static void what_nobody_reads_is_left_out(void **) {
     yyjson_val *metadata = json_find(object->root, "metadata", nullptr);
     assert_null(json_find(metadata, "managedFields", nullptr));
     assert_int_equal(yyjson_obj_size(json_find(metadata, "annotations", nullptr)), 1);
-    assert_string_equal(json_text(json_find(metadata, "annotations", "keep", nullptr)), "me");
+    assert_string_equal(json_text(json_find(metadata, "annotations", "our.domain/keep", nullptr)), "me");
     assert_string_equal(json_text(json_find(metadata, "labels", "a", nullptr)), "b");
     // Only those of metadata.
     assert_string_equal(json_text(json_find(object->root, "data", "managedFields", nullptr)), "mine");
@@ -49,15 +53,17 @@ static void what_nobody_reads_is_left_out(void **) {
 }
 
 static void only_metadata_can_be_kept(void **) {
+    const struct kube_kept metadata = {.metadata_only = true};
     struct error e;
     cleanup_json yyjson_doc *document = nullptr;
     cleanup_object struct kube_object *object = nullptr;
     must(json_parse(whole, strlen(whole), &document, &e), e);
-    must(kube_object_create_metadata(yyjson_doc_get_root(document), &object, &e), e);
+    must(kube_object_create(yyjson_doc_get_root(document), &metadata, &object, &e), e);
     assert_string_equal(object->uid, "u-1");
     assert_string_equal(object->key, "ns/n");
     assert_int_equal(yyjson_obj_size(object->root), 1);
     assert_null(json_find(object->root, "metadata", "managedFields", nullptr));
+    assert_int_equal(yyjson_obj_size(json_find(object->root, "metadata", "annotations", nullptr)), 0);
 }
 
 // ---- long texts of a status
@@ -162,8 +168,8 @@ static void malformed_metadata_is_an_error(void **) {
         cleanup_json yyjson_doc *document = nullptr;
         struct kube_object *object = nullptr;
         must(json_parse(rows[i].text, strlen(rows[i].text), &document, &e), e);
-        must_fail(kube_object_create(yyjson_doc_get_root(document), &object, &e), e, ERROR_INVALID_SPEC,
-                  rows[i].missing);
+        must_fail(kube_object_create(yyjson_doc_get_root(document), &whole_object, &object, &e), e,
+                  ERROR_INVALID_SPEC, rows[i].missing);
         assert_null(object);
     }
 }
@@ -197,7 +203,7 @@ static void out_of_memory_is_an_error_and_leaks_nothing(void **) {
     struct kube_object *object = nullptr;
     must(json_parse(whole, strlen(whole), &document, &e), e);
     long failures = 0;
-    for (memory_left = 0; !kube_object_create(yyjson_doc_get_root(document), &object, &e);
+    for (memory_left = 0; !kube_object_create(yyjson_doc_get_root(document), &whole_object, &object, &e);
          memory_left = ++failures) {
         assert_int_equal(e.class, ERROR_NO_MEMORY);
         assert_null(object);

@@ -15,6 +15,7 @@
 #include "kinds/table.h"
 #include "kube/memory_api.h"
 #include "kube/yaml.h"
+#include "reconcile/kept.h"
 #include "reconcile/reasons.h"
 #include "reconcile/reconcile_id.h"
 #include "reconcile/reconcile_metrics.h"
@@ -157,8 +158,7 @@ static inline void hear_of(yyjson_val *value, bool is_removal) {
     struct kube_object *object = nullptr;
     const char *kind = json_member_text(value, "kind");
     bool is_ours = indexes_find_resource(cluster.indexes, kind) != nullptr;
-    if (!(is_ours ? kube_object_create(value, &object, &e)
-                  : kube_object_create_metadata(value, &object, &e))) {
+    if (!kube_object_create(value, is_ours ? &kept_of_kinds : &kept_of_secrets, &object, &e)) {
         cluster.failure = e;
         return;
     }

@@ -147,6 +147,36 @@ static void it_is_given_free_while_its_object_waits_or_has_failed(void **) {
     owner_is("secret a", nullptr);
 }
 
+// It is given free as it is in the API server: stores have not the annotations of its template.
+static void what_it_carries_is_right_when_it_is_given_free(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes a", "spec: {publicKeyRef: {name: pair}, secretTemplate: {annotations: {stays: a, goes: b}}}");
+    take_away("qkkp pair");
+    run();
+    forget();
+    put("qes a", "spec: {deletionPolicy: Retain, secretTemplate: {annotations: {goes: null}}}");
+    run();
+    asked_is("get secret a; patch secret a; write qes a status; ");
+    owner_is("secret a", nullptr);
+    assert_string_equal(text_at("secret a", "metadata annotations stays"), "a");
+    assert_string_equal(text_at("secret a", "metadata annotations goes"), "");
+}
+
+static void one_that_is_gone_need_not_be_given_free(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes a", "spec: {publicKeyRef: {name: pair}}");
+    take_away("qkkp pair");
+    run();
+    silence();
+    take_away("secret a");
+    hear_of(find("qes a"), false);
+    put("qes a", retained);
+    hear_of(find("qes a"), false);
+    forget();
+    run();
+    asked_is("get secret a; write qes a status; ");
+}
+
 // ---- an API server that lets nobody change owners who may not delete Secrets
 
 static void guard_owner(const char *request) {
@@ -254,6 +284,8 @@ int main(void) {
         in_cluster(no_right_to_change_an_owner_is_needed),
         in_cluster(the_policy_may_be_edited),
         in_cluster(it_is_given_free_while_its_object_waits_or_has_failed),
+        in_cluster(what_it_carries_is_right_when_it_is_given_free),
+        in_cluster(one_that_is_gone_need_not_be_given_free),
         in_cluster(a_guarded_owner_is_told_and_asked_for_again),
         in_cluster(a_guarded_owner_holds_up_nothing_else),
         in_cluster(a_guarded_owner_is_told_of_one_that_waits_too),

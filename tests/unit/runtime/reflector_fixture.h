@@ -22,6 +22,7 @@ struct fixture {
     struct buffer log; // what the sink got
     const char *known; // key of an object that the sink has in known_version
     const char *known_version;
+    const char *unwanted; // the beginning of the names of objects that are not; NULL: all are
 };
 
 [[maybe_unused]] static void note(struct fixture *fixture, const char *what, const char *name,
@@ -79,6 +80,12 @@ struct fixture {
            kube_compare_versions(resource_version, fixture->known_version) <= 0;
 }
 
+[[maybe_unused]] static bool sink_wants(void *context, const struct kube_object *object) {
+    const struct fixture *fixture = context;
+    return fixture->unwanted == nullptr ||
+           strncmp(object->name, fixture->unwanted, strlen(fixture->unwanted)) != 0;
+}
+
 [[maybe_unused]] static double draw(void *context) {
     return ((struct fixture *)context)->random;
 }
@@ -88,8 +95,8 @@ struct fixture {
     struct error e;
     memory_left = -1;
     fixture = (struct fixture){.now_ms = 1000000, .random = 0.5, .log = buffer_create(1 << 20)};
-    const struct reflector_sink sink = {&fixture,    sink_replace, sink_apply,
-                                        sink_remove, sink_advance, sink_has};
+    const struct reflector_sink sink = {&fixture,    {},           sink_replace, sink_apply,
+                                        sink_remove, sink_advance, sink_wants,   sink_has};
     must(reflector_create(&sink, 600, draw, &fixture, &fixture.reflector, &e), e);
     *state = &fixture;
     return 0;

@@ -90,7 +90,7 @@ static bool keep_unlabelled(void *, const struct kube_object *object) {
         "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\",\"uid\":\"%s\",\"resourceVersion\":\"%s\"}%s}",
         name, uid, version, more);
     must(json_parse(text, strlen(text), &document, &e), e);
-    must(kube_object_create(yyjson_doc_get_root(document), &object, &e), e);
+    must(kube_object_create(yyjson_doc_get_root(document), &(struct kube_kept){}, &object, &e), e);
     return object;
 }
 

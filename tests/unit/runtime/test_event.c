@@ -94,7 +94,7 @@ static struct kube_object *make_object(const char *namespace, const char *name, 
              namespace == nullptr ? "" : "\"namespace\":\"", namespace == nullptr ? "" : namespace,
              namespace == nullptr ? "" : "\",", name, uid);
     must(json_parse(text, strlen(text), &document, &e), e);
-    must(kube_object_create(yyjson_doc_get_root(document), &object, &e), e);
+    must(kube_object_create(yyjson_doc_get_root(document), &(struct kube_kept){}, &object, &e), e);
     return object;
 }
 

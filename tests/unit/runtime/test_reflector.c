@@ -36,6 +36,20 @@ static void pages_are_put_together(void **state) {
     expect_log(fixture, "list a@1; list b@2; list c@3; replace @100; ");
 }
 
+static void test_trap_20_of_a_list_only_what_is_wanted_is_held(void **state) {
+    struct fixture *fixture = *state;
+    fixture->unwanted = "other";
+    expect_list(fixture, FIRST_LIST);
+    page(fixture, LIST_PAGE("100", "t", ITEM("other-1", "1") "," ITEM("a", "7")));
+    expect_list(fixture, "limit=500&continue=t");
+    page(fixture, LIST("100", ITEM("other-2", "8")));
+    expect_log(fixture, "list a@7; replace @100; ");
+    expect_watch(fixture, "100");
+    // What comes in a watch may be stored, and not be wanted any more.
+    line(fixture, EVENT("MODIFIED", ITEM("other-1", "101")));
+    expect_log(fixture, "apply other-1@101; ");
+}
+
 static void each_page_has_tries_of_its_own(void **state) {
     struct fixture *fixture = *state;
     expect_list(fixture, FIRST_LIST);
@@ -405,6 +419,7 @@ int main(void) {
         scripted(it_lists_then_watches_and_goes_on),
         scripted(an_empty_list_is_a_list),
         scripted(pages_are_put_together),
+        scripted(test_trap_20_of_a_list_only_what_is_wanted_is_held),
         scripted(each_page_has_tries_of_its_own),
         scripted(a_failed_page_is_asked_for_again),
         scripted(a_page_that_is_cut_off_counts_nothing),

@@ -33,8 +33,8 @@ static void test_trap_01_a_dead_watch_has_deadlines_of_our_own(void **state) {
 static void test_trap_01_watches_can_be_shorter_than_a_load_balancer_allows(void **state) {
     struct fixture *fixture = *state;
     struct error e;
-    const struct reflector_sink sink = {fixture,     sink_replace, sink_apply,
-                                        sink_remove, sink_advance, sink_has};
+    const struct reflector_sink sink = {fixture,     {},           sink_replace, sink_apply,
+                                        sink_remove, sink_advance, sink_wants,   sink_has};
     reflector_free(fixture->reflector);
     must(reflector_create(&sink, 45, draw, fixture, &fixture->reflector, &e), e);
     fixture->random = 0;
