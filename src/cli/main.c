@@ -12,6 +12,7 @@ static const struct verb {
     {"operator", verb_operator, "serve the resources of qubesec.io in a cluster"},
     {"check", verb_check, "tell what is missing in an installation, and what to do about it"},
     {"render", verb_render, "make what the operator would make, without a cluster"},
+    {"renew", verb_renew, "ask for a certificate to be issued anew, before it is due"},
     {"version", verb_version, "show the versions of this program and of OpenSSL"},
 };
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };

@@ -5,4 +5,5 @@
 int verb_check(char *const *arguments);
 int verb_operator(char *const *arguments);
 int verb_render(char *const *arguments);
+int verb_renew(char *const *arguments);
 int verb_version(char *const *arguments);

@@ -58,6 +58,7 @@ struct produce_context {
     const char *secret_name;    // the output Secret's
     const struct input *inputs; // those of the object, as list_inputs has them; one may not be loaded
     struct record record;
+    const char *renew_request; // that the output is made for, too; NULL or "": none
 
     // What the output Secret holds, not checked; NULL: nothing. Its metadata; NULL: that cannot be read.
     const struct secret_data *previous;
@@ -103,6 +104,7 @@ struct kind {
     const char *secret_suffix;    // what is put after the object's name for the output Secret's default name
     const char *precious;         // what people would miss if the output were another one; NULL: nothing
     bool is_made_once;            // no edit of the spec and no other input makes it anew
+    bool is_renewable;            // the output is issued anew, in time or on request
     bool is_public;               // of the output something is public, so that its status has a digest
 
     // The spec's fields besides the common ones, read into a zeroed struct of spec_size bytes, which borrows

@@ -250,6 +250,11 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     if (kept != nullptr) {
         memcpy(provenance.created, kept->created, sizeof(provenance.created));
     }
+    const char *request = make == kind_produce ? p->context.renew_request
+                          : kept != nullptr    ? kept->renew_request
+                                               : nullptr;
+    snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%s",
+             request == nullptr ? "" : request);
     if (!make(kind, p->decoded->spec, p->inputs, &p->context, &p->data, &provenance.algorithm, e) ||
         !production_describe(p, kept, &provenance, e)) {
         return false;

@@ -91,6 +91,7 @@ bool provenance_store(const struct provenance *provenance, const char *key, stru
     add_text(document, root, "generator", provenance->generator);
     add_short_digests(document, root, provenance);
     add_replaced(document, root, &provenance->replaced);
+    add_text(document, root, "renewRequest", provenance->renew_request);
     cleanup_buffer struct buffer text = buffer_create(PROVENANCE_TEXT_MAX);
     return add_digests(document, root, provenance, data, e) && json_write(document, &text, e) &&
            secret_data_add_text(data, key, buffer_text(&text), e);
@@ -196,6 +197,7 @@ bool provenance_load(const struct secret_data *data, const char *key, struct pro
         !load_text(root, "generator", &loaded.generator, e) || !load_created(root, loaded.created, e) ||
         !load_short(root, "fingerprint", loaded.fingerprint, sizeof(loaded.fingerprint), e) ||
         !load_replaced(yyjson_obj_get(root, "replaced"), &loaded.replaced, e) ||
+        !load_short(root, "renewRequest", loaded.renew_request, sizeof(loaded.renew_request), e) ||
         !load_digests(root, &loaded, e)) {
         return false;
     }

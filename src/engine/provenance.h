@@ -29,6 +29,7 @@ struct provenance {
         char digest[DIGEST_TEXT_SIZE]; // of the input's bytes
     } inputs[PROVENANCE_INPUTS_MAX];
     size_t input_count;
+    char renew_request[PROVENANCE_SENTENCE_SIZE]; // the last one that there was when it was made; "": none
 
     // What this output took the place of; all "": of nothing.
     struct replaced {

@@ -437,6 +437,7 @@ const struct kind kind_certificate = {
     .secret_type = "kubernetes.io/tls",
     .secret_suffix = "-secret",
     .precious = "private key",
+    .is_renewable = true,
     .is_public = true,
     .spec_size = sizeof(struct certificate_spec),
     .fields = certificate_spec_fields,

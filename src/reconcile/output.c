@@ -5,6 +5,7 @@
 #include "reconcile/inputs.h"
 #include "reconcile/kept.h"
 #include "reconcile/reasons.h"
+#include "reconcile/renew_request.h"
 #include "reconcile/secret_metadata.h"
 #include "reconcile/status_record.h"
 
@@ -84,7 +85,8 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
             r, state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message,
             e);
     }
-    *ret_state = state == OUTPUT_GOOD && output_is_due(r, &wait_ms) ? OUTPUT_DUE : state;
+    bool is_due = output_is_due(r, &wait_ms) || renew_request_is_open(r);
+    *ret_state = state == OUTPUT_GOOD && is_due ? OUTPUT_DUE : state;
     return true;
 }
 

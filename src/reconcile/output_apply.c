@@ -9,6 +9,7 @@
 #include "reconcile/output_write.h"
 #include "reconcile/reasons.h"
 #include "reconcile/recheck.h"
+#include "reconcile/renew_request.h"
 #include "reconcile/replacement.h"
 #include "reconcile/status_record.h"
 
@@ -139,7 +140,8 @@ static bool renew(struct reconcile *r, struct error *e) {
         return false;
     }
     failpoint(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
-    if (!replace(r, REASON_RENEWED, "it was due for renewal", e)) {
+    const char *cause = renew_request_is_open(r) ? "its renewal was asked for" : "it was due for renewal";
+    if (!replace(r, REASON_RENEWED, cause, e)) {
         return false;
     }
     failpoint(AFTER_RENEWAL, "%s %s", r->kind->kind, r->object->key);

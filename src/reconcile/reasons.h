@@ -28,3 +28,4 @@
 #define REASON_REPLACED "Replaced"
 #define REASON_ADOPTED "Adopted"
 #define REASON_RENEWED "Renewed"
+#define REASON_NOT_RENEWED "NotRenewed"

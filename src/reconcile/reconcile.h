@@ -71,6 +71,7 @@ struct reconcile {
         owner_refusal;       // what the API server says who keeps the output's owner as it is; NONE: nobody
     uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
     struct production production; // what the engine makes of it
+    char renew_request[PROVENANCE_SENTENCE_SIZE]; // of the object's annotation; "": there is none
     yyjson_doc *live;             // owned: the list with the object, as it was read live; NULL: it was not
     bool is_adopted;              // the output was left from an earlier object
     bool is_counted;              // the output's remake was counted

@@ -9,6 +9,7 @@
 #include "reconcile/output_apply.h"
 #include "reconcile/output_write.h"
 #include "reconcile/reasons.h"
+#include "reconcile/renew_request.h"
 #include "reconcile/replacement.h"
 #include "reconcile/status.h"
 #include "reconcile/status_record.h"
@@ -117,6 +118,9 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
     if (output_is_due(r, &r->outcome->requeue_after_ms)) {
         r->outcome->requeue_after_ms = RENEWAL_LOOK_MS; // it waits
     }
+    if (renew_request_is_open(r)) { // something else was done first
+        look_again_after(r, SHOWN_FAILURE_RETRY_MS);
+    }
     failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
     if (!publish_good(r, e)) {
         return false;
@@ -160,16 +164,20 @@ static bool may_rest(struct reconcile *r) {
 
 static bool reconcile_steps(struct reconcile *r, struct error *e) {
     struct renewal renewal;
-    if (!decode(r, e) || !inputs_resolve(r, e)) {
+    if (!decode(r, e) || !renew_request_read(r, e) || !inputs_resolve(r, e)) {
         return false;
     }
     r->production.context.secret_name = r->decoded.secret_name;
-    if (status_is_settled(r, &renewal) && !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms) &&
+    if (status_is_settled(r, &renewal) && !renew_request_is_new(r) && !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms) &&
         may_rest(r)) {
         return true;
     }
-    return may_begin(r, e) && inputs_load(r, e) &&
-           (r->kind->entries == nullptr ? evaluate_inputs(r, e) : reconcile_output(r, e));
+    if (!may_begin(r, e) || !inputs_load(r, e) ||
+        !(r->kind->entries == nullptr ? evaluate_inputs(r, e) : reconcile_output(r, e))) {
+        return false;
+    }
+    renew_request_refuse(r);
+    return true;
 }
 
 static enum result choose_result(const struct consequence *consequence, const struct error *e) {

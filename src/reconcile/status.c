@@ -6,6 +6,7 @@
 #include "reconcile/kept.h"
 #include "reconcile/reasons.h"
 #include "reconcile/recheck.h"
+#include "reconcile/renew_request.h"
 #include "reconcile/status_record.h"
 #include "json/write.h"
 
@@ -138,6 +139,7 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
     add_text(w, w->status, "status", evaluated ? w->r->production.report.outcome : phase_names[phase]);
     (void)yyjson_mut_obj_add_sint(w->document, w->status, "observedGeneration", w->r->object->generation);
     add_conditions(w, phase, reason, message);
+    add_text(w, w->status, RENEW_STATUS_FIELD, renew_request_answered(w->r, phase == PHASE_SUCCESS));
     if (phase == PHASE_FAILED) {
         add_text(w, w->status, "error", message);
     }

@@ -1,0 +1,176 @@
+// qubesec renew: asks the operator to issue an object's output anew, before it is due.
+#include "base/clock.h"
+#include "base/flags.h"
+#include "base/log.h"
+#include "cli/verbs.h"
+#include "crypto/openssl.h"
+#include "kinds/table.h"
+#include "kube/session.h"
+#include "reconcile/renew_request.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { HELP_MAX = 16 * 1024 };
+
+struct arguments {
+    const char *target; // "KIND/NAME"
+    const char *kubeconfig;
+    const char *context;
+    const char *namespace; // NULL: the context's
+    bool help;
+};
+
+static const struct flag flag_list[] = {
+    {.name = "--kubeconfig",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_KUBECONFIG",
+     .value = "FILE",
+     .offset = offsetof(struct arguments, kubeconfig),
+     .help =
+         "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
+    {.name = "--context",
+     .type = FLAG_TEXT,
+     .variable = "QUBESEC_CONTEXT",
+     .value = "NAME",
+     .offset = offsetof(struct arguments, context),
+     .help = "Context of the kubeconfig. Default: its current-context."},
+    {.name = "--namespace",
+     .type = FLAG_TEXT,
+     .value = "NAME",
+     .offset = offsetof(struct arguments, namespace),
+     .help = "The object's namespace. Default: the context's. Short: -n."},
+    {.name = "-n",
+     .type = FLAG_TEXT,
+     .value = "NAME",
+     .offset = offsetof(struct arguments, namespace),
+     .help = "The same."},
+    {.name = "--help",
+     .type = FLAG_SWITCH,
+     .offset = offsetof(struct arguments, help),
+     .help = "Show this. Short: -h."},
+    {.name = "-h", .type = FLAG_SWITCH, .offset = offsetof(struct arguments, help), .help = "The same."},
+};
+static const struct flags flags = {"renew", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
+static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
+
+static bool read_arguments(char *const *words, struct arguments *arguments, struct error *e) {
+    bool has_target = words[0] != nullptr && words[0][0] != '-';
+    *arguments = (struct arguments){.target = has_target ? words[0] : nullptr};
+    return flags_read(&flags, words + (has_target ? 1 : 0), arguments, &arguments->help, e) &&
+           (has_target || arguments->help ||
+            error_set(e, ERROR_INVALID_SPEC,
+                      "what to renew is missing; name it first: qubesec renew qc/NAME"));
+}
+
+static int show_help(void) {
+    cleanup_buffer struct buffer text = buffer_create(HELP_MAX);
+    struct error e;
+    if (!flags_describe(&flags, &text, &e)) {
+        fprintf(stderr, "qubesec renew: %s\n", e.message);
+        return 1;
+    }
+    printf("Usage: qubesec renew KIND/NAME [FLAG...]\n\n"
+           "Asks for a QuantumCertificate to be issued anew now, as it would be when it is due: with the same "
+           "key, unless its\nspec.privateKey.rotationPolicy says otherwise. It sets the annotation " RENEW_ANNOTATION
+           "\nto the present time; whoever calls it needs the right to patch the object. Other kinds are never "
+           "made anew.\nExit status: 0, it was asked for; 1, it was not; 2, wrongly called.\n\n%s",
+           buffer_text(&text));
+    return 0;
+}
+
+// The kind by any of the names that kubectl takes, of length bytes.
+static bool is_kind(const struct kind *kind, const char *name, size_t length) {
+    const char *const names[] = {kind->kind, kind->plural, kind->short_name};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strlen(names[i]) == length && strncasecmp(names[i], name, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Reads "KIND/NAME", where KIND may have its group behind it, as kubectl writes it.
+static bool read_target(const char *target, const struct kind **ret_kind, const char **ret_name,
+                        struct error *e) {
+    static const char group[] = "." QUBESEC_GROUP "/";
+    const char *slash = strchr(target, '/');
+    const char *dot = strstr(target, group);
+    if (slash == nullptr || slash[1] == '\0' || strchr(slash + 1, '/') != nullptr) {
+        return error_set(e, ERROR_INVALID_SPEC, "%.100s is not KIND/NAME, such as qc/web", target);
+    }
+    size_t length = (size_t)((dot != nullptr ? dot : slash) - target);
+    for (const struct kind *const *kind = kind_table; *kind != nullptr; kind++) {
+        if (is_kind(*kind, target, length)) {
+            *ret_kind = *kind;
+            *ret_name = slash + 1;
+            return (*kind)->is_renewable ||
+                   error_set(e, ERROR_INVALID_SPEC,
+                             "a %s is never made anew on request; for another one create a resource of "
+                             "another name",
+                             (*kind)->kind);
+        }
+    }
+    return error_set(e, ERROR_INVALID_SPEC, "%.*s is no kind of " QUBESEC_GROUP, (int)length, target);
+}
+
+static bool build_patch(yyjson_mut_doc **ret_patch, struct error *e) {
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(clock_wall_seconds(), now);
+    if (!json_create(ret_patch, e)) {
+        return false;
+    }
+    yyjson_mut_doc *patch = *ret_patch;
+    yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(patch, yyjson_mut_doc_get_root(patch), "metadata");
+    yyjson_mut_val *annotations = yyjson_mut_obj_add_obj(patch, metadata, "annotations");
+    return yyjson_mut_obj_add_strcpy(patch, annotations, RENEW_ANNOTATION, now) ||
+           error_no_memory(e, "a patch");
+}
+
+static bool request_renewal(struct kube_session *session, const struct arguments *arguments,
+                            const struct kind *kind, const char *name, struct error *e) {
+    const struct kube_resource resource = {kind->group, kind->version, kind->kind, kind->plural};
+    const char *given = arguments->namespace;
+    const char *namespace = given != nullptr ? given : kube_session_namespace(session);
+    cleanup_json_mut yyjson_mut_doc *patch = nullptr;
+    if (!build_patch(&patch, e) ||
+        !api_patch(kube_session_api(session), &resource, namespace, name, patch, 0, nullptr, e)) {
+        return false;
+    }
+    printf("%s %s/%s: asked to be renewed; its status says " RENEW_STATUS_FIELD " when it is\n", kind->kind,
+           namespace, name);
+    return true;
+}
+
+static bool run(const struct arguments *arguments, const struct kind *kind, const char *name,
+                struct error *e) {
+    struct kube_session *session = nullptr;
+    log_set_level(LOG_ERROR);
+    bool done = crypto_start(e) &&
+                kube_session_open(arguments->kubeconfig, arguments->context, &session, e) &&
+                request_renewal(session, arguments, kind, name, e);
+    kube_session_close(session);
+    return done;
+}
+
+int verb_renew(char *const *words) {
+    struct arguments arguments;
+    const struct kind *kind = nullptr;
+    const char *name = nullptr;
+    struct error e;
+    if (!read_arguments(words, &arguments, &e) ||
+        (!arguments.help && !read_target(arguments.target, &kind, &name, &e))) {
+        fprintf(stderr, "qubesec renew: %s\n", e.message);
+        return 2;
+    }
+    if (arguments.help) {
+        return show_help();
+    }
+    if (!run(&arguments, kind, name, &e)) {
+        fprintf(stderr, "qubesec renew: %s\n", e.message);
+        return 1;
+    }
+    return 0;
+}

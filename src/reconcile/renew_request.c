@@ -1,0 +1,53 @@
+#include "reconcile/renew_request.h"
+
+#include "crypto/digest.h"
+#include "reconcile/reasons.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static_assert(PROVENANCE_SENTENCE_SIZE >= DIGEST_TEXT_SIZE);
+
+static const char *recorded(const struct reconcile *r) {
+    return json_text(json_find(r->object->root, "status", RENEW_STATUS_FIELD, nullptr));
+}
+
+bool renew_request_read(struct reconcile *r, struct error *e) {
+    const char *text =
+        json_text(json_find(r->object->root, "metadata", "annotations", RENEW_ANNOTATION, nullptr));
+    size_t length = text == nullptr ? 0 : strlen(text);
+    r->production.context.renew_request = r->renew_request;
+    if (length >= sizeof(r->renew_request)) { // as good as any other text
+        return digest_format(text, length, r->renew_request, e);
+    }
+    snprintf(r->renew_request, sizeof(r->renew_request), "%s", text == nullptr ? "" : text);
+    return true;
+}
+
+bool renew_request_is_new(const struct reconcile *r) {
+    const char *answered = recorded(r);
+    return r->renew_request[0] != '\0' && (answered == nullptr || strcmp(answered, r->renew_request) != 0);
+}
+
+bool renew_request_is_open(const struct reconcile *r) {
+    return r->kind->is_renewable && renew_request_is_new(r) &&
+           strcmp(r->production.provenance.renew_request, r->renew_request) != 0;
+}
+
+const char *renew_request_answered(const struct reconcile *r, bool is_served) {
+    bool is_answered = is_served && r->renew_request[0] != '\0' && !renew_request_is_open(r);
+    return is_answered ? r->renew_request : recorded(r);
+}
+
+void renew_request_refuse(const struct reconcile *r) {
+    struct error note; // for its text
+    if (r->kind->is_renewable || !renew_request_is_new(r)) {
+        return;
+    }
+    error_set(&note, ERROR_NONE,
+              "a %s is never made anew on request, and stays as it is; for another one create a resource of "
+              "another name",
+              r->kind->kind);
+    reconcile_record(r, true, REASON_NOT_RENEWED, "Renew", note.message);
+    reconcile_log(r, LOG_WARNING, REASON_NOT_RENEWED, note.message);
+}

@@ -1,0 +1,27 @@
+// A person's request to issue an output anew before it is due: the annotation qubesec.io/renew of an object,
+// of which each new text is one request. The text of the last one that was answered is in the status, and in
+// the output Secret's metadata from the moment on in which it was issued: it is answered once, whatever befell
+// the operator in between.
+#pragma once
+
+#include "reconcile/reconcile.h"
+
+#define RENEW_ANNOTATION "qubesec.io/renew"
+#define RENEW_STATUS_FIELD "lastRenewRequest"
+
+// Reads the request of r's object, if there is one, for whatever is made from now on. Errors: CRYPTO,
+// NO_MEMORY.
+[[nodiscard]] bool renew_request_read(struct reconcile *r, struct error *e);
+
+// Whether there is a request that the status does not say to be answered.
+bool renew_request_is_new(const struct reconcile *r);
+
+// Whether the output, as it was examined or made, was issued before the request, and is of a kind that can be
+// issued anew.
+bool renew_request_is_open(const struct reconcile *r);
+
+// What the status says of requests from now on; NULL: nothing. is_served: the object is.
+const char *renew_request_answered(const struct reconcile *r, bool is_served);
+
+// Records an Event if there is a new request to an object of a kind that is never issued anew.
+void renew_request_refuse(const struct reconcile *r);

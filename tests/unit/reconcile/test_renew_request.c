@@ -1,0 +1,155 @@
+// The annotation qubesec.io/renew: each new text issues a certificate anew, once.
+#include "cluster.h"
+
+static void request(const char *object, const char *text) {
+    put(object, "metadata: {annotations: {qubesec.io/renew: '%s'}}", text);
+    run();
+}
+
+static void answered_is(const char *object, const char *text) {
+    assert_string_equal(text_at(object, "status lastRenewRequest"), text);
+}
+
+static const char *certificate(void) {
+    return entry("secret it-secret", "tls.crt");
+}
+
+static void make_certificate(void) {
+    make("qc it", "spec: {commonName: it.example.com}");
+}
+
+static void each_text_issues_it_once(void **) {
+    make_certificate();
+    answered_is("qc it", "");
+    const char *key = entry("secret it-secret", "tls.key");
+    const char *first = certificate();
+    request("qc it", "one");
+    const char *second = certificate();
+    is_served("qc it");
+    answered_is("qc it", "one");
+    assert_string_not_equal(second, first);
+    assert_string_equal(entry("secret it-secret", "tls.key"), key);
+    note_has("Renewed qc it", "Secret it-secret: its renewal was asked for; ");
+    told_is("Renewed qc it; ");
+    put("qc it", "metadata: {labels: {any: x}}");
+    run();
+    put("qc it", "metadata: {annotations: {qubesec.io/renew: null}}");
+    run();
+    pass(HOUR);
+    assert_string_equal(certificate(), second);
+    answered_is("qc it", "one"); // somebody may put the same text there again
+    request("qc it", "one");
+    assert_string_equal(certificate(), second);
+    request("qc it", "two");
+    assert_string_not_equal(certificate(), second);
+    answered_is("qc it", "two");
+    told_is("Renewed qc it; ");
+}
+
+static void requests_that_come_too_often_slow_down(void **) {
+    make_certificate();
+    request("qc it", "one");
+    const char *second = certificate();
+    request("qc it", "two");
+    assert_string_equal(certificate(), second);
+    answered_is("qc it", "one");
+    pass(5 * SECOND);
+    assert_string_not_equal(certificate(), second);
+    answered_is("qc it", "two");
+}
+
+static void a_new_key_comes_where_the_spec_says_so(void **) {
+    make("qc it", "spec: {commonName: it.example.com, privateKey: {rotationPolicy: Always}}");
+    const char *key = entry("secret it-secret", "tls.key");
+    request("qc it", "one");
+    assert_string_not_equal(entry("secret it-secret", "tls.key"), key);
+}
+
+// As an object of Git, that is made with a request of long ago.
+static void what_is_made_with_a_request_has_answered_it(void **) {
+    put("qc it", "metadata: {annotations: {qubesec.io/renew: one}}\nspec: {commonName: it.example.com}");
+    run();
+    answered_is("qc it", "one");
+    told_is("Succeeded qc it; ");
+    assert_int_equal(count_asked("secret it-secret; "), 1);
+}
+
+// Of a status that is lost, or was never written, the Secret knows.
+static void the_secret_knows_what_was_answered(void **) {
+    make_certificate();
+    request("qc it", "one");
+    const char *second = certificate();
+    put_status("qc it", "status: {lastRenewRequest: null, status: null}");
+    run();
+    pass(5 * SECOND);
+    assert_string_equal(certificate(), second);
+    answered_is("qc it", "one");
+}
+
+// A Secret of before the request, restored: the status knows.
+static void the_status_knows_what_was_answered(void **) {
+    make_certificate();
+    put_copy("secret copy", "secret it-secret", "metadata: {}");
+    const char *first = certificate();
+    request("qc it", "one");
+    char *data = yyjson_val_write(data_of("secret copy"), 0, nullptr);
+    put("secret it-secret", "data: %s", data);
+    free(data);
+    run();
+    pass(5 * SECOND);
+    assert_string_equal(certificate(), first);
+}
+
+static void a_request_waits_for_a_repair(void **) {
+    make_certificate();
+    const char *first = certificate();
+    put("secret it-secret", "data: {pub.pem: eA==}");
+    request("qc it", "one");
+    pass(HOUR);
+    assert_string_not_equal(certificate(), first);
+    answered_is("qc it", "one");
+    is_served("qc it");
+}
+
+static void other_kinds_are_left_and_say_so(void **) {
+    make("qkkp it", "spec: {}");
+    yyjson_val *before = get("secret it");
+    request("qkkp it", "one");
+    assert_same(get("secret it"), before, "");
+    note_has("NotRenewed qkkp it", "a QuantumKEMKeyPair is never made anew on request");
+    told_is("!NotRenewed qkkp it; ");
+    answered_is("qkkp it", "one");
+    pass(HOUR);
+    put("qkkp it", "metadata: {labels: {any: x}}");
+    run();
+    told_is("");
+}
+
+static void a_long_text_is_one_too(void **) {
+    char text[1000];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    make_certificate();
+    const char *first = certificate();
+    request("qc it", text);
+    assert_string_not_equal(certificate(), first);
+    assert_int_equal(strlen(text_at("qc it", "status lastRenewRequest")), DIGEST_TEXT_SIZE - 1);
+    forget();
+    pass(HOUR);
+    asked_is("");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        in_cluster(each_text_issues_it_once),
+        in_cluster(requests_that_come_too_often_slow_down),
+        in_cluster(a_new_key_comes_where_the_spec_says_so),
+        in_cluster(what_is_made_with_a_request_has_answered_it),
+        in_cluster(the_secret_knows_what_was_answered),
+        in_cluster(the_status_knows_what_was_answered),
+        in_cluster(a_request_waits_for_a_repair),
+        in_cluster(other_kinds_are_left_and_say_so),
+        in_cluster(a_long_text_is_one_too),
+    };
+    return cmocka_run_group_tests_name("reconcile/renew_request", tests, nullptr, nullptr);
+}
