@@ -44,19 +44,28 @@ bool decode_object(const struct kind *kind, const char *name, yyjson_val *root, 
     return decode_spec(kind, name, yyjson_obj_get(root, "spec"), nullptr, nullptr, decoded, e);
 }
 
-static void compare_fields(const struct spec_field *fields, const void *before, const void *now,
-                           void (*refuse)(void *context, const struct spec_field *field), void *context) {
-    for (const struct spec_field *field = fields; field->name != nullptr; field++) {
-        if (spec_field_differs(field, before, now)) {
-            refuse(context, field);
-        }
+bool decoded_differ(const struct decoded *before, const struct decoded *now, const struct spec_field *table,
+                    const struct spec_field *field) {
+    if (table != spec_common_fields) {
+        return spec_field_differs(field, before->spec, now->spec);
     }
+    struct common_spec one = before->common;
+    struct common_spec other = now->common;
+    one.output_secret_name = before->secret_name;
+    other.output_secret_name = now->secret_name;
+    return spec_field_differs(field, &one, &other);
 }
 
 void decoded_compare(const struct decoded *before, const struct decoded *now,
                      void (*refuse)(void *context, const struct spec_field *field), void *context) {
-    compare_fields(now->kind->fields, before->spec, now->spec, refuse, context);
-    compare_fields(spec_common_fields, &before->common, &now->common, refuse, context);
+    const struct spec_field *const tables[] = {now->kind->fields, spec_common_fields};
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        for (const struct spec_field *field = tables[i]; field->name != nullptr; field++) {
+            if (decoded_differ(before, now, tables[i], field)) {
+                refuse(context, field);
+            }
+        }
+    }
 }
 
 void decoded_done(struct decoded *decoded) {

@@ -29,6 +29,12 @@ struct decoded {
 [[nodiscard]] bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec,
                                spec_listener *listener, void *context, struct decoded *decoded,
                                struct error *e);
+
+// Whether an immutable field of table, one of those of the kind of both, differs between two decoded specs. A
+// Secret's default name is no other when it is written out.
+[[nodiscard]] bool decoded_differ(const struct decoded *before, const struct decoded *now,
+                                  const struct spec_field *table, const struct spec_field *field);
+
 // Calls refuse with each immutable field that differs between two decoded specs of one kind, which are both
 // without faults.
 void decoded_compare(const struct decoded *before, const struct decoded *now,

@@ -134,7 +134,7 @@ const struct spec_field spec_common_fields[] = {
      .max = SPEC_NAME_MAX,
      .form = &form_dns_name,
      .description = "Name of the Secret that holds the output, in the resource's own namespace. Default: the "
-                    "resource's name{suffix}."},
+                    "resource's name{suffix}, which may also be written out."},
     {.name = "secretTemplate.labels",
      .type = SPEC_LABELS,
      .offset = offsetof(struct common_spec, labels),

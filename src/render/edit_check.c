@@ -76,7 +76,6 @@ static bool is_as_made(const struct edit *edit, const struct spec_field *table,
 
 static bool has_changed(const struct edit *edit, const struct spec_field *table,
                         const struct spec_field *field) {
-    bool is_common = table == spec_common_fields;
     if (!field->is_immutable || json_equals(written(edit->kept, field), written(edit->object, field))) {
         return false;
     }
@@ -86,8 +85,7 @@ static bool has_changed(const struct edit *edit, const struct spec_field *table,
     if (is_at_fault(edit, edit->kept, field)) {
         return !is_as_made(edit, table, field);
     }
-    return spec_field_differs(field, is_common ? (const void *)&edit->before->common : edit->before->spec,
-                              is_common ? (const void *)&edit->now->common : edit->now->spec);
+    return decoded_differ(edit->before, edit->now, table, field);
 }
 
 static const struct spec_field *find_changed(const struct edit *edit) {

@@ -337,6 +337,7 @@ BAD_KEPT = {
     "another field at fault": ("root", {"durationDays": -1}, {"durationDays": 200}, None),
     "other spellings": ("numbers", {"deletionPolicy": "bogus"}, {"bytes": 32, "provider": "system"}, None),
     "the algorithm that was made": ("pair", {"algorithm": "bogus"}, {"algorithm": "ML-KEM-512"}, None),
+    "the Secret's default name": ("pair", {"deletionPolicy": "bogus"}, {"outputSecretName": "pair"}, None),
     "the Secret that was made": ("pair", {"outputSecretName": "-"}, {}, None),
 }
 

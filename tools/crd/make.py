@@ -31,6 +31,7 @@ INT32_MAX = 2**31 - 1
 NAME_MAX = 253
 DURATION = "^([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?$"
 HEXADECIMAL = "self.matches('^([0-9a-fA-F]{2})*$')"
+SECRET_NAME = "outputSecretName"
 LOSS = "keep it as it was, or create a resource of another name; to delete this one is to lose what it has made"
 
 
@@ -354,24 +355,49 @@ def rules_of(kind, about):
             key = f"{field['keyOf']}.key"
             message = f"spec.{name} and spec.{key} are two names of one field and differ: remove one of them"
             yield rule(f"!has(self.{name}) || !has(self.{key}) || self.{name} == self.{key}", message, field=name)
-        if field["immutable"] and "across" not in field:
+        if field["immutable"] and "across" not in field and name != SECRET_NAME:
             yield immutable_rule(field)
     yield from map(foreign_rule, kind["foreignFields"])
     yield from (one for one in about.get("rules", ()) if "at" not in one)
 
 
+def is_named(this, name):
+    return f"has({this}.spec) && has({this}.spec.{name})"
+
+
+def secret_name_rule(kind):
+    """The Secret's name stays; its default, which only a rule for the whole object knows, may be written out."""
+    alias = next(field["alias"] for field in kind["fields"] if field["name"] == SECRET_NAME)
+
+    def name_of(this):
+        given = "".join(f"{is_named(this, name)} ? {this}.spec.{name} : " for name in (SECRET_NAME, alias))
+        suffix = f" + '{kind['secretSuffix']}'" if kind["secretSuffix"] else ""
+        return f"({given}{this}.metadata.name{suffix})"
+
+    which = f"({is_named('self', alias)} || {is_named('oldSelf', alias)} ? 'spec.{alias}' : 'spec.{SECRET_NAME}')"
+    return {
+        "rule": f"{name_of('self')} == {name_of('oldSelf')}",
+        "messageExpression": f"{which} + ' is immutable: {LOSS}'",
+        "fieldPath": ".spec",
+        "reason": "FieldValueForbidden",
+    }
+
+
 def rules_of_object(kind):
-    """The Secret's default name must not be too long."""
+    """What the Secret is called, by default after the object."""
     suffix = kind.get("secretSuffix")
-    if not suffix:
+    if not kind["hasSecret"]:
         return {}
-    most = NAME_MAX - len(suffix)
-    message = (
-        f"metadata.name has more than {most} characters, so that the Secret's default name, which ends in {suffix}, "
-        "would be too long: set spec.outputSecretName"
-    )
-    named = "(has(self.spec) && (has(self.spec.outputSecretName) || has(self.spec.secretName)))"
-    return {"x-kubernetes-validations": [rule(f"{named} || size(self.metadata.name) <= {most}", message, field="spec")]}
+    rules = [secret_name_rule(kind)]
+    if suffix:
+        most = NAME_MAX - len(suffix)
+        message = (
+            f"metadata.name has more than {most} characters, so that the Secret's default name, which ends in {suffix}, "
+            "would be too long: set spec.outputSecretName"
+        )
+        named = "(has(self.spec) && (has(self.spec.outputSecretName) || has(self.spec.secretName)))"
+        rules.append(rule(f"{named} || size(self.metadata.name) <= {most}", message, field="spec"))
+    return {"x-kubernetes-validations": rules}
 
 
 # The definition

@@ -212,6 +212,9 @@ static void what_was_made_from_it_stays(void **) {
     is_refused(update("QuantumRandomNumber", "{'numBytes':33}", "{}"), IMMUTABLE("numBytes"));
     is_refused(update("QuantumRandomNumber", "{'outputSecretName':'a'}", "{'outputSecretName':'b'}"),
                IMMUTABLE("outputSecretName"));
+    is_refused(
+        update("QuantumCertificate", "{'commonName':'x'}", "{'commonName':'x','outputSecretName':'x'}"),
+        IMMUTABLE("outputSecretName"));
     is_refused(update("QuantumRandomNumber", "{'seedURI':'https://a/'}", "{'seedURI':'https://b/'}"),
                IMMUTABLE("seedURI"));
     is_refused(update("QuantumKEMKeyPair", "{'algorithm':'Kyber768'}", "{'algorithm':'ML-KEM-1024'}"),
@@ -260,6 +263,9 @@ static void another_spelling_is_no_change(void **) {
         {"QuantumRandomNumber", "{'bytes':48}", "{'numBytes':48}"},
         {"QuantumRandomNumber", "{}", "{'numBytes':32,'provider':'system'}"},
         {"QuantumRandomNumber", "{'secretName':'a'}", "{'outputSecretName':'a'}"},
+        {"QuantumRandomNumber", "{}", "{'outputSecretName':'x'}"},
+        {"QuantumRandomNumber", "{'secretName':'x'}", "{}"},
+        {"QuantumCertificate", "{'commonName':'x'}", "{'commonName':'x','outputSecretName':'x-secret'}"},
         {"QuantumKEMKeyPair", "{'algorithm':'Kyber768'}", "{'algorithm':'ML-KEM-768'}"},
         {"QuantumKEMKeyPair", "{'algorithm':'Kyber768'}", "{}"},
         {"QuantumSignatureKeyPair", "{'algorithm':'Dilithium3'}", "{'algorithm':'ML-DSA-65'}"},
