@@ -67,11 +67,14 @@ struct produce_context {
     bool may_lose_key;        // what cannot be made again is gone, and something new may take its place
 };
 
+enum { REPORT_ABOUT_SIZE = 384 };
+
 // What a kind says of an output Secret that is as it should be, or, if it has none, of its evaluation.
 struct report {
     char fingerprint[FINGERPRINT_SIZE]; // "": none is shown
     char digest[DIGEST_TEXT_SIZE];      // of what is public; "": nothing is
-    const char *warning;                // static text for the status; NULL: none
+    char about[REPORT_ABOUT_SIZE]; // what else people look for first: "by CN=Root until ..."; "": nothing
+    const char *warning;           // static text for the status; NULL: none
     const char *warning_reason; // of the Event that tells the same when the output was made; NULL: no Event
     yyjson_mut_doc *status;     // the kind's own status fields, an object; made by the caller
 
@@ -102,6 +105,7 @@ struct kind {
     const char *provenance_entry; // NULL: "metadata"
     const char *secret_type;      // NULL: "Opaque"
     const char *secret_suffix;    // what is put after the object's name for the output Secret's default name
+    const char *output;           // what it is called: "key pair"; NULL: it has no name of its own
     const char *precious;         // what people would miss if the output were another one; NULL: nothing
     bool is_made_once;            // no edit of the spec and no other input makes it anew
     bool is_renewable;            // the output is issued anew, in time or on request

@@ -109,17 +109,18 @@ static bool is_made_for_one(const struct production *p, const struct provenance 
 
 // What differs between the inputs that the output was made from and wanted ones.
 static void note_change(struct production *p, const struct provenance *wanted) {
-    const char *changed = nullptr;
+    const struct input_request *changed = nullptr;
     for (size_t i = 0; i < wanted->input_count; i++) {
         const struct provenance_input *input = &wanted->inputs[i];
         if (!provenance_same_digest(provenance_find_input(&p->provenance, input->field), input->digest)) {
-            changed = input->field;
+            changed = &p->decoded->requests[i];
         }
     }
     if (changed == nullptr) {
         snprintf(p->changed, sizeof(p->changed), "spec has changed");
     } else {
-        snprintf(p->changed, sizeof(p->changed), "what spec.%s refers to has changed", changed);
+        snprintf(p->changed, sizeof(p->changed), "what spec.%s refers to has changed: %s", changed->field,
+                 changed->reference.name);
     }
 }
 

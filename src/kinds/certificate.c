@@ -9,6 +9,7 @@
 #include "kinds/salvage.h"
 #include "kinds/table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -212,6 +213,14 @@ static bool report_written(struct report *report, const char *field, text_writer
     return true;
 }
 
+// By whom, and until when.
+static void report_about_leaf(struct report *report) {
+    yyjson_mut_val *status = yyjson_mut_doc_get_root(report->status);
+    const char *issuer = yyjson_mut_get_str(yyjson_mut_obj_get(status, "issuer"));
+    const char *end = yyjson_mut_get_str(yyjson_mut_obj_get(status, "notAfter"));
+    snprintf(report->about, sizeof(report->about), "by %.300s until %s", issuer, end);
+}
+
 static bool report_leaf(const struct certificate *leaf, const struct secret *public_pem,
                         struct report *report, struct error *e) {
     cleanup_buffer struct buffer der = buffer_create(PEM_MAX);
@@ -225,6 +234,7 @@ static bool report_leaf(const struct certificate *leaf, const struct secret *pub
     report_span(report, "publicKeyPEM", public_pem);
     report_time(report, "notBefore", certificate_not_before(leaf));
     report_time(report, "notAfter", certificate_not_after(leaf));
+    report_about_leaf(report);
     return true;
 }
 
@@ -436,6 +446,7 @@ const struct kind kind_certificate = {
     .provenance_entry = "metadata.json",
     .secret_type = "kubernetes.io/tls",
     .secret_suffix = "-secret",
+    .output = "certificate",
     .precious = "private key",
     .is_renewable = true,
     .is_public = true,

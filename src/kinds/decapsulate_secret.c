@@ -266,6 +266,7 @@ const struct kind kind_decapsulate_secret = {
     .standard = "FIPS 203",
     .entries = (const char *const[]){"shared_secret", nullptr},
     .secret_suffix = "",
+    .output = "shared secret",
     .precious = "shared secret",
     .spec_size = sizeof(struct spec),
     .fields = fields,

@@ -204,6 +204,7 @@ const struct kind kind_derived_key = {
     .standard = "RFC 5869",
     .entries = (const char *const[]){"key", nullptr},
     .secret_suffix = "",
+    .output = "key",
     .precious = "key",
     .spec_size = sizeof(struct spec),
     .fields = fields,

@@ -221,6 +221,7 @@ const struct kind kind_encapsulate_secret = {
     .standard = "FIPS 203",
     .entries = (const char *const[]){"shared_secret", "ciphertext", nullptr},
     .secret_suffix = "",
+    .output = "shared secret",
     .precious = "shared secret",
     .is_public = true,
     .spec_size = sizeof(struct spec),

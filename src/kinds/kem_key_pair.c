@@ -32,6 +32,7 @@ const struct kind kind_kem_key_pair = {
     .standard = "FIPS 203",
     .entries = key_pair_entries,
     .secret_suffix = "",
+    .output = "key pair",
     .precious = "private key",
     .is_made_once = true,
     .is_public = true,

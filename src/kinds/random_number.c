@@ -218,6 +218,7 @@ const struct kind kind_random_number = {
     .standard = "NIST SP 800-90A; for provider system: Linux getrandom(2)",
     .entries = (const char *const[]){"random", nullptr},
     .secret_suffix = "",
+    .output = "random bytes",
     .precious = "random bytes",
     .is_made_once = true,
     .spec_size = sizeof(struct spec),

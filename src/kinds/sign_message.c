@@ -154,6 +154,7 @@ const struct kind kind_sign_message = {
     .entries = (const char *const[]){"signature", nullptr},
     .name_entry = name_entry,
     .secret_suffix = "-signature",
+    .output = "signature",
     .is_public = true,
     .spec_size = sizeof(struct spec),
     .fields = fields,

@@ -38,6 +38,7 @@ const struct kind kind_signature_key_pair = {
     .standard = nullptr, // its algorithm's,
     .entries = key_pair_entries,
     .secret_suffix = "",
+    .output = "key pair",
     .precious = "private key",
     .is_made_once = true,
     .is_public = true,

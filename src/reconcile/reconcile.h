@@ -63,6 +63,7 @@ struct reconcile {
     // not the one of the error's class; and RESULT_LANE, where it left work that takes seconds undone.
     struct outcome *outcome;
     enum telling telling;
+    const char *deed; // what its Event says was done, static; NULL: nothing besides the status's message
 
     bool is_granted;   // some input is in another namespace, and may be read
     bool is_outdated;  // the output was found not to be what is asked for

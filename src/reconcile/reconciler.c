@@ -8,6 +8,7 @@
 #include "reconcile/output.h"
 #include "reconcile/output_apply.h"
 #include "reconcile/output_write.h"
+#include "reconcile/ready_message.h"
 #include "reconcile/reasons.h"
 #include "reconcile/renew_request.h"
 #include "reconcile/replacement.h"
@@ -100,7 +101,10 @@ static bool publish_good(struct reconcile *r, struct error *e) {
     if (r->is_contested) {
         return publish_contested(r, e);
     }
-    return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, "the output Secret is as specified", e);
+    struct error text;
+    ready_message_describe(r, &text);
+    r->deed = ready_message_deed(r);
+    return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, text.message, e);
 }
 
 // Steps 4 to 7.

@@ -107,7 +107,9 @@ void replacement_tell(const struct reconcile *r) {
     } else if (is_another(r)) {
         tell_foreign(r);
     } else if (r->is_adopted) {
-        error_set(&note, ERROR_NONE, "took over Secret %s with what it holds, %s", r->decoded.secret_name,
+        bool is_precious = r->kind->precious != nullptr;
+        error_set(&note, ERROR_NONE, "took over Secret %s with %s%s, %s", r->decoded.secret_name,
+                  is_precious ? "its " : "what it holds", is_precious ? r->kind->precious : "",
                   shown(r->production.report.fingerprint));
         tell(r, false, REASON_ADOPTED, note.message);
     }

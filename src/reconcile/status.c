@@ -265,6 +265,13 @@ static bool send(struct status_writer *w, yyjson_mut_val *root, enum phase phase
     return true;
 }
 
+static void tell(const struct reconcile *r, bool is_alarming, const char *reason, const char *message) {
+    struct error note; // for its text: bounded and valid UTF-8
+    error_set(&note, ERROR_NONE, "%s%s%s", r->deed == nullptr ? "" : r->deed, r->deed == nullptr ? "" : ": ",
+              message);
+    reconcile_record(r, is_alarming, reason, "Reconcile", note.message);
+}
+
 bool status_publish(struct reconcile *r, enum phase phase, const char *reason, const char *message,
                     struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
@@ -289,7 +296,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
     bool is_alarming = phase == PHASE_FAILED || r->outcome->is_transient ||
                        (phase == PHASE_SUCCESS && r->production.report.is_alarming);
     if (w.transition || r->telling == TELL_EACH_TIME) {
-        reconcile_record(r, is_alarming, reason, "Reconcile", message);
+        tell(r, is_alarming, reason, message);
     }
     if (w.transition && phase == PHASE_SUCCESS) {
         reconcile_log(r, is_alarming ? LOG_WARNING : LOG_INFO, reason, message);

@@ -560,7 +560,7 @@ def test_a_retained_certificate_is_taken_over(api, operator, namespace):
     [after] = api.make(one)
     assert serial(after) == serial(before)
     event = api.wait_event(namespace, "kept", "Adopted")
-    note = f"took over Secret kept-secret with what it holds, {before['status']['fingerprint']}"
+    note = f"took over Secret kept-secret with its private key, {before['status']['fingerprint']}"
     assert (event["type"], event["note"]) == ("Normal", note)
 
 

@@ -196,9 +196,9 @@ def test_changed_public_key_gives_a_new_secret_and_what_hangs_on_it_follows(api,
         return now["status"]["status"] == "Success" and now["status"]["fingerprint"] != derived["status"]["fingerprint"]
 
     wait_until("the derived key follows", followed)
-    for name, cause in (("sealed", "publicKeyRef"), ("derived", "sharedSecretRef")):
+    for name, cause in (("sealed", "publicKeyRef refers to has changed: peer; "), ("derived", "sharedSecretRef refers to has changed: sealed; ")):
         event = api.wait_event(namespace, name, "KeyReplaced")
-        assert event["type"] == "Warning" and f"Secret {name}: what spec.{cause} refers to has changed; " in event["note"]
+        assert event["type"] == "Warning" and f"Secret {name}: what spec.{cause}" in event["note"]
     output = api.secret(namespace, "sealed")
     assert decapsulate(tmp_path, private, output["ciphertext"]) == output["shared_secret"]
     assert api.secret(namespace, "derived")["key"] == hkdf(output["shared_secret"], b"", b"", 32)

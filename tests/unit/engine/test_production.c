@@ -52,7 +52,7 @@ static void another_input_or_spec_makes_it_stale(void **) {
     cleanup_subject struct subject other_message = signature(&pair, message_spec);
     subject_give(&other_message, 1, nullptr, "two", 3);
     assert_int_equal(examine(&other_message, &s, &p, &damage), OUTPUT_STALE);
-    assert_string_equal(p.changed, "what spec.messageRef refers to has changed");
+    assert_string_equal(p.changed, "what spec.messageRef refers to has changed: m");
     assert_false(p.has_other_parameters);
     production_done(&p);
     cleanup_subject struct subject other_context =

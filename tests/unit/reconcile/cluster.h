@@ -232,7 +232,7 @@ static inline void status_is(const char *text, const char *expected, const char 
 }
 
 static inline void is_served(const char *text) {
-    status_is(text, "Success Succeeded", "as specified");
+    status_is(text, "Success Succeeded", " in Secret ");
     assert_int_equal(number_at(text, "status observedGeneration"), number_at(text, "metadata generation"));
 }
 

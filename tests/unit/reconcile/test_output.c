@@ -56,18 +56,18 @@ static const struct found {
      "Secret it belongs to a deleted object of this name; waiting for Kubernetes to collect it",
      "WaitingForGarbageCollection qkkp it; ", false},
     {"left from an earlier object", OWN_MARKS ", qubesec.io/owner-namespace: ns}", "Success Succeeded",
-     "as specified", "Succeeded qkkp it; Adopted qkkp it; ", true},
+     " in Secret ", "Succeeded qkkp it; Adopted qkkp it; ", true},
     {"restored on purpose", OWN_MARKS ", qubesec.io/owner-namespace: there, qubesec.io/restore-to: ns}",
-     "Success Succeeded", "as specified", "Succeeded qkkp it; Adopted qkkp it; ", true},
+     "Success Succeeded", " in Secret ", "Succeeded qkkp it; Adopted qkkp it; ", true},
     {"with our object's uid, although without our label",
-     OWNED_BY("QuantumKEMKeyPair/it") ", qubesec.io/owner-uid: u-it}", "Success Succeeded", "as specified",
+     OWNED_BY("QuantumKEMKeyPair/it") ", qubesec.io/owner-uid: u-it}", "Success Succeeded", " in Secret ",
      "Succeeded qkkp it; ", true},
     {"with our object's uid alone", "annotations: {qubesec.io/owner-uid: u-it}", "Success Succeeded",
-     "as specified", "Succeeded qkkp it; ", true},
+     " in Secret ", "Succeeded qkkp it; ", true},
     {"controlled by our object",
      "ownerReferences: [{apiVersion: qubesec.io/v1, kind: QuantumKEMKeyPair, name: it, uid: u-it, "
      "controller: true}]",
-     "Success Succeeded", "as specified", "Succeeded qkkp it; ", true},
+     "Success Succeeded", " in Secret ", "Succeeded qkkp it; ", true},
 };
 
 static void assert_found(const struct found *row, yyjson_val *before) {

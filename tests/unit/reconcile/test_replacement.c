@@ -34,8 +34,8 @@ static void what_can_be_made_again_is_replaced(void **) {
     is_served("qsm it");
     char part[200];
     snprintf(part, sizeof(part),
-             "Secret it-signature: what spec.messageRef refers to has changed; %s was replaced by %s", before,
-             text_at("qsm it", "status fingerprint"));
+             "Secret it-signature: what spec.messageRef refers to has changed: m; %s was replaced by %s",
+             before, text_at("qsm it", "status fingerprint"));
     const struct told *told = the_only_one("Replaced qsm it");
     assert_false(told->warning);
     assert_string_equal(told->note, part);
@@ -56,11 +56,52 @@ static void a_key_that_is_gone_is_a_warning(void **) {
     run();
     char part[200];
     snprintf(part, sizeof(part),
-             "Secret it: what spec.publicKeyRef refers to has changed; %s was replaced by %s (shared secret)",
+             "Secret it: what spec.publicKeyRef refers to has changed: other; %s was replaced by %s (shared "
+             "secret)",
              before, text_at("qes it", "status fingerprint"));
     const struct told *told = the_only_one("KeyReplaced qes it");
     assert_true(told->warning);
     assert_string_equal(told->note, part);
+}
+
+static void a_certificate_that_is_issued_again_tells_why(void **) {
+    make("qc root", "spec: {certType: ca, commonName: One, algorithm: ML-DSA-44}");
+    make("qc it",
+         "spec: {certType: server, domain: a.example, algorithm: ML-DSA-44, parentCARef: {name: root}}");
+    put("qc it", "spec: {domain: b.example}");
+    run();
+    is_served("qc it");
+    assert_false(find_told("Replaced qc it")->warning);
+    note_has("Replaced qc it", "Secret it-secret: spec has changed; ");
+    forget();
+    put("qc root", "spec: {commonName: Two}");
+    run();
+    pass(5 * SECOND);
+    is_served("qc it");
+    note_has("Replaced qc root", "Secret root-secret: spec has changed; ");
+    note_has("Replaced qc it", "Secret it-secret: what spec.parentCARef refers to has changed: root; ");
+}
+
+static void what_follows_from_a_lost_key_is_told_to_its_end(void **) {
+    make_exchange();
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: it}}");
+    make("qdk key", "spec: {sharedSecretRef: {name: opened}}");
+    const char *before = text_at("qdk key", "status fingerprint");
+    take_away("secret pair");
+    run();
+    pass(20 * SECOND);
+    is_served("qdk key");
+    static const char *const told[] = {"SecretLost qkkp pair", "KeyReplaced qes it", "KeyReplaced qds opened",
+                                       "KeyReplaced qdk key"};
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        assert_true(find_told(told[i])->warning);
+    }
+    char note[200];
+    snprintf(
+        note, sizeof(note),
+        "Secret key: what spec.sharedSecretRef refers to has changed: opened; %s was replaced by %s (key)",
+        before, text_at("qdk key", "status fingerprint"));
+    assert_string_equal(find_told("KeyReplaced qdk key")->note, note);
 }
 
 static void an_input_of_the_same_content_replaces_nothing(void **) {
@@ -334,6 +375,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(what_can_be_made_again_is_replaced),
         in_cluster(a_key_that_is_gone_is_a_warning),
+        in_cluster(a_certificate_that_is_issued_again_tells_why),
+        in_cluster(what_follows_from_a_lost_key_is_told_to_its_end),
         in_cluster(an_input_of_the_same_content_replaces_nothing),
         in_cluster(a_certificate_is_renewed_before_its_end),
         in_cluster(a_renewal_that_fails_is_tried_again_and_the_certificate_stays),

@@ -181,7 +181,67 @@ static void an_event_has_the_id_of_its_status(void **) {
     run();
     const struct told *told = find_told("Succeeded qkkp it");
     assert_string_equal(told->id, text_at("qkkp it", "status reconcileID"));
-    assert_string_equal(told->note, "the output Secret is as specified");
+}
+
+// ---- what is said of a finished object
+
+static void its_message_says_what_there_is(void **) {
+    char wanted[200];
+    make("qkkp it", "spec: {}");
+    snprintf(wanted, sizeof(wanted), "key pair %s (ML-KEM-768) in Secret it",
+             text_at("qkkp it", "status fingerprint"));
+    assert_string_equal(json_member_text(ready_of("qkkp it"), "message"), wanted);
+    make("qrn short", "spec: {numBytes: 8}"); // whose fingerprint would give it away
+    assert_string_equal(json_member_text(ready_of("qrn short"), "message"),
+                        "random bytes (system) in Secret short");
+    make("qc it", "spec: {certType: ca, commonName: Root, algorithm: ML-DSA-44}");
+    snprintf(wanted, sizeof(wanted), "certificate %s (ML-DSA-44) by CN=Root until %s, in Secret it-secret",
+             text_at("qc it", "status fingerprint"), text_at("qc it", "status notAfter"));
+    assert_string_equal(json_member_text(ready_of("qc it"), "message"), wanted);
+}
+
+// That of the condition follows from the output alone, and is written when something else is to be written.
+static void the_words_of_an_earlier_release_cost_no_write(void **) {
+    make("qkkp it", "spec: {}");
+    put_status("qkkp it", "status: {conditions: [{type: Ready, status: 'True', reason: Succeeded, "
+                          "observedGeneration: 1, lastTransitionTime: '2026-01-01T00:00:00Z', "
+                          "message: the output Secret is as specified}]}");
+    forget();
+    restart();
+    run();
+    asked_is("");
+    told_is("");
+    put("secret it", "metadata: {labels: {theirs: x}}");
+    run();
+    is_served("qkkp it");
+    assert_int_equal(count_asked("write qkkp it status"), 1);
+    restart();
+    pass(MINUTE);
+    assert_int_equal(count_asked("write qkkp it status"), 1);
+    told_is("");
+}
+
+static void its_event_says_what_was_done(void **) {
+    put("qkkp it", "spec: {deletionPolicy: Retain, onKeyLoss: Fail}");
+    run();
+    note_has("Succeeded qkkp it", "Made: key pair ");
+    put_status("qkkp it", "status: null");
+    forget();
+    run();
+    note_has("Succeeded qkkp it", "Found as specified: key pair ");
+    put_copy("secret kept", "secret it", "metadata: {}");
+    take_away("qkkp it");
+    collect();
+    put("qkkp it", "spec: {deletionPolicy: Retain, onKeyLoss: Fail}");
+    run();
+    note_has("Succeeded qkkp it", "Taken over: key pair ");
+    note_has("Adopted qkkp it", "took over Secret it with its private key");
+    take_away("secret it");
+    run();
+    status_is("qkkp it", "Failed KeyLost", "");
+    put("qkkp it", "spec: {onKeyLoss: Recreate}");
+    run();
+    note_has("Succeeded qkkp it", "Made anew, it was lost: key pair ");
 }
 
 // ---- what a verdict says
@@ -401,6 +461,9 @@ int main(void) {
         in_cluster(a_transition_is_one_of_the_conditions_status),
         in_cluster(a_message_that_changes_alone_is_no_transition),
         in_cluster(an_event_has_the_id_of_its_status),
+        in_cluster(its_message_says_what_there_is),
+        in_cluster(the_words_of_an_earlier_release_cost_no_write),
+        in_cluster(its_event_says_what_was_done),
         in_cluster(verdicts_have_reasons_of_their_own),
         in_cluster(test_trap_30_53_a_refusal_whose_text_varies_is_one_status),
         in_cluster(a_status_is_sent_whole_where_nothing_of_it_is_kept),

@@ -1,0 +1,40 @@
+#include "reconcile/ready_message.h"
+
+#include "reconcile/reasons.h"
+
+#include <string.h>
+
+void ready_message_describe(const struct reconcile *r, struct error *ret_text) {
+    const struct report *report = &r->production.report;
+    const char *output = r->kind->output == nullptr ? "output" : r->kind->output;
+    const char *algorithm = r->production.provenance.algorithm;
+    bool has_fingerprint = report->fingerprint[0] != '\0';
+    bool has_algorithm = algorithm != nullptr && algorithm[0] != '\0';
+    bool has_more = report->about[0] != '\0';
+    error_set(ret_text, ERROR_NONE, "%s%s%s%s%s%s%s%s%s in Secret %s", output, has_fingerprint ? " " : "",
+              report->fingerprint, has_algorithm ? " (" : "", has_algorithm ? algorithm : "",
+              has_algorithm ? ")" : "", has_more ? " " : "", report->about, has_more ? "," : "",
+              r->decoded.secret_name);
+}
+
+const char *ready_message_deed(const struct reconcile *r) {
+    static const struct {
+        const char *reason; // of what was replaced
+        const char *deed;
+    } deeds[] = {
+        {REASON_SECRET_REPAIRED, "Repaired"},
+        {REASON_RENEWED, "Renewed"},
+        {REASON_SECRET_LOST, "Made anew, it was lost"},
+        {REASON_SECRET_DAMAGED, "Made anew, it was damaged"},
+        {REASON_REPLACED, "Made anew"},
+    };
+    for (size_t i = 0; r->is_made && i < sizeof(deeds) / sizeof(deeds[0]); i++) {
+        if (strcmp(r->production.replaced.reason, deeds[i].reason) == 0) {
+            return deeds[i].deed;
+        }
+    }
+    if (r->is_made) {
+        return "Made";
+    }
+    return r->is_adopted ? "Taken over" : "Found as specified";
+}
