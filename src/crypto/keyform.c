@@ -7,6 +7,7 @@
 #include "crypto/openssl.h"
 #include "crypto/pkey_internal.h"
 
+#include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <string.h>
@@ -239,6 +240,48 @@ bool keyform_read_any_public(enum algorithm_family family, const void *bytes, si
     *ret_pkey = found;
     found = nullptr;
     return true;
+}
+
+static bool has_private_size(const struct algorithm *algorithm, size_t length) {
+    return length == algorithm->private_key_size || length == algorithm->seed_size;
+}
+
+static bool has_size_of_any_private(enum algorithm_family family, size_t length) {
+    const struct algorithm *candidate;
+    for (size_t i = 0; (candidate = algorithm_at(family, i)) != nullptr; i++) {
+        if (candidate->instead == nullptr && has_private_size(candidate, length)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_pkcs8(const uint8_t *bytes, size_t length) {
+    const unsigned char *end = bytes;
+    cleanup_pkcs8 PKCS8_PRIV_KEY_INFO *pkcs8 = d2i_PKCS8_PRIV_KEY_INFO(nullptr, &end, (long)length);
+    ERR_clear_error();
+    return pkcs8 != nullptr;
+}
+
+bool keyform_seems_private(enum algorithm_family family, const struct algorithm *algorithm, const void *bytes,
+                           size_t length) {
+    static const char label[] =
+        "PRIVATE KEY-----"; // behind it may be what it is for, or that it is encrypted
+    cleanup_secret struct secret *decoded = nullptr;
+    struct error no_base64;
+    if (length > KEYFORM_INPUT_MAX) {
+        return false;
+    }
+    if (base64_decode(bytes, length, ENCODING_SKIP_SPACES, &decoded, &no_base64)) {
+        bytes = secret_view(decoded);
+        length = secret_length(decoded);
+    }
+    if (is_pem(bytes, length)) {
+        return memmem(bytes, length, label, sizeof(label) - 1) != nullptr;
+    }
+    return (is_der(bytes, length) && is_pkcs8(bytes, length)) ||
+           (algorithm != nullptr ? has_private_size(algorithm, length)
+                                 : has_size_of_any_private(family, length));
 }
 
 bool keyform_read_private(const struct algorithm *wanted, const void *bytes, size_t length,

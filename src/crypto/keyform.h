@@ -23,6 +23,12 @@ enum { KEYFORM_INPUT_MAX = 1024 * 1024 }; // bytes that are looked at; a key is 
 [[nodiscard]] bool keyform_read_any_public(enum algorithm_family family, const void *bytes, size_t length,
                                            struct pkey **ret_pkey, struct error *e);
 
+// Whether bytes that are no public key look like a private one, which whoever holds them took for the other:
+// by the label of PEM, as PKCS#8, or by the length of a raw key or a seed of that algorithm (NULL: of any of
+// the family), or base64 of any of these.
+bool keyform_seems_private(enum algorithm_family family, const struct algorithm *algorithm, const void *bytes,
+                           size_t length);
+
 // A private key of the wanted algorithm: its raw encoding; PKCS#8 as PEM or DER with the seed, the expanded
 // key or both (ML-KEM: RFC 9935 section 6), which must belong together; base64 of any of these. Encrypted
 // ones are not read. *ret_pkey is owned; it has its seed if the form had it. Errors: as keyform_read_public.

@@ -225,9 +225,8 @@ static void choose_duration(struct spec_reader *reader, struct certificate_spec 
     int64_t days = spec->days;
     int64_t seconds = spec->duration;
     if (days != 0 && seconds != 0 && days * DAY != seconds) {
-        spec_field_error(reader,
-                         "duration: %" PRId64 " s and durationDays: %" PRId64 " differ; give one of them",
-                         seconds, days);
+        spec_field_error(reader, "duration: %.32s and durationDays: %" PRId64 " differ; give one of them",
+                         json_text(spec_value(reader, "duration")), days);
     }
     spec->duration = seconds != 0 ? seconds : (days != 0 ? days : 365) * DAY;
     if (spec->type == CERTIFICATE_SELF_SIGNED && spec->duration >= long_life) {

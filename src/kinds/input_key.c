@@ -72,6 +72,17 @@ static bool read_public(enum algorithm_family family, const struct algorithm *al
                                 : keyform_read_public(algorithm, bytes, length, ret_pkey, e);
 }
 
+// What is there is no public key: it may be a mistake that gives a private one away.
+static void warn_of_private(enum algorithm_family family, const struct algorithm *algorithm,
+                            const struct input *input, struct error *e) {
+    if (input->key == nullptr &&
+        keyform_seems_private(family, algorithm, secret_view(input->bytes), secret_length(input->bytes))) {
+        error_set(e, ERROR_INVALID_SPEC,
+                  "this seems to be a private key, and a public one belongs here; treat it as leaked: make "
+                  "another pair, and pass on the public key only");
+    }
+}
+
 bool input_key_read_public(enum algorithm_family family, const struct algorithm *wanted,
                            const struct input *input, struct pkey **ret_pkey, struct error *e) {
     const struct algorithm *algorithm = nullptr;
@@ -83,5 +94,8 @@ bool input_key_read_public(enum algorithm_family family, const struct algorithm 
     }
     bool read = input->key != nullptr ? take_handle(family, algorithm, input, ret_pkey, e)
                                       : read_public(family, algorithm, input, ret_pkey, e);
+    if (!read && e->class == ERROR_INVALID_SPEC) {
+        warn_of_private(family, algorithm, input, e);
+    }
     return read || error_wrap(e, "spec.%s", input->field);
 }

@@ -123,11 +123,20 @@ static bool report_inputs(const struct pkey *pkey, const struct input *inputs, s
     return true;
 }
 
-static void report_outcome(bool valid, int64_t now, struct report *report) {
+static const char *describe_outcome(bool valid, bool has_context) {
+    if (valid) {
+        return "the signature is the public key's over the message";
+    }
+    return has_context
+               ? "the signature is not the public key's over this message and context"
+               : "the signature is not the public key's over this message without a context; where the "
+                 "signer has used one, spec.context must be the same";
+}
+
+static void report_outcome(bool valid, bool has_context, int64_t now, struct report *report) {
     report->outcome = valid ? "Valid" : "Invalid";
     report->reason = valid ? REASON_SIGNATURE_VALID : REASON_SIGNATURE_INVALID;
-    report->message = valid ? "the signature is the public key's over the message"
-                            : "the signature is not the public key's over this message and context";
+    report->message = describe_outcome(valid, has_context);
     report->is_alarming = !valid;
     report_bool(report, "verified", valid);
     report_time(report, "lastCheckedTime", now);
@@ -149,7 +158,7 @@ static bool evaluate(const void *memory, const struct input *inputs, const struc
     if (!report_inputs(pkey, inputs, report, e)) {
         return false;
     }
-    report_outcome(valid, context->now, report);
+    report_outcome(valid, input.context_length > 0, context->now, report);
     *ret_algorithm = pkey_algorithm(pkey)->name;
     return true;
 }

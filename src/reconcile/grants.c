@@ -11,7 +11,15 @@ static const char verb_get[] = "get";
 // asked about Secrets and ConfigMaps, so it opens none.
 static const char verb_use[] = "use";
 
-static const char use_or_read[] = "\"use\" on it, or \"get\" on it and on its Secret,";
+// What the Secret is really called is told to nobody who may not see it.
+enum { GRANT_SIZE = 400 };
+static void format_use_or_read(const struct reconcile *r, const struct kube_resource *resource,
+                               const char *name, char ret_grant[GRANT_SIZE]) {
+    const struct kind *kind = indexes_find_kind(r->parts->indexes, resource);
+    snprintf(ret_grant, GRANT_SIZE,
+             "\"use\" on it, or \"get\" on it and on its Secret (by default %.253s%s),", name,
+             kind == nullptr || kind->secret_suffix == nullptr ? "" : kind->secret_suffix);
+}
 
 bool source_is_own(const struct reconcile *r, const struct source *source) {
     return strcmp(source->namespace, r->object->namespace) == 0;
@@ -59,6 +67,7 @@ bool grants_check(struct reconcile *r, const struct source *source, const struct
                   struct error *e) {
     const struct kube_resource *resource = reconcile_resource(r, from->kind);
     const char *name = source->request->reference.name;
+    char use_or_read[GRANT_SIZE];
     bool allowed = false;
     if (source_is_own(r, source)) {
         return true;
@@ -81,6 +90,7 @@ bool grants_check(struct reconcile *r, const struct source *source, const struct
     if (!is_ours(from)) {
         return refuse(r, source, "may not get", resource, "", "it", e);
     }
+    format_use_or_read(r, resource, name, use_or_read);
     return refuse(r, source, "may neither use nor get", resource, "",
                   from->is_public ? "\"use\" or \"get\" on it" : use_or_read, e);
 }
@@ -89,6 +99,7 @@ bool grants_check_secret(struct reconcile *r, const struct source *source, struc
     const struct kube_resource *resource = reconcile_resource(r, source->from->kind);
     const char *name = source->request->reference.name;
     char also[ALSO_SIZE] = "";
+    char use_or_read[GRANT_SIZE];
     bool sees = false;
     bool allowed = false;
     if (source_is_own(r, source)) {
@@ -105,5 +116,7 @@ bool grants_check_secret(struct reconcile *r, const struct source *source, struc
     if (sees) { // the Secret's name is told to nobody else
         snprintf(also, sizeof(also), ", nor get secrets %s, which holds it", source->name);
     }
-    return refuse(r, source, "may not use", resource, also, use_or_read, e);
+    format_use_or_read(r, resource, name, use_or_read);
+    return refuse(r, source, "may not use", resource, also,
+                  sees ? "\"use\" on it, or \"get\" on it and on its Secret," : use_or_read, e);
 }

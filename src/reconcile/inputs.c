@@ -11,17 +11,21 @@
 #include <string.h>
 
 enum { URL_BYTES_MAX = 64 * 1024, URL_TIMEOUT_MS = 10000, URL_AGAIN_MS = 10000, RECHECK_MS = 1000 };
-enum { UPSTREAM_CHAIN_MAX = 32 };
+enum { UPSTREAM_CHAIN_MAX = 32, WAIT_SIZE = 64 + 1 + 253 + 1 + 253 + 1 };
 
-// "waiting for Kind name: why", with the reason WaitingForKind.
+#define WAITING_FOR "waiting for "
+#define WHICH ", which "
+
+// "waiting for Kind name, which why", with the reason WaitingForKind.
 static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
                      struct error *e) {
     bool own = source_is_own(r, source);
     char shown[SOURCE_SHOWN_SIZE];
     source_show(name, shown);
     snprintf(r->outcome->reason, sizeof(r->outcome->reason), REASON_WAITING_FOR, source->from->kind);
-    return error_set(e, ERROR_NOT_FOUND, "spec.%s: waiting for %s %s%s%s, which %s", source->request->field,
-                     source->from->kind, own ? "" : source->namespace, own ? "" : "/", shown, why);
+    return error_set(e, ERROR_NOT_FOUND, "spec.%s: " WAITING_FOR "%s %s%s%s" WHICH "%s",
+                     source->request->field, source->from->kind, own ? "" : source->namespace, own ? "" : "/",
+                     shown, why);
 }
 
 // The upstream is about to be looked at again itself; its new status wakes this object before the time is
@@ -81,11 +85,30 @@ static bool is_brief(const struct reconcile *r, const struct kube_object *upstre
            (told == nullptr || strcmp(told, "Pending") == 0);
 }
 
+// What an upstream of this namespace says that it waits for itself: "QuantumCertificate root". Nothing but
+// that is taken of its message, which wait_for has written, so that texts do not grow from object to object.
+// "": it does not say so.
+static void read_wait(const struct reconcile *r, const struct source *source, yyjson_val *ready,
+                      char ret_wait[WAIT_SIZE]) {
+    const char *message = json_member_text(ready, "message");
+    const char *begin = message == nullptr ? nullptr : strstr(message, WAITING_FOR);
+    const char *end = begin == nullptr ? nullptr : strstr(begin, WHICH);
+    const char *what = begin == nullptr ? nullptr : begin + sizeof(WAITING_FOR) - 1;
+    bool is_told = source_is_own(r, source) && end != nullptr && end - what < WAIT_SIZE;
+    snprintf(ret_wait, WAIT_SIZE, "%.*s", is_told ? (int)(end - what) : 0, is_told ? what : "");
+}
+
 static bool wait_for_upstream(struct reconcile *r, const struct source *source, yyjson_val *status,
                               const char *phase, struct error *e) {
     r->telling = is_brief(r, source->upstream) ? TELL_NOTHING : r->telling;
-    char why[OUTCOME_REASON_SIZE * 2] = "is not finished";
-    const char *reason = json_member_text(status_find_ready(status), "reason");
+    char why[WAIT_SIZE + 64] = "is not finished";
+    char wait[WAIT_SIZE];
+    yyjson_val *ready = status_find_ready(status);
+    const char *reason = json_member_text(ready, "reason");
+    read_wait(r, source, ready, wait);
+    if (wait[0] != '\0') {
+        snprintf(why, sizeof(why), "itself waits for %s", wait);
+    }
     if (phase != nullptr && strcmp(phase, "Failed") == 0 && reason != nullptr) {
         snprintf(why, sizeof(why), "has failed (%.*s); its own status says why", OUTCOME_REASON_SIZE, reason);
     }

@@ -270,12 +270,12 @@ def test_seeing_a_secret_is_not_seeing_its_resource(api, checking, namespace, pr
     api.create(thing(kind, namespace, "opened", spec))
     message = wait_denied(api, kind, namespace, "opened")["status"]["error"]
     assert "may neither use nor get quantumkemkeypairs.qubesec.io pair" in message and BOTH_WAYS in message
-    assert "secrets pair" not in message
+    assert "its Secret (by default pair), with a Role and a RoleBinding there" in message and "secrets pair" not in message
 
 
 # Use without reading
 
-BOTH_WAYS = 'grant "use" on it, or "get" on it and on its Secret, with a Role and a RoleBinding there'
+BOTH_WAYS = 'grant "use" on it, or "get" on it and on its Secret'
 HIDDEN = {  # what is secret of the other tenant's, by Secret
     "pair": ("private_key", "private_key.pem"),
     "sealed": ("shared_secret",),

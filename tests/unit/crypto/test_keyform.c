@@ -426,6 +426,40 @@ static void test_a_private_key_is_no_public_key(void **) {
     assert_refuses(keyform_read_private, form->algorithm, encrypted, strlen(encrypted), "is encrypted");
 }
 
+static bool seems_private(const struct algorithm *algorithm, const void *bytes, size_t length) {
+    cleanup_buffer struct buffer base64 = buffer_create(BIG);
+    struct error e;
+    bool seems = keyform_seems_private(ALGORITHM_KEM, algorithm, bytes, length);
+    must(base64_encode(bytes, length, &base64, &e), e);
+    assert_int_equal(keyform_seems_private(ALGORITHM_KEM, algorithm, base64.data, base64.length), seems);
+    return seems;
+}
+
+static void test_what_seems_to_be_a_private_key(void **) {
+    cleanup_secret struct secret *seed = from_hex(rfc9935_seed);
+    static const char traditional[] = "-----BEGIN EC PRIVATE KEY-----\nMAA=\n-----END EC PRIVATE KEY-----\n";
+    static const char text[] = "no key at all";
+    for (size_t i = 0; i < KEM_ANSWER_COUNT; i++) {
+        const struct forms *form = &forms[i];
+        cleanup_buffer struct buffer der = buffer_create(BIG);
+        undo_pem((const char *)secret_view(form->private_pem), &der);
+        for (size_t named = 0; named < 2; named++) {
+            const struct algorithm *algorithm = named ? form->algorithm : nullptr;
+            assert_true(
+                seems_private(algorithm, secret_view(form->private_pem), secret_length(form->private_pem)));
+            assert_true(
+                seems_private(algorithm, secret_view(form->private_raw), secret_length(form->private_raw)));
+            assert_true(seems_private(algorithm, der.data, der.length));
+            assert_true(seems_private(algorithm, secret_view(seed), secret_length(seed)));
+            assert_true(seems_private(algorithm, traditional, strlen(traditional)));
+            assert_false(seems_private(algorithm, form->public_pem.data, form->public_pem.length));
+            assert_false(seems_private(algorithm, form->public_der.data, form->public_der.length));
+            assert_false(seems_private(algorithm, text, strlen(text)));
+            assert_false(seems_private(algorithm, "", 0));
+        }
+    }
+}
+
 static void test_damaged_public_keys(void **) {
     struct error e;
     const struct forms *form = &forms[0];
@@ -581,6 +615,7 @@ int main(void) {
         cmocka_unit_test(test_private_forms_of_no_rfc),
         cmocka_unit_test(test_another_algorithm_is_named),
         cmocka_unit_test(test_a_private_key_is_no_public_key),
+        cmocka_unit_test(test_what_seems_to_be_a_private_key),
         cmocka_unit_test(test_damaged_public_keys),
         cmocka_unit_test(test_damaged_private_keys),
         cmocka_unit_test(test_every_damage),

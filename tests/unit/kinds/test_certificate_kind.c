@@ -605,7 +605,7 @@ static void bad_specs(void **) {
         {",'duration':''", "is not a length of time"},
         {",'duration':'59s'", "spec.duration: 59s is not between 60 s and"},
         {",'duration':'99999999999999h'", "is not a length of time"},
-        {",'duration':'1h','days':1", "differ; give one of them"},
+        {",'duration':'1h','days':1", "duration: 1h and durationDays: 1 differ; give one of them"},
         {",'renewBefore':'100%'", "spec.renewBefore: \"100%\" is neither"},
         {",'renewBefore':'0%'", "spec.renewBefore: \"0%\" is neither"},
         {",'renewBefore':'0s'", "spec.renewBefore: \"0s\" is neither"},

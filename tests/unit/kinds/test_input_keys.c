@@ -121,6 +121,26 @@ static void a_handle_of_another_family_is_refused(void **) {
               "spec.publicKeyRef: a key of ML-DSA-44 is none for this");
 }
 
+// What is said of it quotes nothing of it.
+static void a_private_key_in_the_place_of_a_public_one_is_told(void **) {
+    static const char *const entries[] = {"private_key.pem", "private_key"};
+    static const char *const algorithms[] = {"", ",'algorithm':'ML-KEM-768'"};
+    cleanup_subject struct subject pair = subject_read(&kind_kem_key_pair, "{'algorithm':'ML-KEM-768'}");
+    subject_make(&pair);
+    for (size_t i = 0; i < 4; i++) {
+        char spec[100];
+        struct error e;
+        snprintf(spec, sizeof(spec), "{'publicKeyRef':{'name':'k'}%s}", algorithms[i / 2]);
+        cleanup_subject struct subject s = subject_read(&kind_encapsulate_secret, spec);
+        subject_give_secret(&s, 0, nullptr, entry_of(&pair, entries[i % 2]));
+        assert_false(subject_try_make(&s, &e));
+        assert_int_equal(e.class, ERROR_INVALID_SPEC);
+        assert_string_equal(
+            e.message, "spec.publicKeyRef: this seems to be a private key, and a public one belongs here; "
+                       "treat it as leaked: make another pair, and pass on the public key only");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_handle_signs_and_verifies),
@@ -128,6 +148,7 @@ int main(void) {
         cmocka_unit_test(a_handle_issues),
         cmocka_unit_test(a_handle_of_another_algorithm_is_refused),
         cmocka_unit_test(a_handle_of_another_family_is_refused),
+        cmocka_unit_test(a_private_key_in_the_place_of_a_public_one_is_told),
     };
     return cmocka_run_group_tests_name("kinds/input_keys", tests, nullptr, nullptr);
 }

@@ -138,6 +138,14 @@ static void what_is_signed_verifies(void **) {
         assert_public_digest(&right, entry_of(&pair, "public_key"));
         cleanup_subject struct subject wrong = verifying(&pair, &s, "");
         assert_verdict(&wrong, false);
+        assert_string_equal(
+            wrong.report.message,
+            "the signature is not the public key's over this message without a context; where "
+            "the signer has used one, spec.context must be the same");
+        cleanup_subject struct subject other = verifying(&pair, &s, ",'context':'d'");
+        assert_verdict(&other, false);
+        assert_string_equal(other.report.message,
+                            "the signature is not the public key's over this message and context");
     }
 }
 

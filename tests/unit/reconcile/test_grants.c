@@ -77,7 +77,9 @@ static const struct way {
      "qdk it",
      of_sealed,
      {GET_SEALED_SECRET},
-     "may neither use nor get quantumencapsulatesecrets.qubesec.io sealed"},
+     "may neither use nor get quantumencapsulatesecrets.qubesec.io sealed in namespace there; grant \"use\" "
+     "on "
+     "it, or \"get\" on it and on its Secret (by default sealed), with a Role and a RoleBinding there"},
     {"private key and ciphertext, by use", "qds it", private_key, {USE_PAIR, USE_SEALED}, nullptr},
     {"private key and ciphertext, by both ways", "qds it", private_key, {USE_PAIR, GET_SEALED}, nullptr},
     {"private key and ciphertext, by one", "qds it", private_key, {USE_SEALED}, "spec.privateKeyRef: "},

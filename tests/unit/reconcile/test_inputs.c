@@ -104,6 +104,34 @@ static void what_is_waited_for_and_ends_with_its_arrival(void **state) {
     }
 }
 
+// Of whoever is waited for the next one only is named, so that no text grows, and what is far away is no
+// write.
+static void one_that_waits_itself_says_for_what(void **) {
+    put("qc leaf",
+        "spec: {certType: server, domain: a.example, algorithm: ML-DSA-44, parentCARef: {name: low}}");
+    put("qc low", "spec: {certType: ca, commonName: Low, algorithm: ML-DSA-44, parentCARef: {name: mid}}");
+    put("qc mid", "spec: {certType: ca, commonName: Mid, algorithm: ML-DSA-44, parentCARef: {name: root}}");
+    run();
+    pass(MINUTE);
+    status_is("qc mid", "Pending WaitingForQuantumCertificate",
+              "waiting for QuantumCertificate root, which does not");
+    static const char *const below[][2] = {{"qc low", "mid, which itself waits for QuantumCertificate root"},
+                                           {"qc leaf", "low, which itself waits for QuantumCertificate mid"}};
+    for (size_t i = 0; i < 2; i++) {
+        char wanted[200];
+        snprintf(wanted, sizeof(wanted), "spec.parentCARef: waiting for QuantumCertificate %s", below[i][1]);
+        status_is(below[i][0], "Pending WaitingForQuantumCertificate", "");
+        assert_string_equal(json_member_text(ready_of(below[i][0]), "message"), wanted);
+    }
+    forget();
+    restart();
+    pass(MINUTE);
+    assert_int_equal(count_asked(" status; "), 0);
+    put("qc root", "spec: {certType: ca, commonName: Root, algorithm: ML-DSA-44}");
+    run();
+    is_served("qc leaf");
+}
+
 // In a burst of objects that need each other nothing is told of a wait that is over in a moment: neither
 // where they have no status, nor where they have their definition's default.
 static void a_burst_costs_no_status_of_waiting(void **state) {
@@ -469,6 +497,7 @@ static void test_trap_33_outputs_that_are_made_from_each_other_come_to_rest(void
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(what_is_waited_for_and_ends_with_its_arrival),
+        in_cluster(one_that_waits_itself_says_for_what),
         in_cluster(a_burst_costs_no_status_of_waiting),
         in_cluster(an_input_that_goes_leaves_what_was_made),
         in_cluster(an_upstream_that_is_not_steady),
