@@ -1,7 +1,9 @@
 #include "operator/instrumentation.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "operator/collect_objects.h"
+#include "operator/collect_overdue.h"
 #include "operator/collect_process.h"
 #include "operator/metrics_list.h"
 
@@ -139,4 +141,5 @@ void instrument_refresh(struct instrumentation *instrumentation, struct queue *q
     metrics_set(instrumentation->metrics, &metric_queue_unfinished_work_seconds, queue_label, unfinished);
     collect_objects(informers, indexes, instrumentation->metrics);
     collect_process(started, instrumentation->metrics);
+    collect_overdue(indexes, clock_wall_seconds(), instrumentation->metrics);
 }

@@ -48,6 +48,9 @@ const struct metric metric_watch_up = {
     "1 if the API server is heard of on a watch, 0 if it refuses or is silent; detail: what it said last",
     METRIC_GAUGE};
 const struct metric metric_objects = {"qubesec_objects", "Objects by kind and status", METRIC_GAUGE};
+const struct metric metric_objects_overdue = {
+    "qubesec_objects_overdue", "Objects that have been Pending for more than 15 minutes, by kind and reason",
+    METRIC_GAUGE};
 const struct metric metric_build_info = {"qubesec_build_info", "The program's version", METRIC_GAUGE};
 const struct metric metric_process_cpu_seconds_total = {"process_cpu_seconds_total",
                                                         "CPU time used, of user and system", METRIC_COUNTER};
@@ -83,6 +86,7 @@ const struct metric *const metrics_list[] = {&metric_reconcile_total,
                                              &metric_watch_silence_seconds,
                                              &metric_watch_up,
                                              &metric_objects,
+                                             &metric_objects_overdue,
                                              &metric_certwatcher_reads_total,
                                              &metric_certwatcher_read_errors_total,
                                              &metric_webhook_certificate_expiration_timestamp_seconds,

@@ -23,6 +23,7 @@ extern const struct metric metric_watch_failures_total;
 extern const struct metric metric_watch_silence_seconds;
 extern const struct metric metric_watch_up;
 extern const struct metric metric_objects;
+extern const struct metric metric_objects_overdue;
 extern const struct metric metric_build_info;
 extern const struct metric metric_process_cpu_seconds_total;
 extern const struct metric metric_process_resident_memory_bytes;

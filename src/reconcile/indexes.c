@@ -403,6 +403,15 @@ void indexes_visit(const struct indexes *indexes, const char *value,
     }
 }
 
+void indexes_visit_status(const struct indexes *indexes, const char *status,
+                          void (*visit)(void *context, const struct kind *kind,
+                                        const struct kube_object *object),
+                          void *context) {
+    char value[VALUE_SIZE];
+    snprintf(value, sizeof(value), status_format, status);
+    indexes_visit(indexes, value, visit, context);
+}
+
 const struct kind *indexes_find_kind(const struct indexes *indexes, const struct kube_resource *resource) {
     for (size_t i = 0; i < indexes->served_count; i++) {
         if (&indexes->served[i].resource == resource) {

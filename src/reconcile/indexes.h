@@ -67,6 +67,12 @@ void indexes_visit(const struct indexes *indexes, const char *value,
                    void (*visit)(void *context, const struct kind *kind, const struct kube_object *object),
                    void *context);
 
+// The same for each object that has that text as its status.status.
+void indexes_visit_status(const struct indexes *indexes, const char *status,
+                          void (*visit)(void *context, const struct kind *kind,
+                                        const struct kube_object *object),
+                          void *context);
+
 // An object that claims the same output Secret and is older than object: created earlier, or in the same
 // second and first by kind and name. "Kind name", owned; NULL: there is none (or memory is out; the API
 // server then decides who comes first).

@@ -93,6 +93,10 @@ def objects(status, values):
     return {"qubesec_objects": [(on(ONE, f'kind="QuantumKEMKeyPair",status="{status}"'), values)]}
 
 
+def overdue(reason, values):
+    return {"qubesec_objects_overdue": [(on(ONE, f'kind="QuantumDerivedKey",reason="{reason}"'), values)]}
+
+
 CASES = [
     fires("QubeSecAbsent", 6),
     fires("QubeSecAbsent", 20, qubesec_build_info="1x5 _x20"),
@@ -112,6 +116,10 @@ CASES = [
     quiet("QubeSecObjectFailing", 10, **objects("Failed", "2x60")),
     quiet("QubeSecObjectFailing", 20, **objects("Failed", "0x60")),
     quiet("QubeSecObjectFailing", 20, **objects("Pending", "2x60")),
+    fires("QubeSecObjectWaiting", 10, **overdue("WaitingForSecret", "2x60")),
+    quiet("QubeSecObjectWaiting", 3, **overdue("WaitingForSecret", "2x60")),
+    quiet("QubeSecObjectWaiting", 20, **overdue("WaitingForSecret", "1x10 _x20")),
+    quiet("QubeSecObjectWaiting", 20, **objects("Pending", "2x60")),
     fires("QubeSecCertificateRenewalOverdue", 110, **certificate("900000x300", "1800x300")),
     quiet("QubeSecCertificateRenewalOverdue", 80, **certificate("900000x300", "1800x300")),
     quiet("QubeSecCertificateRenewalOverdue", 110, **certificate("900000x300", "1800x35 500000x300")),
