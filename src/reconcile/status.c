@@ -29,7 +29,8 @@ struct status_writer {
     yyjson_mut_val *status;
     char now[CLOCK_TEXT_SIZE];
     bool transition; // the Ready condition changed its status or reason
-    bool lost;       // the output is another object's
+    bool was_ready;
+    bool lost; // the output is another object's
 };
 
 static void add_text(struct status_writer *w, yyjson_mut_val *object, const char *field, const char *text) {
@@ -46,6 +47,7 @@ static void add_conditions(struct status_writer *w, enum phase phase, const char
     yyjson_val *old = status_find_ready(present);
     const char *ready = ready_texts[phase];
     bool same_status = json_member_is(old, "status", ready);
+    w->was_ready = json_member_is(old, "status", ready_texts[PHASE_SUCCESS]);
     w->transition = !same_status || !json_member_is(old, "reason", reason);
     yyjson_mut_val *conditions = yyjson_mut_obj_add_arr(w->document, w->status, "conditions");
     size_t index;
@@ -294,6 +296,7 @@ bool status_publish(struct reconcile *r, enum phase phase, const char *reason, c
         r->written = written;
     }
     bool is_alarming = phase == PHASE_FAILED || r->outcome->is_transient ||
+                       (phase == PHASE_PENDING && w.was_ready) ||
                        (phase == PHASE_SUCCESS && r->production.report.is_alarming);
     if (w.transition || r->telling == TELL_EACH_TIME) {
         tell(r, is_alarming, reason, message);
