@@ -72,12 +72,14 @@ static int show_help(void) {
         fprintf(stderr, "qubesec renew: %s\n", e.message);
         return 1;
     }
-    printf("Usage: qubesec renew KIND/NAME [FLAG...]\n\n"
-           "Asks for a QuantumCertificate to be issued anew now, as it would be when it is due: with the same "
-           "key, unless its\nspec.privateKey.rotationPolicy says otherwise. It sets the annotation " RENEW_ANNOTATION
-           "\nto the present time; whoever calls it needs the right to patch the object. Other kinds are never "
-           "made anew.\nExit status: 0, it was asked for; 1, it was not; 2, wrongly called.\n\n%s",
-           buffer_text(&text));
+    printf(
+        "Usage: qubesec renew KIND/NAME [FLAG...]\n\n"
+        "Asks for a QuantumCertificate to be issued anew now, as it would be when it is due: with the same "
+        "key, unless its\nspec.privateKey.rotationPolicy says otherwise. It sets the "
+        "annotation " RENEW_ANNOTATION
+        "\nto the present time; whoever calls it needs the right to patch the object. Other kinds are never "
+        "made anew.\nExit status: 0, it was asked for; 1, it was not; 2, wrongly called.\n\n%s",
+        buffer_text(&text));
     return 0;
 }
 

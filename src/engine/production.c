@@ -254,8 +254,8 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     const char *request = make == kind_produce ? p->context.renew_request
                           : kept != nullptr    ? kept->renew_request
                                                : nullptr;
-    snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%.*s",
-             (int)sizeof(provenance.renew_request) - 1, request == nullptr ? "" : request);
+    snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%.*s", PROVENANCE_SENTENCE_SIZE - 1,
+             request == nullptr ? "" : request);
     if (!make(kind, p->decoded->spec, p->inputs, &p->context, &p->data, &provenance.algorithm, e) ||
         !production_describe(p, kept, &provenance, e)) {
         return false;

@@ -1,5 +1,5 @@
-// An API server for a program that asks one thing after the other: a kubeconfig, and a loop on a thread of its
-// own, so that the caller can be plain sequential code.
+// An API server for a program that asks one thing after the other: a kubeconfig, and a loop on a thread of
+// its own, so that the caller can be plain sequential code.
 #pragma once
 
 #include "kube/client.h"

@@ -32,8 +32,8 @@ struct settings {
     enum log_level log_level;
     unsigned workers;
     uint32_t termination_grace_ms; // after SIGTERM comes SIGKILL
-    uint32_t watch_timeout_ms; // at most so long a watch lasts
-    uint32_t grant_check_ms;   // how often a granted reference is checked again
+    uint32_t watch_timeout_ms;     // at most so long a watch lasts
+    uint32_t grant_check_ms;       // how often a granted reference is checked again
     bool leader_elect;
     struct lease_timing leader_election;
     const char *leader_election_lease; // its name

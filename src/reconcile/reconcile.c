@@ -1,6 +1,7 @@
 #include "reconcile/reconcile.h"
 
 #include "base/utf8.h"
+#include "reconcile/kept.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -77,7 +78,7 @@ static bool read_metadata(const struct reconcile *r, const struct kube_resource 
     const struct api_request request = {
         .verb = API_GET, .resource = resource, .namespace = namespace, .name = name, .metadata_only = true};
     return reconcile_request(r, &request, &document, e) &&
-           kube_object_create_metadata(yyjson_doc_get_root(document), ret_object, e);
+           kube_object_create(yyjson_doc_get_root(document), &kept_of_secrets, ret_object, e);
 }
 
 static bool read_listed(const struct reconcile *r, const struct kube_resource *resource,
@@ -88,7 +89,7 @@ static bool read_listed(const struct reconcile *r, const struct kube_resource *r
         return false;
     }
     yyjson_val *item = yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(list), "items"));
-    return item == nullptr || kube_object_create(item, ret_object, e);
+    return item == nullptr || kube_object_create(item, &kept_of_kinds, ret_object, e);
 }
 
 bool reconcile_look_up(const struct reconcile *r, const char *kind, const char *namespace, const char *name,

@@ -71,15 +71,15 @@ struct reconcile {
     struct error
         owner_refusal;       // what the API server says who keeps the output's owner as it is; NONE: nobody
     uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
-    struct production production; // what the engine makes of it
+    struct production production;                 // what the engine makes of it
     char renew_request[PROVENANCE_SENTENCE_SIZE]; // of the object's annotation; "": there is none
-    yyjson_doc *live;             // owned: the list with the object, as it was read live; NULL: it was not
-    bool is_adopted;              // the output was left from an earlier object
-    bool is_counted;              // the output's remake was counted
-    bool is_ready_counted;        // that Ready is put back was counted
-    bool is_made;                 // the output was made, and not found as it is
-    yyjson_doc *secret_document;  // owned: the Secret that was examined; NULL: none
-    struct kube_object *output;   // owned: the output Secret's metadata as last read or written
+    yyjson_doc *live;            // owned: the list with the object, as it was read live; NULL: it was not
+    bool is_adopted;             // the output was left from an earlier object
+    bool is_counted;             // the output's remake was counted
+    bool is_ready_counted;       // that Ready is put back was counted
+    bool is_made;                // the output was made, and not found as it is
+    yyjson_doc *secret_document; // owned: the Secret that was examined; NULL: none
+    struct kube_object *output;  // owned: the output Secret's metadata as last read or written
 };
 
 // Logs about r's object, with r's id; detail may be NULL.

@@ -172,8 +172,8 @@ static bool reconcile_steps(struct reconcile *r, struct error *e) {
         return false;
     }
     r->production.context.secret_name = r->decoded.secret_name;
-    if (status_is_settled(r, &renewal) && !renew_request_is_new(r) && !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms) &&
-        may_rest(r)) {
+    if (status_is_settled(r, &renewal) && !renew_request_is_new(r) &&
+        !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms) && may_rest(r)) {
         return true;
     }
     if (!may_begin(r, e) || !inputs_load(r, e) ||

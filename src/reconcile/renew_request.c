@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static_assert(PROVENANCE_SENTENCE_SIZE >= DIGEST_TEXT_SIZE);
+static_assert((size_t)PROVENANCE_SENTENCE_SIZE >= (size_t)DIGEST_TEXT_SIZE);
 
 static const char *recorded(const struct reconcile *r) {
     return json_text(json_find(r->object->root, "status", RENEW_STATUS_FIELD, nullptr));

@@ -1,7 +1,7 @@
 // A person's request to issue an output anew before it is due: the annotation qubesec.io/renew of an object,
 // of which each new text is one request. The text of the last one that was answered is in the status, and in
-// the output Secret's metadata from the moment on in which it was issued: it is answered once, whatever befell
-// the operator in between.
+// the output Secret's metadata from the moment on in which it was issued: it is answered once, whatever
+// befell the operator in between.
 #pragma once
 
 #include "reconcile/reconcile.h"

@@ -125,9 +125,9 @@ bool webhook_may_be_called(int64_t ending_ms, int64_t since_request_ms, uint32_t
 static void check_drained(void *context) {
     struct webhook *webhook = context;
     int64_t now = clock_monotonic_ms();
-    bool may_be_called = webhook_is_ready(webhook) &&
-                         webhook_may_be_called(now - webhook->drain_from_ms, now - webhook->last_request_ms,
-                                               webhook->grace_ms);
+    bool may_be_called =
+        webhook_is_ready(webhook) && webhook_may_be_called(now - webhook->drain_from_ms,
+                                                           now - webhook->last_request_ms, webhook->grace_ms);
     if (may_be_called || !http_server_is_quiet(webhook->server)) {
         loop_timer_start(webhook->drain_timer, DRAIN_STEP_MS);
         return;
