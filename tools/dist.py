@@ -17,7 +17,7 @@ import re
 import subprocess
 import sys
 
-from crd import make, pages
+from crd import make, names, pages
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 CONFIG = CHECKOUT / "config"
@@ -48,7 +48,7 @@ def stamps():
 
 def from_tables():
     tables = make.read_tables()
-    return make.definitions(tables) | pages.pages(tables)
+    return make.definitions(tables) | pages.pages(tables) | names.name_references(tables)
 
 
 def install(path):

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import json
 import os
+import shutil
 import socket
 import subprocess
 
@@ -128,6 +129,7 @@ def behind_an_address(reader, stack):
 
 # By guide: what its reader has.
 SCENES = {
+    "gitops": lambda api, operator, reader, stack: shutil.copy(CHECKOUT / "config/gitops/name_references.yaml", reader.folder),
     "private-pki": lambda api, operator, reader, stack: without_namespaces(api, operator, stack, "pki", "shop"),
     "sign-a-release": lambda api, operator, reader, stack: with_files(reader, "app-1.0.tar.gz", "app-1.0.img"),
     "tls-for-an-ingress": lambda api, operator, reader, stack: behind_an_address(reader, stack),
