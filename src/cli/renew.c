@@ -94,28 +94,31 @@ static bool is_kind(const struct kind *kind, const char *name, size_t length) {
     return false;
 }
 
-// Reads "KIND/NAME", where KIND may have its group behind it, as kubectl writes it.
-static bool read_target(const char *target, const struct kind **ret_kind, const char **ret_name,
-                        struct error *e) {
+// The kind of "KIND/NAME", where KIND may have its group behind it, as kubectl writes it; NULL: *e says what
+// is wrong.
+static const struct kind *read_target(const char *target, const char **ret_name, struct error *e) {
     static const char group[] = "." QUBESEC_GROUP "/";
     const char *slash = strchr(target, '/');
     const char *dot = strstr(target, group);
     if (slash == nullptr || slash[1] == '\0' || strchr(slash + 1, '/') != nullptr) {
-        return error_set(e, ERROR_INVALID_SPEC, "%.100s is not KIND/NAME, such as qc/web", target);
+        error_set(e, ERROR_INVALID_SPEC, "%.100s is not KIND/NAME, such as qc/web", target);
+        return nullptr;
     }
     size_t length = (size_t)((dot != nullptr ? dot : slash) - target);
-    for (const struct kind *const *kind = kind_table; *kind != nullptr; kind++) {
-        if (is_kind(*kind, target, length)) {
-            *ret_kind = *kind;
-            *ret_name = slash + 1;
-            return (*kind)->is_renewable ||
-                   error_set(e, ERROR_INVALID_SPEC,
-                             "a %s is never made anew on request; for another one create a resource of "
-                             "another name",
-                             (*kind)->kind);
-        }
+    const struct kind *const *kind = kind_table;
+    while (*kind != nullptr && !is_kind(*kind, target, length)) {
+        kind++;
     }
-    return error_set(e, ERROR_INVALID_SPEC, "%.*s is no kind of " QUBESEC_GROUP, (int)length, target);
+    if (*kind == nullptr) {
+        error_set(e, ERROR_INVALID_SPEC, "%.*s is no kind of " QUBESEC_GROUP, (int)length, target);
+    } else if (!(*kind)->is_renewable) {
+        error_set(e, ERROR_INVALID_SPEC,
+                  "a %s is never made anew on request; for another one create a resource of another name",
+                  (*kind)->kind);
+        return nullptr;
+    }
+    *ret_name = slash + 1;
+    return *kind;
 }
 
 static bool build_patch(yyjson_mut_doc **ret_patch, struct error *e) {
@@ -157,22 +160,21 @@ static bool run(const struct arguments *arguments, const struct kind *kind, cons
     return done;
 }
 
-int verb_renew(char *const *words) {
-    struct arguments arguments;
-    const struct kind *kind = nullptr;
+int verb_renew(char *const *arguments) {
+    struct arguments read;
     const char *name = nullptr;
     struct error e;
-    if (!read_arguments(words, &arguments, &e) ||
-        (!arguments.help && !read_target(arguments.target, &kind, &name, &e))) {
+    if (!read_arguments(arguments, &read, &e)) {
         fprintf(stderr, "qubesec renew: %s\n", e.message);
         return 2;
     }
-    if (arguments.help) {
+    if (read.help) {
         return show_help();
     }
-    if (!run(&arguments, kind, name, &e)) {
+    const struct kind *kind = read_target(read.target, &name, &e);
+    if (kind == nullptr || !run(&read, kind, name, &e)) {
         fprintf(stderr, "qubesec renew: %s\n", e.message);
-        return 1;
+        return kind == nullptr ? 2 : 1;
     }
     return 0;
 }
