@@ -70,6 +70,8 @@ CASES = [
     (portable, "Dockerfile", "deb http://deb." + "debian.org/debian\n", True),
     (reasons, "src/kinds/reasons.h", '#define REASON_USED_BY_NOBODY "UsedByNobody"\n', True),
     (reasons, reasons.DOCUMENT, "| `GivenByNobody` | x |\n", True),
+    (reasons, reasons.DOCUMENT, "It says `spec.FIELD is not what it was`.\n", True),
+    (reasons, "a quote", {reasons.DOCUMENT: "`spec.FIELD is as it was`, `kubectl get x`, `a.b: Fail`\n", "src/kinds/a.c": 'e("spec.%s is "\n "as it was");\n'}, False),
     (reasons, "src/kinds/a.c", 'void f(void) { report->reason = valid ? "SignatureValid" : other; }\n', True),
     (reasons, "src/operator/a.c", 'const struct event_content words = {true, "SecretLost", "Make", note, id};\n', True),
     (reasons, "src/operator/a.c", 'bool f(void) { return reason == "A" && {.action = "Make"}; }\n', False),
