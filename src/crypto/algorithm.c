@@ -114,7 +114,7 @@ static const struct algorithm algorithms[] = {
         .private_key_size = 1281,
         .signature_size = 752,
         .signature_varies = true,
-        .instead = "ML-DSA-44",
+        .instead = "ML-DSA-65",
         .aliases = {"Falcon-512"},
     },
     {

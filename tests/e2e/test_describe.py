@@ -45,7 +45,7 @@ FAILURES = {
         ["spec.seedURI", "https://127.0.0.1/seed", "--seed-url-prefix"],
     ),
     "an algorithm that is not there": (
-        (QSKP, {"algorithm": "Falcon512"}), "InvalidSpec", ["spec.algorithm", "Falcon512", "use ML-DSA-44"],
+        (QSKP, {"algorithm": "Falcon512"}), "InvalidSpec", ["spec.algorithm", "Falcon512", "use ML-DSA-65"],
     ),
     "no such resource": (
         (QES, {"publicKeyRef": {"name": "absent"}}), "WaitingForQuantumKEMKeyPair",

@@ -115,7 +115,7 @@ def test_aliases(api, operator, namespace, alias):
         api.patch(QSKP, namespace, "pair", {"spec": {"algorithm": "SLH-DSA-SHA2-128f" if "Dilithium" in alias else "ML-DSA-44"}})
 
 
-@pytest.mark.parametrize("algorithm, instead", [("Falcon512", "ML-DSA-44"), ("Falcon-1024", "ML-DSA-87")])
+@pytest.mark.parametrize("algorithm, instead", [("Falcon512", "ML-DSA-65"), ("Falcon-1024", "ML-DSA-87")])
 def test_falcon_is_refused_with_a_hint(api, operator, namespace, algorithm, instead):
     api.create(thing(QSKP, namespace, "pair", {"algorithm": algorithm}))
     failed = api.wait_status(QSKP, namespace, "pair", "Failed", "InvalidSpec")

@@ -283,7 +283,7 @@ static void test_falcon_needs_a_provider(void **) {
     must(algorithm_check_available(find("ML-DSA-65"), &e), e);
     must(algorithm_check_available(find("SLH-DSA-SHA2-256s"), &e), e);
     must_fail(algorithm_check_available(find("Falcon512"), &e), e, ERROR_INVALID_SPEC,
-              "Falcon512 needs an OpenSSL provider that has it, and none is loaded; use ML-DSA-44");
+              "Falcon512 needs an OpenSSL provider that has it, and none is loaded; use ML-DSA-65");
     must_fail(algorithm_check_available(find("Falcon-1024"), &e), e, ERROR_INVALID_SPEC, "use ML-DSA-87");
 }
 
