@@ -1,9 +1,12 @@
 // The OpenSSL of this program, which is the operator's where the check runs in the operator's image.
 #include "check/context.h"
+#include "check/parts.h"
 
 #include "crypto/kem.h"
 #include "crypto/openssl.h"
 #include "crypto/signature.h"
+
+#include <openssl/crypto.h>
 
 enum { LIST_MAX = 4096 };
 
@@ -28,12 +31,17 @@ static bool try_algorithm(const struct algorithm *algorithm, struct error *e) {
 static void check_version(struct check_report *report) {
     cleanup_buffer struct buffer providers = buffer_create(LIST_MAX);
     struct error e;
-    if (crypto_describe_providers(&providers, &e)) {
-        check_note(report, CHECK_OK, "version", "%s, providers: %s", crypto_version(),
-                   buffer_text(&providers));
-    } else {
+    if (!crypto_describe_providers(&providers, &e)) {
         check_note(report, CHECK_FAIL, "version", "%s: %s", crypto_version(), e.message);
         check_advise(report, "Repair the installation of OpenSSL.");
+    } else if (!check_openssl_is_fixed(OPENSSL_version_major(), OPENSSL_version_minor(),
+                                       OPENSSL_version_patch())) {
+        check_note(report, CHECK_WARN, "version", "%s is without the fix of CVE-2026-31789",
+                   crypto_version());
+        check_advise(report, "Upgrade OpenSSL to 3.5.6, 3.6.2 or later; build the image anew.");
+    } else {
+        check_note(report, CHECK_OK, "version", "%s, providers: %s", crypto_version(),
+                   buffer_text(&providers));
     }
 }
 

@@ -21,6 +21,12 @@ bool check_parse_version(const char *git_version, unsigned *ret_minor) {
 const char check_invalid_spec[] = "{\"subjectAltNames\":[\"qubesec check: not a name\"]}";
 const char check_valid_spec[] = "{\"subjectAltNames\":[\"check.qubesec.io\"]}";
 
+bool check_openssl_is_fixed(unsigned major, unsigned minor, unsigned patch) {
+    bool is_later = major > 3 || (major == 3 && minor > 6);
+    bool is_repaired = major == 3 && ((minor == 5 && patch >= 6) || (minor == 6 && patch >= 2));
+    return is_later || is_repaired;
+}
+
 bool check_is_post_quantum(const char *tls_group) {
     return strstr(tls_group, "MLKEM") != nullptr;
 }

@@ -10,6 +10,10 @@ enum { CHECK_KUBERNETES_MINOR_MIN = 31 }; // of Kubernetes 1: the first that ser
 // another major version.
 [[nodiscard]] bool check_parse_version(const char *git_version, unsigned *ret_minor);
 
+// Whether an OpenSSL of that version, 3.5 or later, has the fix of CVE-2026-31789: 3.5.6, 3.6.2, and what
+// came after them. tools/image/root.py builds no image without.
+bool check_openssl_is_fixed(unsigned major, unsigned minor, unsigned patch);
+
 // Whether a TLS group protects against a later quantum computer.
 bool check_is_post_quantum(const char *tls_group);
 

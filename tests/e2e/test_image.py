@@ -4,6 +4,7 @@ from nothing else, confined as in a Pod."""
 import dataclasses
 import gzip
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import types
 import urllib.parse
 
 import pytest
@@ -265,6 +267,21 @@ def test_every_library_is_of_a_listed_package(image, sbom):
         path, more = purl(package)
         assert re.fullmatch(r"deb/\w+/" + re.escape(f"{package['name']}@{version}"), path)
         assert more["arch"] == architecture
+
+
+def test_an_image_takes_no_openssl_without_the_fix(image, monkeypatch):
+    monkeypatch.syspath_prepend(str(BUILDER.parent))
+    rules = importlib.import_module("root")
+    versions = {
+        "3.5.5-1~deb13u2": False, "3.5.6-1~deb13u1": True, "3.5.9-1~deb13u1": True, "3.6.1-3": False, "3.6.2-1": True,
+        "1:3.5.10-1": True, "4.0.0-1": True,
+    }  # fmt: skip
+    assert {version: rules.has_openssl_fix(version) for version in versions} == versions
+    old = types.SimpleNamespace(name="libssl3t64", fields={"Version": "3.5.5-1~deb13u2"})
+    with pytest.raises(Exception, match="libssl3t64 3.5.5-1~deb13u2 is without the fix of CVE-2026-31789"):
+        rules.check_openssl(old)
+    stanza = (image.root / "var/lib/dpkg/status.d/libssl3t64").read_text()
+    assert rules.has_openssl_fix(re.search(r"^Version: (\S+)", stanza, re.MULTILINE)[1])
 
 
 def test_scanners_and_lawyers_find_the_same_packages(image, sbom):

@@ -75,6 +75,21 @@ def add_program(root, program):
     root.write(DOCUMENTS / "qubesec" / "copyright", (CHECKOUT / "LICENSE").read_bytes())
 
 
+def has_openssl_fix(version):
+    """Whether a package of that version has the fix of CVE-2026-31789, as check_openssl_is_fixed in src/check has it."""
+    number = tuple(int(word) for word in re.match(r"(?:\d+:)?(\d+)\.(\d+)\.(\d+)", version).groups())
+    return (3, 5, 6) <= number < (3, 6) or number >= (3, 6, 2)
+
+
+def check_openssl(package):
+    version = package.fields["Version"]
+    if not has_openssl_fix(version):
+        raise debian.ImageError(
+            f"{package.name} {version} is without the fix of CVE-2026-31789: an image takes OpenSSL 3.5.6, 3.6.2 or later; "
+            "upgrade it, or have the toolbox laid anew (docs/image.md)"
+        )
+
+
 def read_elf(path):
     """The libraries that a program or library names, and its dynamic linker."""
     command = ["readelf", "--wide", "--dynamic", "--program-headers", path]
@@ -93,6 +108,7 @@ def add_libraries(root, program):
     for linker in map(pathlib.Path, linkers):
         root.copy(linker)
         root.link(pathlib.Path("/", linker.parts[1]), pathlib.Path("usr", linker.parts[1]))
+    check_openssl(debian.owner((LIBRARIES / "libssl.so.3").resolve()))
     seen, todo = set(), [*named, LOADED_BY_GLIBC]
     while todo:
         name = todo.pop()

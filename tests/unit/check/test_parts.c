@@ -30,6 +30,23 @@ static void other_versions_are_not_read(void **) {
     }
 }
 
+static void versions_of_openssl_with_the_fix(void **) {
+    static const struct {
+        unsigned major;
+        unsigned minor;
+        unsigned patch;
+        bool is_fixed;
+    } versions[] = {
+        {3, 5, 0, false}, {3, 5, 5, false}, {3, 5, 6, true},  {3, 5, 9, true},
+        {3, 5, 10, true}, {3, 6, 0, false}, {3, 6, 1, false}, {3, 6, 2, true},
+        {3, 7, 0, true},  {4, 0, 0, true},  {4, 5, 1, true},
+    };
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        assert_int_equal(check_openssl_is_fixed(versions[i].major, versions[i].minor, versions[i].patch),
+                         versions[i].is_fixed);
+    }
+}
+
 static void hybrid_groups_are_post_quantum(void **) {
     assert_true(check_is_post_quantum("X25519MLKEM768"));
     assert_true(check_is_post_quantum("SecP256r1MLKEM768"));
@@ -240,6 +257,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_version_of_kubernetes_is_read),
         cmocka_unit_test(other_versions_are_not_read),
+        cmocka_unit_test(versions_of_openssl_with_the_fix),
         cmocka_unit_test(hybrid_groups_are_post_quantum),
         cmocka_unit_test(a_certificate_is_judged_by_its_dates),
         cmocka_unit_test(who_refused_is_read_from_the_message),
