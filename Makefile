@@ -12,7 +12,7 @@ export FUZZ_TARGETS ?=
 # Where nothing has been started there is nothing to stop, and no reason to lay the toolbox for it.
 started = [ ! -e $(1)/cluster.json ] ||
 
-.PHONY: help build controlplane peers helm peer-go dist demo image test test-all test-interop bench asan tsan fuzz soak torture simulate mutants lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
+.PHONY: help build controlplane peers helm peer-go dist demo image release test test-all test-interop bench asan tsan fuzz soak torture simulate mutants lint format up env down clean $(foreach kind,release asan tsan fuzz,configure-$(kind) build-$(kind))
 
 .NOTPARALLEL: # two targets may build in the same folder; each uses all cores by itself
 
@@ -56,6 +56,10 @@ demo: build controlplane ## two parties agree on a key on a real control plane, 
 
 image: build ## the container image, without a container engine, in .local/image
 	@$(RUN) tools/image/build.py image $(BUILD)/release/qubesec .local/image
+
+release: build ## the program as a plug-in of kubectl, with a krew manifest, in .local/release (URL=https://... where it will be)
+	@[ -n "$(URL)" ] || { echo 'qubesec: say where the archive will be: make release URL=https://...' >&2; exit 1; }
+	@$(RUN) tools/release.py $(BUILD)/release/qubesec .local/release "$(URL)"
 
 test test-all: build-release build-asan build-tsan controlplane helm peers image
 

@@ -106,8 +106,7 @@ static bool read_arguments(const struct flags *flags, char *const *arguments, bo
         const char *value = nullptr;
         const struct flag *flag = find_flag(flags, *arguments, &value);
         if (flag == nullptr) {
-            return error_set(e, ERROR_INVALID_SPEC, "%s: no such flag; see qubesec %s --help", *arguments,
-                             flags->verb);
+            return error_set(e, ERROR_INVALID_SPEC, "%s: no such flag; see --help", *arguments);
         }
         arguments++;
         given[flag - flags->list] = true;

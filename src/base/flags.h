@@ -30,7 +30,6 @@ struct flag {
 enum { FLAGS_MAX = 64 };
 
 struct flags {
-    const char *verb; // "operator"
     const struct flag *list;
     size_t count; // at most FLAGS_MAX
 };

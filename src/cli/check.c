@@ -14,7 +14,6 @@
 
 enum {
     NAMESPACES_MAX = 64,
-    HELP_MAX = 16 * 1024,
     TEXT_MAX = 16 * 1024 * 1024,
     TIMEOUT_MAX = 600, // seconds
 };
@@ -155,7 +154,7 @@ static const struct flag flag_list[] = {
      .help = "text or json."},
     {.name = "--help", .type = FLAG_SWITCH, .offset = offsetof(struct arguments, help), .help = "Show this."},
 };
-static const struct flags flags = {"check", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
+static const struct flags flags = {flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
 
 static const char *const no_namespaces[] = {nullptr};
@@ -173,22 +172,6 @@ static bool read_arguments(char *const *words, struct arguments *arguments, stru
     return flags_read(&flags, words, arguments, &arguments->help, e);
 }
 
-static int show_help(void) {
-    cleanup_buffer struct buffer text = buffer_create(HELP_MAX);
-    struct error e;
-    if (!flags_describe(&flags, &text, &e)) {
-        fprintf(stderr, "qubesec check: %s\n", e.message);
-        return 1;
-    }
-    printf("Usage: qubesec check [FLAG...]\n\n"
-           "Looks at an installation, changes nothing in it, and tells what is missing and what to do about "
-           "it.\nExit status: 0, nothing failed; 1, something failed; 2, wrongly called.\n\n"
-           "Some flags can also be set by the environment variable after them, which is the operator's own; "
-           "the flag wins.\n\n%s",
-           buffer_text(&text));
-    return 0;
-}
-
 // ---- the verb
 
 static bool check(const struct arguments *arguments, struct check_report *report, struct buffer *text,
@@ -200,7 +183,7 @@ static bool check(const struct arguments *arguments, struct check_report *report
     return check_run(&options, report, e) && arguments->write(report, text, e);
 }
 
-static int run(const struct arguments *arguments) {
+static int run_checks(const struct program *program, const struct arguments *arguments) {
     cleanup_buffer struct buffer text = buffer_create(TEXT_MAX);
     struct check_report *report = nullptr;
     struct error e;
@@ -209,21 +192,35 @@ static int run(const struct arguments *arguments) {
         fputs(buffer_text(&text), stdout);
         status = check_report_count(report, CHECK_FAIL) > 0 ? 1 : 0;
     } else {
-        fprintf(stderr, "qubesec check: %s\n", e.message);
+        (void)verb_fail(program, &verb_check, &e, status);
     }
     check_report_free(report);
     return status;
 }
 
-int verb_check(char *const *arguments) {
-    struct arguments read;
+static int run(const struct program *program, char *const *words) {
+    struct arguments arguments;
     struct error e;
     int status = 2;
-    if (!read_arguments(arguments, &read, &e)) {
-        fprintf(stderr, "qubesec check: %s\n", e.message);
+    if (!read_arguments(words, &arguments, &e)) {
+        (void)verb_fail(program, &verb_check, &e, status);
     } else {
-        status = read.help ? show_help() : run(&read);
+        status = arguments.help ? verb_show_help(program, &verb_check) : run_checks(program, &arguments);
     }
-    text_list_done(&read.namespaces);
+    text_list_done(&arguments.namespaces);
     return status;
 }
+
+const struct verb verb_check = {
+    .name = "check",
+    .run = run,
+    .help = "tell what is missing in an installation, and what to do about it",
+    .usage = "[FLAG...]",
+    .description =
+        "Looks at an installation, changes nothing in it, and tells what is missing and what to do about "
+        "it.\n"
+        "Exit status: 0, nothing failed; 1, something failed; 2, wrongly called.\n"
+        "Some flags can also be set by the environment variable after them, which is the operator's own; the "
+        "flag wins.\n",
+    .flags = &flags,
+};

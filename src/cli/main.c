@@ -4,44 +4,52 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct verb {
-    const char *name;
-    int (*run)(char *const *arguments);
-    const char *help;
-} verbs[] = {
-    {"operator", verb_operator, "serve the resources of qubesec.io in a cluster"},
-    {"check", verb_check, "tell what is missing in an installation, and what to do about it"},
-    {"render", verb_render, "make what the operator would make, without a cluster"},
-    {"renew", verb_renew, "ask for a certificate to be issued anew, before it is due"},
-    {"version", verb_version, "show the versions of this program and of OpenSSL"},
+static const struct verb *const verbs[] = {
+    &verb_operator,   &verb_check,  &verb_render,  &verb_renew,
+    &verb_completion, &verb_manual, &verb_version, nullptr,
 };
-enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };
 
-static int show_help(FILE *stream, int status) {
-    fprintf(stream, "Usage: qubesec VERB [ARGUMENT...]\n\n");
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        fprintf(stream, "  %-10s %s\n", verbs[i].name, verbs[i].help);
+// Called kubectl-qubesec it is a plug-in of kubectl, which people call with a space.
+static const char *name_of(const char *path) {
+    const char *slash = path == nullptr ? nullptr : strrchr(path, '/');
+    const char *base = slash == nullptr ? path : slash + 1;
+    return base != nullptr && strcmp(base, "kubectl-qubesec") == 0 ? "kubectl qubesec" : "qubesec";
+}
+
+static int show_help(const struct program *program, FILE *stream, int status) {
+    fprintf(stream, "Usage: %s VERB [ARGUMENT...]\n\n", program->name);
+    for (const struct verb *const *verb = program->verbs; *verb != nullptr; verb++) {
+        fprintf(stream, "  %-10s %s\n", (*verb)->name, (*verb)->help);
     }
-    fprintf(stream, "\nqubesec VERB --help says more.\n");
+    fprintf(stream, "\n%s VERB --help says more.\n", program->name);
     return status;
 }
 
+static bool is_help(const char *word) {
+    return word != nullptr && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+}
+
+static int run(const struct program *program, const struct verb *verb, char *const *arguments) {
+    return is_help(arguments[0]) ? verb_show_help(program, verb) : verb->run(program, arguments);
+}
+
 int main(int, char **arguments) {
+    const struct program program = {.name = name_of(arguments[0]), .verbs = verbs};
     const char *name = arguments[0] == nullptr ? nullptr : arguments[1];
     if (name == nullptr) {
-        return show_help(stderr, 2);
+        return show_help(&program, stderr, 2);
     }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        return show_help(stdout, 0);
+    if (is_help(name) || strcmp(name, "help") == 0) {
+        return show_help(&program, stdout, 0);
     }
     if (strcmp(name, "--version") == 0) {
         name = "version";
     }
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        if (strcmp(verbs[i].name, name) == 0) {
-            return verbs[i].run(arguments + 2);
+    for (const struct verb *const *verb = verbs; *verb != nullptr; verb++) {
+        if (strcmp((*verb)->name, name) == 0) {
+            return run(&program, *verb, arguments + 2);
         }
     }
-    fprintf(stderr, "qubesec: %s: no such verb\n", name);
-    return show_help(stderr, 2);
+    fprintf(stderr, "%s: %s: no such verb\n", program.name, name);
+    return show_help(&program, stderr, 2);
 }

@@ -4,30 +4,14 @@
 #include "kinds/table.h"
 #include "operator/manager.h"
 
-#include <stdio.h>
-
-enum { HELP_MAX = 16 * 1024 };
-
-static int show_help(void) {
-    cleanup_buffer struct buffer text = buffer_create(HELP_MAX);
-    struct error e;
-    if (!settings_describe(&text, &e)) {
-        fprintf(stderr, "qubesec operator: %s\n", e.message);
-        return 1;
-    }
-    fputs(buffer_text(&text), stdout);
-    return 0;
-}
-
-int verb_operator(char *const *arguments) {
+static int run(const struct program *program, char *const *arguments) {
     struct settings settings;
     struct error e;
     if (!settings_read(arguments, &settings, &e) || !failpoints_arm(&e)) {
-        fprintf(stderr, "qubesec operator: %s\n", e.message);
-        return 2;
+        return verb_fail(program, &verb_operator, &e, 2);
     }
     if (settings.help) {
-        return show_help();
+        return verb_show_help(program, &verb_operator);
     }
     if (!manager_run(&settings, kind_table, &e)) {
         LOG(LOG_ERROR, "could not start", {"detail", e.message});
@@ -35,3 +19,13 @@ int verb_operator(char *const *arguments) {
     }
     return 0;
 }
+
+const struct verb verb_operator = {
+    .name = "operator",
+    .run = run,
+    .help = "serve the resources of qubesec.io in a cluster",
+    .usage = "[FLAG...]",
+    .description = "Serves the resources of the group qubesec.io until it gets SIGTERM or SIGINT.\n"
+                   "Each flag can also be set by the environment variable after it; the flag wins.\n",
+    .flags = &settings_flags,
+};

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FILES_MAX = 256, HELP_MAX = 16 * 1024, TEXT_MAX = 256 * 1024 * 1024 };
+enum { FILES_MAX = 256, TEXT_MAX = 256 * 1024 * 1024 };
 
 struct arguments {
     const char *files[FILES_MAX + 1]; // NULL-terminated
@@ -84,7 +84,7 @@ static const struct flag flag_list[] = {
      .help = "Show this. Short: -h."},
     {.name = "-h", .type = FLAG_SWITCH, .offset = offsetof(struct arguments, help), .help = "The same."},
 };
-static const struct flags flags = {"render", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
+static const struct flags flags = {flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
 
 static bool read_arguments(char *const *words, struct arguments *arguments, struct error *e) {
@@ -99,28 +99,11 @@ static bool read_arguments(char *const *words, struct arguments *arguments, stru
            error_set(e, ERROR_INVALID_SPEC, "--output: dir needs --state, the folder that it writes to");
 }
 
-static int show_help(void) {
-    cleanup_buffer struct buffer text = buffer_create(HELP_MAX);
-    struct error e;
-    if (!flags_describe(&flags, &text, &e)) {
-        fprintf(stderr, "qubesec render: %s\n", e.message);
-        return 1;
-    }
-    printf(
-        "Usage: qubesec render -f FILE... [FLAG...]\n\n"
-        "Makes what the operator would make of the same manifests, with no cluster: Secrets, and statuses. "
-        "References are\nfollowed among the files, to Secrets and ConfigMaps too, in any order.\n"
-        "Exit status: 0, all resources are Ready; 1, one is not, or something could not be written; 2, "
-        "wrongly called, or\na file is no manifest.\n\n%s",
-        buffer_text(&text));
-    return 0;
+static void show_note(void *program, const char *text) {
+    fprintf(stderr, "%s render: %s\n", ((const struct program *)program)->name, text);
 }
 
-static void show_note(void *, const char *text) {
-    fprintf(stderr, "qubesec render: %s\n", text);
-}
-
-static int run(const struct arguments *arguments) {
+static int render(const struct program *program, const struct arguments *arguments) {
     const struct render_options options = {
         .kinds = kind_table,
         .files = arguments->files,
@@ -128,29 +111,41 @@ static int run(const struct arguments *arguments) {
         .state = arguments->state,
         .writes_entries = arguments->writes_entries,
         .note = show_note,
+        .context = (void *)program,
     };
     cleanup_buffer struct buffer manifests = buffer_create(TEXT_MAX);
     struct error e;
     bool ready = false;
     log_set_level(LOG_ERROR); // what matters is noted
     if (!secret_forbid_dumps(&e) || !crypto_start(&e) || !render_run(&options, &manifests, &ready, &e)) {
-        fprintf(stderr, "qubesec render: %s\n", e.message);
-        return e.class == ERROR_INVALID_SPEC ? 2 : 1;
+        return verb_fail(program, &verb_render, &e, e.class == ERROR_INVALID_SPEC ? 2 : 1);
     }
     bool is_shown = !arguments->writes_entries;
     if (is_shown && (fputs(buffer_text(&manifests), stdout) == EOF || fflush(stdout) != 0)) {
-        fprintf(stderr, "qubesec render: standard output cannot be written\n");
+        show_note((void *)program, "standard output cannot be written");
         return 1;
     }
     return ready ? 0 : 1;
 }
 
-int verb_render(char *const *arguments) {
-    struct arguments read;
+static int run(const struct program *program, char *const *words) {
+    struct arguments arguments;
     struct error e;
-    if (!read_arguments(arguments, &read, &e)) {
-        fprintf(stderr, "qubesec render: %s\n", e.message);
-        return 2;
+    if (!read_arguments(words, &arguments, &e)) {
+        return verb_fail(program, &verb_render, &e, 2);
     }
-    return read.help ? show_help() : run(&read);
+    return arguments.help ? verb_show_help(program, &verb_render) : render(program, &arguments);
 }
+
+const struct verb verb_render = {
+    .name = "render",
+    .run = run,
+    .help = "make what the operator would make, without a cluster",
+    .usage = "-f FILE... [FLAG...]",
+    .description =
+        "Makes what the operator would make of the same manifests, with no cluster: Secrets, and statuses. "
+        "References are\nfollowed among the files, to Secrets and ConfigMaps too, in any order.\n"
+        "Exit status: 0, all resources are Ready; 1, one is not, or something could not be written; 2, "
+        "wrongly called, or\na file is no manifest.\n",
+    .flags = &flags,
+};

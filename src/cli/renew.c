@@ -13,8 +13,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HELP_MAX = 16 * 1024 };
-
 struct arguments {
     const char *target; // "KIND/NAME"
     const char *kubeconfig;
@@ -53,7 +51,7 @@ static const struct flag flag_list[] = {
      .help = "Show this. Short: -h."},
     {.name = "-h", .type = FLAG_SWITCH, .offset = offsetof(struct arguments, help), .help = "The same."},
 };
-static const struct flags flags = {"renew", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
+static const struct flags flags = {flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
 
 static bool read_arguments(char *const *words, struct arguments *arguments, struct error *e) {
@@ -63,24 +61,6 @@ static bool read_arguments(char *const *words, struct arguments *arguments, stru
            (has_target || arguments->help ||
             error_set(e, ERROR_INVALID_SPEC,
                       "what to renew is missing; name it first: qubesec renew qc/NAME"));
-}
-
-static int show_help(void) {
-    cleanup_buffer struct buffer text = buffer_create(HELP_MAX);
-    struct error e;
-    if (!flags_describe(&flags, &text, &e)) {
-        fprintf(stderr, "qubesec renew: %s\n", e.message);
-        return 1;
-    }
-    printf(
-        "Usage: qubesec renew KIND/NAME [FLAG...]\n\n"
-        "Asks for a QuantumCertificate to be issued anew now, as it would be when it is due: with the same "
-        "key, unless its\nspec.privateKey.rotationPolicy says otherwise. It sets the "
-        "annotation " RENEW_ANNOTATION
-        "\nto the present time; whoever calls it needs the right to patch the object. Other kinds are never "
-        "made anew.\nExit status: 0, it was asked for; 1, it was not; 2, wrongly called.\n\n%s",
-        buffer_text(&text));
-    return 0;
 }
 
 // The kind by any of the names that kubectl takes, of length bytes.
@@ -149,8 +129,8 @@ static bool request_renewal(struct kube_session *session, const struct arguments
     return true;
 }
 
-static bool run(const struct arguments *arguments, const struct kind *kind, const char *name,
-                struct error *e) {
+static bool renew(const struct arguments *arguments, const struct kind *kind, const char *name,
+                  struct error *e) {
     struct kube_session *session = nullptr;
     log_set_level(LOG_ERROR);
     bool done = crypto_start(e) &&
@@ -160,21 +140,33 @@ static bool run(const struct arguments *arguments, const struct kind *kind, cons
     return done;
 }
 
-int verb_renew(char *const *arguments) {
-    struct arguments read;
+static int run(const struct program *program, char *const *words) {
+    struct arguments arguments;
     const char *name = nullptr;
     struct error e;
-    if (!read_arguments(arguments, &read, &e)) {
-        fprintf(stderr, "qubesec renew: %s\n", e.message);
-        return 2;
+    if (!read_arguments(words, &arguments, &e)) {
+        return verb_fail(program, &verb_renew, &e, 2);
     }
-    if (read.help) {
-        return show_help();
+    if (arguments.help) {
+        return verb_show_help(program, &verb_renew);
     }
-    const struct kind *kind = read_target(read.target, &name, &e);
-    if (kind == nullptr || !run(&read, kind, name, &e)) {
-        fprintf(stderr, "qubesec renew: %s\n", e.message);
-        return kind == nullptr ? 2 : 1;
+    const struct kind *kind = read_target(arguments.target, &name, &e);
+    if (kind == nullptr) {
+        return verb_fail(program, &verb_renew, &e, 2);
     }
-    return 0;
+    return renew(&arguments, kind, name, &e) ? 0 : verb_fail(program, &verb_renew, &e, 1);
 }
+
+const struct verb verb_renew = {
+    .name = "renew",
+    .run = run,
+    .help = "ask for a certificate to be issued anew, before it is due",
+    .usage = "KIND/NAME [FLAG...]",
+    .description =
+        "Asks for a QuantumCertificate to be issued anew now, as it would be when it is due: with the same "
+        "key, unless its\nspec.privateKey.rotationPolicy says otherwise. It sets the "
+        "annotation " RENEW_ANNOTATION
+        "\nto the present time; whoever calls it needs the right to patch the object. Other kinds are never "
+        "made anew.\nExit status: 0, it was asked for; 1, it was not; 2, wrongly called.\n",
+    .flags = &flags,
+};

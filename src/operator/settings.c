@@ -281,7 +281,7 @@ static const struct flag flag_list[] = {
      .help = "For tests: let a debugger attach and core dumps be written."},
     {.name = "--help", .type = FLAG_SWITCH, .offset = offsetof(struct settings, help), .help = "Show this."},
 };
-static const struct flags flags = {"operator", flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
+const struct flags settings_flags = {flag_list, sizeof(flag_list) / sizeof(flag_list[0])};
 static_assert(sizeof(flag_list) / sizeof(flag_list[0]) <= FLAGS_MAX);
 
 bool settings_parse_workers(const char *name, const char *text, unsigned *ret_workers, struct error *e) {
@@ -314,20 +314,10 @@ bool settings_read(char *const *arguments, struct settings *ret_settings, struct
     if (settings.namespace != nullptr && settings.namespace[0] == '\0') {
         settings.namespace = nullptr;
     }
-    if (!flags_read(&flags, arguments, &settings, &settings.help, e) ||
+    if (!flags_read(&settings_flags, arguments, &settings, &settings.help, e) ||
         !lease_check_timing(&settings.leader_election, e)) {
         return false;
     }
     *ret_settings = settings;
     return true;
-}
-
-bool settings_describe(struct buffer *text, struct error *e) {
-    return buffer_append_text(
-               text,
-               "Usage: qubesec operator [FLAG...]\n\n"
-               "Serves the resources of the group qubesec.io until it gets SIGTERM or SIGINT.\n\n"
-               "Each flag can also be set by the environment variable after it; the flag wins.\n\n",
-               e) &&
-           flags_describe(&flags, text, e);
 }

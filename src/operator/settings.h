@@ -1,7 +1,7 @@
 // The operator's settings: flags, each with an environment variable; a flag wins.
 #pragma once
 
-#include "base/buffer.h"
+#include "base/flags.h"
 #include "base/log.h"
 #include "runtime/lease.h"
 
@@ -54,5 +54,5 @@ struct settings {
 [[nodiscard]] bool settings_parse_level(const char *name, const char *text, enum log_level *ret_level,
                                         struct error *e);
 
-// Appends what `qubesec operator --help` says. Errors: as buffer_append.
-[[nodiscard]] bool settings_describe(struct buffer *text, struct error *e);
+// The flags of `qubesec operator`.
+extern const struct flags settings_flags;

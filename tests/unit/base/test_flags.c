@@ -56,7 +56,7 @@ static const struct flag list[] = {
      .help = "Where."},
     {.name = "--help", .type = FLAG_SWITCH, .offset = offsetof(struct target, help), .help = "Show this."},
 };
-static const struct flags flags = {"test", list, sizeof(list) / sizeof(list[0])};
+static const struct flags flags = {list, sizeof(list) / sizeof(list[0])};
 
 static int clear(void **) {
     return unsetenv("FLAGS_TEST_NAME") + unsetenv("FLAGS_TEST_COUNT") + unsetenv("FLAGS_TEST_PAUSE");
@@ -131,8 +131,7 @@ static void times_have_units_and_bounds(void **) {
 static void what_is_wrong_is_named(void **) {
     struct error e;
     struct target target = {0};
-    must_fail(READ(&target, &e, "--nam", "x"), e, ERROR_INVALID_SPEC,
-              "--nam: no such flag; see qubesec test --help");
+    must_fail(READ(&target, &e, "--nam", "x"), e, ERROR_INVALID_SPEC, "--nam: no such flag; see --help");
     must_fail(READ(&target, &e, "--loud", "--name"), e, ERROR_INVALID_SPEC, "--name: needs a value, NAME");
     must_fail(READ(&target, &e, "--count", "x"), e, ERROR_INVALID_SPEC, "--count: x is no number");
     must_fail(READ(&target, &e, "--loud=yes"), e, ERROR_INVALID_SPEC,
