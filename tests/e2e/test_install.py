@@ -220,7 +220,7 @@ def test_the_chart_without_admission(helm, default):
         ("ClusterRoleBinding", None, "qubesec-webhook"),
     }
     (container,) = find(lacking, "Deployment")["spec"]["template"]["spec"]["containers"]
-    assert container["args"] == ["operator"]
+    assert container["args"] == ["operator", "--termination-grace-period=30s"]
     assert [port["name"] for port in container["ports"]] == ["http"]
     assert "9443" not in json.dumps(lacking)
 

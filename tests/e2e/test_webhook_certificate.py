@@ -38,11 +38,14 @@ class Service:
         with contextlib.suppress(OSError):
             while True:
                 caller, _ = self.listener.accept()
-                with contextlib.suppress(OSError):
-                    ports = self.ports
+                ports = self.ports
+                try:
                     replica = socket.create_connection(("127.0.0.1", ports[next(self.turn) % len(ports)]))
-                    for source, target in ((caller, replica), (replica, caller)):
-                        threading.Thread(target=self.forward, args=(source, target), daemon=True).start()
+                except OSError:
+                    caller.close()
+                    continue
+                for source, target in ((caller, replica), (replica, caller)):
+                    threading.Thread(target=self.forward, args=(source, target), daemon=True).start()
 
     @staticmethod
     def forward(source, target):
@@ -142,9 +145,13 @@ def webhooks(api, cluster, operators, tmp_path):
 
 def shown_by(replica, bundle):
     """The certificate (DER) that the replica shows to a client that trusts bundle; raises if it is not trusted."""
+    return shown_at(port_of(replica), bundle)
+
+
+def shown_at(port, bundle):
     context = ssl.create_default_context(cadata=bundle.decode())
     with (
-        socket.create_connection(("127.0.0.1", port_of(replica)), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as secured,
     ):
         return secured.getpeercert(binary_form=True)
@@ -233,11 +240,11 @@ def test_replicas_that_start_together_make_one_certificate(webhooks):
 
 
 class Load:
-    """Admissions at a steady rate through the API server, each with a look at the certificates of the replicas in watched."""
+    """Admissions at a steady rate through the API server, each with a new connection to each of the ports as well."""
 
-    def __init__(self, api, webhooks, namespace, watched=(), rate=RATE):
+    def __init__(self, api, webhooks, namespace, ports, rate=RATE):
         self.api, self.webhooks, self.namespace = api, webhooks, namespace
-        self.watched, self.rate = watched, rate
+        self.ports, self.rate = ports, rate
         self.failures = []
         self.leaves = set()
         self.count = 0
@@ -247,7 +254,8 @@ class Load:
 
     def once(self):
         admit(self.api, self.namespace)
-        shown = {shown_by(one, self.webhooks.bundle()) for one in self.watched}
+        bundle = self.webhooks.bundle()
+        shown = {shown_at(port, bundle) for port in self.ports}
         with self.lock:
             self.leaves |= shown
             self.count += 1
@@ -285,7 +293,7 @@ def test_trap_24_no_call_fails_while_all_is_rotated(api, webhooks, namespace):
     def leaf_now():
         return leaf_of(data_of(webhooks.secret())["tls.crt"])
 
-    with Load(api, webhooks, namespace, replicas) as load:
+    with Load(api, webhooks, namespace, [port_of(one) for one in replicas]) as load:
         wait_until("there is load", lambda: load.count > 20)
         webhooks.rotate("leaf")
         wait_until("the leaf is another", lambda: webhooks.is_settled() and both_serve(leaf_now()) and len(load.leaves) > 1)
@@ -307,12 +315,12 @@ def test_trap_24_no_call_fails_while_all_is_rotated(api, webhooks, namespace):
 
 
 def test_trap_42_a_rolling_update_refuses_nothing(api, webhooks, namespace):
-    """For seconds after its SIGTERM a replica is still called, on new connections too: it answers for as long."""
+    """For seconds after its SIGTERM a replica is still called, on new connections, and answers."""
     old = webhooks.start(*OWN, "--termination-grace-period", "1h")
     webhooks.configure(old, webhooks.start(*OWN))
     webhooks.wait_published()
     wait_admitted(api, namespace)
-    with Load(api, webhooks, namespace, rate=50) as load:
+    with Load(api, webhooks, namespace, [webhooks.service.port], rate=50) as load:
         wait_until("there is load", lambda: load.count > 50)
         old.process.terminate()
         wait_until("it says that it stops", lambda: old.answer("/readyz") == (503, "stopping\n"))
