@@ -50,7 +50,8 @@ static void collect_informer(void *context, const struct informer_state *state) 
     snprintf(labels, sizeof(labels), "%s%s%sresource=\"%s\"", namespace == nullptr ? "" : "namespace=\"",
              namespace == nullptr ? "" : namespace, namespace == nullptr ? "" : "\",", state->resource);
     metrics_set(collection->metrics, &metric_watch_silence_seconds, labels, (double)state->silence_ms / 1000);
-    escape(state->is_up ? "" : state->detail, detail);
+    // Of the network's words, which tell how many milliseconds something took, each would be another series.
+    escape(state->is_up || !state->is_answer ? "" : state->detail, detail);
     snprintf(with_detail, sizeof(with_detail), "detail=\"%s\",%s", detail, labels);
     metrics_set(collection->metrics, &metric_watch_up, with_detail, state->is_up);
 }

@@ -37,13 +37,33 @@ static bool come_back(const struct source *source, const char *why, struct error
     return false;
 }
 
+// As reconcile_look_up. What is in another namespace may be hidden from whoever reads the object's status, so
+// that why it cannot be looked at is for the log.
+static bool look_up(const struct reconcile *r, const struct source *source, const char *kind,
+                    const char *namespace, const char *name, struct kube_object **ret_object,
+                    struct error *e) {
+    if (reconcile_look_up(r, kind, namespace, name, ret_object, e)) {
+        return true;
+    }
+    if (strcmp(namespace, r->object->namespace) == 0) {
+        return error_wrap(e, "spec.%s", source->request->field);
+    }
+    const struct error said = *e;
+    reconcile_log(r, LOG_WARNING, "an input in another namespace cannot be looked at", said.message);
+    error_set(e, said.class,
+              "spec.%s: what namespace %s has of it cannot be looked at now; the operator's log says why",
+              source->request->field, namespace);
+    e->retry_after_ms = said.retry_after_ms;
+    return false;
+}
+
 // *ret_is_so: whether the watch shows nothing else than the very version of an object that a status names.
 // (It may show nothing at all of one that is read live then.)
-static bool is_as_recorded(const struct reconcile *r, const char *kind, const char *namespace,
-                           yyjson_val *recorded, bool *ret_is_so, struct error *e) {
+static bool is_as_recorded(const struct reconcile *r, const struct source *source, const char *kind,
+                           const char *namespace, yyjson_val *recorded, bool *ret_is_so, struct error *e) {
     const char *name = json_member_text(recorded, "name");
     cleanup_object struct kube_object *seen = nullptr;
-    if (kind != nullptr && name != nullptr && !reconcile_look_up(r, kind, namespace, name, &seen, e)) {
+    if (kind != nullptr && name != nullptr && !look_up(r, source, kind, namespace, name, &seen, e)) {
         return false;
     }
     *ret_is_so = kind != nullptr && name != nullptr && (seen == nullptr || status_names(recorded, seen));
@@ -60,7 +80,7 @@ static bool has_current_inputs(const struct reconcile *r, const struct source *s
     yyjson_arr_foreach(json_find(upstream->root, "status", "inputs", nullptr), index, count, input) {
         const char *namespace = json_member_text(input, "namespace");
         bool is_current = false;
-        if (!is_as_recorded(r, json_member_text(input, "kind"),
+        if (!is_as_recorded(r, source, json_member_text(input, "kind"),
                             namespace == nullptr ? upstream->namespace : namespace, input, &is_current, e)) {
             return false;
         }
@@ -130,7 +150,7 @@ static bool check_chain(struct reconcile *r, const struct source *source, struct
         const char *namespace =
             namespace_of(at, json_text(json_find(at->root, "spec", field, "namespace", nullptr)));
         struct kube_object *upstream = nullptr;
-        if (next != nullptr && !reconcile_look_up(r, r->kind->kind, namespace, next, &upstream, e)) {
+        if (next != nullptr && !look_up(r, source, r->kind->kind, namespace, next, &upstream, e)) {
             return false;
         }
         kube_object_release(at);
@@ -167,7 +187,8 @@ static bool is_steady(struct reconcile *r, const struct source *source, yyjson_v
         return come_back(source, "was edited", e);
     }
     bool is_verified = is_verified_by_content(source);
-    if (!is_verified && !is_as_recorded(r, kube_secrets.kind, source->namespace, recorded, &is_verified, e)) {
+    if (!is_verified &&
+        !is_as_recorded(r, source, kube_secrets.kind, source->namespace, recorded, &is_verified, e)) {
         return false;
     }
     if (!is_verified) {
@@ -190,7 +211,7 @@ static bool resolve_upstream(struct reconcile *r, struct source *source, struct 
     if (!is_steady(r, source, status, secret, e)) {
         return false;
     }
-    return reconcile_look_up(r, kube_secrets.kind, source->namespace, source->name, &source->seen, e) &&
+    return look_up(r, source, kube_secrets.kind, source->namespace, source->name, &source->seen, e) &&
            (source->from->is_public || grants_check_secret(r, source, e));
 }
 
@@ -207,7 +228,7 @@ static bool resolve_foreign(struct reconcile *r, struct source *source, struct e
     source->resource = is_secret ? &kube_secrets : &kube_config_maps;
     source->name = reference->name;
     source->data_key = reference->key;
-    return reconcile_look_up(r, source->resource->kind, source->namespace, reference->name, &source->seen, e);
+    return look_up(r, source, source->resource->kind, source->namespace, reference->name, &source->seen, e);
 }
 
 // Whether the server could take the URL for one with another path than it shows.
@@ -315,7 +336,7 @@ static bool find_upstream(struct reconcile *r, struct source *source, const stru
             continue;
         }
         struct kube_object *upstream = nullptr;
-        if (!reconcile_look_up(r, from->kind, source->namespace, reference->name, &upstream, e)) {
+        if (!look_up(r, source, from->kind, source->namespace, reference->name, &upstream, e)) {
             return false;
         }
         bool known = upstream != nullptr && was_made_from(r, source, from->kind);

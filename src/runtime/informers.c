@@ -14,6 +14,7 @@ struct informer {
     struct informer_options options;
     struct store *store;
     struct watch *watch;  // NULL: not started
+    bool is_answer;       // failure is what the server has said. Loop thread
     struct error failure; // what it failed with the last time; its class is NONE: it works. Loop thread
     bool is_absent;       // there is no such resource, and it may be so. Loop thread
 };
@@ -133,6 +134,7 @@ static void tell_failed(void *context, const struct kube_resource *resource, con
     const struct informers_options *options = &informer->set->options;
     bool known = informer->failure.class == error->class;
     informer->failure = *error;
+    informer->is_answer = watch_is_answered(informer->watch);
     if (!has_synced(informer)) {
         informer->is_absent = informer->options.may_be_absent && error->class == ERROR_NOT_FOUND;
         store_set_complete(informer->store, informer->is_absent);
@@ -222,6 +224,7 @@ void informers_describe(const struct informers *informers,
             .namespace = informer->options.namespace,
             .condition = condition,
             .detail = informer->failure.message,
+            .is_answer = informer->is_answer,
             .is_up = condition == condition_up,
             .has_synced = has_synced(informer),
             .silence_ms = informer->watch == nullptr ? 0 : watch_silence_ms(informer->watch),

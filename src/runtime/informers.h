@@ -62,6 +62,7 @@ struct informer_state {
     const char *namespace; // the only one that it is of; NULL: it is of all
     const char *condition; // "up", or in a few words what it is instead
     const char *detail;    // the last failure, while nothing has come since; "": there is none
+    bool is_answer;        // detail is of an answer, and not of a network that varies from try to try
     bool is_up;
     bool has_synced;
     int64_t silence_ms; // since the server was last heard of

@@ -358,6 +358,10 @@ bool watch_is_refused(const struct watch *watch) {
     return atomic_load(&watch->refusals) >= REFUSALS_MAX;
 }
 
+bool watch_is_answered(const struct watch *watch) {
+    return watch->status != 0;
+}
+
 int64_t watch_silence_ms(const struct watch *watch) {
     return clock_monotonic_ms() - atomic_load(&watch->answered_ms);
 }

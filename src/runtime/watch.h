@@ -42,6 +42,10 @@ bool watch_has_synced(const struct watch *watch);
 // was taken away, say, or there is no such resource any more. Any thread.
 bool watch_is_refused(const struct watch *watch);
 
+// Whether the server has answered the list or watch that runs, or the last one if none does: then an error of
+// it is in the server's words, and else in those of the network. Loop thread.
+bool watch_is_answered(const struct watch *watch);
+
 // Milliseconds since the server last answered (a list, an event, a bookmark), or since watch_create. Any
 // thread.
 int64_t watch_silence_ms(const struct watch *watch);

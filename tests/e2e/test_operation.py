@@ -157,6 +157,8 @@ def test_nothing_is_heard_without_an_api_server(cluster, operators, tmp_path):
     status, text = operator.answer("/readyz/watches")
     assert status == 503 and all("not listed yet" in line for line in text.splitlines())
     assert operator.total("qubesec_watch_failures_total") > 0
+    up = {name: value for name, value in operator.metrics().items() if name.startswith("qubesec_watch_up{")}
+    assert up and set(up.values()) == {0} and all('detail=""' in name for name in up), "it has said nothing"
     operator.stop()
     assert operator.lines()[-1]["message"] == "stopped", "in order, and before its deadline"
 

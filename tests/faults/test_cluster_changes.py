@@ -3,6 +3,7 @@
 import contextlib
 import time
 
+import webhook
 from api import KINDS, QKKP, QRN, QSKP, SIGNATURE_KINDS, ApiError, reason_of, thing, wait_until
 from audit import OPERATOR
 from policies import refusing_secrets
@@ -45,9 +46,14 @@ def test_namespace_deleted_in_the_middle_of_work(api, cluster, operators, namesp
     assert operator.answer("/readyz/watches")[0] == 200
 
 
-def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, through, clock):
+def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, through, clock, tmp_path):
     """It is named, the other kinds go on, also after a restart, and when it is back so is its work, without another."""
-    operator = operators.start(kubeconfig=through, environment=clock.environment).wait_ready()
+    folder = webhook.make_certificates(tmp_path / "webhook")
+
+    def start():
+        return operators.start(*webhook.flags(folder), kubeconfig=through, environment=clock.environment).wait_serving()
+
+    operator = start().wait_ready()
     for one in all_kinds(namespace, "old-"):
         api.create(one)
     wait_finished(api, namespace)
@@ -58,10 +64,11 @@ def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, t
         wait_until(lambda: f"it is named: {operator.answer('/readyz/watches')}", lambda: is_unheard(operator, PLURAL))
         assert "is its CustomResourceDefinition gone?" in operator.log.read_text()
         assert operator.total("qubesec_watch_failures_total", f'resource="{PLURAL}"') > 0
-        assert operator.answer("/readyz") == (200, "ok\n"), "its webhook can answer"
+        assert operator.answer("/readyz") == (200, "ok\n") and answers_reviews(operator, folder)
         api.make(thing(QKKP, namespace, "meanwhile"))
         api.wait_gone("Secret", namespace, "old-numbers")
-        operator = operators.start(kubeconfig=through, environment=clock.environment).wait_serving()
+        operator = start()
+        assert answers_reviews(operator, folder)
         api.make(thing(QKKP, namespace, "after-a-restart"))
         assert operator.answer("/readyz/watches")[1].startswith(f"{PLURAL}: no such resource yet: ")
     finally:
@@ -75,6 +82,12 @@ def test_crd_deleted_and_made_again(api, cluster, operators, namespace, proxy, t
     after = secrets(api, namespace)
     assert after.pop("old-numbers") != before.pop("old-numbers")
     assert after.items() >= before.items()
+
+
+def answers_reviews(operator, folder):
+    direct = webhook.Direct(webhook.port_of(operator), folder)
+    with contextlib.closing(direct):
+        return direct.ask("CREATE", thing(QKKP, "default", "pair"))["allowed"]
 
 
 def names(found):

@@ -11,6 +11,8 @@ from work import wait_finished
 
 __all__ = ["api", "cluster", "etcd", "operators", "the_proxy"]
 
+SILENCE = 301  # seconds; after 300 a watch is not up
+
 
 class Encryption:
     """What the API server encrypts Secrets with: the first of these keys; it reads those of all, and what is in plain."""
@@ -71,6 +73,8 @@ def test_nothing_is_made_anew_and_all_goes_on_when_it_is_back(api, cluster, etcd
     wait_until("the log has the path", lambda: any(path in one["detail"] for one in operator.said(failed)))
     clock.advance(operator, LONGEST_BACK_OFF)  # which all watches have after the restart
     serve(api, namespace, "during")
+    clock.advance(operator, SILENCE)
+    wait_until("the metric has the path", lambda: any(path in one for one in down(operator)))
     assert operator.answer("/readyz") == (200, "ok\n")
 
     # And it starts in it.

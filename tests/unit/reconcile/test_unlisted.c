@@ -78,10 +78,30 @@ static void one_that_needs_it_waits_and_says_for_what(void **) {
     restart_without("Secret");
     put("qes it", "spec: {publicKeyRef: {name: pair}}");
     pass(10 * SECOND);
-    status_is(
-        "qes it", "Pending Retrying",
-        "asking for Secret ns/pair, since all of them could not be listed yet: Internal error occurred: "
-        "unable to transform key \"/registry/secrets/ns/pair\"");
+    status_is("qes it", "Pending Retrying",
+              "spec.publicKeyRef: asking for Secret ns/pair, since all of them could not be listed yet: "
+              "Internal error occurred: "
+              "unable to transform key \"/registry/secrets/ns/pair\"");
+    faults_are_over();
+    pass(60 * SECOND);
+    is_served("qes it");
+}
+
+// Who may use a key pair of another namespace need not know what its Secret is called.
+static void of_another_namespace_no_more_is_told(void **) {
+    put("qkkp there/pair", "spec: {outputSecretName: hidden}");
+    run();
+    grant("ns:default use quantumkemkeypairs there/pair");
+    fault((struct fault){.request = "get secret there/hidden",
+                         .class = ERROR_RETRYABLE,
+                         .message = undecryptable,
+                         .count = FOREVER});
+    restart_without("Secret");
+    put("qes it", "spec: {publicKeyRef: {name: pair, namespace: there}}");
+    pass(10 * SECOND);
+    status_is("qes it", "Pending Retrying",
+              "spec.publicKeyRef: what namespace there has of it cannot be looked at now; the operator's log "
+              "says why");
     faults_are_over();
     pass(60 * SECOND);
     is_served("qes it");
@@ -156,7 +176,8 @@ static void no_other_is_taken_in_its_place(void **) {
     put("qdk it", "spec: {sharedSecretRef: {name: numbers}, outputSecretName: third}");
     pass(10 * SECOND);
     status_is("qdk it", "Failed RequestRefused",
-              "asking for QuantumEncapsulateSecret ns/numbers, since all of them could not be listed yet: "
+              "spec.sharedSecretRef: asking for QuantumEncapsulateSecret ns/numbers, since all of them could "
+              "not be listed yet: "
               "cannot list");
     faults_are_over();
     list("QuantumEncapsulateSecret");
@@ -171,6 +192,7 @@ int main(void) {
         in_cluster(a_secret_that_cannot_be_read_is_not_made_anew),
         in_cluster(what_is_finished_stays_so_and_an_event_tells_of_it),
         in_cluster(one_that_needs_it_waits_and_says_for_what),
+        in_cluster(of_another_namespace_no_more_is_told),
         in_cluster(a_secret_that_is_gone_is_made_anew),
         in_cluster(a_chain_is_made_while_no_secret_is_listed),
         in_cluster(what_its_upstream_has_not_taken_up_is_not_used),
