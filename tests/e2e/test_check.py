@@ -713,7 +713,7 @@ def test_help_explains_every_flag(operators):
     assert flags == [
         "--kubeconfig", "--context", "--namespace", "--namespaces", "--probe-namespace",
         "--webhook-configuration", "--webhook-certificate-secret", "--leader-election-lease", "--timeout",
-        "--skip-algorithms", "--output", "--help",
+        "--plugin-timeout", "--skip-algorithms", "--output", "--help",
     ]  # fmt: skip
 
 
