@@ -4,9 +4,9 @@
 #include "base/log.h"
 #include "cli/verbs.h"
 #include "crypto/openssl.h"
+#include "engine/kind.h"
 #include "kinds/table.h"
 #include "kube/session.h"
-#include "reconcile/renew_request.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -14,6 +14,11 @@
 #define QUBESEC_GROUP "qubesec.io"
 #define QUBESEC_API_VERSION "v1"
 
+// An annotation of our objects that people set: each new text asks once for the output to be issued anew. The
+// field of the status has the text that was answered last.
+#define RENEW_ANNOTATION "qubesec.io/renew"
+#define RENEW_STATUS_FIELD "lastRenewRequest"
+
 enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_TABLES_MAX = 4 };
 
 // One place where an input may come from.

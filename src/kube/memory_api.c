@@ -477,7 +477,7 @@ bool memory_api_collect(struct memory_api *memory, size_t *ret_count, struct err
     return true;
 }
 
-// ---- patching
+// ---- changing
 
 // Optimistic concurrency.
 static bool check_preconditions(const struct api_request *request, yyjson_val *sent, yyjson_val *present,
@@ -485,6 +485,9 @@ static bool check_preconditions(const struct api_request *request, yyjson_val *s
     static const char *const members[] = {"uid", "resourceVersion"};
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         const char *wanted = json_text(json_find(sent, "metadata", members[i], nullptr));
+        if (wanted == nullptr && i == 1 && request->verb == API_UPDATE) {
+            return refuse(request, ERROR_REFUSED, 422, "metadata.resourceVersion: must be specified", e);
+        }
         if (wanted != nullptr &&
             !yyjson_equals_str(json_find(present, "metadata", members[i], nullptr), wanted)) {
             return refuse(request, ERROR_CONFLICT, 409, i == 0 ? "has another uid" : "has been modified", e);
@@ -493,55 +496,33 @@ static bool check_preconditions(const struct api_request *request, yyjson_val *s
     return true;
 }
 
-static bool patch_object(struct memory_api *memory, const struct api_request *request,
-                         yyjson_doc **ret_document, struct error *e) {
-    cleanup_json yyjson_doc *sent = nullptr;
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
-    struct stored *stored = find(memory, request);
-    yyjson_val *present = object_of(stored);
-    if (stored == nullptr) {
-        return refuse(request, ERROR_NOT_FOUND, 404, "not found", e);
-    }
-    if (!read_body(request, &sent, e) ||
-        !check_preconditions(request, yyjson_doc_get_root(sent), present, e) || !json_create(&document, e)) {
-        return false;
-    }
-    yyjson_mut_val *merged = yyjson_merge_patch(document, present, yyjson_doc_get_root(sent));
-    struct draft draft = {request, stored, document, merged};
-    if (request->subresource == nullptr) {
-        put_from(&draft, merged, "status", present);
-    } else {
-        draft.root = yyjson_val_mut_copy(document, present);
-        yyjson_mut_val *status = yyjson_mut_obj_remove_key(merged, "status");
-        (void)yyjson_mut_obj_put(draft.root, yyjson_mut_str(document, "status"), status);
-    }
-    yyjson_mut_doc_set_root(document, draft.root);
-    return finish(memory, &draft, ret_document, e);
-}
-
-static bool update_object(struct memory_api *memory, const struct api_request *request,
+// A merge patch, or the whole object.
+static bool change_object(struct memory_api *memory, const struct api_request *request,
                           yyjson_doc **ret_document, struct error *e) {
     cleanup_json yyjson_doc *sent = nullptr;
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     struct stored *stored = find(memory, request);
-    yyjson_val *present = object_of(stored);
     if (stored == nullptr) {
         return refuse(request, ERROR_NOT_FOUND, 404, "not found", e);
     }
-    if (!read_body(request, &sent, e)) {
+    yyjson_val *present = object_of(stored);
+    if (!read_body(request, &sent, e) || !json_create(&document, e)) {
         return false;
     }
     yyjson_val *content = yyjson_doc_get_root(sent);
-    if (json_text(json_find(content, "metadata", "resourceVersion", nullptr)) == nullptr) {
-        return refuse(request, ERROR_REFUSED, 422, "metadata.resourceVersion: must be specified", e);
-    }
-    if (!check_preconditions(request, content, present, e) || !json_create(&document, e)) {
+    if (!check_preconditions(request, content, present, e)) {
         return false;
     }
-    bool is_whole = request->subresource == nullptr;
-    const struct draft draft = {request, stored, document,
-                                yyjson_val_mut_copy(document, is_whole ? content : present)};
-    put_from(&draft, draft.root, "status", is_whole ? present : content);
+    yyjson_mut_val *changed = request->verb == API_UPDATE ? yyjson_val_mut_copy(document, content)
+                                                          : yyjson_merge_patch(document, present, content);
+    struct draft draft = {request, stored, document, changed};
+    if (request->subresource == nullptr) {
+        put_from(&draft, draft.root, "status", present);
+    } else {
+        yyjson_mut_val *status = yyjson_mut_obj_remove_key(draft.root, "status");
+        draft.root = yyjson_val_mut_copy(document, present);
+        (void)yyjson_mut_obj_put(draft.root, yyjson_mut_str(document, "status"), status);
+    }
     yyjson_mut_doc_set_root(document, draft.root);
     return finish(memory, &draft, ret_document, e);
 }
@@ -587,8 +568,8 @@ static bool serve(void *memory, const struct api_request *request, yyjson_doc **
                   struct error *e) {
     static bool (*const verbs[])(struct memory_api *, const struct api_request *, yyjson_doc **,
                                  struct error *) = {
-        [API_GET] = get_object,     [API_LIST] = list_objects,    [API_CREATE] = create_or_review,
-        [API_PATCH] = patch_object, [API_UPDATE] = update_object, [API_APPLY] = refuse_apply,
+        [API_GET] = get_object,      [API_LIST] = list_objects,    [API_CREATE] = create_or_review,
+        [API_PATCH] = change_object, [API_UPDATE] = change_object, [API_APPLY] = refuse_apply,
     };
     cleanup_buffer struct buffer path = buffer_create(API_PATH_MAX);
     if (!api_append_path(request, &path, e)) {

@@ -1,13 +1,10 @@
-// A person's request to issue an output anew before it is due: the annotation qubesec.io/renew of an object,
+// A person's request to issue an output anew before it is due: the annotation RENEW_ANNOTATION of an object,
 // of which each new text is one request. The text of the last one that was answered is in the status, and in
 // the output Secret's metadata from the moment on in which it was issued: it is answered once, whatever
 // befell the operator in between.
 #pragma once
 
 #include "reconcile/reconcile.h"
-
-#define RENEW_ANNOTATION "qubesec.io/renew"
-#define RENEW_STATUS_FIELD "lastRenewRequest"
 
 // Reads the request of r's object, if there is one, for whatever is made from now on. Errors: CRYPTO,
 // NO_MEMORY.
