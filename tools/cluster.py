@@ -217,7 +217,7 @@ class Pki:
         self.folder.mkdir(mode=0o700)
         (self.folder / "openssl.cnf").write_text(OPENSSL_CONFIG)
         leaf = ("basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature")
-        loopback = "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc"
+        loopback = "subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost,DNS:kubernetes.default.svc"
         self.certificate(
             "ca", "/CN=qubesec-local-ca", "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"
         )

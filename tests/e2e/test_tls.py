@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import shutil
@@ -12,7 +13,8 @@ import threading
 import urllib.parse
 
 import pytest
-from api import QES, exchange, thing
+import webhook
+from api import PATIENCE, QES, exchange, thing
 
 X25519MLKEM768 = 0x11EC
 RETRY = hashlib.sha256(
@@ -24,12 +26,12 @@ HANDSHAKE, SERVER_HELLO, KEY_SHARE = 22, 2, 51
 class Relay:
     """A TCP server in front of another; keeps the beginning of what the other sends on each connection."""
 
-    def __init__(self, host, port):
+    def __init__(self, host, port, address="127.0.0.1"):
         self.target = (host, port)
         self.beginnings = []
         self.sockets = []
         self.threads = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.port = self.listener.getsockname()[1]
         self.start(self.accept)
 
@@ -97,22 +99,34 @@ def group_of_hello(record):
 
 
 @pytest.fixture
-def relay(cluster):
-    server = cluster.api.server
-    one = Relay(server.hostname, server.port)
-    yield one
-    one.close()
+def relays(cluster):
+    with contextlib.ExitStack() as open_ones:
+
+        def start(address):
+            one = Relay(cluster.api.server.hostname, cluster.api.server.port, address)
+            open_ones.callback(one.close)
+            return one
+
+        yield start
+
+
+@pytest.fixture
+def relay(relays):
+    return relays("127.0.0.1")
+
+
+def kubeconfig_by(cluster, address, file):
+    """The operator's kubeconfig, with another way to the API server."""
+    config = json.loads(cluster.operator_config.read_text())
+    target = config["clusters"][0]["cluster"]
+    target["server"] = urllib.parse.urlsplit(target["server"])._replace(netloc=address).geturl()
+    file.write_text(json.dumps(config))
+    return file
 
 
 @pytest.fixture
 def relayed(cluster, relay, tmp_path):
-    """The operator's kubeconfig, by way of the relay."""
-    config = json.loads(cluster.operator_config.read_text())
-    target = config["clusters"][0]["cluster"]
-    target["server"] = urllib.parse.urlsplit(target["server"])._replace(netloc=f"127.0.0.1:{relay.port}").geturl()
-    file = tmp_path / "kubeconfig"
-    file.write_text(json.dumps(config))
-    return file
+    return kubeconfig_by(cluster, f"127.0.0.1:{relay.port}", tmp_path / "kubeconfig")
 
 
 def test_every_connection_is_post_quantum(api, operators, relay, relayed, namespace):
@@ -129,6 +143,28 @@ def test_every_connection_is_post_quantum(api, operators, relay, relayed, namesp
     }
     assert counted.keys() == {'qubesec_tls_connections_total{group="X25519MLKEM768"}'}
     assert sum(counted.values()) == len(negotiated)
+    operators.stop()
+
+
+def test_over_ipv6(cluster, api, operators, relays, namespace, tmp_path):
+    """The API server is at ::1, both servers are at ::, and each is asked at ::1 and at 127.0.0.1."""
+    by = kubeconfig_by(cluster, f"[::1]:{relays('::1').port}", tmp_path / "kubeconfig")
+    folder = webhook.make_certificates(tmp_path / "certificates")
+    command = ["[::]:0" if word == "127.0.0.1:0" else word for word in operators.command(*webhook.flags(folder), kubeconfig=by)]
+    operator = operators.spawn(command).wait_ready()
+    api.make(*exchange(namespace))
+    [started] = operator.said("started")
+    trusted = ssl.create_default_context(cafile=folder / "ca.crt")
+    trusted.check_hostname = False  # the certificate is of 127.0.0.1
+    for host in ("::1", "127.0.0.1"):
+        page = http.client.HTTPConnection(host, started["port"], timeout=PATIENCE)
+        page.request("GET", "/readyz")
+        assert page.getresponse().status == 200
+        page.close()
+        review = http.client.HTTPSConnection(host, started["webhookPort"], timeout=PATIENCE, context=trusted)
+        review.request("GET", "/validate")
+        assert review.getresponse().status == 405, "it is asked by POST"
+        review.close()
     operators.stop()
 
 
