@@ -201,18 +201,11 @@ bool algorithm_describe_names(enum algorithm_family family, struct buffer *text,
     const char *separator = "";
     for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
         const struct algorithm *algorithm = &algorithms[i];
-        if (algorithm->family != family) {
+        if (algorithm->family != family || algorithm->instead != nullptr) {
             continue;
         }
         if (!buffer_append_format(text, e, "%s%s", separator, algorithm->name)) {
             return false;
-        }
-        for (const char *const *alias = algorithm->aliases; *alias != nullptr; alias++) {
-            const char *before = alias == algorithm->aliases ? " (= " : " = ";
-            const char *after = alias[1] == nullptr ? ")" : "";
-            if (!buffer_append_format(text, e, "%s%s%s", before, *alias, after)) {
-                return false;
-            }
         }
         separator = ", ";
     }

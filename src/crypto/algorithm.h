@@ -48,7 +48,8 @@ const struct algorithm *algorithm_find_by_name(const char *name);
 // Whether the OpenSSL that is loaded can serve it. Errors: INVALID_SPEC (names one that it can).
 [[nodiscard]] bool algorithm_check_available(const struct algorithm *algorithm, struct error *e);
 
-// Appends all names of the family for a message: "ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), ...".
+// Appends for a message what the family has without a provider, by the usual names: "ML-KEM-512, ML-KEM-768,
+// ML-KEM-1024".
 // Errors: as buffer_append.
 [[nodiscard]] bool algorithm_describe_names(enum algorithm_family family, struct buffer *text,
                                             struct error *e);

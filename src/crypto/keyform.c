@@ -246,14 +246,16 @@ static bool has_private_size(const struct algorithm *algorithm, size_t length) {
     return length == algorithm->private_key_size || length == algorithm->seed_size;
 }
 
-static bool has_size_of_any_private(enum algorithm_family family, size_t length) {
+// And none of a public key: a seed of ML-DSA is as long as a public key of SLH-DSA.
+static bool has_size_of_private_only(enum algorithm_family family, size_t length) {
     const struct algorithm *candidate;
+    bool of_private = false;
+    bool of_public = false;
     for (size_t i = 0; (candidate = algorithm_at(family, i)) != nullptr; i++) {
-        if (candidate->instead == nullptr && has_private_size(candidate, length)) {
-            return true;
-        }
+        of_private = of_private || (candidate->instead == nullptr && has_private_size(candidate, length));
+        of_public = of_public || length == candidate->public_key_size;
     }
-    return false;
+    return of_private && !of_public;
 }
 
 static bool is_pkcs8(const uint8_t *bytes, size_t length) {
@@ -281,7 +283,7 @@ bool keyform_seems_private(enum algorithm_family family, const struct algorithm 
     }
     return (is_der(bytes, length) && is_pkcs8(bytes, length)) ||
            (algorithm != nullptr ? has_private_size(algorithm, length)
-                                 : has_size_of_any_private(family, length));
+                                 : has_size_of_private_only(family, length));
 }
 
 bool keyform_read_private(const struct algorithm *wanted, const void *bytes, size_t length,

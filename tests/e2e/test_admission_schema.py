@@ -155,13 +155,13 @@ COLUMNS = {
 def test_what_kubectl_get_prints(api, cluster, space, kind):
     api.create(thing(kind, space, "printed", MINIMAL[kind]))
     own, own_wide = ([name.upper() for name in names] for names in COLUMNS[kind])
-    shown = ["NAME", "READY", "STATUS", *own, "FINGERPRINT", "AGE"]
+    shown = ["NAME", "READY", "REASON", *own, "SECRET", "AGE"]
 
     def header(*options):
         return cluster.kubectl("get", kind, "--namespace", space, *options).splitlines()[0].split()
 
     assert header() == shown
-    assert header("--output=wide") == [*shown, *own_wide, "SECRET", "REASON", "ERROR"]
+    assert header("--output=wide") == [*shown, "STATUS", "FINGERPRINT", *own_wide, "MESSAGE"]
     assert cluster.kubectl("get", "qubesec", "--namespace", space, "--output=name").count(f"{kind.lower()}.{GROUP}/") == 1
     api.delete(kind, space, "printed")
 
@@ -358,7 +358,7 @@ REFUSED = {
     "seedURI-and-provider": (QRN, {"seedURI": "https://a", "provider": "OpenSSL"}, "spec.provider must not be set"),
     "seedURI-long": (QRN, {"seedURI": "h" * 2049}, "spec.seedURI"),
     "seedURI-empty": (QRN, {"seedURI": ""}, "spec.seedURI"),
-    "algorithm": (QKKP, {"algorithm": "RSA-2048"}, '"ML-KEM-512", "ML-KEM-768", "ML-KEM-1024", "Kyber512"'),
+    "algorithm": (QKKP, {"algorithm": "RSA-2048"}, "spec.algorithm must be ML-KEM-512, ML-KEM-768 or ML-KEM-1024, or another name of one of them"),
     "algorithm-case": (QKKP, {"algorithm": "ml-kem-768"}, "spec.algorithm"),
     "algorithm-signature": (QES, {**MINIMAL[QES], "algorithm": "ML-DSA-65"}, "spec.algorithm"),
     "publicKeyRef-absent": (QES, {}, "spec.publicKeyRef: Required value"),

@@ -388,7 +388,7 @@ def test_bad_specs(api, operator, namespace):
         "keys": (signing(namespace, messageRef={"name": "m", "key": "a"}, messageKey="b"), "two names of one field"),
         "metadata": (signing(namespace, signatureKey="metadata"), "must not be metadata"),
         "kind": (signing(namespace, messageRef={"name": "m", "kind": "Pod"}), "Unsupported value"),
-        "algorithm": (thing(QSKP, namespace, "x", {"algorithm": "RSA"}), "Unsupported value"),
+        "algorithm": (thing(QSKP, namespace, "x", {"algorithm": "RSA"}), "spec.algorithm must be ML-DSA-44, ML-DSA-65, ML-DSA-87, SLH-DSA-SHA2-128s"),
         "name": (signing(namespace, "n" * 244), "metadata.name has more than 243"),
         "qvs": (verifying(namespace, publicKeyRef={"kind": "Secret", "name": "x"}), "key is required"),
     }

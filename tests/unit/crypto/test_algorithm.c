@@ -125,8 +125,7 @@ static void test_names_are_described(void **) {
     struct error e;
     cleanup_buffer struct buffer text = buffer_create(200);
     must(algorithm_describe_names(ALGORITHM_KEM, &text, &e), e);
-    assert_string_equal(buffer_text(&text),
-                        "ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), ML-KEM-1024 (= Kyber1024)");
+    assert_string_equal(buffer_text(&text), "ML-KEM-512, ML-KEM-768, ML-KEM-1024");
     cleanup_buffer struct buffer small = buffer_create(20);
     must_fail(algorithm_describe_names(ALGORITHM_KEM, &small, &e), e, ERROR_INTERNAL, "over the limit");
 }

@@ -458,6 +458,13 @@ static void test_what_seems_to_be_a_private_key(void **) {
             assert_false(seems_private(algorithm, "", 0));
         }
     }
+    // 32 bytes may be a seed of ML-DSA or a public key of SLH-DSA, and 48 or 64 are as open.
+    static const size_t open_lengths[] = {32, 48, 64};
+    static const uint8_t bytes[4032] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(keyform_seems_private(ALGORITHM_SIGNATURE, nullptr, bytes, open_lengths[i]));
+    }
+    assert_true(keyform_seems_private(ALGORITHM_SIGNATURE, nullptr, bytes, sizeof(bytes))); // of ML-DSA-65
 }
 
 static void test_damaged_public_keys(void **) {

@@ -226,12 +226,11 @@ static void faults_are_told(void **) {
     assert_faults(kind, "{'privateKeyRef':{'name':'a'},'ciphertextRef':{}}",
                   "spec.ciphertextRef.name: is required");
     // A missing one is told along with all others.
-    assert_faults(
-        kind, "{'algorithm':'RSA','deletionPolicy':'Keep'}",
-        "spec.deletionPolicy: Keep is not one of Delete, Retain; "
-        "spec.algorithm: RSA is not one of ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), ML-KEM-1024 "
-        "(= Kyber1024); spec.privateKeyRef: is required; "
-        "spec.ciphertextRef: is required, unless spec.ciphertext is given");
+    assert_faults(kind, "{'algorithm':'RSA','deletionPolicy':'Keep'}",
+                  "spec.deletionPolicy: Keep is not one of Delete, Retain; "
+                  "spec.algorithm: RSA is not one of ML-KEM-512, ML-KEM-768, "
+                  "ML-KEM-1024; spec.privateKeyRef: is required; "
+                  "spec.ciphertextRef: is required, unless spec.ciphertext is given");
 }
 
 static void an_inline_ciphertext_has_bounds(void **) {

@@ -121,8 +121,7 @@ static void it_is_made_of_its_algorithm_alone(void **) {
 }
 
 static void faults_are_told(void **) {
-    static const char names[] =
-        " is not one of ML-KEM-512 (= Kyber512), ML-KEM-768 (= Kyber768), ML-KEM-1024 (= Kyber1024)";
+    static const char names[] = " is not one of ML-KEM-512, ML-KEM-768, ML-KEM-1024";
     static const char *const wrong[] = {"RSA", "ml-kem-768", "Kyber", "ML-DSA-65", "", "ML-KEM-768 "};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         char spec[100];
