@@ -101,16 +101,15 @@ static const struct kind *read_target(const char *target, const char **ret_name,
     return *kind;
 }
 
-static bool build_patch(yyjson_mut_doc **ret_patch, struct error *e) {
-    char now[CLOCK_TEXT_SIZE];
-    clock_format(clock_wall_seconds(), now);
+// text: of the request; borrowed by the patch.
+static bool build_patch(const char *text, yyjson_mut_doc **ret_patch, struct error *e) {
     if (!json_create(ret_patch, e)) {
         return false;
     }
     yyjson_mut_doc *patch = *ret_patch;
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(patch, yyjson_mut_doc_get_root(patch), "metadata");
     yyjson_mut_val *annotations = yyjson_mut_obj_add_obj(patch, metadata, "annotations");
-    return yyjson_mut_obj_add_strcpy(patch, annotations, RENEW_ANNOTATION, now) ||
+    return yyjson_mut_obj_add_str(patch, annotations, RENEW_ANNOTATION, text) ||
            error_no_memory(e, "a patch");
 }
 
@@ -120,12 +119,14 @@ static bool request_renewal(struct kube_session *session, const struct arguments
     const char *given = arguments->namespace;
     const char *namespace = given != nullptr ? given : kube_session_namespace(session);
     cleanup_json_mut yyjson_mut_doc *patch = nullptr;
-    if (!build_patch(&patch, e) ||
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(clock_wall_seconds(), now);
+    if (!build_patch(now, &patch, e) ||
         !api_patch(kube_session_api(session), &resource, namespace, name, patch, 0, nullptr, e)) {
         return false;
     }
-    printf("%s %s/%s: asked to be renewed; its status says " RENEW_STATUS_FIELD " when it is\n", kind->kind,
-           namespace, name);
+    printf("%s %s/%s: asked to be renewed; it is when status." RENEW_STATUS_FIELD " is %s\n", kind->kind,
+           namespace, name, now);
     return true;
 }
 

@@ -49,7 +49,8 @@ const struct metric metric_watch_up = {
     METRIC_GAUGE};
 const struct metric metric_objects = {"qubesec_objects", "Objects by kind and status", METRIC_GAUGE};
 const struct metric metric_objects_overdue = {
-    "qubesec_objects_overdue", "Objects that have been Pending for more than 15 minutes, by kind and reason",
+    "qubesec_objects_overdue",
+    "Objects that are Pending, and have not been Ready for more than 15 minutes, by kind and reason",
     METRIC_GAUGE};
 const struct metric metric_build_info = {"qubesec_build_info", "The program's version", METRIC_GAUGE};
 const struct metric metric_process_cpu_seconds_total = {"process_cpu_seconds_total",

@@ -446,13 +446,13 @@ static bool check_version(const struct source *source, struct error *e) {
     return true;
 }
 
-// A reference without a kind never means a ConfigMap, although its field may refer to one.
+// A reference without a kind means a Secret and never a ConfigMap, although its field may refer to one.
 static const char *advise_absent(const struct source *source) {
     const struct input_source *from = source->request->sources;
     while (from->kind != nullptr && strcmp(from->kind, kube_config_maps.kind) != 0) {
         from++;
     }
-    return from->kind != nullptr && source->request->reference.kind == nullptr
+    return from->kind != nullptr && source->resource == &kube_secrets
                ? "does not exist; create it, or correct the reference: one to a ConfigMap says kind: "
                  "ConfigMap"
                : "does not exist; create it, or correct the reference";

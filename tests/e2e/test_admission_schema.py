@@ -143,11 +143,11 @@ def test_full_digests_are_of_what_is_public(definitions):
 
 
 COLUMNS = {
-    QRN: (["Bytes", "Algorithm"], ["Entropy"]),
-    QKKP: (["Algorithm"], []),
-    QES: (["Algorithm"], ["Ciphertext"]),
-    QDS: (["Algorithm"], []),
-    QDK: (["Algorithm", "Type", "Bytes"], []),
+    QRN: (["Bytes", "Algorithm"], ["Fingerprint", "Entropy"]),
+    QKKP: (["Algorithm"], ["Fingerprint"]),
+    QES: (["Algorithm"], ["Fingerprint", "Ciphertext"]),
+    QDS: (["Algorithm"], ["Fingerprint"]),
+    QDK: (["Type", "Bytes"], ["Algorithm", "Fingerprint"]),
 }
 
 
@@ -161,7 +161,7 @@ def test_what_kubectl_get_prints(api, cluster, space, kind):
         return cluster.kubectl("get", kind, "--namespace", space, *options).splitlines()[0].split()
 
     assert header() == shown
-    assert header("--output=wide") == [*shown, "STATUS", "FINGERPRINT", *own_wide, "MESSAGE"]
+    assert header("--output=wide") == [*shown, "STATUS", *own_wide, "MESSAGE"]
     assert cluster.kubectl("get", "qubesec", "--namespace", space, "--output=name").count(f"{kind.lower()}.{GROUP}/") == 1
     api.delete(kind, space, "printed")
 

@@ -573,8 +573,8 @@ def test_a_restart_issues_nothing(api, operators, made):
 
 def test_what_kubectl_shows(cluster, made):
     header, *rows = cluster.kubectl("get", "qc", "--namespace", made).splitlines()
-    assert header.split() == ["NAME", "READY", "STATUS", "EXPIRES", "ISSUER", "ALGORITHM", "FINGERPRINT", "AGE"]
-    assert any(row.split()[:3] == ["server", "True", "Success"] and "CN=Middle" in row for row in rows)
+    assert header.split() == ["NAME", "READY", "REASON", "EXPIRES", "ISSUER", "SECRET", "AGE"]
+    assert any(row.split()[:3] == ["server", "True", "Succeeded"] and "CN=Middle" in row for row in rows)
 
 
 def test_metrics(api, operator, made):

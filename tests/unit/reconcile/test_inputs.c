@@ -60,7 +60,8 @@ static const struct waiting {
     {"for a ConfigMap", "qes it", "publicKeyRef: {kind: ConfigMap, name: peer, key: k}", nullptr,
      "Pending WaitingForConfigMap", "waiting for ConfigMap peer, which does not exist", nullptr, nullptr},
     {"for a Secret that may be meant as a ConfigMap", "qsm it",
-     "privateKeyRef: {name: signer}, messageRef: {name: peer}", make_signer, "Pending WaitingForSecret",
+     "privateKeyRef: {name: signer}, messageRef: {kind: Secret, name: peer}", make_signer,
+     "Pending WaitingForSecret",
      "waiting for Secret peer, which does not exist; create it, or correct the reference: one to a ConfigMap "
      "says kind: ConfigMap",
      "secret peer", "data: {message: eA==}"},
