@@ -156,6 +156,7 @@ struct patch {
     yyjson_mut_doc *document; // owned
     yyjson_mut_val *metadata;
     bool differs; // labels, annotations or owner are not what they should be
+    bool is_void; // nothing but the owner was to be written, and that was refused
 };
 
 static void patch_done(struct patch *patch) {
@@ -189,8 +190,8 @@ static bool send_without_owner(struct reconcile *r, struct patch *patch, enum co
     enum { PRECONDITIONS = 2 }; // uid and resourceVersion
     r->owner_refusal = *e;
     (void)yyjson_mut_obj_remove_key(patch->metadata, "ownerReferences");
-    return (content == CONTENT_NONE && yyjson_mut_obj_size(patch->metadata) == PRECONDITIONS) ||
-           write_secret(r, API_PATCH, patch->document, e);
+    patch->is_void = content == CONTENT_NONE && yyjson_mut_obj_size(patch->metadata) == PRECONDITIONS;
+    return patch->is_void || write_secret(r, API_PATCH, patch->document, e);
 }
 
 static bool patch_send(struct reconcile *r, struct patch *patch, enum content content,
@@ -271,7 +272,7 @@ bool output_keep_metadata(struct reconcile *r, struct error *e) {
     }
     bool is_sent = (!is_brief || production_rewrite_provenance(&r->production, e)) &&
                    patch_send(r, &patch, is_brief ? CONTENT_PROVENANCE : CONTENT_NONE, nullptr, e);
-    if (!is_sent || r->owner_refusal.class != ERROR_NONE) {
+    if (!is_sent || patch.is_void) {
         upkeep_take_back(r); // it is tried again as any other failure, and told as what it is
     }
     return is_sent;
@@ -288,11 +289,12 @@ bool output_release(struct reconcile *r, struct error *e) {
     if (r->kind->entries == nullptr || !r->decoded.common.retain) {
         return true;
     }
-    cleanup_object struct kube_object *seen =
-        reconcile_find(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name);
+    cleanup_object struct kube_object *seen = nullptr;
     cleanup_patch struct patch patch = {0};
-    if (!is_bound(r, seen)) {
-        return true;
+    bool is_known =
+        reconcile_look_up(r, kube_secrets.kind, r->object->namespace, r->decoded.secret_name, &seen, e);
+    if (!is_known || !is_bound(r, seen)) {
+        return is_known;
     }
     cleanup_json yyjson_doc *live = nullptr;
     const struct api_request request = {.verb = API_GET,

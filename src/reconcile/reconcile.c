@@ -30,7 +30,10 @@ bool reconcile_request(const struct reconcile *r, const struct api_request *requ
     if (api_call(r->parts->api, request, ret_document, e)) {
         return true;
     }
-    e->class = e->class == ERROR_FORBIDDEN ? ERROR_REFUSED : e->class;
+    bool is_read = request->verb == API_GET || request->verb == API_LIST;
+    if (e->class == ERROR_FORBIDDEN) {
+        e->class = is_read ? ERROR_RETRYABLE : ERROR_REFUSED;
+    }
     return false;
 }
 

@@ -90,7 +90,8 @@ void reconcile_record(const struct reconcile *r, bool warning, const char *reaso
                       const char *note);
 
 // Sends a request of r's as api_call does. That the operator may not do something is no answer to
-// whether the object's owner may, so FORBIDDEN becomes REFUSED.
+// whether the object's owner may, so FORBIDDEN becomes REFUSED; of a read it becomes RETRYABLE, since nothing
+// is known against the object then.
 [[nodiscard]] bool reconcile_request(const struct reconcile *r, const struct api_request *request,
                                      yyjson_doc **ret_document, struct error *e);
 

@@ -22,6 +22,7 @@
 // When an outage ends nobody is woken either, and many objects may have waited it out.
 enum { SHOWN_FAILURE_RETRY_MS = 1000, GRANT_WAIT_MAX_MS = 60000, OUTAGE_WAIT_MAX_MS = 60000 };
 enum { GUARD_LOOK_MS = 600000 }; // a role that is given wakes nobody
+enum { UNWATCHED_LOOK_MS = 60000 };
 
 // A transient failure lasts from then on: the third try in a row, but not within the first second, in which
 // there may be a dozen; or a minute.
@@ -85,12 +86,12 @@ static bool publish_contested(struct reconcile *r, struct error *e) {
 
 // The output is good, and the API server lets the operator change all of its Secret but the owner.
 static bool publish_guarded(struct reconcile *r, struct error *e) {
-    char message[ERROR_MESSAGE_SIZE];
+    struct error told = {0};
     look_again_after(r, GUARD_LOOK_MS);
     r->production.report.is_alarming = true;
-    snprintf(message, sizeof(message), "the output Secret holds what is specified, but %s%.500s",
-             guarded_owner_text, r->owner_refusal.message);
-    return status_publish(r, PHASE_SUCCESS, REASON_OWNER_GUARDED, message, e);
+    error_set(&told, ERROR_REFUSED, "the output Secret holds what is specified, but %s%s", guarded_owner_text,
+              r->owner_refusal.message);
+    return status_publish(r, PHASE_SUCCESS, REASON_OWNER_GUARDED, told.message, e);
 }
 
 // The output is good, and the status says so.
@@ -270,23 +271,40 @@ static void handle_error(struct reconcile *r) {
 
 // Of an object that waits or has failed: that its key would go with it all the same is told beside why.
 static void add_owner_refusal(const struct reconcile *r, struct error *e) {
-    char failure[ERROR_MESSAGE_SIZE];
-    snprintf(failure, sizeof(failure), "%s", e->message);
-    snprintf(e->message, sizeof(e->message), "%.400s; besides, %s%.300s", failure, guarded_owner_text,
-             r->owner_refusal.message);
+    uint32_t retry_after_ms = e->retry_after_ms;
+    error_set(e, e->class, "%s; besides, %s%s", e->message, guarded_owner_text, r->owner_refusal.message);
+    e->retry_after_ms = retry_after_ms;
+}
+
+// Whether a change of the output Secret wakes the object.
+static bool is_output_watched(const struct reconcile *r) {
+    const struct store *store =
+        informers_find_store(r->parts->informers, kube_secrets.kind, r->object->namespace);
+    return store == nullptr || store_is_complete(store);
+}
+
+// It waits, or has failed. What nothing wakes it for is looked at again.
+static void end_badly(struct reconcile *r) {
+    struct error failure;
+    if (r->is_ready_counted) { // nothing came of it: the queue's back-off holds it
+        regenerate_backoff_take_back(r->parts->backoff, r->key, REGENERATED_READY);
+    }
+    if (!output_release(r, &failure)) {
+        reconcile_log(r, LOG_WARNING, "deletionPolicy Retain is not in force yet", failure.message);
+        look_again_after(r, UNWATCHED_LOOK_MS);
+    }
+    if (r->owner_refusal.class != ERROR_NONE) {
+        add_owner_refusal(r, &r->outcome->error);
+    }
+    if (inputs_are_unwatched(r) || !is_output_watched(r)) {
+        look_again_after(r, UNWATCHED_LOOK_MS);
+    }
+    handle_error(r);
 }
 
 static void reconcile_object(struct reconcile *r) {
-    struct error ignored; // it is tried again with the object
     if (!reconcile_steps(r, &r->outcome->error)) {
-        if (r->is_ready_counted) { // nothing came of it: the queue's back-off holds it
-            regenerate_backoff_take_back(r->parts->backoff, r->key, REGENERATED_READY);
-        }
-        (void)output_release(r, &ignored);
-        if (r->owner_refusal.class != ERROR_NONE) {
-            add_owner_refusal(r, &r->outcome->error);
-        }
-        handle_error(r);
+        end_badly(r);
     } else if (r->is_granted) { // a grant may be taken back, which wakes nobody either
         look_again_after(r, r->parts->grant_check_ms);
     }

@@ -220,6 +220,19 @@ static void a_guarded_owner_holds_up_nothing_else(void **) {
     owner_is("secret a", nullptr);
 }
 
+// A fight over labels slows down there as elsewhere: what was written counts, though the owner was refused.
+static void a_fight_beside_a_guarded_owner_slows_down(void **) {
+    make("qkkp a", "spec: {secretTemplate: {labels: {team: ours}}}");
+    for (int i = 0; i < 20; i++) {
+        cluster.fault_count = 0;
+        guard_owner("patch secret a");
+        put("secret a", "metadata: {ownerReferences: null, labels: {team: theirs}}");
+        run();
+    }
+    assert_in_range(count_asked("patch secret a"), 2, 10);
+    assert_string_equal(text_at("secret a", "metadata labels team"), "theirs");
+}
+
 static void a_guarded_owner_is_told_of_one_that_waits_too(void **) {
     make("qkkp pair", "spec: {}");
     make("qes a", "spec: {publicKeyRef: {name: pair}}");
@@ -288,6 +301,7 @@ int main(void) {
         in_cluster(one_that_is_gone_need_not_be_given_free),
         in_cluster(a_guarded_owner_is_told_and_asked_for_again),
         in_cluster(a_guarded_owner_holds_up_nothing_else),
+        in_cluster(a_fight_beside_a_guarded_owner_slows_down),
         in_cluster(a_guarded_owner_is_told_of_one_that_waits_too),
         in_cluster(a_ca_is_retained_if_nothing_is_said),
         in_cluster(one_that_is_lost_is_made_again),

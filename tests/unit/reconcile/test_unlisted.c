@@ -175,7 +175,7 @@ static void no_other_is_taken_in_its_place(void **) {
     restart_without("QuantumEncapsulateSecret");
     put("qdk it", "spec: {sharedSecretRef: {name: numbers}, outputSecretName: third}");
     pass(10 * SECOND);
-    status_is("qdk it", "Failed RequestRefused",
+    status_is("qdk it", "Pending Retrying",
               "spec.sharedSecretRef: asking for QuantumEncapsulateSecret ns/numbers, since all of them could "
               "not be listed yet: "
               "cannot list");
@@ -184,6 +184,46 @@ static void no_other_is_taken_in_its_place(void **) {
     pass(600 * SECOND);
     is_served("qdk it");
     assert_string_equal(text_at("qdk it", "status inputs 0 from"), "QuantumEncapsulateSecret/numbers");
+}
+
+// What nobody may read is nothing that is known against what is finished.
+static void a_right_that_is_taken_away_fails_nothing_that_is_finished(void **) {
+    make_chain();
+    fault((struct fault){.request = "get secret",
+                         .class = ERROR_FORBIDDEN,
+                         .message = "may not get secrets",
+                         .count = FOREVER});
+    restart_without("Secret");
+    pass(600 * SECOND);
+    is_served("qkkp pair");
+    is_served("qes sealed");
+    is_served("qdk derived");
+    note_has("Retrying qkkp pair", "may not get secrets");
+    faults_are_over();
+}
+
+// Nothing wakes an object for what is not watched.
+static void what_is_waited_for_is_looked_for_again(void **) {
+    restart_without("Secret");
+    put("qdk it", "spec: {sharedSecretRef: {kind: Secret, name: peer, key: k}}");
+    pass(10 * SECOND);
+    status_is("qdk it", "Pending WaitingForSecret", "does not exist");
+    put("secret peer", "data: {k: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}");
+    pass(60 * SECOND);
+    is_served("qdk it");
+}
+
+// Retain is in force from when it is asked for, also where no watch tells of the Secret.
+static void a_secret_is_given_free_without_its_watch(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes it", "spec: {publicKeyRef: {name: pair}}");
+    take_away("qkkp pair");
+    restart_without("Secret");
+    run();
+    put("qes it", "spec: {deletionPolicy: Retain}");
+    run();
+    status_is("qes it", "Pending WaitingForQuantumKEMKeyPair", "does not exist");
+    assert_int_equal(yyjson_arr_size(at(get("secret it"), "metadata ownerReferences")), 0);
 }
 
 int main(void) {
@@ -198,6 +238,9 @@ int main(void) {
         in_cluster(what_its_upstream_has_not_taken_up_is_not_used),
         in_cluster(one_of_our_kinds_is_asked_for),
         in_cluster(no_other_is_taken_in_its_place),
+        in_cluster(a_right_that_is_taken_away_fails_nothing_that_is_finished),
+        in_cluster(what_is_waited_for_is_looked_for_again),
+        in_cluster(a_secret_is_given_free_without_its_watch),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
