@@ -38,6 +38,7 @@ FLAGS = {
     "--seed-url-prefix": "QUBESEC_SEED_URL_PREFIX",
     "--debug-endpoints": "QUBESEC_DEBUG_ENDPOINTS",
     "--allow-memory-dump": "QUBESEC_ALLOW_MEMORY_DUMP",
+    "--termination-grace-period": "QUBESEC_TERMINATION_GRACE_PERIOD",
     "--help": None,
 }
 METRICS = {
