@@ -85,6 +85,9 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
             r, state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message,
             e);
     }
+    if (r->is_adopted && state == OUTPUT_GOOD) {
+        renew_request_take_over(r);
+    }
     bool is_due = output_is_due(r, &wait_ms) || renew_request_is_open(r);
     *ret_state = state == OUTPUT_GOOD && is_due ? OUTPUT_DUE : state;
     return true;

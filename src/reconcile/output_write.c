@@ -263,15 +263,15 @@ bool output_repair(struct reconcile *r, struct error *e) {
 
 bool output_keep_metadata(struct reconcile *r, struct error *e) {
     cleanup_patch struct patch patch = {0};
-    bool is_brief = r->production.provenance.is_brief;
+    bool is_noted = !r->production.provenance.is_brief && !r->is_answered_so; // all that is to be
     if (!patch_begin(r, r->secret_document, &patch, e)) {
         return false;
     }
-    if (!upkeep_may_write(r, patch.differs || is_brief)) {
+    if (!upkeep_may_write(r, patch.differs || !is_noted)) {
         return true;
     }
-    bool is_sent = (!is_brief || production_rewrite_provenance(&r->production, e)) &&
-                   patch_send(r, &patch, is_brief ? CONTENT_PROVENANCE : CONTENT_NONE, nullptr, e);
+    bool is_sent = (is_noted || production_rewrite_provenance(&r->production, e)) &&
+                   patch_send(r, &patch, is_noted ? CONTENT_NONE : CONTENT_PROVENANCE, nullptr, e);
     if (!is_sent || patch.is_void) {
         upkeep_take_back(r); // it is tried again as any other failure, and told as what it is
     }

@@ -75,6 +75,7 @@ struct reconcile {
     char renew_request[PROVENANCE_SENTENCE_SIZE]; // of the object's annotation; "": there is none
     yyjson_doc *live;            // owned: the list with the object, as it was read live; NULL: it was not
     bool is_adopted;             // the output was left from an earlier object
+    bool is_answered_so;         // the request for another output, by taking over: to be noted in its metadata
     bool is_counted;             // the output's remake was counted
     bool is_ready_counted;       // that Ready is put back was counted
     bool is_made;                // the output was made, and not found as it is

@@ -34,6 +34,14 @@ bool renew_request_is_open(const struct reconcile *r) {
            strcmp(r->production.provenance.renew_request, r->renew_request) != 0;
 }
 
+void renew_request_take_over(struct reconcile *r) {
+    struct provenance *provenance = &r->production.provenance;
+    if (renew_request_is_open(r)) {
+        memcpy(provenance->renew_request, r->renew_request, sizeof(provenance->renew_request));
+        r->is_answered_so = true;
+    }
+}
+
 const char *renew_request_answered(const struct reconcile *r, bool is_served) {
     bool is_answered = is_served && r->renew_request[0] != '\0' && !renew_request_is_open(r);
     return is_answered ? r->renew_request : recorded(r);

@@ -17,6 +17,10 @@ bool renew_request_is_new(const struct reconcile *r);
 // issued anew.
 bool renew_request_is_open(const struct reconcile *r);
 
+// The output, which was examined and is good, is taken over from an earlier object: that answers a request.
+// What it holds may be what somebody has restored, and a request that came back with it is an old one.
+void renew_request_take_over(struct reconcile *r);
+
 // What the status says of requests from now on; NULL: nothing. is_served: the object is.
 const char *renew_request_answered(const struct reconcile *r, bool is_served);
 

@@ -74,6 +74,39 @@ static void what_is_made_with_a_request_has_answered_it(void **) {
     assert_int_equal(count_asked("secret it-secret; "), 1);
 }
 
+// Git or a backup brings an object back with the request of long ago, without a status, to the Secret that it
+// has left: that is taken over with the key it has.
+static void what_is_taken_over_has_answered_it(void **state) {
+    static const char *const policies[] = {"Always", "Never"};
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        char spec[200];
+        begin_row(policies[i], state);
+        snprintf(spec, sizeof(spec),
+                 "spec: {commonName: it.example.com, deletionPolicy: Retain, privateKey: {rotationPolicy: %s}}",
+                 policies[i]);
+        make("qc it", "%s", spec);
+        request("qc it", "one");
+        pass(HOUR);
+        const char *key = entry("secret it-secret", "tls.key");
+        const char *left = certificate();
+        take_away("qc it");
+        forget();
+        put("qc it", "metadata: {annotations: {qubesec.io/renew: two}}\n%s", spec);
+        run();
+        is_served("qc it");
+        answered_is("qc it", "two");
+        told_is("Succeeded qc it; Adopted qc it; ");
+        put_status("qc it", "status: {lastRenewRequest: null, status: null}");
+        run(); // the Secret knows it too
+        pass(HOUR);
+        answered_is("qc it", "two");
+        assert_string_equal(certificate(), left);
+        assert_string_equal(entry("secret it-secret", "tls.key"), key);
+        request("qc it", "three");
+        assert_string_not_equal(certificate(), left);
+    }
+}
+
 // Of a status that is lost, or was never written, the Secret knows.
 static void the_secret_knows_what_was_answered(void **) {
     make_certificate();
@@ -145,6 +178,7 @@ int main(void) {
         in_cluster(requests_that_come_too_often_slow_down),
         in_cluster(a_new_key_comes_where_the_spec_says_so),
         in_cluster(what_is_made_with_a_request_has_answered_it),
+        in_cluster(what_is_taken_over_has_answered_it),
         in_cluster(the_secret_knows_what_was_answered),
         in_cluster(the_status_knows_what_was_answered),
         in_cluster(a_request_waits_for_a_repair),
