@@ -42,10 +42,11 @@ static bool make(struct reconcile *r, struct error *e) {
 
 // An output is made anew at once, and ever more slowly when that is needed again and again: the error is of
 // class and says later then.
-static bool may_remake(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
+static bool may_remake(struct reconcile *r, enum regenerated what, enum error_class class, const char *later,
+                       struct error *e) {
     uint32_t wait_ms;
-    r->is_counted = regenerate_backoff_allow(r->parts->backoff, r->key, REGENERATED_CONTENT,
-                                             clock_monotonic_ms(), &wait_ms);
+    r->counted_as = what;
+    r->is_counted = regenerate_backoff_allow(r->parts->backoff, r->key, what, clock_monotonic_ms(), &wait_ms);
     if (r->is_counted) {
         return true;
     }
@@ -57,7 +58,7 @@ static bool may_remake(struct reconcile *r, enum error_class class, const char *
 // What came to nothing, since it was refused or nobody answered, is no remake: it is tried again as any other
 // failure, which is told as what it is.
 static void take_back(const struct reconcile *r) {
-    regenerate_backoff_take_back(r->parts->backoff, r->key, REGENERATED_CONTENT);
+    regenerate_backoff_take_back(r->parts->backoff, r->key, r->counted_as);
 }
 
 // What cannot be made again is gone: whether something new may take its place.
@@ -93,12 +94,17 @@ static bool replace(struct reconcile *r, const char *reason, const char *cause, 
     return make(r, e);
 }
 
-static bool may_replace(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
+// Whether nobody has changed the object or its inputs meanwhile.
+static bool is_up_to_date(struct reconcile *r, struct error *e) {
     if (!recheck_all(r, e)) {
         return false;
     }
     status_read_record(r);
-    return may_remake(r, class, later, e);
+    return true;
+}
+
+static bool may_replace(struct reconcile *r, enum error_class class, const char *later, struct error *e) {
+    return is_up_to_date(r, e) && may_remake(r, REGENERATED_CONTENT, class, later, e);
 }
 
 // What cannot be made again stays, if it is sound, and all else is rebuilt around it.
@@ -134,10 +140,28 @@ static bool remake_stale(struct reconcile *r, struct error *e) {
            replace(r, REASON_REPLACED, r->production.changed, e);
 }
 
+// Whether what is due for renewal serves until then.
+static bool is_valid(const struct reconcile *r) {
+    const struct report *report = &r->production.report;
+    int64_t now = r->production.context.now;
+    return report->valid_from <= now && (report->expires_at == 0 || now < report->expires_at);
+}
+
+// It is renewed after wait_ms; all else is as with an output that is not due.
+static bool put_off(struct reconcile *r, uint32_t wait_ms, struct error *e) {
+    r->renewal_wait_ms = wait_ms;
+    return output_keep_metadata(r, e);
+}
+
 static bool renew(struct reconcile *r, struct error *e) {
-    if (!may_replace(r, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later",
-                     e)) {
+    uint32_t ignored;
+    enum regenerated what = output_is_due(r, &ignored) ? REGENERATED_CONTENT : REGENERATED_ON_REQUEST;
+    if (!is_up_to_date(r, e)) {
         return false;
+    }
+    if (!may_remake(r, what, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later",
+                    e)) {
+        return is_valid(r) && put_off(r, e->retry_after_ms, e);
     }
     failpoint(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
     const char *cause = renew_request_is_open(r) ? "its renewal was asked for" : "it was due for renewal";
@@ -178,7 +202,8 @@ static bool remake_lost(struct reconcile *r, struct error *e) {
     if (state != OUTPUT_ABSENT) { // the watch has not shown it yet
         return bring_about(r, state, &damage, e);
     }
-    if (!may_remake(r, ERROR_CRYPTO, "the Secret was deleted again, and will be made anew later", e)) {
+    if (!may_remake(r, REGENERATED_CONTENT, ERROR_CRYPTO,
+                    "the Secret was deleted again, and will be made anew later", e)) {
         snprintf(r->outcome->reason, sizeof(r->outcome->reason), REASON_SECRET_LOST);
         return false;
     }

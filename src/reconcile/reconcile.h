@@ -5,6 +5,7 @@
 #include "engine/production.h"
 #include "reconcile/reconcile_id.h"
 #include "reconcile/reconciler.h"
+#include "reconcile/regenerate_backoff.h"
 #include "reconcile/renewal.h"
 
 enum { SOURCE_FROM_SIZE = 64 + 253 + 1 };
@@ -73,10 +74,12 @@ struct reconcile {
     uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
     struct production production;                 // what the engine makes of it
     char renew_request[PROVENANCE_SENTENCE_SIZE]; // of the object's annotation; "": there is none
-    yyjson_doc *live;            // owned: the list with the object, as it was read live; NULL: it was not
-    bool is_adopted;             // the output was left from an earlier object
-    bool is_answered_so;         // the request for another output, by taking over: to be noted in its metadata
-    bool is_counted;             // the output's remake was counted
+    yyjson_doc *live;    // owned: the list with the object, as it was read live; NULL: it was not
+    bool is_adopted;     // the output was left from an earlier object
+    bool is_answered_so; // the request for another output, by taking over: to be noted in its metadata
+    bool is_counted;     // the output's remake was counted
+    enum regenerated counted_as; // as what
+    uint32_t renewal_wait_ms;    // when an output that serves until then is renewed; 0: it does not wait
     bool is_ready_counted;       // that Ready is put back was counted
     bool is_made;                // the output was made, and not found as it is
     yyjson_doc *secret_document; // owned: the Secret that was examined; NULL: none

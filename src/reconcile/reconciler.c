@@ -123,7 +123,9 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
     if (output_is_due(r, &r->outcome->requeue_after_ms)) {
         r->outcome->requeue_after_ms = RENEWAL_LOOK_MS; // it waits
     }
-    if (renew_request_is_open(r)) { // something else was done first
+    if (r->renewal_wait_ms > 0) {
+        look_again_after(r, r->renewal_wait_ms);
+    } else if (renew_request_is_open(r)) { // something else was done first
         look_again_after(r, SHOWN_FAILURE_RETRY_MS);
     }
     failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);

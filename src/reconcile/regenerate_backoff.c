@@ -15,7 +15,11 @@ enum {
 };
 
 static const char *const suffixes[] = {
-    [REGENERATED_CONTENT] = "", [REGENERATED_METADATA] = "/metadata", [REGENERATED_READY] = "/ready"};
+    [REGENERATED_CONTENT] = "",
+    [REGENERATED_METADATA] = "/metadata",
+    [REGENERATED_ON_REQUEST] = "/request",
+    [REGENERATED_READY] = "/ready",
+};
 
 enum { TEXT_SIZE = OBJECT_KEY_TEXT_SIZE + SUFFIX_SIZE };
 

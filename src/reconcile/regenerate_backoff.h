@@ -9,8 +9,9 @@ struct regenerate_backoff;
 // What of an output is made anew.
 enum regenerated {
     REGENERATED_CONTENT,
-    REGENERATED_METADATA, // labels, annotations and owner
-    REGENERATED_READY,    // of the status the Ready condition, which others take off
+    REGENERATED_METADATA,   // labels, annotations and owner
+    REGENERATED_ON_REQUEST, // the content, since somebody asks for another one
+    REGENERATED_READY,      // of the status the Ready condition, which others take off
 };
 
 // Owned; NULL when memory is out.

@@ -58,6 +58,42 @@ static void requests_that_come_too_often_slow_down(void **) {
     answered_is("qc it", "two");
 }
 
+// What is asked for too soon waits, and nothing waits with it.
+static void a_request_that_waits_holds_up_nothing_else(void **) {
+    make_certificate();
+    request("qc it", "one");
+    const char *second = certificate();
+    put("qc it", "metadata: {annotations: {qubesec.io/renew: two}}\n"
+                 "spec: {deletionPolicy: Retain, secretTemplate: {labels: {team: x}}}");
+    run();
+    is_served("qc it");
+    answered_is("qc it", "one");
+    assert_string_equal(certificate(), second);
+    assert_string_equal(text_at("secret it-secret", "metadata labels team"), "x");
+    owner_is("secret it-secret", nullptr);
+    forget();
+    pass(SECOND); // it is not looked at again and again meanwhile
+    asked_is("");
+    pass(4 * SECOND);
+    assert_string_not_equal(certificate(), second);
+    answered_is("qc it", "two");
+    is_served("qc it");
+}
+
+static void requests_leave_repairs_their_turn(void **) {
+    make_certificate();
+    request("qc it", "one");
+    put("secret it-secret", "data: {pub.pem: eA==}");
+    run();
+    is_served("qc it");
+    assert_string_not_equal(entry("secret it-secret", "pub.pem"), "eA==");
+    pass(HOUR);
+    put("secret it-secret", "data: {pub.pem: eA==}"); // and the other way round
+    run();
+    request("qc it", "two");
+    answered_is("qc it", "two");
+}
+
 static void a_new_key_comes_where_the_spec_says_so(void **) {
     make("qc it", "spec: {commonName: it.example.com, privateKey: {rotationPolicy: Always}}");
     const char *key = entry("secret it-secret", "tls.key");
@@ -81,9 +117,10 @@ static void what_is_taken_over_has_answered_it(void **state) {
     for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
         char spec[200];
         begin_row(policies[i], state);
-        snprintf(spec, sizeof(spec),
-                 "spec: {commonName: it.example.com, deletionPolicy: Retain, privateKey: {rotationPolicy: %s}}",
-                 policies[i]);
+        snprintf(
+            spec, sizeof(spec),
+            "spec: {commonName: it.example.com, deletionPolicy: Retain, privateKey: {rotationPolicy: %s}}",
+            policies[i]);
         make("qc it", "%s", spec);
         request("qc it", "one");
         pass(HOUR);
@@ -176,6 +213,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(each_text_issues_it_once),
         in_cluster(requests_that_come_too_often_slow_down),
+        in_cluster(a_request_that_waits_holds_up_nothing_else),
+        in_cluster(requests_leave_repairs_their_turn),
         in_cluster(a_new_key_comes_where_the_spec_says_so),
         in_cluster(what_is_made_with_a_request_has_answered_it),
         in_cluster(what_is_taken_over_has_answered_it),
