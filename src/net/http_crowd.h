@@ -27,14 +27,23 @@ struct http_peer {
 // The peer at address, IPv4 in IPv6 being IPv4; all zeros for any other family.
 struct http_peer http_peer_of(const struct sockaddr *address);
 
+// What the visitors of one peer have together, without those who leave.
+struct http_share {
+    size_t count;
+    size_t received;
+};
+
 // One connection; embedded where the rest is known of it. Only to be read outside.
 struct http_visitor {
     struct http_visitor *next; // in the order of the last change of phase
     struct http_visitor *previous;
     struct http_peer peer;
+    struct http_visitor *head; // of its peer's; NULL: it leaves
+    struct http_share of_peer; // the head's only
     enum http_phase phase;
     int64_t since_ms; // in that phase
     size_t received;  // bytes of the request at hand
+    bool is_used;     // had a request answered
     bool leaving;     // told to go, and counts no more
 };
 
@@ -53,6 +62,9 @@ struct http_crowd {
 void http_crowd_join(struct http_crowd *crowd, struct http_visitor *visitor, enum http_phase phase,
                      int64_t now_ms);
 
+// visitor is of peer, as was found out after it came in.
+void http_crowd_meet(struct http_crowd *crowd, struct http_visitor *visitor, const struct http_peer *peer);
+
 // visitor's next phase. What it has sent no longer counts once its request is answered.
 void http_crowd_enter(struct http_crowd *crowd, struct http_visitor *visitor, enum http_phase phase,
                       int64_t now_ms);
@@ -64,14 +76,15 @@ void http_crowd_receive(struct http_crowd *crowd, struct http_visitor *visitor, 
 void http_crowd_dismiss(struct http_crowd *crowd, struct http_visitor *visitor);
 void http_crowd_leave(struct http_crowd *crowd, struct http_visitor *visitor);
 
-// Who has to go since newest came in: one of its own peer where these are too many, one of all where all are
-// too many, else NULL; never newest itself. It is the one that is waited for longest, if for longer than the
-// patience; or else the longest in its handshake; or else the longest idle; or else the one that is waited
-// for longest.
+// Who has to go since newest came in: one of its own peer where these are too many; where all are too many
+// one of the peer that has most, so that nobody is kept out by another one's connections; else NULL; never
+// newest itself. It is the one that is waited for longest, if for longer than the patience; or else the
+// longest idle that never had a request answered; or else the longest in its handshake; or else the longest
+// idle; or else the one that is waited for longest.
 struct http_visitor *http_crowd_find_excess(const struct http_crowd *crowd, const struct http_visitor *newest,
                                             int64_t now_ms);
 
-// Who has sent most; NULL: there is nobody.
+// Who has sent most of the peer whose visitors have sent most together; NULL: there is nobody.
 struct http_visitor *http_crowd_find_largest(const struct http_crowd *crowd);
 
 // How many requests are being received or answered.

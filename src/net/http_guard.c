@@ -135,7 +135,8 @@ static void meet(struct guarded *one) {
     (void)bufferevent_decref(one->buffers);
     one->connection = connection;
     evhttp_connection_set_closecb(one->connection, on_closed, one);
-    one->visitor.peer = find_peer(one);
+    const struct http_peer peer = find_peer(one);
+    http_crowd_meet(&guard->crowd, &one->visitor, &peer);
     start_deadline(one);
     struct http_visitor *excess = http_crowd_find_excess(&guard->crowd, &one->visitor, clock_monotonic_ms());
     if (excess != nullptr) {

@@ -76,24 +76,81 @@ static void the_first_to_go_is_who_is_waited_for_longest(void **) {
     assert_ptr_equal(come(&visitors[6], "192.0.2.7", HTTP_HANDSHAKE), &visitors[1]);
     struct http_visitor more[4];
     assert_ptr_equal(come(&more[0], "192.0.2.8", HTTP_HANDSHAKE), &visitors[2]);
-    assert_ptr_equal(come(&more[1], "192.0.2.8", HTTP_HANDSHAKE), &visitors[3]);
+    assert_ptr_equal(come(&more[1], "192.0.2.9", HTTP_HANDSHAKE), &visitors[3]);
     http_crowd_enter(&crowd, &visitors[4], HTTP_ANSWERING, now); // its request is whole, just now
-    assert_ptr_equal(come(&more[2], "192.0.2.8", HTTP_HANDSHAKE), &visitors[6]);
+    assert_ptr_equal(come(&more[2], "192.0.2.10", HTTP_HANDSHAKE), &visitors[0]);
+}
+
+static void use(struct http_visitor *visitor) {
+    http_crowd_enter(&crowd, visitor, HTTP_RECEIVING, now);
+    http_crowd_enter(&crowd, visitor, HTTP_ANSWERING, now);
+    http_crowd_enter(&crowd, visitor, HTTP_IDLE, now++);
 }
 
 static void the_quick_are_spared_for_as_long_as_others_are_idle(void **) {
     struct http_visitor visitors[6];
     struct http_visitor more[4];
-    join(&visitors[0], "192.0.2.1", HTTP_RECEIVING);
     join(&visitors[1], "192.0.2.2", HTTP_IDLE);
+    use(&visitors[1]);
+    join(&visitors[0], "192.0.2.1", HTTP_RECEIVING);
     join(&visitors[2], "192.0.2.3", HTTP_HANDSHAKE);
     join(&visitors[3], "192.0.2.4", HTTP_IDLE);
     join(&visitors[4], "192.0.2.5", HTTP_ANSWERING);
     join(&visitors[5], "192.0.2.6", HTTP_RECEIVING);
-    assert_ptr_equal(come(&more[0], "192.0.2.7", HTTP_RECEIVING), &visitors[2]);
-    assert_ptr_equal(come(&more[1], "192.0.2.7", HTTP_RECEIVING), &visitors[1]);
-    assert_ptr_equal(come(&more[2], "192.0.2.8", HTTP_RECEIVING), &visitors[3]);
-    assert_ptr_equal(come(&more[3], "192.0.2.8", HTTP_RECEIVING), &visitors[0]);
+    assert_ptr_equal(come(&more[0], "192.0.2.7", HTTP_RECEIVING),
+                     &visitors[3]); // it never asked for anything
+    assert_ptr_equal(come(&more[1], "192.0.2.8", HTTP_RECEIVING), &visitors[2]);
+    assert_ptr_equal(come(&more[2], "192.0.2.9", HTTP_RECEIVING), &visitors[1]);
+    assert_ptr_equal(come(&more[3], "192.0.2.10", HTTP_RECEIVING), &visitors[0]);
+}
+
+// Three peers, each with fewer than it may have, fill the house and go on knocking: who goes is one of
+// theirs, however long the API server's handshake takes and however long it is idle.
+static void those_who_have_most_make_room_for_the_others(void **) {
+    static const char *const addresses[] = {"192.0.2.1", "192.0.2.2", "192.0.2.3"};
+    struct http_visitor *idle = calloc(MANY, sizeof(*idle));
+    struct http_visitor *bare = calloc(MANY, sizeof(*bare));
+    struct http_visitor api[2];
+    crowd = (struct http_crowd){.visitors_max = MANY, .peer_max = MANY / 2};
+    join(&api[0], "198.51.100.1", HTTP_IDLE);
+    use(&api[0]);
+    for (size_t i = 0; i < MANY; i++) {
+        (void)come(&idle[i], addresses[i % 3], HTTP_IDLE);
+        use(&idle[i]);
+    }
+    assert_non_null(come(&api[1], "198.51.100.1", HTTP_HANDSHAKE));
+    for (size_t i = 0; i < MANY; i++) {
+        (void)come(&bare[i], addresses[i % 3], HTTP_HANDSHAKE);
+        now += 3;
+        if (i == MANY / 8) { // 750 ms later
+            http_crowd_enter(&crowd, &api[1], HTTP_IDLE, now);
+        }
+    }
+    assert_int_equal(crowd.count, MANY);
+    assert_false(api[0].leaving || api[1].leaving);
+    free(idle);
+    free(bare);
+}
+
+static void who_sends_most_is_a_peer(void **) {
+    struct http_visitor small[3];
+    struct http_visitor large;
+    join(&large, "198.51.100.1", HTTP_RECEIVING);
+    http_crowd_receive(&crowd, &large, 300);
+    for (size_t i = 0; i < 3; i++) {
+        join(&small[i], "192.0.2.9", HTTP_RECEIVING);
+        const struct http_peer found = peer_at("192.0.2.1");
+        http_crowd_receive(&crowd, &small[i], 100 + i);
+        http_crowd_meet(&crowd, &small[i], &found);
+    }
+    assert_ptr_equal(http_crowd_find_largest(&crowd), &small[2]);
+    http_crowd_leave(&crowd, &small[0]); // the sum is of those who are left
+    assert_ptr_equal(http_crowd_find_largest(&crowd), &large);
+    http_crowd_receive(&crowd, &small[1], 100);
+    assert_ptr_equal(http_crowd_find_largest(&crowd), &small[1]);
+    http_crowd_enter(&crowd, &small[1], HTTP_IDLE, now);
+    assert_ptr_equal(http_crowd_find_largest(&crowd), &large);
+    assert_int_equal(crowd.received, 402);
 }
 
 static void a_peer_with_too_many_makes_room_itself(void **) {
@@ -200,6 +257,8 @@ int main(void) {
         cmocka_unit_test_setup(while_there_is_room_nobody_goes, set_up),
         cmocka_unit_test_setup(the_first_to_go_is_who_is_waited_for_longest, set_up),
         cmocka_unit_test_setup(the_quick_are_spared_for_as_long_as_others_are_idle, set_up),
+        cmocka_unit_test_setup(those_who_have_most_make_room_for_the_others, set_up),
+        cmocka_unit_test_setup(who_sends_most_is_a_peer, set_up),
         cmocka_unit_test_setup(a_peer_with_too_many_makes_room_itself, set_up),
         cmocka_unit_test_setup(half_sent_requests_keep_nobody_out, set_up),
         cmocka_unit_test_setup(who_was_told_to_go_counts_no_more, set_up),
