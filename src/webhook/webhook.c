@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LABELS_SIZE = 160, DRAIN_STEP_MS = 50 };
+enum { LABELS_SIZE = 160, DRAIN_STEP_MS = 50, PATIENCE_MAX_MS = 30000 };
 
 static const char path[] = "/validate";
 static const char media_type[] = "application/json";
@@ -26,7 +26,7 @@ struct webhook {
     bool is_running;
     struct http_server *server;
     struct loop_timer *drain_timer;
-    int64_t last_request_ms; // this one and all below monotonic
+    int64_t last_review_ms; // when it came; this one and all below monotonic
     int64_t drain_from_ms;
     uint32_t grace_ms;
 
@@ -82,9 +82,10 @@ static int handle(void *context, const struct https_request *request, struct buf
     struct webhook *webhook = context;
     char labels[LABELS_SIZE];
     double started = clock_monotonic_seconds();
-    webhook->last_request_ms = clock_monotonic_ms();
+    int64_t came_ms = clock_monotonic_ms();
     metrics_add(webhook->metrics, &metric_webhook_requests_in_flight, path_label, 1);
     int status = answer(webhook, request, body, ret_content_type);
+    webhook->last_review_ms = status == 200 ? came_ms : webhook->last_review_ms; // others are no API server's
     metrics_add(webhook->metrics, &metric_webhook_requests_in_flight, path_label, -1);
     metrics_observe(webhook->metrics, &metric_webhook_latency_seconds, path_label,
                     clock_monotonic_seconds() - started);
@@ -117,18 +118,30 @@ static void signal_drained(struct webhook *webhook) {
     pthread_mutex_unlock(&webhook->lock);
 }
 
-bool webhook_may_be_called(int64_t ending_ms, int64_t since_request_ms, uint32_t grace_ms) {
-    int64_t third = grace_ms / 3;
-    return (ending_ms < third || since_request_ms < third) && ending_ms < (int64_t)grace_ms * 5 / 6;
+// For how long callers are expected at least, and then again for how long after the last.
+static int64_t patience(uint32_t grace_ms) {
+    return grace_ms / 3 < PATIENCE_MAX_MS ? grace_ms / 3 : PATIENCE_MAX_MS;
+}
+
+bool webhook_may_be_called(int64_t ending_ms, int64_t since_review_ms, uint32_t grace_ms) {
+    int64_t least = patience(grace_ms);
+    return (ending_ms < least || since_review_ms < least) && ending_ms < least * 5 / 2;
+}
+
+bool webhook_may_be_answering(int64_t ending_ms, uint32_t grace_ms) {
+    return ending_ms < patience(grace_ms) * 13 / 5;
+}
+
+static bool is_needed(const struct webhook *webhook, int64_t now) {
+    int64_t ending_ms = now - webhook->drain_from_ms;
+    return webhook_may_be_called(ending_ms, now - webhook->last_review_ms, webhook->grace_ms) ||
+           (webhook_may_be_answering(ending_ms, webhook->grace_ms) && !http_server_is_quiet(webhook->server));
 }
 
 static void check_drained(void *context) {
     struct webhook *webhook = context;
-    int64_t now = clock_monotonic_ms();
-    bool may_be_called =
-        webhook_is_ready(webhook) && webhook_may_be_called(now - webhook->drain_from_ms,
-                                                           now - webhook->last_request_ms, webhook->grace_ms);
-    if (may_be_called || !http_server_is_quiet(webhook->server)) {
+    // Without a certificate nobody can have called.
+    if (webhook_is_ready(webhook) && is_needed(webhook, clock_monotonic_ms())) {
         loop_timer_start(webhook->drain_timer, DRAIN_STEP_MS);
         return;
     }

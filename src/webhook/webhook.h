@@ -25,10 +25,14 @@ bool webhook_is_ready(struct webhook *webhook);
 // The port that it listens on.
 uint16_t webhook_port(const struct webhook *webhook);
 
-// Whether callers may still come to a replica that has begun to end so long ago, when its last request was so
-// long ago and it has grace_ms in all: for a third of the grace, and then until for a third of it none has
-// come, but not beyond five sixths.
-bool webhook_may_be_called(int64_t ending_ms, int64_t since_request_ms, uint32_t grace_ms);
+// Whether callers may still come to a replica that has begun to end so long ago, when its last review came so
+// long ago and it has grace_ms in all: for a third of the grace, but 30 s at most, and then until none has
+// come for as long again, but not beyond two and a half times as long.
+bool webhook_may_be_called(int64_t ending_ms, int64_t since_review_ms, uint32_t grace_ms);
+
+// Whether a request that came until then may still be answered: for a little longer, so that nobody who goes
+// on sending keeps the replica from ending.
+bool webhook_may_be_answering(int64_t ending_ms, uint32_t grace_ms);
 
 // Begins to end: requests are still answered, but each answer ends its connection, so that callers turn to
 // another replica once they are told not to call this one any more. The process has grace_ms (monotonic, from

@@ -71,7 +71,18 @@ static void it_waits_for_as_long_as_callers_may_come(void **) {
     assert_true(webhook_may_be_called(10000, 9999, GRACE));
     assert_true(webhook_may_be_called(24999, 0, GRACE));
     assert_false(webhook_may_be_called(25000, 0, GRACE)); // SIGKILL is near
-    assert_false(webhook_may_be_called(3000000, 0, 3600000));
+    assert_true(webhook_may_be_answering(25999, GRACE));
+    assert_false(webhook_may_be_answering(26000, GRACE)); // there is time for a little more
+}
+
+// Endpoints are not slower where the grace is longer.
+static void it_waits_no_longer_where_the_grace_is_long(void **) {
+    enum { GRACE = 3600000 };
+    assert_true(webhook_may_be_called(29999, 1 << 30, GRACE));
+    assert_false(webhook_may_be_called(30000, 30000, GRACE));
+    assert_true(webhook_may_be_called(74999, 0, GRACE));
+    assert_false(webhook_may_be_called(75000, 0, GRACE));
+    assert_false(webhook_may_be_answering(78000, GRACE));
 }
 
 static void without_memory_there_is_none(void **) {
@@ -94,6 +105,7 @@ int main(void) {
         cmocka_unit_test(a_bad_address_is_told),
         cmocka_unit_test(without_a_certificate_it_is_drained_at_once),
         cmocka_unit_test(it_waits_for_as_long_as_callers_may_come),
+        cmocka_unit_test(it_waits_no_longer_where_the_grace_is_long),
         cmocka_unit_test(without_memory_there_is_none),
     };
     return cmocka_run_group_tests_name("operator/webhook", tests, set_up, tear_down);
