@@ -36,6 +36,7 @@ bool queue_create(const struct queue_observer *observer, struct queue **ret_queu
     queue->limits[QUEUE_FAST] = SIZE_MAX;
     queue->limits[QUEUE_SLOW] = 1;
     queue->limits[QUEUE_REMOTE] = 1;
+    queue->common_limit = SIZE_MAX;
     if (observer != nullptr) {
         queue->observer = *observer;
     }
@@ -297,12 +298,17 @@ static void wait_for_change(struct queue *queue) {
     (void)condvar_wait_until(&queue->changed, &queue->lock, queue->heap[1]->ready_ms);
 }
 
+static bool has_room(const struct queue *queue, enum queue_lane lane) {
+    size_t together = queue->processed[QUEUE_SLOW] + queue->processed[QUEUE_REMOTE];
+    return queue->processed[lane] < queue->limits[lane] &&
+           (lane == QUEUE_FAST || together < queue->common_limit);
+}
+
 // Of those whose turn it is in each lane, and who may be given out, the one that waits longer; NULL: none.
 static struct item *find_next(const struct queue *queue) {
     struct item *next = nullptr;
     for (enum queue_lane lane = 0; lane < QUEUE_LANES; lane++) {
-        bool has_room = queue->processed[lane] < queue->limits[lane];
-        struct item *first = has_room ? lane_first(queue, lane) : nullptr;
+        struct item *first = has_room(queue, lane) ? lane_first(queue, lane) : nullptr;
         if (first != nullptr && (next == nullptr || first->since < next->since)) {
             next = first;
         }
@@ -331,7 +337,7 @@ static void finish(struct queue *queue, struct item *item) {
     item->processing = false;
     queue->processed[item->slot]--;
     if (item->slot != QUEUE_FAST) {
-        pthread_cond_signal(&queue->changed); // the next one of its lane may be waiting for this
+        pthread_cond_signal(&queue->changed); // the next one of its lane, or of another, may be waiting
     }
     if (item->dirty) {
         item->dirty = false;
@@ -405,6 +411,13 @@ bool queue_add_after(struct queue *queue, const struct object_key *key, uint32_t
 void queue_set_limit(struct queue *queue, enum queue_lane lane, unsigned count) {
     pthread_mutex_lock(&queue->lock);
     queue->limits[lane] = count > 0 ? count : 1;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_set_common_limit(struct queue *queue, unsigned count) {
+    pthread_mutex_lock(&queue->lock);
+    queue->common_limit = count > 0 ? count : 1;
     pthread_cond_broadcast(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
 }

@@ -67,6 +67,10 @@ struct queue_failure {
 // How many keys of a lane other than QUEUE_FAST are processed at once, at least 1, which it is at first.
 void queue_set_limit(struct queue *queue, enum queue_lane lane, unsigned count);
 
+// How many keys of all lanes other than QUEUE_FAST are processed at once, together, at least 1; without a
+// limit at first.
+void queue_set_common_limit(struct queue *queue, unsigned count);
+
 // key succeeded: its next failure is its first, and it waits in QUEUE_FAST again.
 void queue_forget(struct queue *queue, const struct object_key *key);
 
@@ -82,7 +86,7 @@ struct queue_attempt {
 };
 
 // Waits for a key and marks it as being processed: of the namespace whose turn it is the one that has waited
-// longest, of a lane only while fewer than its limit are being processed. The texts of *ret_key are
+// longest, of a lane only while fewer than its limits are being processed. The texts of *ret_key are
 // borrowed until queue_done. False: the queue is shut down, or this worker was asked to leave by
 // queue_release_worker.
 [[nodiscard]] bool queue_take(struct queue *queue, struct object_key *ret_key,

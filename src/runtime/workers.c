@@ -83,6 +83,7 @@ bool workers_set_count(struct workers *workers, unsigned count, struct error *e)
     unsigned spared = cores > 1 ? cores - 1 : 1;
     queue_set_limit(workers->queue, QUEUE_SLOW, count / 2 < spared ? count / 2 : spared);
     queue_set_limit(workers->queue, QUEUE_REMOTE, count / 4);
+    queue_set_common_limit(workers->queue, count > 0 ? count - 1 : 0);
     pthread_mutex_lock(&workers->lock);
     workers->count = count;
     bool started = adjust(workers, e);

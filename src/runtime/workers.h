@@ -20,9 +20,9 @@ void workers_hold(struct workers *workers);
 [[nodiscard]] bool workers_begin(struct workers *workers, struct error *e); // errors: as workers_set_count
 
 // Starts workers, or lets the superfluous ones leave when they have finished what they do. Half of them at
-// most do slow work at once, and so few that a core is left to all else; a quarter wait for others, but never
-// fewer than one. Errors: INTERNAL (the system gives
-// no thread; fewer run then).
+// most do slow work at once, and so few that a core is left to all else; a quarter wait for others; never
+// fewer than one each, but together so few that a worker is left to all else. A sole worker does all. Errors:
+// INTERNAL (the system gives no thread; fewer run then).
 [[nodiscard]] bool workers_set_count(struct workers *workers, unsigned count, struct error *e);
 
 // How many workers there are to be, once they may begin.

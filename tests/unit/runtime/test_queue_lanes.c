@@ -68,14 +68,9 @@ static void test_trap_28_slow_keys_wait_for_their_slot_and_others_pass(void **) 
     queue_free(queue);
 }
 
-// Each lane has a limit of its own: a server that does not answer holds up no slow signature.
-static void the_lanes_do_not_hold_up_each_other(void **) {
+// Lets each of three new keys wait in the lane that belongs to it.
+static void find_lanes(struct queue *queue, const char *const keys[3], const enum queue_lane lanes[3]) {
     struct error e;
-    struct queue *queue = make();
-    static const char *const keys[] = {"silent", "silent too", "signature"};
-    static const enum queue_lane lanes[] = {QUEUE_REMOTE, QUEUE_REMOTE, QUEUE_SLOW};
-    struct object_key key;
-    struct queue_attempt attempt;
     for (int i = 0; i < 3; i++) {
         add(queue, keys[i]);
     }
@@ -84,6 +79,16 @@ static void the_lanes_do_not_hold_up_each_other(void **) {
         must(queue_add_to_lane(queue, &taken, lanes[i], &e), e);
         queue_done(queue, &taken);
     }
+}
+
+// Each lane has a limit of its own: a server that does not answer holds up no slow signature.
+static void the_lanes_do_not_hold_up_each_other(void **) {
+    struct queue *queue = make();
+    static const char *const keys[] = {"silent", "silent too", "signature"};
+    static const enum queue_lane lanes[] = {QUEUE_REMOTE, QUEUE_REMOTE, QUEUE_SLOW};
+    struct object_key key;
+    struct queue_attempt attempt;
+    find_lanes(queue, keys, lanes);
     assert_true(queue_take(queue, &key, &attempt));
     assert_true(key_is(&key, "silent"));
     assert_int_equal(attempt.lane, QUEUE_REMOTE);
@@ -93,6 +98,33 @@ static void the_lanes_do_not_hold_up_each_other(void **) {
     assert_true(queue_take(queue, &key, &attempt));
     assert_true(key_is(&key, "silent too"));
     queue_done(queue, &key);
+    queue_free(queue);
+}
+
+// With two workers: a server that does not answer and a slow signature leave one of them to all else.
+static void together_the_lanes_leave_room_to_the_fast_one(void **) {
+    struct queue *queue = make();
+    static const char *const keys[] = {"silent", "signature", "another"};
+    static const enum queue_lane lanes[] = {QUEUE_REMOTE, QUEUE_SLOW, QUEUE_SLOW};
+    struct object_key key;
+    struct queue_attempt attempt;
+    queue_set_common_limit(queue, 0); // which counts as 1
+    find_lanes(queue, keys, lanes);
+    assert_true(queue_take(queue, &key, &attempt));
+    assert_true(key_is(&key, "silent"));
+    assert_held_back(queue, 2);
+    add(queue, "fast");
+    process_from(queue, "fast", false);
+    assert_held_back(queue, 2);
+    queue_done(queue, &key);
+    struct object_key slow = take_from(queue, "signature", true); // of another lane, as soon as there is room
+    assert_held_back(queue, 1);
+    queue_set_limit(queue, QUEUE_SLOW, 2);
+    add(queue, "fast");
+    process_from(queue, "fast", false);
+    queue_set_common_limit(queue, 2);
+    process_from(queue, "another", true);
+    queue_done(queue, &slow);
     queue_free(queue);
 }
 
@@ -248,6 +280,7 @@ int main(void) {
         cmocka_unit_test(a_slow_key_comes_again_in_the_slow_lane),
         cmocka_unit_test(test_trap_28_slow_keys_wait_for_their_slot_and_others_pass),
         cmocka_unit_test(the_lanes_do_not_hold_up_each_other),
+        cmocka_unit_test(together_the_lanes_leave_room_to_the_fast_one),
         cmocka_unit_test(the_limit_can_be_changed),
         cmocka_unit_test(the_one_that_has_waited_longer_comes_first),
         cmocka_unit_test(a_slow_key_that_fails_stays_a_slow_one),

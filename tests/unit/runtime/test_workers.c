@@ -90,13 +90,17 @@ static void set_count(unsigned count) {
     assert_int_equal(workers_count(workers), count);
 }
 
-static void add_keys(unsigned from, unsigned to) {
+static void add_key(unsigned number, enum queue_lane lane) {
+    static const struct kube_resource things = {"example.com", "v1", "Thing", "things"};
     struct error e;
+    char name[32];
+    snprintf(name, sizeof(name), "%u", number);
+    must(queue_add_to_lane(queue, &(struct object_key){&things, "ns", name}, lane, &e), e);
+}
+
+static void add_keys(unsigned from, unsigned to) {
     for (unsigned i = from; i < to; i++) {
-        static const struct kube_resource things = {"example.com", "v1", "Thing", "things"};
-        char name[32];
-        snprintf(name, sizeof(name), "%u", i);
-        must(queue_add(queue, &(struct object_key){&things, "ns", name}, &e), e);
+        add_key(i, QUEUE_FAST);
     }
 }
 
@@ -130,6 +134,28 @@ static void nobody_works_at_first(void **) {
     assert_int_equal(work.started, 0);
     set_count(0);
     workers_join(workers);
+}
+
+// Of two workers one is left to what is quick, when the other waits for a server and a slow key is ready.
+static void one_is_left_to_what_is_quick(void **) {
+    let_go(0);
+    add_key(0, QUEUE_REMOTE);
+    add_key(1, QUEUE_SLOW);
+    set_count(2);
+    wait_until_started(1);
+    add_key(2, QUEUE_FAST);
+    wait_until_started(2);
+    assert_string_equal(work.last_key, "ns/2");
+    let_go(3);
+    wait_until_finished(3);
+}
+
+static void a_sole_worker_does_all(void **) {
+    add_key(0, QUEUE_REMOTE);
+    add_key(1, QUEUE_SLOW);
+    add_key(2, QUEUE_FAST);
+    set_count(1);
+    wait_until_finished(3);
 }
 
 static void held_workers_begin_when_they_may(void **) {
@@ -289,6 +315,8 @@ static void no_memory_is_an_error(void **) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nobody_works_at_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_is_left_to_what_is_quick, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_sole_worker_does_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(held_workers_begin_when_they_may, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_worker_takes_one_key_after_the_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(there_are_as_many_as_asked_for, set_up, tear_down),
