@@ -11,6 +11,7 @@ enum { LINE = 64 };
 static const char begin_mark[] = "-----BEGIN ";
 static const char end_mark[] = "-----END ";
 static const char dashes[] = "-----";
+static const char byte_order[] = "\xef\xbb\xbf"; // before a file that some editors write
 
 struct block {
     const char *begin; // of the first boundary
@@ -28,6 +29,12 @@ static bool is_white(char c) {
     uint32_t value = (uint8_t)c;
     return secret_reveal((secret_mask_between(value, ' ', ' ') | secret_mask_between(value, '\t', '\n') |
                           secret_mask_between(value, '\r', '\r')) != 0);
+}
+
+static bool is_line_end(char c) {
+    uint32_t value = (uint8_t)c;
+    return secret_reveal((secret_mask_between(value, '\n', '\n') | secret_mask_between(value, '\r', '\r')) !=
+                         0);
 }
 
 static bool is_base64(char c) {
@@ -85,11 +92,32 @@ static bool read_block(struct span text, struct block *ret_block) {
     return true;
 }
 
+// How many of the bytes right before at, and not before begin, are no more than space in a line.
+static size_t space_before(const char *begin, const char *at) {
+    size_t mark = strlen(byte_order);
+    if (at > begin && is_white(at[-1])) {
+        return is_line_end(at[-1]) ? 0 : 1;
+    }
+    return (size_t)(at - begin) >= mark && strncmp(at - mark, byte_order, mark) == 0 ? mark : 0;
+}
+
+// Whether nothing but space is before at in its line, or between it and begin: what is behind anything else,
+// such as the sign of a comment, is not meant to be read.
+static bool is_first(const char *begin, const char *at) {
+    size_t space;
+    while ((space = space_before(begin, at)) > 0) {
+        at -= space;
+    }
+    return at == begin || is_line_end(at[-1]);
+}
+
+// text begins behind the block before, or with the whole text.
 static bool find_block(struct span text, struct block *ret_block) {
+    const char *begin = text.begin;
     const char *at;
     while ((at = find(text, begin_mark)) != nullptr) {
         text.begin = at;
-        if (read_block(text, ret_block)) {
+        if (is_first(begin, at) && read_block(text, ret_block)) {
             return true;
         }
         text.begin = at + 1;

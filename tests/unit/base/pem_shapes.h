@@ -22,7 +22,6 @@ static const char *const pem_shapes[] = {
     "lines that end with CR and LF",
     "lines that end with CR",
     "text before it",
-    "text right before it in its line",
     "a byte order mark before it",
     "no line end after it",
     "base64 in lines of 76",
@@ -68,24 +67,21 @@ static inline void pem_shape(size_t shape, const char *pem, struct buffer *text)
         shape_say(text, "Bag Attributes\n    friendlyName: x\nsubject=CN = x\n%s", pem);
         break;
     case 3:
-        shape_say(text, "certificate: %s", pem);
-        break;
-    case 4:
         shape_say(text, "\xef\xbb\xbf%s", pem);
         break;
-    case 5:
+    case 4:
         shape_say(text, "%.*s", (int)strlen(pem) - 1, pem);
         break;
-    case 6:
+    case 5:
         shape_body(pem, 76, text);
         break;
-    case 7:
+    case 6:
         shape_body(pem, 0, text);
         break;
-    case 8:
+    case 7:
         replace_line_ends(pem, " ", text);
         break;
-    case 9:
+    case 8:
         shape_say(text, "    ");
         replace_line_ends(pem, "\n    ", text);
         break;

@@ -44,7 +44,12 @@ static void blocks_are_parted_and_what_is_between_them_stays(void **) {
         "-----BEGIN A-----\nAAAA\n-----END A----------BEGIN B-----\nBBBB\n-----END B-----";
     assert_text(glued,
                 "-----BEGIN A-----\nAAAA\n-----END A-----\n-----BEGIN B-----\nBBBB\n-----END B-----\n");
-    assert_text("one\n" CERTIFICATE "two " KEY "three", "one\n" CERTIFICATE "two \n" KEY "three");
+    assert_text("-----BEGIN A----- AAAA -----END A----- \t -----BEGIN B----- BBBB -----END B-----",
+                "-----BEGIN A-----\nAAAA\n-----END A-----\n \t \n"
+                "-----BEGIN B-----\nBBBB\n-----END B-----\n");
+    assert_text("one\n" CERTIFICATE "two\n" KEY "three", "one\n" CERTIFICATE "two\n" KEY "three");
+    assert_text("one\r -----BEGIN A-----\rAAAA\r-----END A-----",
+                "one\r \n-----BEGIN A-----\nAAAA\n-----END A-----\n");
     assert_text(CERTIFICATE CERTIFICATE, CERTIFICATE CERTIFICATE);
 }
 
@@ -72,11 +77,35 @@ static void what_is_no_block_of_base64_is_left_as_it_is(void **) {
     }
 }
 
+// Whoever has put anything before it wants it not to be read.
+static void what_is_not_first_in_its_line_is_no_block(void **) {
+    static const char *const texts[] = {
+        "#" CERTIFICATE,
+        "# " CERTIFICATE,
+        "  #\t" CERTIFICATE,
+        "x\n#" CERTIFICATE,
+        "# -----BEGIN A----- AAAA -----END A-----\n",
+        "# -----BEGIN A-----AAAA-----END A----------BEGIN B-----BBBB-----END B-----\n",
+        "#-----BEGIN A-----\n#AAAA\n#-----END A-----\n",
+        CERTIFICATE "#" CERTIFICATE,
+        CERTIFICATE "# -----BEGIN A----- AAAA -----END A-----\n",
+        "ca: " CERTIFICATE,
+        "\"" CERTIFICATE "\"",
+        "-----BEGIN A-----" KEY,
+        "-----BEGIN -----BEGIN A-----AAAA-----END A-----",
+        "#\xef\xbb\xbf" CERTIFICATE,
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_text(texts[i], texts[i]);
+    }
+    assert_text("-----BEGIN A-----AAAA-----END A-----#-----BEGIN B-----BBBB-----END B-----",
+                "-----BEGIN A-----\nAAAA\n-----END A-----\n#-----BEGIN B-----BBBB-----END B-----");
+}
+
 // A boundary in a text is taken for one only if all of a block follows.
 static void a_block_behind_a_boundary_that_begins_none_is_found(void **) {
-    assert_text("-----BEGIN A-----" KEY, "-----BEGIN A-----\n" KEY);
-    assert_text("-----BEGIN -----BEGIN A-----AAAA-----END A-----",
-                "-----BEGIN \n-----BEGIN A-----\nAAAA\n-----END A-----\n");
+    assert_text("-----BEGIN A-----\n -----BEGIN A-----AAAA-----END A-----",
+                "-----BEGIN A-----\n \n-----BEGIN A-----\nAAAA\n-----END A-----\n");
 }
 
 static void a_block_of_nothing_stays_one(void **) {
@@ -88,6 +117,7 @@ int main(void) {
         cmocka_unit_test(every_shape_becomes_the_one_of_the_rfc),
         cmocka_unit_test(blocks_are_parted_and_what_is_between_them_stays),
         cmocka_unit_test(what_is_no_block_of_base64_is_left_as_it_is),
+        cmocka_unit_test(what_is_not_first_in_its_line_is_no_block),
         cmocka_unit_test(a_block_behind_a_boundary_that_begins_none_is_found),
         cmocka_unit_test(a_block_of_nothing_stays_one),
     };
