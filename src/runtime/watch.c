@@ -20,6 +20,7 @@ enum {
     STATUS_NOT_FOUND = 404,
     STATUS_GONE = 410,
     STATUS_TOO_MANY_REQUESTS = 429,
+    STATUS_INTERNAL_ERROR = 500,
     REFUSALS_MAX = 5, // a few come while a server starts
 };
 
@@ -130,15 +131,19 @@ static void report_success(struct watch *watch) {
     watch->failing = false;
 }
 
-// Whether the server has said no; that it is busy, or that a version is too old, is not meant so.
-static bool is_refusal(int status) {
-    return status >= STATUS_FAILED_MIN && status != STATUS_GONE && status != STATUS_TOO_MANY_REQUESTS;
+// Whether the server has said no. That a version is too old is not meant so, nor that it is busy or away: to
+// ask it for each object in place of a list would make that worse. A bare 500 may stay so for ever, as where
+// an object cannot be decrypted.
+static bool is_refusal(int status, const struct error *error) {
+    return status == STATUS_INTERNAL_ERROR ? error->retry_after_ms == 0
+                                           : status >= STATUS_FAILED_MIN && status < STATUS_INTERNAL_ERROR &&
+                                                 status != STATUS_GONE && status != STATUS_TOO_MANY_REQUESTS;
 }
 
 // Tells the reflector, too.
 static void fail(struct watch *watch, struct error *e) {
     reflector_failed(watch->reflector, clock_monotonic_ms(), watch->status, e);
-    if (is_refusal(watch->status)) {
+    if (is_refusal(watch->status, e)) {
         atomic_fetch_add(&watch->refusals, 1);
     }
     report_failure(watch, e);

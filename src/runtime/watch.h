@@ -39,7 +39,8 @@ void watch_free(struct watch *watch);
 bool watch_has_synced(const struct watch *watch);
 
 // Whether the server has answered with an error several times in a row since it last began a watch: a right
-// was taken away, say, or there is no such resource any more. Any thread.
+// was taken away, say, or there is no such resource any more. That it is busy (429, 503 and the like) is no
+// such error. Any thread.
 bool watch_is_refused(const struct watch *watch);
 
 // Whether the server has answered the list or watch that runs, or the last one if none does: then an error of

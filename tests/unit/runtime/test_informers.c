@@ -333,7 +333,7 @@ static void one_that_is_refused_is_not_waited_for(void **) {
 
 // Then it is the server that is not well, and not one resource.
 static void when_all_are_refused_they_are_waited_for(void **) {
-    static const int down[] = {503, 0};
+    static const int down[] = {500, 0};
     struct api_fixture fixture;
     (void)informer(&gadgets, nullptr, false);
     (void)informer(&widgets, nullptr, false);
@@ -349,6 +349,21 @@ static void when_all_are_refused_they_are_waited_for(void **) {
     end(&fixture);
 }
 
+// Each of its objects would be asked for by itself: no help to a server that has too much to do.
+static void one_that_is_busy_is_waited_for(void **) {
+    static const int busy[] = {503, 0};
+    struct api_fixture fixture;
+    (void)informer(&gadgets, nullptr, false);
+    (void)informer(&widgets, nullptr, false);
+    begin(&fixture, busy, good);
+    wait_for("known:gadgets", 10);
+    assert_false(has_noted("settled", 1));
+    will_answer(&of_gadgets, good);
+    wait_for("settled", 1);
+    server_shows(&fixture, both_up);
+    end(&fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(stores_are_found_by_kind_and_namespace, set_up, tear_down),
@@ -358,6 +373,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(one_that_is_absent_is_empty_and_watched_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_absent_no_more_is_not_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_refused_is_not_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_is_busy_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(when_all_are_refused_they_are_waited_for, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -402,7 +402,7 @@ static void a_server_that_goes_on_refusing_is_told(void **state) {
         {.query = "&resourceVersion=100", .status = 403, .body = "no"},
         {.query = "?limit=1", .status = 403, .body = "no"},
         CHECK("100"),
-        {.query = "&resourceVersion=100", .status = 503, .body = "no"},
+        {.query = "&resourceVersion=100", .status = 500, .body = "no"},
         CHECK("100"),
         {.query = "&resourceVersion=100", .status = 404, .body = "no"},
         {.query = "?resourceVersion=100", .status = 200, .body = LIST("100", "", "")},
@@ -412,7 +412,7 @@ static void a_server_that_goes_on_refusing_is_told(void **state) {
          .hang = true},
     };
     struct fixture *fixture = *state;
-    watch_until(fixture, script, LENGTH(script), false, "(HTTP status 503) ");
+    watch_until(fixture, script, LENGTH(script), false, "(HTTP status 500) ");
     assert_false(watch_is_refused(fixture->watch));
     fixture->stop_after = "gone? ";
     loop_run(fixture->loop);
@@ -420,6 +420,29 @@ static void a_server_that_goes_on_refusing_is_told(void **state) {
     fixture->stop_after = "+a ";
     loop_run(fixture->loop);
     assert_false(fixture->timed_out || watch_is_refused(fixture->watch));
+}
+
+// It says so in all these ways, and none of them is a no.
+static void a_server_that_is_busy_does_not_refuse(void **state) {
+    static const struct exchange script[] = {
+        {.query = "resourceVersion=0", .status = 503, .body = "no"},
+        {.query = "resourceVersion=0", .status = 504, .body = "no"},
+        {.query = "resourceVersion=0", .status = 502, .body = "no"},
+        {.query = "resourceVersion=0", .status = 429, .headers = "Retry-After: 1\r\n", .body = "no"},
+        {.query = "resourceVersion=0", .status = 500, .headers = "Retry-After: 1\r\n", .body = "no"},
+        {.query = "resourceVersion=0",
+         .status = 500,
+         .body = "{\"kind\":\"Status\",\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":1}}"},
+        {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", ITEM("a", "1"))},
+        {.query = "&resourceVersion=100", .status = 200, .body = "", .hang = true},
+    };
+    struct fixture *fixture = *state;
+    watch_until(fixture, script, LENGTH(script), false, "busy (HTTP status 500) ");
+    assert_false(watch_is_refused(fixture->watch));
+    fixture->stop_after = "works again ";
+    loop_run(fixture->loop);
+    assert_false(fixture->timed_out);
+    assert_true(watch_has_synced(fixture->watch));
 }
 
 static void a_restored_server_is_listed_anew(void **state) {
@@ -523,6 +546,7 @@ int main(void) {
         scripted(test_trap_03_04_05_gone_in_all_three_forms_lists_again),
         scripted(failures_are_told_and_retried),
         scripted(a_server_that_goes_on_refusing_is_told),
+        scripted(a_server_that_is_busy_does_not_refuse),
         scripted(a_restored_server_is_listed_anew),
         scripted(too_long_a_line_ends_the_watch),
         scripted(it_may_be_freed_while_an_exchange_runs),
