@@ -130,23 +130,44 @@ static const char *applied_text(yyjson_val *object) {
     return json_text(json_find(object, "metadata", "annotations", annotation, nullptr));
 }
 
+static bool is_applied_by_kubectl(const struct review *r) {
+    return same_text(json_text(json_find(r->request, "options", "fieldManager", nullptr)),
+                     "kubectl-client-side-apply");
+}
+
+static bool is_of_object(yyjson_val *applied, const struct review *r) {
+    return same_text(json_member_text(applied, "apiVersion"), json_member_text(r->object, "apiVersion")) &&
+           same_text(json_member_text(applied, "kind"), r->kind_name) &&
+           same_text(json_text(json_find(applied, "metadata", "name", nullptr)), r->name);
+}
+
 // A name that the CRD does not know has been dropped from the object, if kubectl's validation was off. Where
-// kubectl apply has written down in this very request what it was given, the name is found there.
+// kubectl apply has written down in this very request what it was given, the name is found there, and is a
+// fault. Who else brings that annotation along restores the object from a backup, say: it may be of any time,
+// and is only warned of.
 static bool check_applied(struct review *r, const struct kind *kind, struct error *e) {
     const char *text = applied_text(r->object);
-    cleanup_json yyjson_doc *applied = nullptr;
+    cleanup_json yyjson_doc *document = nullptr;
     struct error unreadable;
     char path[UNKNOWN_FIELD_SIZE];
     if (text == nullptr || same_text(text, applied_text(r->old_object))) {
         return true;
     }
-    if (!json_parse(text, strlen(text), &applied, &unreadable)) {
+    if (!json_parse(text, strlen(text), &document, &unreadable)) {
         return unreadable.class != ERROR_NO_MEMORY || error_no_memory(e, "reading an annotation");
     }
-    if (unknown_field_find(kind, yyjson_obj_get(yyjson_doc_get_root(applied), "spec"), path)) {
+    yyjson_val *applied = yyjson_doc_get_root(document);
+    if (!is_of_object(applied, r) || !unknown_field_find(kind, yyjson_obj_get(applied, "spec"), path)) {
+        return true;
+    }
+    if (is_applied_by_kubectl(r)) {
         add_cause(r, "FieldValueInvalid", path,
                   "there is no such field, and the API server has dropped it, as validation is off "
                   "(--validate=false); correct the name, or remove it");
+    } else {
+        add_warning(r, path,
+                    "there is no such field; the annotation of an earlier kubectl apply has it, the object "
+                    "has not");
     }
     return true;
 }

@@ -123,6 +123,19 @@ def test_names_that_would_be_dropped_are_faults(api, cluster, enforced, namespac
     assert api.find(QC, namespace, "nameless") is None
 
 
+def test_a_restored_object_may_have_been_applied_with_a_name_that_is_none(api, cluster, enforced, namespace):
+    """From a backup, with the annotation of a day when no webhook was there; applied again, it is refused."""
+    given = thing(QC, namespace, "restored", {"commonName": "x"})
+    wrong = {**given, "spec": {"commonName": "y", "subjectAltName": ["a.example.com"]}}
+    given["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(wrong)}
+    said = run_kubectl("create", f"--raw={api.path(QC, namespace)}", "--filename=-", given=given)  # as it is
+    assert "Warning: spec.subjectAltName: there is no such field; the annotation of an earlier kubectl apply has it" in said
+    api.wait_success(QC, namespace, "restored")
+    wrong["spec"]["subjectAltName"] = ["b.example.com"]
+    said = refused_by_kubectl(cluster, "apply", "--validate=false", "--filename=-", given=[wrong])
+    assert "spec.subjectAltName: there is no such field, and the API server has dropped it" in said
+
+
 def test_metadata_of_what_is_bad_can_be_changed(api, configuration, served, namespace):
     api.create(thing(QC, namespace, "bad", BAD_CERTIFICATE))
     api.wait_status(QC, namespace, "bad", "Failed", "InvalidSpec")

@@ -440,17 +440,28 @@ static void without_memory_there_is_no_answer(void **) {
 
 // ---- names from elsewhere, and names that were dropped
 
-static struct asked apply(const char *operation, const char *before, const char *now) {
-    static const char annotation[] = "'annotations':{'kubectl.kubernetes.io/last-applied-configuration':";
+static const char kubectl_apply[] = "kubectl-client-side-apply";
+
+// What is written by that manager, with the annotation of kubectl apply before and now.
+static struct asked write_applied(const char *operation, const char *manager, const char *before,
+                                  const char *now) {
+    static const char object[] =
+        "{'apiVersion':'qubesec.io/v1','kind':'QuantumCertificate','metadata':{'name':'x','annotations':"
+        "{'kubectl.kubernetes.io/last-applied-configuration':'%s'}},'spec':{'commonName':'%s'}}";
     cleanup_buffer struct buffer request = buffer_create(ANSWER_MAX);
-    say(&request,
-        KIND("QuantumCertificate") "'operation':'%s','name':'x',"
-                                   "'object':{'metadata':{'name':'x',%s'%s'}},'spec':{'commonName':'a','"
-                                   "locality':'b'}}",
-        operation, annotation, now);
-    say(&request, ",'oldObject':{'metadata':{'name':'x',%s'%s'}},'spec':{'commonName':'a'}}", annotation,
-        before);
+    say(&request, KIND("QuantumCertificate") "'operation':'%s','name':'x','options':{'fieldManager':'%s'}",
+        operation, manager);
+    say(&request, ",'object':");
+    say(&request, object, now, "a");
+    if (strcmp(operation, "UPDATE") == 0) {
+        say(&request, ",'oldObject':");
+        say(&request, object, before, "b");
+    }
     return ask(buffer_text(&request));
+}
+
+static struct asked apply(const char *operation, const char *before, const char *now) {
+    return write_applied(operation, kubectl_apply, before, now);
 }
 
 static void names_of_cert_manager_are_refused_with_ours(void **) {
@@ -469,23 +480,64 @@ static void names_of_cert_manager_are_refused_with_ours(void **) {
     is_allowed(create("QuantumCertificate", "{'commonName':'a','dnsNames':null}"));
 }
 
+#define APPLIED(version, kind, name, spec)                                                                   \
+    "{\\'apiVersion\\':\\'" version "\\',\\'kind\\':\\'" kind "\\',"                                         \
+    "\\'metadata\\':{\\'name\\':\\'" name "\\'},\\'spec\\':" spec "}"
+#define DROPPED "{\\'subjectAltName\\':[\\'a\\']}"
+
+static const char applied_bad[] = APPLIED("qubesec.io/v1", "QuantumCertificate", "x", DROPPED);
+static const char applied_good[] =
+    APPLIED("qubesec.io/v1", "QuantumCertificate", "x", "{\\'commonName\\':\\'a\\'}");
+
 static void a_name_that_was_dropped_is_a_fault_of_the_apply_that_gave_it(void **) {
-    static const char bad[] = "{\\'spec\\':{\\'subjectAltName\\':[\\'a\\']}}";
-    static const char good[] = "{\\'spec\\':{\\'commonName\\':\\'a\\'}}";
     static const char fault[] = "FieldValueInvalid spec.subjectAltName: there is no such field, and the API "
                                 "server has dropped it, as "
                                 "validation is off (--validate=false); correct the name, or remove it\n";
-    is_refused(apply("CREATE", good, bad), fault);
-    is_refused(apply("UPDATE", good, bad), fault);
-    is_allowed(apply("UPDATE", bad, bad)); // somebody else's edit, after it
-    is_allowed(apply("UPDATE", bad, good));
-    is_allowed(apply("UPDATE", good, "no JSON"));
+    is_refused(apply("CREATE", "", applied_bad), fault);
+    is_refused(apply("UPDATE", applied_good, applied_bad), fault);
+    is_allowed(apply("UPDATE", applied_bad, applied_bad)); // somebody else's edit, after it
+    is_allowed(apply("UPDATE", applied_bad, applied_good));
+    is_allowed(apply("UPDATE", applied_good, "no JSON"));
+}
+
+// An object from a backup, with the annotation of a day when nobody looked at it.
+static void what_an_earlier_apply_gave_is_only_warned_of(void **) {
+    static const char *const managers[] = {"velero-server", "argocd-controller", ""};
+    for (size_t i = 0; i < 2 * sizeof(managers) / sizeof(managers[0]); i++) {
+        cleanup_asked struct asked asked =
+            write_applied(i % 2 == 0 ? "CREATE" : "UPDATE", managers[i / 2], applied_good, applied_bad);
+        assert_true(asked.outcome.allowed);
+        yyjson_val *warnings = yyjson_obj_get(asked.response, "warnings");
+        assert_int_equal(yyjson_arr_size(warnings), 1);
+        assert_string_equal(
+            yyjson_get_str(yyjson_arr_get_first(warnings)),
+            "spec.subjectAltName: there is no such field; the annotation of an earlier kubectl "
+            "apply has it, the object has not");
+    }
+    is_allowed(write_applied("CREATE", "velero-server", "", applied_good));
+}
+
+static void an_annotation_of_another_object_is_not_read(void **) {
+    static const char *const others[] = {
+        APPLIED("qubesec.io/v1alpha1", "QuantumCertificate", "x", DROPPED),
+        APPLIED("qubesec.io/v1", "QuantumKEMKeyPair", "x", DROPPED),
+        APPLIED("qubesec.io/v1", "QuantumCertificate", "y", DROPPED),
+        "{\\'spec\\':" DROPPED "}",
+        "[]",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        is_allowed(apply("CREATE", "", others[i]));
+        is_allowed(apply("UPDATE", applied_good, others[i]));
+        is_allowed(write_applied("CREATE", "velero-server", "", others[i]));
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_cert_manager_are_refused_with_ours),
         cmocka_unit_test(a_name_that_was_dropped_is_a_fault_of_the_apply_that_gave_it),
+        cmocka_unit_test(what_an_earlier_apply_gave_is_only_warned_of),
+        cmocka_unit_test(an_annotation_of_another_object_is_not_read),
         cmocka_unit_test(a_good_object_is_allowed),
         cmocka_unit_test(all_faults_are_causes),
         cmocka_unit_test(a_spec_that_is_no_object_is_refused),
