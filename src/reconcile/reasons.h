@@ -29,3 +29,4 @@
 #define REASON_ADOPTED "Adopted"
 #define REASON_RENEWED "Renewed"
 #define REASON_NOT_RENEWED "NotRenewed"
+#define REASON_CERTIFICATE_EXPIRED "CertificateExpired"

@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "reconcile/expiry.h"
 #include "reconcile/inputs.h"
 #include "reconcile/output.h"
 #include "reconcile/output_apply.h"
@@ -247,7 +248,9 @@ static void show_failure(struct reconcile *r, const struct consequence *conseque
         outcome->is_transient = consequences[failure.class].is_transient;
         outcome->retry_max_ms = OUTAGE_WAIT_MAX_MS;
         *e = failure;
+        return;
     }
+    expiry_tell(r, e->message);
 }
 
 // A step has failed: completes the outcome.
@@ -301,6 +304,11 @@ static void end_badly(struct reconcile *r) {
     if (inputs_are_unwatched(r) || !is_output_watched(r)) {
         look_again_after(r, UNWATCHED_LOOK_MS);
     }
+    uint32_t expiry_ms = expiry_wait_ms(r);
+    if (expiry_ms > 0) {
+        look_again_after(r, expiry_ms);
+    }
+    expiry_describe(r, &r->outcome->error);
     handle_error(r);
 }
 

@@ -157,6 +157,40 @@ static void a_renewal_that_fails_is_tried_again_and_the_certificate_stays(void *
     told_is("Renewed qc it; ");
 }
 
+static void a_certificate_that_ends_while_it_waits_is_told_once(void **) {
+    int64_t end_s;
+    make("qc root", "spec: {certType: ca, commonName: Root, algorithm: ML-DSA-44, durationDays: 90}");
+    make("qc it", "spec: {certType: server, domain: a.example, algorithm: ML-DSA-44, durationDays: 30, "
+                  "parentCARef: {name: root}}");
+    assert_true(clock_parse(text_at("qc it", "status notAfter"), &end_s));
+    char ended[CLOCK_TEXT_SIZE + 64];
+    snprintf(ended, sizeof(ended), "its certificate ended at %s; ", text_at("qc it", "status notAfter"));
+    take_away("qc root");
+    collect();
+    run();
+    status_is("qc it", "Pending WaitingForQuantumCertificate", "");
+    forget();
+    clock_ms = (end_s - BEGINNING_S) * SECOND - HOUR - SECOND;
+    run();
+    pass(HOUR);
+    assert_null(strstr(text_at("qc it", "status conditions 0 message"), "ended"));
+    told_is("");
+    pass(SECOND);
+    status_is("qc it", "Pending WaitingForQuantumCertificate", ended);
+    told_is("!CertificateExpired qc it; ");
+    put("qc it", "spec: {durationDays: 0}"); // another reason, and the same end
+    run();
+    status_is("qc it", "Failed InvalidSpec", ended);
+    told_is("!InvalidSpec qc it; ");
+    put("qc it", "spec: {durationDays: 30}");
+    put("qc root", "spec: {certType: ca, commonName: Root, algorithm: ML-DSA-44, durationDays: 90}");
+    run();
+    pass(DAY);
+    is_served("qc it");
+    told_is("WaitingForQuantumCertificate qc it; Succeeded qc root; Adopted qc root; Succeeded qc it; "
+            "Renewed qc it; ");
+}
+
 static void a_root_that_is_another_one_is_told(void **) {
     make("qc root", "spec: {certType: ca, commonName: Root, algorithm: ML-DSA-44, onKeyLoss: Recreate}");
     make("qc it",
@@ -379,6 +413,7 @@ int main(void) {
         in_cluster(what_follows_from_a_lost_key_is_told_to_its_end),
         in_cluster(an_input_of_the_same_content_replaces_nothing),
         in_cluster(a_certificate_is_renewed_before_its_end),
+        in_cluster(a_certificate_that_ends_while_it_waits_is_told_once),
         in_cluster(a_renewal_that_fails_is_tried_again_and_the_certificate_stays),
         in_cluster(a_root_that_is_another_one_is_told),
         in_cluster(what_ends_with_its_issuer_is_told_when_it_is_made),
