@@ -54,6 +54,7 @@ struct record {
     const char *public_key_digest; // of the key that it was made for
     const char *ciphertext;        // hex; only where the object has been read live
     const char *public_key_pem;    // of the output's key; the same
+    const char *renew_request;     // the last one that was answered
     bool is_current;               // it was made from the present spec and the present inputs
 };
 

@@ -243,6 +243,20 @@ static void complete_replaced(const struct production *p, struct replaced *repla
     snprintf(replaced->gone, sizeof(replaced->gone), "%s", is_same || gone == nullptr ? "" : gone);
 }
 
+// The request that the output answers. A repair answers none, so it is the one of before; where nothing tells
+// of that, neither metadata nor a status, the present one may have been answered long ago, and is taken for
+// it.
+static const char *answered_request(const struct production *p, maker *make, const struct provenance *kept) {
+    const struct record *record = &p->context.record;
+    if (make == kind_produce) {
+        return p->context.renew_request;
+    }
+    if (kept != nullptr) {
+        return kept->renew_request;
+    }
+    return record->fingerprint[0] != '\0' ? record->renew_request : p->context.renew_request;
+}
+
 // Fills p->data with entries that are made by make, checked, and their metadata.
 static bool fill(struct production *p, maker *make, const struct provenance *kept, struct error *e) {
     const struct kind *kind = p->decoded->kind;
@@ -251,9 +265,7 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     if (kept != nullptr) {
         memcpy(provenance.created, kept->created, sizeof(provenance.created));
     }
-    const char *request = make == kind_produce ? p->context.renew_request
-                          : kept != nullptr    ? kept->renew_request
-                                               : nullptr;
+    const char *request = answered_request(p, make, kept);
     snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%.*s", PROVENANCE_SENTENCE_SIZE - 1,
              request == nullptr ? "" : request);
     if (!make(kind, p->decoded->spec, p->inputs, &p->context, &p->data, &provenance.algorithm, e) ||

@@ -1,6 +1,7 @@
 #include "reconcile/recheck.h"
 
 #include "reconcile/kept.h"
+#include "reconcile/renew_request.h"
 
 #include <string.h>
 
@@ -40,7 +41,8 @@ bool recheck_object(struct reconcile *r, struct error *e) {
         return error_set(e, ERROR_RETRYABLE,
                          "the object has been deleted, which the watch has not shown yet");
     }
-    return live->generation == r->object->generation ||
+    // The generation is that of the spec: an annotation does not move it.
+    return (live->generation == r->object->generation && renew_request_is_the_same(r, live)) ||
            error_set(e, ERROR_RETRYABLE, "the object has been edited, which the watch has not shown yet");
 }
 

@@ -12,9 +12,12 @@ static const char *recorded(const struct reconcile *r) {
     return json_text(json_find(r->object->root, "status", RENEW_STATUS_FIELD, nullptr));
 }
 
+static const char *text_of(const struct kube_object *object) {
+    return json_text(json_find(object->root, "metadata", "annotations", RENEW_ANNOTATION, nullptr));
+}
+
 bool renew_request_read(struct reconcile *r, struct error *e) {
-    const char *text =
-        json_text(json_find(r->object->root, "metadata", "annotations", RENEW_ANNOTATION, nullptr));
+    const char *text = text_of(r->object);
     size_t length = text == nullptr ? 0 : strlen(text);
     r->production.context.renew_request = r->renew_request;
     if (length >= sizeof(r->renew_request)) { // as good as any other text
@@ -22,6 +25,12 @@ bool renew_request_read(struct reconcile *r, struct error *e) {
     }
     snprintf(r->renew_request, sizeof(r->renew_request), "%s", text == nullptr ? "" : text);
     return true;
+}
+
+bool renew_request_is_the_same(const struct reconcile *r, const struct kube_object *other) {
+    const char *here = text_of(r->object);
+    const char *there = text_of(other);
+    return strcmp(here == nullptr ? "" : here, there == nullptr ? "" : there) == 0;
 }
 
 bool renew_request_is_new(const struct reconcile *r) {

@@ -10,6 +10,9 @@
 // NO_MEMORY.
 [[nodiscard]] bool renew_request_read(struct reconcile *r, struct error *e);
 
+// Whether other, r's object as it was read live, has the request that r's object has.
+bool renew_request_is_the_same(const struct reconcile *r, const struct kube_object *other);
+
 // Whether there is a request that the status does not say to be answered.
 bool renew_request_is_new(const struct reconcile *r);
 

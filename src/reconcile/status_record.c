@@ -185,6 +185,7 @@ void status_read_record(struct reconcile *r) {
         .public_key_digest = text_or_nothing(status, "publicKeyDigest"),
         .ciphertext = text_or_nothing(live, "ciphertext"),
         .public_key_pem = text_or_nothing(live, "publicKeyPEM"),
+        .renew_request = text_or_nothing(status, RENEW_STATUS_FIELD),
         .is_current = was_served(r),
     };
 }

@@ -35,7 +35,7 @@ static void make(const char *spec, size_t length, const struct secret *answer, s
          *e);
     *p = (struct production){
         .decoded = &decoded,
-        .context = {.now = 1767323045, .secret_name = "it", .record = {"", "", "", "", "", false}}};
+        .context = {.now = 1767323045, .secret_name = "it", .record = {"", "", "", "", "", "", false}}};
     p->inputs[0] = (struct input){.field = "seedURI", .bytes = answer};
     *e = (struct error){0};
     *ret_made = production_make(p, e);

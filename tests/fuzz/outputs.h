@@ -80,7 +80,7 @@ static void make_output(struct made *all, size_t index) {
          e);
     made->p = (struct production){
         .decoded = &made->decoded,
-        .context = {.now = OUTPUT_NOW, .secret_name = "it", .record = {"", "", "", "", "", false}}};
+        .context = {.now = OUTPUT_NOW, .secret_name = "it", .record = {"", "", "", "", "", "", false}}};
     for (size_t i = 0; i < made->decoded.request_count; i++) {
         const struct made_from *from = &recipe->inputs[i];
         static struct secret *message;

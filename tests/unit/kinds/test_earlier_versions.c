@@ -200,6 +200,7 @@ static void take_over(const struct kind *kind, yyjson_val *object, struct world 
         .public_key_digest = "",
         .ciphertext = text_or_nothing(status, "ciphertext"),
         .public_key_pem = text_or_nothing(status, "publicKeyPEM"),
+        .renew_request = "",
         .is_current = true,
     };
     s.context.previous_is_current = true;

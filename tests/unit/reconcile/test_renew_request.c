@@ -94,6 +94,35 @@ static void requests_leave_repairs_their_turn(void **) {
     answered_is("qc it", "two");
 }
 
+// What the watch has not shown yet.
+static void a_request_that_was_withdrawn_issues_nothing(void **) {
+    make_certificate();
+    const char *first = certificate();
+    put("qc it", "metadata: {annotations: {qubesec.io/renew: one}}");
+    silence();
+    put("qc it", "metadata: {annotations: {qubesec.io/renew: null}}");
+    run();
+    pass(MINUTE);
+    hear();
+    run();
+    assert_string_equal(certificate(), first);
+    answered_is("qc it", "");
+}
+
+static void a_request_that_was_replaced_is_answered_once(void **) {
+    make_certificate();
+    forget();
+    put("qc it", "metadata: {annotations: {qubesec.io/renew: one}}");
+    silence();
+    put("qc it", "metadata: {annotations: {qubesec.io/renew: two}}");
+    run();
+    pass(MINUTE);
+    hear();
+    pass(MINUTE);
+    answered_is("qc it", "two");
+    assert_int_equal(count_asked("patch secret it-secret; "), 1);
+}
+
 static void a_new_key_comes_where_the_spec_says_so(void **) {
     make("qc it", "spec: {commonName: it.example.com, privateKey: {rotationPolicy: Always}}");
     const char *key = entry("secret it-secret", "tls.key");
@@ -181,6 +210,36 @@ static void a_request_waits_for_a_repair(void **) {
     is_served("qc it");
 }
 
+// Neither the status nor the Secret knows what was answered: what there is now is taken for that.
+static void what_nothing_is_known_of_is_not_issued_again(void **) {
+    make_certificate();
+    request("qc it", "one");
+    const char *key = entry("secret it-secret", "tls.key");
+    pass(HOUR);
+    forget();
+    silence();
+    put("secret it-secret", "data: {%s: eA==}", kind_metadata_entry(&kind_certificate));
+    put_status("qc it", "status: null");
+    hear();
+    run();
+    pass(HOUR);
+    is_served("qc it");
+    answered_is("qc it", "one");
+    assert_string_equal(entry("secret it-secret", "tls.key"), key);
+    assert_int_equal(count_asked("patch secret it-secret; "), 1); // the repair
+}
+
+// The status knows, where the Secret does not.
+static void a_request_waits_for_a_repair_of_the_metadata(void **) {
+    make_certificate();
+    const char *first = certificate();
+    put("secret it-secret", "data: {%s: eA==}", kind_metadata_entry(&kind_certificate));
+    request("qc it", "one");
+    pass(HOUR);
+    assert_string_not_equal(certificate(), first);
+    answered_is("qc it", "one");
+}
+
 static void other_kinds_are_left_and_say_so(void **) {
     make("qkkp it", "spec: {}");
     yyjson_val *before = get("secret it");
@@ -215,12 +274,16 @@ int main(void) {
         in_cluster(requests_that_come_too_often_slow_down),
         in_cluster(a_request_that_waits_holds_up_nothing_else),
         in_cluster(requests_leave_repairs_their_turn),
+        in_cluster(a_request_that_was_withdrawn_issues_nothing),
+        in_cluster(a_request_that_was_replaced_is_answered_once),
         in_cluster(a_new_key_comes_where_the_spec_says_so),
         in_cluster(what_is_made_with_a_request_has_answered_it),
         in_cluster(what_is_taken_over_has_answered_it),
         in_cluster(the_secret_knows_what_was_answered),
         in_cluster(the_status_knows_what_was_answered),
         in_cluster(a_request_waits_for_a_repair),
+        in_cluster(what_nothing_is_known_of_is_not_issued_again),
+        in_cluster(a_request_waits_for_a_repair_of_the_metadata),
         in_cluster(other_kinds_are_left_and_say_so),
         in_cluster(a_long_text_is_one_too),
     };
