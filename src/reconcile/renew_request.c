@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static_assert((size_t)PROVENANCE_SENTENCE_SIZE >= (size_t)DIGEST_TEXT_SIZE);
+static_assert((size_t)PROVENANCE_SENTENCE_SIZE >= (size_t)DIGEST_TEXT_SIZE + sizeof("refused: "));
 
 static const char *recorded(const struct reconcile *r) {
     return json_text(json_find(r->object->root, "status", RENEW_STATUS_FIELD, nullptr));
@@ -16,14 +16,24 @@ static const char *text_of(const struct kube_object *object) {
     return json_text(json_find(object->root, "metadata", "annotations", RENEW_ANNOTATION, nullptr));
 }
 
+// Of a kind that is never made anew the status has a request as refused, so that nobody takes it for
+// answered.
 bool renew_request_read(struct reconcile *r, struct error *e) {
+    const char *prefix = r->kind->is_renewable ? "" : "refused: ";
     const char *text = text_of(r->object);
     size_t length = text == nullptr ? 0 : strlen(text);
-    r->production.context.renew_request = r->renew_request;
-    if (length >= sizeof(r->renew_request)) { // as good as any other text
-        return digest_format(text, length, r->renew_request, e);
+    char digest[DIGEST_TEXT_SIZE];
+    r->production.context.renew_request = r->kind->is_renewable ? r->renew_request : nullptr;
+    if (length == 0) {
+        return true;
     }
-    snprintf(r->renew_request, sizeof(r->renew_request), "%s", text == nullptr ? "" : text);
+    if (strlen(prefix) + length >= sizeof(r->renew_request)) { // as good as any other text
+        if (!digest_format(text, length, digest, e)) {
+            return false;
+        }
+        text = digest;
+    }
+    snprintf(r->renew_request, sizeof(r->renew_request), "%s%s", prefix, text);
     return true;
 }
 

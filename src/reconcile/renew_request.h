@@ -13,7 +13,7 @@
 // Whether other, r's object as it was read live, has the request that r's object has.
 bool renew_request_is_the_same(const struct reconcile *r, const struct kube_object *other);
 
-// Whether there is a request that the status does not say to be answered.
+// Whether there is a request that the status does not say to be answered, or refused.
 bool renew_request_is_new(const struct reconcile *r);
 
 // Whether the output, as it was examined or made, was issued before the request, and is of a kind that can be

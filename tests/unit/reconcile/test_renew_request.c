@@ -247,9 +247,18 @@ static void other_kinds_are_left_and_say_so(void **) {
     assert_same(get("secret it"), before, "");
     note_has("NotRenewed qkkp it", "a QuantumKEMKeyPair is never made anew on request");
     told_is("!NotRenewed qkkp it; ");
-    answered_is("qkkp it", "one");
+    answered_is("qkkp it", "refused: one"); // who waits for the text waits in vain
     pass(HOUR);
     put("qkkp it", "metadata: {labels: {any: x}}");
+    run();
+    told_is("");
+    char text[252]; // which has not room for what is put before it
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    request("qkkp it", text);
+    told_is("!NotRenewed qkkp it; ");
+    pass(HOUR);
+    put("qkkp it", "metadata: {labels: {any: y}}");
     run();
     told_is("");
 }
