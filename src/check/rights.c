@@ -22,7 +22,10 @@ static const char *webhook_secret_name(const struct check_options *options) {
 
 const struct right rights_needed[] = {
     {.group = QUBESEC_GROUP, .verbs = {"list", "watch"}, .purpose = "learn what is wanted"},
-    {.group = QUBESEC_GROUP, .subresource = "status", .verbs = {"update"}, .purpose = "say what was done"},
+    {.group = QUBESEC_GROUP,
+     .subresource = "status",
+     .verbs = {"update", "patch"},
+     .purpose = "say what was done"},
     {.group = "",
      .resource = "secrets",
      .verbs = {"get", "list", "watch", "create", "patch"},

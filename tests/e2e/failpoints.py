@@ -16,6 +16,7 @@ NAMES = set(re.findall(r'^ +POINT\(\w+, "([a-z-]+)"\)', (CHECKOUT / "src/base/fa
 WRITES = {
     "create secrets": "POST /api/v1/namespaces/{namespace}/secrets",
     "patch secrets": "PATCH /api/v1/namespaces/{namespace}/secrets/",
+    "patch status": "PATCH /apis/qubesec.io/v1/namespaces/{namespace}/{plural}/{name}/status",
     "update status": "PUT /apis/qubesec.io/v1/namespaces/{namespace}/{plural}/{name}/status",
     "create events": "POST /apis/events.k8s.io/v1/namespaces/{namespace}/events",
     "patch events": "PATCH /apis/events.k8s.io/v1/namespaces/{namespace}/events/{name}.",
@@ -37,6 +38,7 @@ CREATION = [*around("create secrets"), BETWEEN, *TELLING]
 CHANGE = [*around("patch secrets"), BETWEEN]
 LOSS = [*around("create secrets"), BETWEEN]
 RENEWAL = [("before-renewal", OBJECT), *around("patch secrets"), ("after-renewal", OBJECT), BETWEEN, *TELLING]
+FAILURE = around("patch status")
 SERIES = around("patch events")
 
 # What is done for the webhook: what is asked for by its Secret's annotation, and the points on the way there. Once its
@@ -68,7 +70,7 @@ LEASE_WRITES = {"make": "create leases", "take": "patch leases", "renew": "patch
 
 def all_points():
     webhook = (points for _, points in ROTATIONS)
-    return itertools.chain(CREATION, CHANGE, LOSS, RENEWAL, SERIES, *webhook, *map(around, LEASE_WRITES.values()))
+    return itertools.chain(CREATION, CHANGE, LOSS, RENEWAL, FAILURE, SERIES, *webhook, *map(around, LEASE_WRITES.values()))
 
 
 def id_of(point):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from api import QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, RESOURCES, data_of, is_told, secret_thing, thing, version_of, wait_until
 from failpoints import (
-    CHANGE, CREATION, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
+    CHANGE, CREATION, FAILURE, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
     id_of, text_of,
 )  # fmt: skip
 from fixtures import BINARY, CHECKOUT
@@ -380,6 +380,20 @@ def test_a_certificate_issued_anew(api, crashes, point):
     crashes.seen.check(before, after)
 
 
+@pytest.mark.parametrize("point", FAILURE, ids=id_of)
+def test_a_failure_that_is_shown(api, crashes, point):
+    """The status of an object that has failed leaves some of the former one alone: it is a patch."""
+    crashes.kill()
+    it = crashes.object(QKKP)
+    with refusing_secrets(api, crashes.namespace):
+        it.create(SPECS[it.kind])
+        crashes.crash(point, it)
+        crashes.carry_on()
+        wait_until("it is shown", lambda: it.get()["status"].get("status") == "Failed")
+        assert it.secret() is None
+    crashes.seen.check(it.wait_done())
+
+
 @pytest.mark.parametrize("point", SERIES, ids=id_of)
 def test_a_failure_that_is_told_again(api, crashes, point):
     """All kinds in one go: each is tried again and again, and at the first count in its Event the operator ends."""
@@ -517,7 +531,7 @@ def test_webhook_certificate(api, webhooks, namespace):
                     _, issuer = blocks(data_of(webhooks.secret())["tls.crt"])
                     assert issuer in blocks(webhooks.bundle()), "what is served is trusted at any time"
         replica = webhooks.start(*OWN)
-        webhooks.service.ports = itertools.repeat(port_of(replica))
+        webhooks.service.ports = [port_of(replica)]
         assert webhooks.is_settled()
         assert blocks(webhooks.wait_published()) == [issuer]
         wait_admitted(api, namespace)

@@ -41,7 +41,7 @@ class Service:
                 ports = self.ports
                 try:
                     replica = socket.create_connection(("127.0.0.1", ports[next(self.turn) % len(ports)]))
-                except OSError:
+                except (OSError, ZeroDivisionError):  # nobody is there
                     caller.close()
                     continue
                 for source, target in ((caller, replica), (replica, caller)):
