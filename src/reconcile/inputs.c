@@ -401,19 +401,6 @@ bool inputs_have_url(const struct reconcile *r) {
     return found;
 }
 
-bool inputs_are_unwatched(const struct reconcile *r) {
-    bool found = false;
-    for (size_t i = 0; i < r->decoded.request_count; i++) {
-        const struct input_request *request = &r->decoded.requests[i];
-        const char *namespace = namespace_of(r->object, request->reference.namespace);
-        for (const struct input_source *from = request->sources; from->kind != nullptr; from++) {
-            const struct store *store = informers_find_store(r->parts->informers, from->kind, namespace);
-            found = found || (store != nullptr && !store_is_complete(store));
-        }
-    }
-    return found;
-}
-
 bool inputs_resolve(struct reconcile *r, struct error *e) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         r->sources[i].request = &r->decoded.requests[i];

@@ -7,9 +7,6 @@
 // resolved.
 bool inputs_have_url(const struct reconcile *r);
 
-// Whether one of them, or what it may be, cannot be watched now: nothing wakes r's object when it comes.
-bool inputs_are_unwatched(const struct reconcile *r);
-
 // Finds each input and what the watch knows of it, with no request. Errors: NOT_FOUND (missing or not
 // finished; the reason says what is waited for), FORBIDDEN (in another namespace), INVALID_SPEC, RETRYABLE
 // (its owner is about to look at it again).

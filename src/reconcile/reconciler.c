@@ -281,11 +281,23 @@ static void add_owner_refusal(const struct reconcile *r, struct error *e) {
     e->retry_after_ms = retry_after_ms;
 }
 
-// Whether a change of the output Secret wakes the object.
-static bool is_output_watched(const struct reconcile *r) {
-    const struct store *store =
-        informers_find_store(r->parts->informers, kube_secrets.kind, r->object->namespace);
+// Whether objects of that kind are watched; NULL: of the object's own namespace.
+static bool is_watched(const struct reconcile *r, const char *kind, const char *namespace) {
+    const struct store *store = informers_find_store(r->parts->informers, kind,
+                                                     namespace != nullptr ? namespace : r->object->namespace);
     return store == nullptr || store_is_complete(store);
+}
+
+// Whether a change of its output, and of whatever its inputs may be, wakes the object.
+static bool is_woken(const struct reconcile *r) {
+    bool woken = is_watched(r, kube_secrets.kind, nullptr);
+    for (size_t i = 0; i < r->decoded.request_count; i++) {
+        const struct input_request *request = &r->decoded.requests[i];
+        for (const struct input_source *from = request->sources; from->kind != nullptr; from++) {
+            woken = woken && is_watched(r, from->kind, request->reference.namespace);
+        }
+    }
+    return woken;
 }
 
 // It waits, or has failed. What nothing wakes it for is looked at again.
@@ -301,7 +313,7 @@ static void end_badly(struct reconcile *r) {
     if (r->owner_refusal.class != ERROR_NONE) {
         add_owner_refusal(r, &r->outcome->error);
     }
-    if (inputs_are_unwatched(r) || !is_output_watched(r)) {
+    if (!is_woken(r)) {
         look_again_after(r, UNWATCHED_LOOK_MS);
     }
     uint32_t expiry_ms = expiry_wait_ms(r);
