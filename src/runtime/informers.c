@@ -1,6 +1,7 @@
 #include "runtime/informers.h"
 
 #include "base/memory.h"
+#include "kube/server_words.h"
 
 #include <string.h>
 
@@ -13,10 +14,12 @@ struct informer {
     struct informer *next;
     struct informer_options options;
     struct store *store;
-    struct watch *watch;  // NULL: not started
-    bool is_answer;       // failure is what the server has said. Loop thread
-    struct error failure; // what it failed with the last time; its class is NONE: it works. Loop thread
-    bool is_absent;       // there is no such resource, and it may be so. Loop thread
+    struct watch *watch; // NULL: not started
+    bool is_answer;      // failure is what the server has said. Loop thread
+    // What it failed with the last time, in the words of the first of those that say the same; its class is
+    // NONE: it works. Loop thread
+    struct error failure;
+    bool is_absent; // there is no such resource, and it may be so. Loop thread
 };
 
 struct informers {
@@ -129,12 +132,23 @@ static void note_settled(struct informer *informer) {
     }
 }
 
+// The server's words stay for as long as they say the same, since they go into a metric's label.
+static void keep_failure(struct informer *informer, const struct error *error) {
+    bool is_answer = watch_is_denied(informer->watch);
+    bool is_same =
+        is_answer && informer->is_answer && server_words_are_alike(informer->failure.message, error->message);
+    informer->failure.class = error->class;
+    informer->is_answer = is_answer;
+    if (!is_same) {
+        informer->failure = *error;
+    }
+}
+
 static void tell_failed(void *context, const struct kube_resource *resource, const struct error *error) {
     struct informer *informer = context;
     const struct informers_options *options = &informer->set->options;
     bool known = informer->failure.class == error->class;
-    informer->failure = *error;
-    informer->is_answer = watch_is_answered(informer->watch);
+    keep_failure(informer, error);
     if (!has_synced(informer)) {
         informer->is_absent = informer->options.may_be_absent && error->class == ERROR_NOT_FOUND;
         store_set_complete(informer->store, informer->is_absent);
@@ -146,7 +160,7 @@ static void tell_failed(void *context, const struct kube_resource *resource, con
 static void tell_recovered(void *context, const struct kube_resource *resource) {
     struct informer *informer = context;
     const struct informers_options *options = &informer->set->options;
-    informer->failure = (struct error){0};
+    informer->failure.class = ERROR_NONE;
     options->recovered(options->context, resource, informer->options.namespace);
 }
 
@@ -223,7 +237,7 @@ void informers_describe(const struct informers *informers,
             .resource = informer->options.resource->plural,
             .namespace = informer->options.namespace,
             .condition = condition,
-            .detail = informer->failure.message,
+            .detail = informer->failure.class == ERROR_NONE ? "" : informer->failure.message,
             .is_answer = informer->is_answer,
             .is_up = condition == condition_up,
             .has_synced = has_synced(informer),

@@ -363,8 +363,8 @@ bool watch_is_refused(const struct watch *watch) {
     return atomic_load(&watch->refusals) >= REFUSALS_MAX;
 }
 
-bool watch_is_answered(const struct watch *watch) {
-    return watch->status != 0;
+bool watch_is_denied(const struct watch *watch) {
+    return watch->status >= STATUS_FAILED_MIN;
 }
 
 int64_t watch_silence_ms(const struct watch *watch) {

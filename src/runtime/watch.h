@@ -43,9 +43,9 @@ bool watch_has_synced(const struct watch *watch);
 // such error. Any thread.
 bool watch_is_refused(const struct watch *watch);
 
-// Whether the server has answered the list or watch that runs, or the last one if none does: then an error of
-// it is in the server's words, and else in those of the network. Loop thread.
-bool watch_is_answered(const struct watch *watch);
+// Whether the server has answered the list or watch that runs, or the last one if none does, with an error:
+// then an error of it is in the server's words, and else mostly in those of the network. Loop thread.
+bool watch_is_denied(const struct watch *watch);
 
 // Milliseconds since the server last answered (a list, an event, a bookmark), or since watch_create. Any
 // thread.

@@ -138,6 +138,8 @@ static struct answers of_gadgets;
 static struct answers of_widgets;
 static const int good[] = {200, 0};
 
+enum { BROKEN = -1 }; // a list with the status 200 that ends after a few bytes, each time after more
+
 static int take_answer(struct answers *answers) {
     pthread_mutex_lock(&lock);
     int status = answers->statuses[answers->next];
@@ -161,9 +163,23 @@ static bool answer(void *, struct connection *connection, const struct received 
     }
     bool is_of_gadgets = strstr(request->path, "/gadgets?") != nullptr;
     note("list:", is_of_gadgets ? "gadgets" : "widgets");
+    static atomic_uint tries;
     int status = take_answer(is_of_gadgets ? &of_gadgets : &of_widgets);
+    if (status == BROKEN) {
+        note("broken", "");
+        server_send(connection, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{");
+        for (unsigned i = atomic_fetch_add(&tries, 1) % 500; i > 0; i--) {
+            server_send(connection, " ");
+        }
+        return false;
+    }
+    char words[100];
+    snprintf(words, sizeof(words), "{\"kind\":\"Status\",\"message\":\"stream ID %u was refused\"}",
+             atomic_fetch_add(&tries, 1));
     server_reply(connection, status, "",
-                 status == 200 ? "{\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[]}" : "{}");
+                 status == 200   ? "{\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[]}"
+                 : status == 500 ? words
+                                 : "{}");
     return true;
 }
 
@@ -364,6 +380,38 @@ static void one_that_is_busy_is_waited_for(void **) {
     end(&fixture);
 }
 
+static void take_words(void *context, const struct informer_state *state) {
+    struct error e;
+    must(buffer_append_format(context, &e, "%s", state->is_answer ? state->detail : "none"), e);
+}
+
+static void look_for_words(void *context) {
+    informers_describe(informers, take_words, context);
+}
+
+// They are a metric's label, of which each other text is another series.
+static void the_words_of_a_server_stay_while_they_say_the_same(void **) {
+    static const int fails[] = {500, 0};
+    static const int breaks[] = {BROKEN, 0};
+    struct api_fixture fixture;
+    cleanup_buffer struct buffer first = buffer_create(1000);
+    cleanup_buffer struct buffer last = buffer_create(1000);
+    cleanup_buffer struct buffer broken = buffer_create(1000);
+    (void)informer(&widgets, nullptr, false);
+    begin(&fixture, good, fails);
+    wait_for("failed:widgets", 1);
+    fixture_do(&fixture.net, look_for_words, &first);
+    assert_non_null(strstr(buffer_text(&first), "stream ID"));
+    wait_for("known:widgets", 3);
+    fixture_do(&fixture.net, look_for_words, &last);
+    assert_string_equal(buffer_text(&first), buffer_text(&last));
+    will_answer(&of_widgets, breaks);
+    wait_for("broken", 3);
+    fixture_do(&fixture.net, look_for_words, &broken);
+    assert_string_equal(buffer_text(&broken), "none"); // the words are of the network
+    end(&fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(stores_are_found_by_kind_and_namespace, set_up, tear_down),
@@ -374,6 +422,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(one_that_is_absent_no_more_is_not_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_refused_is_not_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_busy_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_words_of_a_server_stay_while_they_say_the_same, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(when_all_are_refused_they_are_waited_for, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
