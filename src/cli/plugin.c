@@ -14,13 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STANDARD_FILES = 3, CHUNK = 16 * 1024 };
+enum { STANDARD_FILES = 3, CHUNK = 16 * 1024, ASK_MS = 50 };
 
 // One that runs. All is given back by finish.
 struct child {
     const char *name;
     pid_t pid;
-    int pidfd;      // ready when it has ended
+    int pidfd;      // ready when it has ended; negative: the system has no such thing
     int output;     // its standard output
     bool has_group; // those that it starts can be ended with it
 };
@@ -137,22 +137,30 @@ static bool read_some(const struct child *child, struct buffer *answer, bool *ov
     return length > 0 || (length < 0 && errno == EINTR);
 }
 
+// It stays there to be waited for.
+static bool has_ended(const struct child *child) {
+    siginfo_t end = {0};
+    return waitid(P_PID, (id_t)child->pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           end.si_pid == child->pid;
+}
+
 // Reads until the program has ended; what others have that it has left behind is not waited for.
 static bool read_answer(const struct child *child, int64_t deadline, struct buffer *answer, struct error *e) {
     struct pollfd waits[] = {{.fd = child->output, .events = POLLIN}, {.fd = child->pidfd, .events = POLLIN}};
     bool overflown = false;
     while (!overflown) {
+        bool ended = has_ended(child); // before it is seen whether there is more of its output
         int64_t left = deadline - clock_monotonic_ms();
-        int ready = left <= 0 ? 0 : poll(waits, 2, (int)left);
-        if (ready == 0) {
+        if (left <= 0) {
             return error_set(e, ERROR_IO, "%s does not end; it was given up", child->name);
+        }
+        left = child->pidfd < 0 && left > ASK_MS ? ASK_MS : left;
+        int ready = poll(waits, 2, ended ? 0 : (int)left);
+        if (ready >= 0 && waits[0].revents == 0 && ended) {
+            return true;
         }
         if (ready > 0 && waits[0].revents != 0 && !read_some(child, answer, &overflown)) {
             waits[0].fd = -1;
-            waits[0].revents = 0;
-        }
-        if (ready > 0 && waits[0].revents == 0 && waits[1].revents != 0) {
-            return true;
         }
     }
     return error_set(e, ERROR_IO, "%s prints more than %d bytes", child->name, EXEC_ANSWER_MAX);
@@ -168,7 +176,9 @@ static bool finish(struct child *child, bool is_ended, struct error *e) {
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {
     }
     close(child->output);
-    close(child->pidfd);
+    if (child->pidfd >= 0) {
+        close(child->pidfd);
+    }
     if (!is_ended) {
         return false;
     }
