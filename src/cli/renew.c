@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/flags.h"
 #include "base/log.h"
+#include "cli/plugin.h"
 #include "cli/verbs.h"
 #include "crypto/openssl.h"
 #include "engine/kind.h"
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+enum { PLUGIN_TIMEOUT_MS = 60000 };
 
 struct arguments {
     const char *target; // "KIND/NAME"
@@ -133,9 +136,11 @@ static bool request_renewal(struct kube_session *session, const struct arguments
 static bool renew(const struct arguments *arguments, const struct kind *kind, const char *name,
                   struct error *e) {
     struct kube_session *session = nullptr;
+    struct plugin_runner plugins;
+    plugin_runner_create(PLUGIN_TIMEOUT_MS, &plugins);
     log_set_level(LOG_ERROR);
     bool done = crypto_start(e) &&
-                kube_session_open(arguments->kubeconfig, arguments->context, &session, e) &&
+                kube_session_open(arguments->kubeconfig, arguments->context, &plugins.runner, &session, e) &&
                 request_renewal(session, arguments, kind, name, e);
     kube_session_close(session);
     return done;

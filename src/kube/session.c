@@ -18,8 +18,10 @@ static void *run_loop(void *loop) {
     return nullptr;
 }
 
-static bool start(struct kube_session *session, const char *path, const char *context, struct error *e) {
-    if (!kube_config_load(path, context, &session->config, e) || !loop_create(&session->loop, e) ||
+static bool start(struct kube_session *session, const char *path, const char *context,
+                  const struct exec_runner *runner, struct error *e) {
+    if (!kube_config_load_with(path, context, runner, &session->config, e) ||
+        !loop_create(&session->loop, e) ||
         !http_client_create(session->loop, nullptr, nullptr, &session->http, e) ||
         !kube_client_create(session->config, session->http, nullptr, nullptr, &session->client, e)) {
         return false;
@@ -28,13 +30,13 @@ static bool start(struct kube_session *session, const char *path, const char *co
     return session->is_running || error_set(e, ERROR_INTERNAL, "no thread could be started");
 }
 
-bool kube_session_open(const char *path, const char *context, struct kube_session **ret_session,
-                       struct error *e) {
+bool kube_session_open(const char *path, const char *context, const struct exec_runner *runner,
+                       struct kube_session **ret_session, struct error *e) {
     struct kube_session *session = memory_allocate_zeroed(1, sizeof(*session));
     if (session == nullptr) {
         return error_no_memory(e, "a session");
     }
-    if (!start(session, path, context, e)) {
+    if (!start(session, path, context, runner, e)) {
         kube_session_close(session);
         return false;
     }

@@ -6,9 +6,10 @@
 
 struct kube_session;
 
-// path and context as of kube_config_load. *ret_session is owned. Errors: as kube_config_load, INTERNAL.
-[[nodiscard]] bool kube_session_open(const char *path, const char *context, struct kube_session **ret_session,
-                                     struct error *e);
+// path, context and runner, which is borrowed until kube_session_close, as of kube_config_load_with.
+// *ret_session is owned. Errors: as kube_config_load_with, INTERNAL.
+[[nodiscard]] bool kube_session_open(const char *path, const char *context, const struct exec_runner *runner,
+                                     struct kube_session **ret_session, struct error *e);
 void kube_session_close(struct kube_session *session); // takes session; NULL is allowed
 
 // Borrowed from session.

@@ -1,4 +1,4 @@
-"""qubesec check from an administrator's desk: credential plug-ins, several kubeconfigs, other names, and proxies."""
+"""qubesec check and renew from an administrator's desk: credential plug-ins, several kubeconfigs, other names, and proxies."""
 
 import json
 import os
@@ -145,6 +145,16 @@ FAILURES = {
 def test_a_plugin_that_fails(desk, script, fields, parts):
     desk.use_plugin(script, **fields)
     desk.expect_failure('user "', "exec", *parts)
+
+
+def test_renew_runs_a_plugin_too(desk, cluster):
+    desk.use_plugin("cat answer")
+    desk.answer(**certificate_of(cluster))
+    desk.path.write_text(json.dumps(desk.config))
+    command = [desk.binary, "renew", "qc/there-is-none", "-n", "default", "--kubeconfig", desk.path]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1 and "not found" in done.stderr, done.stderr  # so the API server was asked
+    assert desk.runs() == 1
 
 
 def test_the_operator_starts_no_plugin(desk):
