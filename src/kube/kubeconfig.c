@@ -167,10 +167,16 @@ static bool get_proxy(const struct kubeconfig_entry *entry, struct config_parts 
     if (proxy == nullptr) {
         return true;
     }
-    return is_proxy(proxy) ? copy_text(proxy, &parts->proxy, e)
-                           : kubeconfig_entry_error(
-                                 entry, "proxy-url",
-                                 "it must be http://host:port, https://host:port or socks5://host:port", e);
+    if (!is_proxy(proxy)) {
+        return kubeconfig_entry_error(
+            entry, "proxy-url", "it must be http://host:port, https://host:port or socks5://host:port", e);
+    }
+    if (parts->server_name != nullptr &&
+        strncmp(proxy, "https:", 6) == 0) { // which would be asked for it, too
+        return kubeconfig_entry_error(
+            entry, "proxy-url", "with tls-server-name it must be http://host:port or socks5://host:port", e);
+    }
+    return copy_text(proxy, &parts->proxy, e);
 }
 
 static bool get_cluster(const struct kubeconfig_entry *entry, struct config_parts *parts, struct error *e) {

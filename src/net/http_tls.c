@@ -150,9 +150,10 @@ bool http_tls_apply(const struct http_tls *tls, CURL *easy, bool own_connection,
     unsigned failed = CURLE_OK;
     if (tls != nullptr) {
         failed |= set_blob(easy, CURLOPT_CAINFO_BLOB, tls->ca);
-        failed |= set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, tls->ca); // beside the system's
+        failed |= set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, tls->ca);
         if (tls->ca != nullptr) { // else the system's trust store would be trusted beside it
             failed |= curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+            failed |= curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, nullptr);
         }
         failed |= set_blob(easy, CURLOPT_SSLCERT_BLOB, tls->certificate);
         failed |= set_blob(easy, CURLOPT_SSLKEY_BLOB, tls->key);

@@ -204,12 +204,14 @@ def test_a_proxy_of_the_kubeconfig(desk, cluster, scheme):
     port = urllib.parse.urlsplit(desk.server["server"]).port
     with tunnels.Proxy(hear, tls_of(cluster) if scheme == "https" else None) as proxy:
         desk.server["proxy-url"] = f"{scheme}://127.0.0.1:{proxy.port}"
-        desk.server["server"] = f"https://cluster.example:{port}"  # which only the proxy knows
-        desk.server["tls-server-name"] = "localhost"
-        if scheme == "https":  # its certificate is that of the API server, and good for both
-            desk.server["tls-server-name"] = "127.0.0.1"
+        host = "cluster.example"  # which only the proxy knows
+        if scheme == "https":  # the proxy has the API server's certificate, and is told no other name
+            host = "kubernetes.default.svc"
+        else:
+            desk.server["tls-server-name"] = "localhost"
+        desk.server["server"] = f"https://{host}:{port}"
         desk.expect_reached(NO_PROXY="*")  # it is not asked where the kubeconfig says
-        assert set(proxy.asked) == {("cluster.example", port)}
+        assert set(proxy.asked) == {(host, port)}
 
 
 def test_a_proxy_of_the_environment_but_for_some_networks(desk):

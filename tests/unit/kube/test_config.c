@@ -263,6 +263,8 @@ static void what_is_not_served_is_refused_by_name(void **state) {
         {both, "server: https://a, proxy-url: 'http://'", "token: t", "cluster \"k\": proxy-url: "},
         {both, "server: https://a, proxy-url: 'http://u:w@'", "token: t", "cluster \"k\": proxy-url: "},
         {both, "server: https://a, proxy-url: 'http://a b'", "token: t", "cluster \"k\": proxy-url: "},
+        {both, "server: https://a, tls-server-name: b, proxy-url: 'https://p:1'", "token: t",
+         "cluster \"k\": proxy-url: with tls-server-name it must be http://"},
         {both, "server: 'http://a'", "token: t", "cluster \"k\": server: "},
         {both, "server: 'a:6443'", "token: t", "cluster \"k\": server: "},
         {both, "server: 'https://'", "token: t", "cluster \"k\": server: "},
