@@ -281,10 +281,11 @@ static void add_owner_refusal(const struct reconcile *r, struct error *e) {
     e->retry_after_ms = retry_after_ms;
 }
 
-// Whether objects of that kind are watched; NULL: of the object's own namespace.
+// Whether objects of that kind are watched; namespace NULL or "": the object's own.
 static bool is_watched(const struct reconcile *r, const char *kind, const char *namespace) {
-    const struct store *store = informers_find_store(r->parts->informers, kind,
-                                                     namespace != nullptr ? namespace : r->object->namespace);
+    bool has_own = namespace != nullptr && namespace[0] != '\0';
+    const struct store *store =
+        informers_find_store(r->parts->informers, kind, has_own ? namespace : r->object->namespace);
     return store == nullptr || store_is_complete(store);
 }
 
