@@ -114,7 +114,9 @@ static bool start(const struct exec_command *command, struct child *ret_child, s
     child.output = ends[0];
     if (failed != 0) {
         close(ends[0]);
-        return error_set(e, ERROR_IO, "%s cannot be run: %s", child.name, strerror(failed));
+        return failed == ENOMEM
+                   ? error_no_memory(e, "starting a credential plug-in")
+                   : error_set(e, ERROR_IO, "%s cannot be run: %s", child.name, strerror(failed));
     }
     child.pidfd = pidfd_open(child.pid, 0);
     *ret_child = child;
@@ -123,18 +125,21 @@ static bool start(const struct exec_command *command, struct child *ret_child, s
 
 // ---- reading
 
-// False: nothing more will come.
-static bool read_some(const struct child *child, struct buffer *answer, bool *overflown) {
+// *ret_more false: nothing more will come.
+static bool read_some(const struct child *child, struct buffer *answer, bool *ret_more, struct error *e) {
     char *room;
-    struct error full;
     size_t free_bytes = answer->cap - answer->length;
-    if (free_bytes == 0 || !buffer_reserve(answer, free_bytes < CHUNK ? free_bytes : CHUNK, &room, &full)) {
-        *overflown = true;
+    size_t most = free_bytes < CHUNK ? free_bytes : CHUNK;
+    if (most == 0) {
+        return error_set(e, ERROR_IO, "%s prints more than %d bytes", child->name, EXEC_ANSWER_MAX);
+    }
+    if (!buffer_reserve(answer, most, &room, e)) {
         return false;
     }
-    ssize_t length = read(child->output, room, free_bytes < CHUNK ? free_bytes : CHUNK);
+    ssize_t length = read(child->output, room, most);
     buffer_advance(answer, length > 0 ? (size_t)length : 0);
-    return length > 0 || (length < 0 && errno == EINTR);
+    *ret_more = length > 0 || (length < 0 && errno == EINTR);
+    return true;
 }
 
 // It stays there to be waited for.
@@ -147,8 +152,7 @@ static bool has_ended(const struct child *child) {
 // Reads until the program has ended; what others have that it has left behind is not waited for.
 static bool read_answer(const struct child *child, int64_t deadline, struct buffer *answer, struct error *e) {
     struct pollfd waits[] = {{.fd = child->output, .events = POLLIN}, {.fd = child->pidfd, .events = POLLIN}};
-    bool overflown = false;
-    while (!overflown) {
+    for (bool more = true;;) {
         bool ended = has_ended(child); // before it is seen whether there is more of its output
         int64_t left = deadline - clock_monotonic_ms();
         if (left <= 0) {
@@ -159,11 +163,11 @@ static bool read_answer(const struct child *child, int64_t deadline, struct buff
         if (ready >= 0 && waits[0].revents == 0 && ended) {
             return true;
         }
-        if (ready > 0 && waits[0].revents != 0 && !read_some(child, answer, &overflown)) {
-            waits[0].fd = -1;
+        if (ready > 0 && waits[0].revents != 0 && !read_some(child, answer, &more, e)) {
+            return false;
         }
+        waits[0].fd = more ? child->output : -1;
     }
-    return error_set(e, ERROR_IO, "%s prints more than %d bytes", child->name, EXEC_ANSWER_MAX);
 }
 
 // ---- ending
@@ -191,7 +195,7 @@ static bool finish(struct child *child, bool is_ended, struct error *e) {
 
 static bool run(void *context, const struct exec_command *command, struct buffer *answer, struct error *e) {
     const struct plugin_runner *plugins = context;
-    struct child child;
+    struct child child = {0};
     int64_t deadline = clock_monotonic_ms() + plugins->timeout_ms;
     return start(command, &child, e) && finish(&child, read_answer(&child, deadline, answer, e), e);
 }
