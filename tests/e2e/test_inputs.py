@@ -388,12 +388,13 @@ def test_what_a_seed_server_answers_is_told_to_nobody(api, operators, namespace,
         assert f"{seed_server.url}/seeds/{name}" in ready_of(found)["message"]
         assert TOKEN not in json.dumps(found["status"])
         reason = ready_of(found)["reason"]
-        [event] = wait_until("there is an Event", lambda name=name, reason=reason: api.events(namespace, name, reason))
-        assert TOKEN not in json.dumps(event)
+        told = wait_until("there is an Event", lambda name=name, reason=reason: api.events(namespace, name, reason))
+        assert TOKEN not in json.dumps(told)  # one for each way in which it fails
     [made] = api.make(thing(QRN, namespace, "vector", {"seedURI": f"{seed_server.url}/seeds/1?key={TOKEN}", "numBytes": 48}))
     assert made["status"]["inputs"][0]["name"] == f"{seed_server.url}/seeds/1"
     assert TOKEN not in operator.log.read_text()
-    assert operator.memory("VmHWM") - before < 64 << 10
+    if not operators.sanitized:  # a sanitizer keeps what was freed
+        assert operator.memory("VmHWM") - before < 64 << 10
 
 
 def test_what_an_earlier_release_told_of_a_url_is_taken_back(api, operators, namespace, seed_server):
