@@ -34,6 +34,23 @@ struct flags {
     size_t count; // at most FLAGS_MAX
 };
 
+// Two rows, the same wherever a program is told how to reach the API server; the offsets are of what holds
+// their texts.
+#define FLAGS_OF_KUBECONFIG(file_offset, context_offset)                                                     \
+    {.name = "--kubeconfig",                                                                                 \
+     .type = FLAG_TEXT,                                                                                      \
+     .variable = "QUBESEC_KUBECONFIG",                                                                       \
+     .value = "FILE",                                                                                        \
+     .offset = (file_offset),                                                                                \
+     .help = "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; "             \
+             "~/.kube/config."},                                                                             \
+        {.name = "--context",                                                                                \
+         .type = FLAG_TEXT,                                                                                  \
+         .variable = "QUBESEC_CONTEXT",                                                                      \
+         .value = "NAME",                                                                                    \
+         .offset = (context_offset),                                                                         \
+         .help = "Context of the kubeconfig. Default: its current-context."}
+
 // Sets target to the fallbacks, reads the arguments after the verb (NULL-terminated) into it, and then,
 // unless *help is set by then, the variables of those flags that were not given. Errors: INVALID_SPEC (names
 // the flag or variable, and what is allowed), those of set.

@@ -77,19 +77,7 @@ static bool set_namespaces(void *target, const char *name, const char *text, str
 
 // A variable is the operator's for the same, so that both agree within its Pod.
 static const struct flag flag_list[] = {
-    {.name = "--kubeconfig",
-     .type = FLAG_TEXT,
-     .variable = "QUBESEC_KUBECONFIG",
-     .value = "FILE",
-     .offset = AT(kubeconfig),
-     .help =
-         "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
-    {.name = "--context",
-     .type = FLAG_TEXT,
-     .variable = "QUBESEC_CONTEXT",
-     .value = "NAME",
-     .offset = AT(context),
-     .help = "Context of the kubeconfig. Default: its current-context."},
+    FLAGS_OF_KUBECONFIG(AT(kubeconfig), AT(context)),
     {.name = "--namespace",
      .type = FLAG_TEXT,
      .variable = "QUBESEC_NAMESPACE",

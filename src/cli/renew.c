@@ -25,19 +25,7 @@ struct arguments {
 };
 
 static const struct flag flag_list[] = {
-    {.name = "--kubeconfig",
-     .type = FLAG_TEXT,
-     .variable = "QUBESEC_KUBECONFIG",
-     .value = "FILE",
-     .offset = offsetof(struct arguments, kubeconfig),
-     .help =
-         "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
-    {.name = "--context",
-     .type = FLAG_TEXT,
-     .variable = "QUBESEC_CONTEXT",
-     .value = "NAME",
-     .offset = offsetof(struct arguments, context),
-     .help = "Context of the kubeconfig. Default: its current-context."},
+    FLAGS_OF_KUBECONFIG(offsetof(struct arguments, kubeconfig), offsetof(struct arguments, context)),
     {.name = "--namespace",
      .type = FLAG_TEXT,
      .value = "NAME",

@@ -81,19 +81,7 @@ static bool set_excluded_namespaces(void *target, const char *name, const char *
 #define AT(member) offsetof(struct settings, member)
 
 static const struct flag flag_list[] = {
-    {.name = "--kubeconfig",
-     .type = FLAG_TEXT,
-     .variable = "QUBESEC_KUBECONFIG",
-     .value = "FILE",
-     .offset = AT(kubeconfig),
-     .help =
-         "How to reach the API server. Default: $KUBECONFIG; in a pod its service account; ~/.kube/config."},
-    {.name = "--context",
-     .type = FLAG_TEXT,
-     .variable = "QUBESEC_CONTEXT",
-     .value = "NAME",
-     .offset = AT(context),
-     .help = "Context of the kubeconfig. Default: its current-context."},
+    FLAGS_OF_KUBECONFIG(AT(kubeconfig), AT(context)),
     {.name = "--bind-address",
      .type = FLAG_TEXT,
      .variable = "QUBESEC_BIND_ADDRESS",
