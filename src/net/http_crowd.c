@@ -50,12 +50,19 @@ static void enlist(struct http_crowd *crowd, struct http_visitor *visitor) {
     visitor->head = one == nullptr ? visitor : one->head;
     visitor->head->of_peer.count++;
     visitor->head->of_peer.received += visitor->received;
+    crowd->count++;
+    crowd->received += visitor->received;
 }
 
-// If it was the head, the next one is.
+// If it was the head, the next one is. One that was not met is on no list.
 static void strike_off(struct http_crowd *crowd, struct http_visitor *visitor) {
     struct http_visitor *head = visitor->head;
     struct http_visitor *heir = nullptr;
+    if (head == nullptr) {
+        return;
+    }
+    crowd->count--;
+    crowd->received -= visitor->received;
     head->of_peer.count--;
     head->of_peer.received -= visitor->received;
     visitor->head = nullptr;
@@ -71,16 +78,13 @@ static void strike_off(struct http_crowd *crowd, struct http_visitor *visitor) {
     }
 }
 
-static void add_received(struct http_crowd *crowd, struct http_visitor *visitor, size_t bytes) {
-    visitor->received += bytes;
-    visitor->head->of_peer.received += bytes;
-    crowd->received += bytes;
-}
-
-static void forget_received(struct http_crowd *crowd, struct http_visitor *visitor) {
-    visitor->head->of_peer.received -= visitor->received;
-    crowd->received -= visitor->received;
-    visitor->received = 0;
+// visitor has sent so much in all.
+static void set_received(struct http_crowd *crowd, struct http_visitor *visitor, size_t bytes) {
+    if (visitor->head != nullptr) {
+        visitor->head->of_peer.received += bytes - visitor->received;
+        crowd->received += bytes - visitor->received;
+    }
+    visitor->received = bytes;
 }
 
 // ---- coming and going
@@ -90,14 +94,9 @@ void http_crowd_join(struct http_crowd *crowd, struct http_visitor *visitor, enu
     visitor->phase = phase;
     visitor->since_ms = now_ms;
     link_last(crowd, visitor);
-    enlist(crowd, visitor);
-    crowd->count++;
 }
 
 void http_crowd_meet(struct http_crowd *crowd, struct http_visitor *visitor, const struct http_peer *peer) {
-    if (!visitor->leaving) {
-        strike_off(crowd, visitor);
-    }
     visitor->peer = *peer;
     if (!visitor->leaving) {
         enlist(crowd, visitor);
@@ -112,22 +111,21 @@ void http_crowd_enter(struct http_crowd *crowd, struct http_visitor *visitor, en
     take_out(crowd, visitor);
     link_last(crowd, visitor);
     if ((phase & BUSY) == 0 && !visitor->leaving) {
-        forget_received(crowd, visitor);
+        set_received(crowd, visitor, 0);
     }
 }
 
 void http_crowd_receive(struct http_crowd *crowd, struct http_visitor *visitor, size_t bytes) {
     if (!visitor->leaving) {
-        add_received(crowd, visitor, bytes);
+        set_received(crowd, visitor, visitor->received + bytes);
     }
 }
 
 void http_crowd_dismiss(struct http_crowd *crowd, struct http_visitor *visitor) {
     if (!visitor->leaving) {
         visitor->leaving = true;
-        forget_received(crowd, visitor);
         strike_off(crowd, visitor);
-        crowd->count--;
+        visitor->received = 0;
     }
 }
 
@@ -154,7 +152,7 @@ struct those {
 };
 
 static bool is_among(const struct http_visitor *one, const struct those *those) {
-    if (one == those->newest || one->leaving) {
+    if (one == those->newest || one->head == nullptr) {
         return false;
     }
     return those->count == 0 ? one->head == those->newest->head : one->head->of_peer.count == those->count;
@@ -191,7 +189,7 @@ static struct http_visitor *choose(const struct http_crowd *crowd, const struct 
 struct http_visitor *http_crowd_find_excess(const struct http_crowd *crowd, const struct http_visitor *newest,
                                             int64_t now_ms) {
     struct those those = {newest, 0};
-    if (newest->leaving || newest->head->of_peer.count <= crowd->peer_max) {
+    if (newest->head == nullptr || newest->head->of_peer.count <= crowd->peer_max) {
         if (crowd->count <= crowd->visitors_max) {
             return nullptr;
         }
@@ -209,7 +207,7 @@ struct http_visitor *http_crowd_find_largest(const struct http_crowd *crowd) {
     }
     for (struct http_visitor *one = crowd->first; one != nullptr; one = one->next) {
         bool is_more = largest == nullptr || one->received > largest->received;
-        largest = !one->leaving && one->head == head && is_more ? one : largest;
+        largest = one->head != nullptr && one->head == head && is_more ? one : largest;
     }
     return largest;
 }

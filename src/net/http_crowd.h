@@ -27,7 +27,7 @@ struct http_peer {
 // The peer at address, IPv4 in IPv6 being IPv4; all zeros for any other family.
 struct http_peer http_peer_of(const struct sockaddr *address);
 
-// What the visitors of one peer have together, without those who leave.
+// What the visitors of one peer have together, without those who leave or were not met yet.
 struct http_share {
     size_t count;
     size_t received;
@@ -38,7 +38,7 @@ struct http_visitor {
     struct http_visitor *next; // in the order of the last change of phase
     struct http_visitor *previous;
     struct http_peer peer;
-    struct http_visitor *head; // of its peer's; NULL: it leaves
+    struct http_visitor *head; // of its peer's; NULL: it leaves, or was not met yet
     struct http_share of_peer; // the head's only
     enum http_phase phase;
     int64_t since_ms; // in that phase
@@ -53,16 +53,16 @@ struct http_crowd {
     size_t peer_max; // visitors from one peer
     struct http_visitor *first;
     struct http_visitor *last;
-    size_t count;    // of visitors, without those who leave
-    size_t received; // bytes of all requests that are not answered yet
+    size_t count;    // of visitors, without those who leave or were not met yet
+    size_t received; // bytes of all their requests that are not answered yet
 };
 
-// visitor, all zeros but for its peer, comes in; it is borrowed until http_crowd_leave. now_ms, here and
-// below: monotonic.
+// visitor, all zeros, comes in; it is borrowed until http_crowd_leave. It does not count, and is not found,
+// until it was met: a whole backlog may come in before the first one is. now_ms, here and below: monotonic.
 void http_crowd_join(struct http_crowd *crowd, struct http_visitor *visitor, enum http_phase phase,
                      int64_t now_ms);
 
-// visitor is of peer, as was found out after it came in.
+// visitor is of peer, as was found out after it came in; once.
 void http_crowd_meet(struct http_crowd *crowd, struct http_visitor *visitor, const struct http_peer *peer);
 
 // visitor's next phase. What it has sent no longer counts once its request is answered.

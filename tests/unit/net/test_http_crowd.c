@@ -35,8 +35,10 @@ static struct http_peer peer_at(const char *address) {
 }
 
 static void join(struct http_visitor *visitor, const char *address, enum http_phase phase) {
-    *visitor = (struct http_visitor){.peer = peer_at(address)};
+    const struct http_peer peer = peer_at(address);
+    *visitor = (struct http_visitor){0};
     http_crowd_join(&crowd, visitor, phase, now++);
+    http_crowd_meet(&crowd, visitor, &peer);
 }
 
 // Who goes when visitor comes; it is told to, as whoever uses the crowd does.
@@ -138,10 +140,8 @@ static void who_sends_most_is_a_peer(void **) {
     join(&large, "198.51.100.1", HTTP_RECEIVING);
     http_crowd_receive(&crowd, &large, 300);
     for (size_t i = 0; i < 3; i++) {
-        join(&small[i], "192.0.2.9", HTTP_RECEIVING);
-        const struct http_peer found = peer_at("192.0.2.1");
+        join(&small[i], "192.0.2.1", HTTP_RECEIVING);
         http_crowd_receive(&crowd, &small[i], 100 + i);
-        http_crowd_meet(&crowd, &small[i], &found);
     }
     assert_ptr_equal(http_crowd_find_largest(&crowd), &small[2]);
     http_crowd_leave(&crowd, &small[0]); // the sum is of those who are left
@@ -151,6 +151,58 @@ static void who_sends_most_is_a_peer(void **) {
     http_crowd_enter(&crowd, &small[1], HTTP_IDLE, now);
     assert_ptr_equal(http_crowd_find_largest(&crowd), &large);
     assert_int_equal(crowd.received, 402);
+}
+
+// A whole backlog comes in before the first of it is met. Wherever in it the kubelet is, who goes is of those
+// who have most, and those who were not met yet are nobody's.
+static void a_backlog_is_not_one_peer(void **) {
+    enum { BATCH = 127, HELD = 128 };
+    struct http_visitor held[HELD];
+    struct http_visitor batch[BATCH];
+    for (size_t kubelet = 0; kubelet < BATCH; kubelet++) {
+        crowd = (struct http_crowd){.visitors_max = HELD, .peer_max = HELD / 2};
+        for (size_t i = 0; i < HELD; i++) {
+            join(&held[i], i % 2 == 0 ? "192.0.2.1" : "192.0.2.2", HTTP_IDLE);
+            use(&held[i]);
+        }
+        for (size_t i = 0; i < BATCH; i++) {
+            batch[i] = (struct http_visitor){0};
+            http_crowd_join(&crowd, &batch[i], HTTP_IDLE, now);
+        }
+        for (size_t i = 0; i < BATCH; i++) {
+            const struct http_peer peer = peer_at(i == kubelet ? "198.51.100.1" : "192.0.2.3");
+            http_crowd_meet(&crowd, &batch[i], &peer);
+            assert_ptr_not_equal(push_out(&batch[i]), &batch[kubelet]);
+            assert_int_equal(crowd.count, HELD);
+        }
+        assert_false(batch[kubelet].leaving);
+    }
+}
+
+static void who_was_not_met_counts_for_nothing(void **) {
+    struct http_visitor visitors[6];
+    struct http_visitor new[2] = {0};
+    const struct http_peer peer = peer_at("192.0.2.9");
+    for (size_t i = 0; i < 2; i++) {
+        http_crowd_join(&crowd, &new[i], HTTP_RECEIVING, now++);
+        http_crowd_receive(&crowd, &new[i], 100);
+    }
+    assert_true(crowd.count == 0 && crowd.received == 0);
+    assert_null(http_crowd_find_largest(&crowd));
+    for (size_t i = 0; i < 6; i++) {
+        join(&visitors[i], i % 2 == 0 ? "192.0.2.1" : "192.0.2.2", HTTP_IDLE);
+    }
+    assert_null(push_out(&visitors[5]));
+    http_crowd_dismiss(&crowd, &new[1]); // before it is met, and after that it stays so
+    http_crowd_meet(&crowd, &new[1], &peer);
+    assert_true(crowd.count == 6 && crowd.received == 0);
+    http_crowd_meet(&crowd, &new[0], &peer);
+    assert_true(crowd.count == 7 && crowd.received == 100);
+    assert_ptr_equal(http_crowd_find_largest(&crowd), &new[0]);
+    assert_ptr_equal(push_out(&new[0]), &visitors[0]);
+    http_crowd_leave(&crowd, &new[1]);
+    http_crowd_leave(&crowd, &new[0]);
+    assert_true(crowd.count == 5 && crowd.received == 0);
 }
 
 static void a_peer_with_too_many_makes_room_itself(void **) {
@@ -259,6 +311,8 @@ int main(void) {
         cmocka_unit_test_setup(the_quick_are_spared_for_as_long_as_others_are_idle, set_up),
         cmocka_unit_test_setup(those_who_have_most_make_room_for_the_others, set_up),
         cmocka_unit_test_setup(who_sends_most_is_a_peer, set_up),
+        cmocka_unit_test_setup(a_backlog_is_not_one_peer, set_up),
+        cmocka_unit_test_setup(who_was_not_met_counts_for_nothing, set_up),
         cmocka_unit_test_setup(a_peer_with_too_many_makes_room_itself, set_up),
         cmocka_unit_test_setup(half_sent_requests_keep_nobody_out, set_up),
         cmocka_unit_test_setup(who_was_told_to_go_counts_no_more, set_up),
