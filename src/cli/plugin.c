@@ -106,6 +106,7 @@ static int spawn(const struct exec_command *command, int output, struct child *c
 static bool start(const struct exec_command *command, struct child *ret_child, struct error *e) {
     struct child child = {.name = command->arguments[0], .has_group = !command->is_interactive};
     int ends[2];
+    (void)signal(SIGCHLD, SIG_DFL); // where our parent ignores it we do, and nobody gets an exit status
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return error_set(e, ERROR_IO, "%s: %s", child.name, strerror(errno));
     }
@@ -142,11 +143,11 @@ static bool read_some(const struct child *child, struct buffer *answer, bool *re
     return true;
 }
 
-// It stays there to be waited for.
+// It stays there to be waited for; one that is not there any more has ended, too.
 static bool has_ended(const struct child *child) {
     siginfo_t end = {0};
-    return waitid(P_PID, (id_t)child->pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           end.si_pid == child->pid;
+    int failed = waitid(P_PID, (id_t)child->pid, &end, WEXITED | WNOHANG | WNOWAIT);
+    return failed != 0 ? errno == ECHILD : end.si_pid == child->pid;
 }
 
 // Reads until the program has ended; what others have that it has left behind is not waited for.
@@ -177,7 +178,8 @@ static bool finish(struct child *child, bool is_ended, struct error *e) {
     if (!is_ended) {
         (void)kill(child->has_group ? -child->pid : child->pid, SIGKILL);
     }
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {
+    pid_t waited;
+    while ((waited = waitpid(child->pid, &status, 0)) < 0 && errno == EINTR) {
     }
     close(child->output);
     if (child->pidfd >= 0) {
@@ -185,6 +187,9 @@ static bool finish(struct child *child, bool is_ended, struct error *e) {
     }
     if (!is_ended) {
         return false;
+    }
+    if (waited < 0) {
+        return error_set(e, ERROR_IO, "%s ended, and how is not known", child->name);
     }
     if (WIFSIGNALED(status)) {
         return error_set(e, ERROR_IO, "%s was ended by signal %d", child->name, WTERMSIG(status));

@@ -63,12 +63,42 @@ static void one_that_hangs_is_ended(void **) {
     must_fail(run_script("exec >&-; sleep 1000", SHORT_MS, &other, &e), e, ERROR_IO, "does not end");
 }
 
+// A shell's "trap '' CHLD", and some that start programs: what they start inherits it.
+static void a_parent_may_ignore_its_children(void **) {
+    cleanup_buffer struct buffer answer = {0};
+    cleanup_buffer struct buffer other = {0};
+    struct error e;
+    assert_true(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+    must(run_script("sleep 0.1; echo one; sleep 0.1", LONG_MS, &answer, &e), e);
+    assert_string_equal(buffer_text(&answer), "one\n");
+    assert_true(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+    must_fail(run_script("exit 3", LONG_MS, &other, &e), e, ERROR_IO, "exit status 3");
+    assert_true(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+}
+
+static void ignore_children(int) {
+    (void)signal(SIGCHLD, SIG_IGN);
+}
+
+// The script ends when its parent has heard of it, so that nothing is left to be waited for.
+static void one_that_cannot_be_waited_for_has_ended(void **) {
+    static const char script[] =
+        "until grep -q 'SigIgn:.*[13579bdf]....$' /proc/$PPID/status; do kill -USR1 $PPID; sleep 0.01; done";
+    cleanup_buffer struct buffer answer = {0};
+    struct error e;
+    assert_true(signal(SIGUSR1, ignore_children) != SIG_ERR);
+    must_fail(run_script(script, LONG_MS, &answer, &e), e, ERROR_IO, "how is not known");
+    assert_true(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_prints_is_taken),
         cmocka_unit_test(its_failure_is_told),
         cmocka_unit_test(what_it_leaves_behind_is_not_waited_for),
         cmocka_unit_test(one_that_hangs_is_ended),
+        cmocka_unit_test(a_parent_may_ignore_its_children),
+        cmocka_unit_test(one_that_cannot_be_waited_for_has_ended),
     };
     return cmocka_run_group_tests_name("cli/plugin", tests, nullptr, nullptr);
 }
