@@ -304,11 +304,27 @@ static bool has_room(const struct queue *queue, enum queue_lane lane) {
            (lane == QUEUE_FAST || together < queue->common_limit);
 }
 
+// That of lane which may be given out; NULL: none.
+static struct item *find_first(const struct queue *queue, enum queue_lane lane) {
+    return has_room(queue, lane) ? lane_first(queue, lane) : nullptr;
+}
+
+// Where the common limit leaves room for one key only, lanes take turns: by the time for which a key waits,
+// all that wait in one would come before the next of another. QUEUE_LANES: none has to yield.
+static enum queue_lane find_yielding(const struct queue *queue) {
+    size_t together = queue->processed[QUEUE_SLOW] + queue->processed[QUEUE_REMOTE];
+    enum queue_lane other = queue->last_shared == QUEUE_SLOW ? QUEUE_REMOTE : QUEUE_SLOW;
+    bool yields = together + 1 == queue->common_limit && queue->last_shared != QUEUE_FAST &&
+                  find_first(queue, other) != nullptr;
+    return yields ? queue->last_shared : QUEUE_LANES;
+}
+
 // Of those whose turn it is in each lane, and who may be given out, the one that waits longer; NULL: none.
 static struct item *find_next(const struct queue *queue) {
     struct item *next = nullptr;
+    enum queue_lane yielding = find_yielding(queue);
     for (enum queue_lane lane = 0; lane < QUEUE_LANES; lane++) {
-        struct item *first = has_room(queue, lane) ? lane_first(queue, lane) : nullptr;
+        struct item *first = lane == yielding ? nullptr : find_first(queue, lane);
         if (first != nullptr && (next == nullptr || first->since < next->since)) {
             next = first;
         }
@@ -324,6 +340,7 @@ static void start(struct queue *queue, struct item *item) {
     item->slot = item->lane;
     item->started_ms = clock_monotonic_ms();
     queue->processed[item->slot]++;
+    queue->last_shared = item->slot == QUEUE_FAST ? queue->last_shared : item->slot;
     list_append(&queue->running, item);
     if (queue->observer.started != nullptr) {
         queue->observer.started(queue->observer.context, &item->key, now - item->since);

@@ -68,7 +68,7 @@ struct queue_failure {
 void queue_set_limit(struct queue *queue, enum queue_lane lane, unsigned count);
 
 // How many keys of all lanes other than QUEUE_FAST are processed at once, together, at least 1; without a
-// limit at first.
+// limit at first. Where only that holds back keys of two lanes, the lanes take turns.
 void queue_set_common_limit(struct queue *queue, unsigned count);
 
 // key succeeded: its next failure is its first, and it waits in QUEUE_FAST again.

@@ -68,8 +68,9 @@ struct queue {
     size_t heap_room;
     size_t processed[QUEUE_LANES]; // how many of a lane are
     size_t limits[QUEUE_LANES];
-    size_t common_limit; // of all lanes but QUEUE_FAST together
-    size_t releases;     // workers that are asked to leave
+    size_t common_limit;         // of all lanes but QUEUE_FAST together
+    enum queue_lane last_shared; // of these the one of which a key was given out last; QUEUE_FAST: none yet
+    size_t releases;             // workers that are asked to leave
     bool is_shut_down;
 };
 

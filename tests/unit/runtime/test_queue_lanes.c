@@ -130,6 +130,37 @@ static void together_the_lanes_leave_room_to_the_fast_one(void **) {
     queue_free(queue);
 }
 
+// With two workers: however many wait for a server that does not answer, one of them goes, and then a slow
+// one.
+static void lanes_that_share_one_slot_take_turns(void **) {
+    enum { MANY = 20 };
+    struct queue *queue = make();
+    struct queue_attempt attempt;
+    struct object_key key;
+    struct error e;
+    char name[16];
+    queue_set_common_limit(queue, 1);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "silent %d", i);
+        must(queue_add_to_lane(queue, KEY(name), QUEUE_REMOTE, &e), e);
+    }
+    usleep(1000);
+    add_slow(queue, "signature");
+    add_slow(queue, "another");
+    static const enum queue_lane turns[] = {QUEUE_REMOTE, QUEUE_SLOW, QUEUE_REMOTE, QUEUE_SLOW, QUEUE_REMOTE};
+    for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++) {
+        assert_true(queue_take(queue, &key, &attempt));
+        assert_int_equal(attempt.lane, turns[i]);
+        queue_done(queue, &key);
+    }
+    for (int i = 3; i < MANY; i++) { // nobody else wants the slot
+        assert_true(queue_take(queue, &key, &attempt));
+        queue_done(queue, &key);
+    }
+    assert_true(is_empty(queue));
+    queue_free(queue);
+}
+
 static void the_limit_can_be_changed(void **) {
     struct queue *queue = make();
     static const char *const keys[] = {"a", "b", "c"};
@@ -283,6 +314,7 @@ int main(void) {
         cmocka_unit_test(test_trap_28_slow_keys_wait_for_their_slot_and_others_pass),
         cmocka_unit_test(the_lanes_do_not_hold_up_each_other),
         cmocka_unit_test(together_the_lanes_leave_room_to_the_fast_one),
+        cmocka_unit_test(lanes_that_share_one_slot_take_turns),
         cmocka_unit_test(the_limit_can_be_changed),
         cmocka_unit_test(the_one_that_has_waited_longer_comes_first),
         cmocka_unit_test(a_slow_key_that_fails_stays_a_slow_one),
