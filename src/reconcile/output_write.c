@@ -261,6 +261,14 @@ bool output_repair(struct reconcile *r, struct error *e) {
            store(r, r->production.has_provenance ? &earlier : nullptr, e);
 }
 
+// Whether the patch has an owner that was refused the last time, as the status says.
+static bool has_refused_owner(const struct reconcile *r, const struct patch *patch) {
+    yyjson_val *ready = status_find_ready(yyjson_obj_get(r->object->root, "status"));
+    return yyjson_mut_obj_get(patch->metadata, "ownerReferences") != nullptr &&
+           json_member_is(ready, "reason", REASON_OWNER_GUARDED) &&
+           json_member_text(ready, "message") != nullptr;
+}
+
 bool output_keep_metadata(struct reconcile *r, struct error *e) {
     cleanup_patch struct patch patch = {0};
     bool is_noted = !r->production.provenance.is_brief && !r->is_answered_so; // all that is to be
@@ -268,6 +276,7 @@ bool output_keep_metadata(struct reconcile *r, struct error *e) {
         return false;
     }
     if (!upkeep_may_write(r, patch.differs || !is_noted)) {
+        r->keeps_refusal = has_refused_owner(r, &patch);
         return true;
     }
     bool is_sent = (is_noted || production_rewrite_provenance(&r->production, e)) &&

@@ -71,6 +71,7 @@ struct reconcile {
     bool is_contested; // the output's labels, annotations or owner are changed by others again and again
     struct error
         owner_refusal;       // what the API server says who keeps the output's owner as it is; NONE: nobody
+    bool keeps_refusal;      // the status has told it, and the owner is not asked for again yet
     uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
     struct production production;                 // what the engine makes of it
     char renew_request[PROVENANCE_SENTENCE_SIZE]; // of the object's annotation; "": there is none

@@ -74,30 +74,40 @@ static void look_again_after(struct reconcile *r, uint32_t wait_ms) {
     }
 }
 
+static const char contested_text[] =
+    "the output Secret holds what is specified, but somebody else changes its labels, annotations or owner "
+    "again and again; they are put right ever more slowly. Its metadata.managedFields tell who writes to it";
+
 // The output is good, and somebody else changes what is around it.
 static bool publish_contested(struct reconcile *r, struct error *e) {
     look_again_after(r, r->upkeep_wait_ms);
     r->production.report.is_alarming = true;
-    return status_publish(r, PHASE_SUCCESS, REASON_METADATA_CONTESTED,
-                          "the output Secret holds what is specified, but somebody else changes its labels, "
-                          "annotations or owner again and again; they are put right ever more slowly. Its "
-                          "metadata.managedFields tell who writes to it",
-                          e);
+    return status_publish(r, PHASE_SUCCESS, REASON_METADATA_CONTESTED, contested_text, e);
 }
 
-// The output is good, and the API server lets the operator change all of its Secret but the owner.
+// The output is good, and the API server lets the operator change all of its Secret but the owner. Somebody
+// else may change the rest all the same: that is told beside it, so that the reason stays one.
 static bool publish_guarded(struct reconcile *r, struct error *e) {
     struct error told = {0};
     look_again_after(r, GUARD_LOOK_MS);
+    if (r->upkeep_wait_ms > 0) {
+        look_again_after(r, r->upkeep_wait_ms);
+    }
     r->production.report.is_alarming = true;
-    error_set(&told, ERROR_REFUSED, "the output Secret holds what is specified, but %s%s", guarded_owner_text,
-              r->owner_refusal.message);
+    if (r->keeps_refusal) {
+        yyjson_val *ready = status_find_ready(yyjson_obj_get(r->object->root, "status"));
+        error_set(&told, ERROR_REFUSED, "%s", json_member_text(ready, "message"));
+    } else {
+        error_set(&told, ERROR_REFUSED, "%s%s%s%s",
+                  r->is_contested ? contested_text : "the output Secret holds what is specified",
+                  r->is_contested ? ". Besides, " : ", but ", guarded_owner_text, r->owner_refusal.message);
+    }
     return status_publish(r, PHASE_SUCCESS, REASON_OWNER_GUARDED, told.message, e);
 }
 
 // The output is good, and the status says so.
 static bool publish_good(struct reconcile *r, struct error *e) {
-    if (r->owner_refusal.class != ERROR_NONE) {
+    if (r->owner_refusal.class != ERROR_NONE || r->keeps_refusal) {
         return publish_guarded(r, e);
     }
     if (r->is_contested) {

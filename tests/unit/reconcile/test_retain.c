@@ -233,6 +233,33 @@ static void a_fight_beside_a_guarded_owner_slows_down(void **) {
     assert_string_equal(text_at("secret a", "metadata labels team"), "theirs");
 }
 
+// Both are told in one status, which does not change with what is asked for, and what is held back.
+static void a_fight_beside_a_guarded_owner_does_not_hide_it(void **) {
+    make("qkkp a", "spec: {secretTemplate: {labels: {team: ours}}}");
+    guard_owner("patch secret a");
+    put("qkkp a", retained);
+    run();
+    for (int i = 0; i < 120; i++) {
+        for (int half = 0; half < 2; half++) {
+            cluster.fault_count = 0;
+            guard_owner("patch secret a");
+            if (half == 0) {
+                put("secret a", "metadata: {labels: {team: theirs%d}}", i);
+                run();
+            } else {
+                pass(SECOND);
+            }
+            status_is("qkkp a", "Success OwnerGuarded", "qubesec-owner-references");
+        }
+    }
+    status_is("qkkp a", "Success OwnerGuarded", "somebody else changes its labels");
+    assert_in_range(count_asked("patch secret a"), 2, 40);
+    cluster.fault_count = 0;
+    pass(2 * HOUR);
+    is_served("qkkp a");
+    owner_is("secret a", nullptr);
+}
+
 static void a_guarded_owner_is_told_of_one_that_waits_too(void **) {
     make("qkkp pair", "spec: {}");
     make("qes a", "spec: {publicKeyRef: {name: pair}}");
@@ -302,6 +329,7 @@ int main(void) {
         in_cluster(a_guarded_owner_is_told_and_asked_for_again),
         in_cluster(a_guarded_owner_holds_up_nothing_else),
         in_cluster(a_fight_beside_a_guarded_owner_slows_down),
+        in_cluster(a_fight_beside_a_guarded_owner_does_not_hide_it),
         in_cluster(a_guarded_owner_is_told_of_one_that_waits_too),
         in_cluster(a_ca_is_retained_if_nothing_is_said),
         in_cluster(one_that_is_lost_is_made_again),
