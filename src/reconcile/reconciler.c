@@ -205,6 +205,12 @@ static enum result choose_result(const struct consequence *consequence, const st
     return consequence->phase == PHASE_PENDING ? RESULT_OK : RESULT_TERMINAL;
 }
 
+// What is to be looked at at a certain time is not tried again later than that.
+static uint32_t choose_retry_max(const struct outcome *outcome, uint32_t retry_max_ms) {
+    uint32_t look_ms = outcome->requeue_after_ms;
+    return look_ms > 0 && (retry_max_ms == 0 || look_ms < retry_max_ms) ? look_ms : retry_max_ms;
+}
+
 // What the Ready condition calls it.
 static const char *choose_reason(const struct outcome *outcome, const struct consequence *consequence) {
     bool is_special = outcome->reason[0] != '\0' && !consequence->is_transient;
@@ -256,7 +262,7 @@ static void show_failure(struct reconcile *r, const struct consequence *conseque
     if (!status_publish(r, consequence->phase, reason, e->message, &failure)) {
         outcome->result = RESULT_RETRY;
         outcome->is_transient = consequences[failure.class].is_transient;
-        outcome->retry_max_ms = OUTAGE_WAIT_MAX_MS;
+        outcome->retry_max_ms = choose_retry_max(outcome, OUTAGE_WAIT_MAX_MS);
         *e = failure;
         return;
     }
@@ -277,7 +283,7 @@ static void handle_error(struct reconcile *r) {
     const char *reason = choose_reason(outcome, consequence);
     outcome->result = choose_result(consequence, &outcome->error);
     outcome->is_transient = consequence->is_transient;
-    outcome->retry_max_ms = consequence->retry_max_ms;
+    outcome->retry_max_ms = choose_retry_max(outcome, consequence->retry_max_ms);
     log_failure(r, consequence, reason);
     if (!outcome->is_transient || is_to_be_shown(r, reason)) {
         show_failure(r, consequence, reason);
@@ -314,6 +320,8 @@ static bool is_woken(const struct reconcile *r) {
 // It waits, or has failed. What nothing wakes it for is looked at again.
 static void end_badly(struct reconcile *r) {
     struct error failure;
+    // What is in it is about an output that is good.
+    r->outcome->requeue_after_ms = 0;
     if (r->is_ready_counted) { // nothing came of it: the queue's back-off holds it
         regenerate_backoff_take_back(r->parts->backoff, r->key, REGENERATED_READY);
     }

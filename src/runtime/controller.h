@@ -20,7 +20,7 @@ struct outcome {
     char reason[OUTCOME_REASON_SIZE]; // what the failure is called, where its class does not say; "": it does
     bool is_transient;                // RETRY: nothing is known to be wrong, so that it may pass by itself
     uint32_t retry_max_ms;            // RETRY: the longest time to wait for it; 0: as long as usual
-    uint32_t requeue_after_ms;        // OK: when to look again; 0: when something changes
+    uint32_t requeue_after_ms;        // OK, TERMINAL: when to look again; 0: when something changes
     enum queue_lane lane;             // LANE: which one
 };
 

@@ -191,6 +191,28 @@ static void a_certificate_that_ends_while_it_waits_is_told_once(void **) {
             "Renewed qc it; ");
 }
 
+// However slowly it is tried by then.
+static void the_end_of_a_certificate_that_cannot_be_renewed_is_told_when_it_comes(void **) {
+    int64_t end_s;
+    int64_t renewal_s;
+    make("qc it", "spec: {commonName: x, algorithm: ML-DSA-44, durationDays: 30}");
+    assert_true(clock_parse(text_at("qc it", "status notAfter"), &end_s));
+    assert_true(clock_parse(text_at("qc it", "status renewalTime"), &renewal_s));
+    fault((struct fault){.request = "patch secret it-secret", .class = ERROR_FORBIDDEN, .count = FOREVER});
+    clock_ms = (renewal_s - BEGINNING_S) * SECOND;
+    run();
+    pass(3 * HOUR);
+    clock_ms = (end_s - BEGINNING_S) * SECOND - 5 * MINUTE;
+    run();
+    forget();
+    pass(5 * MINUTE - 10 * SECOND);
+    status_is("qc it", "Failed RequestRefused", "writing Secret it-secret");
+    told_is("");
+    pass(10 * SECOND);
+    status_is("qc it", "Failed RequestRefused", "its certificate ended at ");
+    assert_non_null(find_told("CertificateExpired qc it"));
+}
+
 static void a_root_that_is_another_one_is_told(void **) {
     make("qc root", "spec: {certType: ca, commonName: Root, algorithm: ML-DSA-44, onKeyLoss: Recreate}");
     make("qc it",
@@ -415,6 +437,7 @@ int main(void) {
         in_cluster(a_certificate_is_renewed_before_its_end),
         in_cluster(a_certificate_that_ends_while_it_waits_is_told_once),
         in_cluster(a_renewal_that_fails_is_tried_again_and_the_certificate_stays),
+        in_cluster(the_end_of_a_certificate_that_cannot_be_renewed_is_told_when_it_comes),
         in_cluster(a_root_that_is_another_one_is_told),
         in_cluster(what_ends_with_its_issuer_is_told_when_it_is_made),
         in_cluster(one_that_somebody_has_written_is_told),
