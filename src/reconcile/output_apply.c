@@ -147,8 +147,23 @@ static bool is_valid(const struct reconcile *r) {
     return report->valid_from <= now && (report->expires_at == 0 || now < report->expires_at);
 }
 
+// By the minute, so that it is the same text, and one Event, however often the object is looked at meanwhile.
+static void tell_put_off(const struct reconcile *r, uint32_t wait_ms) {
+    enum { MINUTE_S = 60 };
+    int64_t until = r->production.context.now + wait_ms / 1000 + MINUTE_S;
+    char text[CLOCK_TEXT_SIZE];
+    struct error note; // for its text
+    clock_format(until - until % MINUTE_S, text);
+    error_set(
+        &note, ERROR_NONE,
+        "the renewal waits until %s, since the last one was shortly before; the output serves until then",
+        text);
+    tell(r, LOG_INFO, REASON_RENEWAL_WAITS, "Renew", note.message);
+}
+
 // It is renewed after wait_ms; all else is as with an output that is not due.
 static bool put_off(struct reconcile *r, uint32_t wait_ms, struct error *e) {
+    tell_put_off(r, wait_ms);
     r->renewal_wait_ms = wait_ms;
     return output_keep_metadata(r, e);
 }

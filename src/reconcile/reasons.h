@@ -28,5 +28,6 @@
 #define REASON_REPLACED "Replaced"
 #define REASON_ADOPTED "Adopted"
 #define REASON_RENEWED "Renewed"
+#define REASON_RENEWAL_WAITS "RenewalWaits"
 #define REASON_NOT_RENEWED "NotRenewed"
 #define REASON_CERTIFICATE_EXPIRED "CertificateExpired"

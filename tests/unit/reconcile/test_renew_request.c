@@ -50,9 +50,16 @@ static void requests_that_come_too_often_slow_down(void **) {
     make_certificate();
     request("qc it", "one");
     const char *second = certificate();
+    forget();
     request("qc it", "two");
     assert_string_equal(certificate(), second);
     answered_is("qc it", "one");
+    const char *told = find_told("RenewalWaits qc it")->note;
+    assert_non_null(strstr(told, "waits until 20"));
+    put("qc it", "metadata: {labels: {any: x}}"); // it is looked at again, and the recorder counts the same
+    run();
+    assert_string_equal(cluster.told[1].note, told);
+    told_is("RenewalWaits qc it; RenewalWaits qc it; ");
     pass(5 * SECOND);
     assert_string_not_equal(certificate(), second);
     answered_is("qc it", "two");
