@@ -38,8 +38,11 @@ static bool ask(const struct reconcile *r, const struct source *source, const ch
         .name = name,
     };
     if (!access_review(r->parts->access, &question, ret_allowed, e)) {
-        // What the operator may not ask is no fault of the object's.
-        e->class = e->class == ERROR_FORBIDDEN || e->class == ERROR_INVALID_SPEC ? ERROR_REFUSED : e->class;
+        // What the operator may not ask is no fault of the object's, and says nothing against it: it is as
+        // with a read.
+        e->class = e->class == ERROR_FORBIDDEN      ? ERROR_RETRYABLE
+                   : e->class == ERROR_INVALID_SPEC ? ERROR_REFUSED
+                                                    : e->class;
         return false;
     }
     return true;

@@ -262,7 +262,7 @@ static void who_cannot_be_asked(void **state) {
         enum error_class class;
         const char *status; // "": it is not told at once
     } rows[] = {
-        {"the operator may not ask", ERROR_FORBIDDEN, "Failed RequestRefused"},
+        {"the operator may not ask", ERROR_FORBIDDEN, ""},
         {"the question is refused", ERROR_REFUSED, "Failed RequestRefused"},
         {"the question is none", ERROR_INVALID_SPEC, "Failed RequestRefused"},
         {"nobody answers", ERROR_IO, ""},
@@ -282,6 +282,20 @@ static void who_cannot_be_asked(void **state) {
     }
 }
 
+// The grant is asked for again and again; that this may not be is nothing against the object.
+static void what_is_finished_stays_so_while_the_operator_may_not_ask(void **) {
+    make_there();
+    grant(GET_PAIR);
+    put("qes it", "spec: {%s}", public_key);
+    run();
+    is_served("qes it");
+    forget();
+    fault((struct fault){.request = "create review", .class = ERROR_FORBIDDEN, .count = FOREVER});
+    pass(10 * MINUTE);
+    is_served("qes it");
+    told_is("!Retrying qes it; ");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(each_way_and_each_right),
@@ -295,6 +309,7 @@ int main(void) {
         in_cluster(in_ones_own_namespace_nobody_is_asked),
         in_cluster(an_answer_is_kept_for_a_while),
         in_cluster(who_cannot_be_asked),
+        in_cluster(what_is_finished_stays_so_while_the_operator_may_not_ask),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
