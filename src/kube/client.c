@@ -111,18 +111,27 @@ static enum error_class classify(int status, const char *reason, const char *mes
     }
 }
 
+// The metav1.Status that body is, in *ret_document, which is owned; NULL: it is something else, such as a
+// proxy's page.
+static yyjson_val *find_status(const char *body, size_t length, yyjson_doc **ret_document) {
+    struct error ignored;
+    if (!json_parse(body, length, ret_document, &ignored)) {
+        return nullptr;
+    }
+    yyjson_val *root = yyjson_doc_get_root(*ret_document);
+    return json_member_is(root, "kind", "Status") ? root : nullptr;
+}
+
+void kube_status_reason(const char *body, size_t length, char ret_reason[KUBE_REASON_SIZE]) {
+    cleanup_json yyjson_doc *document = nullptr;
+    const char *reason = json_member_text(find_status(body, length, &document), "reason");
+    snprintf(ret_reason, KUBE_REASON_SIZE, "%s", reason == nullptr ? "" : reason);
+}
+
 void kube_status_error(int status, uint32_t retry_after_ms, const char *body, size_t length,
                        struct error *e) {
     cleanup_json yyjson_doc *document = nullptr;
-    struct error ignored;
-    yyjson_val *root = nullptr;
-    if (json_parse(body, length, &document, &ignored)) {
-        root = yyjson_doc_get_root(document);
-    }
-    const char *kind = json_member_text(root, "kind");
-    if (kind == nullptr || strcmp(kind, "Status") != 0) {
-        root = nullptr; // a proxy's page, say
-    }
+    yyjson_val *root = find_status(body, length, &document);
     const char *message = json_member_text(root, "message");
     enum error_class class = classify(status, json_member_text(root, "reason"), message);
     if (class == ERROR_FORBIDDEN && is_of_ending_namespace(root)) {

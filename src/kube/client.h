@@ -63,6 +63,11 @@ struct kube_request {
 // Tells the client of a stream's final status, for token renewal and for the observer.
 void kube_client_stream_ended(struct kube_client *client, int status, int64_t started_ms);
 
+// The reason that the API server gives in body, a metav1.Status, cut to fit; "": it gives none, or body is
+// something else.
+enum { KUBE_REASON_SIZE = 64 };
+void kube_status_reason(const char *body, size_t length, char ret_reason[KUBE_REASON_SIZE]);
+
 // Turns an HTTP status of 400 or above and its body (a metav1.Status, or anything) into *e, as
 // kube_client_call does; of what the server says only what may be shown (kube/server_words.h).
 void kube_status_error(int status, uint32_t retry_after_ms, const char *body, size_t length, struct error *e);

@@ -15,10 +15,13 @@ struct informer {
     struct informer_options options;
     struct store *store;
     struct watch *watch; // NULL: not started
-    bool is_answer;      // failure is what the server has said. Loop thread
-    // What it failed with the last time, in the words of the first of those that say the same; its class is
-    // NONE: it works. Loop thread
+    // What it failed with the last time; its class is NONE: it works. Loop thread
     struct error failure;
+    bool is_answer; // failure is what the server has said
+    // What the server said the last time, in the words of the first of those that say the same; with the HTTP
+    // status, 0: it never did.
+    struct error answer;
+    int answer_status;
     bool is_absent; // there is no such resource, and it may be so. Loop thread
 };
 
@@ -132,15 +135,29 @@ static void note_settled(struct informer *informer) {
     }
 }
 
-// The server's words stay for as long as they say the same, since they go into a metric's label.
+// The server's words stay for as long as they say the same, whatever the network says in between, since they
+// go into a metric's label.
 static void keep_failure(struct informer *informer, const struct error *error) {
-    bool is_answer = watch_is_denied(informer->watch);
-    bool is_same =
-        is_answer && informer->is_answer && server_words_are_alike(informer->failure.message, error->message);
-    informer->failure.class = error->class;
-    informer->is_answer = is_answer;
-    if (!is_same) {
-        informer->failure = *error;
+    int status = watch_denial(informer->watch);
+    informer->is_answer = status != 0;
+    informer->failure = *error;
+    if (!informer->is_answer) {
+        return;
+    }
+    if (status == informer->answer_status &&
+        server_words_are_alike(informer->answer.message, error->message)) {
+        informer->failure = informer->answer;
+        informer->failure.class = error->class;
+    } else {
+        informer->answer = *error;
+        informer->answer_status = status;
+    }
+}
+
+static void note_refusal(struct informer *informer, const struct error *error) {
+    if (!has_synced(informer)) {
+        informer->is_absent = informer->options.may_be_absent && error->class == ERROR_NOT_FOUND;
+        store_set_complete(informer->store, informer->is_absent);
     }
 }
 
@@ -149,10 +166,7 @@ static void tell_failed(void *context, const struct kube_resource *resource, con
     const struct informers_options *options = &informer->set->options;
     bool known = informer->failure.class == error->class;
     keep_failure(informer, error);
-    if (!has_synced(informer)) {
-        informer->is_absent = informer->options.may_be_absent && error->class == ERROR_NOT_FOUND;
-        store_set_complete(informer->store, informer->is_absent);
-    }
+    note_refusal(informer, error);
     options->failed(options->context, resource, informer->options.namespace, error, known);
     note_settled(informer);
 }

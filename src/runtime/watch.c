@@ -18,6 +18,7 @@ enum {
     STATUS_OK = 200,
     STATUS_FAILED_MIN = 400,
     STATUS_NOT_FOUND = 404,
+    STATUS_REQUEST_TIMEOUT = 408,
     STATUS_GONE = 410,
     STATUS_TOO_MANY_REQUESTS = 429,
     STATUS_INTERNAL_ERROR = 500,
@@ -131,19 +132,34 @@ static void report_success(struct watch *watch) {
     watch->failing = false;
 }
 
+// Whether a 500 may stay so for ever, as where an object cannot be decrypted. It has no reason where etcd is
+// away, or says anything else that the API server has no name for; and a proxy's page has none either.
+static bool is_lasting(const struct watch *watch, const struct error *error) {
+    char reason[KUBE_REASON_SIZE];
+    kube_status_reason(buffer_text(&watch->body), watch->body.length, reason);
+    return error->retry_after_ms == 0 &&
+           (strcmp(reason, "InternalError") == 0 || strcmp(reason, "StorageReadError") == 0);
+}
+
 // Whether the server has said no. That a version is too old is not meant so, nor that it is busy or away: to
-// ask it for each object in place of a list would make that worse. A bare 500 may stay so for ever, as where
-// an object cannot be decrypted.
-static bool is_refusal(int status, const struct error *error) {
-    return status == STATUS_INTERNAL_ERROR ? error->retry_after_ms == 0
-                                           : status >= STATUS_FAILED_MIN && status < STATUS_INTERNAL_ERROR &&
-                                                 status != STATUS_GONE && status != STATUS_TOO_MANY_REQUESTS;
+// ask it for each object in place of a list would make that worse.
+static bool is_refusal(const struct watch *watch, const struct error *error) {
+    switch (watch->status) {
+    case STATUS_REQUEST_TIMEOUT:
+    case STATUS_GONE:
+    case STATUS_TOO_MANY_REQUESTS:
+        return false;
+    case STATUS_INTERNAL_ERROR:
+        return is_lasting(watch, error);
+    default:
+        return watch->status >= STATUS_FAILED_MIN && watch->status < STATUS_INTERNAL_ERROR;
+    }
 }
 
 // Tells the reflector, too.
 static void fail(struct watch *watch, struct error *e) {
     reflector_failed(watch->reflector, clock_monotonic_ms(), watch->status, e);
-    if (is_refusal(watch->status, e)) {
+    if (is_refusal(watch, e)) {
         atomic_fetch_add(&watch->refusals, 1);
     }
     report_failure(watch, e);
@@ -363,8 +379,8 @@ bool watch_is_refused(const struct watch *watch) {
     return atomic_load(&watch->refusals) >= REFUSALS_MAX;
 }
 
-bool watch_is_denied(const struct watch *watch) {
-    return watch->status >= STATUS_FAILED_MIN;
+int watch_denial(const struct watch *watch) {
+    return watch->status >= STATUS_FAILED_MIN ? watch->status : 0;
 }
 
 int64_t watch_silence_ms(const struct watch *watch) {

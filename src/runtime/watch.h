@@ -39,13 +39,14 @@ void watch_free(struct watch *watch);
 bool watch_has_synced(const struct watch *watch);
 
 // Whether the server has answered with an error several times in a row since it last began a watch: a right
-// was taken away, say, or there is no such resource any more. That it is busy (429, 503 and the like) is no
-// such error. Any thread.
+// was taken away, say, or there is no such resource any more. That it is busy or away (408, 429, 503 and the
+// like, or a 500 without a reason, as where etcd is away) is no such error. Any thread.
 bool watch_is_refused(const struct watch *watch);
 
-// Whether the server has answered the list or watch that runs, or the last one if none does, with an error:
-// then an error of it is in the server's words, and else mostly in those of the network. Loop thread.
-bool watch_is_denied(const struct watch *watch);
+// The HTTP status of the error with which the server has answered the list or watch that runs, or the last
+// one if none does: then an error of it is in the server's words; 0: it has not, and they are mostly those of
+// the network. Loop thread.
+int watch_denial(const struct watch *watch);
 
 // Milliseconds since the server last answered (a list, an event, a bookmark), or since watch_create. Any
 // thread.

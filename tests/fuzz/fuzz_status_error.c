@@ -47,8 +47,11 @@ static void check_error(const struct error *e, int status) {
 
 static void read_error(int status, uint32_t retry_after_ms, const char *body, size_t length) {
     struct error e = {0};
+    char reason[KUBE_REASON_SIZE];
     kube_status_error(status, retry_after_ms, body, length, &e);
     check_error(&e, status);
+    kube_status_reason(body, length, reason);
+    CHECK(strlen(reason) < sizeof(reason));
     CHECK(retry_after_ms == 0 || e.retry_after_ms == retry_after_ms); // the header is believed first
 }
 

@@ -138,7 +138,10 @@ static struct answers of_gadgets;
 static struct answers of_widgets;
 static const int good[] = {200, 0};
 
-enum { BROKEN = -1 }; // a list with the status 200 that ends after a few bytes, each time after more
+enum {
+    BROKEN = -1, // a list with the status 200 that ends after a few bytes, each time after more
+    BARE = -2,   // a 500 without a reason, as where etcd is away
+};
 
 static int take_answer(struct answers *answers) {
     pthread_mutex_lock(&lock);
@@ -173,13 +176,14 @@ static bool answer(void *, struct connection *connection, const struct received 
         }
         return false;
     }
-    char words[100];
-    snprintf(words, sizeof(words), "{\"kind\":\"Status\",\"message\":\"stream ID %u was refused\"}",
-             atomic_fetch_add(&tries, 1));
-    server_reply(connection, status, "",
-                 status == 200   ? "{\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[]}"
-                 : status == 500 ? words
-                                 : "{}");
+    char words[120];
+    snprintf(words, sizeof(words), "{\"kind\":\"Status\",\"message\":\"stream ID %u was refused\"%s}",
+             atomic_fetch_add(&tries, 1), status == BARE ? "" : ",\"reason\":\"InternalError\"");
+    bool has_words = status == 500 || status == 422 || status == BARE;
+    server_reply(connection, status == BARE ? 500 : status, "",
+                 status == 200 ? "{\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[]}"
+                 : has_words   ? words
+                               : "{}");
     return true;
 }
 
@@ -367,7 +371,7 @@ static void when_all_are_refused_they_are_waited_for(void **) {
 
 // Each of its objects would be asked for by itself: no help to a server that has too much to do.
 static void one_that_is_busy_is_waited_for(void **) {
-    static const int busy[] = {503, 0};
+    static const int busy[] = {503, BARE, 408, 503, BARE, 408, BARE, 0};
     struct api_fixture fixture;
     (void)informer(&gadgets, nullptr, false);
     (void)informer(&widgets, nullptr, false);
@@ -389,6 +393,15 @@ static void look_for_words(void *context) {
     informers_describe(informers, take_words, context);
 }
 
+// Of the next three lists the first may have been answered already; the third is asked for once the second has
+// failed.
+static void wait_for_next_lists(void) {
+    pthread_mutex_lock(&lock);
+    size_t lists = count("list:widgets");
+    pthread_mutex_unlock(&lock);
+    wait_for("list:widgets", lists + 3);
+}
+
 // They are a metric's label, of which each other text is another series.
 static void the_words_of_a_server_stay_while_they_say_the_same(void **) {
     static const int fails[] = {500, 0};
@@ -397,6 +410,9 @@ static void the_words_of_a_server_stay_while_they_say_the_same(void **) {
     cleanup_buffer struct buffer first = buffer_create(1000);
     cleanup_buffer struct buffer last = buffer_create(1000);
     cleanup_buffer struct buffer broken = buffer_create(1000);
+    cleanup_buffer struct buffer again = buffer_create(1000);
+    cleanup_buffer struct buffer other = buffer_create(1000);
+    static const int refuses[] = {422, 0};
     (void)informer(&widgets, nullptr, false);
     begin(&fixture, good, fails);
     wait_for("failed:widgets", 1);
@@ -409,6 +425,14 @@ static void the_words_of_a_server_stay_while_they_say_the_same(void **) {
     wait_for("broken", 3);
     fixture_do(&fixture.net, look_for_words, &broken);
     assert_string_equal(buffer_text(&broken), "none"); // the words are of the network
+    will_answer(&of_widgets, fails);                   // it says the same as before that
+    wait_for_next_lists();
+    fixture_do(&fixture.net, look_for_words, &again);
+    assert_string_equal(buffer_text(&again), buffer_text(&first));
+    will_answer(&of_widgets, refuses); // other than by the number at the end
+    wait_for_next_lists();
+    fixture_do(&fixture.net, look_for_words, &other);
+    assert_non_null(strstr(buffer_text(&other), "(HTTP status 422)"));
     end(&fixture);
 }
 

@@ -394,6 +394,8 @@ static void failures_are_told_and_retried(void **state) {
     assert_int_equal(store_count(fixture->store), 2);
 }
 
+#define INTERNAL_ERROR "{\"kind\":\"Status\",\"reason\":\"InternalError\",\"message\":\"no key\"}"
+
 static void a_server_that_goes_on_refusing_is_told(void **state) {
     static const struct exchange script[] = {
         {.query = "resourceVersion=0", .status = 200, .body = LIST("100", "", "")},
@@ -402,7 +404,7 @@ static void a_server_that_goes_on_refusing_is_told(void **state) {
         {.query = "&resourceVersion=100", .status = 403, .body = "no"},
         {.query = "?limit=1", .status = 403, .body = "no"},
         CHECK("100"),
-        {.query = "&resourceVersion=100", .status = 500, .body = "no"},
+        {.query = "&resourceVersion=100", .status = 500, .body = INTERNAL_ERROR},
         CHECK("100"),
         {.query = "&resourceVersion=100", .status = 404, .body = "no"},
         {.query = "?resourceVersion=100", .status = 200, .body = LIST("100", "", "")},
@@ -428,6 +430,12 @@ static void a_server_that_is_busy_does_not_refuse(void **state) {
         {.query = "resourceVersion=0", .status = 503, .body = "no"},
         {.query = "resourceVersion=0", .status = 504, .body = "no"},
         {.query = "resourceVersion=0", .status = 502, .body = "no"},
+        {.query = "resourceVersion=0", .status = 408, .body = "no"},
+        {.query = "resourceVersion=0", .status = 500, .body = "a proxy's page"},
+        // An error of etcd, as where it is away, has neither a reason nor a time.
+        {.query = "resourceVersion=0",
+         .status = 500,
+         .body = "{\"kind\":\"Status\",\"message\":\"rpc error\"}"},
         {.query = "resourceVersion=0", .status = 429, .headers = "Retry-After: 1\r\n", .body = "no"},
         {.query = "resourceVersion=0", .status = 500, .headers = "Retry-After: 1\r\n", .body = "no"},
         {.query = "resourceVersion=0",
