@@ -107,8 +107,7 @@ bool reconcile_look_up(const struct reconcile *r, const char *kind, const char *
     bool is_ours = resource != &kube_secrets && resource != &kube_config_maps;
     if (!(is_ours ? read_listed : read_metadata)(r, resource, namespace, name, &found, e) &&
         e->class != ERROR_NOT_FOUND) {
-        return error_wrap(e, "asking for %s %s/%s, since all of them could not be listed yet", kind,
-                          namespace, name);
+        return error_wrap(e, "asking for %s %s/%s, since not all of them are known", kind, namespace, name);
     }
     *ret_object = found;
     return true;

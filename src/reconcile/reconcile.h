@@ -119,9 +119,9 @@ const struct kube_resource *reconcile_resource(const struct reconcile *r, const 
                                   const char *namespace, const char *name, yyjson_doc **ret_list,
                                   struct error *e);
 
-// As reconcile_find, but where the watch cannot tell, since nothing was listed yet, the API server is asked:
-// so that *ret_object is NULL says that there is no such object. Of Secrets and ConfigMaps only metadata is
-// read. Errors: as reconcile_request.
+// As reconcile_find, but where the watch cannot tell, since nothing was listed yet or it is refused, the API
+// server is asked: so that *ret_object is NULL says that there is no such object. Of Secrets and ConfigMaps
+// only metadata is read. Errors: as reconcile_request.
 [[nodiscard]] bool reconcile_look_up(const struct reconcile *r, const char *kind, const char *namespace,
                                      const char *name, struct kube_object **ret_object, struct error *e);
 

@@ -154,10 +154,13 @@ static void keep_failure(struct informer *informer, const struct error *error) {
     }
 }
 
+// What is not heard of is not known.
 static void note_refusal(struct informer *informer, const struct error *error) {
     if (!has_synced(informer)) {
         informer->is_absent = informer->options.may_be_absent && error->class == ERROR_NOT_FOUND;
         store_set_complete(informer->store, informer->is_absent);
+    } else if (watch_is_refused(informer->watch)) {
+        store_set_complete(informer->store, false);
     }
 }
 
@@ -175,6 +178,9 @@ static void tell_recovered(void *context, const struct kube_resource *resource) 
     struct informer *informer = context;
     const struct informers_options *options = &informer->set->options;
     informer->failure.class = ERROR_NONE;
+    if (has_synced(informer)) {
+        store_set_complete(informer->store, true);
+    }
     options->recovered(options->context, resource, informer->options.namespace);
 }
 

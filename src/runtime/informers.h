@@ -41,9 +41,10 @@ void informers_free(struct informers *informers); // stops and takes informers; 
 
 // Starts the watches, those that are late as soon as all others have settled. From then on a store is
 // complete (store_is_complete) once it was listed, or while the server says that there is no such resource
-// and it may be absent. An informer is not waited for, and so has settled, when that is so; or when it is
-// refused again and again, or not heard of for minutes, while another one was listed. On the loop thread, or
-// before the loop runs. options is copied. Errors: NO_MEMORY, INTERNAL.
+// and it may be absent; and until it is refused again and again, from when on what changes is not heard of,
+// and then again when something comes. An informer is not waited for, and so has settled, when that is so; or
+// when it is refused again and again, or not heard of for minutes, while another one was listed. On the loop
+// thread, or before the loop runs. options is copied. Errors: NO_MEMORY, INTERNAL.
 [[nodiscard]] bool informers_start(struct informers *informers, const struct informers_options *options,
                                    struct error *e);
 

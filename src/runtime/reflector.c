@@ -162,7 +162,8 @@ static void restart(struct reflector *reflector, int64_t now_ms, const struct er
 }
 
 // Whether the server gave a reason, or an answer that is none, which may stay so for ever for this version or
-// token; unlike what the network or an overloaded server does.
+// token; unlike what the network or an overloaded server does. A 503 is such a reason, too: where it is only
+// watches that are answered so, as a proxy may do, lists are all that is left.
 static bool is_answered(int status, const struct error *error) {
     return status >= STATUS_FAILED_MIN ? status != STATUS_TOO_MANY_REQUESTS
                                        : status != 0 && error->class == ERROR_IO;

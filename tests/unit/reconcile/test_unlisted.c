@@ -79,7 +79,7 @@ static void one_that_needs_it_waits_and_says_for_what(void **) {
     put("qes it", "spec: {publicKeyRef: {name: pair}}");
     pass(10 * SECOND);
     status_is("qes it", "Pending Retrying",
-              "spec.publicKeyRef: asking for Secret ns/pair, since all of them could not be listed yet: "
+              "spec.publicKeyRef: asking for Secret ns/pair, since not all of them are known: "
               "Internal error occurred: "
               "unable to transform key \"/registry/secrets/ns/pair\"");
     faults_are_over();
@@ -175,10 +175,11 @@ static void no_other_is_taken_in_its_place(void **) {
     restart_without("QuantumEncapsulateSecret");
     put("qdk it", "spec: {sharedSecretRef: {name: numbers}, outputSecretName: third}");
     pass(10 * SECOND);
-    status_is("qdk it", "Pending Retrying",
-              "spec.sharedSecretRef: asking for QuantumEncapsulateSecret ns/numbers, since all of them could "
-              "not be listed yet: "
-              "cannot list");
+    status_is(
+        "qdk it", "Pending Retrying",
+        "spec.sharedSecretRef: asking for QuantumEncapsulateSecret ns/numbers, since not all of them are "
+        "known: "
+        "cannot list");
     faults_are_over();
     list("QuantumEncapsulateSecret");
     pass(600 * SECOND);

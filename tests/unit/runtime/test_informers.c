@@ -157,12 +157,28 @@ static void will_answer(struct answers *answers, const int *statuses) {
     pthread_mutex_unlock(&lock);
 }
 
-// Lists are noted; watches stay open.
+static atomic_bool may_not_watch;
+
+// Watches have a bookmark, and stay open.
+static bool answer_watch(struct connection *connection) {
+    static const char bookmark[] =
+        "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"6\"}}}\n";
+    if (atomic_load(&may_not_watch)) {
+        server_reply(connection, 403, "", "{}");
+        return true;
+    }
+    char chunk[200];
+    snprintf(chunk, sizeof(chunk), "%zx\r\n%s\r\n", strlen(bookmark), bookmark);
+    server_send(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    server_send(connection, chunk);
+    server_hang(connection);
+    return false;
+}
+
+// Lists are noted.
 static bool answer(void *, struct connection *connection, const struct received *request) {
     if (strstr(request->path, "watch=1") != nullptr) {
-        server_send(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        server_hang(connection);
-        return false;
+        return answer_watch(connection);
     }
     bool is_of_gadgets = strstr(request->path, "/gadgets?") != nullptr;
     note("list:", is_of_gadgets ? "gadgets" : "widgets");
@@ -384,6 +400,33 @@ static void one_that_is_busy_is_waited_for(void **) {
     end(&fixture);
 }
 
+static void wait_for_completeness(const struct store *store, bool is_complete) {
+    for (int64_t last_ms = clock_monotonic_ms() + 60000; store_is_complete(store) != is_complete;) {
+        assert_true(clock_monotonic_ms() < last_ms);
+    }
+}
+
+// What changes is not heard of then, so that what is not stored may be there.
+static void one_that_is_refused_after_its_list_is_not_complete(void **) {
+    static const int refused[] = {200, 403, 0}; // when it is to be checked, or listed anew
+    struct api_fixture fixture;
+    struct store *store = informer(&widgets, nullptr, false);
+    atomic_store(&may_not_watch, true);
+    begin(&fixture, good, refused);
+    wait_for("settled", 1);
+    wait_for_completeness(store, false);
+    assert_true(has_noted("known:widgets", 4)); // a few refusals come while a server starts
+    server_shows(&fixture, "widgets 0 refused: listing widgets: the API server refused (HTTP status 403); ");
+    assert_false(store_is_complete(store));
+    will_answer(&of_widgets, good);
+    atomic_store(&may_not_watch, false);
+    wait_for("recovered:widgets", 1);
+    wait_for_completeness(store, true);
+    server_shows(&fixture, "widgets 0 up; ");
+    assert_true(store_is_complete(store));
+    end(&fixture);
+}
+
 static void take_words(void *context, const struct informer_state *state) {
     struct error e;
     must(buffer_append_format(context, &e, "%s", state->is_answer ? state->detail : "none"), e);
@@ -447,6 +490,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(one_that_is_refused_is_not_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_busy_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_words_of_a_server_stay_while_they_say_the_same, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(one_that_is_refused_after_its_list_is_not_complete, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(when_all_are_refused_they_are_waited_for, set_up, tear_down),
     };
