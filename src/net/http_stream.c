@@ -290,9 +290,20 @@ static enum error_class classify(CURLcode code) {
     }
 }
 
+// Which proxy of the environment is used, if any, libcurl finds out: so what a kubeconfig's may not be is
+// said of it when it has failed.
+static const char *explain(const struct http_stream *stream) {
+    long verified = 0; // X509_V_OK, also where there is no such proxy
+    (void)curl_easy_getinfo(stream->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &verified);
+    return verified != 0 && http_tls_has_server_name(stream->tls)
+               ? ": with tls-server-name the proxy must be http://host:port or socks5://host:port"
+               : "";
+}
+
 static void finish_failed(struct http_stream *stream, enum error_class class, const char *otherwise) {
     struct error error;
-    (void)error_set(&error, class, "%s", stream->curl_text[0] != '\0' ? stream->curl_text : otherwise);
+    (void)error_set(&error, class, "%s%s", stream->curl_text[0] != '\0' ? stream->curl_text : otherwise,
+                    explain(stream));
     http_stream_finish(stream, &error);
 }
 

@@ -84,6 +84,10 @@ bool http_tls_set_server_name(struct http_tls *tls, const char *name, struct err
     return tls->server_name != nullptr || error_no_memory(e, "TLS settings");
 }
 
+bool http_tls_has_server_name(const struct http_tls *tls) {
+    return tls != nullptr && tls->server_name != nullptr;
+}
+
 struct http_tls *http_tls_retain(struct http_tls *tls) {
     if (tls != nullptr) {
         atomic_fetch_add_explicit(&tls->count, 1, memory_order_relaxed);
@@ -161,7 +165,7 @@ bool http_tls_apply(const struct http_tls *tls, CURL *easy, bool own_connection,
     failed |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_EC_CURVES, groups);
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    bool is_named = tls != nullptr && tls->server_name != nullptr; // then prepare sees to it
+    bool is_named = http_tls_has_server_name(tls); // then prepare sees to it
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, is_named ? 0L : 2L);
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     failed |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, own_connection ? prepare_own : prepare_pooled);

@@ -11,3 +11,7 @@
 // long as easy lives. Errors: NO_MEMORY.
 [[nodiscard]] bool http_tls_apply(const struct http_tls *tls, CURL *easy, bool own_connection,
                                   struct error *e);
+
+// Whether all that a transfer with tls (NULL is allowed) does TLS with is known by one name that was given:
+// an https proxy on the way, too.
+bool http_tls_has_server_name(const struct http_tls *tls);

@@ -343,6 +343,31 @@ static void a_server_is_known_by_the_name_that_was_given(void **state) {
     }
 }
 
+// So is an https proxy of the environment, which has it seldom.
+static void a_proxy_that_has_not_that_name_is_told(void **state) {
+    struct client_fixture *fixture = *state;
+    cleanup_response struct http_response response = {0};
+    struct http_request request = fixture_request(fixture, "GET");
+    struct error e = {0};
+    char proxy[64];
+    snprintf(proxy, sizeof(proxy), "https://127.0.0.1:%d", fixture->server->port);
+    assert_int_equal(setenv("HTTPS_PROXY", proxy, 1), 0);
+    request.url = "https://cluster.example/echo";
+    for (int i = 0; i < 2; i++) {
+        assert_true(http_tls_create(i == 0 ? fixture->server->ca.certificate_pem : nullptr, nullptr, nullptr,
+                                    &request.tls, &e));
+        if (i == 0) {
+            assert_true(http_tls_set_server_name(request.tls, "other.example", &e));
+        }
+        assert_false(http_client_call(fixture->client, &request, &response, &e));
+        assert_int_equal(e.class, ERROR_IO);
+        bool is_explained = strstr(e.message, ": with tls-server-name the proxy must be http://") != nullptr;
+        assert_int_equal(is_explained, i == 0);
+        http_tls_release(request.tls);
+    }
+    assert_int_equal(unsetenv("HTTPS_PROXY"), 0);
+}
+
 static uint32_t retry_after(struct client_fixture *fixture, const char *value) {
     char path[128];
     struct error e;
@@ -464,6 +489,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_untrusted_server_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pem_is_read_as_people_have_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_is_known_by_the_name_that_was_given, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_proxy_that_has_not_that_name_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_trap_22_connections_are_not_shared_between_identities, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(retry_after_is_read, set_up, tear_down),
