@@ -69,8 +69,10 @@ struct produce_context {
     // What the output Secret holds, not checked; NULL: nothing. Its metadata; NULL: that cannot be read.
     const struct secret_data *previous;
     const struct provenance *previous_provenance;
-    bool previous_is_current; // it was made from the present spec and the present inputs, as far as is known
-    bool may_lose_key;        // what cannot be made again is gone, and something new may take its place
+    bool previous_is_current;  // it was made from the present spec and the present inputs, as far as is known
+    bool previous_is_verified; // all of it was found as it was left
+    bool keeps_key;            // whatever the spec says of another key with each output
+    bool may_lose_key;         // what cannot be made again is gone, and something new may take its place
 };
 
 enum { REPORT_ABOUT_SIZE = 384 };

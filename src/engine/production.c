@@ -203,6 +203,7 @@ bool production_examine(struct production *p, yyjson_val *entries, enum output_s
         bool good = verify(p, &found) && ret_damage->class == ERROR_NONE;
         *ret_state = good ? OUTPUT_GOOD : found_damaged(ret_damage, &found);
     }
+    p->context.previous_is_verified = *ret_state == OUTPUT_GOOD;
     if (*ret_state == OUTPUT_DAMAGED &&
         (ret_damage->class == ERROR_NO_MEMORY || ret_damage->class == ERROR_INTERNAL)) {
         *e = *ret_damage; // nothing is known to be wrong with it

@@ -4,6 +4,8 @@
 #include "crypto/signature.h"
 #include "kinds/salvage.h"
 
+static const char *const key_entries[] = {"tls.key", "key.pem"};
+
 // Adds to the message about two keys which one the certificate is for.
 static void name_owner(const struct secret_data *previous, struct pkey *const forms[2],
                        const char *const names[2], struct error *e) {
@@ -27,17 +29,16 @@ static void name_owner(const struct secret_data *previous, struct pkey *const fo
 
 bool certificate_key_find(const struct certificate_spec *spec, const struct secret_data *previous,
                           struct pkey **ret_pkey, struct error *e) {
-    static const char *const names[] = {"tls.key", "key.pem"};
     cleanup_pkey struct pkey *key = nullptr;
     cleanup_pkey struct pkey *copy = nullptr;
     const struct pkey *kept;
-    if (!salvage_private_key(previous, names[0], spec->algorithm, &key, e) ||
-        !salvage_private_key(previous, names[1], spec->algorithm, &copy, e)) {
+    if (!salvage_private_key(previous, key_entries[0], spec->algorithm, &key, e) ||
+        !salvage_private_key(previous, key_entries[1], spec->algorithm, &copy, e)) {
         return false;
     }
-    if (!salvage_choose((struct pkey *[]){key, copy}, names, signature_check_pair, "", &kept, e)) {
+    if (!salvage_choose((struct pkey *[]){key, copy}, key_entries, signature_check_pair, "", &kept, e)) {
         if (e->class == ERROR_KEY_MISMATCH) {
-            name_owner(previous, (struct pkey *[]){key, copy}, names, e);
+            name_owner(previous, (struct pkey *[]){key, copy}, key_entries, e);
         }
         return false;
     }
@@ -90,16 +91,49 @@ static bool check_side(const struct certificate_spec *spec, const struct secret_
                      spec->type == CERTIFICATE_CA ? " not" : "");
 }
 
+// Whether the metadata was written for an entry that holds pkey.
+static bool is_named(const struct certificate_spec *spec, const struct produce_context *context,
+                     const struct pkey *pkey, bool *ret_named, struct error *e) {
+    bool named = false;
+    for (size_t i = 0; context->previous_provenance != nullptr && !named && i < 2; i++) {
+        const struct secret *entry = secret_data_get(context->previous, key_entries[i]);
+        cleanup_pkey struct pkey *stored = nullptr;
+        enum provenance_word word = PROVENANCE_SILENT;
+        struct error different;
+        if (entry != nullptr &&
+            (!provenance_compare_entry(context->previous_provenance, key_entries[i], entry, &word, e) ||
+             (word == PROVENANCE_SAYS_SAME &&
+              !salvage_private_key(context->previous, key_entries[i], spec->algorithm, &stored, e)))) {
+            return false;
+        }
+        named = stored != nullptr && pkey_check_same(stored, pkey, &different);
+    }
+    *ret_named = named;
+    return true;
+}
+
+// What is sound decides, and not the status, which may be that of a key that had taken its place. Where the
+// certificate was issued by another state of its CA nothing was verified, and the metadata vouches for the
+// key.
+static bool check_key(const struct certificate_spec *spec, const struct produce_context *context,
+                      const struct pkey *pkey, struct error *e) {
+    bool named = false;
+    if (!context->previous_is_verified && !is_named(spec, context, pkey, &named, e)) {
+        return false;
+    }
+    return context->previous_is_verified || named || salvage_check_recorded(pkey, &context->record, e);
+}
+
 bool certificate_key_choose(const struct certificate_spec *spec, const struct produce_context *context,
                             struct pkey **ret_pkey, struct error *e) {
-    if (context->previous == nullptr || spec->rotates_key) {
+    if (context->previous == nullptr || (spec->rotates_key && !context->keeps_key)) {
         return generate(spec, ret_pkey, e);
     }
     cleanup_pkey struct pkey *pkey = nullptr;
     if (!certificate_key_find(spec, context->previous, &pkey, e)) {
         return e->class == ERROR_KEY_LOST && context->may_lose_key && generate(spec, ret_pkey, e);
     }
-    if (!salvage_check_recorded(pkey, &context->record, e) || !check_side(spec, context->previous, pkey, e)) {
+    if (!check_key(spec, context, pkey, e) || !check_side(spec, context->previous, pkey, e)) {
         return false;
     }
     *ret_pkey = pkey;

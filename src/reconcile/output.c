@@ -67,6 +67,17 @@ bool output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
     return reconcile_is_due(r, &renewal, ret_wait_ms);
 }
 
+// What an earlier object has left, or a backup brought back, is taken over as it is, with its key; so is the
+// text of long ago that stands in an object which is made again. Of an object that has been served a new text
+// is a request, whatever has become of the Secret.
+static void adopt(struct reconcile *r, bool is_good) {
+    bool was_served = json_find(r->object->root, "status", "secretRef", nullptr) != nullptr;
+    if (is_good && !was_served) {
+        renew_request_take_over(r);
+    }
+    r->production.context.keeps_key = !was_served || !renew_request_is_open(r);
+}
+
 static bool examine_content(struct reconcile *r, enum ownership ownership, enum output_state *ret_state,
                             struct error *ret_damage, struct error *e) {
     yyjson_val *entries = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
@@ -77,6 +88,7 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
         return false;
     }
     r->is_adopted = ownership == OWNERSHIP_ADOPTABLE;
+    production->context.keeps_key = false;
     // Of a certificate the key is kept, whoever issues it now.
     bool is_reissued =
         state == OUTPUT_STALE && r->kind->find_gone != nullptr && !production->has_other_parameters;
@@ -85,8 +97,8 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
             r, state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message,
             e);
     }
-    if (r->is_adopted && state == OUTPUT_GOOD) {
-        renew_request_take_over(r);
+    if (r->is_adopted) {
+        adopt(r, state == OUTPUT_GOOD);
     }
     bool is_due = output_is_due(r, &wait_ms) || renew_request_is_open(r);
     *ret_state = state == OUTPUT_GOOD && is_due ? OUTPUT_DUE : state;

@@ -33,12 +33,19 @@ static void tell(const struct reconcile *r, bool warning, const char *reason, co
     reconcile_log(r, warning ? LOG_WARNING : LOG_INFO, reason, note);
 }
 
+// Whether the key was kept, and is not the one that the status has recorded: somebody has put it there.
+static bool is_key_of_others(const struct reconcile *r) {
+    return r->production.provenance.replaced.gone[0] == '\0' && status_has_other_key(r);
+}
+
 // The reason of the Event: what is gone is told by its cause, or as a key that was replaced.
-static const char *choose_reason(const struct replaced *replaced, bool *ret_warning) {
+static const char *choose_reason(const struct reconcile *r, bool *ret_warning) {
+    const struct replaced *replaced = &r->production.provenance.replaced;
+    bool is_other = is_key_of_others(r);
     bool is_lost = strcmp(replaced->reason, REASON_SECRET_LOST) == 0 ||
                    strcmp(replaced->reason, REASON_SECRET_DAMAGED) == 0;
-    bool is_planned = strcmp(replaced->reason, REASON_RENEWED) == 0;
-    *ret_warning = is_lost || (!is_planned && replaced->gone[0] != '\0');
+    bool is_planned = strcmp(replaced->reason, REASON_RENEWED) == 0 && !is_other;
+    *ret_warning = is_lost || is_other || (!is_planned && replaced->gone[0] != '\0');
     if (is_lost || is_planned) {
         return replaced->reason;
     }
@@ -51,16 +58,18 @@ static void tell_own(const struct reconcile *r) {
     const char *secret = r->decoded.secret_name;
     const char *before = shown(replaced->fingerprint);
     const char *now = shown(r->production.report.fingerprint);
-    bool is_gone = replaced->gone[0] != '\0';
+    const char *gone =
+        is_key_of_others(r) ? "with another private key, which somebody has put there" : replaced->gone;
+    bool is_gone = gone[0] != '\0';
     bool warning;
-    const char *reason = choose_reason(replaced, &warning);
+    const char *reason = choose_reason(r, &warning);
     struct error note; // for its text: bounded and valid UTF-8
     if (!is_gone && strcmp(before, now) == 0) {
         error_set(&note, ERROR_NONE, "Secret %s: %s; made again with the same content, %s", secret,
                   replaced->cause, now);
     } else {
         error_set(&note, ERROR_NONE, "Secret %s: %s; %s was replaced by %s%s%s%s", secret, replaced->cause,
-                  before, now, is_gone ? " (" : "", replaced->gone, is_gone ? ")" : "");
+                  before, now, is_gone ? " (" : "", gone, is_gone ? ")" : "");
     }
     tell(r, warning, reason, note.message);
 }

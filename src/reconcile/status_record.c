@@ -166,12 +166,20 @@ static const char *text_or_nothing(yyjson_val *object, const char *field) {
     return text == nullptr ? "" : text;
 }
 
+static yyjson_mut_val *present_key(const struct reconcile *r) {
+    return yyjson_mut_obj_get(yyjson_mut_doc_get_root(r->production.report.status), "publicKeyPEM");
+}
+
 bool status_has_key(const struct reconcile *r) {
-    yyjson_mut_val *present =
-        yyjson_mut_obj_get(yyjson_mut_doc_get_root(r->production.report.status), "publicKeyPEM");
+    yyjson_mut_val *present = present_key(r);
     yyjson_val *recorded = yyjson_obj_get(status_of(r), "publicKeyPEM");
     return present != nullptr && recorded != nullptr &&
            kube_status_says(recorded, present, r->production.report.status);
+}
+
+bool status_has_other_key(const struct reconcile *r) {
+    return present_key(r) != nullptr && yyjson_obj_get(status_of(r), "publicKeyPEM") != nullptr &&
+           !status_has_key(r);
 }
 
 // What is long in a status is only there in full where the object was read live.

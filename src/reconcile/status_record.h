@@ -25,6 +25,9 @@ bool status_has_origin(const struct reconcile *r, const struct source *source);
 // Whether the status has recorded the public key that r->report is about.
 bool status_has_key(const struct reconcile *r);
 
+// Whether it has recorded another one.
+bool status_has_other_key(const struct reconcile *r);
+
 // Fills r->context's record from the object's status, as it was read live if it was.
 void status_read_record(struct reconcile *r);
 

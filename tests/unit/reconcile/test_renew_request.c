@@ -180,6 +180,31 @@ static void what_is_taken_over_has_answered_it(void **state) {
     }
 }
 
+// A backup of before has another owner-uid; the object has been served, so what it asks for is meant.
+static void a_new_request_is_answered_whoever_has_left_the_secret(void **state) {
+    static const char *const policies[] = {"Always", "Never"};
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        begin_row(policies[i], state);
+        make("qc it",
+             "spec: {commonName: it.example.com, deletionPolicy: Retain, privateKey: {rotationPolicy: %s}}",
+             policies[i]);
+        request("qc it", "one");
+        pass(HOUR);
+        const char *before = certificate();
+        const char *key = entry("secret it-secret", "tls.key");
+        silence();
+        put("secret it-secret",
+            "metadata: {annotations: {qubesec.io/owner-uid: 11111111-1111-4111-8111-111111111111}}");
+        put("qc it", "metadata: {annotations: {qubesec.io/renew: compromised}}");
+        hear();
+        run();
+        is_served("qc it");
+        answered_is("qc it", "compromised");
+        assert_string_not_equal(certificate(), before);
+        assert_int_equal(strcmp(entry("secret it-secret", "tls.key"), key) == 0, i == 1);
+    }
+}
+
 // Of a status that is lost, or was never written, the Secret knows.
 static void the_secret_knows_what_was_answered(void **) {
     make_certificate();
@@ -295,6 +320,7 @@ int main(void) {
         in_cluster(a_new_key_comes_where_the_spec_says_so),
         in_cluster(what_is_made_with_a_request_has_answered_it),
         in_cluster(what_is_taken_over_has_answered_it),
+        in_cluster(a_new_request_is_answered_whoever_has_left_the_secret),
         in_cluster(the_secret_knows_what_was_answered),
         in_cluster(the_status_knows_what_was_answered),
         in_cluster(a_request_waits_for_a_repair),
