@@ -246,6 +246,21 @@ static int64_t parse_percentage(const char *text) {
     return strtoll(text, &end, 10);
 }
 
+// Of what is left of the life, less what is in the past when it is issued.
+static void warn_of_pace(struct spec_reader *reader, const struct certificate_spec *spec) {
+    enum { PACE_S = 30, BACKDATED_S = 60 };
+    int64_t past = spec->duration / 10 < BACKDATED_S ? spec->duration / 10 : BACKDATED_S;
+    int64_t left = spec->duration - past;
+    int64_t before = spec->renew_percent != 0 ? left * spec->renew_percent / 100 : spec->renew_before;
+    if (left - before < PACE_S) {
+        spec_warning(
+            reader,
+            "renewBefore: leaves less than %d s between two renewals, which then slow down until the "
+            "certificate is about to end",
+            PACE_S);
+    }
+}
+
 static void read_renewal(struct spec_reader *reader, struct certificate_spec *spec) {
     const char *text = spec->renewal;
     if (text == nullptr) {
@@ -253,6 +268,7 @@ static void read_renewal(struct spec_reader *reader, struct certificate_spec *sp
     }
     spec->renew_percent = parse_percentage(text);
     if (spec->renew_percent != 0) {
+        warn_of_pace(reader, spec);
         return;
     }
     if (!duration_parse(text, &spec->renew_before) || spec->renew_before < 1) {
@@ -264,6 +280,8 @@ static void read_renewal(struct spec_reader *reader, struct certificate_spec *sp
     } else if (spec->renew_before >= spec->duration) {
         spec_field_error(reader, "renewBefore: %.64s is not shorter than the life of %" PRId64 " s", text,
                          spec->duration);
+    } else {
+        warn_of_pace(reader, spec);
     }
 }
 

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { LOOK_MAX_S = 24 * 24 * 3600 };
-
 static const char ended[] = "its certificate ended at ";
 
 static yyjson_val *status_of(const struct reconcile *r) {
@@ -23,11 +21,12 @@ static bool says_ended(const char *message) {
 }
 
 uint32_t expiry_wait_ms(const struct reconcile *r) {
-    int64_t left_s = end_of(r) - r->production.context.now;
-    if (left_s <= 0) {
+    int64_t end = end_of(r);
+    int64_t left_s = end - r->production.context.now;
+    if (end == 0) {
         return 0;
     }
-    return (uint32_t)(left_s < LOOK_MAX_S ? left_s : LOOK_MAX_S) * 1000;
+    return left_s > 0 && left_s < RENEWAL_LOOK_MS / 1000 ? (uint32_t)left_s * 1000 : RENEWAL_LOOK_MS;
 }
 
 void expiry_describe(const struct reconcile *r, struct error *e) {

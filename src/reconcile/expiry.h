@@ -3,8 +3,9 @@
 
 #include "reconcile/reconcile.h"
 
-// Milliseconds until the certificate that the status tells of ends, at most 24 days, since each look costs
-// reads; 0: it has ended, or there is none.
+// Milliseconds until the certificate that the status tells of ends, but at most RENEWAL_LOOK_MS, since it
+// ends by the wall clock, which may be set meanwhile; so it is looked at too when it has ended. 0: there is
+// none.
 uint32_t expiry_wait_ms(const struct reconcile *r);
 
 // Puts before the text of e, which is why the object waits or has failed, that its certificate has ended, if

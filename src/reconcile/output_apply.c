@@ -147,6 +147,15 @@ static bool is_valid(const struct reconcile *r) {
     return report->valid_from <= now && (report->expires_at == 0 || now < report->expires_at);
 }
 
+// Whether what is due cannot wait for its turn: it ends. An output that is new has longer than that, or is
+// not due again before it ends.
+static bool is_ending(const struct reconcile *r) {
+    const struct report *report = &r->production.report;
+    uint32_t ignored;
+    return report->expires_at != 0 && report->expires_at - r->production.context.now <= RENEWAL_LAST_S &&
+           output_is_due(r, &ignored);
+}
+
 // By the minute, so that it is the same text, and one Event, however often the object is looked at meanwhile.
 static void tell_put_off(const struct reconcile *r, uint32_t wait_ms) {
     enum { MINUTE_S = 60 };
@@ -161,22 +170,25 @@ static void tell_put_off(const struct reconcile *r, uint32_t wait_ms) {
     tell(r, LOG_INFO, REASON_RENEWAL_WAITS, "Renew", note.message);
 }
 
-// It is renewed after wait_ms; all else is as with an output that is not due.
+// It is renewed after wait_ms, or when it ends; all else is as with an output that is not due.
 static bool put_off(struct reconcile *r, uint32_t wait_ms, struct error *e) {
-    tell_put_off(r, wait_ms);
-    r->renewal_wait_ms = wait_ms;
+    int64_t end = r->production.report.expires_at;
+    int64_t left_s = end - r->production.context.now;
+    int64_t until_end_ms = (left_s > RENEWAL_LAST_S ? left_s - RENEWAL_LAST_S : left_s) * 1000;
+    r->renewal_wait_ms = end != 0 && until_end_ms < wait_ms ? (uint32_t)until_end_ms : wait_ms;
+    tell_put_off(r, r->renewal_wait_ms);
     return output_keep_metadata(r, e);
 }
 
 static bool renew(struct reconcile *r, struct error *e) {
     uint32_t ignored;
     enum regenerated what = output_is_due(r, &ignored) ? REGENERATED_CONTENT : REGENERATED_ON_REQUEST;
-    if (!is_up_to_date(r, e)) {
-        return false;
-    }
-    if (!may_remake(r, what, ERROR_RETRYABLE, "the output is due for renewal again and will be renewed later",
-                    e)) {
+    if (!is_ending(r) && !may_remake(r, what, ERROR_RETRYABLE,
+                                     "the output is due for renewal again and will be renewed later", e)) {
         return is_valid(r) && put_off(r, e->retry_after_ms, e);
+    }
+    if (!output_may_make(r, e) || !is_up_to_date(r, e)) {
+        return false;
     }
     failpoint(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
     const char *cause = renew_request_is_open(r) ? "its renewal was asked for" : "it was due for renewal";
@@ -189,7 +201,8 @@ static bool renew(struct reconcile *r, struct error *e) {
 
 static bool bring_about(struct reconcile *r, enum output_state state, const struct error *damage,
                         struct error *e) {
-    if (state != OUTPUT_GOOD && !output_may_make(r, e)) {
+    bool is_made = state != OUTPUT_GOOD && state != OUTPUT_DUE; // which may be put off
+    if (is_made && !output_may_make(r, e)) {
         return false;
     }
     switch (state) {

@@ -19,6 +19,7 @@ enum {
     RENEWAL_LOOK_MS =
         3600 * 1000,        // timers run by the monotonic clock; this is when a changed wall clock shows
     RENEWAL_SPREAD_S = 300, // over which renewals that are overdue at the start are spread
+    RENEWAL_LAST_S = 10,    // before its end an output is renewed however often that is
 };
 
 // Milliseconds until the output is due, at most RENEWAL_LOOK_MS; 0: it is due now. started: when this program

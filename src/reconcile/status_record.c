@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { OVERDUE_S = 3600 }; // so that a short outage at the time of a renewal is none of its
+
 // What status.status says of a finished object.
 static const char *const outcomes[] = {"Success", "Valid", "Invalid"};
 
@@ -124,14 +126,22 @@ static bool output_may_stand(const struct reconcile *r) {
                            : json_member_is(json_find(status_of(r), "secretRef", nullptr), "uid", seen->uid);
 }
 
+// Whether the certificate that the status tells of has ended, or ought to have been renewed for so long that
+// whoever looks at it has to know why it was not.
+static bool is_overdue(const struct reconcile *r) {
+    int64_t now = r->production.context.now;
+    int64_t expires = status_time(status_of(r), RENEWAL_EXPIRY_FIELD);
+    int64_t renewal = status_time(status_of(r), RENEWAL_FIELD);
+    return (expires != 0 && now >= expires) || (renewal != 0 && now >= renewal + OVERDUE_S);
+}
+
 bool status_stands(const struct reconcile *r) {
     yyjson_val *status = status_of(r);
     if (r->kind->entries == nullptr || r->is_outdated || has_known_change(r) || !is_finished(status) ||
         !status_is_of_generation(r, status)) {
         return false;
     }
-    int64_t expires = status_time(status, RENEWAL_EXPIRY_FIELD);
-    return output_may_stand(r) && (expires == 0 || r->production.context.now < expires);
+    return output_may_stand(r) && !is_overdue(r);
 }
 
 static bool inputs_are_settled(const struct reconcile *r) {

@@ -206,6 +206,33 @@ static void a_long_life_is_warned_of_where_nobody_can_revoke(void **) {
     warns(&kind_certificate, "{'commonName':'x','duration':'87599h'}", "");
 }
 
+static void renewals_that_leave_no_time_are_warned_of(void **) {
+    static const struct {
+        const char *life;
+        bool is_warned_of;
+    } rows[] = {
+        {"'duration':'10m','renewBefore':'99%'", true},
+        {"'duration':'10m','renewBefore':'95%'", true},
+        {"'duration':'10m','renewBefore':'94%'", false},
+        {"'duration':'10m','renewBefore':'9m30s'", true},
+        {"'duration':'10m','renewBefore':'8m31s'", true},
+        {"'duration':'10m','renewBefore':'8m30s'", false},
+        {"'duration':'1m','renewBefore':'25s'", true},
+        {"'duration':'1m','renewBefore':'24s'", false},
+        {"'duration':'1m'", false},
+        {"'renewBefore':'99%'", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char spec[200];
+        snprintf(spec, sizeof(spec), "{'subjectAltNames':['a.example'],%s}", rows[i].life);
+        warns(&kind_certificate, spec,
+              rows[i].is_warned_of
+                  ? "warning spec.renewBefore: leaves less than 30 s between two renewals, which "
+                    "then slow down until the certificate is about to end\n"
+                  : "");
+    }
+}
+
 static void test_trap_50_what_tls_cannot_serve_is_warned_of(void **) {
     static const char warning[] = "warning spec.algorithm: TLS cannot use a certificate with a key of "
                                   "SLH-DSA-SHA2-128f; take ML-DSA\n";
@@ -260,6 +287,7 @@ int main(void) {
         cmocka_unit_test(what_is_weak_is_warned_of),
         cmocka_unit_test(seeds_are_warned_of_and_not_repeated),
         cmocka_unit_test(a_long_life_is_warned_of_where_nobody_can_revoke),
+        cmocka_unit_test(renewals_that_leave_no_time_are_warned_of),
         cmocka_unit_test(test_trap_50_what_tls_cannot_serve_is_warned_of),
         cmocka_unit_test(what_is_not_read_is_warned_of),
         cmocka_unit_test(warnings_are_short),

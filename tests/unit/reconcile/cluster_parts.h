@@ -38,10 +38,11 @@ enum {
 
 // ---- the clock
 
-static int64_t clock_ms; // since the test began
+static int64_t clock_ms;     // since the test began
+static int64_t wall_ahead_s; // by which the wall clock alone was set
 
 static int clock_of_test(clockid_t clock, struct timespec *ret_time) {
-    int64_t seconds = clock_ms / 1000 + (clock == CLOCK_REALTIME ? BEGINNING_S : 1000);
+    int64_t seconds = clock_ms / 1000 + (clock == CLOCK_REALTIME ? BEGINNING_S + wall_ahead_s : 1000);
     *ret_time = (struct timespec){.tv_sec = seconds, .tv_nsec = clock_ms % 1000 * 1000000};
     return 0;
 }
@@ -434,6 +435,7 @@ static inline int set_up(void **state) {
         .now = seconds_now, .allows = allows, .changed = note_changed, .removed = note_removed};
     memory_left = -1;
     clock_ms = 0;
+    wall_ahead_s = 0;
     log_set_level(LOG_ERROR);
     memset(&cluster, 0, sizeof(cluster));
     if (!memory_api_create(&options, &cluster.memory, &e) || !create_operator(&e)) {

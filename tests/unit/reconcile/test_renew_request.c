@@ -87,6 +87,25 @@ static void a_request_that_waits_holds_up_nothing_else(void **) {
     is_served("qc it");
 }
 
+// Nor for the turn of work that takes seconds, before that is due.
+static void a_slow_request_that_waits_asks_for_no_lane(void **) {
+    struct object_key key;
+    struct queue_attempt attempt;
+    make("qc it", "spec: {commonName: it.example.com, algorithm: SLH-DSA-SHA2-128s}");
+    request("qc it", "one");
+    answered_is("qc it", "one");
+    put("qc it", "metadata: {annotations: {qubesec.io/renew: two}}\n"
+                 "spec: {secretTemplate: {labels: {team: x}}}");
+    assert_true(queue_take(cluster.queue, &key, &attempt));
+    controller_process(&cluster.controller, &key, &attempt);
+    queue_done(cluster.queue, &key);
+    assert_int_equal(cluster.outcome.result, RESULT_OK);
+    assert_string_equal(text_at("secret it-secret", "metadata labels team"), "x");
+    is_served("qc it");
+    pass(5 * SECOND);
+    answered_is("qc it", "two");
+}
+
 static void requests_leave_repairs_their_turn(void **) {
     make_certificate();
     request("qc it", "one");
@@ -314,6 +333,7 @@ int main(void) {
         in_cluster(each_text_issues_it_once),
         in_cluster(requests_that_come_too_often_slow_down),
         in_cluster(a_request_that_waits_holds_up_nothing_else),
+        in_cluster(a_slow_request_that_waits_asks_for_no_lane),
         in_cluster(requests_leave_repairs_their_turn),
         in_cluster(a_request_that_was_withdrawn_issues_nothing),
         in_cluster(a_request_that_was_replaced_is_answered_once),
