@@ -166,20 +166,38 @@ static bool append_block(const struct block *block, struct buffer *text, struct 
            append_boundary(end_mark, block->label, text, e);
 }
 
+// Appends what is not part of a block. A mark that is not first in its line is parted: who reads a long line
+// in pieces may find it at the beginning of one.
+static bool append_other(struct span other, struct buffer *text, struct error *e) {
+    struct span rest = other;
+    const char *at = rest.begin;
+    while ((at = find((struct span){at, other.end}, begin_mark)) != nullptr) {
+        at++;
+        if (!is_first(other.begin, at - 1)) {
+            if (!buffer_append(text, rest.begin, (size_t)(at - rest.begin), e) ||
+                !buffer_append_text(text, " ", e)) {
+                return false;
+            }
+            rest.begin = at;
+        }
+    }
+    return buffer_append(text, rest.begin, span_length(rest), e);
+}
+
 bool pem_form_normalize(const void *bytes, size_t length, struct buffer *ret_text, struct error *e) {
     cleanup_buffer struct buffer text = buffer_create(2 * length + LINE); // a block is at least 31 bytes
     const char *begin = length == 0 ? "" : bytes;
     struct span rest = {begin, begin + length};
     struct block block;
     while (find_block(rest, &block)) {
-        if (!buffer_append(&text, rest.begin, (size_t)(block.begin - rest.begin), e) ||
+        if (!append_other((struct span){rest.begin, block.begin}, &text, e) ||
             !append_block(&block, &text, e)) {
             return false;
         }
         rest.begin = block.end;
         (void)take_text(&rest, "\n"); // which append_block has written
     }
-    if (!buffer_append(&text, rest.begin, span_length(rest), e)) {
+    if (!append_other(rest, &text, e)) {
         return false;
     }
     *ret_text = text;

@@ -150,6 +150,20 @@ static void test_pem_among_other_text(void **) {
     assert_refuses(keyform_read_public, forms[1].algorithm, text.data, text.length, "is of ML-KEM-512");
 }
 
+// OpenSSL reads a long line in pieces of 254 bytes, and looks for a boundary at the beginning of each.
+static void what_is_behind_a_comment_sign_is_not_read(void **) {
+    for (size_t count = 1; count <= 2 * 254 + 1; count++) {
+        cleanup_buffer struct buffer text = buffer_create(BIG);
+        struct error e;
+        char signs[2 * 254 + 1];
+        memset(signs, '#', sizeof(signs));
+        must(buffer_append(&text, signs, count, &e) &&
+                 buffer_append_text(&text, buffer_text(&forms[1].public_pem), &e),
+             e);
+        assert_refuses(keyform_read_public, forms[1].algorithm, text.data, text.length, "");
+    }
+}
+
 static void assert_reads_shape(reader *read, const struct forms *form, const char *pem, size_t shape) {
     struct error e;
     cleanup_buffer struct buffer text = buffer_create(BIG);
@@ -613,6 +627,7 @@ int main(void) {
         cmocka_unit_test(test_public_forms),
         cmocka_unit_test(test_raw_keys_that_begin_as_der),
         cmocka_unit_test(test_pem_among_other_text),
+        cmocka_unit_test(what_is_behind_a_comment_sign_is_not_read),
         cmocka_unit_test(test_pem_as_people_have_it),
         cmocka_unit_test(test_certificate),
         cmocka_unit_test(test_damaged_certificates),
