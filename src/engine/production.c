@@ -249,7 +249,7 @@ static void complete_replaced(const struct production *p, struct replaced *repla
 // it.
 static const char *answered_request(const struct production *p, maker *make, const struct provenance *kept) {
     const struct record *record = &p->context.record;
-    if (make == kind_produce) {
+    if (make == kind_produce || p->context.renew_request == nullptr) { // NULL: of a kind that has none
         return p->context.renew_request;
     }
     if (kept != nullptr) {

@@ -291,6 +291,14 @@ static void a_request_waits_for_a_repair_of_the_metadata(void **) {
     answered_is("qc it", "one");
 }
 
+static void metadata_has_not(const char *secret, const char *part) {
+    struct error e;
+    cleanup_secret struct secret *text = nullptr;
+    const char *encoded = entry(secret, "metadata");
+    must(base64_decode(encoded, strlen(encoded), ENCODING_ONE_LINE, &text, &e), e);
+    assert_null(memmem(secret_view(text), secret_length(text), part, strlen(part)));
+}
+
 static void other_kinds_are_left_and_say_so(void **) {
     make("qkkp it", "spec: {}");
     yyjson_val *before = get("secret it");
@@ -303,6 +311,12 @@ static void other_kinds_are_left_and_say_so(void **) {
     put("qkkp it", "metadata: {labels: {any: x}}");
     run();
     told_is("");
+    put("secret it", "data: {metadata: eA==}"); // a repair does not write it there either
+    run();
+    pass(MINUTE);
+    is_served("qkkp it");
+    metadata_has_not("secret it", "refused");
+    cluster.told_count = 0;
     char text[252]; // which has not room for what is put before it
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
