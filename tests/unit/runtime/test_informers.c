@@ -436,8 +436,8 @@ static void look_for_words(void *context) {
     informers_describe(informers, take_words, context);
 }
 
-// Of the next three lists the first may have been answered already; the third is asked for once the second has
-// failed.
+// Of the next three lists the first may have been answered already; the third is asked for once the second
+// has failed.
 static void wait_for_next_lists(void) {
     pthread_mutex_lock(&lock);
     size_t lists = count("list:widgets");
