@@ -23,7 +23,7 @@ FOUND = CHECKOUT / ".local" / "fuzz"
 SOURCES = CHECKOUT / "tests" / "fuzz"
 LENGTH_MAX = 4096  # bytes of an input, where the table below has no other
 LENGTHS = {"certificate": 16384, "identity": 16384, "private_key": 8192, "public_key": 8192,
-           "duration": 64, "timestamp": 64, "san": 2200, "ciphertext": 3200, "signature": 17088, "slh_dsa_key": 1024,
+           "duration": 64, "timestamp": 64, "cron": 128, "time_zone": 1024, "san": 2200, "ciphertext": 3200, "signature": 17088, "slh_dsa_key": 1024,
            "check": 16384, "webhook_secret": 8192, "state": 49152}  # fmt: skip
 DICTIONARIES = {"spec": "spec", "admission": "spec", "watch": "watch", "kubeconfig": "kubeconfig",
                 "http_server": "http", "https_server": "http", **dict.fromkeys((

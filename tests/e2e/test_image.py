@@ -195,6 +195,17 @@ def test_the_authorities_are_debians_alone(image):
     )
 
 
+def test_the_time_zones_are_debians_alone(image):
+    """All of them, and nothing else: not this machine's own, none with leap seconds, no tables."""
+    folder = image.root / "usr/share/zoneinfo"
+    files = {path for path in folder.rglob("*") if not path.is_dir()}
+    assert all(path.read_bytes().startswith(b"TZif") for path in files)
+    names = {str(path.relative_to(folder)) for path in files}
+    table = pathlib.Path("/usr/share/zoneinfo/zone.tab").read_text()
+    assert names > {"UTC", *re.findall(r"^[A-Z]{2}\t\S+\t([^\s]+)", table, re.MULTILINE)}
+    assert not [name for name in names if name.startswith("right/")] and "localtime" not in names
+
+
 # What it says of itself
 
 
