@@ -30,6 +30,7 @@ missing_here() {
         major=$("${compiler% *}" -dumpversion 2>/dev/null | cut -d. -f1)
         [ "${major:-0}" -ge "${compiler#* }" ] || echo "$compiler" | tr ' ' '-'
     done
+    [ -e /usr/share/zoneinfo/Europe/Zurich ] || echo tzdata
     python3 - <<'PROBE' 2>/dev/null || echo python3-modules
 import importlib.util, sys
 sys.exit(any(importlib.util.find_spec(name) is None for name in ("pytest", "pytest_timeout", "kubernetes", "yaml")))

@@ -16,6 +16,8 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path("/usr/bin/qubesec")
 DOCUMENTS = pathlib.Path("/usr/share/doc")
 LIBRARIES = pathlib.Path("/usr/lib", sysconfig.get_config_var("MULTIARCH"))
+ZONES = pathlib.Path("/usr/share/zoneinfo")
+NO_ZONES = {"localtime", "posixrules", "right"}  # of the machine, of old libraries, and with leap seconds
 LOADED_BY_GLIBC = "libgcc_s.so.1"  # when it has to end a thread; no program names it
 USER = 65532
 
@@ -126,6 +128,21 @@ def add_authorities(root):
     root.write("/etc/ssl/certs/ca-certificates.crt", text, package)
 
 
+def is_zone(path):
+    inside = path.is_relative_to(ZONES) and path != ZONES and path.relative_to(ZONES).parts[0] not in NO_ZONES
+    return inside and path.is_file() and path.read_bytes().startswith(b"TZif")
+
+
+def add_time_zones(root):
+    """All that Debian's tzdata has, without the tables beside them."""
+    package = debian.Package("tzdata")
+    for path in sorted(filter(is_zone, package.paths())):
+        if path.is_symlink():
+            root.link(path, path.readlink())
+        else:
+            root.write(path, package.read(path), package)
+
+
 def add_distribution(root):
     """What it is made of, in the places where people, lawyers and scanners look for it."""
     root.copy(pathlib.Path("/etc/os-release"))
@@ -141,6 +158,7 @@ def lay(program, folder):
     add_program(root, program)
     add_libraries(root, program)
     add_authorities(root)
+    add_time_zones(root)
     for path, text in OWN_FILES.items():
         root.write(path, text.encode())
     add_distribution(root)

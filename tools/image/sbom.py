@@ -48,7 +48,8 @@ def declared(package):
 
 
 def identifier(*words):
-    return "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(words))
+    # GMT+1 and GMT-1 are two files.
+    return "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", "-".join(words).replace("+", "plus"))
 
 
 def checksums(content):
@@ -118,7 +119,7 @@ def file_entry(path, content):
     return {
         "SPDXID": identifier("File", str(path).strip("/")),
         "fileName": f".{path}",
-        "fileTypes": ["BINARY" if content.startswith(b"\x7fELF") else "TEXT"],
+        "fileTypes": ["BINARY" if content.startswith((b"\x7fELF", b"TZif")) else "TEXT"],
         "checksums": checksums(content),
         "licenseConcluded": UNKNOWN,
         "copyrightText": UNKNOWN,
