@@ -6,7 +6,7 @@
 #include "engine/spec.h"
 
 struct foreign_field {
-    const char *name;   // "dnsNames", or with its object "privateKey.size"; NULL ends a table
+    const char *name;   // "dnsNames", or with its objects "privateKey.size"; NULL ends a table
     const char *type;   // for the CRD: "texts", "objects", "object", "text", "integer" or "boolean"
     const char *advice; // what to do instead, as a fault goes on: "write it as renewBefore: 30%"
 };

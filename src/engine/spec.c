@@ -96,21 +96,27 @@ void spec_begin(struct spec_reader *reader, yyjson_val *spec) {
     }
 }
 
-yyjson_val *spec_value(struct spec_reader *reader, const char *field) {
-    const char *dot = strchr(field, '.');
-    yyjson_val *object = reader->spec;
-    if (dot != nullptr) {
-        object = yyjson_obj_getn(object, field, (size_t)(dot - field));
-        field = dot + 1;
+// What the first length bytes of a field's name lead to; NULL: nothing, or null.
+static yyjson_val *find_member(struct spec_reader *reader, const char *field, size_t length) {
+    yyjson_val *value = reader->spec;
+    while (length > 0) {
+        const char *dot = memchr(field, '.', length);
+        size_t name = dot == nullptr ? length : (size_t)(dot - field);
+        size_t passed = dot == nullptr ? name : name + 1;
+        value = yyjson_obj_getn(value, field, name);
+        field += passed;
+        length -= passed;
     }
-    yyjson_val *value = yyjson_obj_get(object, field);
     return yyjson_is_null(value) ? nullptr : value;
 }
 
-void spec_check_object(struct spec_reader *reader, const char *field, const char *contents) {
-    size_t length = strcspn(field, ".");
-    yyjson_val *object = yyjson_obj_getn(reader->spec, field, length);
-    if (object != nullptr && !yyjson_is_null(object) && !yyjson_is_obj(object)) {
+yyjson_val *spec_value(struct spec_reader *reader, const char *field) {
+    return find_member(reader, field, strlen(field));
+}
+
+void spec_check_object(struct spec_reader *reader, const char *field, size_t length, const char *contents) {
+    yyjson_val *object = find_member(reader, field, length);
+    if (object != nullptr && !yyjson_is_obj(object)) {
         char found[SPEC_DESCRIPTION_SIZE];
         spec_describe_value(object, found);
         spec_field_error(reader, "%.*s: must be an object%s, not %s", (int)length, field, contents, found);

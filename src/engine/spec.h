@@ -81,7 +81,8 @@ enum {
 // Writes what value is, for people.
 void spec_describe_value(yyjson_val *value, char ret_text[SPEC_DESCRIPTION_SIZE]);
 
-// The field's value, NULL when it is absent or null; "privateKey.rotationPolicy" is a member of an object.
+// The field's value, NULL when it is absent or null; "privateKey.rotationPolicy" is a member of an object,
+// and "rotation.window.schedule" of one in another.
 yyjson_val *spec_value(struct spec_reader *reader, const char *field);
 
 // Whether no fault was noted; else *e is INVALID_SPEC and lists them all, or NO_MEMORY.

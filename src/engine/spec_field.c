@@ -102,13 +102,31 @@ static member_reader *const readers[SPEC_TYPE_COUNT] = {
     [SPEC_ANNOTATIONS] = read_annotations,
 };
 
+static bool is_around(const struct spec_object *object, const struct spec_object *inner) {
+    while (inner != nullptr && inner != object) {
+        inner = inner->outer;
+    }
+    return inner == object;
+}
+
+// Checks the objects that the field is in, but for those that the field before it is in, too.
+static void check_objects(struct spec_reader *reader, const struct spec_field *field,
+                          const struct spec_object *before) {
+    size_t length = strlen(field->name);
+    for (const struct spec_object *object = field->object; object != nullptr && !is_around(object, before);
+         object = object->outer) {
+        do {
+            length--;
+        } while (field->name[length] != '.');
+        spec_check_object(reader, field->name, length, object->contents);
+    }
+}
+
 void spec_read_fields(struct spec_reader *reader, const struct spec_field *fields, void *memory) {
-    const struct spec_object *checked = nullptr;
+    const struct spec_object *before = nullptr;
     for (const struct spec_field *field = fields; field->name != nullptr; field++) {
-        if (field->object != nullptr && field->object != checked) {
-            spec_check_object(reader, field->name, field->object->contents);
-            checked = field->object;
-        }
+        check_objects(reader, field, before);
+        before = field->object;
         readers[field->type](reader, field, (char *)memory + field->offset);
     }
 }

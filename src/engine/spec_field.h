@@ -29,8 +29,10 @@ struct text_form {
     const char *pattern;            // the same for the CRD (RE2 syntax); NULL: it cannot say it
 };
 
-// An object with fields in it: of "privateKey.rotationPolicy" privateKey.
+// An object with fields in it: of "privateKey.rotationPolicy" privateKey, of "rotation.window.schedule"
+// rotation.window, whose outer is rotation.
 struct spec_object {
+    const struct spec_object *outer; // NULL: it is a member of the spec itself
     const char *contents; // what it is an object with, as faults go on: " with labels and annotations"
     const char *description;
 };
@@ -43,10 +45,10 @@ struct spec_texts {
 };
 
 struct spec_field {
-    const char *name;  // "numBytes", or with its object "privateKey.rotationPolicy"; NULL ends a table
+    const char *name;  // "numBytes", or with its objects "privateKey.rotationPolicy"; NULL ends a table
     const char *alias; // another name, which is warned of; NULL: none
     size_t offset;     // of what is read, in the struct that the table is for
-    const struct spec_object *object; // where the name has one
+    const struct spec_object *object; // where the name has one: the innermost
     const char *across;               // immutable is only whether it is this choice; NULL: all of it
     int64_t min;                      // bytes, seconds, or the number itself; of a text only the CRD has it
     int64_t max;                      // of a list's texts each

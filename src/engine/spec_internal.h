@@ -12,9 +12,9 @@ enum {
 // which would make the message unfit for JSON.
 int spec_shown_length(const char *text);
 
-// Notes a fault where what the field (as of spec_value) is a member of is there and no object; contents: what
-// it is an object with, as the message goes on.
-void spec_check_object(struct spec_reader *reader, const char *field, const char *contents);
+// Notes a fault where what the first length bytes of field name (as of spec_value) is there and no object;
+// contents: what it is an object with, as the message goes on.
+void spec_check_object(struct spec_reader *reader, const char *field, size_t length, const char *contents);
 
 // RFC 1123: labels of lower-case letters, digits and, within, '-', divided by dots.
 bool spec_is_dns_name(const char *text);

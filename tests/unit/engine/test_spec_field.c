@@ -17,6 +17,7 @@ struct toy {
     const char *color;
     bool is_loud;
     bool is_round;
+    int64_t height;
     int64_t size;
     const char *salt;
     int64_t life;
@@ -31,6 +32,7 @@ static bool is_short(const char *text) {
 
 static const struct text_form form_short = {.fits = is_short, .refusal = "is not short"};
 static const struct spec_object sound = {.contents = " with a volume"};
+static const struct spec_object room = {.outer = &sound, .contents = " with a height"};
 static const char *const colors[] = {"red", "blue", nullptr};
 static const char *const volumes[] = {"low", "high", nullptr};
 static const char *const shapes[] = {"flat", "round", nullptr};
@@ -55,6 +57,13 @@ static const struct spec_field fields[] = {
      .choices = colors},
     {.name = "sound.volume", .type = SPEC_EITHER, AT(is_loud), .object = &sound, .choices = volumes},
     {.name = "sound.shape", .type = SPEC_EITHER, AT(is_round), .object = &sound, .choices = shapes},
+    {.name = "sound.room.height",
+     .type = SPEC_INTEGER,
+     AT(height),
+     .object = &room,
+     .min = 1,
+     .max = 9,
+     .fallback = 2},
     {.name = "size", .type = SPEC_INTEGER, AT(size), .is_immutable = true, .min = 1, .max = 9, .fallback = 5},
     {.name = "salt", .type = SPEC_HEX, AT(salt), .is_immutable = true, .max = 4},
     {.name = "life", .type = SPEC_DURATION, AT(life), .min = 60, .max = 3600},
@@ -99,6 +108,7 @@ static void what_is_absent_has_its_default(void **) {
     assert_string_equal(r.toy.note, "none");
     assert_ptr_equal(r.toy.color, colors[0]);
     assert_false(r.toy.is_loud);
+    assert_int_equal(r.toy.height, 2);
     assert_int_equal(r.toy.size, 5);
     assert_null(r.toy.salt);
     assert_int_equal(r.toy.life, 0);
@@ -108,16 +118,18 @@ static void what_is_absent_has_its_default(void **) {
 }
 
 static void each_field_goes_to_its_place(void **) {
-    cleanup_reading struct reading r = read_toy(
-        "{'called':'abc','note':'n','color':'blue','sound':{'volume':'high','shape':'flat'},'size':9,"
-        "'salt':'aB','life':'2m','algorithm':'Kyber512','friendRef':{'name':'f'},'friendKey':'k',"
-        "'words':['one','two']}");
+    cleanup_reading struct reading r =
+        read_toy("{'called':'abc','note':'n','color':'blue','sound':{'volume':'high','shape':'flat',"
+                 "'room':{'height':3}},'size':9,"
+                 "'salt':'aB','life':'2m','algorithm':'Kyber512','friendRef':{'name':'f'},'friendKey':'k',"
+                 "'words':['one','two']}");
     assert_true(r.is_good);
     assert_string_equal(r.toy.name, "abc");
     assert_string_equal(r.toy.note, "n");
     assert_ptr_equal(r.toy.color, colors[1]);
     assert_true(r.toy.is_loud);
     assert_false(r.toy.is_round);
+    assert_int_equal(r.toy.height, 3);
     assert_int_equal(r.toy.size, 9);
     assert_string_equal(r.toy.salt, "aB");
     assert_int_equal(r.toy.life, 120);
@@ -149,6 +161,8 @@ static void a_text_of_another_form_is_told_by_the_name_that_was_written(void **)
 static void an_object_that_is_none_is_told_once(void **) {
     fails("{'sound':5}", "spec.sound: must be an object with a volume, not 5");
     fails("{'sound':{'shape':5}}", "spec.sound.shape: must be a text, not 5");
+    fails("{'sound':{'room':5}}", "spec.sound.room: must be an object with a height, not 5");
+    fails("{'sound':{'room':{'height':10}}}", "spec.sound.room.height: 10 is not between 1 and 9");
 }
 
 static bool differs(const char *name, const char *before, const char *after) {
