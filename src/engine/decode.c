@@ -1,6 +1,7 @@
 #include "engine/decode.h"
 
 #include "base/memory.h"
+#include "engine/spec_rotation.h"
 
 #include <stdio.h>
 
@@ -29,6 +30,9 @@ bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec, sp
         name_secret(kind, name, decoded);
     }
     kind_read_spec(kind, &reader, decoded->spec);
+    if (decoded->common.rotation.is_given) {
+        spec_rotation_check(&reader, kind, decoded->spec, &decoded->common.rotation);
+    }
     if (kind->retains != nullptr && !decoded->common.policy_is_given) {
         decoded->common.retain = kind->retains(decoded->spec);
     }

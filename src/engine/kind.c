@@ -34,6 +34,9 @@ void kind_list_fields(const struct kind *kind, const struct spec_field *ret_tabl
     if (kind->repair != nullptr) {
         ret_tables[count++] = spec_key_loss_fields;
     }
+    if (kind->is_rotatable) {
+        ret_tables[count++] = spec_rotation_fields;
+    }
     ret_tables[count] = nullptr;
 }
 
@@ -50,6 +53,10 @@ void kind_read_common(const struct kind *kind, struct spec_reader *reader, struc
     common->policy_is_given = spec_value(reader, "deletionPolicy") != nullptr;
     if (kind->repair != nullptr) {
         spec_read_fields(reader, spec_key_loss_fields, common);
+    }
+    if (kind->is_rotatable) {
+        spec_read_fields(reader, spec_rotation_fields, common);
+        common->rotation.is_given = yyjson_is_obj(spec_value(reader, "rotation"));
     }
 }
 

@@ -19,7 +19,7 @@
 #define RENEW_ANNOTATION "qubesec.io/renew"
 #define RENEW_STATUS_FIELD "lastRenewRequest"
 
-enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_TABLES_MAX = 4 };
+enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_TABLES_MAX = 5 };
 
 // One place where an input may come from.
 struct input_source {
@@ -117,6 +117,7 @@ struct kind {
     const char *precious;         // what people would miss if the output were another one; NULL: nothing
     bool is_made_once;            // no edit of the spec and no other input makes it anew
     bool is_renewable;            // the output is issued anew, in time or on request
+    bool is_rotatable;            // it is made anew from time to time, and previous versions are kept
     bool is_public;               // of the output something is public, so that its status has a digest
 
     // The spec's fields besides the common ones, read into a zeroed struct of spec_size bytes, which borrows
@@ -167,6 +168,10 @@ struct kind {
     // a kind that keeps what is precious in what it makes anew; without this function it is gone.
     const char *(*find_gone)(const void *spec, const struct secret_data *before,
                              const struct secret_data *after);
+
+    // Of a kind that is rotatable: an upper bound of the bytes of one version's entries in the output Secret,
+    // and of what is published of it beside them. NULL only for one that is not.
+    size_t (*version_bytes)(const void *spec);
 
     // Whether the output Secret outlives the object where the spec does not say; NULL: it does not.
     bool (*retains)(const void *spec);

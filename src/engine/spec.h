@@ -34,6 +34,18 @@ struct reference {
     const char *key;
 };
 
+// How often the output is made anew, and how long its previous versions stay; of a kind that is rotatable.
+struct rotation_spec {
+    bool is_given;           // spec.rotation is an object; without it the output is made once
+    int64_t every_s;         // seconds between two rotations; 0: only on request
+    int64_t keep;            // how many previous versions stay
+    int64_t keep_for_s;      // seconds for which a previous version stays at least; 0: none are asked for
+    int64_t publish_ahead_s; // seconds between the making of a version and its use; 0: it is used at once
+    const char *schedule;    // of the window: when it opens; NULL: it is always open. Borrowed
+    const char *time_zone;   // in which the schedule is read. Borrowed
+    int64_t window_s;        // seconds for which the window stays open; 0: there is none
+};
+
 // What every kind's spec has.
 struct common_spec {
     const char *output_secret_name; // NULL: the default
@@ -42,6 +54,7 @@ struct common_spec {
     bool fails_on_key_loss;         // onKeyLoss: Fail
     yyjson_val *labels;             // of secretTemplate; NULL: none
     yyjson_val *annotations;
+    struct rotation_spec rotation;
 };
 
 // Sets what is read, which may be NULL; anything but an object is a fault.

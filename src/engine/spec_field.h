@@ -74,12 +74,14 @@ struct spec_field {
     bool is_immutable;    // it stays as it was made; another spelling of the same is no change
     bool empty_is_absent; // ""
     bool counts_bytes;    // the CRD has a rule of its own for bytes, besides that for characters
+    bool counts_seconds;  // of a duration: the CRD has a rule for min and max
 };
 
 // What every kind with an output Secret has, of struct common_spec; what it has besides if something in it
-// cannot be made again; and what kinds with inputs have, of a const char *.
+// cannot be made again, and if it is rotatable; and what kinds with inputs have, of a const char *.
 extern const struct spec_field spec_common_fields[];
 extern const struct spec_field spec_key_loss_fields[];
+extern const struct spec_field spec_rotation_fields[];
 extern const struct spec_field spec_service_account_fields[];
 
 // Reads all fields of a table into memory, a zeroed struct of its kind. Texts are borrowed from the spec's

@@ -41,6 +41,17 @@ static const struct spec_field fields[] = {
     {.name = nullptr},
 };
 
+// Of the longest algorithm: which one the key is of is not known here, and matters little.
+static size_t version_bytes(const void *) {
+    const struct algorithm *algorithm;
+    size_t most = 0;
+    for (size_t i = 0; (algorithm = algorithm_at(ALGORITHM_KEM, i)) != nullptr; i++) {
+        size_t bytes = algorithm->ciphertext_size + algorithm->shared_secret_size;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
     const struct spec *spec = memory;
     requests[0] = (struct input_request){"publicKeyRef", spec->public_key, public_key_sources};
@@ -224,10 +235,12 @@ const struct kind kind_encapsulate_secret = {
     .output = "shared secret",
     .precious = "shared secret",
     .is_public = true,
+    .is_rotatable = true,
     .spec_size = sizeof(struct spec),
     .fields = fields,
     .list_inputs = list_inputs,
     .normalize = normalize,
+    .version_bytes = version_bytes,
     .produce = produce,
     .repair = repair,
     .inspect = inspect,

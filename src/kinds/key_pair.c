@@ -9,6 +9,23 @@ enum { PEM_MAX = 64 * 1024 };
 const char *const key_pair_entries[] = {"public_key", "public_key.pem", "private_key", "private_key.pem",
                                         nullptr};
 
+// At most so many bytes has the PEM of a key of that length, with what stands around it in DER.
+static size_t pem_bytes(size_t key) {
+    enum { AROUND_KEY = 64, BOUNDARIES = 64, LINE = 64 };
+    size_t base64 = (key + AROUND_KEY + 2) / 3 * 4;
+    return base64 + base64 / LINE + 1 + BOUNDARIES;
+}
+
+// The public key goes into the list of public keys too, in base64 with some members beside it.
+size_t key_pair_version_bytes(const void *memory) {
+    enum { JWK_MEMBERS = 512 };
+    const struct key_pair_spec *spec = memory;
+    size_t public_key = spec->algorithm->public_key_size;
+    size_t private_key = spec->algorithm->private_key_size;
+    return public_key + pem_bytes(public_key) + private_key +
+           pem_bytes(private_key + spec->algorithm->seed_size) + (public_key + 2) / 3 * 4 + JWK_MEMBERS;
+}
+
 static bool add_public(const struct pkey *pkey, struct secret_data *data, struct error *e) {
     cleanup_buffer struct buffer raw = buffer_create(PEM_MAX);
     cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);

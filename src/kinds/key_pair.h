@@ -22,6 +22,9 @@ struct key_pair_spec {
 // The output's entries.
 extern const char *const key_pair_entries[];
 
+// As struct kind's version_bytes.
+size_t key_pair_version_bytes(const void *spec);
+
 // As struct kind's produce, repair and inspect. What is produced has not been checked: inspect does, before
 // anybody has it.
 [[nodiscard]] bool key_pair_produce(const struct key_pair_spec *spec, struct secret_data *data,

@@ -81,8 +81,22 @@ static const struct spec_field fields[] = {
     {.name = nullptr},
 };
 
+static void check_rotation(struct spec_reader *reader, const struct spec *spec) {
+    if (spec_value(reader, "rotation.publishAhead") != nullptr) {
+        spec_field_error(reader, "rotation.publishAhead: a QuantumRandomNumber has nothing public to publish "
+                                 "ahead; remove it");
+    }
+    if (is_seeded(spec) && spec_value(reader, "rotation") != nullptr) {
+        spec_field_error(reader,
+                         "rotation: does not go with spec.%s, from which the same bytes would come "
+                         "again; remove one of them",
+                         spec->seed != nullptr ? "seed" : "seedURI");
+    }
+}
+
 static void check(struct spec_reader *reader, void *memory) {
     const struct spec *spec = memory;
+    check_rotation(reader, spec);
     if (spec->seed_url.name != nullptr && !is_web_address(spec->seed_url.name)) {
         spec_field_error(reader, "seedURI: must begin with https:// or http://");
     }
@@ -102,6 +116,11 @@ static void check(struct spec_reader *reader, void *memory) {
         spec_warning(reader, "numBytes: fewer than %d bytes can be guessed; make no key of them",
                      FINGERPRINTED_BYTES_MIN);
     }
+}
+
+static size_t version_bytes(const void *memory) {
+    const struct spec *spec = memory;
+    return (size_t)spec->bytes;
 }
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -221,11 +240,13 @@ const struct kind kind_random_number = {
     .output = "random bytes",
     .precious = "random bytes",
     .is_made_once = true,
+    .is_rotatable = true,
     .spec_size = sizeof(struct spec),
     .fields = fields,
     .check = check,
     .list_inputs = list_inputs,
     .describe_parameters = describe_parameters,
+    .version_bytes = version_bytes,
     .produce = produce,
     .repair = repair,
     .inspect = inspect,

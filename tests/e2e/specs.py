@@ -74,6 +74,15 @@ GOOD = {
               "signatureKey": "sig"},
         QC: {**SERVER, "subjectAltNames": ["a.example.com"], "parentCARef": {"name": NAME_MAX, "kind": "QuantumCertificate"}},
     }.items()},
+    **{f"rotation-{what}": (kind, {**MINIMAL[kind], "rotation": rotation}) for what, kind, rotation in (
+        ("on-request", QRN, {}),
+        ("least", QKKP, {"every": "10m", "publishAhead": "1s", "keepFor": "1s"}),
+        ("most", QSKP, {"every": "876000h", "keep": 16, "keepFor": "876000h"}),
+        ("window", QES, {"every": "720h", "keep": 3, "keepFor": "24h", "publishAhead": "24h",
+                         "window": {"schedule": "0 2 * * SAT", "timeZone": "Europe/Zurich", "duration": "168h"}}),
+        ("window-by-name", QRN, {"every": "1h", "window": {"schedule": "@daily", "timeZone": "", "duration": "1m"}}),
+    )},
+    "rotation-room": (QRN, {"numBytes": 65536, "rotation": {"keep": 12}}),
     "numBytes-least": (QRN, {"numBytes": 1}),
     "numBytes-most": (QRN, {"numBytes": 65536}),
     "numBytes-twice": (QRN, {"numBytes": 48, "bytes": 48}),
@@ -137,6 +146,22 @@ BAD = {
     "seed-and-provider": (QRN, {"seed": SEED, "provider": "OpenSSL"}, BOTH),
     "seedURI-empty": (QRN, {"seedURI": ""}, BOTH),
     "seedURI-scheme": (QRN, {"seedURI": "ftp://127.0.0.1/seed"}, ONLY_VALIDATOR),
+    # Rotation
+    **{
+        f"rotation-{what}": (QKKP, {"rotation": rotation}, layers)
+        for what, rotation, layers in (
+            ("ahead", {"every": "1h", "publishAhead": "60m"}, BOTH),
+            ("window-alone", {"window": {"schedule": "@daily", "duration": "1h"}}, BOTH),
+            ("window-without-schedule", {"every": "1h", "window": {"duration": "1h"}}, BOTH),
+            ("window-without-duration", {"every": "1h", "window": {"schedule": "@daily"}}, BOTH),
+            ("minute-60", {"every": "1h", "window": {"schedule": "60 * * * *", "duration": "1h"}}, ONLY_VALIDATOR),
+            ("zone-unknown", {"every": "1h", "window": {"schedule": "@daily", "timeZone": "Europe/Atlantis", "duration": "1h"}}, ONLY_VALIDATOR),
+        )
+    },
+    "rotation-no-room": (QRN, {"numBytes": 65536, "rotation": {"keep": 13}}, ONLY_VALIDATOR),
+    "rotation-of-a-seed": (QRN, {"seed": SEED, "rotation": {"every": "1h"}}, BOTH),
+    "rotation-of-a-seedURI": (QRN, {"seedURI": f"{SEED_PREFIX}seed", "rotation": {"every": "1h"}}, BOTH),
+    "rotation-ahead-of-random": (QRN, {"rotation": {"every": "1h", "publishAhead": "1m"}}, BOTH),
     # Algorithms
     "algorithm-case": (QKKP, {"algorithm": "ml-kem-768"}, BOTH),
     "algorithm-without-provider": (QSKP, {"algorithm": "Falcon512"}, ONLY_VALIDATOR),

@@ -32,6 +32,7 @@ MINIMAL = {
 }
 SEED = "00" * 48
 IRREPLACEABLE = (QRN, QKKP, QES, QSKP, QC)  # kinds whose output cannot be made again as it was
+ROTATABLE = (QRN, QKKP, QES, QSKP)
 DIGESTS = {  # kinds with something public, or made for something that is
     **dict.fromkeys((QKKP, QSKP, QSM, QVS, QC), {"digest"}),
     QES: {"digest", "publicKeyDigest"},
@@ -161,7 +162,8 @@ def test_what_kubectl_get_prints(api, cluster, space, kind):
         return cluster.kubectl("get", kind, "--namespace", space, *options).splitlines()[0].split()
 
     assert header() == shown
-    assert header("--output=wide") == [*shown, "STATUS", *own_wide, "MESSAGE"]
+    rotation = ["VERSION", "NEXT", "ROTATION"] if kind in ROTATABLE else []
+    assert header("--output=wide") == [*shown, "STATUS", *own_wide, *rotation, "MESSAGE"]
     assert cluster.kubectl("get", "qubesec", "--namespace", space, "--output=name").count(f"{kind.lower()}.{GROUP}/") == 1
     api.delete(kind, space, "printed")
 
@@ -404,6 +406,28 @@ REFUSED = {
     "duration-in-days": (QC, {"commonName": "x", "duration": "90d"}, "such as 2160h, 90m or 1h30m: a day is 24h"),
     "renewBefore-in-days": (QC, {"commonName": "x", "renewBefore": "30d"}, "spec.renewBefore must be 720h or 90m, without days"),
     "key-encipherment": (QC, {"commonName": "x", "usages": ["server auth", "key encipherment"]}, "is not for ML-DSA and SLH-DSA keys, which only sign"),
+    "rotation-every-short": (QKKP, {"rotation": {"every": "9m"}}, "spec.rotation.every must be from 10m to 876000h"),
+    "rotation-in-days": (QKKP, {"rotation": {"every": "90d"}}, "spec.rotation.every must be a length of time in hours"),
+    "rotation-ahead": (
+        QKKP,
+        {"rotation": {"every": "10m", "publishAhead": "600s"}},
+        "spec.rotation.publishAhead must be shorter than spec.rotation.every",
+    ),
+    "rotation-schedule": (
+        QKKP,
+        {"rotation": {"every": "1h", "window": {"schedule": "at noon", "duration": "1h"}}},
+        "spec.rotation.window.schedule must be five fields as of a CronJob, such as 0 2 * * 6",
+    ),
+    "rotation-window-alone": (QKKP, {"rotation": {"window": {"schedule": "@daily", "duration": "1h"}}}, "nothing says how often"),
+    "rotation-window-without-schedule": (
+        QKKP,
+        {"rotation": {"every": "1h", "window": {"duration": "1h"}}},
+        "spec.rotation.window.schedule is required with spec.rotation.window",
+    ),
+    "rotation-unknown": (QES, {**MINIMAL[QES], "rotation": {"window": {"zone": "x"}}}, 'unknown field "spec.rotation.window.zone"'),
+    "rotation-of-another": (QDK, {**MINIMAL[QDK], "rotation": {}}, 'unknown field "spec.rotation"'),
+    "rotation-of-a-seed": (QRN, {"seed": SEED, "rotation": {}}, "spec.rotation must not be set together with spec.seed"),
+    "rotation-ahead-of-random": (QRN, {"rotation": {"publishAhead": "1h"}}, "nothing public to publish ahead"),
     "unknown-field": (QES, {**MINIMAL[QES], "publicKey": "x"}, 'unknown field "spec.publicKey"'),
     "privateKeyRef-absent": (QDS, {"ciphertextRef": {"name": "a"}}, "spec.privateKeyRef: Required value"),
     "privateKeyRef-kind": (

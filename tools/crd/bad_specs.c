@@ -32,10 +32,10 @@ static const struct {
     {"QuantumCertificate", "certType", "\"ca\""},
 };
 
-// Sets a member, "name" or "object.name", to a value in JSON; NULL: removes it.
+// Sets a member, "name" or "object.name" or "object.object.name", to a value in JSON, alone in its objects;
+// NULL: removes it, which is a member of the spec itself.
 static bool set_member(yyjson_mut_doc *document, const char *name, const char *value, struct error *e) {
     yyjson_mut_val *object = yyjson_mut_doc_get_root(document);
-    const char *dot = strchr(name, '.');
     cleanup_json yyjson_doc *parsed = nullptr;
     if (value == nullptr) {
         (void)yyjson_mut_obj_remove_key(object, name);
@@ -44,7 +44,7 @@ static bool set_member(yyjson_mut_doc *document, const char *name, const char *v
     if (!json_parse(value, strlen(value), &parsed, e)) {
         return false;
     }
-    if (dot != nullptr) {
+    for (const char *dot; (dot = strchr(name, '.')) != nullptr;) {
         yyjson_mut_val *inner = yyjson_mut_obj(document);
         (void)yyjson_mut_obj_put(object, yyjson_mut_strncpy(document, name, (size_t)(dot - name)), inner);
         object = inner;
@@ -184,8 +184,9 @@ static void bad_hex(struct maker *m, const struct spec_field *field) {
 static void bad_duration(struct maker *m, const struct spec_field *field) {
     tell(m, field->name, "number", both, "5");
     tell(m, field->name, "another form", both, "\"soon\"");
-    tell(m, field->name, "too little", validator, write_value(m, "\"%" PRId64 "s\"", field->min - 1));
-    tell(m, field->name, "too much", validator, write_value(m, "\"%" PRId64 "h\"", field->max / 3600 + 1));
+    const char *refused_by = field->counts_seconds ? both : validator;
+    tell(m, field->name, "too little", refused_by, write_value(m, "\"%" PRId64 "s\"", field->min - 1));
+    tell(m, field->name, "too much", refused_by, write_value(m, "\"%" PRId64 "h\"", field->max / 3600 + 1));
 }
 
 static void bad_algorithm(struct maker *m, const struct spec_field *field) {
@@ -317,6 +318,19 @@ static void (*const makers[SPEC_TYPE_COUNT])(struct maker *m, const struct spec_
     [SPEC_ANNOTATIONS] = bad_template,
 };
 
+// Each object that the field is in may be none.
+static void bad_objects(struct maker *m, const struct spec_field *field) {
+    size_t length = strlen(field->name);
+    for (const struct spec_object *object = field->object; object != nullptr; object = object->outer) {
+        char name[64];
+        do {
+            length--;
+        } while (field->name[length] != '.');
+        snprintf(name, sizeof(name), "%.*s", (int)length, field->name);
+        tell(m, name, "text", both, "\"x\"");
+    }
+}
+
 void bad_specs_list(const struct kind *kind, bad_spec_listener *listener, void *context) {
     struct maker m = {.kind = kind, .listener = listener, .context = context};
     const struct spec_field *tables[KIND_TABLES_MAX + 1];
@@ -324,11 +338,7 @@ void bad_specs_list(const struct kind *kind, bad_spec_listener *listener, void *
     for (size_t i = 0; tables[i] != nullptr; i++) {
         for (const struct spec_field *field = tables[i]; field->name != nullptr; field++) {
             makers[field->type](&m, field);
-            if (field->object != nullptr) {
-                char object[64];
-                snprintf(object, sizeof(object), "%.*s", (int)strcspn(field->name, "."), field->name);
-                tell(&m, object, "text", both, "\"x\"");
-            }
+            bad_objects(&m, field);
         }
     }
 }

@@ -13,6 +13,8 @@ is beside each kind, in src/kinds/NAME.yaml, and for all kinds in common.yaml:
   rules          CEL rules between fields; at: the field that one is of
   status         fields of the status, by common forms or as schemas; what it says of a common field comes in its place
 
+What kinds have that are rotatable is in common.yaml, under rotation: rules, columns before the last one, and the status.
+
 tools/dist.py writes what is made here; its --check fails where a file is not as it is made.
 """
 
@@ -153,9 +155,21 @@ def text_schema(field):
     return made | ({"x-kubernetes-validations": rules} if rules else {})
 
 
+def duration_text(seconds):
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 def duration_schema(field):
     message = "must be a length of time in hours, minutes and seconds, such as 2160h, 90m or 1h30m: a day is 24h"
-    return {"type": "string", "minLength": 2, "maxLength": 32, "x-kubernetes-validations": [form_rule(field, DURATION, message)]}
+    rules = [form_rule(field, DURATION, message)]
+    if field["countsSeconds"]:  # of what has that form
+        low, high = duration_text(field["min"]), duration_text(field["max"])
+        within = f"duration(self) >= duration('{low}') && duration(self) <= duration('{high}')"
+        rules.append(rule(f"!self.matches(r'{DURATION}') || ({within})", f"spec.{field['name']} must be from {low} to {high}"))
+    return {"type": "string", "minLength": 2, "maxLength": 32, "x-kubernetes-validations": rules}
 
 
 def hex_schema(field):
@@ -192,7 +206,7 @@ def list_schema(field):
 
 
 def template_schema(field):
-    member = field["name"].split(".")[1]
+    member = field["name"].split(".")[-1]
     rules = [{**one, "message": one["message"].replace("{field}", f"spec.{field['name']}")} for one in COMMON["template"]["rules"]]
     return {
         "type": "object",
@@ -279,14 +293,14 @@ def another_name(field, of):
 
 
 def add_property(properties, field, kind, about):
-    """The field's property, in that of its object, and its alias's."""
+    """The field's property, in those of its objects, and its alias's."""
     filled_in = default_of(field, kind, about)
     schema = SCHEMAS[field["type"]](field)
     own = another_name(field, f"{field['keyOf']}.key") if "keyOf" in field else description(field, kind, about)
-    target, name = properties, field["name"]
-    if "objectDescription" in field:
-        outer, name = name.split(".")
-        target = properties.setdefault(outer, {"description": field["objectDescription"], "type": "object", "properties": {}})["properties"]
+    *outer, name = field["name"].split(".")
+    target = properties
+    for one, text in zip(outer, field.get("objectDescriptions", ()), strict=True):
+        target = target.setdefault(one, {"description": text, "type": "object", "properties": {}})["properties"]
     rules = {"x-kubernetes-validations": schema.pop("x-kubernetes-validations")} if "x-kubernetes-validations" in schema else {}
     target[name] = {"description": own, **schema, **({} if filled_in is None else {"default": filled_in}), **rules}
     if "alias" in field:
@@ -317,13 +331,15 @@ def refused(one):
 def add_foreign(properties, one):
     """A name that would be dropped unseen, where validation is not strict, if the CRD did not know it."""
     *outer, name = one["name"].split(".")
-    target = properties[outer[0]]["properties"] if outer else properties
+    target = properties
+    for member in outer:
+        target = target[member]["properties"]
     target[name] = {"description": f"Refused. It {refused(one)}.", **FOREIGN[one["type"]]}
 
 
 def foreign_rule(one):
-    outer = [one["name"].partition(".")[0]] if "." in one["name"] else []
-    absent = " || ".join(f"!has(self.{name})" for name in (*outer, one["name"]))
+    members = one["name"].split(".")
+    absent = " || ".join(f"!has(self.{'.'.join(members[: i + 1])})" for i in range(len(members)))
     return rule(absent, f"spec.{one['name']} {refused(one)}", "FieldValueForbidden", one["name"])
 
 
@@ -430,7 +446,7 @@ def spec_schema(kind, about):
         add_property(properties, field, kind, about)
     for one in kind["foreignFields"]:
         add_foreign(properties, one)
-    for one in about.get("rules", ()):
+    for one in (*about.get("rules", ()), *(COMMON["rotation"]["rules"] if kind["isRotatable"] else ())):
         if "at" in one:
             own = {name: value for name, value in one.items() if name != "at"}
             properties[one["at"]].setdefault("x-kubernetes-validations", []).append(own)
@@ -456,6 +472,20 @@ def expanded(schema):
     return made | COMMON["forms"][schema["form"]] if isinstance(schema.get("form"), str) else made
 
 
+def rotation_status(kind):
+    """The fields of the status of a kind that is rotatable."""
+    fields = copy.deepcopy(COMMON["rotation"]["status"])
+    if not kind["isPublic"]:
+        del fields["versions"]["items"]["properties"]["digest"]
+    return fields
+
+
+def columns_of(kind, about):
+    columns = {one["name"]: one for one in COMMON["columns"]}
+    made = [columns[one] if isinstance(one, str) else one for one in about["columns"]]
+    return [*made[:-1], *COMMON["rotation"]["columns"], made[-1]] if kind["isRotatable"] else made
+
+
 def status_schema(kind, about):
     fields = copy.deepcopy(COMMON["status"])
     if not kind["hasSecret"]:
@@ -464,6 +494,8 @@ def status_schema(kind, about):
         fields["secretRef"]["properties"]["key"] = COMMON["secretRefKey"]
     for name, schema in about["status"].items():
         fields[name] = fields.get(name, {}) | schema
+    if kind["isRotatable"]:
+        fields |= rotation_status(kind)
     assert kind["isPublic"] == ("digest" in fields), f"{kind['kind']}: status.digest is for kinds with something public"
     return {
         "description": "What the operator did. Written by the operator only.",
@@ -474,7 +506,6 @@ def status_schema(kind, about):
 
 
 def definition(kind, about):
-    columns = {one["name"]: one for one in COMMON["columns"]}
     optional = about.get("optional", False)
     schema = {
         "description": about["description"],
@@ -494,7 +525,7 @@ def definition(kind, about):
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
-        "additionalPrinterColumns": [columns[one] if isinstance(one, str) else one for one in about["columns"]],
+        "additionalPrinterColumns": columns_of(kind, about),
         "selectableFields": [{"jsonPath": path} for path in about["selectable"]],
         "schema": {"openAPIV3Schema": schema},
     }

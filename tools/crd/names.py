@@ -22,7 +22,7 @@ def referred(field, namesakes):
         yield "ServiceAccount", "spec/serviceAccountName"
     kinds = [source["kind"] for source in field.get("sources", ())]
     for kind in dict.fromkeys([*kinds, *(namesakes if "Secret" in kinds else ())]):
-        yield kind, f"spec/{field['name']}/name"
+        yield kind, f"spec/{field['name'].replace('.', '/')}/name"
 
 
 def name_references(tables):

@@ -63,6 +63,17 @@ static void add_sources(yyjson_mut_doc *document, yyjson_mut_val *object,
     }
 }
 
+// The descriptions of the objects that a field is in, the outermost first.
+static void add_objects(yyjson_mut_doc *document, yyjson_mut_val *one, const struct spec_object *object) {
+    if (object == nullptr) {
+        return;
+    }
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(document, one, "objectDescriptions");
+    for (; object != nullptr; object = object->outer) {
+        (void)yyjson_mut_arr_prepend(list, yyjson_mut_str(document, object->description));
+    }
+}
+
 static void add_field(yyjson_mut_doc *document, yyjson_mut_val *list, const struct spec_field *field) {
     yyjson_mut_val *one = yyjson_mut_arr_add_obj(document, list);
     add_text(document, one, "name", field->name);
@@ -77,6 +88,7 @@ static void add_field(yyjson_mut_doc *document, yyjson_mut_val *list, const stru
     (void)yyjson_mut_obj_add_int(document, one, "maxCharacters",
                                  field->max_characters != 0 ? field->max_characters : field->max);
     (void)yyjson_mut_obj_add_bool(document, one, "countsBytes", field->counts_bytes);
+    (void)yyjson_mut_obj_add_bool(document, one, "countsSeconds", field->counts_seconds);
     (void)yyjson_mut_obj_add_int(document, one, "fallback", field->fallback);
     add_text(document, one, "textFallback", field->text_fallback);
     add_texts(document, one, "choices", field->choices);
@@ -88,8 +100,7 @@ static void add_field(yyjson_mut_doc *document, yyjson_mut_val *list, const stru
     add_text(document, one, "keyOf", field->key_of);
     add_text(document, one, "entry", field->entry);
     add_text(document, one, "description", field->description);
-    add_text(document, one, "objectDescription",
-             field->object == nullptr ? nullptr : field->object->description);
+    add_objects(document, one, field->object);
     if (field->type == SPEC_ALGORITHM) {
         add_family(document, one, field->family);
     } else if (field->type == SPEC_REFERENCE) {
@@ -121,6 +132,7 @@ static void add_kind(yyjson_mut_doc *document, yyjson_mut_val *list, const struc
     (void)yyjson_mut_obj_add_bool(document, one, "hasSecret", kind->entries != nullptr);
     (void)yyjson_mut_obj_add_bool(document, one, "retainsSometimes", kind->retains != nullptr);
     (void)yyjson_mut_obj_add_bool(document, one, "isPublic", kind->is_public);
+    (void)yyjson_mut_obj_add_bool(document, one, "isRotatable", kind->is_rotatable);
     (void)yyjson_mut_obj_add_bool(document, one, "namesEntry", kind->name_entry != nullptr);
     add_foreign_fields(document, one, kind->foreign_fields);
     yyjson_mut_val *fields = yyjson_mut_obj_add_arr(document, one, "fields");

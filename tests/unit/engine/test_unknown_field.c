@@ -20,6 +20,10 @@ static void what_the_tables_have_is_known(void **) {
                    "{'days':1,'domain':'a','privateKey':{'rotationPolicy':'Never'},'serviceAccountName':'s',"
                    "'parentCARef':{'name':'a','namespace':'b','kind':'c','key':'d'}}",
                    nullptr);
+    assert_unknown(&kind_random_number,
+                   "{'rotation':{'every':'1h','keep':1,'keepFor':'1h','publishAhead':'1h',"
+                   "'window':{'schedule':'@daily','timeZone':'UTC','duration':'1h'}}}",
+                   nullptr);
     // Known, so that the decoder can say what to write in their place.
     assert_unknown(&kind_certificate, "{'dnsNames':[],'issuerRef':{'any':1},'privateKey':{'size':1}}",
                    nullptr);
@@ -33,6 +37,15 @@ static void a_typing_error_is_named(void **) {
                    "spec.privateKey.rotationpolicy");
     assert_unknown(&kind_certificate, "{'parentCARef':{'nam':'a'}}", "spec.parentCARef.nam");
     assert_unknown(&kind_random_number, "{'secretTemplate':{'lables':{}}}", "spec.secretTemplate.lables");
+    assert_unknown(&kind_random_number, "{'rotation':{'Every':'1h'}}", "spec.rotation.Every");
+    assert_unknown(&kind_random_number, "{'rotation':{'window':{'shedule':'@daily'}}}",
+                   "spec.rotation.window.shedule");
+    assert_unknown(&kind_random_number, "{'rotation':{'window.schedule':'@daily'}}",
+                   "spec.rotation.window.schedule");
+    assert_unknown(&kind_random_number, "{'rotation':{'window':{'schedule\\u0000':1}}}",
+                   "spec.rotation.window.schedule\\u0000");
+    assert_unknown(&kind_random_number, "{'window':{}}", "spec.window");
+    assert_unknown(&kind_certificate, "{'rotation':{'every':'1h'}}", "spec.rotation");
     assert_unknown(&kind_random_number, "{'Numbytes':1}", "spec.Numbytes");
     // What only other kinds have.
     assert_unknown(&kind_random_number, "{'algorithm':'x'}", "spec.algorithm");

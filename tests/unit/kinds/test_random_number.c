@@ -235,6 +235,20 @@ static void only_web_addresses_are_taken(void **) {
     assert_good_spec(kind, "{'seedURI':'http://host/seed'}");
 }
 
+static void only_what_is_random_rotates(void **) {
+    assert_good_spec(kind, "{'provider':'OpenSSL','rotation':{'every':'1h'}}");
+    assert_faults(kind, "{'seed':'" SEED "','rotation':{'every':'1h'}}",
+                  "spec.rotation: does not go with spec.seed, from which the same bytes would come again; "
+                  "remove one of them");
+    assert_faults(kind, "{'seedURI':'https://host/seed','rotation':{}}",
+                  "spec.rotation: does not go with spec.seedURI, from which the same bytes would come again; "
+                  "remove one of them");
+    assert_good_spec(kind, "{'seed':'" SEED "','rotation':null}");
+    assert_faults(kind, "{'rotation':{'every':'1h','publishAhead':'1m'}}",
+                  "spec.rotation.publishAhead: a QuantumRandomNumber has nothing public to publish ahead; "
+                  "remove it");
+}
+
 static void all_faults_are_told_at_once(void **) {
     assert_faults(
         kind, "{'numBytes':0,'provider':'dice','seed':'xyz','seedURI':5,'secretName':'A','deletionPolicy':1}",
@@ -508,6 +522,7 @@ int main(void) {
         cmocka_unit_test(what_comes_from_a_url_may_be_no_seed),
         cmocka_unit_test(a_url_has_bounds),
         cmocka_unit_test(only_web_addresses_are_taken),
+        cmocka_unit_test(only_what_is_random_rotates),
         cmocka_unit_test(all_faults_are_told_at_once),
         cmocka_unit_test(a_fault_does_not_show_the_seed),
         cmocka_unit_test(the_parameters_is_of_all_that_decides),

@@ -104,16 +104,17 @@ static void each_kind_knows_what_is_precious(void **) {
         bool is_kept; // in damage
         bool is_made_once;
         bool is_public;
+        bool is_rotatable;
     } wanted[] = {
-        {&kind_random_number, "random bytes", true, true, false},
-        {&kind_kem_key_pair, "private key", true, true, true},
-        {&kind_encapsulate_secret, "shared secret", true, false, true},
-        {&kind_decapsulate_secret, "shared secret", false, false, false},
-        {&kind_derived_key, "key", false, false, false},
-        {&kind_signature_key_pair, "private key", true, true, true},
-        {&kind_sign_message, "", false, false, true},
-        {&kind_verify_signature, "", false, false, true},
-        {&kind_certificate, "private key", true, false, true},
+        {&kind_random_number, "random bytes", true, true, false, true},
+        {&kind_kem_key_pair, "private key", true, true, true, true},
+        {&kind_encapsulate_secret, "shared secret", true, false, true, true},
+        {&kind_decapsulate_secret, "shared secret", false, false, false, false},
+        {&kind_derived_key, "key", false, false, false, false},
+        {&kind_signature_key_pair, "private key", true, true, true, true},
+        {&kind_sign_message, "", false, false, true, false},
+        {&kind_verify_signature, "", false, false, true, false},
+        {&kind_certificate, "private key", true, false, true, false},
     };
     assert_int_equal(count_kinds(), sizeof(wanted) / sizeof(wanted[0]));
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -122,6 +123,8 @@ static void each_kind_knows_what_is_precious(void **) {
         assert_int_equal(kind->repair != nullptr, wanted[i].is_kept);
         assert_int_equal(kind->is_made_once, wanted[i].is_made_once);
         assert_int_equal(kind->is_public, wanted[i].is_public);
+        assert_int_equal(kind->is_rotatable, wanted[i].is_rotatable);
+        assert_int_equal(kind->version_bytes != nullptr, wanted[i].is_rotatable);
     }
 }
 
