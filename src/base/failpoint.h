@@ -10,6 +10,7 @@
 //   REQUEST            METHOD PATH, of each request to the API server; after: whatever came of it
 //   SECRET_AND_STATUS  KIND NAMESPACE/NAME, of the object whose output is as it should be
 //   RENEWAL            the same, of an output that expires; after: the new one is written
+//   ROTATION           the same, of a step of rotation
 //   WEBHOOK_STEP       what is logged of the step; after: the Secret is written
 #define FAILPOINTS(POINT)                                                                                    \
     POINT(BEFORE_REQUEST, "before-request")                                                                  \
@@ -17,6 +18,8 @@
     POINT(BETWEEN_SECRET_AND_STATUS, "between-secret-and-status")                                            \
     POINT(BEFORE_RENEWAL, "before-renewal")                                                                  \
     POINT(AFTER_RENEWAL, "after-renewal")                                                                    \
+    POINT(BEFORE_ROTATION, "before-rotation")                                                                \
+    POINT(AFTER_ROTATION, "after-rotation")                                                                  \
     POINT(BEFORE_WEBHOOK_STEP, "before-webhook-step")                                                        \
     POINT(AFTER_WEBHOOK_STEP, "after-webhook-step")
 

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "crypto/fingerprint.h"
 #include "crypto/pkey.h"
+#include "engine/versions.h"
 
 struct input {
     const char *field;     // as in its request
@@ -13,7 +14,11 @@ struct input {
     const char *verified;  // status.digest (or, of version 0.1.0, .fingerprint) of that resource; NULL: none
     const struct secret *bytes; // borrowed; NULL: there are none, or it is not loaded
     struct pkey *key;           // borrowed; NULL: it is to be read from bytes
-    bool is_confidential;       // it is an entry of a Secret, and not one that is public
+    int64_t version;            // the number of the version that it is; 0: it has none
+    // The other versions, of each of which data has nothing but the entry that is read; borrowed. NULL: there
+    // are none, or they are not asked for.
+    const struct versions *versions;
+    bool is_confidential;  // it is an entry of a Secret, and not one that is public
     bool is_of_old_origin; // the output was made from what the reference means now: the status says no other
 };
 

@@ -3,6 +3,13 @@
 #include "base/memory.h"
 #include "engine/spec_internal.h"
 
+const struct record record_of_nothing = {.fingerprint = "",
+                                         .digest = "",
+                                         .public_key_digest = "",
+                                         .ciphertext = "",
+                                         .public_key_pem = "",
+                                         .renew_request = ""};
+
 const char *kind_entry(const struct kind *kind, const void *spec, size_t index) {
     if (kind->name_entry != nullptr) {
         return index == 0 ? kind->name_entry(spec) : nullptr;
@@ -12,6 +19,10 @@ const char *kind_entry(const struct kind *kind, const void *spec, size_t index) 
 
 const char *kind_metadata_entry(const struct kind *kind) {
     return kind->provenance_entry != nullptr ? kind->provenance_entry : "metadata";
+}
+
+bool kind_has_versions(const struct kind *kind) {
+    return kind->is_rotatable || kind->follows;
 }
 
 static bool has_reference(const struct kind *kind) {

@@ -19,6 +19,10 @@
 #define RENEW_ANNOTATION "qubesec.io/renew"
 #define RENEW_STATUS_FIELD "lastRenewRequest"
 
+// The same for an output that is rotated.
+#define ROTATE_ANNOTATION "qubesec.io/rotate"
+#define ROTATE_STATUS_FIELD "lastRotateRequest"
+
 enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_TABLES_MAX = 5 };
 
 // One place where an input may come from.
@@ -31,6 +35,10 @@ struct input_source {
     // What our kind has made and verified stays good for this use whatever befell its object since: only that
     // its Secret is still the verified one counts.
     bool outlives_readiness;
+
+    // Our kind's output is rotated, or follows one that is: all versions of the entry are read, and a
+    // reference may name one of them.
+    bool has_versions;
 
     // Further entries of our kind's output Secret, which are put behind the first; NULL: none.
     const char *const *also;
@@ -55,8 +63,13 @@ struct record {
     const char *ciphertext;        // hex; only where the object has been read live
     const char *public_key_pem;    // of the output's key; the same
     const char *renew_request;     // the last one that was answered
+    int64_t version;               // of a rotated output; 0: it does not say
+    yyjson_val *versions;          // as status.versions has them; NULL: it does not say
     bool is_current;               // it was made from the present spec and the present inputs
 };
+
+// Of a status that says nothing.
+extern const struct record record_of_nothing;
 
 // What surrounds the making or checking of an output.
 struct produce_context {
@@ -119,6 +132,12 @@ struct kind {
     bool is_renewable;            // the output is issued anew, in time or on request
     bool is_rotatable;            // it is made anew from time to time, and previous versions are kept
     bool is_public;               // of the output something is public, so that its status has a digest
+    // The output has a version for each of one of its inputs, which is that of leading_input; it is not
+    // rotated itself.
+    bool follows;
+    size_t leading_input; // the index of the input that versions are made from; 0 where there is none
+    // Which of the output's entries are no secret, NULL-terminated; NULL: none.
+    const char *const *public_entries;
 
     // The spec's fields besides the common ones, read into a zeroed struct of spec_size bytes, which borrows
     // from the spec's document.
@@ -192,6 +211,9 @@ struct kind {
 const char *kind_entry(const struct kind *kind, const void *spec, size_t index);
 const char *kind_metadata_entry(const struct kind *kind);
 
+// Whether the output Secret may hold versions of the output.
+bool kind_has_versions(const struct kind *kind);
+
 // Fills ret_tables with the tables of all fields that a spec of the kind has: its own first; NULL after the
 // last.
 void kind_list_fields(const struct kind *kind, const struct spec_field *ret_tables[KIND_TABLES_MAX + 1]);
@@ -225,6 +247,8 @@ void report_text(struct report *report, const char *field, const char *text);
 void report_span(struct report *report, const char *field, const struct secret *text);
 void report_integer(struct report *report, const char *field, int64_t number);
 void report_real(struct report *report, const char *field, double number);
+// The number of an input's version; nothing is added where it has none, which is 0.
+void report_version(struct report *report, const char *field, int64_t version);
 void report_bool(struct report *report, const char *field, bool value);
 void report_time(struct report *report, const char *field, int64_t seconds);
 

@@ -1,6 +1,5 @@
-#include "engine/production.h"
+#include "engine/production_internal.h"
 
-#include "crypto/encoding.h"
 #include "json/write.h"
 
 #include <stdio.h>
@@ -44,37 +43,17 @@ bool production_describe(const struct production *p, const struct provenance *kn
 
 // ---- examining
 
-// One entry, if the Secret has it. What is no base64 is none: *damage says so.
-static bool read_entry(yyjson_val *entries, const char *key, struct secret_data *data, struct error *damage,
-                       struct error *e) {
-    yyjson_val *value = yyjson_obj_get(entries, key);
-    struct secret *bytes;
-    struct error unreadable;
-    if (!yyjson_is_str(value)) {
-        return true;
-    }
-    if (base64_decode(yyjson_get_str(value), yyjson_get_len(value), ENCODING_ONE_LINE, &bytes, &unreadable)) {
-        return secret_data_add(data, key, bytes, e);
-    }
-    if (unreadable.class != ERROR_INVALID_SPEC) {
-        *e = unreadable;
-        return false;
-    }
-    *damage = unreadable;
-    (void)secret_data_damaged(key, damage);
-    return true;
-}
-
 static bool read_entries(struct production *p, yyjson_val *entries, struct error *damage, struct error *e) {
     const struct kind *kind = p->decoded->kind;
     secret_data_done(&p->data);
     const char *key;
     for (size_t i = 0; (key = kind_entry(kind, p->decoded->spec, i)) != nullptr; i++) {
-        if (!read_entry(entries, key, &p->data, damage, e)) {
+        if (!secret_data_read(&p->data, key, yyjson_obj_get(entries, key), key, damage, e)) {
             return false;
         }
     }
-    return read_entry(entries, kind_metadata_entry(kind), &p->data, damage, e);
+    key = kind_metadata_entry(kind);
+    return secret_data_read(&p->data, key, yyjson_obj_get(entries, key), key, damage, e);
 }
 
 bool production_inspect(struct production *p, struct error *e) {
@@ -93,7 +72,7 @@ static bool verify(struct production *p, struct error *e) {
         return error_set(e, ERROR_CRYPTO, "the Secret's fingerprint is %s, and its metadata says %s",
                          p->report.fingerprint, p->provenance.fingerprint);
     }
-    return true;
+    return !kind_has_versions(p->decoded->kind) || production_verify_versions(p, e);
 }
 
 // Whether the status has recorded that the output was made for one of these inputs, a public key.
@@ -124,6 +103,40 @@ static void note_change(struct production *p, const struct provenance *wanted) {
     }
 }
 
+static bool are_of_old_origin(const struct production *p) {
+    bool are = p->decoded->request_count > 0;
+    for (size_t i = 0; i < p->decoded->request_count; i++) {
+        are = are && p->inputs[i].is_of_old_origin;
+    }
+    return are;
+}
+
+// Whether what the output was made from was rotated: the output is rotated then, too, and what was made
+// before stays for a while.
+static bool is_to_be_rotated(struct production *p, const struct provenance *wanted) {
+    p->is_next_outdated = p->versions.has_next && wanted->input_count > 0 &&
+                          !provenance_same_digest(p->versions.next.input, wanted->inputs[0].digest);
+    bool is_published = p->versions.has_next && !p->is_next_outdated && wanted->input_count > 0;
+    p->is_input_changed = is_published || (are_of_old_origin(p) && production_input_is_kept(p));
+    return p->is_input_changed && (is_published || !p->context.record.is_current);
+}
+
+// Of an output that follows an input: whether there is nothing else to be done than to follow it.
+static bool is_to_follow(struct production *p, const struct provenance *wanted, bool is_same, bool *ret_is,
+                         struct error *e) {
+    bool is_abreast;
+    if (!production_is_abreast(p, &is_abreast, e)) {
+        return false;
+    }
+    *ret_is = is_same || (are_of_old_origin(p) && !p->context.record.is_current);
+    p->is_input_changed = *ret_is && (!is_same || !is_abreast);
+    if (!is_same) {
+        note_change(p, wanted);
+        p->context.record.is_current = p->context.record.is_current || is_made_for_one(p, wanted);
+    }
+    return true;
+}
+
 // Whether the output was made from the inputs and the spec that there are now. If so, provenance becomes what
 // this version writes.
 static bool is_current(struct production *p, bool *ret_current, struct error *e) {
@@ -133,10 +146,17 @@ static bool is_current(struct production *p, bool *ret_current, struct error *e)
     }
     bool same_parameters = provenance_same_digest(wanted.parameters, p->provenance.parameters);
     bool current = provenance_same_inputs(&wanted, &p->provenance) && same_parameters;
+    if (same_parameters && production_follows(p)) {
+        return is_to_follow(p, &wanted, current, ret_current, e);
+    }
     if (current) {
         memcpy(p->provenance.inputs, wanted.inputs, sizeof(wanted.inputs));
         memcpy(p->provenance.parameters, wanted.parameters, sizeof(wanted.parameters));
+    } else if (p->decoded->kind->is_rotatable && same_parameters && is_to_be_rotated(p, &wanted)) {
+        note_change(p, &wanted);
+        current = true;
     } else {
+        p->is_input_changed = false;
         p->has_other_parameters = !same_parameters;
         note_change(p, &wanted);
         p->context.record.is_current = p->context.record.is_current || is_made_for_one(p, &wanted);
@@ -177,6 +197,21 @@ static enum output_state examine_other(struct production *p, struct error *damag
     return found_damaged(damage, &wrong);
 }
 
+// Reads what there is of versions; where the metadata has nothing that can be believed of them, it is as if
+// it could not be read.
+static bool examine_versions(struct production *p, yyjson_val *entries, struct error *found,
+                             struct error *damage, struct error *e) {
+    if (!kind_has_versions(p->decoded->kind) || production_read_versions(p, entries, damage, e)) {
+        return true;
+    }
+    if (e->class != ERROR_CRYPTO) {
+        return false;
+    }
+    *found = *e;
+    p->has_provenance = false;
+    return production_read_versions(p, entries, damage, e);
+}
+
 bool production_examine(struct production *p, yyjson_val *entries, enum output_state *ret_state,
                         struct error *ret_damage, struct error *e) {
     const char *provenance_entry = kind_metadata_entry(p->decoded->kind);
@@ -187,11 +222,16 @@ bool production_examine(struct production *p, yyjson_val *entries, enum output_s
     p->is_stored = true;
     p->context.inputs = p->inputs;
     p->context.previous_is_current = p->context.record.is_current;
+    p->is_input_changed = false;
+    p->is_next_outdated = false;
     if (!read_entries(p, entries, ret_damage, e)) {
         return false;
     }
     p->has_provenance =
         provenance_load(&p->data, provenance_entry, &p->provenance, &p->provenance_text, &found);
+    if (!examine_versions(p, entries, &found, ret_damage, e)) {
+        return false;
+    }
     if (!p->has_provenance) {
         *ret_state = found_damaged(ret_damage, &found);
     } else if (!is_current(p, &current, e)) {
@@ -228,8 +268,17 @@ static const char *standard_of(const struct kind *kind, const char *algorithm_na
     return algorithm == nullptr ? "" : algorithm->standard;
 }
 
-// What the output to be stored takes the place of, if it is another one than that.
-static void complete_replaced(const struct production *p, struct replaced *replaced) {
+// Whether an earlier version is the one of that fingerprint.
+static bool is_kept(const struct production *p, const char *fingerprint) {
+    for (size_t i = 0; i < p->versions.kept_count; i++) {
+        if (strcmp(p->versions.kept[i].fingerprint, fingerprint) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void production_complete_replaced(const struct production *p, struct replaced *replaced) {
     const struct kind *kind = p->decoded->kind;
     const struct secret_data *previous = p->context.previous;
     const char *gone = kind->precious;
@@ -237,7 +286,8 @@ static void complete_replaced(const struct production *p, struct replaced *repla
         return;
     }
     bool is_same =
-        replaced->fingerprint[0] != '\0' && strcmp(replaced->fingerprint, p->report.fingerprint) == 0;
+        (replaced->fingerprint[0] != '\0' && strcmp(replaced->fingerprint, p->report.fingerprint) == 0) ||
+        is_kept(p, replaced->fingerprint);
     if (!is_same && previous != nullptr && kind->find_gone != nullptr) {
         gone = kind->find_gone(p->decoded->spec, previous, &p->data);
     }
@@ -258,13 +308,27 @@ static const char *answered_request(const struct production *p, maker *make, con
     return record->fingerprint[0] != '\0' ? record->renew_request : p->context.renew_request;
 }
 
+// What is rebuilt was made when it was: as its metadata says, or else the status.
+static void recall_creation(const struct production *p, const struct provenance *kept,
+                            struct provenance *provenance) {
+    struct version present = {.number = p->versions.number};
+    int64_t ignored;
+    if (kept == nullptr) {
+        version_recall(p->context.record.versions, &present);
+    }
+    const char *created = kept != nullptr ? kept->created : present.created;
+    if (clock_parse(created, &ignored)) {
+        snprintf(provenance->created, sizeof(provenance->created), "%s", created);
+    }
+}
+
 // Fills p->data with entries that are made by make, checked, and their metadata.
 static bool fill(struct production *p, maker *make, const struct provenance *kept, struct error *e) {
     const struct kind *kind = p->decoded->kind;
     struct provenance provenance = {.generator = "qubesec/" QUBESEC_VERSION, .replaced = p->replaced};
     clock_format(p->context.now, provenance.created);
-    if (kept != nullptr) {
-        memcpy(provenance.created, kept->created, sizeof(provenance.created));
+    if (make == kind_repair) {
+        recall_creation(p, kept, &provenance);
     }
     const char *request = answered_request(p, make, kept);
     snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%.*s", PROVENANCE_SENTENCE_SIZE - 1,
@@ -273,6 +337,18 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
         !production_describe(p, kept, &provenance, e)) {
         return false;
     }
+    if (make == kind_repair && p->is_input_changed && kept != nullptr) { // it stays what it was made from
+        memcpy(provenance.inputs, kept->inputs, sizeof(provenance.inputs));
+    }
+    if (kind_has_versions(p->decoded->kind)) {
+        if (!production_repair_versions(p, e)) {
+            return false;
+        }
+        if (make == kind_produce || p->versions.number == 0) {
+            production_number(p);
+        }
+        provenance.versions = &p->versions;
+    }
     provenance.standard = standard_of(kind, provenance.algorithm);
     p->provenance = provenance;
     if (!production_inspect(p, e)) {
@@ -280,7 +356,7 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
         return error_wrap(e, "checking what was made");
     }
     memcpy(p->provenance.fingerprint, p->report.fingerprint, FINGERPRINT_SIZE);
-    complete_replaced(p, &p->provenance.replaced);
+    production_complete_replaced(p, &p->provenance.replaced);
     return provenance_store(&p->provenance, kind_metadata_entry(kind), &p->data, e);
 }
 
@@ -325,6 +401,7 @@ bool production_evaluate(struct production *p, struct error *e) {
 
 bool production_rewrite_provenance(struct production *p, struct error *e) {
     const char *entry = kind_metadata_entry(p->decoded->kind);
+    p->provenance.versions = kind_has_versions(p->decoded->kind) ? &p->versions : nullptr;
     secret_data_remove(&p->data, entry);
     return provenance_store(&p->provenance, entry, &p->data, e);
 }
@@ -341,6 +418,7 @@ void production_forget(struct production *p) {
 
 void production_done(struct production *p) {
     secret_data_done(&p->data);
+    versions_done(&p->versions);
     json_mut_free(p->report.status);
     production_forget(p);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/decode.h"
+#include "engine/rotation.h"
 
 struct production {
     const struct decoded *decoded;        // borrowed
@@ -16,6 +17,20 @@ struct production {
     struct provenance provenance;
     yyjson_doc *provenance_text; // owned: what provenance borrows from; NULL: nothing
     struct report report;        // what its kind says of it; report.status is owned
+
+    // Of a kind that is rotated: all versions, of the present one only what is not in data and provenance.
+    struct versions versions;
+    struct version_name { // of one that has gone since the Secret was read
+        int64_t number;
+        char fingerprint[FINGERPRINT_SIZE];
+    } dropped[VERSIONS_KEPT_MAX + 1];
+    size_t dropped_count;
+    int64_t read[VERSIONS_KEPT_MAX]; // the numbers that were kept when the Secret was read
+    size_t read_count;
+    bool has_read_next;    // and there was a next one
+    bool is_input_changed; // what the present version was made from is another one now; it is to be rotated
+    bool is_next_outdated; // so is what the next version was made from
+    bool is_version_lost;  // production_repair has failed for one that was kept, and not for the present one
 
     struct replaced replaced;               // what the output to be made takes the place of
     char changed[PROVENANCE_SENTENCE_SIZE]; // of a stale output: what it was made from, and has changed
@@ -48,6 +63,15 @@ enum output_state {
 
 // The same around what cannot be made again, of what p holds. Errors: those of struct kind's repair.
 [[nodiscard]] bool production_repair(struct production *p, struct error *e);
+
+// Whether what the present version was made from, of the input that versions follow, is kept by whoever
+// rotates it.
+bool production_input_is_kept(const struct production *p);
+
+// Takes a step of rotation with an output that is GOOD; afterwards data, provenance, report and versions are
+// as they are to be stored. Errors: those of struct kind's produce, CRYPTO (what was made is not good),
+// NO_MEMORY; what p holds is not to be used then.
+[[nodiscard]] bool production_rotate(struct production *p, const struct rotation *rotation, struct error *e);
 
 // For a kind without an output Secret: evaluates the inputs into p->report. Errors: those of struct kind's
 // evaluate.

@@ -1,10 +1,11 @@
 #include "engine/provenance.h"
 
+#include "engine/versions.h"
 #include "json/write.h"
 
 #include <string.h>
 
-enum { PROVENANCE_TEXT_MAX = 16 * 1024 };
+enum { PROVENANCE_TEXT_MAX = 64 * 1024 };
 
 // ---- writing
 
@@ -93,8 +94,9 @@ bool provenance_store(const struct provenance *provenance, const char *key, stru
     add_replaced(document, root, &provenance->replaced);
     add_text(document, root, "renewRequest", provenance->renew_request);
     cleanup_buffer struct buffer text = buffer_create(PROVENANCE_TEXT_MAX);
-    return add_digests(document, root, provenance, data, e) && json_write(document, &text, e) &&
-           secret_data_add_text(data, key, buffer_text(&text), e);
+    return add_digests(document, root, provenance, data, e) &&
+           (provenance->versions == nullptr || versions_store(provenance->versions, document, root, e)) &&
+           json_write(document, &text, e) && secret_data_add_text(data, key, buffer_text(&text), e);
 }
 
 // ---- reading

@@ -17,6 +17,8 @@ enum {
 
 // Digests are as digest_format writes them. Version 0.1.0 kept no more than the first ten digits of each:
 // what it wrote is brief, and its digests are those ten digits.
+struct versions;
+
 struct provenance {
     const char *algorithm; // canonical name
     const char *standard;
@@ -39,6 +41,10 @@ struct provenance {
         char cause[PROVENANCE_SENTENCE_SIZE]; // why, in a few words: "spec.messageRef has changed"
         char gone[PROVENANCE_WORD_SIZE]; // what can be had from nowhere any more: "private key"; "": nothing
     } replaced;
+
+    // The versions of which the output is the present one, which are stored beside it and not read here;
+    // borrowed. NULL: there are no others.
+    const struct versions *versions;
 
     // Only of what was read; borrowed from the document.
     bool is_brief;

@@ -18,6 +18,12 @@ void report_integer(struct report *report, const char *field, int64_t number) {
     (void)yyjson_mut_obj_add_sint(report->status, root, field, number);
 }
 
+void report_version(struct report *report, const char *field, int64_t version) {
+    if (version > 0) {
+        report_integer(report, field, version);
+    }
+}
+
 void report_real(struct report *report, const char *field, double number) {
     // The API server gives a whole number back without a fraction: written so, it compares equal.
     if (number == floor(number) && fabs(number) < 1e15) {

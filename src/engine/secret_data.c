@@ -1,5 +1,7 @@
 #include "engine/secret_data.h"
 
+#include "crypto/encoding.h"
+
 #include <string.h>
 
 bool secret_data_add(struct secret_data *data, const char *key, struct secret *value, struct error *e) {
@@ -58,6 +60,25 @@ bool secret_data_require_length(const struct secret_data *data, const char *key,
                          secret_length(value), length);
     }
     *ret_value = value;
+    return true;
+}
+
+bool secret_data_read(struct secret_data *data, const char *key, yyjson_val *value, const char *name,
+                      struct error *damage, struct error *e) {
+    struct secret *bytes;
+    struct error unreadable;
+    if (!yyjson_is_str(value)) {
+        return true;
+    }
+    if (base64_decode(yyjson_get_str(value), yyjson_get_len(value), ENCODING_ONE_LINE, &bytes, &unreadable)) {
+        return secret_data_add(data, key, bytes, e);
+    }
+    if (unreadable.class != ERROR_INVALID_SPEC) {
+        *e = unreadable;
+        return false;
+    }
+    *damage = unreadable;
+    (void)secret_data_damaged(name, damage);
     return true;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/secret.h"
+#include "json/read.h"
 
 enum { SECRET_DATA_MAX = 10 };
 
@@ -20,6 +21,11 @@ struct secret_data {
 // Adds a copy of text.
 [[nodiscard]] bool secret_data_add_text(struct secret_data *data, const char *key, const char *text,
                                         struct error *e);
+
+// Adds what a Secret's data has under name as value, in base64; what is absent is not added. What is no
+// base64 is not either: *damage says so. Errors: NO_MEMORY, INTERNAL.
+[[nodiscard]] bool secret_data_read(struct secret_data *data, const char *key, yyjson_val *value,
+                                    const char *name, struct error *damage, struct error *e);
 
 // Takes the entry of that key out and frees it; nothing happens where there is none.
 void secret_data_remove(struct secret_data *data, const char *key);

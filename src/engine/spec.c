@@ -345,6 +345,7 @@ struct meaning {
     bool found;
     bool takes_key;
     bool needs_key;
+    bool has_versions;
 };
 
 static struct meaning find_meaning(const struct reference *reference, const struct input_source *sources) {
@@ -354,6 +355,7 @@ static struct meaning find_meaning(const struct reference *reference, const stru
             reference->kind == nullptr ? source->by_default : strcmp(reference->kind, source->kind) == 0;
         bool takes_key = chosen && source->data_key == nullptr;
         meaning.found = meaning.found || chosen;
+        meaning.has_versions = meaning.has_versions || (chosen && source->has_versions);
         meaning.takes_key = meaning.takes_key || takes_key;
         meaning.needs_key = meaning.needs_key || (takes_key && source->usual_keys == nullptr);
     }
@@ -425,6 +427,27 @@ static void check_names(struct spec_reader *reader, const char *field, const str
     }
 }
 
+// The version that a reference names; 0: none.
+static int64_t read_version(struct spec_reader *reader, const char *field, yyjson_val *object,
+                            const struct reference *reference, const struct input_source *sources) {
+    yyjson_val *value = yyjson_obj_get(object, "version");
+    int64_t number = json_integer(value, 0);
+    if (value == nullptr || yyjson_is_null(value)) {
+        return 0;
+    }
+    if (!yyjson_is_int(value) || number < 1 || number > SPEC_VERSION_MAX) {
+        char found[SPEC_DESCRIPTION_SIZE];
+        spec_describe_value(value, found);
+        spec_field_error(reader, "%s.version: must be a whole number from 1 to %d, not %s", field,
+                         SPEC_VERSION_MAX, found);
+        return 0;
+    }
+    if (!find_meaning(reference, sources).has_versions) {
+        spec_field_error(reader, "%s.version: goes only with a resource that is rotated; remove it", field);
+    }
+    return number;
+}
+
 struct reference spec_reference(struct spec_reader *reader, const char *field,
                                 const struct input_source *sources, bool required) {
     yyjson_val *value = spec_value(reader, field);
@@ -449,6 +472,7 @@ struct reference spec_reference(struct spec_reader *reader, const char *field,
     check_names(reader, field, &reference);
     check_kind(reader, field, &reference, sources);
     check_key(reader, field, reference.key);
+    reference.version = read_version(reader, field, value, &reference, sources);
     return reference;
 }
 

@@ -32,6 +32,7 @@ struct reference {
     const char *namespace;
     const char *kind;
     const char *key;
+    int64_t version; // of an output that is rotated; 0: the present one
 };
 
 // How often the output is made anew, and how long its previous versions stay; of a kind that is rotatable.

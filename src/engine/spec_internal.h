@@ -6,6 +6,7 @@
 
 enum {
     SPEC_NAME_MAX = 253,
+    SPEC_VERSION_MAX = 1000000000, // of a rotated output
 };
 
 // How many bytes of text a message shows: no more than SPEC_VALUE_SHOWN_MAX, and never a part of a character,

@@ -46,7 +46,7 @@ static bool show(const char *path, yyjson_val *name, char ret_path[UNKNOWN_FIELD
 
 // Whether a reference, which is at that path, has a member that references do not have.
 static bool find_in_reference(const char *path, yyjson_val *reference, char ret_path[UNKNOWN_FIELD_SIZE]) {
-    static const char *const members[] = {"name", "namespace", "kind", "key", nullptr};
+    static const char *const members[] = {"name", "namespace", "kind", "key", "version", nullptr};
     yyjson_obj_iter names = yyjson_obj_iter_with(reference);
     for (yyjson_val *name; (name = yyjson_obj_iter_next(&names)) != nullptr;) {
         if (!is_one_of(name, members)) {

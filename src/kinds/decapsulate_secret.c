@@ -3,10 +3,12 @@
 #include "crypto/encoding.h"
 #include "crypto/kem.h"
 #include "crypto/keyform.h"
+#include "engine/input_versions.h"
 #include "kinds/input_key.h"
 #include "kinds/kem_secret.h"
 #include "kinds/table.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,12 +26,16 @@ struct spec {
 };
 
 static const struct input_source private_key_sources[] = {
-    {.kind = "QuantumKEMKeyPair", .data_key = "private_key", .by_default = true},
+    {.kind = "QuantumKEMKeyPair", .data_key = "private_key", .by_default = true, .has_versions = true},
     {.kind = nullptr},
 };
 
 static const struct input_source ciphertext_sources[] = {
-    {.kind = "QuantumEncapsulateSecret", .data_key = "ciphertext", .by_default = true, .is_public = true},
+    {.kind = "QuantumEncapsulateSecret",
+     .data_key = "ciphertext",
+     .by_default = true,
+     .is_public = true,
+     .has_versions = true},
     {.kind = "Secret"},
     {.kind = "ConfigMap"},
     {.kind = nullptr},
@@ -147,19 +153,43 @@ static bool describe_key(const struct pkey *pkey, char ret_digest[DIGEST_TEXT_SI
     return pkey_public(pkey, &raw, e) && digest_format(raw.data, raw.length, ret_digest, e);
 }
 
-// Whether what there is, or was, was made with another private key than this one.
-static bool has_changed(const struct input *private_key, const struct produce_context *context,
-                        const char *key_digest, bool *ret_changed, struct error *e) {
-    const struct provenance *provenance = context->previous_provenance;
-    const char *recorded = context->record.public_key_digest;
-    const char *used = provenance == nullptr ? "" : provenance_find_input(provenance, private_key->field);
-    char digest[DIGEST_TEXT_SIZE];
-    if (!input_digest(private_key, digest, e)) {
-        return false;
+// What the ciphertext says of the key that it was made for: the digest of a public key. NULL: nothing.
+static const char *made_for(const struct spec *spec, const struct input *inputs) {
+    return spec->ciphertext != nullptr ? nullptr : inputs[CIPHERTEXT].made_for;
+}
+
+// Opens the private key of that version.
+static bool open_version(const struct algorithm *algorithm, const struct version *version,
+                         struct pkey **ret_pkey, struct error *e) {
+    const struct secret *bytes = input_version_bytes(version);
+    return bytes != nullptr
+               ? pkey_from_private(algorithm, secret_view(bytes), secret_length(bytes), ret_pkey, e)
+               : error_set(e, ERROR_KEY_LOST, "version %" PRId64 " has no private key", version->number);
+}
+
+// The version of the private key with that index, besides the present one; NULL: there are no more.
+static const struct version *other_version(const struct input *private_key, size_t index) {
+    const struct versions *versions = private_key->versions;
+    if (versions == nullptr) {
+        return nullptr;
     }
-    *ret_changed = (used[0] != '\0' && !provenance_same_digest(used, digest)) ||
-                   (recorded[0] != '\0' && strcmp(recorded, key_digest) != 0);
-    return true;
+    if (index < versions->kept_count) {
+        return &versions->kept[index];
+    }
+    return index == versions->kept_count && versions->has_next ? &versions->next : nullptr;
+}
+
+// The private key that belongs to the public key of that digest, found by the digests of all versions; where
+// there is none, the present one.
+static bool open_key(const struct algorithm *algorithm, const struct input *private_key, const char *digest,
+                     struct pkey **ret_pkey, struct error *e) {
+    const struct version *version;
+    for (size_t i = 0; digest != nullptr && (version = other_version(private_key, i)) != nullptr; i++) {
+        if (strcmp(version->digest, digest) == 0) {
+            return open_version(algorithm, version, ret_pkey, e);
+        }
+    }
+    return input_key_open_private(algorithm, private_key, ret_pkey, e);
 }
 
 // Whether the spec has another ciphertext, or another reference to one, than what was made before.
@@ -178,24 +208,80 @@ static bool is_ciphertext_edited(const struct spec *spec, const struct input *in
     return true;
 }
 
+// Whether the ciphertext is the one that the output in context was made from.
+static bool is_same_ciphertext(const struct spec *spec, const struct input *inputs,
+                               const struct produce_context *context, bool *ret_is, struct error *e) {
+    const struct provenance *provenance = context->previous_provenance;
+    char digest[DIGEST_TEXT_SIZE];
+    *ret_is = provenance != nullptr;
+    if (provenance == nullptr || spec->ciphertext != nullptr) {
+        return true;
+    }
+    if (!input_digest(&inputs[CIPHERTEXT], digest, e)) {
+        return false;
+    }
+    *ret_is = provenance_same_digest(provenance_find_input(provenance, inputs[CIPHERTEXT].field), digest);
+    return true;
+}
+
+// The digest of the public key to decapsulate with: where the ciphertext does not name it, the one that was
+// used for the same ciphertext before, which may be kept although another one is present. NULL: the present
+// one's.
+static bool choose_key(const struct spec *spec, const struct input *inputs,
+                       const struct produce_context *context, const char **ret_digest, struct error *e) {
+    const char *recorded = context->record.public_key_digest;
+    bool is_same = false;
+    *ret_digest = made_for(spec, inputs);
+    if (*ret_digest != nullptr || recorded[0] == '\0') {
+        return true;
+    }
+    if (!is_same_ciphertext(spec, inputs, context, &is_same, e)) {
+        return false;
+    }
+    bool edited = false;
+    if (is_same && !is_ciphertext_edited(spec, inputs, context, &edited, e)) {
+        return false;
+    }
+    *ret_digest = is_same && !edited ? recorded : nullptr;
+    return true;
+}
+
+// Whether what there is, or was, was made with another private key than this one.
+static bool has_changed(const struct input *private_key, const struct produce_context *context,
+                        const char *key_digest, bool *ret_changed, struct error *e) {
+    const struct provenance *provenance = context->previous_provenance;
+    const char *recorded = context->record.public_key_digest;
+    const char *used = provenance == nullptr ? "" : provenance_find_input(provenance, private_key->field);
+    char digest[DIGEST_TEXT_SIZE];
+    if (recorded[0] != '\0') { // it names the very key that was used, of whatever version
+        *ret_changed = strcmp(recorded, key_digest) != 0;
+        return true;
+    }
+    if (!input_digest(private_key, digest, e)) {
+        return false;
+    }
+    *ret_changed = used[0] != '\0' && !provenance_same_digest(used, digest);
+    return true;
+}
+
 // FIPS 203 gives a secret for any ciphertext, the right one or not (implicit rejection): so a ciphertext for
 // another key is refused where that is known, and a key that has changed by itself where it is not.
 static bool check_key(const struct spec *spec, const struct input *inputs,
                       const struct produce_context *context, const struct pkey *pkey, struct error *e) {
     const struct input *private_key = &inputs[PRIVATE_KEY];
-    const char *made_for = spec->ciphertext != nullptr ? nullptr : inputs[CIPHERTEXT].made_for;
+    const char *named = made_for(spec, inputs);
     const char *left = context->previous == nullptr ? "Nothing was made" : "What was made before stays";
     char digest[DIGEST_TEXT_SIZE];
     bool changed;
     if (!describe_key(pkey, digest, e) || !has_changed(private_key, context, digest, &changed, e)) {
         return false;
     }
-    if (made_for != nullptr) {
-        return strcmp(made_for, digest) == 0 ||
+    if (named != nullptr) {
+        return strcmp(named, digest) == 0 ||
                error_set(e, ERROR_KEY_MISMATCH,
                          "spec.ciphertextRef: the ciphertext was made for the public key %s, and the private "
                          "key of spec.privateKeyRef belongs to %s; refer to a pair of both. %s",
-                         made_for, digest, left);
+                         named, digest, left);
     }
     bool edited = !private_key->is_of_old_origin;
     if (changed && !edited && !is_ciphertext_edited(spec, inputs, context, &edited, e)) {
@@ -220,7 +306,11 @@ static bool produce(const void *memory, const struct input *inputs, const struct
         !read_ciphertext(spec, algorithm, &inputs[1], &ciphertext, e)) {
         return false;
     }
-    if (!input_key_open_private(algorithm, &inputs[PRIVATE_KEY], &pkey, e)) {
+    const char *key_digest;
+    if (!choose_key(spec, inputs, context, &key_digest, e)) {
+        return false;
+    }
+    if (!open_key(algorithm, &inputs[PRIVATE_KEY], key_digest, &pkey, e)) {
         return error_wrap(e, "spec.privateKeyRef");
     }
     if (!check_key(spec, inputs, context, pkey, e)) {
@@ -236,17 +326,56 @@ static bool produce(const void *memory, const struct input *inputs, const struct
     return true;
 }
 
+// Whether the ciphertext gives the shared secret with that private key.
+static bool gives(const struct spec *spec, const struct input *inputs, const struct pkey *pkey,
+                  const struct secret *shared_secret, bool *ret_does, struct error *e) {
+    cleanup_secret struct secret *ciphertext = nullptr;
+    cleanup_secret struct secret *found = nullptr;
+    if (!read_ciphertext(spec, pkey_algorithm(pkey), &inputs[CIPHERTEXT], &ciphertext, e) ||
+        !kem_decapsulate(pkey, secret_view(ciphertext), secret_length(ciphertext), &found, e)) {
+        return false;
+    }
+    *ret_does = secret_equals(found, secret_view(shared_secret), secret_length(shared_secret));
+    return true;
+}
+
+// The private key that the shared secret was made with. A ciphertext that names none is tried with all
+// versions: the secret that is there already tells which it was.
+static bool find_used_key(const struct spec *spec, const struct algorithm *algorithm,
+                          const struct input *inputs, const struct secret *shared_secret,
+                          struct pkey **ret_pkey, struct error *e) {
+    const struct input *private_key = &inputs[PRIVATE_KEY];
+    const char *named = made_for(spec, inputs);
+    const struct version *version;
+    if (named != nullptr || other_version(private_key, 0) == nullptr) {
+        return open_key(algorithm, private_key, named, ret_pkey, e);
+    }
+    for (size_t i = 0; (version = other_version(private_key, i)) != nullptr; i++) {
+        cleanup_pkey struct pkey *pkey = nullptr;
+        bool does;
+        if (!open_version(algorithm, version, &pkey, e) ||
+            !gives(spec, inputs, pkey, shared_secret, &does, e)) {
+            return false;
+        }
+        if (does) {
+            *ret_pkey = pkey;
+            pkey = nullptr;
+            return true;
+        }
+    }
+    return open_key(algorithm, private_key, nullptr, ret_pkey, e);
+}
+
 static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *provenance,
                     const struct produce_context *context, struct report *report, struct error *e) {
     const struct spec *spec = memory;
-    const struct input *private_key = &context->inputs[PRIVATE_KEY];
     const struct algorithm *algorithm;
     cleanup_pkey struct pkey *pkey = nullptr;
     char digest[DIGEST_TEXT_SIZE];
     if (!kem_secret_inspect(spec->algorithm, data, provenance, report, &algorithm, e)) {
         return false;
     }
-    if (!input_key_open_private(algorithm, private_key, &pkey, e)) {
+    if (!find_used_key(spec, algorithm, context->inputs, secret_data_get(data, "shared_secret"), &pkey, e)) {
         e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class; // the key was read for the spec
         return error_wrap(e, "the Secret holds a shared secret of %s", algorithm->name);
     }
@@ -267,6 +396,8 @@ const struct kind kind_decapsulate_secret = {
     .entries = (const char *const[]){"shared_secret", nullptr},
     .secret_suffix = "",
     .output = "shared secret",
+    .follows = true,
+    .leading_input = 1,
     .precious = "shared secret",
     .spec_size = sizeof(struct spec),
     .fields = fields,

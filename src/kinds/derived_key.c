@@ -26,9 +26,15 @@ struct spec {
 static const char hkdf[] = "HKDF-SHA256";
 
 static const struct input_source shared_secret_sources[] = {
-    {.kind = "QuantumEncapsulateSecret", .data_key = "shared_secret", .by_default = true},
-    {.kind = "QuantumDecapsulateSecret", .data_key = "shared_secret", .by_default = true},
-    {.kind = "QuantumRandomNumber", .data_key = "random", .by_default = true},
+    {.kind = "QuantumEncapsulateSecret",
+     .data_key = "shared_secret",
+     .by_default = true,
+     .has_versions = true},
+    {.kind = "QuantumDecapsulateSecret",
+     .data_key = "shared_secret",
+     .by_default = true,
+     .has_versions = true},
+    {.kind = "QuantumRandomNumber", .data_key = "random", .by_default = true, .has_versions = true},
     {.kind = "Secret"},
     {.kind = nullptr},
 };
@@ -205,6 +211,8 @@ const struct kind kind_derived_key = {
     .entries = (const char *const[]){"key", nullptr},
     .secret_suffix = "",
     .output = "key",
+    .follows = true,
+    .leading_input = 0,
     .precious = "key",
     .spec_size = sizeof(struct spec),
     .fields = fields,

@@ -18,7 +18,11 @@ struct spec {
 };
 
 static const struct input_source public_key_sources[] = {
-    {.kind = "QuantumKEMKeyPair", .data_key = "public_key", .by_default = true, .is_public = true},
+    {.kind = "QuantumKEMKeyPair",
+     .data_key = "public_key",
+     .by_default = true,
+     .is_public = true,
+     .has_versions = true},
     {.kind = "Secret"},
     {.kind = "ConfigMap"},
     {.kind = nullptr},
@@ -236,6 +240,7 @@ const struct kind kind_encapsulate_secret = {
     .precious = "shared secret",
     .is_public = true,
     .is_rotatable = true,
+    .public_entries = (const char *const[]){"ciphertext", nullptr},
     .spec_size = sizeof(struct spec),
     .fields = fields,
     .list_inputs = list_inputs,

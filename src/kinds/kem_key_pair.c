@@ -37,6 +37,7 @@ const struct kind kind_kem_key_pair = {
     .is_made_once = true,
     .is_public = true,
     .is_rotatable = true,
+    .public_entries = key_pair_public_entries,
     .spec_size = sizeof(struct key_pair_spec),
     .fields = fields,
     .version_bytes = key_pair_version_bytes,

@@ -26,6 +26,8 @@ size_t key_pair_version_bytes(const void *memory) {
            pem_bytes(private_key + spec->algorithm->seed_size) + (public_key + 2) / 3 * 4 + JWK_MEMBERS;
 }
 
+const char *const key_pair_public_entries[] = {"public_key", "public_key.pem", nullptr};
+
 static bool add_public(const struct pkey *pkey, struct secret_data *data, struct error *e) {
     cleanup_buffer struct buffer raw = buffer_create(PEM_MAX);
     cleanup_buffer struct buffer pem = buffer_create(PEM_MAX);

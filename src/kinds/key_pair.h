@@ -21,6 +21,7 @@ struct key_pair_spec {
 
 // The output's entries.
 extern const char *const key_pair_entries[];
+extern const char *const key_pair_public_entries[];
 
 // As struct kind's version_bytes.
 size_t key_pair_version_bytes(const void *spec);

@@ -19,7 +19,7 @@ struct spec {
 enum { PRIVATE_KEY, MESSAGE }; // inputs
 
 static const struct input_source private_key_sources[] = {
-    {.kind = "QuantumSignatureKeyPair", .data_key = "private_key", .by_default = true},
+    {.kind = "QuantumSignatureKeyPair", .data_key = "private_key", .by_default = true, .has_versions = true},
     {.kind = nullptr},
 };
 
@@ -134,6 +134,7 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
         return false;
     }
     report_text(report, "signature", buffer_text(&text));
+    report_version(report, "keyVersion", context->inputs[PRIVATE_KEY].version);
     if (!report_input(report, "messageFingerprint", &context->inputs[MESSAGE], e)) {
         return false;
     }

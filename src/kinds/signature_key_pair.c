@@ -43,6 +43,7 @@ const struct kind kind_signature_key_pair = {
     .is_made_once = true,
     .is_public = true,
     .is_rotatable = true,
+    .public_entries = key_pair_public_entries,
     .spec_size = sizeof(struct key_pair_spec),
     .fields = fields,
     .is_slow = is_slow,

@@ -1,5 +1,6 @@
 // QuantumVerifySignature: whether a signature is that of a public key over a message. Makes no Secret.
 #include "crypto/keyform.h"
+#include "engine/input_versions.h"
 #include "kinds/input_key.h"
 #include "kinds/reasons.h"
 #include "kinds/signed_message.h"
@@ -22,7 +23,11 @@ enum { PUBLIC_KEY, MESSAGE, SIGNATURE }; // inputs
 static const char *const signature_keys[] = {"signature", nullptr};
 
 static const struct input_source public_key_sources[] = {
-    {.kind = "QuantumSignatureKeyPair", .data_key = "public_key.pem", .by_default = true, .is_public = true},
+    {.kind = "QuantumSignatureKeyPair",
+     .data_key = "public_key.pem",
+     .by_default = true,
+     .is_public = true,
+     .has_versions = true},
     {.kind = "QuantumCertificate", .data_key = "cert.pem", .is_public = true},
     {.kind = "Secret"},
     {.kind = "ConfigMap"},
@@ -111,6 +116,45 @@ static bool normalize(const void *memory, const struct input *inputs, size_t ind
     return pkey_public_pem(pkey, &pem, e) && secret_copy(pem.data, pem.length, ret_bytes, e);
 }
 
+// The public key of one version besides the present one, or of those that are kept; NULL: there is no such
+// one.
+static const struct version *kept_version(const struct input *public_key, size_t index) {
+    const struct versions *versions = public_key->versions;
+    return versions != nullptr && index < versions->kept_count ? &versions->kept[index] : nullptr;
+}
+
+// A public key that verifies, and its version.
+struct verifier {
+    struct pkey *pkey; // owned
+    int64_t version;   // 0: it has none
+};
+
+// Whether the signature is that of a key that was retired and is kept still: that one is the verifier then.
+static bool try_kept(const struct spec *spec, const struct input *inputs, const struct signature_input *input,
+                     struct verifier *verifier, bool *valid, struct error *e) {
+    const struct secret *signature = inputs[SIGNATURE].bytes;
+    const struct version *version;
+    for (size_t i = 0; !*valid && (version = kept_version(&inputs[PUBLIC_KEY], i)) != nullptr; i++) {
+        cleanup_pkey struct pkey *pkey = nullptr;
+        struct input kept = inputs[PUBLIC_KEY];
+        kept.bytes = input_version_bytes(version);
+        kept.key = nullptr;
+        if (kept.bytes == nullptr) {
+            continue;
+        }
+        if (!read_public_key(spec, &kept, &pkey, e) ||
+            !signature_verify(pkey, input, secret_view(signature), secret_length(signature), valid, e)) {
+            return false;
+        }
+        if (*valid) {
+            pkey_free(verifier->pkey);
+            *verifier = (struct verifier){pkey, version->number};
+            pkey = nullptr;
+        }
+    }
+    return true;
+}
+
 static bool report_inputs(const struct pkey *pkey, const struct input *inputs, struct report *report,
                           struct error *e) {
     cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
@@ -147,20 +191,24 @@ static bool evaluate(const void *memory, const struct input *inputs, const struc
     const struct spec *spec = memory;
     const struct secret *signature = inputs[SIGNATURE].bytes;
     struct signature_input input = signed_message_input(&spec->message, &inputs[MESSAGE]);
-    cleanup_pkey struct pkey *pkey = nullptr;
+    struct verifier verifier = {.version = inputs[PUBLIC_KEY].version};
     bool valid;
-    if (!read_public_key(spec, &inputs[PUBLIC_KEY], &pkey, e)) {
+    if (!read_public_key(spec, &inputs[PUBLIC_KEY], &verifier.pkey, e)) {
         return false;
     }
-    if (!signature_verify(pkey, &input, secret_view(signature), secret_length(signature), &valid, e)) {
-        return error_wrap(e, "spec.signatureRef");
+    bool done = (signature_verify(verifier.pkey, &input, secret_view(signature), secret_length(signature),
+                                  &valid, e) &&
+                 try_kept(spec, inputs, &input, &verifier, &valid, e)) ||
+                error_wrap(e, "spec.signatureRef");
+    if (done && report_inputs(verifier.pkey, inputs, report, e)) {
+        report_version(report, "keyVersion", verifier.version);
+        report_outcome(valid, input.context_length > 0, context->now, report);
+        *ret_algorithm = pkey_algorithm(verifier.pkey)->name;
+    } else {
+        done = false;
     }
-    if (!report_inputs(pkey, inputs, report, e)) {
-        return false;
-    }
-    report_outcome(valid, input.context_length > 0, context->now, report);
-    *ret_algorithm = pkey_algorithm(pkey)->name;
-    return true;
+    pkey_free(verifier.pkey);
+    return done;
 }
 
 const struct kind kind_verify_signature = {

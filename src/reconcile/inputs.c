@@ -2,7 +2,10 @@
 
 #include "base/memory.h"
 #include "engine/input_entry.h"
+#include "engine/input_versions.h"
 #include "reconcile/grants.h"
+#include "reconcile/input_url.h"
+#include "reconcile/input_wait.h"
 #include "reconcile/kept.h"
 #include "reconcile/reasons.h"
 #include "reconcile/status_record.h"
@@ -10,23 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { URL_BYTES_MAX = 64 * 1024, URL_TIMEOUT_MS = 10000, URL_AGAIN_MS = 10000, RECHECK_MS = 1000 };
+enum { RECHECK_MS = 1000 };
 enum { UPSTREAM_CHAIN_MAX = 32, WAIT_SIZE = 64 + 1 + 253 + 1 + 253 + 1 };
-
-#define WAITING_FOR "waiting for "
-#define WHICH ", which "
-
-// "waiting for Kind name, which why", with the reason WaitingForKind.
-static bool wait_for(struct reconcile *r, const struct source *source, const char *name, const char *why,
-                     struct error *e) {
-    bool own = source_is_own(r, source);
-    char shown[SOURCE_SHOWN_SIZE];
-    source_show(name, shown);
-    snprintf(r->outcome->reason, sizeof(r->outcome->reason), REASON_WAITING_FOR, source->from->kind);
-    return error_set(e, ERROR_NOT_FOUND, "spec.%s: " WAITING_FOR "%s %s%s%s" WHICH "%s",
-                     source->request->field, source->from->kind, own ? "" : source->namespace, own ? "" : "/",
-                     shown, why);
-}
 
 // The upstream is about to be looked at again itself; its new status wakes this object before the time is
 // over.
@@ -132,7 +120,7 @@ static bool wait_for_upstream(struct reconcile *r, const struct source *source, 
     if (phase != nullptr && strcmp(phase, "Failed") == 0 && reason != nullptr) {
         snprintf(why, sizeof(why), "has failed (%.*s); its own status says why", OUTCOME_REASON_SIZE, reason);
     }
-    return wait_for(r, source, source->request->reference.name, why, e);
+    return input_wait_for(r, source, source->request->reference.name, why, e);
 }
 
 // Where a kind refers to its own kind: whether the same field, followed from object to object, ends without
@@ -229,33 +217,6 @@ static bool resolve_foreign(struct reconcile *r, struct source *source, struct e
     source->name = reference->name;
     source->data_key = reference->key;
     return look_up(r, source, source->resource->kind, source->namespace, reference->name, &source->seen, e);
-}
-
-// Whether the server could take the URL for one with another path than it shows.
-static bool has_hidden_path(const char *url) {
-    return strstr(url, "..") != nullptr || strcasestr(url, "%2e") != nullptr || strchr(url, '\\') != nullptr;
-}
-
-static bool resolve_url(const struct reconcile *r, struct source *source, struct error *e) {
-    char shown[SOURCE_SHOWN_SIZE];
-    source->name = source->request->reference.name;
-    bool is_hidden = has_hidden_path(source->name);
-    for (const char *const *prefix = r->parts->seed_url_prefixes; *prefix != nullptr; prefix++) {
-        if (strncmp(source->name, *prefix, strlen(*prefix)) == 0 && !is_hidden) {
-            return true;
-        }
-    }
-    source_show(source->name, shown);
-    if (is_hidden) {
-        return error_set(
-            e, ERROR_INVALID_SPEC,
-            "spec.%s: %.200s is refused; its path must not go upwards, have an encoded dot or a backslash",
-            source->request->field, shown);
-    }
-    return error_set(e, ERROR_INVALID_SPEC,
-                     "spec.%s: %.200s is refused; the operator fetches only from URLs that start with one of "
-                     "its --seed-url-prefix settings",
-                     source->request->field, shown);
 }
 
 // Where the input came from when the output was made: the text of status.inputs[].from, "" for what is none
@@ -373,8 +334,8 @@ static bool choose_source(struct reconcile *r, struct source *source, struct err
         *e = candidates.denial;
         return false;
     }
-    return wait_for(r, source, source->request->reference.name,
-                    "does not exist; create it, or correct the reference", e);
+    return input_wait_for(r, source, source->request->reference.name,
+                          "does not exist; create it, or correct the reference", e);
 }
 
 static bool resolve(struct reconcile *r, struct source *source, struct error *e) {
@@ -388,7 +349,7 @@ static bool resolve(struct reconcile *r, struct source *source, struct error *e)
         return resolve_upstream(r, source, e);
     }
     if (strcmp(source->from->kind, SOURCE_URL) == 0) {
-        return resolve_url(r, source, e);
+        return input_url_resolve(r, source, e);
     }
     return resolve_foreign(r, source, e);
 }
@@ -414,11 +375,14 @@ bool inputs_resolve(struct reconcile *r, struct error *e) {
 static bool take_bytes(struct reconcile *r, struct source *source, yyjson_val *root, struct error *e) {
     bool is_secret = source->resource == &kube_secrets;
     struct error problem;
-    if (input_entry_read(source->from, source->data_key, root, is_secret, &source->bytes, &problem)) {
+    if (input_entry_read(source->from, source->data_key, root, is_secret, &source->bytes, &problem) &&
+        (source->upstream == nullptr || !source->from->has_versions ||
+         input_versions_read(source->from, source->data_key, root, source->request->reference.version,
+                             &source->bytes, &source->versions, &source->version, &problem))) {
         return true;
     }
     if (problem.class == ERROR_NOT_FOUND) {
-        return wait_for(r, source, source->name, problem.message, e);
+        return input_wait_for(r, source, source->name, problem.message, e);
     }
     *e = problem;
     return false;
@@ -471,9 +435,10 @@ static bool load(struct reconcile *r, struct source *source, struct error *e) {
         if (e->class != ERROR_NOT_FOUND) {
             return false;
         }
-        return source->upstream == nullptr ? wait_for(r, source, source->name, advise_absent(source), e)
-                                           : wait_for(r, source, source->upstream->name,
-                                                      "has lost its Secret; its own status says why", e);
+        return source->upstream == nullptr
+                   ? input_wait_for(r, source, source->name, advise_absent(source), e)
+                   : input_wait_for(r, source, source->upstream->name,
+                                    "has lost its Secret; its own status says why", e);
     }
     yyjson_val *root = yyjson_doc_get_root(document);
     if (!kube_object_create(root, &kept_of_secrets, &source->read, e) || !check_version(source, e) ||
@@ -513,6 +478,8 @@ void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_
             .bytes = source->bytes,
             .is_confidential = source->resource == &kube_secrets && !is_shown,
             .is_of_old_origin = status_has_origin(r, source),
+            .version = source->version,
+            .versions = source->versions,
         };
         if (source->upstream != nullptr) {
             yyjson_val *status = yyjson_obj_get(source->upstream->root, "status");
@@ -551,37 +518,10 @@ bool inputs_load(struct reconcile *r, struct error *e) {
     return normalize(r, e);
 }
 
-// A URL that gives nothing now is waited for.
-static bool load_url(struct reconcile *r, struct source *source, struct error *e) {
-    struct http_request request = {
-        .method = "GET",
-        .url = source->name,
-        .response_cap = URL_BYTES_MAX,
-        .timeout_ms = URL_TIMEOUT_MS,
-    };
-    cleanup_response struct http_response response = {0};
-    struct error failure = {0};
-    bool answered = http_client_call(r->parts->http, &request, &response, &failure);
-    if (answered && response.status == 200) {
-        return secret_copy(buffer_text(&response.body), response.body.length, &source->bytes, e);
-    }
-    char why[80]; // libcurl's own words quote what the server has sent
-    if (answered) {
-        snprintf(why, sizeof(why), "answered with HTTP status %d", response.status);
-    } else {
-        snprintf(why, sizeof(why), "%s",
-                 failure.class == ERROR_IO ? "gave no answer that can be used: TLS, HTTP, or more than 64 KiB"
-                                           : "could not be reached, or did not answer in time");
-    }
-    (void)wait_for(r, source, source->name, why, e);
-    e->retry_after_ms = URL_AGAIN_MS;
-    return false;
-}
-
 bool inputs_load_urls(struct reconcile *r, struct error *e) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         struct source *source = &r->sources[i];
-        if (source->resource == nullptr && source->bytes == nullptr && !load_url(r, source, e)) {
+        if (source->resource == nullptr && source->bytes == nullptr && !input_url_load(r, source, e)) {
             return false;
         }
     }
@@ -595,6 +535,7 @@ void inputs_done(struct reconcile *r) {
         kube_object_release(source->seen);
         kube_object_release(source->read);
         secret_free(source->bytes);
+        input_versions_free(source->versions);
         *source = (struct source){0};
     }
 }

@@ -6,6 +6,7 @@
 #include "reconcile/kept.h"
 #include "reconcile/reasons.h"
 #include "reconcile/renew_request.h"
+#include "reconcile/rotation.h"
 #include "reconcile/secret_metadata.h"
 #include "reconcile/status_record.h"
 
@@ -101,6 +102,12 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
         adopt(r, state == OUTPUT_GOOD);
     }
     bool is_due = output_is_due(r, &wait_ms) || renew_request_is_open(r);
+    if (state == OUTPUT_GOOD && kind_has_versions(r->kind)) {
+        if (!rotation_examine(r, e)) {
+            return false;
+        }
+        is_due = r->rotation.step != ROTATION_NONE;
+    }
     *ret_state = state == OUTPUT_GOOD && is_due ? OUTPUT_DUE : state;
     return true;
 }

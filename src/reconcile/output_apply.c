@@ -11,6 +11,7 @@
 #include "reconcile/recheck.h"
 #include "reconcile/renew_request.h"
 #include "reconcile/replacement.h"
+#include "reconcile/rotation.h"
 #include "reconcile/status_record.h"
 
 #include <stdio.h>
@@ -129,10 +130,14 @@ static bool mend(struct reconcile *r, const struct error *damage, struct error *
              "was damaged; what was wrong was rebuilt around what is kept: ", damage->message);
         return true;
     }
-    if (e->class == ERROR_KEY_LOST && may_lose_key(r, e)) {
-        return replace(r, REASON_SECRET_DAMAGED, damage->message, e);
+    if (e->class != ERROR_KEY_LOST) {
+        return false;
     }
-    return false;
+    bool is_version_lost = r->production.is_version_lost;
+    if (!may_lose_key(r, e)) {
+        return false;
+    }
+    return is_version_lost ? output_repair(r, e) : replace(r, REASON_SECRET_DAMAGED, damage->message, e);
 }
 
 static bool remake_stale(struct reconcile *r, struct error *e) {
@@ -199,6 +204,33 @@ static bool renew(struct reconcile *r, struct error *e) {
     return true;
 }
 
+// Takes the step of rotation that is due. Before its time has come nothing is lost by a delay.
+static bool rotate(struct reconcile *r, struct error *e) {
+    enum regenerated what = renew_request_is_open(r) ? REGENERATED_ON_REQUEST : REGENERATED_CONTENT;
+    const char *cause = renew_request_is_open(r)         ? "its rotation was asked for"
+                        : r->production.is_input_changed ? r->production.changed
+                                                         : "it was due for rotation";
+    if (!is_up_to_date(r, e)) {
+        return false;
+    }
+    if (!may_remake(r, what, ERROR_RETRYABLE, "the output is to be rotated again, and will be later", e)) {
+        return put_off(r, e->retry_after_ms, e);
+    }
+    if (r->rotation.step == ROTATION_ACTIVATE) {
+        replacement_note(r, REASON_ROTATED, cause);
+    } else if (r->rotation.step == ROTATION_FOLLOW && r->production.changed[0] != '\0') {
+        replacement_note(r, production_input_is_kept(&r->production) ? REASON_ROTATED : REASON_REPLACED,
+                         cause);
+    }
+    failpoint(BEFORE_ROTATION, "%s %s", r->kind->kind, r->object->key);
+    r->taken = r->rotation.step;
+    if (!output_rotate(r, e)) {
+        return false;
+    }
+    failpoint(AFTER_ROTATION, "%s %s", r->kind->kind, r->object->key);
+    return true;
+}
+
 static bool bring_about(struct reconcile *r, enum output_state state, const struct error *damage,
                         struct error *e) {
     bool is_made = state != OUTPUT_GOOD && state != OUTPUT_DUE; // which may be put off
@@ -209,7 +241,7 @@ static bool bring_about(struct reconcile *r, enum output_state state, const stru
     case OUTPUT_GOOD:
         return output_keep_metadata(r, e);
     case OUTPUT_DUE:
-        return renew(r, e);
+        return kind_has_versions(r->kind) ? rotate(r, e) : renew(r, e);
     case OUTPUT_STALE:
         return remake_stale(r, e);
     case OUTPUT_DAMAGED:

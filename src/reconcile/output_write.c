@@ -79,6 +79,54 @@ static void remove_earlier(const struct reconcile *r, const struct provenance *e
     }
 }
 
+struct addition {
+    yyjson_mut_doc *document;
+    yyjson_mut_val *data;
+};
+
+static bool add_version_entry(void *context, const char *name, const struct secret *value, struct error *e) {
+    const struct addition *addition = context;
+    cleanup_buffer struct buffer text = buffer_create(BODY_MAX_BYTES);
+    if (!base64_encode(secret_view(value), secret_length(value), &text, e)) {
+        return false;
+    }
+    yyjson_mut_val *key = yyjson_mut_strcpy(addition->document, name);
+    yyjson_mut_val *encoded = yyjson_mut_strncpy(addition->document, buffer_text(&text), text.length);
+    (void)yyjson_mut_obj_add(addition->data, key, encoded);
+    return true;
+}
+
+// Takes the entries of a version that has gone out of the Secret.
+static void remove_version(const struct reconcile *r, enum version_place place, int64_t number,
+                           const struct addition *addition) {
+    yyjson_val *present = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
+    for (size_t i = 0; r->kind->entries[i] != nullptr; i++) {
+        char name[VERSION_ENTRY_SIZE];
+        version_entry_name(r->kind, place, number, r->kind->entries[i], name);
+        if (yyjson_obj_get(present, name) != nullptr) {
+            (void)yyjson_mut_obj_add(addition->data, yyjson_mut_strcpy(addition->document, name),
+                                     yyjson_mut_null(addition->document));
+        }
+    }
+}
+
+// Versions but the present one: what there is of them, and what has gone since the Secret was read.
+static bool add_versions(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *data,
+                         struct error *e) {
+    const struct production *production = &r->production;
+    struct addition addition = {document, data};
+    if (!versions_visit_entries(&production->versions, r->kind, add_version_entry, &addition, e)) {
+        return false;
+    }
+    for (size_t i = 0; i < production->dropped_count; i++) {
+        remove_version(r, VERSION_KEPT, production->dropped[i].number, &addition);
+    }
+    if (production->has_read_next && !production->versions.has_next) {
+        remove_version(r, VERSION_NEXT, 0, &addition);
+    }
+    return true;
+}
+
 // Which entries a write has.
 enum content { CONTENT_NONE, CONTENT_PROVENANCE, CONTENT_ALL };
 
@@ -94,6 +142,9 @@ static bool add_data(const struct reconcile *r, enum content content, const stru
         if (wanted && !add_entry(entry, document, data, e)) {
             return false;
         }
+    }
+    if (content == CONTENT_ALL && !add_versions(r, document, data, e)) {
+        return false;
     }
     if (content == CONTENT_ALL && earlier != nullptr) {
         remove_earlier(r, earlier, document, data);
@@ -230,9 +281,47 @@ static bool check_entry(const struct reconcile *r, const struct provenance *earl
                      r->decoded.secret_name, name);
 }
 
+// Whether the entries of a version that the Secret has not had yet are free.
+static bool check_version(const struct reconcile *r, enum version_place place, int64_t number,
+                          struct error *e) {
+    yyjson_val *present = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
+    for (size_t i = 0; r->kind->entries[i] != nullptr; i++) {
+        char name[VERSION_ENTRY_SIZE];
+        version_entry_name(r->kind, place, number, r->kind->entries[i], name);
+        if (yyjson_obj_get(present, name) != nullptr) {
+            return error_set(e, ERROR_CONFLICT,
+                             "Secret %s has an entry %s that is not QubeSec's, and that a rotation would "
+                             "write. Nothing was touched. Remove that entry; only if nobody needs it",
+                             r->decoded.secret_name, name);
+        }
+    }
+    return true;
+}
+
+static bool had_version(const struct production *production, int64_t number) {
+    for (size_t i = 0; i < production->read_count; i++) {
+        if (production->read[i] == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_versions(const struct reconcile *r, struct error *e) {
+    const struct production *production = &r->production;
+    const struct versions *versions = &production->versions;
+    for (size_t i = 0; i < versions->kept_count; i++) {
+        int64_t number = versions->kept[i].number;
+        if (!had_version(production, number) && !check_version(r, VERSION_KEPT, number, e)) {
+            return false;
+        }
+    }
+    return !versions->has_next || production->has_read_next || check_version(r, VERSION_NEXT, 0, e);
+}
+
 static bool store(struct reconcile *r, const struct provenance *earlier, struct error *e) {
     bool replace = r->output != nullptr;
-    if (replace && !check_entry(r, earlier, e)) {
+    if (replace && (!check_entry(r, earlier, e) || !check_versions(r, e))) {
         return false;
     }
     if (!(replace ? replace_secret(r, earlier, e) : create_secret(r, e))) {
@@ -259,6 +348,12 @@ bool output_repair(struct reconcile *r, struct error *e) {
     inputs_list(r, r->production.inputs);
     return explain(r, production_repair(&r->production, e), e) &&
            store(r, r->production.has_provenance ? &earlier : nullptr, e);
+}
+
+bool output_rotate(struct reconcile *r, struct error *e) {
+    const struct provenance earlier = r->production.provenance;
+    inputs_list(r, r->production.inputs);
+    return explain(r, production_rotate(&r->production, &r->rotation, e), e) && store(r, &earlier, e);
 }
 
 // Whether the patch has an owner that was refused the last time, as the status says.

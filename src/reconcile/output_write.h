@@ -16,6 +16,10 @@
 // Errors: those of struct kind's repair, and of requests.
 [[nodiscard]] bool output_repair(struct reconcile *r, struct error *e);
 
+// Takes the step r->rotation with the one examined, which is good. Errors: those of production_rotate,
+// CONFLICT (an entry that it needs is somebody else's), and of requests.
+[[nodiscard]] bool output_rotate(struct reconcile *r, struct error *e);
+
 // For a kind without an output Secret: evaluates the inputs. Errors: those of struct kind's evaluate.
 [[nodiscard]] bool output_evaluate(struct reconcile *r, struct error *e);
 

@@ -2,6 +2,7 @@
 
 #include "reconcile/reasons.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 void ready_message_describe(const struct reconcile *r, struct error *ret_text) {
@@ -15,6 +16,14 @@ void ready_message_describe(const struct reconcile *r, struct error *ret_text) {
               report->fingerprint, has_algorithm ? " (" : "", has_algorithm ? algorithm : "",
               has_algorithm ? ")" : "", has_more ? " " : "", report->about, has_more ? "," : "",
               r->decoded.secret_name);
+    if (r->rotation.held_by != 0) {
+        const struct error said = *ret_text;
+        char until[CLOCK_TEXT_SIZE];
+        clock_format(r->rotation.next_at, until);
+        error_set(ret_text, ERROR_NONE,
+                  "%s; its rotation waits until %s, since version %" PRId64 " is kept for so long",
+                  said.message, until, r->rotation.held_by);
+    }
 }
 
 const char *ready_message_deed(const struct reconcile *r) {
@@ -24,6 +33,7 @@ const char *ready_message_deed(const struct reconcile *r) {
     } deeds[] = {
         {REASON_SECRET_REPAIRED, "Repaired"},
         {REASON_RENEWED, "Renewed"},
+        {REASON_ROTATED, "Rotated"},
         {REASON_SECRET_LOST, "Made anew, it was lost"},
         {REASON_SECRET_DAMAGED, "Made anew, it was damaged"},
         {REASON_REPLACED, "Made anew"},

@@ -25,6 +25,8 @@ struct source {
     struct kube_object *seen;     // owned: what the watch says of the Secret or ConfigMap; NULL: nothing
     struct kube_object *read;     // owned: its metadata as read with the bytes
     struct secret *bytes;         // owned; NULL: not loaded
+    struct versions *versions;    // owned: the other ones, where the kind asks for them; NULL: none
+    int64_t version;              // the number of bytes; 0: it has none
 };
 
 // Writes "Kind/name", as status.inputs[].from names one of our own objects.
@@ -40,6 +42,9 @@ bool source_is_named(const struct source *source, yyjson_val *recorded);
 
 // "Secret", "ConfigMap" or "URL": where its bytes are.
 const char *source_kind(const struct source *source);
+
+// What an annotation of the object can ask for.
+enum request { REQUEST_RENEW, REQUEST_ROTATE, REQUEST_COUNT };
 
 // How a status is told, besides that a change of its Ready condition is an Event.
 enum telling {
@@ -73,12 +78,14 @@ struct reconcile {
         owner_refusal;       // what the API server says who keeps the output's owner as it is; NONE: nobody
     bool keeps_refusal;      // the status has told it, and the owner is not asked for again yet
     uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
-    struct production production;                 // what the engine makes of it
-    char renew_request[PROVENANCE_SENTENCE_SIZE]; // of the object's annotation; "": there is none
-    yyjson_doc *live;    // owned: the list with the object, as it was read live; NULL: it was not
-    bool is_adopted;     // the output was left from an earlier object
-    bool is_answered_so; // the request for another output, by taking over: to be noted in its metadata
-    bool is_counted;     // the output's remake was counted
+    struct production production;                           // what the engine makes of it
+    char requests[REQUEST_COUNT][PROVENANCE_SENTENCE_SIZE]; // of the object's annotations; "": there is none
+    struct rotation rotation; // what is to be done next, of an output that is rotated
+    enum rotation_step taken; // what was done of it
+    yyjson_doc *live;         // owned: the list with the object, as it was read live; NULL: it was not
+    bool is_adopted;          // the output was left from an earlier object
+    bool is_answered_so;      // the request for another output, by taking over: to be noted in its metadata
+    bool is_counted;          // the output's remake was counted
     enum regenerated counted_as; // as what
     uint32_t renewal_wait_ms;    // when an output that serves until then is renewed; 0: it does not wait
     bool is_ready_counted;       // that Ready is put back was counted

@@ -13,6 +13,7 @@
 #include "reconcile/reasons.h"
 #include "reconcile/renew_request.h"
 #include "reconcile/replacement.h"
+#include "reconcile/rotation.h"
 #include "reconcile/status.h"
 #include "reconcile/status_record.h"
 
@@ -128,21 +129,26 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
         return false;
     }
     r->is_outdated = state != OUTPUT_GOOD && state != OUTPUT_DUE;
-    if (!output_apply(r, state, &damage, e)) {
+    if (!output_apply(r, state, &damage, e) || !rotation_examine(r, e)) {
         return false;
     }
     if (output_is_due(r, &r->outcome->requeue_after_ms)) {
         r->outcome->requeue_after_ms = RENEWAL_LOOK_MS; // it waits
     }
+    uint32_t rotation_ms = rotation_wait_ms(r);
+    if (rotation_ms > 0) {
+        look_again_after(r, rotation_ms);
+    }
     if (r->renewal_wait_ms > 0) {
         look_again_after(r, r->renewal_wait_ms);
-    } else if (renew_request_is_open(r)) { // something else was done first
+    } else if (renew_request_is_open(r) && !r->kind->is_rotatable) { // something else was done first
         look_again_after(r, SHOWN_FAILURE_RETRY_MS);
     }
     failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
     if (!publish_good(r, e)) {
         return false;
     }
+    rotation_tell(r);
     replacement_tell(r); // once: what a status that could not be written has not recorded is told then
     return true;
 }
@@ -182,12 +188,17 @@ static bool may_rest(struct reconcile *r) {
 
 static bool reconcile_steps(struct reconcile *r, struct error *e) {
     struct renewal renewal;
+    uint32_t rotation_ms = 0;
     if (!decode(r, e) || !renew_request_read(r, e) || !inputs_resolve(r, e)) {
         return false;
     }
     r->production.context.secret_name = r->decoded.secret_name;
     if (status_is_settled(r, &renewal) && !renew_request_is_new(r) &&
-        !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms) && may_rest(r)) {
+        !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms) && !rotation_is_due(r, &rotation_ms) &&
+        may_rest(r)) {
+        if (rotation_ms > 0) {
+            look_again_after(r, rotation_ms);
+        }
         return true;
     }
     if (!may_begin(r, e) || !inputs_load(r, e) ||

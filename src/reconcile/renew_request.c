@@ -8,73 +8,117 @@
 
 static_assert((size_t)PROVENANCE_SENTENCE_SIZE >= (size_t)DIGEST_TEXT_SIZE + sizeof("refused: "));
 
-static const char *recorded(const struct reconcile *r) {
-    return json_text(json_find(r->object->root, "status", RENEW_STATUS_FIELD, nullptr));
+static const struct form {
+    const char *annotation;
+    const char *field;
+    const char *refusal; // the reason of an Event
+    const char *action;  // of it
+    const char *never;   // what is never done to a kind that does not serve it
+} forms[REQUEST_COUNT] = {
+    [REQUEST_RENEW] = {RENEW_ANNOTATION, RENEW_STATUS_FIELD, REASON_NOT_RENEWED, "Renew",
+                       "made anew on request"},
+    [REQUEST_ROTATE] = {ROTATE_ANNOTATION, ROTATE_STATUS_FIELD, REASON_NOT_ROTATED, "Rotate", "rotated"},
+};
+
+static bool serves(const struct reconcile *r, enum request request) {
+    return request == REQUEST_RENEW ? r->kind->is_renewable : r->kind->is_rotatable;
 }
 
-static const char *text_of(const struct kube_object *object) {
-    return json_text(json_find(object->root, "metadata", "annotations", RENEW_ANNOTATION, nullptr));
+// The one that r's kind serves; one that it does not, if there is none.
+static enum request served_request(const struct reconcile *r) {
+    return r->kind->is_rotatable ? REQUEST_ROTATE : REQUEST_RENEW;
 }
 
-// Of a kind that is never made anew the status has a request as refused, so that nobody takes it for
-// answered.
-bool renew_request_read(struct reconcile *r, struct error *e) {
-    const char *prefix = r->kind->is_renewable ? "" : "refused: ";
-    const char *text = text_of(r->object);
+static const char *recorded(const struct reconcile *r, enum request request) {
+    return json_text(json_find(r->object->root, "status", forms[request].field, nullptr));
+}
+
+static const char *text_of(const struct kube_object *object, enum request request) {
+    return json_text(json_find(object->root, "metadata", "annotations", forms[request].annotation, nullptr));
+}
+
+// Of what the kind does not serve the status has a request as refused, so that nobody takes it for answered.
+static bool read_one(struct reconcile *r, enum request request, struct error *e) {
+    const char *prefix = serves(r, request) ? "" : "refused: ";
+    const char *text = text_of(r->object, request);
     size_t length = text == nullptr ? 0 : strlen(text);
     char digest[DIGEST_TEXT_SIZE];
-    r->production.context.renew_request = r->kind->is_renewable ? r->renew_request : nullptr;
     if (length == 0) {
         return true;
     }
-    if (strlen(prefix) + length >= sizeof(r->renew_request)) { // as good as any other text
+    if (strlen(prefix) + length >= sizeof(r->requests[request])) { // as good as any other text
         if (!digest_format(text, length, digest, e)) {
             return false;
         }
         text = digest;
     }
-    snprintf(r->renew_request, sizeof(r->renew_request), "%s%s", prefix, text);
+    snprintf(r->requests[request], sizeof(r->requests[request]), "%s%s", prefix, text);
     return true;
 }
 
+bool renew_request_read(struct reconcile *r, struct error *e) {
+    enum request served = served_request(r);
+    r->production.context.renew_request = serves(r, served) ? r->requests[served] : nullptr;
+    return read_one(r, REQUEST_RENEW, e) && read_one(r, REQUEST_ROTATE, e);
+}
+
 bool renew_request_is_the_same(const struct reconcile *r, const struct kube_object *other) {
-    const char *here = text_of(r->object);
-    const char *there = text_of(other);
-    return strcmp(here == nullptr ? "" : here, there == nullptr ? "" : there) == 0;
+    for (size_t i = 0; i < REQUEST_COUNT; i++) {
+        const char *here = text_of(r->object, i);
+        const char *there = text_of(other, i);
+        if (strcmp(here == nullptr ? "" : here, there == nullptr ? "" : there) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_new(const struct reconcile *r, enum request request) {
+    const char *answered = recorded(r, request);
+    return r->requests[request][0] != '\0' &&
+           (answered == nullptr || strcmp(answered, r->requests[request]) != 0);
 }
 
 bool renew_request_is_new(const struct reconcile *r) {
-    const char *answered = recorded(r);
-    return r->renew_request[0] != '\0' && (answered == nullptr || strcmp(answered, r->renew_request) != 0);
+    return is_new(r, REQUEST_RENEW) || is_new(r, REQUEST_ROTATE);
 }
 
 bool renew_request_is_open(const struct reconcile *r) {
-    return r->kind->is_renewable && renew_request_is_new(r) &&
-           strcmp(r->production.provenance.renew_request, r->renew_request) != 0;
+    enum request served = served_request(r);
+    return serves(r, served) && is_new(r, served) &&
+           strcmp(r->production.provenance.renew_request, r->requests[served]) != 0;
 }
 
 void renew_request_take_over(struct reconcile *r) {
     struct provenance *provenance = &r->production.provenance;
     if (renew_request_is_open(r)) {
-        memcpy(provenance->renew_request, r->renew_request, sizeof(provenance->renew_request));
+        memcpy(provenance->renew_request, r->requests[served_request(r)], sizeof(provenance->renew_request));
         r->is_answered_so = true;
     }
 }
 
-const char *renew_request_answered(const struct reconcile *r, bool is_served) {
-    bool is_answered = is_served && r->renew_request[0] != '\0' && !renew_request_is_open(r);
-    return is_answered ? r->renew_request : recorded(r);
+const char *renew_request_field(enum request request) {
+    return forms[request].field;
+}
+
+const char *renew_request_answered(const struct reconcile *r, enum request request, bool is_served) {
+    bool is_open = serves(r, request) && renew_request_is_open(r);
+    bool is_answered = is_served && r->requests[request][0] != '\0' && !is_open;
+    return is_answered ? r->requests[request] : recorded(r, request);
 }
 
 void renew_request_refuse(const struct reconcile *r) {
-    struct error note; // for its text
-    if (r->kind->is_renewable || !renew_request_is_new(r)) {
-        return;
+    for (size_t i = 0; i < REQUEST_COUNT; i++) {
+        struct error note; // for its text
+        if (serves(r, i) || !is_new(r, i)) {
+            continue;
+        }
+        error_set(&note, ERROR_NONE, "a %s is never %s, and stays as it is; %s", r->kind->kind,
+                  forms[i].never,
+                  serves(r, served_request(r)) && r->kind->is_rotatable
+                      ? "the annotation " ROTATE_ANNOTATION " asks for its rotation"
+                      : "for another one create a resource of another name");
+        reconcile_record(r, true, forms[i].refusal, forms[i].action, note.message);
+        reconcile_log(r, LOG_WARNING, forms[i].refusal, note.message);
     }
-    error_set(&note, ERROR_NONE,
-              "a %s is never made anew on request, and stays as it is; for another one create a resource of "
-              "another name",
-              r->kind->kind);
-    reconcile_record(r, true, REASON_NOT_RENEWED, "Renew", note.message);
-    reconcile_log(r, LOG_WARNING, REASON_NOT_RENEWED, note.message);
 }

@@ -1,19 +1,12 @@
 #include "reconcile/renewal.h"
 
-// FNV-1a, to spread objects evenly and always in the same way.
-static uint32_t hash(const char *text) {
-    uint32_t value = 2166136261;
-    for (; *text != '\0'; text++) {
-        value = (value ^ (unsigned char)*text) * 16777619;
-    }
-    return value;
-}
+#include "base/hash.h"
 
 // When an output that was overdue at the start is due.
 static int64_t spread(const struct renewal *renewal, int64_t started, const char *uid) {
     int64_t window = (renewal->expires_at - started) / 4;
     window = window > RENEWAL_SPREAD_S ? RENEWAL_SPREAD_S : window;
-    return window > 0 ? started + hash(uid) % window : started;
+    return window > 0 ? started + hash_text(uid) % window : started;
 }
 
 uint32_t renewal_wait_ms(const struct renewal *renewal, int64_t started, int64_t created, const char *uid,

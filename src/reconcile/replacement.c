@@ -35,7 +35,8 @@ static void tell(const struct reconcile *r, bool warning, const char *reason, co
 
 // Whether the key was kept, and is not the one that the status has recorded: somebody has put it there.
 static bool is_key_of_others(const struct reconcile *r) {
-    return r->production.provenance.replaced.gone[0] == '\0' && status_has_other_key(r);
+    const struct replaced *replaced = &r->production.provenance.replaced;
+    return replaced->gone[0] == '\0' && strcmp(replaced->reason, REASON_ROTATED) != 0 && status_has_other_key(r);
 }
 
 // The reason of the Event: what is gone is told by its cause, or as a key that was replaced.
@@ -44,7 +45,8 @@ static const char *choose_reason(const struct reconcile *r, bool *ret_warning) {
     bool is_other = is_key_of_others(r);
     bool is_lost = strcmp(replaced->reason, REASON_SECRET_LOST) == 0 ||
                    strcmp(replaced->reason, REASON_SECRET_DAMAGED) == 0;
-    bool is_planned = strcmp(replaced->reason, REASON_RENEWED) == 0 && !is_other;
+    bool is_planned = strcmp(replaced->reason, REASON_ROTATED) == 0 ||
+                      (strcmp(replaced->reason, REASON_RENEWED) == 0 && !is_other);
     *ret_warning = is_lost || is_other || (!is_planned && replaced->gone[0] != '\0');
     if (is_lost || is_planned) {
         return replaced->reason;
@@ -77,12 +79,32 @@ static void tell_own(const struct reconcile *r) {
 // Of one that was broken off before it could say so, as the Secret's metadata has it. Others can write to
 // that, so it is believed only where nothing can have gone that people would miss.
 static void tell_interrupted(const struct reconcile *r) {
-    bool is_renewed = strcmp(r->production.provenance.replaced.reason, REASON_RENEWED) == 0;
+    static const char *const planned[] = {REASON_RENEWED, REASON_ROTATED};
+    const char *reason = REASON_REPLACED;
     struct error note;
+    for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++) {
+        if (strcmp(r->production.provenance.replaced.reason, planned[i]) == 0) {
+            reason = planned[i];
+        }
+    }
     error_set(&note, ERROR_NONE, "Secret %s: %s was replaced by %s, in a reconcile that was interrupted",
               r->decoded.secret_name, shown(r->production.context.record.fingerprint),
               shown(r->production.report.fingerprint));
-    tell(r, false, is_renewed ? REASON_RENEWED : REASON_REPLACED, note.message);
+    tell(r, false, reason, note.message);
+}
+
+// Whether what the status has recorded is kept, as an earlier version of what there is.
+static bool is_kept(const struct reconcile *r) {
+    const struct record *record = &r->production.context.record;
+    const struct versions *versions = &r->production.versions;
+    for (size_t i = 0; i < versions->kept_count; i++) {
+        const struct version *version = &versions->kept[i];
+        if (version->number == record->version && strcmp(version->digest, record->digest) == 0 &&
+            strcmp(version->fingerprint, record->fingerprint) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool was_interrupted(const struct reconcile *r) {
@@ -90,7 +112,7 @@ static bool was_interrupted(const struct reconcile *r) {
     bool is_claimed = replaced->reason[0] != '\0' &&
                       strcmp(replaced->fingerprint, r->production.context.record.fingerprint) == 0;
     bool is_harmless = r->kind->precious == nullptr || (r->kind->find_gone != nullptr && status_has_key(r));
-    return is_claimed && is_harmless;
+    return is_kept(r) || (is_claimed && is_harmless);
 }
 
 static void tell_foreign(const struct reconcile *r) {

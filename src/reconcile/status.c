@@ -7,6 +7,7 @@
 #include "reconcile/reasons.h"
 #include "reconcile/recheck.h"
 #include "reconcile/renew_request.h"
+#include "reconcile/rotation.h"
 #include "reconcile/status_record.h"
 #include "json/write.h"
 
@@ -128,6 +129,7 @@ static void add_output(struct status_writer *w) {
         clock_format(r->production.report.renew_at, text);
         add_text(w, w->status, RENEWAL_FIELD, text);
     }
+    rotation_report(r, w->document, w->status);
     add_inputs(w);
     yyjson_mut_obj_iter own = yyjson_mut_obj_iter_with(yyjson_mut_doc_get_root(r->production.report.status));
     for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&own)) != nullptr;) {
@@ -141,7 +143,10 @@ static void build(struct status_writer *w, enum phase phase, const char *reason,
     add_text(w, w->status, "status", evaluated ? w->r->production.report.outcome : phase_names[phase]);
     (void)yyjson_mut_obj_add_sint(w->document, w->status, "observedGeneration", w->r->object->generation);
     add_conditions(w, phase, reason, message);
-    add_text(w, w->status, RENEW_STATUS_FIELD, renew_request_answered(w->r, phase == PHASE_SUCCESS));
+    for (size_t i = 0; i < REQUEST_COUNT; i++) {
+        add_text(w, w->status, renew_request_field(i),
+                 renew_request_answered(w->r, i, phase == PHASE_SUCCESS));
+    }
     if (phase == PHASE_FAILED) {
         add_text(w, w->status, "error", message);
     }
@@ -173,8 +178,9 @@ static bool is_whole(const struct status_writer *w, enum phase phase) {
 // inputs.
 static bool is_left_alone(const struct status_writer *w, enum phase phase, const char *field) {
     static const char *const of_writing[] = {"lastUpdateTime", "reconcileID", nullptr};
-    static const char *const identity[] = {"secretRef",       "fingerprint", "digest", "inputs",
-                                           "publicKeyDigest", "ciphertext",  nullptr};
+    static const char *const identity[] = {"secretRef",   "fingerprint",     "digest",
+                                           "inputs",      "publicKeyDigest", "ciphertext",
+                                           VERSION_FIELD, VERSIONS_FIELD,    nullptr};
     if (is_one_of(field, of_writing)) {
         return true;
     }

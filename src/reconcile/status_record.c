@@ -203,7 +203,10 @@ void status_read_record(struct reconcile *r) {
         .public_key_digest = text_or_nothing(status, "publicKeyDigest"),
         .ciphertext = text_or_nothing(live, "ciphertext"),
         .public_key_pem = text_or_nothing(live, "publicKeyPEM"),
-        .renew_request = text_or_nothing(status, RENEW_STATUS_FIELD),
+        .renew_request =
+            text_or_nothing(status, r->kind->is_rotatable ? ROTATE_STATUS_FIELD : RENEW_STATUS_FIELD),
+        .version = json_integer(yyjson_obj_get(status, VERSION_FIELD), 0),
+        .versions = yyjson_obj_get(status, VERSIONS_FIELD),
         .is_current = was_served(r),
     };
 }

@@ -204,7 +204,7 @@ static inline void subject_remember(struct subject *s, const struct subject *sou
 }
 
 static inline void subject_forget(struct subject *s) {
-    s->context.record = (struct record){"", "", "", "", "", "", false};
+    s->context.record = record_of_nothing;
 }
 
 // The output as the `data` of a Secret, owned.
@@ -232,7 +232,7 @@ static inline bool subject_examine(struct subject *s, struct error *e) {
     struct error damage = {0};
     json_free(s->provenance_document);
     s->provenance_document = nullptr;
-    s->context.record = (struct record){"", "", "", "", "", "", false};
+    s->context.record = record_of_nothing;
     struct production p = production_of(s);
     bool done = production_examine(&p, yyjson_doc_get_root(secret), &state, &damage, e);
     s->provenance_document = p.provenance_text;

@@ -1,0 +1,45 @@
+// What the files of a production share: its versions.
+#pragma once
+
+#include "engine/production.h"
+
+// Reads all versions but the present one from a Secret's data, after its metadata, as far as that can be
+// read. Errors: CRYPTO (the metadata is not to be believed), NO_MEMORY.
+[[nodiscard]] bool production_read_versions(struct production *p, yyjson_val *entries,
+                                            struct error *ret_damage, struct error *e);
+
+// Whether each of them is as it was left. Errors: CRYPTO (says which is not), NO_MEMORY.
+[[nodiscard]] bool production_verify_versions(struct production *p, struct error *e);
+
+// Rebuilds each of them around what is sound. One of which nothing is goes, where context.may_lose_key is
+// set. Errors: KEY_LOST, KEY_MISMATCH, CRYPTO, NO_MEMORY.
+[[nodiscard]] bool production_repair_versions(struct production *p, struct error *e);
+
+// Notes that a version that was kept has gone.
+void production_note_dropped(struct production *p, const struct version *version);
+
+// Makes a version from inputs, with no regard to what there was before. *ret_version is owned. Errors: those
+// of production_make.
+[[nodiscard]] bool production_make_version(const struct production *p, const struct input *inputs,
+                                           struct version *ret_version, struct error *e);
+
+// The present version as one of its own, with the data of p, whose data is empty then.
+struct version production_take_present(struct production *p);
+
+// Makes version, taken, the present one of p, with metadata of its own. Errors: those of production_inspect.
+[[nodiscard]] bool production_put_present(struct production *p, struct version *version, struct error *e);
+
+// Whether the output follows versions of an input, and they are known.
+bool production_follows(const struct production *p);
+
+// Whether its versions are those of that input. Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool production_is_abreast(const struct production *p, bool *ret_is, struct error *e);
+
+// Brings its versions to those of that input. What was made from the same before stays as it is.
+[[nodiscard]] bool production_follow(struct production *p, struct error *e);
+
+// Says what has gone with what the output takes the place of, if it is another one than that.
+void production_complete_replaced(const struct production *p, struct replaced *replaced);
+
+// Gives a present version that is made now its number: the next one, where there was one before.
+void production_number(struct production *p);

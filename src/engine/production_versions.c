@@ -1,0 +1,348 @@
+// The versions of an output that is rotated: read, verified, rebuilt and changed as a whole with the present
+// one.
+#include "engine/production_internal.h"
+
+#include "json/write.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static size_t leading(const struct production *p) {
+    return p->decoded->kind->leading_input;
+}
+
+// ---- reading
+
+static void fill_time(char text[CLOCK_TEXT_SIZE], int64_t seconds) {
+    int64_t ignored;
+    if (!clock_parse(text, &ignored)) {
+        clock_format(seconds, text);
+    }
+}
+
+// What nothing tells of is as if it had come to be now: it is kept for longer, and not for less long.
+static void recall_all(struct production *p) {
+    struct versions *versions = &p->versions;
+    int64_t recorded = p->context.record.version;
+    versions->number = recorded >= versions->number ? recorded : versions->number;
+    versions->next.number = versions->number + 1;
+    for (size_t i = 0; i < versions->kept_count; i++) {
+        struct version *version = &versions->kept[i];
+        version_recall(p->context.record.versions, version);
+        fill_time(version->created, p->context.now);
+        fill_time(version->active, p->context.now);
+        fill_time(version->retired, p->context.now);
+    }
+    struct version present = {.number = versions->number};
+    version_recall(p->context.record.versions, &present);
+    fill_time(present.active, p->context.now);
+    memcpy(versions->active, present.active, sizeof(versions->active));
+    if (versions->has_next) {
+        version_recall(p->context.record.versions, &versions->next);
+        fill_time(versions->next.created, p->context.now);
+    }
+}
+
+static void note_read(struct production *p) {
+    const struct versions *versions = &p->versions;
+    p->dropped_count = 0;
+    p->read_count = versions->kept_count;
+    p->has_read_next = versions->has_next;
+    for (size_t i = 0; i < versions->kept_count; i++) {
+        p->read[i] = versions->kept[i].number;
+    }
+}
+
+bool production_read_versions(struct production *p, yyjson_val *entries, struct error *ret_damage,
+                              struct error *e) {
+    const struct kind *kind = p->decoded->kind;
+    versions_done(&p->versions);
+    if (p->has_provenance &&
+        !versions_load(yyjson_doc_get_root(p->provenance_text), p->provenance.created, &p->versions, e)) {
+        return false;
+    }
+    if (!p->has_provenance) {
+        versions_find(kind, entries, &p->versions);
+        recall_all(p);
+    }
+    note_read(p);
+    return versions_read(&p->versions, kind, entries, ret_damage, e);
+}
+
+// ---- verifying
+
+// Metadata of its own for one version, as a kind looks at it.
+static struct provenance provenance_of(const struct production *p, const struct version *version) {
+    struct provenance provenance = {
+        .algorithm = version->algorithm[0] != '\0' ? version->algorithm : p->provenance.algorithm,
+        .digests = version->digests,
+        .input_count = version->input[0] != '\0' ? 1 : 0,
+    };
+    memcpy(provenance.created, version->created, sizeof(provenance.created));
+    memcpy(provenance.fingerprint, version->fingerprint, sizeof(provenance.fingerprint));
+    if (provenance.input_count > 0) {
+        provenance.inputs[0].field = p->decoded->requests[leading(p)].field;
+        memcpy(provenance.inputs[0].digest, version->input, sizeof(version->input));
+    }
+    return provenance;
+}
+
+static struct produce_context context_of(const struct production *p, const struct version *version) {
+    struct produce_context context = p->context;
+    context.previous = nullptr;
+    context.previous_provenance = nullptr;
+    context.previous_is_current = true;
+    context.may_lose_key = false;
+    context.record = record_of_nothing;
+    context.record.fingerprint = version->fingerprint;
+    context.record.digest = version->digest;
+    context.record.public_key_digest = version->input;
+    return context;
+}
+
+// Lets the kind inspect one version, whose fingerprint and digest become those of what it holds.
+static bool inspect(const struct production *p, struct version *version, struct error *e) {
+    const struct provenance provenance = provenance_of(p, version);
+    const struct produce_context context = context_of(p, version);
+    struct report report = {0};
+    bool good =
+        json_create(&report.status, e) &&
+        kind_inspect(p->decoded->kind, p->decoded->spec, &version->data, &provenance, &context, &report, e);
+    if (good) {
+        memcpy(version->fingerprint, report.fingerprint, sizeof(version->fingerprint));
+        memcpy(version->digest, report.digest, sizeof(version->digest));
+    }
+    json_mut_free(report.status);
+    return good;
+}
+
+static bool verify(const struct production *p, const struct version *version, struct error *e) {
+    struct version found = *version;
+    const struct provenance provenance = provenance_of(p, version);
+    if (!provenance_check_entries(&provenance, &version->data, e) || !inspect(p, &found, e)) {
+        return false;
+    }
+    return strcmp(found.fingerprint, version->fingerprint) == 0 ||
+           error_set(e, ERROR_CRYPTO, "its fingerprint is %s, and the metadata says %s", found.fingerprint,
+                     version->fingerprint);
+}
+
+// The version with that index: of those kept, and behind them the next one.
+static struct version *version_at(struct production *p, size_t index) {
+    struct versions *versions = &p->versions;
+    if (index < versions->kept_count) {
+        return &versions->kept[index];
+    }
+    return index == versions->kept_count && versions->has_next ? &versions->next : nullptr;
+}
+
+bool production_verify_versions(struct production *p, struct error *e) {
+    struct version *version;
+    for (size_t i = 0; (version = version_at(p, i)) != nullptr; i++) {
+        if (!verify(p, version, e)) {
+            return error_wrap(e, "version %" PRId64 " of the %s", version->number, p->decoded->kind->output);
+        }
+    }
+    return true;
+}
+
+// ---- rebuilding
+
+static bool repair(struct production *p, struct version *version, struct error *e) {
+    const struct provenance provenance = provenance_of(p, version);
+    struct produce_context context = context_of(p, version);
+    struct version rebuilt = *version;
+    const char *algorithm = "";
+    rebuilt.data = (struct secret_data){0};
+    context.previous = &version->data;
+    context.previous_provenance = version->digests != nullptr ? &provenance : nullptr;
+    bool done =
+        kind_repair(p->decoded->kind, p->decoded->spec, p->inputs, &context, &rebuilt.data, &algorithm, e);
+    snprintf(rebuilt.algorithm, sizeof(rebuilt.algorithm), "%s", algorithm);
+    if (!done || !inspect(p, &rebuilt, e)) {
+        secret_data_done(&rebuilt.data);
+        return false;
+    }
+    rebuilt.digests = nullptr;
+    secret_data_done(&version->data);
+    *version = rebuilt;
+    return true;
+}
+
+void production_note_dropped(struct production *p, const struct version *version) {
+    struct version_name *name = &p->dropped[p->dropped_count++];
+    name->number = version->number;
+    memcpy(name->fingerprint, version->fingerprint, sizeof(name->fingerprint));
+}
+
+static void drop_kept(struct production *p, size_t index) {
+    production_note_dropped(p, &p->versions.kept[index]);
+    versions_drop(&p->versions, index);
+}
+
+static bool repair_kept(struct production *p, size_t index, bool *ret_is_kept, struct error *e) {
+    struct version *version = &p->versions.kept[index];
+    *ret_is_kept = repair(p, version, e);
+    if (*ret_is_kept) {
+        return true;
+    }
+    if (e->class == ERROR_KEY_LOST && p->context.may_lose_key) {
+        drop_kept(p, index);
+        return true;
+    }
+    p->is_version_lost = e->class == ERROR_KEY_LOST;
+    return error_wrap(e, "version %" PRId64, version->number);
+}
+
+bool production_repair_versions(struct production *p, struct error *e) {
+    struct versions *versions = &p->versions;
+    p->is_version_lost = false;
+    for (size_t i = 0; i < versions->kept_count;) {
+        bool is_kept;
+        if (!repair_kept(p, i, &is_kept, e)) {
+            return false;
+        }
+        i += is_kept ? 1 : 0;
+    }
+    if (!versions->has_next || repair(p, &versions->next, e)) {
+        return true;
+    }
+    if (e->class != ERROR_KEY_LOST) {
+        return false;
+    }
+    version_done(&versions->next); // nobody has used it: another one is published in its place
+    versions->has_next = false;
+    return true;
+}
+
+// ---- changing
+
+void production_number(struct production *p) {
+    struct versions *versions = &p->versions;
+    int64_t recorded = p->context.record.version;
+    int64_t newest = versions->number > 0 || versions->kept_count > 0 ? versions_newest(versions) : 0;
+    versions->number = (recorded > newest ? recorded : newest) + 1;
+    if (versions->has_next) { // it stays what it is, and comes later
+        versions->next.number = versions->number + 1;
+    }
+    clock_format(p->context.now, versions->active);
+}
+
+bool production_make_version(const struct production *p, const struct input *inputs,
+                             struct version *ret_version, struct error *e) {
+    struct production fresh = {.decoded = p->decoded, .context = p->context};
+    memcpy(fresh.inputs, inputs, sizeof(fresh.inputs));
+    fresh.context.previous_is_current = false;
+    fresh.context.record = record_of_nothing;
+    if (!production_make(&fresh, e)) {
+        production_done(&fresh);
+        return false;
+    }
+    struct version version = {.number = versions_newest(&p->versions) + 1};
+    secret_data_remove(&fresh.data, kind_metadata_entry(p->decoded->kind));
+    memcpy(version.created, fresh.provenance.created, sizeof(version.created));
+    snprintf(version.algorithm, sizeof(version.algorithm), "%s", fresh.provenance.algorithm);
+    memcpy(version.fingerprint, fresh.report.fingerprint, sizeof(version.fingerprint));
+    memcpy(version.digest, fresh.report.digest, sizeof(version.digest));
+    if (fresh.provenance.input_count > 0) {
+        memcpy(version.input, fresh.provenance.inputs[leading(p)].digest, sizeof(version.input));
+    }
+    version.data = fresh.data;
+    fresh.data = (struct secret_data){0};
+    production_done(&fresh);
+    *ret_version = version;
+    return true;
+}
+
+struct version production_take_present(struct production *p) {
+    struct version version = {.number = p->versions.number, .data = p->data};
+    secret_data_remove(&version.data, kind_metadata_entry(p->decoded->kind));
+    memcpy(version.created, p->provenance.created, sizeof(version.created));
+    memcpy(version.active, p->versions.active, sizeof(version.active));
+    snprintf(version.algorithm, sizeof(version.algorithm), "%s", p->provenance.algorithm);
+    memcpy(version.fingerprint, p->report.fingerprint, sizeof(version.fingerprint));
+    memcpy(version.digest, p->report.digest, sizeof(version.digest));
+    if (p->provenance.input_count > 0) {
+        memcpy(version.input, p->provenance.inputs[leading(p)].digest, sizeof(version.input));
+    }
+    p->data = (struct secret_data){0};
+    return version;
+}
+
+// What the metadata of the new present version says besides its entries.
+static bool describe(struct production *p, const struct version *version, const char *algorithm,
+                     struct error *e) {
+    const char *request = p->context.renew_request;
+    struct provenance provenance = {
+        .generator = "qubesec/" QUBESEC_VERSION,
+        .algorithm = algorithm,
+        .standard = p->provenance.standard,
+        .replaced = p->replaced,
+        .versions = &p->versions,
+    };
+    memcpy(provenance.created, version->created, sizeof(provenance.created));
+    snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%.*s", PROVENANCE_SENTENCE_SIZE - 1,
+             request == nullptr ? "" : request);
+    if (!production_describe(p, nullptr, &provenance, e)) {
+        return false;
+    }
+    if (provenance.input_count > 0) {
+        memcpy(provenance.inputs[leading(p)].digest, version->input, sizeof(version->input));
+    }
+    p->provenance = provenance;
+    return true;
+}
+
+bool production_put_present(struct production *p, struct version *version, struct error *e) {
+    const struct algorithm *algorithm = algorithm_find_by_name(version->algorithm);
+    const char *name = algorithm != nullptr ? algorithm->name : p->provenance.algorithm;
+    p->data = version->data;
+    version->data = (struct secret_data){0};
+    p->versions.number = version->number;
+    memcpy(p->versions.active, version->active, sizeof(version->active));
+    if (!describe(p, version, name, e) || !production_inspect(p, e)) {
+        return false;
+    }
+    memcpy(p->provenance.fingerprint, p->report.fingerprint, sizeof(p->provenance.fingerprint));
+    production_complete_replaced(p, &p->provenance.replaced);
+    return true;
+}
+
+static bool activate(struct production *p, struct error *e) {
+    struct versions *versions = &p->versions;
+    struct version coming = versions->next;
+    if (!versions->has_next && !production_make_version(p, p->inputs, &coming, e)) {
+        return false;
+    }
+    struct version leaving = production_take_present(p);
+    clock_format(p->context.now, leaving.retired);
+    clock_format(p->context.now, coming.active);
+    versions->has_next = false;
+    versions->next = (struct version){0};
+    versions_retire(versions, &leaving);
+    p->is_input_changed = false;
+    return production_put_present(p, &coming, e);
+}
+
+// In the place of one that was made from something else, which nobody has used.
+static bool publish(struct production *p, struct error *e) {
+    version_done(&p->versions.next);
+    p->versions.has_next = false;
+    p->versions.has_next = production_make_version(p, p->inputs, &p->versions.next, e);
+    return p->versions.has_next;
+}
+
+bool production_rotate(struct production *p, const struct rotation *rotation, struct error *e) {
+    p->context.inputs = p->inputs;
+    p->dropped_count = 0;
+    if ((rotation->step == ROTATION_ACTIVATE && !activate(p, e)) ||
+        (rotation->step == ROTATION_PUBLISH && !publish(p, e)) ||
+        (rotation->step == ROTATION_FOLLOW && !production_follow(p, e))) {
+        return false;
+    }
+    while (p->versions.kept_count > rotation->kept) {
+        drop_kept(p, p->versions.kept_count - 1);
+    }
+    return production_rewrite_provenance(p, e);
+}

@@ -1,0 +1,175 @@
+#include "engine/rotation.h"
+
+#include "base/hash.h"
+#include "base/window.h"
+
+enum {
+    JITTER_PART = 20,         // of the interval: an output is rotated up to so much earlier, never later
+    OVERDUE_SPREAD_S = 300,   // over which what was overdue at the start is spread
+    OVERDUE_SPREAD_PART = 20, // and never over more than this part of the interval
+};
+
+static int64_t seconds_of(const char *text) {
+    int64_t seconds = 0;
+    return clock_parse(text, &seconds) ? seconds : 0;
+}
+
+// Of the object and its version, so that each time is another one, and the same whenever it is asked for.
+static int64_t spread(const struct rotation_question *q, int64_t range) {
+    uint32_t hash = hash_text(q->uid) + (uint32_t)q->versions->number * 2654435761U;
+    return range > 0 ? (int64_t)(hash % (uint64_t)range) : 0;
+}
+
+// Whether the clock was ahead by more than tolerance_s when it was at that time. (Where it is behind now, the
+// object was made in the future.) One that is set back by less puts off what is due, and makes nothing due
+// twice.
+static bool is_far_ahead(const struct rotation_question *q, int64_t time, int64_t tolerance_s) {
+    return time > q->now + tolerance_s && q->now >= q->created;
+}
+
+// Whether there is a next version that may be used one day.
+static bool has_next(const struct rotation_question *q) {
+    return q->versions->has_next && !q->is_next_outdated &&
+           !is_far_ahead(q, seconds_of(q->versions->next.created), q->spec->publish_ahead_s);
+}
+
+// When the schedule, without its window, wants the present version to be replaced; 0: never.
+static int64_t scheduled(const struct rotation_question *q) {
+    const struct rotation_spec *spec = q->spec;
+    int64_t active = seconds_of(q->versions->active);
+    if (spec->every_s == 0) {
+        return 0;
+    }
+    if (is_far_ahead(q, active, spec->every_s)) {
+        return q->now;
+    }
+    int64_t due = active + spec->every_s - spread(q, spec->every_s / JITTER_PART);
+    if (due < q->started) {
+        int64_t part = spec->every_s / OVERDUE_SPREAD_PART;
+        due = q->started + spread(q, part < OVERDUE_SPREAD_S ? part : OVERDUE_SPREAD_S);
+    }
+    return due;
+}
+
+// The first time from due on that the window allows. What waits for a window to open is spread over it.
+static bool find_in_window(const struct rotation_question *q, int64_t due, int64_t *ret_at, struct error *e) {
+    const struct rotation_spec *spec = q->spec;
+    struct window window = {.duration_s = spec->window_s};
+    int64_t start = 0;
+    *ret_at = due;
+    if (spec->schedule == nullptr || due == 0) {
+        return true;
+    }
+    if (!cron_parse(spec->schedule, &window.schedule, e) ||
+        !time_zone_load(spec->time_zone == nullptr ? "UTC" : spec->time_zone, &window.zone, e)) {
+        return error_wrap(e, "spec.rotation.window");
+    }
+    int64_t at = window_find(&window, due > q->now ? due : q->now, &start);
+    time_zone_free(window.zone);
+    int64_t opened = due < start ? start + spread(q, window.duration_s) : due;
+    *ret_at = at == 0 ? 0 : at > opened ? at : opened;
+    return true;
+}
+
+// When what has to go for another version may; *ret_held_by: the version that stays longest.
+static int64_t held_until(const struct rotation_question *q, int64_t *ret_held_by) {
+    const struct versions *versions = q->versions;
+    size_t staying = (size_t)q->spec->keep - 1; // besides the present one
+    int64_t until = 0;
+    *ret_held_by = 0;
+    for (size_t i = staying; i < versions->kept_count; i++) {
+        int64_t end = seconds_of(versions->kept[i].retired) + q->spec->keep_for_s;
+        if (end > until) {
+            until = end;
+            *ret_held_by = versions->kept[i].number;
+        }
+    }
+    return until;
+}
+
+// When the present version is replaced, and by whom that is held up.
+static bool find_activation(const struct rotation_question *q, struct rotation *rotation, struct error *e) {
+    const struct rotation_spec *spec = q->spec;
+    const struct versions *versions = q->versions;
+    int64_t at = scheduled(q);
+    if (!find_in_window(q, at, &at, e)) {
+        return false;
+    }
+    if (q->is_requested) {
+        at = q->now;
+    }
+    if (has_next(q)) { // what was published is used
+        int64_t earliest = seconds_of(versions->next.created) + spec->publish_ahead_s;
+        bool is_late = at == 0 || at < earliest;
+        at = is_late ? earliest : at;
+        if (is_late && !q->is_requested && !find_in_window(q, at, &at, e)) {
+            return false;
+        }
+    } else if (q->is_requested) {
+        at += spec->publish_ahead_s;
+    }
+    int64_t held_by;
+    int64_t until = held_until(q, &held_by);
+    if (at != 0 && at < until) {
+        rotation->held_by = held_by;
+        at = until;
+        if (!q->is_requested && !find_in_window(q, at, &at, e)) {
+            return false;
+        }
+    }
+    rotation->next_at = at;
+    return true;
+}
+
+// Earlier versions that keep does not have room for go when they may.
+static void plan_expiry(const struct rotation_question *q, struct rotation *rotation) {
+    const struct versions *versions = q->versions;
+    rotation->kept = versions->kept_count;
+    if (!q->spec->is_given) {
+        return;
+    }
+    while (rotation->kept > (size_t)q->spec->keep) {
+        int64_t end = seconds_of(versions->kept[rotation->kept - 1].retired) + q->spec->keep_for_s;
+        if (end > q->now) {
+            rotation->step_at = end;
+            return;
+        }
+        rotation->kept--;
+    }
+}
+
+bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotation, struct error *e) {
+    struct rotation rotation = {0};
+    if (!find_activation(q, &rotation, e)) {
+        return false;
+    }
+    plan_expiry(q, &rotation);
+    bool is_due = rotation.next_at != 0 && rotation.next_at <= q->now;
+    int64_t publish_at = rotation.next_at - q->spec->publish_ahead_s;
+    bool publishes = rotation.next_at != 0 && q->spec->publish_ahead_s > 0 && !has_next(q);
+    int64_t at = publishes ? publish_at : rotation.next_at;
+    if (publishes && publish_at <= q->now) {
+        rotation.step = ROTATION_PUBLISH;
+    } else if (is_due) {
+        rotation.step = ROTATION_ACTIVATE;
+        rotation.kept = (size_t)q->spec->keep;
+    } else if (rotation.kept < q->versions->kept_count) {
+        rotation.step = ROTATION_EXPIRE;
+    }
+    if (at != 0 && (rotation.step_at == 0 || at < rotation.step_at)) {
+        rotation.step_at = at;
+    }
+    *ret_rotation = rotation;
+    return true;
+}
+
+int64_t rotation_expiry(const struct rotation_spec *spec, const struct versions *versions, size_t index,
+                        int64_t next_at) {
+    int64_t end = seconds_of(versions->kept[index].retired) + spec->keep_for_s;
+    int64_t rotations = spec->keep - 1 - (int64_t)index; // that it outlives
+    if (next_at == 0 || (rotations > 0 && spec->every_s == 0)) {
+        return 0;
+    }
+    int64_t at = next_at + (rotations > 0 ? rotations * spec->every_s : 0);
+    return at > end ? at : end;
+}

@@ -1,0 +1,40 @@
+// When an output is rotated: what its spec, its versions and the time say is to be done next. Pure.
+#pragma once
+
+#include "engine/spec.h"
+#include "engine/versions.h"
+
+enum rotation_step {
+    ROTATION_NONE,
+    ROTATION_PUBLISH,  // the next version is made and published, and not used yet
+    ROTATION_ACTIVATE, // the next version, or a new one, takes the place of the present one
+    ROTATION_EXPIRE,   // versions that are kept no longer go
+    ROTATION_FOLLOW,   // the versions of what the output follows are other ones
+};
+
+struct rotation_question {
+    const struct rotation_spec *spec;
+    const struct versions *versions;
+    bool is_requested;     // somebody asks for it, or what the present version was made from has changed
+    bool is_next_outdated; // so it has for the next version
+    const char *uid;       // of the object; spreads many of them
+    int64_t created;       // when the object was, by the API server's clock
+    int64_t started;       // when this program began to work
+    int64_t now;           // all in seconds since 1970
+};
+
+struct rotation {
+    enum rotation_step step; // to be done now
+    int64_t step_at;         // when there is something to do, if that is not now; 0: never
+    int64_t next_at;         // when the present version is to be replaced; 0: never
+    int64_t held_by;         // the version that spec.keepFor keeps in the way until then; 0: none
+    size_t kept;             // how many earlier versions stay after the step
+};
+
+// Errors: INVALID_SPEC (the window), NO_MEMORY.
+[[nodiscard]] bool rotation_plan(const struct rotation_question *question, struct rotation *ret_rotation,
+                                 struct error *e);
+
+// When the kept version at index goes: not before, as far as the schedule tells; 0: nothing tells.
+int64_t rotation_expiry(const struct rotation_spec *spec, const struct versions *versions, size_t index,
+                        int64_t next_at);

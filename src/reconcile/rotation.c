@@ -1,0 +1,183 @@
+#include "reconcile/rotation.h"
+
+#include "reconcile/reasons.h"
+#include "reconcile/renew_request.h"
+#include "reconcile/status_record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static yyjson_val *status_of(const struct reconcile *r) {
+    return yyjson_obj_get(r->object->root, "status");
+}
+
+static struct rotation_question question_of(const struct reconcile *r, const struct versions *versions) {
+    return (struct rotation_question){
+        .spec = &r->decoded.common.rotation,
+        .versions = versions,
+        .uid = r->object->uid,
+        .created = r->object->created,
+        .started = r->parts->started,
+        .now = r->production.context.now,
+    };
+}
+
+bool rotation_examine(struct reconcile *r, struct error *e) {
+    const struct production *production = &r->production;
+    struct rotation_question question = question_of(r, &production->versions);
+    if (!kind_has_versions(r->kind)) {
+        return true;
+    }
+    if (r->kind->follows) {
+        enum rotation_step step = production->is_input_changed ? ROTATION_FOLLOW : ROTATION_NONE;
+        r->rotation = (struct rotation){.step = step, .kept = VERSIONS_KEPT_MAX};
+        return true;
+    }
+    question.is_requested = renew_request_is_open(r) || production->is_input_changed;
+    question.is_next_outdated = production->is_next_outdated;
+    return rotation_plan(&question, &r->rotation, e);
+}
+
+static uint32_t wait_until(const struct reconcile *r, int64_t at) {
+    int64_t left = at - r->production.context.now;
+    if (at == 0) {
+        return 0;
+    }
+    if (left <= 0) {
+        return 1;
+    }
+    return left < RENEWAL_LOOK_MS / 1000 ? (uint32_t)left * 1000 : RENEWAL_LOOK_MS;
+}
+
+uint32_t rotation_wait_ms(const struct reconcile *r) {
+    return wait_until(r, r->rotation.step_at);
+}
+
+// A version that was published on request comes into use at the time that the status names, whatever the
+// schedule says.
+bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
+    yyjson_val *status = status_of(r);
+    int64_t number = json_integer(yyjson_obj_get(status, VERSION_FIELD), 0);
+    struct versions versions;
+    struct rotation rotation;
+    struct error ignored;
+    *ret_wait_ms = 0;
+    if (!r->kind->is_rotatable || number == 0) {
+        return false;
+    }
+    versions_recall(yyjson_obj_get(status, VERSIONS_FIELD), number, &versions);
+    if (!r->decoded.common.rotation.is_given && !versions.has_next) {
+        return false;
+    }
+    const struct rotation_question question = question_of(r, &versions);
+    if (!rotation_plan(&question, &rotation, &ignored)) {
+        return true; // it is met again when the output is examined
+    }
+    int64_t at = rotation.step_at;
+    int64_t named = status_time(status, ROTATION_FIELD);
+    if (versions.has_next && named != 0 && (at == 0 || named < at)) {
+        at = named;
+    }
+    if (rotation.step != ROTATION_NONE || (at != 0 && at <= question.now)) {
+        return true;
+    }
+    *ret_wait_ms = wait_until(r, at);
+    return false;
+}
+
+// ---- telling
+
+static void tell(const struct reconcile *r, bool warning, const char *reason, const char *note) {
+    reconcile_record(r, warning, reason, "Rotate", note);
+    reconcile_log(r, warning ? LOG_WARNING : LOG_INFO, reason, note);
+}
+
+static const char *shown(const char *fingerprint) {
+    return fingerprint[0] == '\0' ? "(without a fingerprint)" : fingerprint;
+}
+
+void rotation_tell(const struct reconcile *r) {
+    const struct production *production = &r->production;
+    const struct versions *versions = &production->versions;
+    struct error note; // for its text: bounded and valid UTF-8
+    if (r->taken == ROTATION_PUBLISH) {
+        char at[CLOCK_TEXT_SIZE];
+        clock_format(r->rotation.next_at, at);
+        error_set(&note, ERROR_NONE, "version %" PRId64 ", %s, was made and comes into use at %s",
+                  versions->next.number, shown(versions->next.fingerprint), at);
+        tell(r, false, REASON_NEXT_KEY_PUBLISHED, note.message);
+    }
+    bool is_planned = r->taken != ROTATION_NONE;
+    for (size_t i = 0; i < production->dropped_count; i++) {
+        const struct version_name *gone = &production->dropped[i];
+        error_set(&note, ERROR_NONE, "version %" PRId64 ", %s, was removed from Secret %s%s", gone->number,
+                  shown(gone->fingerprint), r->decoded.secret_name,
+                  is_planned ? "" : ", which held nothing of it any more that is sound");
+        tell(r, !is_planned, is_planned ? REASON_VERSION_EXPIRED : REASON_VERSION_LOST, note.message);
+    }
+}
+
+// ---- the status
+
+static void add_text(yyjson_mut_doc *document, yyjson_mut_val *object, const char *field, const char *text) {
+    if (text[0] != '\0') {
+        (void)yyjson_mut_obj_add_strcpy(document, object, field, text);
+    }
+}
+
+static void add_time(yyjson_mut_doc *document, yyjson_mut_val *object, const char *field, int64_t seconds) {
+    char text[CLOCK_TEXT_SIZE];
+    if (seconds != 0) {
+        clock_format(seconds, text);
+        add_text(document, object, field, text);
+    }
+}
+
+static yyjson_mut_val *add_version(yyjson_mut_doc *document, yyjson_mut_val *list, const char *state,
+                                   const struct version *version) {
+    yyjson_mut_val *object = yyjson_mut_arr_add_obj(document, list);
+    (void)yyjson_mut_obj_add_sint(document, object, VERSION_FIELD, version->number);
+    (void)yyjson_mut_obj_add_str(document, object, "state", state);
+    add_text(document, object, "fingerprint", version->fingerprint);
+    add_text(document, object, "digest", version->digest);
+    add_text(document, object, VERSION_CREATED_FIELD, version->created);
+    add_text(document, object, VERSION_ACTIVE_FIELD, version->active);
+    add_text(document, object, VERSION_RETIRED_FIELD, version->retired);
+    return object;
+}
+
+static struct version present_of(const struct production *production) {
+    struct version version = {.number = production->versions.number};
+    memcpy(version.created, production->provenance.created, sizeof(version.created));
+    memcpy(version.active, production->versions.active, sizeof(version.active));
+    memcpy(version.fingerprint, production->report.fingerprint, sizeof(version.fingerprint));
+    memcpy(version.digest, production->report.digest, sizeof(version.digest));
+    return version;
+}
+
+static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *status) {
+    const struct versions *versions = &r->production.versions;
+    const struct version present = present_of(&r->production);
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(document, status, VERSIONS_FIELD);
+    if (versions->has_next) {
+        (void)add_version(document, list, VERSION_STATE_NEXT, &versions->next);
+    }
+    (void)add_version(document, list, VERSION_STATE_ACTIVE, &present);
+    for (size_t i = 0; i < versions->kept_count; i++) {
+        yyjson_mut_val *object = add_version(document, list, VERSION_STATE_RETIRED, &versions->kept[i]);
+        add_time(document, object, "expiryTime",
+                 rotation_expiry(&r->decoded.common.rotation, versions, i, r->rotation.next_at));
+    }
+}
+
+void rotation_report(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *status) {
+    if (!kind_has_versions(r->kind)) {
+        return;
+    }
+    (void)yyjson_mut_obj_add_sint(document, status, VERSION_FIELD, r->production.versions.number);
+    if (r->decoded.common.rotation.is_given || versions_are_told(&r->production.versions)) {
+        add_versions(r, document, status);
+    }
+    add_time(document, status, ROTATION_FIELD, r->rotation.next_at);
+}

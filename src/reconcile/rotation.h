@@ -1,0 +1,25 @@
+// Rotation, as the reconciler sees it: what is due, and what is told of it. When, is decided in
+// engine/rotation.h.
+#pragma once
+
+#include "reconcile/reconcile.h"
+
+// What the status calls the time of the next rotation.
+#define ROTATION_FIELD "nextRotationTime"
+
+// Plans the next step from what was read or made of the output, into r->rotation. Errors: INVALID_SPEC,
+// NO_MEMORY.
+[[nodiscard]] bool rotation_examine(struct reconcile *r, struct error *e);
+
+// The same from what the status says, of an object at rest: whether there is a step to be taken now; else
+// *ret_wait_ms: when to look again, 0: never.
+bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
+
+// Milliseconds until there is something to do after r->rotation; 0: nothing will be.
+uint32_t rotation_wait_ms(const struct reconcile *r);
+
+// Records the Events of the step that was taken.
+void rotation_tell(const struct reconcile *r);
+
+// Adds to status what it says of versions: nothing for a kind that is not rotated.
+void rotation_report(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *status);

@@ -1,0 +1,428 @@
+// Outputs that are rotated: when, what is kept and for how long, and what follows.
+#include "cluster.h"
+
+static int64_t seconds_at(const char *text, const char *path) {
+    int64_t seconds = 0;
+    assert_true(clock_parse(text_at(text, path), &seconds));
+    return seconds;
+}
+
+static int64_t now_s(void) {
+    return BEGINNING_S + clock_ms / SECOND;
+}
+
+static void pass_to(int64_t seconds) {
+    assert_true(seconds >= now_s());
+    pass((seconds - now_s()) * SECOND);
+}
+
+static bool has_entry(const char *text, const char *key) {
+    return yyjson_obj_get(data_of(text), key) != nullptr;
+}
+
+static void version_is(const char *text, int64_t number) {
+    is_served(text);
+    assert_int_equal(number_at(text, "status version"), number);
+}
+
+// ---- by the clock
+
+static void a_key_is_rotated_when_it_is_due_and_the_old_one_stays(void **) {
+    make("qkkp pair", "spec: {rotation: {every: 24h}}");
+    version_is("qkkp pair", 1);
+    const char *first = entry("secret pair", "private_key");
+    const char *first_pem = entry("secret pair", "public_key.pem");
+    const char *first_fingerprint = text_at("qkkp pair", "status fingerprint");
+    int64_t due = seconds_at("qkkp pair", "status nextRotationTime");
+    assert_in_range(due, BEGINNING_S + 22 * 3600, BEGINNING_S + 24 * 3600);
+    pass_to(due - 60);
+    version_is("qkkp pair", 1);
+    asked_is("");
+    pass(2 * MINUTE);
+    version_is("qkkp pair", 2);
+    assert_string_not_equal(entry("secret pair", "private_key"), first);
+    assert_string_equal(entry("secret pair", "private_key.1"), first);
+    assert_string_equal(entry("secret pair", "public_key.pem.1"), first_pem);
+    assert_string_equal(text_at("qkkp pair", "status versions 0 state"), "Active");
+    assert_string_equal(text_at("qkkp pair", "status versions 1 state"), "Retired");
+    assert_int_equal(number_at("qkkp pair", "status versions 1 version"), 1);
+    assert_string_equal(text_at("qkkp pair", "status versions 1 fingerprint"), first_fingerprint);
+    assert_int_equal(seconds_at("qkkp pair", "status versions 1 expiryTime"),
+                     seconds_at("qkkp pair", "status nextRotationTime"));
+    assert_false(find_told("Rotated qkkp pair")->warning);
+    note_has("Rotated qkkp pair", first_fingerprint);
+    forget();
+    const char *second = entry("secret pair", "private_key");
+    pass(DAY);
+    version_is("qkkp pair", 3);
+    assert_string_equal(entry("secret pair", "private_key.2"), second);
+    assert_false(has_entry("secret pair", "private_key.1"));
+    assert_false(has_entry("secret pair", "public_key.pem.1"));
+    note_has("VersionExpired qkkp pair", first_fingerprint);
+}
+
+static void without_a_schedule_a_key_stays(void **) {
+    make("qkkp pair", "spec: {}");
+    const char *before = entry("secret pair", "metadata");
+    pass((int64_t)40 * DAY);
+    version_is("qkkp pair", 1);
+    assert_string_equal(entry("secret pair", "metadata"), before);
+    assert_string_equal(text_at("qkkp pair", "status nextRotationTime"), "");
+    assert_null(at(get("qkkp pair"), "status versions"));
+    asked_is("");
+}
+
+static void as_many_versions_stay_as_are_asked_for(void **) {
+    make("qrn it", "spec: {numBytes: 32, rotation: {every: 1h, keep: 3}}");
+    pass(6 * HOUR);
+    assert_in_range(number_at("qrn it", "status version"), 6, 8);
+    assert_int_equal(yyjson_arr_size(at(get("qrn it"), "status versions")), 4);
+    put("qrn it", "spec: {rotation: {keep: 1}}");
+    run();
+    assert_int_equal(yyjson_arr_size(at(get("qrn it"), "status versions")), 2);
+    is_served("qrn it");
+}
+
+static void what_was_overdue_is_rotated_once(void **) {
+    make("qrn it", "spec: {rotation: {every: 1h, keep: 5}}");
+    cluster.is_silent = true;
+    clock_ms += (int64_t)10 * DAY;
+    cluster.is_silent = false;
+    put("qrn it", "metadata: {labels: {a: b}}");
+    pass(10 * MINUTE);
+    version_is("qrn it", 2);
+}
+
+static void a_clock_that_is_set_back_rotates_nothing_twice(void **) {
+    make("qrn it", "spec: {rotation: {every: 1h}}");
+    pass(HOUR);
+    version_is("qrn it", 2);
+    clock_ms -= 10 * MINUTE;
+    put("qrn it", "metadata: {labels: {a: b}}");
+    pass(9 * MINUTE);
+    version_is("qrn it", 2);
+}
+
+static void it_waits_for_the_window(void **) {
+    make("qrn it", "spec: {rotation: {every: 1h, window: {schedule: '0 3 * * *', duration: 1h}}}");
+    int64_t due = seconds_at("qrn it", "status nextRotationTime");
+    assert_in_range(due, BEGINNING_S + 3 * 3600, BEGINNING_S + 4 * 3600);
+    pass(2 * HOUR + 55 * MINUTE);
+    version_is("qrn it", 1);
+    pass(65 * MINUTE);
+    version_is("qrn it", 2);
+    pass(20 * HOUR);
+    version_is("qrn it", 2);
+}
+
+// ---- ahead of its use
+
+static void the_next_key_is_published_ahead(void **) {
+    make("qkkp pair", "spec: {rotation: {every: 24h, publishAhead: 2h}}");
+    const char *first = entry("secret pair", "private_key");
+    int64_t due = seconds_at("qkkp pair", "status nextRotationTime");
+    pass_to(due - 2 * 3600 + 60);
+    version_is("qkkp pair", 1);
+    assert_string_equal(entry("secret pair", "private_key"), first);
+    const char *next = entry("secret pair", "public_key.next");
+    const char *hidden = entry("secret pair", ".private_key.next");
+    assert_string_not_equal(next, "");
+    assert_string_not_equal(hidden, "");
+    assert_false(has_entry("secret pair", "private_key.next"));
+    assert_string_equal(text_at("qkkp pair", "status versions 0 state"), "Next");
+    assert_int_equal(number_at("qkkp pair", "status versions 0 version"), 2);
+    note_has("NextKeyPublished qkkp pair", text_at("qkkp pair", "status versions 0 fingerprint"));
+    int64_t then = seconds_at("qkkp pair", "status nextRotationTime");
+    assert_in_range(then, due, due + 120);
+    pass_to(then + 60);
+    version_is("qkkp pair", 2);
+    assert_string_equal(entry("secret pair", "public_key"), next);
+    assert_string_equal(entry("secret pair", "private_key"), hidden);
+    assert_false(has_entry("secret pair", "public_key.next"));
+    assert_false(has_entry("secret pair", ".private_key.next"));
+    assert_string_equal(entry("secret pair", "private_key.1"), first);
+}
+
+static void a_version_is_kept_for_as_long_as_it_is_asked_for(void **) {
+    make("qrn it", "spec: {rotation: {every: 1h, keep: 1, keepFor: 3h}}");
+    pass(61 * MINUTE);
+    version_is("qrn it", 2);
+    int64_t retired = seconds_at("qrn it", "status versions 1 retiredTime");
+    assert_int_equal(seconds_at("qrn it", "status nextRotationTime"), retired + 3 * 3600);
+    status_is("qrn it", "Success Succeeded", "waits");
+    pass(2 * HOUR);
+    version_is("qrn it", 2);
+    pass(HOUR);
+    version_is("qrn it", 3);
+}
+
+// ---- on request
+
+static void each_request_rotates_once(void **) {
+    make("qkkp pair", "spec: {}");
+    const char *first = entry("secret pair", "private_key");
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    version_is("qkkp pair", 2);
+    assert_string_equal(text_at("qkkp pair", "status lastRotateRequest"), "one");
+    assert_string_equal(entry("secret pair", "private_key.1"), first);
+    pass(DAY);
+    put("qkkp pair", "metadata: {labels: {a: b}}");
+    put("secret pair", "metadata: {labels: {c: d}}");
+    pass(DAY);
+    version_is("qkkp pair", 2);
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: two}}");
+    run();
+    version_is("qkkp pair", 3);
+    assert_false(has_entry("secret pair", "private_key.1"));
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: null}}");
+    pass(MINUTE);
+    version_is("qkkp pair", 3);
+    assert_string_equal(text_at("qkkp pair", "status lastRotateRequest"), "two");
+}
+
+static void a_request_publishes_ahead_too(void **) {
+    make("qkkp pair", "spec: {rotation: {publishAhead: 10m}}");
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    version_is("qkkp pair", 1);
+    assert_string_equal(text_at("qkkp pair", "status lastRotateRequest"), "");
+    pass(9 * MINUTE);
+    version_is("qkkp pair", 1);
+    pass(2 * MINUTE);
+    version_is("qkkp pair", 2);
+    assert_string_equal(text_at("qkkp pair", "status lastRotateRequest"), "one");
+    pass(DAY);
+    version_is("qkkp pair", 2);
+}
+
+static void what_is_not_rotated_refuses(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes it", "spec: {publicKeyRef: {name: pair}}");
+    make("qds it2", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: it}}");
+    put("qds it2", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    assert_true(find_told("NotRotated qds it2")->warning);
+    assert_string_equal(text_at("qds it2", "status lastRotateRequest"), "refused: one");
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/renew: one}}");
+    run();
+    note_has("NotRenewed qkkp pair", "qubesec.io/rotate");
+    version_is("qkkp pair", 1);
+}
+
+// ---- what follows
+
+static void what_hangs_on_a_key_follows_with_its_versions(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    make("qdk one", "spec: {sharedSecretRef: {name: sealed}}");
+    make("qdk other", "spec: {sharedSecretRef: {name: opened}}");
+    const char *first = entry("secret one", "key");
+    assert_string_equal(entry("secret other", "key"), first);
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    pass(10 * SECOND);
+    version_is("qkkp pair", 2);
+    version_is("qes sealed", 2);
+    version_is("qds opened", 2);
+    version_is("qdk one", 2);
+    version_is("qdk other", 2);
+    assert_string_not_equal(entry("secret one", "key"), first);
+    assert_string_equal(entry("secret one", "key"), entry("secret other", "key"));
+    assert_string_equal(entry("secret one", "key.1"), first);
+    assert_string_equal(entry("secret other", "key.1"), first);
+    assert_string_equal(entry("secret opened", "shared_secret.1"), entry("secret sealed", "shared_secret.1"));
+    assert_string_equal(text_at("qds opened", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status digest"));
+    assert_false(find_told("Rotated qdk other")->warning);
+    forget();
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: two}}");
+    run();
+    pass(20 * SECOND);
+    version_is("qdk other", 3);
+    assert_false(has_entry("secret other", "key.1"));
+    assert_false(has_entry("secret opened", "shared_secret.1"));
+    assert_string_equal(entry("secret one", "key"), entry("secret other", "key"));
+    assert_string_equal(entry("secret one", "key.2"), entry("secret other", "key.2"));
+}
+
+static void a_shared_secret_is_rotated_ahead_for_both_sides(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {every: 24h, publishAhead: 1h}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    make("qdk one", "spec: {sharedSecretRef: {name: sealed}}");
+    make("qdk other", "spec: {sharedSecretRef: {name: opened}}");
+    int64_t due = seconds_at("qes sealed", "status nextRotationTime");
+    pass_to(due - 3600 + 60);
+    const char *next = entry("secret one", ".key.next");
+    assert_string_not_equal(next, "");
+    assert_string_equal(entry("secret other", ".key.next"), next);
+    version_is("qdk other", 1);
+    pass(65 * MINUTE);
+    version_is("qdk other", 2);
+    assert_string_equal(entry("secret one", "key"), next);
+    assert_string_equal(entry("secret other", "key"), next);
+    assert_string_equal(entry("secret one", "key.1"), entry("secret other", "key.1"));
+}
+
+static void a_signature_of_a_retired_key_is_valid_while_that_is_kept(void **) {
+    put("configmap m", "data: {text: hello}");
+    make("qskp signer", "spec: {algorithm: ML-DSA-44}");
+    make("qsm it",
+         "spec: {privateKeyRef: {name: signer}, messageRef: {kind: ConfigMap, name: m, key: text}}");
+    assert_int_equal(number_at("qsm it", "status keyVersion"), 1);
+    put_copy("secret old", "secret it-signature", "metadata: {}");
+    put("qvs old", "spec: {publicKeyRef: {name: signer}, messageRef: {kind: ConfigMap, name: m, key: text}, "
+                   "signatureRef: {kind: Secret, name: old, key: signature}}");
+    put("qvs new", "spec: {publicKeyRef: {name: signer}, messageRef: {kind: ConfigMap, name: m, key: text}, "
+                   "signatureRef: {name: it}}");
+    run();
+    put("qskp signer", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    pass(10 * SECOND);
+    assert_int_equal(number_at("qsm it", "status keyVersion"), 2);
+    status_is("qvs new", "Valid SignatureValid", "");
+    assert_int_equal(number_at("qvs new", "status keyVersion"), 2);
+    status_is("qvs old", "Valid SignatureValid", "");
+    assert_int_equal(number_at("qvs old", "status keyVersion"), 1);
+    put("qvs pinned",
+        "spec: {publicKeyRef: {name: signer, version: 2}, messageRef: {kind: ConfigMap, name: m, key: text}, "
+        "signatureRef: {kind: Secret, name: old, key: signature}}");
+    run();
+    status_is("qvs pinned", "Invalid SignatureInvalid", "");
+    put("qskp signer", "metadata: {annotations: {qubesec.io/rotate: two}}");
+    run();
+    pass(20 * SECOND);
+    status_is("qvs old", "Invalid SignatureInvalid", "");
+}
+
+// ---- damage and loss
+
+static void a_version_that_is_damaged_is_rebuilt(void **) {
+    make("qkkp pair", "spec: {}");
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    const char *old = entry("secret pair", "private_key.1");
+    const char *present = entry("secret pair", "private_key");
+    put("secret pair", "data: {private_key.1: null, public_key.pem.1: null}");
+    run();
+    version_is("qkkp pair", 2);
+    assert_string_equal(entry("secret pair", "private_key.1"), old);
+    assert_string_equal(entry("secret pair", "private_key"), present);
+    assert_string_not_equal(entry("secret pair", "public_key.pem.1"), "");
+    assert_true(find_told("SecretRepaired qkkp pair")->warning);
+}
+
+static void metadata_that_is_lost_is_found_again(void **) {
+    make("qkkp pair", "spec: {rotation: {every: 24h, keep: 2}}");
+    pass(49 * HOUR);
+    int64_t version = number_at("qkkp pair", "status version");
+    yyjson_val *before = get("qkkp pair");
+    const char *old = entry("secret pair", "private_key.1");
+    assert_in_range(version, 3, 3);
+    put("secret pair", "data: {metadata: null}");
+    run();
+    version_is("qkkp pair", version);
+    assert_string_equal(entry("secret pair", "private_key.1"), old);
+    assert_same(get("qkkp pair"), before, "status versions");
+    assert_same(get("qkkp pair"), before, "status nextRotationTime");
+}
+
+static void a_version_that_is_lost_is_told_and_the_present_one_stays(void **state) {
+    for (size_t fails = 0; fails < 2; fails++) {
+        begin_row(fails ? "onKeyLoss Fail" : "onKeyLoss Recreate", state);
+        make("qkkp pair", "spec: {onKeyLoss: %s}", fails ? "Fail" : "Recreate");
+        put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+        run();
+        const char *present = entry("secret pair", "private_key");
+        put("secret pair", "data: {private_key.1: null, private_key.pem.1: null}");
+        run();
+        pass(5 * SECOND);
+        assert_string_equal(entry("secret pair", "private_key"), present);
+        if (fails) {
+            status_is("qkkp pair", "Failed KeyLost", "version 1");
+            assert_true(has_entry("secret pair", "public_key.1"));
+        } else {
+            version_is("qkkp pair", 2);
+            assert_false(has_entry("secret pair", "public_key.1"));
+            assert_true(find_told("VersionLost qkkp pair")->warning);
+        }
+    }
+}
+
+static void a_key_that_is_lost_gets_a_number_of_its_own(void **) {
+    make("qkkp pair", "spec: {}");
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    take_away("secret pair");
+    pass(10 * SECOND);
+    version_is("qkkp pair", 3);
+    assert_true(find_told("SecretLost qkkp pair")->warning);
+}
+
+static void what_is_restored_keeps_its_versions(void **) {
+    make("qkkp pair", "spec: {rotation: {every: 24h}, deletionPolicy: Retain}");
+    pass(25 * HOUR);
+    version_is("qkkp pair", 2);
+    const char *present = entry("secret pair", "private_key");
+    const char *old = entry("secret pair", "private_key.1");
+    take_away("qkkp pair");
+    run();
+    put("qkkp pair", "spec: {rotation: {every: 24h}, deletionPolicy: Retain}");
+    run();
+    version_is("qkkp pair", 2);
+    assert_string_equal(entry("secret pair", "private_key"), present);
+    assert_string_equal(entry("secret pair", "private_key.1"), old);
+}
+
+static void an_entry_of_somebody_else_is_not_written_over(void **) {
+    make("qkkp pair", "spec: {}");
+    put("secret pair", "data: {private_key.1: Zm9yZWlnbg==}");
+    run();
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    pass(5 * SECOND);
+    status_is("qkkp pair", "Failed SecretConflict", "private_key.1");
+    assert_string_equal(entry("secret pair", "private_key.1"), "Zm9yZWlnbg==");
+    assert_int_equal(number_at("qkkp pair", "status version"), 1);
+}
+
+static void a_crash_between_secret_and_status_rotates_nothing_twice(void **) {
+    make("qkkp pair", "spec: {}");
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    fault((struct fault){
+        .request = "write qkkp pair status", .class = ERROR_RETRYABLE, .message = "the operator has ended"});
+    run();
+    pass(10 * SECOND);
+    version_is("qkkp pair", 2);
+    assert_string_equal(text_at("qkkp pair", "status lastRotateRequest"), "one");
+    assert_false(find_told("Rotated qkkp pair")->warning);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        in_cluster(a_key_is_rotated_when_it_is_due_and_the_old_one_stays),
+        in_cluster(without_a_schedule_a_key_stays),
+        in_cluster(as_many_versions_stay_as_are_asked_for),
+        in_cluster(what_was_overdue_is_rotated_once),
+        in_cluster(a_clock_that_is_set_back_rotates_nothing_twice),
+        in_cluster(it_waits_for_the_window),
+        in_cluster(the_next_key_is_published_ahead),
+        in_cluster(a_version_is_kept_for_as_long_as_it_is_asked_for),
+        in_cluster(each_request_rotates_once),
+        in_cluster(a_request_publishes_ahead_too),
+        in_cluster(what_is_not_rotated_refuses),
+        in_cluster(what_hangs_on_a_key_follows_with_its_versions),
+        in_cluster(a_shared_secret_is_rotated_ahead_for_both_sides),
+        in_cluster(a_signature_of_a_retired_key_is_valid_while_that_is_kept),
+        in_cluster(a_version_that_is_damaged_is_rebuilt),
+        in_cluster(metadata_that_is_lost_is_found_again),
+        in_cluster(a_version_that_is_lost_is_told_and_the_present_one_stays),
+        in_cluster(a_key_that_is_lost_gets_a_number_of_its_own),
+        in_cluster(what_is_restored_keeps_its_versions),
+        in_cluster(an_entry_of_somebody_else_is_not_written_over),
+        in_cluster(a_crash_between_secret_and_status_rotates_nothing_twice),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
