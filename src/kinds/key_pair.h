@@ -23,8 +23,8 @@ struct key_pair_spec {
 extern const char *const key_pair_entries[];
 extern const char *const key_pair_public_entries[];
 
-// As struct kind's version_bytes.
-size_t key_pair_version_bytes(const void *spec);
+// As struct kind's version_bytes; memory is a struct key_pair_spec.
+size_t key_pair_version_bytes(const void *memory);
 
 // As struct kind's produce, repair and inspect. What is produced has not been checked: inspect does, before
 // anybody has it.
