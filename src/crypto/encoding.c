@@ -196,6 +196,21 @@ static bool take_character(struct base64_reader *reader, char character) {
     return true;
 }
 
+bool base64url_encode(const void *bytes, size_t length, struct buffer *text, struct error *e) {
+    size_t begin = text->length;
+    if (!base64_encode(bytes, length, text, e)) {
+        return false;
+    }
+    for (size_t i = begin; i < text->length; i++) {
+        char *digit = (char *)text->data + i;
+        *digit = *digit == '+' ? '-' : *digit == '/' ? '_' : *digit;
+    }
+    while (text->length > begin && text->data[text->length - 1] == '=') {
+        text->data[--text->length] = '\0';
+    }
+    return true;
+}
+
 bool base64_decode(const char *text, size_t length, enum encoding_space space, struct secret **ret_bytes,
                    struct error *e) {
     cleanup_secret struct secret *secret = nullptr;

@@ -25,6 +25,9 @@ enum encoding_space {
 // Appends length bytes as base64 with padding, in one line. Errors: as buffer_append.
 [[nodiscard]] bool base64_encode(const void *bytes, size_t length, struct buffer *text, struct error *e);
 
+// The same as base64url (RFC 4648 section 5) without padding, as JSON Web Keys have it (RFC 7515).
+[[nodiscard]] bool base64url_encode(const void *bytes, size_t length, struct buffer *text, struct error *e);
+
 // Reads length characters of base64 with its padding; unused bits of the last digit must be zero, so that
 // bytes have one spelling only. *ret_bytes is owned. Errors: INVALID_SPEC (a character that does not belong
 // at its position, which is counted from 1; an incomplete group of four), NO_MEMORY, INTERNAL (too large for

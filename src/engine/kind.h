@@ -111,6 +111,14 @@ struct report {
     int64_t renew_at; // 0: when it has expired, or its inputs change: one made earlier would not last longer
 };
 
+// One version of an output, as it is listed for others.
+struct listed_version {
+    const struct secret_data *data;
+    const char *digest; // of what is public of it
+    int64_t not_before; // in seconds since 1970; 0: nothing is known
+    int64_t not_after;
+};
+
 struct kind {
     const char *group;   // of the API: "qubesec.io"
     const char *version; // of the API: "v1"
@@ -191,6 +199,12 @@ struct kind {
     // Of a kind that is rotatable: an upper bound of the bytes of one version's entries in the output Secret,
     // and of what is published of it beside them. NULL only for one that is not.
     size_t (*version_bytes)(const void *spec);
+
+    // Of a kind that is rotated: the name of an entry that lists all versions, for programs elsewhere, and
+    // what it holds; NULL: there is none. Errors: CRYPTO, NO_MEMORY.
+    const char *list_entry;
+    bool (*list_versions)(const void *spec, const struct listed_version *versions, size_t count,
+                          struct buffer *text, struct error *e);
 
     // Whether the output Secret outlives the object where the spec does not say; NULL: it does not.
     bool (*retains)(const void *spec);

@@ -52,6 +52,10 @@ static bool read_entries(struct production *p, yyjson_val *entries, struct error
             return false;
         }
     }
+    key = kind->list_entry;
+    if (key != nullptr && !secret_data_read(&p->data, key, yyjson_obj_get(entries, key), key, damage, e)) {
+        return false;
+    }
     key = kind_metadata_entry(kind);
     return secret_data_read(&p->data, key, yyjson_obj_get(entries, key), key, damage, e);
 }
@@ -357,6 +361,9 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     }
     memcpy(p->provenance.fingerprint, p->report.fingerprint, FINGERPRINT_SIZE);
     production_complete_replaced(p, &p->provenance.replaced);
+    if (!production_list(p, e)) {
+        return false;
+    }
     return provenance_store(&p->provenance, kind_metadata_entry(kind), &p->data, e);
 }
 

@@ -68,6 +68,9 @@ enum output_state {
 // rotates it.
 bool production_input_is_kept(const struct production *p);
 
+// Whether the entry that lists the versions is as it should be. Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool production_check_list(const struct production *p, bool *ret_good, struct error *e);
+
 // Takes a step of rotation with an output that is GOOD; afterwards data, provenance, report and versions are
 // as they are to be stored. Errors: those of struct kind's produce, CRYPTO (what was made is not good),
 // NO_MEMORY; what p holds is not to be used then.

@@ -41,5 +41,9 @@ bool production_follows(const struct production *p);
 // Says what has gone with what the output takes the place of, if it is another one than that.
 void production_complete_replaced(const struct production *p, struct replaced *replaced);
 
+// Puts the entry that lists all versions into p->data, in the place of the one that is there; or takes it
+// out, where there is nothing to list. Errors: as of struct kind's list_versions.
+[[nodiscard]] bool production_list(struct production *p, struct error *e);
+
 // Gives a present version that is made now its number: the next one, where there was one before.
 void production_number(struct production *p);

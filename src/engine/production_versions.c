@@ -241,6 +241,9 @@ bool production_make_version(const struct production *p, const struct input *inp
     }
     struct version version = {.number = versions_newest(&p->versions) + 1};
     secret_data_remove(&fresh.data, kind_metadata_entry(p->decoded->kind));
+    if (p->decoded->kind->list_entry != nullptr) {
+        secret_data_remove(&fresh.data, p->decoded->kind->list_entry);
+    }
     memcpy(version.created, fresh.provenance.created, sizeof(version.created));
     snprintf(version.algorithm, sizeof(version.algorithm), "%s", fresh.provenance.algorithm);
     memcpy(version.fingerprint, fresh.report.fingerprint, sizeof(version.fingerprint));
@@ -258,6 +261,9 @@ bool production_make_version(const struct production *p, const struct input *inp
 struct version production_take_present(struct production *p) {
     struct version version = {.number = p->versions.number, .data = p->data};
     secret_data_remove(&version.data, kind_metadata_entry(p->decoded->kind));
+    if (p->decoded->kind->list_entry != nullptr) {
+        secret_data_remove(&version.data, p->decoded->kind->list_entry);
+    }
     memcpy(version.created, p->provenance.created, sizeof(version.created));
     memcpy(version.active, p->versions.active, sizeof(version.active));
     snprintf(version.algorithm, sizeof(version.algorithm), "%s", p->provenance.algorithm);
@@ -344,5 +350,5 @@ bool production_rotate(struct production *p, const struct rotation *rotation, st
     while (p->versions.kept_count > rotation->kept) {
         drop_kept(p, p->versions.kept_count - 1);
     }
-    return production_rewrite_provenance(p, e);
+    return production_list(p, e) && production_rewrite_provenance(p, e);
 }

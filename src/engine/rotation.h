@@ -9,6 +9,7 @@ enum rotation_step {
     ROTATION_PUBLISH,  // the next version is made and published, and not used yet
     ROTATION_ACTIVATE, // the next version, or a new one, takes the place of the present one
     ROTATION_EXPIRE,   // versions that are kept no longer go
+    ROTATION_LIST,     // the entry that lists the versions is not as it should be
     ROTATION_FOLLOW,   // the versions of what the output follows are other ones
 };
 

@@ -36,7 +36,14 @@ bool rotation_examine(struct reconcile *r, struct error *e) {
     }
     question.is_requested = renew_request_is_open(r) || production->is_input_changed;
     question.is_next_outdated = production->is_next_outdated;
-    return rotation_plan(&question, &r->rotation, e);
+    bool is_list_good;
+    if (!rotation_plan(&question, &r->rotation, e) || !production_check_list(production, &is_list_good, e)) {
+        return false;
+    }
+    if (r->rotation.step == ROTATION_NONE && !is_list_good) {
+        r->rotation.step = ROTATION_LIST;
+    }
+    return true;
 }
 
 static uint32_t wait_until(const struct reconcile *r, int64_t at) {

@@ -297,6 +297,52 @@ static void a_signature_of_a_retired_key_is_valid_while_that_is_kept(void **) {
     status_is("qvs old", "Invalid SignatureInvalid", "");
 }
 
+// ---- what is listed
+
+static yyjson_val *listed(const char *secret) {
+    struct error e;
+    struct secret *text;
+    yyjson_doc *document = nullptr;
+    const char *encoded = entry(secret, "public_keys.jwks");
+    must(base64_decode(encoded, strlen(encoded), ENCODING_ONE_LINE, &text, &e), e);
+    must(json_parse((const char *)secret_view(text), secret_length(text), &document, &e), e);
+    secret_free(text);
+    return yyjson_obj_get(yyjson_doc_get_root(add_change(&cluster.kept, document, false)->document), "keys");
+}
+
+static void public_keys_are_listed_for_programs_elsewhere(void **) {
+    make("qskp signer", "spec: {algorithm: ML-DSA-44}");
+    assert_false(has_entry("secret signer", "public_keys.jwks"));
+    put("qskp signer", "spec: {rotation: {every: 24h, keep: 2, publishAhead: 1h}}");
+    run();
+    version_is("qskp signer", 1);
+    assert_int_equal(yyjson_arr_size(listed("secret signer")), 1);
+    int64_t due = seconds_at("qskp signer", "status nextRotationTime");
+    pass_to(due + 120);
+    pass_to(seconds_at("qskp signer", "status nextRotationTime") - 1800);
+    version_is("qskp signer", 2);
+    yyjson_val *keys = listed("secret signer");
+    assert_int_equal(yyjson_arr_size(keys), 3);
+    static const char *const states[] = {"1", "0", "2"}; // of status.versions, in the list's order
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        yyjson_val *key = yyjson_arr_get(keys, i);
+        snprintf(path, sizeof(path), "status versions %s digest", states[i]);
+        assert_true(json_member_is(key, "kid", text_at("qskp signer", path)));
+        assert_true(json_member_is(key, "kty", "AKP"));
+        assert_true(json_member_is(key, "alg", "ML-DSA-44"));
+        assert_int_equal(yyjson_get_len(yyjson_obj_get(key, "pub")), (1312 * 4 + 2) / 3);
+    }
+    assert_int_equal(json_integer(at(keys, "2 exp"), 0),
+                     seconds_at("qskp signer", "status versions 1 activeTime") + 2 * 24 * 3600);
+    forget();
+    pass(MINUTE);
+    asked_is("");
+    put("secret signer", "data: {public_keys.jwks: e30=}");
+    run();
+    assert_int_equal(yyjson_arr_size(listed("secret signer")), 3);
+}
+
 // ---- damage and loss
 
 static void a_version_that_is_damaged_is_rebuilt(void **) {
@@ -416,6 +462,7 @@ int main(void) {
         in_cluster(what_hangs_on_a_key_follows_with_its_versions),
         in_cluster(a_shared_secret_is_rotated_ahead_for_both_sides),
         in_cluster(a_signature_of_a_retired_key_is_valid_while_that_is_kept),
+        in_cluster(public_keys_are_listed_for_programs_elsewhere),
         in_cluster(a_version_that_is_damaged_is_rebuilt),
         in_cluster(metadata_that_is_lost_is_found_again),
         in_cluster(a_version_that_is_lost_is_told_and_the_present_one_stays),
