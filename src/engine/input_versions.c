@@ -3,6 +3,7 @@
 #include "base/memory.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void forget_documents(struct versions *versions) {
     versions->next.digests = nullptr;
@@ -27,13 +28,16 @@ static bool load(yyjson_val *entries, struct versions *versions, struct error *e
 }
 
 // Puts the bytes of the version of that number in the place of *bytes.
-static bool choose(struct versions *versions, int64_t number, struct secret **bytes, struct error *e) {
+static bool choose(struct versions *versions, int64_t number, struct secret **bytes,
+                   struct input_version *ret_version, struct error *e) {
     for (size_t i = 0; i < versions->kept_count; i++) {
         struct version *version = &versions->kept[i];
         if (version->number == number && version->data.count > 0) {
             secret_free(*bytes);
             *bytes = version->data.entries[0].value;
             version->data.count = 0;
+            ret_version->is_chosen = true;
+            memcpy(ret_version->made_for, version->input, sizeof(version->input));
             return true;
         }
     }
@@ -44,31 +48,31 @@ static bool choose(struct versions *versions, int64_t number, struct secret **by
 }
 
 static bool read(const struct input_source *from, const char *key, yyjson_val *root, int64_t number,
-                 struct secret **bytes, struct versions *versions, struct error *e) {
+                 struct secret **bytes, struct versions *versions, struct input_version *ret_version,
+                 struct error *e) {
     yyjson_val *entries = yyjson_obj_get(root, "data");
     struct error damage = {0};
     return load(entries, versions, e) &&
            versions_read_entry(versions, key, from->is_public, entries, &damage, e) &&
-           (number == 0 || number == versions->number || choose(versions, number, bytes, e));
+           (number == 0 || number == versions->number || choose(versions, number, bytes, ret_version, e));
 }
 
 bool input_versions_read(const struct input_source *from, const char *key, yyjson_val *root, int64_t number,
-                         struct secret **bytes, struct versions **ret_versions, int64_t *ret_version,
-                         struct error *e) {
-    struct versions *versions = memory_allocate_zeroed(1, sizeof(*versions));
-    if (versions == nullptr) {
+                         struct secret **bytes, struct input_version *ret_version, struct error *e) {
+    struct input_version found = {.versions = memory_allocate_zeroed(1, sizeof(*found.versions))};
+    if (found.versions == nullptr) {
         return error_no_memory(e, "the versions of an input");
     }
-    if (!read(from, key, root, number, bytes, versions, e)) {
-        input_versions_free(versions);
+    if (!read(from, key, root, number, bytes, found.versions, &found, e)) {
+        input_versions_free(found.versions);
         return false;
     }
-    *ret_version = number != 0 ? number : versions->number;
+    found.number = number != 0 ? number : found.versions->number;
     if (number != 0) {
-        input_versions_free(versions);
-        versions = nullptr;
+        input_versions_free(found.versions);
+        found.versions = nullptr;
     }
-    *ret_versions = versions;
+    *ret_version = found;
     return true;
 }
 

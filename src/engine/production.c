@@ -345,10 +345,10 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
         memcpy(provenance.inputs, kept->inputs, sizeof(provenance.inputs));
     }
     if (kind_has_versions(p->decoded->kind)) {
-        if (!production_repair_versions(p, e)) {
+        if (!(kind->follows ? production_follow_anew(p, e) : production_repair_versions(p, e))) {
             return false;
         }
-        if (make == kind_produce || p->versions.number == 0) {
+        if (p->versions.number == 0 || (make == kind_produce && !production_follows(p))) {
             production_number(p);
         }
         provenance.versions = &p->versions;

@@ -64,6 +64,9 @@ enum output_state {
 // The same around what cannot be made again, of what p holds. Errors: those of struct kind's repair.
 [[nodiscard]] bool production_repair(struct production *p, struct error *e);
 
+// Whether the present version becomes another one with ROTATION_FOLLOW.
+bool production_present_changes(const struct production *p);
+
 // Whether what the present version was made from, of the input that versions follow, is kept by whoever
 // rotates it.
 bool production_input_is_kept(const struct production *p);

@@ -58,6 +58,15 @@ bool production_is_abreast(const struct production *p, bool *ret_is, struct erro
     return true;
 }
 
+bool production_present_changes(const struct production *p) {
+    struct version present = {0};
+    struct error ignored;
+    bool is_same = false;
+    snprintf(present.input, sizeof(present.input), "%s",
+             provenance_find_input(&p->provenance, leading(p)->field));
+    return !is_of(&present, 0, leading(p)->bytes, &is_same, &ignored) || !is_same;
+}
+
 bool production_input_is_kept(const struct production *p) {
     const struct versions *versions = leading(p)->versions;
     struct version present = {0};
@@ -137,7 +146,7 @@ static bool follow_other(struct production *p, struct former *former, size_t pla
     }
     memcpy(inputs, p->inputs, sizeof(inputs));
     inputs[p->decoded->kind->leading_input].bytes = bytes;
-    inputs[p->decoded->kind->leading_input].made_for = about->input[0] != '\0' ? about->input : nullptr;
+    inputs[p->decoded->kind->leading_input].made_for = about->input; // "": of a key that nobody has
     if (!follow_one(p, former, inputs, about->number, &version, e)) {
         return e->class != ERROR_NO_MEMORY && e->class != ERROR_INTERNAL;
     }
@@ -152,6 +161,15 @@ static bool follow_other(struct production *p, struct former *former, size_t pla
     return true;
 }
 
+static bool follow_others(struct production *p, struct former *former, struct error *e) {
+    for (size_t place = PLACE_NEXT; place < PLACE_COUNT; place++) {
+        if (!follow_other(p, former, place, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool follow_all(struct production *p, struct former *former, struct error *e) {
     const struct versions *led_by = leading(p)->versions;
     struct version present;
@@ -159,11 +177,9 @@ static bool follow_all(struct production *p, struct former *former, struct error
         return false;
     }
     memcpy(present.active, led_by->active, sizeof(present.active));
-    for (size_t place = PLACE_NEXT; place < PLACE_COUNT; place++) {
-        if (!follow_other(p, former, place, e)) {
-            version_done(&present);
-            return false;
-        }
+    if (!follow_others(p, former, e)) {
+        version_done(&present);
+        return false;
     }
     return production_put_present(p, &present, e);
 }
@@ -178,6 +194,20 @@ static void note_dropped(struct production *p) {
             production_note_dropped(p, &(struct version){.number = p->read[i]});
         }
     }
+}
+
+bool production_follow_anew(struct production *p, struct error *e) {
+    struct former nothing = {0};
+    versions_done(&p->versions);
+    if (production_follows(p)) {
+        p->versions.number = leading(p)->versions->number;
+        memcpy(p->versions.active, leading(p)->versions->active, sizeof(p->versions.active));
+        if (!follow_others(p, &nothing, e)) {
+            return false;
+        }
+    }
+    note_dropped(p);
+    return true;
 }
 
 bool production_follow(struct production *p, struct error *e) {

@@ -35,6 +35,10 @@ bool production_follows(const struct production *p);
 // Whether its versions are those of that input. Errors: CRYPTO, NO_MEMORY.
 [[nodiscard]] bool production_is_abreast(const struct production *p, bool *ret_is, struct error *e);
 
+// Makes all its versions but the present one, which has been made, from that input; there are none where that
+// has none. Errors: NO_MEMORY, INTERNAL.
+[[nodiscard]] bool production_follow_anew(struct production *p, struct error *e);
+
 // Brings its versions to those of that input. What was made from the same before stays as it is.
 [[nodiscard]] bool production_follow(struct production *p, struct error *e);
 

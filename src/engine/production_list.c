@@ -40,7 +40,8 @@ static void fill(const struct production *p, struct list *list) {
 // Text is empty where there is nothing to list: of an output that is never rotated.
 static bool write(const struct production *p, struct buffer *text, struct error *e) {
     struct list list = {.count = 0};
-    if (!p->decoded->common.rotation.is_given && !versions_are_told(&p->versions)) {
+    const struct versions *versions = &p->versions;
+    if (!p->decoded->common.rotation.is_given && !versions->has_next && versions->kept_count == 0) {
         return true;
     }
     fill(p, &list);

@@ -233,6 +233,7 @@ bool production_make_version(const struct production *p, const struct input *inp
                              struct version *ret_version, struct error *e) {
     struct production fresh = {.decoded = p->decoded, .context = p->context};
     memcpy(fresh.inputs, inputs, sizeof(fresh.inputs));
+    fresh.inputs[leading(p)].versions = nullptr; // of one version there are no others
     fresh.context.previous_is_current = false;
     fresh.context.record = record_of_nothing;
     if (!production_make(&fresh, e)) {

@@ -185,7 +185,7 @@ static bool open_key(const struct algorithm *algorithm, const struct input *priv
                      struct pkey **ret_pkey, struct error *e) {
     const struct version *version;
     for (size_t i = 0; digest != nullptr && (version = other_version(private_key, i)) != nullptr; i++) {
-        if (strcmp(version->digest, digest) == 0) {
+        if (version->digest[0] != '\0' && strcmp(version->digest, digest) == 0) {
             return open_version(algorithm, version, ret_pkey, e);
         }
     }

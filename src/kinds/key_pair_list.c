@@ -28,7 +28,7 @@ static bool add_key(const struct key_pair_spec *spec, const struct listed_versio
     return true;
 }
 
-bool key_pair_list_versions(const void *memory, const struct listed_version *versions, size_t count,
+bool key_pair_list_versions(const void *spec, const struct listed_version *versions, size_t count,
                             struct buffer *text, struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
     if (!json_create(&document, e)) {
@@ -36,7 +36,7 @@ bool key_pair_list_versions(const void *memory, const struct listed_version *ver
     }
     yyjson_mut_val *keys = yyjson_mut_obj_add_arr(document, yyjson_mut_doc_get_root(document), "keys");
     for (size_t i = 0; i < count; i++) {
-        if (!add_key(memory, &versions[i], document, yyjson_mut_arr_add_obj(document, keys), e)) {
+        if (!add_key(spec, &versions[i], document, yyjson_mut_arr_add_obj(document, keys), e)) {
             return false;
         }
     }

@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "engine/input_entry.h"
-#include "engine/input_versions.h"
 #include "reconcile/grants.h"
 #include "reconcile/input_url.h"
 #include "reconcile/input_wait.h"
@@ -378,7 +377,7 @@ static bool take_bytes(struct reconcile *r, struct source *source, yyjson_val *r
     if (input_entry_read(source->from, source->data_key, root, is_secret, &source->bytes, &problem) &&
         (source->upstream == nullptr || !source->from->has_versions ||
          input_versions_read(source->from, source->data_key, root, source->request->reference.version,
-                             &source->bytes, &source->versions, &source->version, &problem))) {
+                             &source->bytes, &source->version, &problem))) {
         return true;
     }
     if (problem.class == ERROR_NOT_FOUND) {
@@ -478,13 +477,14 @@ void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_
             .bytes = source->bytes,
             .is_confidential = source->resource == &kube_secrets && !is_shown,
             .is_of_old_origin = status_has_origin(r, source),
-            .version = source->version,
-            .versions = source->versions,
+            .version = source->version.number,
+            .versions = source->version.versions,
         };
         if (source->upstream != nullptr) {
             yyjson_val *status = yyjson_obj_get(source->upstream->root, "status");
             ret_inputs[i].algorithm = json_member_text(status, "algorithm");
-            ret_inputs[i].made_for = json_member_text(status, "publicKeyDigest");
+            ret_inputs[i].made_for = source->version.is_chosen ? source->version.made_for
+                                                               : json_member_text(status, "publicKeyDigest");
             const char *digest = json_member_text(status, "digest");
             ret_inputs[i].verified = digest != nullptr ? digest : json_member_text(status, "fingerprint");
         }
@@ -535,7 +535,7 @@ void inputs_done(struct reconcile *r) {
         kube_object_release(source->seen);
         kube_object_release(source->read);
         secret_free(source->bytes);
-        input_versions_free(source->versions);
+        input_versions_free(source->version.versions);
         *source = (struct source){0};
     }
 }

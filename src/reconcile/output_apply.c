@@ -218,7 +218,7 @@ static bool rotate(struct reconcile *r, struct error *e) {
     }
     if (r->rotation.step == ROTATION_ACTIVATE) {
         replacement_note(r, REASON_ROTATED, cause);
-    } else if (r->rotation.step == ROTATION_FOLLOW && r->production.changed[0] != '\0') {
+    } else if (r->rotation.step == ROTATION_FOLLOW && production_present_changes(&r->production)) {
         replacement_note(r, production_input_is_kept(&r->production) ? REASON_ROTATED : REASON_REPLACED,
                          cause);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "engine/input_versions.h"
 #include "engine/production.h"
 #include "reconcile/reconcile_id.h"
 #include "reconcile/reconciler.h"
@@ -25,8 +26,7 @@ struct source {
     struct kube_object *seen;     // owned: what the watch says of the Secret or ConfigMap; NULL: nothing
     struct kube_object *read;     // owned: its metadata as read with the bytes
     struct secret *bytes;         // owned; NULL: not loaded
-    struct versions *versions;    // owned: the other ones, where the kind asks for them; NULL: none
-    int64_t version;              // the number of bytes; 0: it has none
+    struct input_version version; // which bytes are; number 0: there are no versions
 };
 
 // Writes "Kind/name", as status.inputs[].from names one of our own objects.

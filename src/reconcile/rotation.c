@@ -58,7 +58,7 @@ static uint32_t wait_until(const struct reconcile *r, int64_t at) {
 }
 
 uint32_t rotation_wait_ms(const struct reconcile *r) {
-    return wait_until(r, r->rotation.step_at);
+    return r->renewal_wait_ms > 0 ? 0 : wait_until(r, r->rotation.step_at);
 }
 
 // A version that was published on request comes into use at the time that the status names, whatever the
@@ -115,7 +115,7 @@ void rotation_tell(const struct reconcile *r) {
                   versions->next.number, shown(versions->next.fingerprint), at);
         tell(r, false, REASON_NEXT_KEY_PUBLISHED, note.message);
     }
-    bool is_planned = r->taken != ROTATION_NONE;
+    bool is_planned = r->taken != ROTATION_NONE || r->kind->follows;
     for (size_t i = 0; i < production->dropped_count; i++) {
         const struct version_name *gone = &production->dropped[i];
         error_set(&note, ERROR_NONE, "version %" PRId64 ", %s, was removed from Secret %s%s", gone->number,

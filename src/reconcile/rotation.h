@@ -15,7 +15,7 @@
 // *ret_wait_ms: when to look again, 0: never.
 bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
 
-// Milliseconds until there is something to do after r->rotation; 0: nothing will be.
+// Milliseconds until there is something to do after r->rotation; 0: nothing will be, or it was put off.
 uint32_t rotation_wait_ms(const struct reconcile *r);
 
 // Records the Events of the step that was taken.

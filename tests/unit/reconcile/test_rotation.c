@@ -297,6 +297,70 @@ static void a_signature_of_a_retired_key_is_valid_while_that_is_kept(void **) {
     status_is("qvs old", "Invalid SignatureInvalid", "");
 }
 
+static void a_follower_that_is_damaged_is_made_again_with_its_versions(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    make("qdk it", "spec: {sharedSecretRef: {name: opened}}");
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    pass(10 * SECOND);
+    version_is("qdk it", 2);
+    const char *present = entry("secret it", "key");
+    const char *old = entry("secret it", "key.1");
+    put("secret it", "data: {key: null}");
+    run();
+    pass(5 * SECOND);
+    version_is("qdk it", 2);
+    assert_string_equal(entry("secret it", "key"), present);
+    assert_string_equal(entry("secret it", "key.1"), old);
+    put("secret it", "data: {key.1: null}");
+    put("secret opened", "data: {shared_secret.1: null}");
+    run();
+    pass(20 * SECOND);
+    version_is("qdk it", 2);
+    assert_string_equal(entry("secret it", "key.1"), old);
+    take_away("secret it");
+    pass(20 * SECOND);
+    version_is("qdk it", 2);
+    assert_string_equal(entry("secret it", "key"), present);
+    assert_string_equal(entry("secret it", "key.1"), old);
+}
+
+static void a_version_can_be_pinned(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}}");
+    const char *first = entry("secret sealed", "shared_secret");
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    pass(10 * SECOND);
+    version_is("qes sealed", 2);
+    make("qds old", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed, version: 1}}");
+    assert_string_equal(entry("secret old", "shared_secret"), first);
+    make("qes back", "spec: {publicKeyRef: {name: pair, version: 1}}");
+    assert_string_equal(text_at("qes back", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status versions 1 digest"));
+    put("qdk none", "spec: {sharedSecretRef: {name: sealed, version: 9}}");
+    run();
+    status_is("qdk none", "Pending WaitingForQuantumEncapsulateSecret", "has no version 9");
+    put("qdk bad", "spec: {sharedSecretRef: {kind: Secret, name: sealed, key: shared_secret, version: 1}}");
+    run();
+    status_is("qdk bad", "Failed InvalidSpec", "spec.sharedSecretRef.version: goes only with");
+}
+
+static void what_is_put_off_is_no_loop(void **) {
+    make("qkkp pair", "spec: {}");
+    for (size_t i = 0; i < 6; i++) {
+        put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: 'n%zu'}}", i);
+        run();
+    }
+    cluster.reconciles = 0;
+    pass(10 * SECOND);
+    assert_in_range(cluster.reconciles, 0, 20);
+    pass(10 * MINUTE);
+    assert_string_equal(text_at("qkkp pair", "status lastRotateRequest"), "n5");
+}
+
 // ---- what is listed
 
 static yyjson_val *listed(const char *secret) {
@@ -462,6 +526,9 @@ int main(void) {
         in_cluster(what_hangs_on_a_key_follows_with_its_versions),
         in_cluster(a_shared_secret_is_rotated_ahead_for_both_sides),
         in_cluster(a_signature_of_a_retired_key_is_valid_while_that_is_kept),
+        in_cluster(a_follower_that_is_damaged_is_made_again_with_its_versions),
+        in_cluster(a_version_can_be_pinned),
+        in_cluster(what_is_put_off_is_no_loop),
         in_cluster(public_keys_are_listed_for_programs_elsewhere),
         in_cluster(a_version_that_is_damaged_is_rebuilt),
         in_cluster(metadata_that_is_lost_is_found_again),
