@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-    &verb_operator,   &verb_check,  &verb_render,  &verb_renew,
+    &verb_operator,   &verb_check,  &verb_render,  &verb_renew, &verb_rotate,
     &verb_completion, &verb_manual, &verb_version, nullptr,
 };
 

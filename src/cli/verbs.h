@@ -29,6 +29,7 @@ extern const struct verb verb_manual;
 extern const struct verb verb_operator;
 extern const struct verb verb_render;
 extern const struct verb verb_renew;
+extern const struct verb verb_rotate;
 extern const struct verb verb_version;
 
 // Prints what --help says of a verb, and returns the exit status.

@@ -72,6 +72,7 @@ SHORT = {
     "test_policies.py": NO_OPERATOR,
     "test_promises.py": MEMORY,
     "test_render.py": ((RELEASE, ASAN), "it has one thread"),
+    "test_request.py": MEMORY,
     "test_restores.py": SAME_CODE,
     "test_scale.py": THREADS,
     "test_signatures.py": MEMORY,

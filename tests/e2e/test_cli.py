@@ -38,7 +38,7 @@ def flags_of(program, verb):
 
 
 def test_every_verb_has_help(program):
-    assert {"operator", "check", "render", "completion", "manual", "version"} <= set(verbs_of(program))
+    assert {"operator", "check", "render", "renew", "rotate", "completion", "manual", "version"} <= set(verbs_of(program))
     for verb in verbs_of(program):
         for flag in ("--help", "-h"):
             text = out(program, verb, flag)
@@ -78,6 +78,7 @@ def complete(program, *words):
 def test_bash_completes_verbs_and_flags(program):
     assert complete(program, "") == [*verbs_of(program), "--help"]
     assert complete(program, "ch") == ["check"]
+    assert complete(program, "r") == ["render", "renew", "rotate"]
     assert complete(program, "completion", "") == ["--help", "bash", "zsh", "fish"]
     assert complete(program, "check", "--context", "") == []  # of which nothing is known
     assert complete(program, "nonsense", "") == []

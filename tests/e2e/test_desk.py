@@ -147,11 +147,12 @@ def test_a_plugin_that_fails(desk, script, fields, parts):
     desk.expect_failure('user "', "exec", *parts)
 
 
-def test_renew_runs_a_plugin_too(desk, cluster):
+@pytest.mark.parametrize("words", [("renew", "qc/there-is-none"), ("rotate", "qkkp/there-is-none")], ids=["renew", "rotate"])
+def test_renew_and_rotate_run_a_plugin_too(desk, cluster, words):
     desk.use_plugin("cat answer")
     desk.answer(**certificate_of(cluster))
     desk.path.write_text(json.dumps(desk.config))
-    command = [desk.binary, "renew", "qc/there-is-none", "-n", "default", "--kubeconfig", desk.path]
+    command = [desk.binary, *words, "-n", "default", "--kubeconfig", desk.path]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1 and "not found" in done.stderr, done.stderr  # so the API server was asked
     assert desk.runs() == 1

@@ -1,13 +1,11 @@
 """Certificates are renewed in time, once, whatever the clock does."""
 
 import datetime
-import subprocess
 import time
 
 import pytest
 from api import QC, wait_until
 from clock import shifted
-from fixtures import BINARY
 from test_certificates import certificate, secret, seconds, serial, verify, wait_reissued
 
 
@@ -32,44 +30,6 @@ def test_renewal_on_time_with_the_key_kept(api, operator, namespace, tmp_path):
     was, now = status["fingerprint"], after["status"]["fingerprint"]
     assert (event["type"], event["note"]) == ("Normal", f"Secret soon-secret: it was due for renewal; {was} was replaced by {now}")
     assert after["status"]["secretRef"]["uid"] == status["secretRef"]["uid"]
-
-
-def renew(cluster, *words):
-    command = [BINARY, "renew", *words, "--kubeconfig", cluster.folder / "admin.kubeconfig"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
-def test_renewal_on_request(api, cluster, operator, namespace):
-    """By each name that kubectl has for it; the guide for those who come from cert-manager renews one more."""
-    [first] = api.make(certificate(namespace, "asked", domain="a.example"))
-    done = renew(cluster, "quantumcertificate.qubesec.io/asked", "-n", namespace)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"QuantumCertificate {namespace}/asked: asked to be renewed")
-
-    def answered():
-        found = api.get(QC, namespace, "asked")
-        text = found["metadata"]["annotations"]["qubesec.io/renew"]
-        return found if found["status"].get("lastRenewRequest") == text else None
-
-    after = wait_until("the request is answered", answered)
-    assert after["status"]["serialNumber"] != first["status"]["serialNumber"]
-    assert after["status"]["publicKeyPEM"] == first["status"]["publicKeyPEM"]
-    api.wait_event(namespace, "asked", "Renewed")
-
-
-@pytest.mark.parametrize(
-    "words, status, said",
-    [
-        ((), 2, "what to renew is missing"),
-        (("qc",), 2, "qc is not KIND/NAME"),
-        (("pod/a",), 2, "pod is no kind of qubesec.io"),
-        (("qkkp/a",), 2, "a QuantumKEMKeyPair is never made anew on request; for another one create a resource of another name"),
-        (("QC/absent",), 1, "not found"),
-    ],
-)
-def test_renewal_that_cannot_be_asked_for(cluster, words, status, said):
-    done = renew(cluster, *words)
-    assert (done.returncode, done.stdout) == (status, "") and said in done.stderr, done.stderr
 
 
 def test_renewal_with_a_new_key(api, operator, namespace):

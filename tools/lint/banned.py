@@ -49,7 +49,7 @@ CONFINED = [
     ),
     (
         "plugin_runner_create kube_config_load_with kube_session_open",
-        ("src/cli/plugin", "src/cli/check.c", "src/cli/renew.c", "src/check/check.c", "src/kube/config", "src/kube/session"),
+        ("src/cli/plugin", "src/cli/check.c", "src/cli/request.c", "src/check/check.c", "src/kube/config", "src/kube/session"),
         "kube_config_load: only what people call at a desk starts credential plug-ins",
     ),
     (
