@@ -11,6 +11,7 @@
 #include "operator/dynamic_config.h"
 #include "operator/instrumentation.h"
 #include "operator/metrics_list.h"
+#include "operator/rotation_metrics.h"
 #include "reconcile/reconciler.h"
 #include "runtime/background_tasks.h"
 #include "runtime/leader.h"
@@ -179,23 +180,25 @@ static int answer_watches(const struct manager *m, struct buffer *body) {
     return 200;
 }
 
-static bool write_certificates(void *context, struct buffer *part, struct error *e) {
-    return certificate_metrics_write(context, part, e);
+static bool write_objects(void *context, struct buffer *part, struct error *e) {
+    return object_metrics_write(context, part, e);
 }
 
-static void free_certificates(void *context) {
-    certificate_metrics_free(context);
+static void free_objects(void *context) {
+    object_metrics_free(context);
 }
 
 static int answer_metrics(struct manager *m, struct buffer *body, struct http_tail *ret_tail) {
+    static const struct object_metrics_family *const families[] = {&certificate_metrics, &rotation_metrics,
+                                                                   nullptr};
     struct error ignored;
-    struct certificate_metrics *certificates;
+    struct object_metrics *objects;
     instrument_refresh(&m->instrumentation, m->queue, m->informers, m->indexes, m->parts.started);
     if (!metrics_write(m->instrumentation.metrics, body, &ignored) ||
-        !certificate_metrics_create(m->indexes, &certificates, &ignored)) {
+        !object_metrics_create(m->indexes, families, &objects, &ignored)) {
         return 500;
     }
-    *ret_tail = (struct http_tail){write_certificates, free_certificates, certificates};
+    *ret_tail = (struct http_tail){write_objects, free_objects, objects};
     return 200;
 }
 

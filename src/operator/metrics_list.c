@@ -52,6 +52,9 @@ const struct metric metric_objects_overdue = {
     "qubesec_objects_overdue",
     "Objects that are Pending, and have not been Ready for more than 15 minutes, by kind and reason",
     METRIC_GAUGE};
+const struct metric metric_rotation_overdue = {
+    "qubesec_rotation_overdue",
+    "Objects that were to be rotated more than five minutes ago, and have not been, by kind", METRIC_GAUGE};
 const struct metric metric_build_info = {"qubesec_build_info", "The program's version", METRIC_GAUGE};
 const struct metric metric_process_cpu_seconds_total = {"process_cpu_seconds_total",
                                                         "CPU time used, of user and system", METRIC_COUNTER};
@@ -88,6 +91,7 @@ const struct metric *const metrics_list[] = {&metric_reconcile_total,
                                              &metric_watch_up,
                                              &metric_objects,
                                              &metric_objects_overdue,
+                                             &metric_rotation_overdue,
                                              &metric_certwatcher_reads_total,
                                              &metric_certwatcher_read_errors_total,
                                              &metric_webhook_certificate_expiration_timestamp_seconds,

@@ -24,6 +24,7 @@ extern const struct metric metric_watch_silence_seconds;
 extern const struct metric metric_watch_up;
 extern const struct metric metric_objects;
 extern const struct metric metric_objects_overdue;
+extern const struct metric metric_rotation_overdue;
 extern const struct metric metric_build_info;
 extern const struct metric metric_process_cpu_seconds_total;
 extern const struct metric metric_process_resident_memory_bytes;
@@ -33,5 +34,5 @@ extern const struct metric metric_process_max_fds;
 extern const struct metric metric_process_start_time_seconds;
 
 // All metrics that this program counts, NULL-terminated, in the order in which they are written; those of
-// operator/certificate_metrics.h follow.
+// single objects, operator/object_metrics.h, follow.
 extern const struct metric *const metrics_list[];

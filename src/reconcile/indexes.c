@@ -2,9 +2,11 @@
 
 #include "base/memory.h"
 #include "engine/decode.h"
+#include "engine/versions.h"
 #include "reconcile/held_events.h"
 #include "reconcile/kept.h"
 #include "reconcile/renewal.h"
+#include "reconcile/rotation.h"
 #include "reconcile/secret_metadata.h"
 
 #include <stdio.h>
@@ -79,6 +81,10 @@ static void index_status(const struct kube_object *object, void (*add)(void *sin
     }
     if (yyjson_obj_get(status, RENEWAL_EXPIRY_FIELD) != nullptr) {
         add(sink, INDEX_EXPIRING);
+    }
+    if (yyjson_obj_get(status, ROTATION_FIELD) != nullptr ||
+        yyjson_obj_get(status, VERSIONS_FIELD) != nullptr) {
+        add(sink, INDEX_ROTATED);
     }
 }
 

@@ -25,6 +25,8 @@ struct indexes_options {
 
 // What objects of a kind's store are indexed under whose status says when their output expires.
 #define INDEX_EXPIRING "expiring"
+// The same of those whose status speaks of a rotation or of versions.
+#define INDEX_ROTATED "rotated"
 
 // Adds to informers, which are empty and are borrowed until indexes_free, one for each kind, and for the
 // metadata of Secrets and ConfigMaps: late ones, since it is known once the kinds have listed which of them

@@ -9,8 +9,9 @@ import subprocess
 import pytest
 import yaml
 from alert_cases import CASES
-from api import QC, QKKP, QRN, thing
+from api import QC, QKKP, QRN, thing, wait_until
 from fixtures import CHECKOUT
+from test_certificates import seconds
 
 MONITORING = CHECKOUT / "config" / "monitoring"
 METRICS_PAGE = CHECKOUT / "docs" / "reference" / "metrics.md"
@@ -59,6 +60,9 @@ def test_every_metric_is_documented():
 def test_metrics_are_as_documented(api, operator, namespace):
     pages = documented()
     api.make(thing(QKKP, namespace, "pair"), thing(QC, namespace, "ca", {"certType": "ca", "commonName": "ca"}))
+    api.make(thing(QRN, namespace, "rotated", {"rotation": {"every": "24h"}}))
+    api.patch(QRN, namespace, "rotated", {"metadata": {"annotations": {"qubesec.io/rotate": "now"}}})
+    wait_until("it is rotated", lambda: api.get(QRN, namespace, "rotated")["status"]["version"] == 2)
     api.create(thing(QRN, namespace, "pair"))
     api.wait_status(QRN, namespace, "pair", "Failed", "SecretConflict")
     operator.settle()
@@ -73,6 +77,11 @@ def test_metrics_are_as_documented(api, operator, namespace):
         assert said == pages[family][1], sample
         seen.add(family)
     assert seen > {name for name in pages if name.startswith(("process_", "qubesec_certificate_", "workqueue_depth"))}
+    labels = f'{{name="rotated",namespace="{namespace}",kind="{QRN}"}}'
+    status = api.get(QRN, namespace, "rotated")["status"]
+    retired = [version for version in status["versions"] if version["state"] == "Retired"]
+    assert samples[f"qubesec_rotation_next_timestamp_seconds{labels}"] == seconds(status["nextRotationTime"])
+    assert samples[f"qubesec_rotation_oldest_version_timestamp_seconds{labels}"] == seconds(retired[-1]["activeTime"])
 
 
 def test_objects_are_counted_by_status(api, operator, namespace):

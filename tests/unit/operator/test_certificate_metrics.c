@@ -10,6 +10,7 @@
 
 enum { PART_MAX = 128 * 1024, TEXT_MAX = 64 * 1024 * 1024, MANY = 6000, OLD_LIMIT = 16 * 1024 * 1024 };
 
+static const struct object_metrics_family *const families[] = {&certificate_metrics, nullptr};
 static struct queue *queue;
 static struct informers *informers;
 static struct indexes *indexes;
@@ -49,16 +50,16 @@ static void apply(const char *name, const char *more) {
 
 static void write_all(void) {
     struct error e;
-    struct certificate_metrics *all;
+    struct object_metrics *all;
     bool more = true;
-    must(certificate_metrics_create(indexes, &all, &e), e);
+    must(object_metrics_create(indexes, families, &all, &e), e);
     for (parts = 0; more; parts++) {
         cleanup_buffer struct buffer part = buffer_create(PART_MAX);
-        must(certificate_metrics_write(all, &part, &e), e);
+        must(object_metrics_write(all, &part, &e), e);
         more = part.length > 0;
         must(buffer_append(&text, buffer_text(&part), part.length, &e), e);
     }
-    certificate_metrics_free(all);
+    object_metrics_free(all);
 }
 
 static void without_certificates_there_is_no_text(void **) {
@@ -138,16 +139,16 @@ static void there_may_be_many(void **) {
 // What is written is what there was at the beginning, whatever happens meanwhile.
 static void what_goes_meanwhile_is_written_all_the_same(void **) {
     struct error e;
-    struct certificate_metrics *all;
+    struct object_metrics *all;
     apply("web", ",'status':{'notAfter':'2030-01-01T00:00:00Z'}");
-    must(certificate_metrics_create(indexes, &all, &e), e);
+    must(object_metrics_create(indexes, families, &all, &e), e);
     struct kube_object *gone =
         object_of("{'metadata':{'namespace':'ns','name':'web','uid':'uid-web','resourceVersion':'2'}}");
     store_remove(informers_find_store(informers, "QuantumCertificate", "ns"), gone);
-    must(certificate_metrics_write(all, &text, &e), e);
+    must(object_metrics_write(all, &text, &e), e);
     assert_non_null(strstr(buffer_text(&text), "{name=\"web\""));
-    certificate_metrics_free(all);
-    certificate_metrics_free(nullptr);
+    object_metrics_free(all);
+    object_metrics_free(nullptr);
 }
 
 static void without_memory_there_are_none(void **) {
@@ -155,12 +156,12 @@ static void without_memory_there_are_none(void **) {
     apply("web", ",'status':{'notAfter':'2030-01-01T00:00:00Z'}");
     for (long left = 0; !made && left < 20; left++) {
         struct error e = {0};
-        struct certificate_metrics *all = nullptr;
+        struct object_metrics *all = nullptr;
         memory_left = left;
-        made = certificate_metrics_create(indexes, &all, &e);
+        made = object_metrics_create(indexes, families, &all, &e);
         memory_left = -1;
         assert_true(made || e.class == ERROR_NO_MEMORY);
-        certificate_metrics_free(all);
+        object_metrics_free(all);
     }
     assert_true(made);
 }

@@ -88,10 +88,47 @@ static void what_is_no_reason_is_unknown(void **) {
     overdue_are("qubesec_objects_overdue{kind=\"QuantumDerivedKey\",reason=\"Unknown\"} 3\n");
 }
 
+// ---- rotation
+
+static void rotate(const char *kind, const char *name, const char *due) {
+    char text[400];
+    struct error e;
+    snprintf(text, sizeof(text),
+             "{'metadata':{'namespace':'ns','name':'%s','uid':'u-%s','resourceVersion':'%d'},'spec':{},"
+             "'status':{'status':'Success','version':1,'nextRotationTime':'%s'}}",
+             name, name, ++version, due);
+    must(store_apply(informers_find_store(informers, kind, "ns"), object_of(text), &e), e);
+}
+
+static void rotations_overdue_are(const char *expected) {
+    cleanup_buffer struct buffer text = buffer_create(TEXT_MAX);
+    struct error e;
+    collect_overdue(indexes, NOW_S, metrics);
+    must(metrics_write(metrics, &text, &e), e);
+    const char *lines = strstr(buffer_text(&text), "qubesec_rotation_overdue{");
+    assert_string_equal(lines == nullptr ? "" : lines, expected);
+}
+
+static void what_was_not_rotated_in_time_is_counted(void **) {
+    rotations_overdue_are("");
+    rotate("QuantumKEMKeyPair", "later", "2026-01-01T02:00:00Z");
+    rotate("QuantumKEMKeyPair", "just-due", "2026-01-01T00:55:00Z"); // five minutes ago
+    rotate("QuantumKEMKeyPair", "odd", "yesterday");
+    rotations_overdue_are("");
+    rotate("QuantumKEMKeyPair", "a", "2026-01-01T00:54:59Z");
+    rotations_overdue_are("qubesec_rotation_overdue{kind=\"QuantumKEMKeyPair\"} 1\n");
+    rotate("QuantumKEMKeyPair", "b", "2025-12-01T00:00:00Z");
+    rotations_overdue_are("qubesec_rotation_overdue{kind=\"QuantumKEMKeyPair\"} 2\n");
+    rotate("QuantumKEMKeyPair", "a", "2026-02-01T00:00:00Z");
+    rotate("QuantumKEMKeyPair", "b", "2026-02-01T00:00:00Z");
+    rotations_overdue_are("");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_has_waited_long_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_reason_is_unknown, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_not_rotated_in_time_is_counted, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("operator/collect_overdue", tests, nullptr, nullptr);
 }

@@ -172,6 +172,7 @@ static void the_names_are_the_known_ones(void **) {
         {&metric_watch_up, "# TYPE qubesec_watch_up gauge"},
         {&metric_objects, "# TYPE qubesec_objects gauge"},
         {&metric_objects_overdue, "# TYPE qubesec_objects_overdue gauge"},
+        {&metric_rotation_overdue, "# TYPE qubesec_rotation_overdue gauge"},
         {&metric_certwatcher_reads_total, "# TYPE certwatcher_read_certificate_total counter"},
         {&metric_certwatcher_read_errors_total, "# TYPE certwatcher_read_certificate_errors_total counter"},
         {&metric_webhook_certificate_expiration_timestamp_seconds,

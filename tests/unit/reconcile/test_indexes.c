@@ -204,6 +204,26 @@ static void note_visit(void *context, const struct kind *kind, const struct kube
     ++*(int *)context;
 }
 
+static void append_name(void *context, const struct kind *, const struct kube_object *object) {
+    struct error e;
+    must(buffer_append_format(context, &e, "%s ", object->name), e);
+}
+
+// By their status alone: what is rotated no more has versions for a while, and what follows has no time.
+static void what_is_rotated_is_found(void **) {
+    cleanup_buffer struct buffer names = buffer_create(1000);
+    make(nullptr, nullptr);
+    apply("QuantumKEMKeyPair", object("a", "1", "},'status':{'nextRotationTime':'2030-01-01T00:00:00Z'}"));
+    apply("QuantumKEMKeyPair", object("b", "1", "},'status':{'versions':[]}"));
+    apply("QuantumKEMKeyPair", object("c", "1", "},'status':{'version':1}"));
+    apply("QuantumKEMKeyPair", object("d", "1", "},'status':{'versions':[],'nextRotationTime':'soon'}"));
+    indexes_visit(indexes, INDEX_ROTATED, append_name, &names);
+    assert_non_null(strstr(buffer_text(&names), "a "));
+    assert_non_null(strstr(buffer_text(&names), "b "));
+    assert_non_null(strstr(buffer_text(&names), "d "));
+    assert_int_equal(names.length, strlen("a b d "));
+}
+
 static void objects_are_counted_by_their_status(void **) {
     size_t counts[2] = {0};
     int visits = 0;
@@ -345,6 +365,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(only_what_is_referred_to_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_older_one_has_the_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(objects_are_counted_by_their_status, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_rotated_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kinds_and_their_resources_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(namespaces_can_be_chosen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_an_object_takes_is_given_back, set_up, tear_down),
