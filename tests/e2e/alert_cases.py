@@ -97,6 +97,10 @@ def overdue(reason, values):
     return {"qubesec_objects_overdue": [(on(ONE, f'kind="QuantumDerivedKey",reason="{reason}"'), values)]}
 
 
+def rotation(values):
+    return {"qubesec_rotation_overdue": [(on(replica, 'kind="QuantumKEMKeyPair"'), values) for replica in (ONE, TWO)]}
+
+
 CASES = [
     fires("QubeSecAbsent", 6),
     fires("QubeSecAbsent", 20, qubesec_build_info="1x5 _x20"),
@@ -133,6 +137,10 @@ CASES = [
     fires("QubeSecCertificateExpiring", 110, **certificate("6000x300", "3600x300")),
     quiet("QubeSecCertificateExpiring", 180, **certificate("90000x300", "80000x300")),  # short-lived, not due yet
     quiet("QubeSecCertificateExpiring", 180, **certificate("900000x300", "3600x300")),
+    fires("QubeSecRotationOverdue", 15, **rotation("1x60")),
+    quiet("QubeSecRotationOverdue", 8, **rotation("1x60")),
+    quiet("QubeSecRotationOverdue", 15, **rotation("1x7 _x60")),  # it was rotated, if late
+    quiet("QubeSecRotationOverdue", 15, **rotation("0x60")),
     fires("QubeSecWebhookCertificateExpiring", 80, qubesec_webhook_certificate_expiration_timestamp_seconds="90000x300"),
     quiet("QubeSecWebhookCertificateExpiring", 80, qubesec_webhook_certificate_expiration_timestamp_seconds="900000x300"),
     fires("QubeSecWebhookErrors", 20, **requests("0+10x60", "0+50x60")),
