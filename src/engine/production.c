@@ -122,7 +122,7 @@ static bool is_to_be_rotated(struct production *p, const struct provenance *want
                           !provenance_same_digest(p->versions.next.input, wanted->inputs[0].digest);
     bool is_published = p->versions.has_next && !p->is_next_outdated && wanted->input_count > 0;
     p->is_input_changed = is_published || (are_of_old_origin(p) && production_input_is_kept(p));
-    return p->is_input_changed && (is_published || !p->context.record.is_current);
+    return p->is_input_changed;
 }
 
 // Of an output that follows an input: whether there is nothing else to be done than to follow it.
@@ -132,7 +132,8 @@ static bool is_to_follow(struct production *p, const struct provenance *wanted, 
     if (!production_is_abreast(p, &is_abreast, e)) {
         return false;
     }
-    *ret_is = is_same || (are_of_old_origin(p) && !p->context.record.is_current);
+    bool is_believed = !p->context.record.is_current || production_input_is_kept(p);
+    *ret_is = is_same || (are_of_old_origin(p) && is_believed);
     p->is_input_changed = *ret_is && (!is_same || !is_abreast);
     if (!is_same) {
         note_change(p, wanted);

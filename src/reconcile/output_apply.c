@@ -204,6 +204,12 @@ static bool renew(struct reconcile *r, struct error *e) {
     return true;
 }
 
+// Whether the step that is due is due by the clock or on request, which the object's status and annotation
+// tell at the next look, too: it may say until then that the output is as it should be.
+static bool is_recalled(const struct reconcile *r) {
+    return !r->production.is_input_changed && r->rotation.step != ROTATION_LIST;
+}
+
 // Takes the step of rotation that is due. Before its time has come nothing is lost by a delay.
 static bool rotate(struct reconcile *r, struct error *e) {
     enum regenerated what = renew_request_is_open(r) ? REGENERATED_ON_REQUEST : REGENERATED_CONTENT;
@@ -214,7 +220,7 @@ static bool rotate(struct reconcile *r, struct error *e) {
         return false;
     }
     if (!may_remake(r, what, ERROR_RETRYABLE, "the output is to be rotated again, and will be later", e)) {
-        return put_off(r, e->retry_after_ms, e);
+        return is_recalled(r) && put_off(r, e->retry_after_ms, e);
     }
     if (r->rotation.step == ROTATION_ACTIVATE) {
         replacement_note(r, REASON_ROTATED, cause);

@@ -61,7 +61,7 @@ uint32_t rotation_wait_ms(const struct reconcile *r) {
     return r->renewal_wait_ms > 0 ? 0 : wait_until(r, r->rotation.step_at);
 }
 
-// A version that was published on request comes into use at the time that the status names, whatever the
+// What was asked for, or follows another rotation, is done at the time that the status names, whatever the
 // schedule says.
 bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
     yyjson_val *status = status_of(r);
@@ -83,7 +83,7 @@ bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
     }
     int64_t at = rotation.step_at;
     int64_t named = status_time(status, ROTATION_FIELD);
-    if (versions.has_next && named != 0 && (at == 0 || named < at)) {
+    if (named != 0 && (at == 0 || named < at)) {
         at = named;
     }
     if (rotation.step != ROTATION_NONE || (at != 0 && at <= question.now)) {

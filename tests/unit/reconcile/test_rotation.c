@@ -297,6 +297,56 @@ static void a_signature_of_a_retired_key_is_valid_while_that_is_kept(void **) {
     status_is("qvs old", "Invalid SignatureInvalid", "");
 }
 
+static void rotate(const char *text, const char *request) {
+    put(text, "metadata: {annotations: {qubesec.io/rotate: %s}}", request);
+    run();
+}
+
+static void what_follows_may_have_to_wait_and_is_not_forgotten(void **) {
+    make("qkkp pair", "spec: {rotation: {keep: 4}}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {keep: 1, keepFor: 3h}}");
+    rotate("qkkp pair", "one");
+    pass(MINUTE);
+    version_is("qes sealed", 2);
+    const char *present = entry("secret sealed", "shared_secret");
+    rotate("qkkp pair", "two");
+    pass(2 * HOUR);
+    status_is("qes sealed", "Success Succeeded", "waits until");
+    version_is("qes sealed", 2);
+    assert_string_equal(entry("secret sealed", "shared_secret"), present);
+    assert_string_equal(text_at("qes sealed", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status versions 1 digest"));
+    put("qes sealed", "metadata: {labels: {a: b}}");
+    put("secret sealed", "metadata: {labels: {a: b}}");
+    pass(59 * MINUTE);
+    assert_string_equal(entry("secret sealed", "shared_secret"), present);
+    pass(3 * MINUTE);
+    version_is("qes sealed", 3);
+    assert_string_equal(entry("secret sealed", "shared_secret.2"), present);
+    assert_string_equal(text_at("qes sealed", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status digest"));
+}
+
+static void what_follows_often_is_put_off_and_not_forgotten(void **) {
+    make("qkkp pair", "spec: {rotation: {keep: 16}}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {keep: 16}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    for (size_t i = 0; i < 8; i++) {
+        char request[8];
+        snprintf(request, sizeof(request), "n%zu", i);
+        rotate("qkkp pair", request);
+        pass((int64_t)i * 2 * SECOND);
+    }
+    pass(20 * MINUTE);
+    assert_string_equal(text_at("qkkp pair", "status lastRotateRequest"), "n7");
+    assert_string_equal(text_at("qes sealed", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status digest"));
+    assert_string_equal(text_at("qds opened", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status digest"));
+    assert_string_equal(entry("secret opened", "shared_secret"), entry("secret sealed", "shared_secret"));
+    assert_int_equal(number_at("qds opened", "status version"), number_at("qes sealed", "status version"));
+}
+
 static void a_follower_that_is_damaged_is_made_again_with_its_versions(void **) {
     make("qkkp pair", "spec: {}");
     make("qes sealed", "spec: {publicKeyRef: {name: pair}}");
@@ -526,6 +576,8 @@ int main(void) {
         in_cluster(what_hangs_on_a_key_follows_with_its_versions),
         in_cluster(a_shared_secret_is_rotated_ahead_for_both_sides),
         in_cluster(a_signature_of_a_retired_key_is_valid_while_that_is_kept),
+        in_cluster(what_follows_may_have_to_wait_and_is_not_forgotten),
+        in_cluster(what_follows_often_is_put_off_and_not_forgotten),
         in_cluster(a_follower_that_is_damaged_is_made_again_with_its_versions),
         in_cluster(a_version_can_be_pinned),
         in_cluster(what_is_put_off_is_no_loop),
