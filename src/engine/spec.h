@@ -26,6 +26,8 @@ struct spec_reader {
     void *context;
 };
 
+enum { SPEC_VERSION_MAX = 1000000000 }; // that a reference may name
+
 // A reference to another object; texts are borrowed from the spec's document, NULL where the field is absent.
 struct reference {
     const char *name; // NULL: there is no reference

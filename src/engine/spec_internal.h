@@ -4,10 +4,7 @@
 
 #include "engine/spec.h"
 
-enum {
-    SPEC_NAME_MAX = 253,
-    SPEC_VERSION_MAX = 1000000000, // of a rotated output
-};
+enum { SPEC_NAME_MAX = 253 };
 
 // How many bytes of text a message shows: no more than SPEC_VALUE_SHOWN_MAX, and never a part of a character,
 // which would make the message unfit for JSON.

@@ -232,6 +232,32 @@ static void bad_reference_key_of(struct maker *m, const struct spec_field *field
     }
 }
 
+static bool has_versions(const struct input_source *sources) {
+    while (sources->kind != nullptr && !sources->has_versions) {
+        sources++;
+    }
+    return sources->kind != nullptr;
+}
+
+// What a version may not be; and one of a source that has none.
+static void bad_reference_version_of(struct maker *m, const struct spec_field *field) {
+    static const char *const unfit[] = {"0", "1000000001", "1.5", "\"1\"", nullptr};
+    static const char *const fit[] = {"1", nullptr};
+    char path[64];
+    snprintf(path, sizeof(path), "%s.version", field->name);
+    for (const struct input_source *source = field->sources; source->kind != nullptr; source++) {
+        const char *key = source->data_key == nullptr ? ",\"key\":\"k\"" : "";
+        const char *refused_by = has_versions(field->sources) ? both : validator;
+        for (const char *const *value = source->has_versions ? unfit : fit; *value != nullptr; value++) {
+            char what[64];
+            snprintf(what, sizeof(what), "version %s of %s", *value, source->kind);
+            write_value(m, "{\"name\":\"a\",\"kind\":\"%s\"%s,\"version\":%s}", source->kind, key, *value);
+            tell_two(m, path, what, refused_by,
+                     (const char *const[2][2]){{field->name, m->value}, {nullptr, nullptr}});
+        }
+    }
+}
+
 static void bad_reference(struct maker *m, const struct spec_field *field) {
     static const struct {
         const char *member;
@@ -258,6 +284,7 @@ static void bad_reference(struct maker *m, const struct spec_field *field) {
         tell(m, field->name, "absent", both, nullptr);
     }
     bad_reference_key_of(m, field);
+    bad_reference_version_of(m, field);
 }
 
 static const struct spec_field *find_field(const struct kind *kind, const char *name) {

@@ -13,7 +13,8 @@ is beside each kind, in src/kinds/NAME.yaml, and for all kinds in common.yaml:
   rules          CEL rules between fields; at: the field that one is of
   status         fields of the status, by common forms or as schemas; what it says of a common field comes in its place
 
-What kinds have that are rotatable is in common.yaml, under rotation: rules, columns before the last one, and the status.
+What kinds have whose output has versions is in common.yaml, under versions: columns before the last one, and the status;
+what those of them have besides that are rotatable, under rotation, with rules.
 
 tools/dist.py writes what is made here; its --check fails where a file is not as it is made.
 """
@@ -241,7 +242,6 @@ def key_schema(sources):
 def key_rules(field):
     sources = field["sources"]
     name = f"spec.{field['name']}"
-    keyed = [one["kind"] for one in sources if one["takesKey"]]
     needy = [one["kind"] for one in sources if one["takesKey"] and "usualKeys" not in one]
     usual = [one for one in sources if one["byDefault"]]
     has_default = len(usual) == 1
@@ -251,14 +251,35 @@ def key_rules(field):
         entry = f"that holds {field['entry']}" if "entry" in field else "that is read"
         message = f"{name}.key is required with kind {and_list(needy, 'or')}: name the entry {entry}"
         made.append(rule(f"!({given}self.kind in {quoted(needy)}) || has(self.key)", message, "FieldValueRequired", "key"))
-    if keyed and len(keyed) < len(sources):
-        absent = "!has(self.kind) || " if not has_default and any(one["takesKey"] for one in usual) else ""
-        allowed = f"self.kind in {quoted(keyed)}"
-        if not has_default and not absent:
-            allowed = f"({given}{allowed})"
-        message = f"{name}.key is only for kind {and_list(keyed, 'or')}: remove it, or set {name}.kind"
-        made.append(rule(f"{absent}{allowed} || !has(self.key)", message, "FieldValueForbidden", "key"))
-    return made
+    return made + only_with_kinds(field, "key", "takesKey")
+
+
+def version_schema(field):
+    """The version of a reference; None where no source has versions."""
+    kinds = [one["kind"] for one in field["sources"] if one["hasVersions"]]
+    if not kinds:
+        return None
+    text = "The version that is read, one that status.version or status.versions of the resource names. Absent: the one in use."
+    if len(kinds) < len(field["sources"]):
+        text += f" Only with kind {and_list(kinds, 'or')}."
+    return {"description": text, **COMMON["reference"]["version"], "maximum": field["versionMax"]}
+
+
+def only_with_kinds(field, member, mark):
+    """The rule that a member of a reference goes only with the sources that have that mark, if there are others."""
+    sources = field["sources"]
+    name = f"spec.{field['name']}"
+    kinds = [one["kind"] for one in sources if one[mark]]
+    usual = [one for one in sources if one["byDefault"]]
+    if not kinds or len(kinds) == len(sources):
+        return []
+    has_default = len(usual) == 1
+    absent = "!has(self.kind) || " if not has_default and any(one[mark] for one in usual) else ""
+    allowed = f"self.kind in {quoted(kinds)}"
+    if not has_default and not absent:
+        allowed = f"(has(self.kind) && {allowed})"
+    message = f"{name}.{member} is only for kind {and_list(kinds, 'or')}: remove it, or set {name}.kind"
+    return [rule(f"{absent}{allowed} || !has(self.{member})", message, "FieldValueForbidden", member)]
 
 
 def reference_schema(field):
@@ -267,7 +288,10 @@ def reference_schema(field):
     key = key_schema(field["sources"])
     if key:
         properties["key"] = key
-    rules = key_rules(field)
+    version = version_schema(field)
+    if version:
+        properties["version"] = version
+    rules = key_rules(field) + only_with_kinds(field, "version", "hasVersions")
     made = {"type": "object", "required": ["name"], "properties": properties}
     return made | ({"x-kubernetes-validations": rules} if rules else {})
 
@@ -472,18 +496,24 @@ def expanded(schema):
     return made | COMMON["forms"][schema["form"]] if isinstance(schema.get("form"), str) else made
 
 
-def rotation_status(kind):
-    """The fields of the status of a kind that is rotatable."""
-    fields = copy.deepcopy(COMMON["rotation"]["status"])
+def versions_status(kind):
+    """The fields of the status of a kind whose output has versions."""
+    fields = copy.deepcopy(COMMON["versions"]["status"])
+    properties = fields["versions"]["items"]["properties"]
     if not kind["isPublic"]:
-        del fields["versions"]["items"]["properties"]["digest"]
+        del properties["digest"]
+    if kind["isRotatable"]:
+        properties["expiryTime"] = COMMON["rotation"]["expiryTime"]
+        fields |= COMMON["rotation"]["status"]
     return fields
 
 
 def columns_of(kind, about):
     columns = {one["name"]: one for one in COMMON["columns"]}
     made = [columns[one] if isinstance(one, str) else one for one in about["columns"]]
-    return [*made[:-1], *COMMON["rotation"]["columns"], made[-1]] if kind["isRotatable"] else made
+    versions = COMMON["versions"]["columns"] if kind["hasVersions"] else []
+    rotation = COMMON["rotation"]["columns"] if kind["isRotatable"] else []
+    return [*made[:-1], *versions, *rotation, made[-1]]
 
 
 def status_schema(kind, about):
@@ -494,8 +524,8 @@ def status_schema(kind, about):
         fields["secretRef"]["properties"]["key"] = COMMON["secretRefKey"]
     for name, schema in about["status"].items():
         fields[name] = fields.get(name, {}) | schema
-    if kind["isRotatable"]:
-        fields |= rotation_status(kind)
+    if kind["hasVersions"]:
+        fields |= versions_status(kind)
     assert kind["isPublic"] == ("digest" in fields), f"{kind['kind']}: status.digest is for kinds with something public"
     return {
         "description": "What the operator did. Written by the operator only.",

@@ -59,6 +59,7 @@ static void add_sources(yyjson_mut_doc *document, yyjson_mut_val *object,
         add_text(document, one, "kind", source->kind);
         (void)yyjson_mut_obj_add_bool(document, one, "byDefault", source->by_default);
         (void)yyjson_mut_obj_add_bool(document, one, "takesKey", source->data_key == nullptr);
+        (void)yyjson_mut_obj_add_bool(document, one, "hasVersions", source->has_versions);
         add_texts(document, one, "usualKeys", source->usual_keys);
     }
 }
@@ -105,6 +106,7 @@ static void add_field(yyjson_mut_doc *document, yyjson_mut_val *list, const stru
         add_family(document, one, field->family);
     } else if (field->type == SPEC_REFERENCE) {
         add_sources(document, one, field->sources);
+        (void)yyjson_mut_obj_add_int(document, one, "versionMax", SPEC_VERSION_MAX);
     }
 }
 
@@ -133,6 +135,7 @@ static void add_kind(yyjson_mut_doc *document, yyjson_mut_val *list, const struc
     (void)yyjson_mut_obj_add_bool(document, one, "retainsSometimes", kind->retains != nullptr);
     (void)yyjson_mut_obj_add_bool(document, one, "isPublic", kind->is_public);
     (void)yyjson_mut_obj_add_bool(document, one, "isRotatable", kind->is_rotatable);
+    (void)yyjson_mut_obj_add_bool(document, one, "hasVersions", kind_has_versions(kind));
     (void)yyjson_mut_obj_add_bool(document, one, "namesEntry", kind->name_entry != nullptr);
     add_foreign_fields(document, one, kind->foreign_fields);
     yyjson_mut_val *fields = yyjson_mut_obj_add_arr(document, one, "fields");
