@@ -162,8 +162,9 @@ def test_what_kubectl_get_prints(api, cluster, space, kind):
         return cluster.kubectl("get", kind, "--namespace", space, *options).splitlines()[0].split()
 
     assert header() == shown
-    rotation = ["VERSION", "NEXT", "ROTATION"] if kind in ROTATABLE else []
-    assert header("--output=wide") == [*shown, "STATUS", *own_wide, *rotation, "MESSAGE"]
+    versions = ["VERSION"] if kind in (*ROTATABLE, QDS, QDK) else []
+    rotation = ["NEXT", "ROTATION"] if kind in ROTATABLE else []
+    assert header("--output=wide") == [*shown, "STATUS", *own_wide, *versions, *rotation, "MESSAGE"]
     assert cluster.kubectl("get", "qubesec", "--namespace", space, "--output=name").count(f"{kind.lower()}.{GROUP}/") == 1
     api.delete(kind, space, "printed")
 

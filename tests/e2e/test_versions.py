@@ -33,6 +33,13 @@ def wait_for_rest(api, things):
     return wait_until("all are at rest", at_rest)
 
 
+def wait_for_answer(api, one, wanted):
+    def is_there():
+        return api.get(*identity(one))["status"].get("lastRotateRequest") == wanted
+
+    wait_until(f"lastRotateRequest of a {one['kind']} is {wanted}", is_there)
+
+
 def has_its_versions(one):
     kind, status = one["kind"], one["status"]
     assert status["version"] >= 2 and states(status) == ["Active", "Retired"], (kind, status)
@@ -52,9 +59,7 @@ def test_each_kind_keeps_what_is_said_of_a_rotation_and_writes_it_once(api, oper
     for one in things:
         api.patch(*identity(one), {"metadata": {"annotations": {"qubesec.io/rotate": "please"}}})
     for one in things:
-        wanted = "please" if one["kind"] in ROTATED else "refused: please"
-        told = lambda one=one: api.get(*identity(one))["status"].get("lastRotateRequest")  # noqa: E731
-        wait_until(lambda one=one: f"{one['kind']} has answered: {told(one)}", lambda told=told, wanted=wanted: told() == wanted)
+        wait_for_answer(api, one, "please" if one["kind"] in ROTATED else "refused: please")
     for one in wait_for_rest(api, things):
         if one["kind"] in (*ROTATED, *FOLLOWING):
             has_its_versions(one)
