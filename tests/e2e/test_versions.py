@@ -51,7 +51,7 @@ def has_its_versions(one):
     assert all(("digest" in version) == (kind in PUBLIC) for version in status["versions"])
 
 
-def test_each_kind_keeps_what_is_said_of_a_rotation_and_writes_it_once(api, operator, namespace):
+def test_trap_30_what_is_said_of_versions_is_kept_and_written_once(api, operator, namespace):
     things = [one for one in all_kinds(namespace) if one["kind"] != "ConfigMap"]
     for one in all_kinds(namespace):
         api.create(one)
