@@ -35,11 +35,24 @@ static bool is_name(const char *name, const struct input_source *sources) {
                                              : spec_is_dns_name(name);
 }
 
+// Only of what has versions one is named.
+static void check_version(const struct input_request *request) {
+    const struct reference *reference = &request->reference;
+    bool has_versions = false;
+    for (const struct input_source *source = request->sources; source->kind != nullptr; source++) {
+        bool is_meant = reference->kind == nullptr || strcmp(reference->kind, source->kind) == 0;
+        has_versions = has_versions || (is_meant && source->has_versions);
+    }
+    CHECK(reference->version >= 0 && reference->version <= SPEC_VERSION_MAX);
+    CHECK(reference->version == 0 || has_versions);
+}
+
 static void check_reference(const struct input_request *request) {
     const struct reference *reference = &request->reference;
     CHECK(reference->name != nullptr && is_name(reference->name, request->sources));
     CHECK(reference->namespace == nullptr || spec_is_dns_name(reference->namespace));
     CHECK(reference->key == nullptr || spec_is_data_key(reference->key));
+    check_version(request);
     bool known = false;
     for (const struct input_source *source = request->sources; source->kind != nullptr; source++) {
         known = known || reference->kind == nullptr || strcmp(reference->kind, source->kind) == 0;
