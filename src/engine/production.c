@@ -327,6 +327,19 @@ static void recall_creation(const struct production *p, const struct provenance 
     }
 }
 
+// What becomes of the versions beside an output that is made or rebuilt.
+static bool bring_versions(struct production *p, maker *make, struct provenance *provenance,
+                           struct error *e) {
+    if (!(p->decoded->kind->follows ? production_follow_anew(p, e) : production_repair_versions(p, e))) {
+        return false;
+    }
+    if (p->versions.number == 0 || (make == kind_produce && !production_follows(p))) {
+        production_number(p);
+    }
+    provenance->versions = &p->versions;
+    return true;
+}
+
 // Fills p->data with entries that are made by make, checked, and their metadata.
 static bool fill(struct production *p, maker *make, const struct provenance *kept, struct error *e) {
     const struct kind *kind = p->decoded->kind;
@@ -345,14 +358,8 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     if (make == kind_repair && p->is_input_changed && kept != nullptr) { // it stays what it was made from
         memcpy(provenance.inputs, kept->inputs, sizeof(provenance.inputs));
     }
-    if (kind_has_versions(p->decoded->kind)) {
-        if (!(kind->follows ? production_follow_anew(p, e) : production_repair_versions(p, e))) {
-            return false;
-        }
-        if (p->versions.number == 0 || (make == kind_produce && !production_follows(p))) {
-            production_number(p);
-        }
-        provenance.versions = &p->versions;
+    if (kind_has_versions(kind) && !bring_versions(p, make, &provenance, e)) {
+        return false;
     }
     provenance.standard = standard_of(kind, provenance.algorithm);
     p->provenance = provenance;
@@ -362,10 +369,7 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     }
     memcpy(p->provenance.fingerprint, p->report.fingerprint, FINGERPRINT_SIZE);
     production_complete_replaced(p, &p->provenance.replaced);
-    if (!production_list(p, e)) {
-        return false;
-    }
-    return provenance_store(&p->provenance, kind_metadata_entry(kind), &p->data, e);
+    return production_list(p, e) && provenance_store(&p->provenance, kind_metadata_entry(kind), &p->data, e);
 }
 
 // Replaces what p knows of the output by what make makes, which may keep some of what there was. When that

@@ -88,9 +88,9 @@ struct former {
     struct version versions[PLACE_COUNT];
 };
 
-static void take_former(struct production *p, struct former *former) {
+static void take_former(struct production *p, struct version *present, struct former *former) {
     struct versions *versions = &p->versions;
-    former->versions[PLACE_PRESENT] = production_take_present(p);
+    former->versions[PLACE_PRESENT] = *present;
     former->versions[PLACE_NEXT] = versions->next;
     for (size_t i = 0; i < versions->kept_count; i++) {
         former->versions[PLACE_KEPT + i] = versions->kept[i];
@@ -170,20 +170,6 @@ static bool follow_others(struct production *p, struct former *former, struct er
     return true;
 }
 
-static bool follow_all(struct production *p, struct former *former, struct error *e) {
-    const struct versions *led_by = leading(p)->versions;
-    struct version present;
-    if (!follow_one(p, former, p->inputs, led_by->number, &present, e)) {
-        return false;
-    }
-    memcpy(present.active, led_by->active, sizeof(present.active));
-    if (!follow_others(p, former, e)) {
-        version_done(&present);
-        return false;
-    }
-    return production_put_present(p, &present, e);
-}
-
 static void note_dropped(struct production *p) {
     for (size_t i = 0; i < p->read_count; i++) {
         bool is_kept = false;
@@ -210,14 +196,25 @@ bool production_follow_anew(struct production *p, struct error *e) {
     return true;
 }
 
-bool production_follow(struct production *p, struct error *e) {
+bool production_follow_from(struct production *p, struct version *present, struct error *e) {
+    const struct versions *led_by = leading(p)->versions;
     struct former former = {0};
-    take_former(p, &former);
-    bool done = follow_all(p, &former, e);
-    former_done(&former);
+    struct version made;
+    take_former(p, present, &former);
+    bool done = follow_one(p, &former, p->inputs, led_by->number, &made, e);
     if (done) {
-        p->is_input_changed = false;
-        note_dropped(p);
+        memcpy(made.active, led_by->active, sizeof(made.active));
+        made.retired[0] = '\0';
+        *present = made;
+        done = follow_others(p, &former, e);
+    } else {
+        *present = (struct version){0};
     }
-    return done;
+    former_done(&former);
+    if (!done) {
+        version_done(present);
+        return false;
+    }
+    note_dropped(p);
+    return true;
 }

@@ -18,16 +18,13 @@
 // Notes that a version that was kept has gone.
 void production_note_dropped(struct production *p, const struct version *version);
 
+// Takes the kept version at index out, and notes it.
+void production_drop_kept(struct production *p, size_t index);
+
 // Makes a version from inputs, with no regard to what there was before. *ret_version is owned. Errors: those
 // of production_make.
 [[nodiscard]] bool production_make_version(const struct production *p, const struct input *inputs,
                                            struct version *ret_version, struct error *e);
-
-// The present version as one of its own, with the data of p, whose data is empty then.
-struct version production_take_present(struct production *p);
-
-// Makes version, taken, the present one of p, with metadata of its own. Errors: those of production_inspect.
-[[nodiscard]] bool production_put_present(struct production *p, struct version *version, struct error *e);
 
 // Whether the output follows versions of an input, and they are known.
 bool production_follows(const struct production *p);
@@ -39,8 +36,9 @@ bool production_follows(const struct production *p);
 // has none. Errors: NO_MEMORY, INTERNAL.
 [[nodiscard]] bool production_follow_anew(struct production *p, struct error *e);
 
-// Brings its versions to those of that input. What was made from the same before stays as it is.
-[[nodiscard]] bool production_follow(struct production *p, struct error *e);
+// Brings its versions to those of that input. *present: the present one so far, taken, and the new one
+// afterwards. What was made from the same before stays as it is. Errors: as production_make_version.
+[[nodiscard]] bool production_follow_from(struct production *p, struct version *present, struct error *e);
 
 // Says what has gone with what the output takes the place of, if it is another one than that.
 void production_complete_replaced(const struct production *p, struct replaced *replaced);

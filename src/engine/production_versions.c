@@ -101,10 +101,13 @@ static struct produce_context context_of(const struct production *p, const struc
     return context;
 }
 
-// Lets the kind inspect one version, whose fingerprint and digest become those of what it holds.
-static bool inspect(const struct production *p, struct version *version, struct error *e) {
+// Lets the kind inspect one version, whose fingerprint and digest become those of what it holds. inputs: that
+// it was made from, as far as they are known.
+static bool inspect(const struct production *p, const struct input *inputs, struct version *version,
+                    struct error *e) {
     const struct provenance provenance = provenance_of(p, version);
-    const struct produce_context context = context_of(p, version);
+    struct produce_context context = context_of(p, version);
+    context.inputs = inputs;
     struct report report = {0};
     bool good =
         json_create(&report.status, e) &&
@@ -120,7 +123,7 @@ static bool inspect(const struct production *p, struct version *version, struct 
 static bool verify(const struct production *p, const struct version *version, struct error *e) {
     struct version found = *version;
     const struct provenance provenance = provenance_of(p, version);
-    if (!provenance_check_entries(&provenance, &version->data, e) || !inspect(p, &found, e)) {
+    if (!provenance_check_entries(&provenance, &version->data, e) || !inspect(p, p->inputs, &found, e)) {
         return false;
     }
     return strcmp(found.fingerprint, version->fingerprint) == 0 ||
@@ -160,7 +163,7 @@ static bool repair(struct production *p, struct version *version, struct error *
     bool done =
         kind_repair(p->decoded->kind, p->decoded->spec, p->inputs, &context, &rebuilt.data, &algorithm, e);
     snprintf(rebuilt.algorithm, sizeof(rebuilt.algorithm), "%s", algorithm);
-    if (!done || !inspect(p, &rebuilt, e)) {
+    if (!done || !inspect(p, p->inputs, &rebuilt, e)) {
         secret_data_done(&rebuilt.data);
         return false;
     }
@@ -176,7 +179,7 @@ void production_note_dropped(struct production *p, const struct version *version
     memcpy(name->fingerprint, version->fingerprint, sizeof(name->fingerprint));
 }
 
-static void drop_kept(struct production *p, size_t index) {
+void production_drop_kept(struct production *p, size_t index) {
     production_note_dropped(p, &p->versions.kept[index]);
     versions_drop(&p->versions, index);
 }
@@ -188,7 +191,7 @@ static bool repair_kept(struct production *p, size_t index, bool *ret_is_kept, s
         return true;
     }
     if (e->class == ERROR_KEY_LOST && p->context.may_lose_key) {
-        drop_kept(p, index);
+        production_drop_kept(p, index);
         return true;
     }
     p->is_version_lost = e->class == ERROR_KEY_LOST;
@@ -229,127 +232,38 @@ void production_number(struct production *p) {
     clock_format(p->context.now, versions->active);
 }
 
+// Fills version with what is made from inputs.
+static bool fill(const struct production *p, const struct input *inputs, struct version *version,
+                 struct error *e) {
+    const struct kind *kind = p->decoded->kind;
+    const struct input *led_by = &inputs[leading(p)];
+    struct produce_context context = context_of(p, version);
+    const char *algorithm = "";
+    context.inputs = inputs;
+    context.previous_is_current = false;
+    context.record = record_of_nothing;
+    if (!kind_produce(kind, p->decoded->spec, inputs, &context, &version->data, &algorithm, e) ||
+        (p->decoded->request_count > 0 && !input_digest(led_by, version->input, e))) {
+        return false;
+    }
+    clock_format(p->context.now, version->created);
+    snprintf(version->algorithm, sizeof(version->algorithm), "%s", algorithm);
+    if (!inspect(p, inputs, version, e)) {
+        e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_CRYPTO;
+        return error_wrap(e, "checking what was made");
+    }
+    return true;
+}
+
 bool production_make_version(const struct production *p, const struct input *inputs,
                              struct version *ret_version, struct error *e) {
-    struct production fresh = {.decoded = p->decoded, .context = p->context};
-    memcpy(fresh.inputs, inputs, sizeof(fresh.inputs));
-    fresh.inputs[leading(p)].versions = nullptr; // of one version there are no others
-    fresh.context.previous_is_current = false;
-    fresh.context.record = record_of_nothing;
-    if (!production_make(&fresh, e)) {
-        production_done(&fresh);
+    int64_t recorded = p->context.record.version;
+    int64_t newest = versions_newest(&p->versions);
+    struct version version = {.number = (recorded > newest ? recorded : newest) + 1};
+    if (!fill(p, inputs, &version, e)) {
+        version_done(&version);
         return false;
     }
-    struct version version = {.number = versions_newest(&p->versions) + 1};
-    secret_data_remove(&fresh.data, kind_metadata_entry(p->decoded->kind));
-    if (p->decoded->kind->list_entry != nullptr) {
-        secret_data_remove(&fresh.data, p->decoded->kind->list_entry);
-    }
-    memcpy(version.created, fresh.provenance.created, sizeof(version.created));
-    snprintf(version.algorithm, sizeof(version.algorithm), "%s", fresh.provenance.algorithm);
-    memcpy(version.fingerprint, fresh.report.fingerprint, sizeof(version.fingerprint));
-    memcpy(version.digest, fresh.report.digest, sizeof(version.digest));
-    if (fresh.provenance.input_count > 0) {
-        memcpy(version.input, fresh.provenance.inputs[leading(p)].digest, sizeof(version.input));
-    }
-    version.data = fresh.data;
-    fresh.data = (struct secret_data){0};
-    production_done(&fresh);
     *ret_version = version;
     return true;
-}
-
-struct version production_take_present(struct production *p) {
-    struct version version = {.number = p->versions.number, .data = p->data};
-    secret_data_remove(&version.data, kind_metadata_entry(p->decoded->kind));
-    if (p->decoded->kind->list_entry != nullptr) {
-        secret_data_remove(&version.data, p->decoded->kind->list_entry);
-    }
-    memcpy(version.created, p->provenance.created, sizeof(version.created));
-    memcpy(version.active, p->versions.active, sizeof(version.active));
-    snprintf(version.algorithm, sizeof(version.algorithm), "%s", p->provenance.algorithm);
-    memcpy(version.fingerprint, p->report.fingerprint, sizeof(version.fingerprint));
-    memcpy(version.digest, p->report.digest, sizeof(version.digest));
-    if (p->provenance.input_count > 0) {
-        memcpy(version.input, p->provenance.inputs[leading(p)].digest, sizeof(version.input));
-    }
-    p->data = (struct secret_data){0};
-    return version;
-}
-
-// What the metadata of the new present version says besides its entries.
-static bool describe(struct production *p, const struct version *version, const char *algorithm,
-                     struct error *e) {
-    const char *request = p->context.renew_request;
-    struct provenance provenance = {
-        .generator = "qubesec/" QUBESEC_VERSION,
-        .algorithm = algorithm,
-        .standard = p->provenance.standard,
-        .replaced = p->replaced,
-        .versions = &p->versions,
-    };
-    memcpy(provenance.created, version->created, sizeof(provenance.created));
-    snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%.*s", PROVENANCE_SENTENCE_SIZE - 1,
-             request == nullptr ? "" : request);
-    if (!production_describe(p, nullptr, &provenance, e)) {
-        return false;
-    }
-    if (provenance.input_count > 0) {
-        memcpy(provenance.inputs[leading(p)].digest, version->input, sizeof(version->input));
-    }
-    p->provenance = provenance;
-    return true;
-}
-
-bool production_put_present(struct production *p, struct version *version, struct error *e) {
-    const struct algorithm *algorithm = algorithm_find_by_name(version->algorithm);
-    const char *name = algorithm != nullptr ? algorithm->name : p->provenance.algorithm;
-    p->data = version->data;
-    version->data = (struct secret_data){0};
-    p->versions.number = version->number;
-    memcpy(p->versions.active, version->active, sizeof(version->active));
-    if (!describe(p, version, name, e) || !production_inspect(p, e)) {
-        return false;
-    }
-    memcpy(p->provenance.fingerprint, p->report.fingerprint, sizeof(p->provenance.fingerprint));
-    production_complete_replaced(p, &p->provenance.replaced);
-    return true;
-}
-
-static bool activate(struct production *p, struct error *e) {
-    struct versions *versions = &p->versions;
-    struct version coming = versions->next;
-    if (!versions->has_next && !production_make_version(p, p->inputs, &coming, e)) {
-        return false;
-    }
-    struct version leaving = production_take_present(p);
-    clock_format(p->context.now, leaving.retired);
-    clock_format(p->context.now, coming.active);
-    versions->has_next = false;
-    versions->next = (struct version){0};
-    versions_retire(versions, &leaving);
-    p->is_input_changed = false;
-    return production_put_present(p, &coming, e);
-}
-
-// In the place of one that was made from something else, which nobody has used.
-static bool publish(struct production *p, struct error *e) {
-    version_done(&p->versions.next);
-    p->versions.has_next = false;
-    p->versions.has_next = production_make_version(p, p->inputs, &p->versions.next, e);
-    return p->versions.has_next;
-}
-
-bool production_rotate(struct production *p, const struct rotation *rotation, struct error *e) {
-    p->context.inputs = p->inputs;
-    p->dropped_count = 0;
-    if ((rotation->step == ROTATION_ACTIVATE && !activate(p, e)) ||
-        (rotation->step == ROTATION_PUBLISH && !publish(p, e)) ||
-        (rotation->step == ROTATION_FOLLOW && !production_follow(p, e))) {
-        return false;
-    }
-    while (p->versions.kept_count > rotation->kept) {
-        drop_kept(p, p->versions.kept_count - 1);
-    }
-    return production_list(p, e) && production_rewrite_provenance(p, e);
 }

@@ -345,11 +345,7 @@ static bool find_used_key(const struct spec *spec, const struct algorithm *algor
                           const struct input *inputs, const struct secret *shared_secret,
                           struct pkey **ret_pkey, struct error *e) {
     const struct input *private_key = &inputs[PRIVATE_KEY];
-    const char *named = made_for(spec, inputs);
     const struct version *version;
-    if (named != nullptr || other_version(private_key, 0) == nullptr) {
-        return open_key(algorithm, private_key, named, ret_pkey, e);
-    }
     for (size_t i = 0; (version = other_version(private_key, i)) != nullptr; i++) {
         cleanup_pkey struct pkey *pkey = nullptr;
         bool does;
@@ -369,11 +365,16 @@ static bool find_used_key(const struct spec *spec, const struct algorithm *algor
 static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *provenance,
                     const struct produce_context *context, struct report *report, struct error *e) {
     const struct spec *spec = memory;
+    const char *named = made_for(spec, context->inputs);
     const struct algorithm *algorithm;
     cleanup_pkey struct pkey *pkey = nullptr;
     char digest[DIGEST_TEXT_SIZE];
     if (!kem_secret_inspect(spec->algorithm, data, provenance, report, &algorithm, e)) {
         return false;
+    }
+    if (named != nullptr) { // it was found by that, and may have gone since
+        report_text(report, "publicKeyDigest", named);
+        return true;
     }
     if (!find_used_key(spec, algorithm, context->inputs, secret_data_get(data, "shared_secret"), &pkey, e)) {
         e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class; // the key was read for the spec

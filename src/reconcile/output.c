@@ -79,12 +79,25 @@ static void adopt(struct reconcile *r, bool is_good) {
     r->production.context.keeps_key = !was_served || !renew_request_is_open(r);
 }
 
+// Of an output that is good: whether there is something to be done with it all the same.
+static bool find_due(struct reconcile *r, enum output_state *ret_state, struct error *e) {
+    uint32_t wait_ms;
+    bool is_due = output_is_due(r, &wait_ms) || renew_request_is_open(r);
+    if (kind_has_versions(r->kind)) {
+        if (!rotation_examine(r, e)) {
+            return false;
+        }
+        is_due = r->rotation.step != ROTATION_NONE;
+    }
+    *ret_state = is_due ? OUTPUT_DUE : OUTPUT_GOOD;
+    return true;
+}
+
 static bool examine_content(struct reconcile *r, enum ownership ownership, enum output_state *ret_state,
                             struct error *ret_damage, struct error *e) {
     yyjson_val *entries = yyjson_obj_get(yyjson_doc_get_root(r->secret_document), "data");
     struct production *production = &r->production;
     enum output_state state;
-    uint32_t wait_ms;
     if (!production_examine(production, entries, &state, ret_damage, e)) {
         return false;
     }
@@ -101,15 +114,8 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
     if (r->is_adopted) {
         adopt(r, state == OUTPUT_GOOD);
     }
-    bool is_due = output_is_due(r, &wait_ms) || renew_request_is_open(r);
-    if (state == OUTPUT_GOOD && kind_has_versions(r->kind)) {
-        if (!rotation_examine(r, e)) {
-            return false;
-        }
-        is_due = r->rotation.step != ROTATION_NONE;
-    }
-    *ret_state = state == OUTPUT_GOOD && is_due ? OUTPUT_DUE : state;
-    return true;
+    *ret_state = state;
+    return state != OUTPUT_GOOD || find_due(r, ret_state, e);
 }
 
 bool output_examine_live(struct reconcile *r, enum output_state *ret_state, struct error *ret_damage,

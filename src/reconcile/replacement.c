@@ -45,8 +45,8 @@ static const char *choose_reason(const struct reconcile *r, bool *ret_warning) {
     bool is_other = is_key_of_others(r);
     bool is_lost = strcmp(replaced->reason, REASON_SECRET_LOST) == 0 ||
                    strcmp(replaced->reason, REASON_SECRET_DAMAGED) == 0;
-    bool is_planned = strcmp(replaced->reason, REASON_ROTATED) == 0 ||
-                      (strcmp(replaced->reason, REASON_RENEWED) == 0 && !is_other);
+    bool is_rotated = strcmp(replaced->reason, REASON_ROTATED) == 0 && replaced->gone[0] == '\0';
+    bool is_planned = is_rotated || (strcmp(replaced->reason, REASON_RENEWED) == 0 && !is_other);
     *ret_warning = is_lost || is_other || (!is_planned && replaced->gone[0] != '\0');
     if (is_lost || is_planned) {
         return replaced->reason;

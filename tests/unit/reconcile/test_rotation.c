@@ -536,6 +536,24 @@ static void what_is_restored_keeps_its_versions(void **) {
     assert_string_equal(entry("secret pair", "private_key.1"), old);
 }
 
+static void an_older_secret_that_is_put_back_is_told_and_shares_no_number(void **) {
+    make("qkkp pair", "spec: {rotation: {every: 24h}}");
+    put_copy("secret backup", "secret pair", "metadata: {}");
+    pass(25 * HOUR);
+    pass(24 * HOUR);
+    version_is("qkkp pair", 3);
+    const char *lost = text_at("qkkp pair", "status fingerprint");
+    forget();
+    put("secret pair", "data: null");
+    put_copy("secret pair", "secret backup", "metadata: {}");
+    run();
+    pass(10 * MINUTE);
+    version_is("qkkp pair", 4);
+    assert_true(find_told("KeyReplaced qkkp pair")->warning);
+    note_has("KeyReplaced qkkp pair", lost);
+    assert_string_equal(entry("secret pair", "private_key.1"), entry("secret backup", "private_key"));
+}
+
 static void an_entry_of_somebody_else_is_not_written_over(void **) {
     make("qkkp pair", "spec: {}");
     put("secret pair", "data: {private_key.1: Zm9yZWlnbg==}");
@@ -587,6 +605,7 @@ int main(void) {
         in_cluster(a_version_that_is_lost_is_told_and_the_present_one_stays),
         in_cluster(a_key_that_is_lost_gets_a_number_of_its_own),
         in_cluster(what_is_restored_keeps_its_versions),
+        in_cluster(an_older_secret_that_is_put_back_is_told_and_shares_no_number),
         in_cluster(an_entry_of_somebody_else_is_not_written_over),
         in_cluster(a_crash_between_secret_and_status_rotates_nothing_twice),
     };

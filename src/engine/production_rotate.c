@@ -1,0 +1,110 @@
+// The steps of rotation: what becomes of the present version, and of those beside it.
+#include "engine/production_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// The present version as one of its own, with the data of p, whose data is empty then.
+static struct version take_present(struct production *p) {
+    struct version version = {.number = p->versions.number, .data = p->data};
+    secret_data_remove(&version.data, kind_metadata_entry(p->decoded->kind));
+    if (p->decoded->kind->list_entry != nullptr) {
+        secret_data_remove(&version.data, p->decoded->kind->list_entry);
+    }
+    memcpy(version.created, p->provenance.created, sizeof(version.created));
+    memcpy(version.active, p->versions.active, sizeof(version.active));
+    snprintf(version.algorithm, sizeof(version.algorithm), "%s", p->provenance.algorithm);
+    memcpy(version.fingerprint, p->report.fingerprint, sizeof(version.fingerprint));
+    memcpy(version.digest, p->report.digest, sizeof(version.digest));
+    if (p->provenance.input_count > 0) {
+        memcpy(version.input, p->provenance.inputs[p->decoded->kind->leading_input].digest,
+               sizeof(version.input));
+    }
+    p->data = (struct secret_data){0};
+    return version;
+}
+
+// What the metadata of the new present version says besides its entries.
+static bool describe(struct production *p, const struct version *version, const char *algorithm,
+                     struct error *e) {
+    const char *request = p->context.renew_request;
+    struct provenance provenance = {
+        .generator = "qubesec/" QUBESEC_VERSION,
+        .algorithm = algorithm,
+        .standard = p->provenance.standard,
+        .replaced = p->replaced,
+        .versions = &p->versions,
+    };
+    memcpy(provenance.created, version->created, sizeof(provenance.created));
+    snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%.*s", PROVENANCE_SENTENCE_SIZE - 1,
+             request == nullptr ? "" : request);
+    if (!production_describe(p, nullptr, &provenance, e)) {
+        return false;
+    }
+    if (provenance.input_count > 0) {
+        memcpy(provenance.inputs[p->decoded->kind->leading_input].digest, version->input,
+               sizeof(version->input));
+    }
+    p->provenance = provenance;
+    return true;
+}
+
+// Makes version, taken, the present one.
+static bool put_present(struct production *p, struct version *version, struct error *e) {
+    const struct algorithm *algorithm = algorithm_find_by_name(version->algorithm);
+    const char *name = algorithm != nullptr ? algorithm->name : p->provenance.algorithm;
+    p->data = version->data;
+    version->data = (struct secret_data){0};
+    p->versions.number = version->number;
+    memcpy(p->versions.active, version->active, sizeof(version->active));
+    if (!describe(p, version, name, e) || !production_inspect(p, e)) {
+        return false;
+    }
+    memcpy(p->provenance.fingerprint, p->report.fingerprint, sizeof(p->provenance.fingerprint));
+    production_complete_replaced(p, &p->provenance.replaced);
+    return true;
+}
+
+static bool activate(struct production *p, struct error *e) {
+    struct versions *versions = &p->versions;
+    struct version coming = versions->next;
+    if (!versions->has_next && !production_make_version(p, p->inputs, &coming, e)) {
+        return false;
+    }
+    struct version leaving = take_present(p);
+    clock_format(p->context.now, leaving.retired);
+    clock_format(p->context.now, coming.active);
+    versions->has_next = false;
+    versions->next = (struct version){0};
+    versions_retire(versions, &leaving);
+    p->is_input_changed = false;
+    return put_present(p, &coming, e);
+}
+
+// In the place of one that was made from something else, which nobody has used.
+static bool publish(struct production *p, struct error *e) {
+    version_done(&p->versions.next);
+    p->versions.has_next = false;
+    p->versions.has_next = production_make_version(p, p->inputs, &p->versions.next, e);
+    return p->versions.has_next;
+}
+
+static bool follow(struct production *p, struct error *e) {
+    struct version present = take_present(p);
+    p->is_input_changed = false;
+    return production_follow_from(p, &present, e) && put_present(p, &present, e);
+}
+
+bool production_rotate(struct production *p, const struct rotation *rotation, struct error *e) {
+    p->context.inputs = p->inputs;
+    p->dropped_count = 0;
+    if ((rotation->step == ROTATION_ACTIVATE && !activate(p, e)) ||
+        (rotation->step == ROTATION_PUBLISH && !publish(p, e)) ||
+        (rotation->step == ROTATION_FOLLOW && !follow(p, e))) {
+        return false;
+    }
+    while (p->versions.kept_count > rotation->kept) {
+        production_drop_kept(p, p->versions.kept_count - 1);
+    }
+    return production_list(p, e) && production_rewrite_provenance(p, e);
+}
