@@ -36,7 +36,8 @@ static void tell(const struct reconcile *r, bool warning, const char *reason, co
 // Whether the key was kept, and is not the one that the status has recorded: somebody has put it there.
 static bool is_key_of_others(const struct reconcile *r) {
     const struct replaced *replaced = &r->production.provenance.replaced;
-    return replaced->gone[0] == '\0' && strcmp(replaced->reason, REASON_ROTATED) != 0 && status_has_other_key(r);
+    return replaced->gone[0] == '\0' && strcmp(replaced->reason, REASON_ROTATED) != 0 &&
+           status_has_other_key(r);
 }
 
 // The reason of the Event: what is gone is told by its cause, or as a key that was replaced.
