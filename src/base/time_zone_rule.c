@@ -11,7 +11,11 @@ enum {
 };
 
 static char peek(const struct span *rest) {
-    return rest->begin < rest->end ? *rest->begin : '\0';
+    char next = '\0';
+    if (rest->begin < rest->end) {
+        next = *rest->begin;
+    }
+    return next;
 }
 
 static bool take(struct span *rest, char c) {

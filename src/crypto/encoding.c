@@ -203,7 +203,11 @@ bool base64url_encode(const void *bytes, size_t length, struct buffer *text, str
     }
     for (size_t i = begin; i < text->length; i++) {
         char *digit = (char *)text->data + i;
-        *digit = *digit == '+' ? '-' : *digit == '/' ? '_' : *digit;
+        if (*digit == '+') {
+            *digit = '-';
+        } else if (*digit == '/') {
+            *digit = '_';
+        }
     }
     while (text->length > begin && text->data[text->length - 1] == '=') {
         text->data[--text->length] = '\0';
