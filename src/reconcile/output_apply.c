@@ -219,7 +219,8 @@ static bool rotate(struct reconcile *r, struct error *e) {
     if (!is_up_to_date(r, e)) {
         return false;
     }
-    if (!may_remake(r, what, ERROR_RETRYABLE, "the output is to be rotated again, and will be later", e)) {
+    if (!rotation_is_news(r) &&
+        !may_remake(r, what, ERROR_RETRYABLE, "the output is to be rotated again, and will be later", e)) {
         return is_recalled(r) && put_off(r, e->retry_after_ms, e);
     }
     if (r->rotation.step == ROTATION_ACTIVATE) {

@@ -93,6 +93,26 @@ bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
     return false;
 }
 
+static bool is_told(const struct record *record, int64_t number) {
+    struct version version = {.number = number};
+    version_recall(record->versions, &version);
+    return record->version >= number || version.created[0] != '\0';
+}
+
+bool rotation_is_news(const struct reconcile *r) {
+    const struct production *production = &r->production;
+    const struct record *record = &production->context.record;
+    if (r->rotation.step == ROTATION_ACTIVATE) {
+        return production->versions.has_next && record->version < production->versions.next.number;
+    }
+    if (r->rotation.step != ROTATION_FOLLOW) {
+        return false;
+    }
+    const struct versions *led_by = production->inputs[r->kind->leading_input].versions;
+    return led_by != nullptr && (record->version < led_by->number ||
+                                 (led_by->has_next && !is_told(record, led_by->next.number)));
+}
+
 // ---- telling
 
 static void tell(const struct reconcile *r, bool warning, const char *reason, const char *note) {

@@ -1,5 +1,6 @@
 #include "judge.h"
 
+#include "judge_versions.h"
 #include "people.h"
 #include "reconcile/status_record.h"
 #include "truth.h"
@@ -34,6 +35,7 @@ void judge_begin(struct cluster *of) {
     cluster = of;
     key_count = 0;
     verdict[0] = '\0';
+    judge_versions_begin(of);
 }
 
 void judge_end(void) {
@@ -45,6 +47,7 @@ void judge_end(void) {
         free(keys[i].fingerprint);
     }
     key_count = 0;
+    judge_versions_end();
 }
 
 void judge_fault(const char *format, ...) {
@@ -129,20 +132,39 @@ static const struct key *find_last(const struct thing *thing, const char *namesp
     return nullptr;
 }
 
+// A form as the Secret has it of a version that is to come.
+static const char *next_entry_of(yyjson_val *secret, const char *form, bool is_public) {
+    char name[64];
+    snprintf(name, sizeof(name), "%s%s.next", is_public ? "" : ".", form == nullptr ? "" : form);
+    return form == nullptr ? nullptr : entry_of(secret, name);
+}
+
+static void note_one(const struct change *change, const struct thing *thing, const char *first,
+                     const char *second, const char *public_form) {
+    if (first != nullptr && find_key(0, first) == nullptr && key_count < KEYS_MAX) {
+        keys[key_count++] = (struct key){
+            .thing = thing,
+            .namespace = change->namespace,
+            .forms = {copy(first), copy(second)},
+            .public_form = copy(public_form),
+        };
+    }
+}
+
 // Whatever the operator itself writes there is one of its keys from then on.
 static void note_key(const struct change *change, const struct thing *thing) {
     yyjson_val *secret = root_of(change);
+    yyjson_val *before = root_of(change->before);
     const char *first = entry_of(secret, thing->forms[0]);
-    bool is_written = !same(first, entry_of(root_of(change->before), thing->forms[0]));
-    if (first == nullptr || !is_written || find_key(0, first) != nullptr || key_count == KEYS_MAX) {
-        return;
+    const char *next = next_entry_of(secret, thing->forms[0], false);
+    if (!same(first, entry_of(before, thing->forms[0]))) {
+        note_one(change, thing, first, entry_of(secret, thing->forms[1]),
+                 entry_of(secret, thing->public_form));
     }
-    keys[key_count++] = (struct key){
-        .thing = thing,
-        .namespace = change->namespace,
-        .forms = {copy(first), copy(entry_of(secret, thing->forms[1]))},
-        .public_form = copy(entry_of(secret, thing->public_form)),
-    };
+    if (!same(next, next_entry_of(before, thing->forms[0], false))) {
+        note_one(change, thing, next, next_entry_of(secret, thing->forms[1], false),
+                 next_entry_of(secret, thing->public_form, true));
+    }
 }
 
 // A shared secret without its ciphertext is known to nobody else.
@@ -234,7 +256,9 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
                            : key != nullptr ? key->forms[form]
                                             : nullptr;
         if (key != nullptr && !same(is, must) && !same(is, entry_of(before, thing->forms[form])) &&
-            !has_other_basis(key, change) && !is_rewritten(key, form, is)) {
+            !judge_versions_keep(change, thing->forms[form], entry_of(before, thing->forms[form])) &&
+            !has_other_basis(key, change) &&
+            !is_rewritten(key, form, is)) {
             judge_fault(
                 "Secret %s/%s: the entry %s was replaced, although a key was there that could be kept",
                 change->namespace, change->name, thing->forms[form]);
@@ -251,7 +275,8 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
         }
     }
     const char *made = entry_of(after, thing->forms[0]);
-    bool is_another = key == nullptr || !same(made, key->forms[0]);
+    bool is_another = (key == nullptr || !same(made, key->forms[0])) &&
+                      !judge_versions_keep(change, thing->forms[0], entry_of(before, thing->forms[0]));
     if (is_another && find_key(0, made) == nullptr && !same(made, entry_of(before, thing->forms[0]))) {
         judge_new_key(change, thing, key);
     }
@@ -259,13 +284,20 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
 
 // ---- what is not the operator's
 
+// Those of former versions, and of one that is to come, have something behind their names.
 static bool is_own_entry(const char *name) {
     static const char *const entries[] = {
         "random",     "metadata",      "public_key", "public_key.pem", "private_key",  "private_key.pem",
         "ciphertext", "shared_secret", "key",        "signature",      "tls.crt",      "tls.key",
         "key.pem",    "cert.pem",      "pub.pem",    "ca.crt",         "metadata.json"};
+    const char *bare = name[0] == '.' ? name + 1 : name;
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
-        if (strcmp(entries[i], name) == 0) {
+        size_t length = strlen(entries[i]);
+        const char *behind = bare + length;
+        if (strncmp(entries[i], bare, length) == 0 &&
+            (behind[0] == '\0' || strcmp(behind, ".next") == 0 ||
+             (behind[0] == '.' && behind[1] != '\0' &&
+              behind[1 + strspn(behind + 1, "0123456789")] == '\0'))) {
             return true;
         }
     }
@@ -528,6 +560,7 @@ void judge_event(const struct kube_object *object, const struct event_content *c
 }
 
 void judge_change(const struct change *change) {
+    judge_versions_change(change);
     bool is_secret = change->resource == cluster_resource("Secret");
     if (change->removed) {
         if (is_secret && change->actor == BY_CLUSTER) {
@@ -656,6 +689,7 @@ static void judge_object(const struct thing *thing, const char *namespace, yyjso
                         namespace, thing->name);
         }
         judge_metadata(thing, namespace, object, secret);
+        judge_versions_rest(thing, namespace, object, secret);
     }
 }
 

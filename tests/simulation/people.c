@@ -83,6 +83,8 @@ static struct cluster *cluster;
 static unsigned acts;
 static bool grants;
 static bool fails_on_loss[NAMESPACES][16];
+static bool rotates[NAMESPACES][16];
+static bool is_patient; // nobody wants anything to be rotated by the clock
 static char said[256];
 
 bool people_grant(void) {
@@ -100,6 +102,17 @@ const struct thing *people_find_thing(const char *secret) {
         }
     }
     return nullptr;
+}
+
+bool people_may_rotate(const struct thing *thing) {
+    static const char *const kinds[] = {"QuantumRandomNumber", "QuantumKEMKeyPair",
+                                        "QuantumEncapsulateSecret", "QuantumSignatureKeyPair"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i], thing->kind) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // ---- objects
@@ -151,17 +164,40 @@ static bool is_there(size_t home) {
            cluster_find(cluster, "Namespace", "", namespaces[home]) != nullptr;
 }
 
+// How something is to be rotated, in a text in which ' stands for ".
+static const char *draw_rotation(const struct thing *thing) {
+    static char text[160];
+    bool by_clock = !is_patient && chance_of(600);
+    int length = snprintf(text, sizeof(text), "{'keep':%u", 1 + chance_below(3));
+    if (by_clock) {
+        length += snprintf(text + length, sizeof(text) - (size_t)length, ",'every':'%um'",
+                           chance_of(500) ? chance_between(10, 30) : chance_between(30, 240));
+    }
+    if (strcmp(thing->kind, "QuantumRandomNumber") != 0 && chance_of(500)) { // clocks differ by less
+        length += snprintf(text + length, sizeof(text) - (size_t)length, ",'publishAhead':'%um'",
+                           chance_between(3, 8));
+    }
+    if (chance_of(250)) {
+        length += snprintf(text + length, sizeof(text) - (size_t)length, ",'keepFor':'%um'",
+                           chance_between(1, 10));
+    }
+    snprintf(text + length, sizeof(text) - (size_t)length, "}");
+    return text;
+}
+
 static void create(size_t home, size_t i) {
     const struct thing *thing = &things[i];
     bool has_output = thing->secret != nullptr;
     unsigned retains = has_output ? chance_below(3) : 0;
     bool fails = thing->forms[0] != nullptr && fails_on_loss[home][i];
-    put(thing->kind, object_of("{'metadata':{'name':'%s','namespace':'%s'},'spec':{%s%s%s}}", thing->name,
+    bool is_rotated = people_may_rotate(thing) && rotates[home][i];
+    put(thing->kind, object_of("{'metadata':{'name':'%s','namespace':'%s'},'spec':{%s%s%s%s%s}}", thing->name,
                                namespaces[home], thing->spec,
                                retains == 0   ? ""
                                : retains == 1 ? ",'deletionPolicy':'Retain'"
                                               : ",'deletionPolicy':'Delete'",
-                               fails ? ",'onKeyLoss':'Fail'" : ""));
+                               fails ? ",'onKeyLoss':'Fail'" : "", is_rotated ? ",'rotation':" : "",
+                               is_rotated ? draw_rotation(thing) : ""));
 }
 
 static void write_message(size_t home) {
@@ -177,9 +213,11 @@ void people_begin(struct cluster *of) {
     cluster = of;
     acts = 0;
     grants = chance_of(700);
+    is_patient = false;
     for (size_t home = 0; home < NAMESPACES; home++) {
         for (size_t i = 0; i < thing_count; i++) {
             fails_on_loss[home][i] = chance_of(200);
+            rotates[home][i] = chance_of(500);
         }
     }
 }
@@ -242,6 +280,13 @@ static bool do_replace(const struct choice *choice) {
     return do_delete(choice) && (create(choice->home, choice->index), true);
 }
 
+static void put_rotation(yyjson_mut_doc *copy, yyjson_mut_val *spec, const struct thing *thing) {
+    yyjson_mut_doc *drawn = object_of("%s", draw_rotation(thing));
+    (void)yyjson_mut_obj_put(spec, yyjson_mut_str(copy, "rotation"),
+                             yyjson_mut_val_mut_copy(copy, yyjson_mut_doc_get_root(drawn)));
+    yyjson_mut_doc_free(drawn);
+}
+
 // What may be edited of every kind with an output, and of a certificate.
 static bool do_edit(const struct choice *choice) {
     if (choice->object == nullptr || choice->secret == nullptr) {
@@ -252,6 +297,11 @@ static bool do_edit(const struct choice *choice) {
     if (strcmp(choice->thing->kind, "QuantumCertificate") == 0 && chance_of(600)) {
         (void)yyjson_mut_obj_put(spec, yyjson_mut_str(copy, "durationDays"),
                                  yyjson_mut_sint(copy, 30 + chance_below(3) * 30));
+    } else if (people_may_rotate(choice->thing) && chance_of(400)) {
+        (void)yyjson_mut_obj_remove_key(spec, "rotation");
+        if (chance_of(800)) {
+            put_rotation(copy, spec, choice->thing);
+        }
     } else if (choice->thing->forms[0] != nullptr && chance_of(300)) {
         (void)yyjson_mut_obj_put(spec, yyjson_mut_str(copy, "onKeyLoss"),
                                  yyjson_mut_str(copy, chance_of(700) ? "Fail" : "Recreate"));
@@ -267,18 +317,28 @@ static bool do_edit(const struct choice *choice) {
     return true;
 }
 
-static bool do_touch(const struct choice *choice) {
+static bool annotate(const struct choice *choice, const char *name, uint32_t texts) {
     if (choice->object == nullptr) {
         return false;
     }
     yyjson_mut_doc *copy = copy_of(choice->object);
     yyjson_mut_val *metadata = yyjson_mut_obj_get(yyjson_mut_doc_get_root(copy), "metadata");
     char text[24];
-    snprintf(text, sizeof(text), "%u", chance_below(1000));
-    (void)yyjson_mut_obj_put(member(copy, metadata, "annotations"), yyjson_mut_str(copy, "touched"),
+    snprintf(text, sizeof(text), "%u", chance_below(texts));
+    (void)yyjson_mut_obj_put(member(copy, metadata, "annotations"), yyjson_mut_str(copy, name),
                              yyjson_mut_strcpy(copy, text));
     put(choice->thing->kind, copy);
     return true;
+}
+
+static bool do_touch(const struct choice *choice) {
+    return annotate(choice, "touched", 1000);
+}
+
+// Now and then with the same words again, which is nothing new, and of what is never rotated.
+static bool do_rotate(const struct choice *choice) {
+    return (people_may_rotate(choice->thing) || chance_of(100)) &&
+           annotate(choice, "qubesec.io/rotate", 8);
 }
 
 static bool do_wipe_status(const struct choice *choice) {
@@ -322,6 +382,42 @@ static void spoil(yyjson_mut_doc *copy, yyjson_mut_val *data, const char *entry)
     } else {
         (void)yyjson_mut_obj_put(data, yyjson_mut_strcpy(copy, entry), yyjson_mut_str(copy, bad[way]));
     }
+}
+
+// The number of some version that is kept there; 0: none is.
+static unsigned choose_version(const struct choice *choice) {
+    yyjson_obj_iter entries = yyjson_obj_iter_with(yyjson_obj_get(choice->secret, "data"));
+    size_t length = choice->thing->forms[0] == nullptr ? 0 : strlen(choice->thing->forms[0]);
+    unsigned chosen = 0;
+    unsigned seen = 0;
+    for (yyjson_val *key; length > 0 && (key = yyjson_obj_iter_next(&entries)) != nullptr;) {
+        const char *name = yyjson_get_str(key);
+        bool is_former = strncmp(name, choice->thing->forms[0], length) == 0 && name[length] == '.';
+        unsigned long number = is_former ? strtoul(name + length + 1, nullptr, 10) : 0;
+        if (number > 0 && chance_below(++seen) == 0) {
+            chosen = (unsigned)number;
+        }
+    }
+    return chosen;
+}
+
+// All that holds a version that is kept.
+static bool do_damage_version(const struct choice *choice) {
+    unsigned number = choose_version(choice);
+    if (number == 0) {
+        return false;
+    }
+    yyjson_mut_doc *copy = copy_of(choice->secret);
+    yyjson_mut_val *data = yyjson_mut_obj_get(yyjson_mut_doc_get_root(copy), "data");
+    for (size_t form = 0; form < 2 && choice->thing->forms[form] != nullptr; form++) {
+        char entry[64];
+        snprintf(entry, sizeof(entry), "%s.%u", choice->thing->forms[form], number);
+        if (form == 0 || chance_of(500)) {
+            spoil(copy, data, entry);
+        }
+    }
+    put("Secret", copy);
+    return true;
 }
 
 // One of its entries, or all that hold the key.
@@ -476,11 +572,13 @@ const char *people_act(void) {
         {"deletes and creates", do_replace, 6},
         {"edits", do_edit, 14},
         {"touches", do_touch, 4},
+        {"asks for the rotation of", do_rotate, 36},
         {"wipes the status of", do_wipe_status, 5},
         {"writes the message of", do_write_message, 8},
         {"changes what is granted, at", do_change_grants, 2},
         {"deletes the Secret of", do_delete_secret, 6},
         {"damages the Secret of", do_damage, 12},
+        {"damages a former version of", do_damage_version, 6},
         {"relabels the Secret of", do_relabel, 6},
         {"adds to the Secret of", do_add_foreign, 5},
         {"restores the Secret of", do_restore, 5},
@@ -513,6 +611,22 @@ const char *people_act(void) {
 }
 
 // ---- cleaning up
+
+void people_calm_down(void) {
+    is_patient = true;
+    for (size_t home = 0; home < NAMESPACES; home++) {
+        for (size_t i = 0; i < thing_count; i++) {
+            yyjson_val *object = cluster_find(cluster, things[i].kind, namespaces[home], things[i].name);
+            if (json_find(object, "spec", "rotation", "every", nullptr) != nullptr) {
+                yyjson_mut_doc *copy = copy_of(object);
+                yyjson_mut_val *spec = yyjson_mut_obj_get(yyjson_mut_doc_get_root(copy), "spec");
+                (void)yyjson_mut_obj_remove_key(yyjson_mut_obj_get(spec, "rotation"), "every");
+                put(things[i].kind, copy);
+                acts++;
+            }
+        }
+    }
+}
 
 static bool is_finished(yyjson_val *object) {
     const char *phase = json_text(json_find(object, "status", "status", nullptr));

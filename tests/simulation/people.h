@@ -1,4 +1,5 @@
-// What people do in the cluster: they create, edit, delete, copy, restore and damage, and clean up at last.
+// What people do in the cluster: they create, edit, rotate, delete, copy, restore and damage,
+// and clean up at last.
 #pragma once
 
 #include "cluster.h"
@@ -23,6 +24,9 @@ extern const char *const namespaces[NAMESPACES];
 // The thing whose output is of that name; NULL: none.
 const struct thing *people_find_thing(const char *secret);
 
+// Whether its kind is rotated.
+bool people_may_rotate(const struct thing *thing);
+
 // What a seed's people are like: draws it.
 void people_begin(struct cluster *cluster);
 
@@ -34,6 +38,9 @@ const char *people_act(void);
 
 // Whether the access reviews of this moment are granted.
 bool people_grant(void);
+
+// Nothing is to be rotated by the clock any more, so that all can come to rest; only on request.
+void people_calm_down(void);
 
 // At last everything is created and granted, and every Secret goes that an object complains of. Whether
 // something was to be done.

@@ -10,6 +10,7 @@
 #include "cluster.h"
 #include "crypto/openssl.h"
 #include "judge.h"
+#include "judge_versions.h"
 #include "people.h"
 #include "replica.h"
 
@@ -261,7 +262,8 @@ static void live_through(void) {
 
 // What is a bound, and no measure: so many writes for everything that happened.
 static void judge_effort(const struct simulation *s) {
-    unsigned happened = (unsigned)(people_acts() + s->count * 4 + NAMESPACES * thing_count);
+    unsigned happened = (unsigned)(people_acts() + s->count * 4 + NAMESPACES * thing_count +
+                                   judge_versions_steps());
     if (s->drops) { // what a watch never shows is tried in vain until the next list
         return;
     }
@@ -305,14 +307,19 @@ static void live(struct simulation *s) {
     schedule_after(chance_below(1000), nullptr, collect, nullptr);
     people_settle_in();
     live_through();
+    if (chance_of(400)) { // what the clock brings, by processes that live
+        cluster_weather(s->cluster)->crash = 0;
+        (void)run_for(chance_below(5 * HOUR_MS));
+    }
     calm_down(s);
+    people_calm_down();
     if (come_to_rest(s)) {
         judge_rest(false);
         judge_stillness(s);
         judge_effort(s);
     }
     for (unsigned i = 0; i < ROUNDS_MAX && judge_verdict() == nullptr && people_clean_up(); i++) {
-        (void)run_for(30 * MINUTE_MS);
+        (void)run_for(HOUR_MS); // a new key leads to a new shared secret, which is published ahead
     }
     if (judge_verdict() == nullptr) {
         judge_rest(true);

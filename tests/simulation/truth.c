@@ -144,32 +144,57 @@ static void judge_pair(const struct cluster *cluster, const char *namespace, con
     }
 }
 
-static void judge_exchange(const struct cluster *cluster, const char *namespace) {
-    static struct bytes one;
-    static struct bytes other;
-    if (!is_finished(cluster, namespace, "QuantumKEMKeyPair", "kem") ||
-        !is_finished(cluster, namespace, "QuantumEncapsulateSecret", "enc") ||
-        !is_finished(cluster, namespace, "QuantumDecapsulateSecret", "dec")) {
-        return;
-    }
-    if (!read_entry(cluster, namespace, "enc", "shared_secret", &one) ||
-        !read_entry(cluster, namespace, "dec", "shared_secret", &other) || !equals(&one, &other)) {
-        judge_fault("namespace %s: both sides are finished, and do not share a secret", namespace);
+// Each former version that entry of a Secret has, by its suffix in the entries' names.
+static void visit_kept(const struct cluster *cluster, const char *namespace, const char *name,
+                       const char *entry,
+                       void (*visit)(const struct cluster *cluster, const char *namespace,
+                                     const char *suffix)) {
+    size_t length = strlen(entry);
+    yyjson_val *secret = cluster_find(cluster, "Secret", namespace, name);
+    yyjson_obj_iter entries = yyjson_obj_iter_with(yyjson_obj_get(secret, "data"));
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&entries)) != nullptr;) {
+        const char *suffix = yyjson_get_str(key) + length;
+        if (strncmp(yyjson_get_str(key), entry, length) == 0 && suffix[0] == '.' &&
+            strspn(suffix + 1, "0123456789") == strlen(suffix + 1)) {
+            visit(cluster, namespace, suffix);
+        }
     }
 }
 
-static void judge_derived(const struct cluster *cluster, const char *namespace) {
+static bool read_version(const struct cluster *cluster, const char *namespace, const char *name,
+                         const char *entry, const char *suffix, struct bytes *ret_bytes) {
+    char full[64];
+    snprintf(full, sizeof(full), "%s%s", entry, suffix);
+    return read_entry(cluster, namespace, name, full, ret_bytes);
+}
+
+static void compare_shared(const struct cluster *cluster, const char *namespace, const char *suffix) {
+    static struct bytes one;
+    static struct bytes other;
+    if (!read_version(cluster, namespace, "enc", "shared_secret", suffix, &one) ||
+        !read_version(cluster, namespace, "dec", "shared_secret", suffix, &other) || !equals(&one, &other)) {
+        judge_fault("namespace %s: both sides are finished, and do not share a secret%s%s", namespace,
+                    suffix[0] == '\0' ? "" : " of version ", suffix);
+    }
+}
+
+static void judge_exchange(const struct cluster *cluster, const char *namespace) {
+    if (is_finished(cluster, namespace, "QuantumKEMKeyPair", "kem") &&
+        is_finished(cluster, namespace, "QuantumEncapsulateSecret", "enc") &&
+        is_finished(cluster, namespace, "QuantumDecapsulateSecret", "dec")) {
+        compare_shared(cluster, namespace, "");
+        visit_kept(cluster, namespace, "dec", "shared_secret", compare_shared);
+    }
+}
+
+static void compare_derived(const struct cluster *cluster, const char *namespace, const char *suffix) {
     static struct bytes shared;
     static struct bytes key;
     unsigned char expected[32];
     char digest[] = "SHA256";
     char info[] = "simulation";
-    if (!is_finished(cluster, namespace, "QuantumDecapsulateSecret", "dec") ||
-        !is_finished(cluster, namespace, "QuantumDerivedKey", "key")) {
-        return;
-    }
-    bool read = read_entry(cluster, namespace, "dec", "shared_secret", &shared) &&
-                read_entry(cluster, namespace, "key", "key", &key);
+    bool read = read_version(cluster, namespace, "dec", "shared_secret", suffix, &shared) &&
+                read_version(cluster, namespace, "key", "key", suffix, &key);
     EVP_KDF *kdf = EVP_KDF_fetch(nullptr, "HKDF", nullptr);
     EVP_KDF_CTX *context = EVP_KDF_CTX_new(kdf);
     OSSL_PARAM parameters[] = {
@@ -183,8 +208,16 @@ static void judge_derived(const struct cluster *cluster, const char *namespace) 
     EVP_KDF_CTX_free(context);
     EVP_KDF_free(kdf);
     if (!good) {
-        judge_fault("namespace %s: the derived key is finished, and not derived from the shared secret",
-                    namespace);
+        judge_fault("namespace %s: the derived key%s%s is finished, and not derived from the shared secret",
+                    namespace, suffix[0] == '\0' ? "" : " of version ", suffix);
+    }
+}
+
+static void judge_derived(const struct cluster *cluster, const char *namespace) {
+    if (is_finished(cluster, namespace, "QuantumDecapsulateSecret", "dec") &&
+        is_finished(cluster, namespace, "QuantumDerivedKey", "key")) {
+        compare_derived(cluster, namespace, "");
+        visit_kept(cluster, namespace, "key", "key", compare_derived);
     }
 }
 
