@@ -307,11 +307,10 @@ static void live(struct simulation *s) {
     schedule_after(chance_below(1000), nullptr, collect, nullptr);
     people_settle_in();
     live_through();
-    if (chance_of(400)) { // what the clock brings, by processes that live
-        cluster_weather(s->cluster)->crash = 0;
+    calm_down(s);
+    if (chance_of(400)) { // what the clock brings
         (void)run_for(chance_below(5 * HOUR_MS));
     }
-    calm_down(s);
     people_calm_down();
     if (come_to_rest(s)) {
         judge_rest(false);

@@ -1,6 +1,8 @@
 // Outputs that are rotated: when, what is kept and for how long, and what follows.
 #include "cluster.h"
 
+#include <inttypes.h>
+
 static int64_t seconds_at(const char *text, const char *path) {
     int64_t seconds = 0;
     assert_true(clock_parse(text_at(text, path), &seconds));
@@ -264,6 +266,28 @@ static void a_shared_secret_is_rotated_ahead_for_both_sides(void **) {
     assert_string_equal(entry("secret one", "key"), next);
     assert_string_equal(entry("secret other", "key"), next);
     assert_string_equal(entry("secret one", "key.1"), entry("secret other", "key.1"));
+}
+
+// However often in a short time: a side that has not got the next key yet could not read what the other one
+// writes.
+static void what_follows_is_never_held_back(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {publishAhead: 10s}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    make("qdk other", "spec: {sharedSecretRef: {name: opened}}");
+    for (int64_t version = 2; version < 8; version++) {
+        put("qes sealed", "metadata: {annotations: {qubesec.io/rotate: request %" PRId64 "}}", version);
+        for (int i = 0; i < 600 && !has_entry("secret sealed", ".shared_secret.next"); i++) {
+            pass(SECOND); // requests are held back themselves
+        }
+        pass(2 * SECOND);
+        const char *next = entry("secret other", ".key.next");
+        assert_string_not_equal(next, "");
+        pass(12 * SECOND);
+        version_is("qes sealed", version);
+        version_is("qdk other", version);
+        assert_string_equal(entry("secret other", "key"), next);
+    }
 }
 
 static void a_signature_of_a_retired_key_is_valid_while_that_is_kept(void **) {
@@ -593,6 +617,7 @@ int main(void) {
         in_cluster(what_is_not_rotated_refuses),
         in_cluster(what_hangs_on_a_key_follows_with_its_versions),
         in_cluster(a_shared_secret_is_rotated_ahead_for_both_sides),
+        in_cluster(what_follows_is_never_held_back),
         in_cluster(a_signature_of_a_retired_key_is_valid_while_that_is_kept),
         in_cluster(what_follows_may_have_to_wait_and_is_not_forgotten),
         in_cluster(what_follows_often_is_put_off_and_not_forgotten),
