@@ -140,7 +140,7 @@ def test_what_a_kept_version_has_signed_is_valid(api, operator, namespace, tmp_p
         published[number] = made["public_key.pem"]
         kept = range(max(1, number - keep), number)
         assert numbers_of(made, "public_key") == [*reversed(kept)]
-        assert made.keys() == {"metadata", *PAIR, *(f"{entry}.{one}" for entry in PAIR for one in kept)}
+        assert made.keys() == {"metadata", "public_keys.jwks", *PAIR, *(f"{entry}.{one}" for entry in PAIR for one in kept)}
         for one in range(1, number + 1):
             is_kept = one >= number - keep
             wait_judged(api, namespace, f"by-{one}", "Valid" if is_kept else "Invalid", one if is_kept else None)

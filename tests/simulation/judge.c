@@ -176,9 +176,10 @@ static bool is_half(const struct key *key, yyjson_val *secret) {
 // Secret, and no status has told of that one yet.
 static bool is_unproved(const struct key *key, const struct change *change) {
     yyjson_val *object = cluster_find(cluster, key->thing->kind, change->namespace, key->thing->name);
+    bool is_untold = key->fingerprint == nullptr && !judge_versions_are_told(root_of(change->before));
     return key->thing->forms[1] == nullptr && change->before->actor == BY_USER &&
-           !yyjson_equals(json_find(object, "status", "secretRef", "uid", nullptr),
-                          json_find(root_of(change->before), "metadata", "uid", nullptr));
+           (is_untold || !yyjson_equals(json_find(object, "status", "secretRef", "uid", nullptr),
+                                        json_find(root_of(change->before), "metadata", "uid", nullptr)));
 }
 
 // Whether text, the second form, is the same key: of a pair the first form has no seed, so that once the
@@ -289,7 +290,8 @@ static bool is_own_entry(const char *name) {
     static const char *const entries[] = {
         "random",     "metadata",      "public_key", "public_key.pem", "private_key",  "private_key.pem",
         "ciphertext", "shared_secret", "key",        "signature",      "tls.crt",      "tls.key",
-        "key.pem",    "cert.pem",      "pub.pem",    "ca.crt",         "metadata.json"};
+        "key.pem",    "cert.pem",      "pub.pem",    "ca.crt",         "metadata.json",
+        "public_keys.jwks"};
     const char *bare = name[0] == '.' ? name + 1 : name;
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
         size_t length = strlen(entries[i]);

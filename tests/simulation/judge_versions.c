@@ -78,6 +78,12 @@ static yyjson_doc *metadata_of(yyjson_val *secret) {
     return decoded <= 0 ? nullptr : yyjson_read((const char *)text, (size_t)decoded, 0);
 }
 
+bool judge_versions_are_told(yyjson_val *secret) {
+    yyjson_doc *metadata = metadata_of(secret);
+    yyjson_doc_free(metadata);
+    return metadata != nullptr;
+}
+
 static int64_t number_of(yyjson_val *version) {
     return json_integer(yyjson_obj_get(version, "version"), 1);
 }
@@ -98,7 +104,7 @@ static const char *name_kept(const char *entry, int64_t number) {
 
 bool judge_versions_keep(const struct change *change, const char *entry, const char *text) {
     yyjson_doc *before = metadata_of(root_of(change->before));
-    bool keeps = before != nullptr &&
+    bool keeps = before != nullptr && text != nullptr &&
                  same(text, entry_of(root_of(change),
                                      name_kept(entry, number_of(yyjson_doc_get_root(before)))));
     yyjson_doc_free(before);
@@ -127,8 +133,8 @@ static void note(const struct thing *thing, const char *namespace, int64_t numbe
         const struct numbered *one = &numbered[i];
         if (one->thing == thing && one->number == number && strcmp(one->namespace, namespace) == 0) {
             if (strcmp(one->key, key) != 0) {
-                judge_fault("Secret %s/%s: two keys have had the number %" PRId64, namespace, thing->secret,
-                            number);
+                judge_fault("Secret %s/%s: two keys have had the number %" PRId64 ": %.12s and %.12s", namespace,
+                            thing->secret, number, one->key, key);
             }
             return;
         }
@@ -137,35 +143,6 @@ static void note(const struct thing *thing, const char *namespace, int64_t numbe
         const char *home = strcmp(namespace, namespaces[0]) == 0 ? namespaces[0] : namespaces[1];
         numbered[numbered_count++] = (struct numbered){thing, home, number, strdup(key)};
     }
-}
-
-static void note_all(const struct change *change, const struct thing *thing, yyjson_val *metadata) {
-    size_t index;
-    size_t count;
-    yyjson_val *version;
-    const char *entry = thing->forms[0];
-    note(thing, change->namespace, number_of(metadata), entry_of(root_of(change), entry));
-    yyjson_arr_foreach(yyjson_obj_get(metadata, "versions"), index, count, version) {
-        note(thing, change->namespace, number_of(version),
-             entry_of(root_of(change), name_kept(entry, number_of(version))));
-    }
-}
-
-// ---- nothing goes before its time
-
-// The object as the operator had it before it when it sent the change; NULL: nobody knows.
-static yyjson_val *seen_by(const struct change *change, const struct thing *thing) {
-    const struct kube_resource *resource = cluster_resource(thing->kind);
-    int64_t at_ms;
-    uint64_t version;
-    if (!cluster_live_read(change->sent_by, resource, change->namespace, thing->name, &at_ms, &version)) {
-        return nullptr;
-    }
-    return root_of(cluster_change_of(cluster, resource, change->namespace, thing->name, version));
-}
-
-static int64_t keep_of(yyjson_val *object) {
-    return json_integer(json_find(object, "spec", "rotation", "keep", nullptr), KEEP_DEFAULT);
 }
 
 // Whether all that the thing has of that version is as the operator has made it, by the digests of the
@@ -195,6 +172,41 @@ static bool is_whole(yyjson_val *secret, const struct thing *thing, yyjson_val *
         }
     }
     return count > 0 && thing->forms[0] != nullptr;
+}
+
+// All that the operator has written, or that is sound.
+static void note_all(const struct change *change, const struct thing *thing, yyjson_val *metadata) {
+    size_t index;
+    size_t count;
+    yyjson_val *version;
+    const char *entry = thing->forms[0];
+    const char *present = entry_of(root_of(change), entry);
+    if (!same(present, entry_of(root_of(change->before), entry))) {
+        note(thing, change->namespace, number_of(metadata), present);
+    }
+    yyjson_arr_foreach(yyjson_obj_get(metadata, "versions"), index, count, version) {
+        if (is_whole(root_of(change), thing, version)) {
+            note(thing, change->namespace, number_of(version),
+                 entry_of(root_of(change), name_kept(entry, number_of(version))));
+        }
+    }
+}
+
+// ---- nothing goes before its time
+
+// The object as the operator had it before it when it sent the change; NULL: nobody knows.
+static yyjson_val *seen_by(const struct change *change, const struct thing *thing) {
+    const struct kube_resource *resource = cluster_resource(thing->kind);
+    int64_t at_ms;
+    uint64_t version;
+    if (!cluster_live_read(change->sent_by, resource, change->namespace, thing->name, &at_ms, &version)) {
+        return nullptr;
+    }
+    return root_of(cluster_change_of(cluster, resource, change->namespace, thing->name, version));
+}
+
+static int64_t keep_of(yyjson_val *object) {
+    return json_integer(json_find(object, "spec", "rotation", "keep", nullptr), KEEP_DEFAULT);
 }
 
 // A version that was sound is there still, as it was, or has had to make room.

@@ -14,6 +14,9 @@ void judge_versions_change(const struct change *change);
 // number that it had.
 bool judge_versions_keep(const struct change *change, const char *entry, const char *text);
 
+// Whether a Secret has metadata that can be read.
+bool judge_versions_are_told(yyjson_val *secret);
+
 // How often the operator has taken a step of a rotation.
 unsigned judge_versions_steps(void);
 
