@@ -118,8 +118,6 @@ static bool are_of_old_origin(const struct production *p) {
 // Whether what the output was made from was rotated: the output is rotated then, too, and what was made
 // before stays for a while.
 static bool is_to_be_rotated(struct production *p, const struct provenance *wanted) {
-    p->is_next_outdated = p->versions.has_next && wanted->input_count > 0 &&
-                          !provenance_same_digest(p->versions.next.input, wanted->inputs[0].digest);
     bool is_published = p->versions.has_next && !p->is_next_outdated && wanted->input_count > 0;
     p->is_input_changed = is_published || (are_of_old_origin(p) && production_input_is_kept(p));
     return p->is_input_changed;
@@ -151,6 +149,8 @@ static bool is_current(struct production *p, bool *ret_current, struct error *e)
     }
     bool same_parameters = provenance_same_digest(wanted.parameters, p->provenance.parameters);
     bool current = provenance_same_inputs(&wanted, &p->provenance) && same_parameters;
+    p->is_next_outdated = p->versions.has_next && wanted.input_count > 0 &&
+                          !provenance_same_digest(p->versions.next.input, wanted.inputs[0].digest);
     if (same_parameters && production_follows(p)) {
         return is_to_follow(p, &wanted, current, ret_current, e);
     }

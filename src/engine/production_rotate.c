@@ -65,8 +65,16 @@ static bool put_present(struct production *p, struct version *version, struct er
     return true;
 }
 
+static void drop_next(struct versions *versions) {
+    version_done(&versions->next);
+    versions->has_next = false;
+}
+
 static bool activate(struct production *p, struct error *e) {
     struct versions *versions = &p->versions;
+    if (p->is_next_outdated) { // nobody can read what is written with it
+        drop_next(versions);
+    }
     struct version coming = versions->next;
     if (!versions->has_next && !production_make_version(p, p->inputs, &coming, e)) {
         return false;
@@ -83,8 +91,7 @@ static bool activate(struct production *p, struct error *e) {
 
 // In the place of one that was made from something else, which nobody has used.
 static bool publish(struct production *p, struct error *e) {
-    version_done(&p->versions.next);
-    p->versions.has_next = false;
+    drop_next(&p->versions);
     p->versions.has_next = production_make_version(p, p->inputs, &p->versions.next, e);
     return p->versions.has_next;
 }

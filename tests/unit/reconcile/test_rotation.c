@@ -268,6 +268,30 @@ static void a_shared_secret_is_rotated_ahead_for_both_sides(void **) {
     assert_string_equal(entry("secret one", "key.1"), entry("secret other", "key.1"));
 }
 
+// What was published for a key that is gone, nobody could read.
+static void what_was_published_for_a_lost_key_is_never_used(void **state) {
+    for (size_t stays = 0; stays < 2; stays++) {
+        begin_row(stays ? "publishAhead stays" : "publishAhead goes", state);
+        make("qkkp pair", "spec: {}");
+        make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {publishAhead: 10m}}");
+        make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+        put("qes sealed", "metadata: {annotations: {qubesec.io/rotate: one}}");
+        run();
+        const char *next = entry("secret sealed", ".shared_secret.next");
+        assert_string_not_equal(next, "");
+        take_away("secret pair");
+        pass(MINUTE);
+        is_served("qes sealed");
+        if (!stays) {
+            put("qes sealed", "spec: {rotation: {publishAhead: null}}");
+        }
+        pass(HOUR);
+        is_served("qds opened");
+        assert_string_not_equal(entry("secret sealed", "shared_secret"), next);
+        assert_string_equal(entry("secret sealed", "shared_secret"), entry("secret opened", "shared_secret"));
+    }
+}
+
 // However often in a short time: a side that has not got the next key yet could not read what the other one
 // writes.
 static void what_follows_is_never_held_back(void **) {
@@ -617,6 +641,7 @@ int main(void) {
         in_cluster(what_is_not_rotated_refuses),
         in_cluster(what_hangs_on_a_key_follows_with_its_versions),
         in_cluster(a_shared_secret_is_rotated_ahead_for_both_sides),
+        in_cluster(what_was_published_for_a_lost_key_is_never_used),
         in_cluster(what_follows_is_never_held_back),
         in_cluster(a_signature_of_a_retired_key_is_valid_while_that_is_kept),
         in_cluster(what_follows_may_have_to_wait_and_is_not_forgotten),
