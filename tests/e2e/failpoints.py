@@ -38,6 +38,7 @@ CREATION = [*around("create secrets"), BETWEEN, *TELLING]
 CHANGE = [*around("patch secrets"), BETWEEN]
 LOSS = [*around("create secrets"), BETWEEN]
 RENEWAL = [("before-renewal", OBJECT), *around("patch secrets"), ("after-renewal", OBJECT), BETWEEN, *TELLING]
+ROTATION = [("before-rotation", OBJECT), *around("patch secrets"), ("after-rotation", OBJECT), BETWEEN, *TELLING]
 FAILURE = around("patch status")
 SERIES = around("patch events")
 
@@ -70,7 +71,7 @@ LEASE_WRITES = {"make": "create leases", "take": "patch leases", "renew": "patch
 
 def all_points():
     webhook = (points for _, points in ROTATIONS)
-    return itertools.chain(CREATION, CHANGE, LOSS, RENEWAL, FAILURE, SERIES, *webhook, *map(around, LEASE_WRITES.values()))
+    return itertools.chain(CREATION, CHANGE, LOSS, RENEWAL, ROTATION, FAILURE, SERIES, *webhook, *map(around, LEASE_WRITES.values()))
 
 
 def id_of(point):

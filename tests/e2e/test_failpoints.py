@@ -15,7 +15,7 @@ import pytest
 import yaml
 from api import QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, RESOURCES, data_of, is_told, secret_thing, thing, version_of, wait_until
 from failpoints import (
-    CHANGE, CREATION, FAILURE, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
+    CHANGE, CREATION, FAILURE, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATION, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
     id_of, text_of,
 )  # fmt: skip
 from fixtures import BINARY, CHECKOUT
@@ -433,6 +433,54 @@ def test_renewal(api, crashes, number):
             check_told(it, "Renewed", "Normal", before, after)
         else:  # the status and the Event are sent at the same time
             assert len(it.events("Renewed")) <= 2
+
+
+@pytest.mark.parametrize("kind", [QRN, QKKP, QES, QSKP])
+@pytest.mark.parametrize("point", ROTATION, ids=id_of)
+def test_rotation_on_request(api, crashes, kind, point):
+    """Each request rotates exactly once, and what was there before is the version before, byte for byte."""
+    it = crashes.made(kind, SPECS[kind])
+    before = it.secret()
+    api.patch(kind, it.namespace, it.name, {"metadata": {"annotations": {"qubesec.io/rotate": "once"}}})
+    crashes.crash(point, it)
+    reached = ROTATION.index(point)
+    left = it.secret()
+    assert (left != before) == (reached >= ROTATION.index(("after-request", "patch secrets")))
+    crashes.carry_on()
+    wait_until("the request is answered", lambda: it.get()["status"].get("lastRotateRequest") == "once")
+    after = it.wait_done()
+    assert left in (before, after), "it is rotated once"
+    assert it.get()["status"]["version"] == 2
+    former = {f"{entry}.1": value for entry, value in entries_of(before).items()}
+    assert {entry: value for entry, value in after["data"].items() if entry.endswith(".1")} == former
+    assert not {*entries_of(before).values()} & {after["data"][entry] for entry in entries_of(before)}
+    crashes.seen.check(before, after)
+    assert it.events("KeyReplaced") == [] and len(it.events("Rotated")) <= 2
+    if reached < ROTATION.index(TELLING[0]):  # the status and the Event are sent at the same time
+        check_told(it, "Rotated", "Normal", before, after)
+
+
+@pytest.mark.parametrize("kind", [QDS, QDK])
+@pytest.mark.parametrize("point", ROTATION, ids=id_of)
+def test_what_follows_a_rotation(api, crashes, kind, point):
+    """It has a version for each of what it follows, whenever the operator ended."""
+    pair, sealed = crashes.made(QKKP, SPECS[QKKP]), crashes.object(QES)
+    sealed.create({"publicKeyRef": {"name": pair.name}})
+    it = crashes.object(kind)
+    of_pair = {"privateKeyRef": {"name": pair.name}, "ciphertextRef": {"name": sealed.name}}
+    it.create(of_pair if kind == QDS else {"sharedSecretRef": {"name": sealed.name}})
+    crashes.carry_on()
+    before = it.wait_done()
+    crashes.kill()
+    api.patch(QES, it.namespace, sealed.name, {"metadata": {"annotations": {"qubesec.io/rotate": "once"}}})
+    crashes.crash(point, it)
+    crashes.carry_on()
+    wait_until("it has followed", lambda: it.get()["status"].get("version") == 2)
+    after = it.wait_done()
+    [entry] = entries_of(before)
+    assert entries_of(after).keys() == {entry, f"{entry}.1"}
+    assert after["data"][f"{entry}.1"] == before["data"][entry] != after["data"][entry]
+    crashes.seen.check(before, after)
 
 
 def has_ended(found):

@@ -112,6 +112,53 @@ def test_memory_image_holds_no_key(cluster, api, operators, namespace, image):
     assert {("token", "raw"), ("in base64", "base64"), ("in hex", "hex")} <= set(found)
 
 
+def test_memory_image_holds_no_version_of_a_rotated_key(api, operators, namespace, image):
+    """Neither those that have expired, nor those that are kept, nor the present and the coming one."""
+    operator = operators.start("--allow-memory-dump").wait_ready()
+    pair, sealed, *others = exchange(namespace)
+    sealed["spec"]["rotation"] = {"publishAhead": "2s"}
+    numbers = thing(QRN, namespace, "numbers", {"numBytes": 64})
+    signer = thing(QSKP, namespace, "signer", {"algorithm": "ML-DSA-44"})
+    rotated = [mark_of(one) for one in (pair, sealed, numbers, signer)]
+    marks = mark(pair)
+    api.make(pair, sealed, *others, numbers, signer)
+    secrets = {}
+
+    def note(when):
+        secrets.update({f"{name} ({when})": value for name, value in secrets_in(api, namespace).items()})
+        hidden = data_of(api.get("Secret", namespace, "sealed")).get(".shared_secret.next")
+        secrets.update({f"the next shared secret ({when})": hidden} if hidden else {})
+
+    note("first")
+    for number in range(1, 4):
+        for kind, name in rotated:
+            api.patch(kind, namespace, name, {"metadata": {"annotations": {"qubesec.io/rotate": str(number)}}})
+        is_answered = [lambda one=one, number=number: answer(api, namespace, *one) == str(number) for one in rotated]
+        for answered in is_answered:
+            wait_until("each is rotated", lambda answered=answered: note_while(note, number) and answered())
+        operator.settle()
+        note(f"after {number}")
+    first = {name: value for name, value in secrets.items() if name.endswith("(first)")}
+    now = set(secrets_in(api, namespace).values())
+    assert first and not set(first.values()) & now, "the first ones have expired"
+    with image() as content:
+        assert Search(secrets).find(content) == []
+        assert {("in base64", "base64"), ("in hex", "hex")} <= set(Search(marks).find(content))
+
+
+def mark_of(one):
+    return one["kind"], one["metadata"]["name"]
+
+
+def note_while(note, number):
+    note(f"during {number}")
+    return True
+
+
+def answer(api, namespace, kind, name):
+    return api.get(kind, namespace, name)["status"].get("lastRotateRequest")
+
+
 def occurrences(piece):
     """How often it is in this process's own memory."""
     count = 0

@@ -9,7 +9,7 @@ import json
 import pathlib
 
 import pytest
-from api import KINDS, RESOURCES, SIGNATURE_KINDS, data_of, ready_of, wait_until
+from api import KINDS, QES, QKKP, QRN, QSKP, RESOURCES, SIGNATURE_KINDS, data_of, ready_of, wait_until
 from audit import WRITES
 from etcd import Gateway
 
@@ -169,3 +169,38 @@ def test_what_an_earlier_version_made_stays(cluster, api, etcd, operators, fixtu
     mark = cluster.audit.mark()
     start(operators, fixture)
     assert writes(cluster, mark, fixture) == [], "a second start has something left to do"
+
+
+@pytest.mark.parametrize("with_status", [True, False], ids=["as-it-lay", "restored-without-status"])
+def test_what_an_earlier_version_made_is_rotated(api, etcd, operators, fixture, with_status):
+    """Its keys are version 1, and stay so byte for byte."""
+    operators.stop()
+    lay(api, etcd, fixture, with_status)
+    operator = start(operators, fixture)
+    served = [one for one in fixture.all(QRN, QKKP, QES, QSKP) if ready_of(one).get("status") == "True"]
+    asked = [one for one in served if one["kind"] != QES and not one["spec"].keys() & {"seed", "seedURI"}]
+    before = {name_of(one): content_before(api, one) for one in served}
+    for one in asked:
+        change = {"metadata": {"annotations": {"qubesec.io/rotate": "now"}}, "spec": {"rotation": {"keep": 1}}}
+        api.patch(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"], change)
+
+    def open_requests():
+        return [name_of(one) for one in asked if find(api, one)["status"].get("lastRotateRequest") != "now"]
+
+    wait_until(lambda: f"all are rotated, but for {open_requests()}", lambda: not open_requests())
+    operator.settle()
+    following = [one for one in served if one["spec"].get("publicKeyRef", {}).get("kind") == QKKP]
+    rotated = [*asked, *following]
+    assert {one["kind"] for one in rotated} == {QRN, QKKP, QES, QSKP}
+    assert {find(api, one)["status"]["version"] for one in rotated} == {2}
+    for one in rotated:
+        after, had = content_before(api, one), before[name_of(one)]
+        assert {entry: after[f"{entry}.1"] for entry in had} == had, name_of(one)
+        assert all(after[entry] != had[entry] for entry in had), name_of(one)
+    operators.stop()
+
+
+def content_before(api, thing):
+    status = find(api, thing)["status"]
+    data = data_of(api.get("Secret", thing["metadata"]["namespace"], status["secretRef"]["name"]))
+    return {entry: value for entry, value in data.items() if entry not in (*METADATA, "public_keys.jwks")}
