@@ -109,8 +109,8 @@ bool rotation_is_news(const struct reconcile *r) {
         return false;
     }
     const struct versions *led_by = production->inputs[r->kind->leading_input].versions;
-    return led_by != nullptr && (record->version < led_by->number ||
-                                 (led_by->has_next && !is_told(record, led_by->next.number)));
+    return led_by != nullptr &&
+           (record->version < led_by->number || (led_by->has_next && !is_told(record, led_by->next.number)));
 }
 
 // ---- telling

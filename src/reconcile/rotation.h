@@ -15,8 +15,8 @@
 // *ret_wait_ms: when to look again, 0: never.
 bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
 
-// Whether the step of r->rotation leads to a version that the status does not tell of yet, which was published
-// before, or comes with that of an input: it was held back there if it came too often.
+// Whether the step of r->rotation leads to a version that the status does not tell of yet, which was
+// published before, or comes with that of an input: it was held back there if it came too often.
 bool rotation_is_news(const struct reconcile *r);
 
 // Milliseconds until there is something to do after r->rotation; 0: nothing will be, or it was put off.

@@ -258,8 +258,7 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
                                             : nullptr;
         if (key != nullptr && !same(is, must) && !same(is, entry_of(before, thing->forms[form])) &&
             !judge_versions_keep(change, thing->forms[form], entry_of(before, thing->forms[form])) &&
-            !has_other_basis(key, change) &&
-            !is_rewritten(key, form, is)) {
+            !has_other_basis(key, change) && !is_rewritten(key, form, is)) {
             judge_fault(
                 "Secret %s/%s: the entry %s was replaced, although a key was there that could be kept",
                 change->namespace, change->name, thing->forms[form]);
@@ -288,10 +287,9 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
 // Those of former versions, and of one that is to come, have something behind their names.
 static bool is_own_entry(const char *name) {
     static const char *const entries[] = {
-        "random",     "metadata",      "public_key", "public_key.pem", "private_key",  "private_key.pem",
-        "ciphertext", "shared_secret", "key",        "signature",      "tls.crt",      "tls.key",
-        "key.pem",    "cert.pem",      "pub.pem",    "ca.crt",         "metadata.json",
-        "public_keys.jwks"};
+        "random",     "metadata",      "public_key", "public_key.pem", "private_key",   "private_key.pem",
+        "ciphertext", "shared_secret", "key",        "signature",      "tls.crt",       "tls.key",
+        "key.pem",    "cert.pem",      "pub.pem",    "ca.crt",         "metadata.json", "public_keys.jwks"};
     const char *bare = name[0] == '.' ? name + 1 : name;
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
         size_t length = strlen(entries[i]);

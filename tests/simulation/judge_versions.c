@@ -104,9 +104,9 @@ static const char *name_kept(const char *entry, int64_t number) {
 
 bool judge_versions_keep(const struct change *change, const char *entry, const char *text) {
     yyjson_doc *before = metadata_of(root_of(change->before));
-    bool keeps = before != nullptr && text != nullptr &&
-                 same(text, entry_of(root_of(change),
-                                     name_kept(entry, number_of(yyjson_doc_get_root(before)))));
+    bool keeps =
+        before != nullptr && text != nullptr &&
+        same(text, entry_of(root_of(change), name_kept(entry, number_of(yyjson_doc_get_root(before)))));
     yyjson_doc_free(before);
     return keeps;
 }
@@ -133,8 +133,8 @@ static void note(const struct thing *thing, const char *namespace, int64_t numbe
         const struct numbered *one = &numbered[i];
         if (one->thing == thing && one->number == number && strcmp(one->namespace, namespace) == 0) {
             if (strcmp(one->key, key) != 0) {
-                judge_fault("Secret %s/%s: two keys have had the number %" PRId64 ": %.12s and %.12s", namespace,
-                            thing->secret, number, one->key, key);
+                judge_fault("Secret %s/%s: two keys have had the number %" PRId64 ": %.12s and %.12s",
+                            namespace, thing->secret, number, one->key, key);
             }
             return;
         }
@@ -310,7 +310,8 @@ static bool begins_anew(const struct change *change, const struct thing *thing) 
     if (change->resource != cluster_resource("Secret")) {
         bool had_status = yyjson_obj_get(root_of(change->before), "status") != nullptr;
         return change->removed || change->before == nullptr ||
-               (change->actor == BY_USER && had_status && yyjson_obj_get(root_of(change), "status") == nullptr);
+               (change->actor == BY_USER && had_status &&
+                yyjson_obj_get(root_of(change), "status") == nullptr);
     }
     if (!change->removed) {
         return change->actor == BY_USER &&
@@ -318,9 +319,8 @@ static bool begins_anew(const struct change *change, const struct thing *thing) 
     }
     yyjson_doc *metadata = metadata_of(yyjson_doc_get_root(change->document));
     yyjson_val *object = cluster_find(cluster, thing->kind, change->namespace, thing->name);
-    bool is_told = metadata != nullptr &&
-                   json_integer(json_find(object, "status", "version", nullptr), 0) ==
-                       number_of(yyjson_doc_get_root(metadata));
+    bool is_told = metadata != nullptr && json_integer(json_find(object, "status", "version", nullptr), 0) ==
+                                              number_of(yyjson_doc_get_root(metadata));
     yyjson_doc_free(metadata);
     return !is_told;
 }

@@ -178,8 +178,8 @@ static const char *draw_rotation(const struct thing *thing) {
                            chance_between(3, 8));
     }
     if (chance_of(250)) {
-        length += snprintf(text + length, sizeof(text) - (size_t)length, ",'keepFor':'%um'",
-                           chance_between(1, 10));
+        length +=
+            snprintf(text + length, sizeof(text) - (size_t)length, ",'keepFor':'%um'", chance_between(1, 10));
     }
     snprintf(text + length, sizeof(text) - (size_t)length, "}");
     return text;
@@ -337,8 +337,7 @@ static bool do_touch(const struct choice *choice) {
 
 // Now and then with the same words again, which is nothing new, and of what is never rotated.
 static bool do_rotate(const struct choice *choice) {
-    return (people_may_rotate(choice->thing) || chance_of(100)) &&
-           annotate(choice, "qubesec.io/rotate", 8);
+    return (people_may_rotate(choice->thing) || chance_of(100)) && annotate(choice, "qubesec.io/rotate", 8);
 }
 
 static bool do_wipe_status(const struct choice *choice) {

@@ -262,8 +262,8 @@ static void live_through(void) {
 
 // What is a bound, and no measure: so many writes for everything that happened.
 static void judge_effort(const struct simulation *s) {
-    unsigned happened = (unsigned)(people_acts() + s->count * 4 + NAMESPACES * thing_count +
-                                   judge_versions_steps());
+    unsigned happened =
+        (unsigned)(people_acts() + s->count * 4 + NAMESPACES * thing_count + judge_versions_steps());
     if (s->drops) { // what a watch never shows is tried in vain until the next list
         return;
     }

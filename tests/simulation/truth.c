@@ -145,10 +145,9 @@ static void judge_pair(const struct cluster *cluster, const char *namespace, con
 }
 
 // Each former version that entry of a Secret has, by its suffix in the entries' names.
-static void visit_kept(const struct cluster *cluster, const char *namespace, const char *name,
-                       const char *entry,
-                       void (*visit)(const struct cluster *cluster, const char *namespace,
-                                     const char *suffix)) {
+static void
+visit_kept(const struct cluster *cluster, const char *namespace, const char *name, const char *entry,
+           void (*visit)(const struct cluster *cluster, const char *namespace, const char *suffix)) {
     size_t length = strlen(entry);
     yyjson_val *secret = cluster_find(cluster, "Secret", namespace, name);
     yyjson_obj_iter entries = yyjson_obj_iter_with(yyjson_obj_get(secret, "data"));
