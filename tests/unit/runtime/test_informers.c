@@ -415,7 +415,8 @@ static void one_that_is_refused_after_its_list_is_not_complete(void **) {
     begin(&fixture, good, refused);
     wait_for("settled", 1);
     wait_for_completeness(store, false);
-    assert_true(has_noted("known:widgets", 4)); // a few refusals come while a server starts
+    assert_true(
+        has_noted("known:widgets", 3)); // a few refusals come while a server starts; the last is told then
     server_shows(&fixture, "widgets 0 refused: listing widgets: the API server refused (HTTP status 403); ");
     assert_false(store_is_complete(store));
     will_answer(&of_widgets, good);
