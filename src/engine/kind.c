@@ -21,6 +21,10 @@ const char *kind_metadata_entry(const struct kind *kind) {
     return kind->provenance_entry != nullptr ? kind->provenance_entry : "metadata";
 }
 
+bool kind_can_rotate(const struct kind *kind, const void *spec) {
+    return kind->is_rotatable && (kind->can_rotate == nullptr || kind->can_rotate(spec));
+}
+
 bool kind_has_versions(const struct kind *kind) {
     return kind->is_rotatable || kind->follows;
 }

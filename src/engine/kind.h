@@ -196,6 +196,10 @@ struct kind {
     const char *(*find_gone)(const void *spec, const struct secret_data *before,
                              const struct secret_data *after);
 
+    // Of a kind that is rotatable: whether an output of that spec is, so that another one would be another;
+    // NULL: each.
+    bool (*can_rotate)(const void *spec);
+
     // Of a kind that is rotatable: an upper bound of the bytes of one version's entries in the output Secret,
     // and of what is published of it beside them. NULL only for one that is not.
     size_t (*version_bytes)(const void *spec);
@@ -224,6 +228,9 @@ struct kind {
 // the last.
 const char *kind_entry(const struct kind *kind, const void *spec, size_t index);
 const char *kind_metadata_entry(const struct kind *kind);
+
+// Whether an output of that spec is rotated.
+bool kind_can_rotate(const struct kind *kind, const void *spec);
 
 // Whether the output Secret may hold versions of the output.
 bool kind_has_versions(const struct kind *kind);

@@ -119,7 +119,9 @@ static bool are_of_old_origin(const struct production *p) {
 // before stays for a while.
 static bool is_to_be_rotated(struct production *p, const struct provenance *wanted) {
     bool is_published = p->versions.has_next && !p->is_next_outdated && wanted->input_count > 0;
-    p->is_input_changed = is_published || (are_of_old_origin(p) && production_input_is_kept(p));
+    bool is_rotated = p->decoded->common.rotation.is_given || versions_are_told(&p->versions);
+    p->is_input_changed =
+        is_published || (are_of_old_origin(p) && (is_rotated || production_input_is_kept(p)));
     return p->is_input_changed;
 }
 
@@ -327,9 +329,23 @@ static void recall_creation(const struct production *p, const struct provenance 
     }
 }
 
+// What is rebuilt stays what it was made from, whatever there is now: as its metadata says, or else the
+// status.
+static void recall_input(struct production *p, const struct provenance *kept, struct provenance *provenance) {
+    const char *recorded = p->context.record.public_key_digest;
+    if (p->is_input_changed && kept != nullptr) {
+        memcpy(provenance->inputs, kept->inputs, sizeof(provenance->inputs));
+    } else if (kept == nullptr && recorded[0] != '\0' && provenance->input_count > 0 &&
+               p->decoded->kind->is_rotatable) {
+        p->is_input_changed = !provenance_same_digest(recorded, provenance->inputs[0].digest);
+        snprintf(provenance->inputs[0].digest, sizeof(provenance->inputs[0].digest), "%s", recorded);
+    }
+}
+
 // What becomes of the versions beside an output that is made or rebuilt.
 static bool bring_versions(struct production *p, maker *make, struct provenance *provenance,
                            struct error *e) {
+    p->provenance.algorithm = provenance->algorithm; // of versions that say none, where metadata was lost
     if (!(p->decoded->kind->follows ? production_follow_anew(p, e) : production_repair_versions(p, e))) {
         return false;
     }
@@ -355,8 +371,8 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
         !production_describe(p, kept, &provenance, e)) {
         return false;
     }
-    if (make == kind_repair && p->is_input_changed && kept != nullptr) { // it stays what it was made from
-        memcpy(provenance.inputs, kept->inputs, sizeof(provenance.inputs));
+    if (make == kind_repair) {
+        recall_input(p, kept, &provenance);
     }
     if (kind_has_versions(kind) && !bring_versions(p, make, &provenance, e)) {
         return false;

@@ -39,7 +39,8 @@ static bool is_of(const struct version *version, int64_t number, const struct se
     if (!digest_format(secret_view(bytes), secret_length(bytes), digest, e)) {
         return false;
     }
-    *ret_is = version->number == number && provenance_same_digest(version->input, digest);
+    bool is_known = version->input[0] != '\0'; // it is not where metadata was lost
+    *ret_is = version->number == number && (!is_known || provenance_same_digest(version->input, digest));
     return true;
 }
 
@@ -182,16 +183,30 @@ static void note_dropped(struct production *p) {
     }
 }
 
+// Of the versions besides the present one those that are as they were left; the others are freed.
+static void take_sound(struct production *p, struct former *former) {
+    struct version nothing = {0};
+    take_former(p, &nothing, former);
+    for (size_t i = PLACE_NEXT; i < PLACE_COUNT; i++) {
+        struct version *version = &former->versions[i];
+        if (version->data.count > 0 && !production_is_sound(p, version)) {
+            version_done(version);
+        }
+    }
+}
+
 bool production_follow_anew(struct production *p, struct error *e) {
-    struct former nothing = {0};
-    versions_done(&p->versions);
+    struct former former = {0};
+    take_sound(p, &former);
     if (production_follows(p)) {
         p->versions.number = leading(p)->versions->number;
         memcpy(p->versions.active, leading(p)->versions->active, sizeof(p->versions.active));
-        if (!follow_others(p, &nothing, e)) {
+        if (!follow_others(p, &former, e)) {
+            former_done(&former);
             return false;
         }
     }
+    former_done(&former);
     note_dropped(p);
     return true;
 }

@@ -11,6 +11,10 @@
 // Whether each of them is as it was left. Errors: CRYPTO (says which is not), NO_MEMORY.
 [[nodiscard]] bool production_verify_versions(struct production *p, struct error *e);
 
+// Whether a version is as its metadata says; without that, whether its content is what the status has
+// recorded.
+bool production_is_sound(const struct production *p, const struct version *version);
+
 // Rebuilds each of them around what is sound. One of which nothing is goes, where context.may_lose_key is
 // set. Errors: KEY_LOST, KEY_MISMATCH, CRYPTO, NO_MEMORY.
 [[nodiscard]] bool production_repair_versions(struct production *p, struct error *e);

@@ -120,15 +120,39 @@ static bool inspect(const struct production *p, const struct input *inputs, stru
     return good;
 }
 
+// Whether all its entries are there, and those that metadata was written for: they were checked then.
+static bool is_as_written(const struct production *p, const struct version *version) {
+    const char *entry;
+    for (size_t i = 0; (entry = p->decoded->kind->entries[i]) != nullptr; i++) {
+        if (secret_data_get(&version->data, entry) == nullptr ||
+            yyjson_obj_get(version->digests, entry) == nullptr) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool verify(const struct production *p, const struct version *version, struct error *e) {
     struct version found = *version;
     const struct provenance provenance = provenance_of(p, version);
-    if (!provenance_check_entries(&provenance, &version->data, e) || !inspect(p, p->inputs, &found, e)) {
+    if (!provenance_check_entries(&provenance, &version->data, e)) {
+        return false;
+    }
+    if (is_as_written(p, version)) {
+        return true;
+    }
+    if (!inspect(p, p->inputs, &found, e)) {
         return false;
     }
     return strcmp(found.fingerprint, version->fingerprint) == 0 ||
            error_set(e, ERROR_CRYPTO, "its fingerprint is %s, and the metadata says %s", found.fingerprint,
                      version->fingerprint);
+}
+
+bool production_is_sound(const struct production *p, const struct version *version) {
+    struct error ignored;
+    bool is_known = version->digests != nullptr || version->fingerprint[0] != '\0';
+    return is_known && verify(p, version, &ignored);
 }
 
 // The version with that index: of those kept, and behind them the next one.
@@ -152,6 +176,19 @@ bool production_verify_versions(struct production *p, struct error *e) {
 
 // ---- rebuilding
 
+// Whether what was rebuilt is what metadata or status know of the version: somebody may have put another key
+// there.
+static bool is_the_same(const struct version *known, const struct version *rebuilt, struct error *e) {
+    bool same_digest = known->digest[0] == '\0' || strcmp(known->digest, rebuilt->digest) == 0;
+    bool same_name = known->fingerprint[0] == '\0' || strcmp(known->fingerprint, rebuilt->fingerprint) == 0;
+    return (same_digest && same_name) ||
+           error_set(
+               e, ERROR_KEY_MISMATCH,
+               "what the Secret holds of it is sound, and is %s, not %s; nothing was written. Restore the "
+               "whole Secret; or remove what there is of that version",
+               rebuilt->fingerprint, known->fingerprint);
+}
+
 static bool repair(struct production *p, struct version *version, struct error *e) {
     const struct provenance provenance = provenance_of(p, version);
     struct produce_context context = context_of(p, version);
@@ -163,7 +200,7 @@ static bool repair(struct production *p, struct version *version, struct error *
     bool done =
         kind_repair(p->decoded->kind, p->decoded->spec, p->inputs, &context, &rebuilt.data, &algorithm, e);
     snprintf(rebuilt.algorithm, sizeof(rebuilt.algorithm), "%s", algorithm);
-    if (!done || !inspect(p, p->inputs, &rebuilt, e)) {
+    if (!done || !inspect(p, p->inputs, &rebuilt, e) || !is_the_same(version, &rebuilt, e)) {
         secret_data_done(&rebuilt.data);
         return false;
     }
@@ -186,6 +223,11 @@ void production_drop_kept(struct production *p, size_t index) {
 
 static bool repair_kept(struct production *p, size_t index, bool *ret_is_kept, struct error *e) {
     struct version *version = &p->versions.kept[index];
+    struct error ignored;
+    if (is_as_written(p, version) && verify(p, version, &ignored)) {
+        *ret_is_kept = true;
+        return true;
+    }
     *ret_is_kept = repair(p, version, e);
     if (*ret_is_kept) {
         return true;
@@ -242,6 +284,9 @@ static bool fill(const struct production *p, const struct input *inputs, struct 
     context.inputs = inputs;
     context.previous_is_current = false;
     context.record = record_of_nothing;
+    if (p->decoded->request_count > 0 && !input_is_loaded(led_by)) {
+        return error_set(e, ERROR_INTERNAL, "spec.%s was not read for another version", led_by->field);
+    }
     if (!kind_produce(kind, p->decoded->spec, inputs, &context, &version->data, &algorithm, e) ||
         (p->decoded->request_count > 0 && !input_digest(led_by, version->input, e))) {
         return false;

@@ -40,8 +40,9 @@ static int64_t scheduled(const struct rotation_question *q) {
     if (spec->every_s == 0) {
         return 0;
     }
-    if (is_far_ahead(q, active, spec->every_s)) {
-        return q->now;
+    if (is_far_ahead(q, active,
+                     spec->every_s)) { // as if it had come into use when this program began to work
+        active = q->started < q->now ? q->started : q->now;
     }
     int64_t due = active + spec->every_s - spread(q, spec->every_s / JITTER_PART);
     if (due < q->started) {
@@ -66,9 +67,17 @@ static bool find_in_window(const struct rotation_question *q, int64_t due, int64
     }
     int64_t at = window_find(&window, due > q->now ? due : q->now, &start);
     time_zone_free(window.zone);
-    int64_t opened = due < start ? start + spread(q, window.duration_s) : due;
+    int64_t opened = due < start ? start + spread(q, window.duration_s / 4 * 3) : due;
     *ret_at = at == 0 ? 0 : at > opened ? at : opened;
     return true;
+}
+
+// Until when a version that was retired is kept, as spec.keepFor says; 0: it need not be. One that was
+// retired while the clock was far ahead is kept for no longer than if that had been now.
+static int64_t kept_until(const struct rotation_question *q, const struct version *version) {
+    int64_t keep_for_s = q->spec->keep_for_s;
+    int64_t retired = seconds_of(version->retired);
+    return keep_for_s == 0 || is_far_ahead(q, retired, keep_for_s) ? 0 : retired + keep_for_s;
 }
 
 // When what has to go for another version may; *ret_held_by: the version that stays longest.
@@ -78,7 +87,7 @@ static int64_t held_until(const struct rotation_question *q, int64_t *ret_held_b
     int64_t until = 0;
     *ret_held_by = 0;
     for (size_t i = staying; i < versions->kept_count; i++) {
-        int64_t end = seconds_of(versions->kept[i].retired) + q->spec->keep_for_s;
+        int64_t end = kept_until(q, &versions->kept[i]);
         if (end > until) {
             until = end;
             *ret_held_by = versions->kept[i].number;
@@ -98,7 +107,9 @@ static bool find_activation(const struct rotation_question *q, struct rotation *
     if (q->is_requested) {
         at = q->now;
     }
-    if (has_next(q)) { // what was published is used
+    bool is_wanted =
+        q->spec->is_given || q->is_requested; // else what was published waits for the next request
+    if (has_next(q) && is_wanted) {           // what was published is used
         int64_t earliest = seconds_of(versions->next.created) + spec->publish_ahead_s;
         bool is_late = at == 0 || at < earliest;
         at = is_late ? earliest : at;
@@ -129,7 +140,7 @@ static void plan_expiry(const struct rotation_question *q, struct rotation *rota
         return;
     }
     while (rotation->kept > (size_t)q->spec->keep) {
-        int64_t end = seconds_of(versions->kept[rotation->kept - 1].retired) + q->spec->keep_for_s;
+        int64_t end = kept_until(q, &versions->kept[rotation->kept - 1]);
         if (end > q->now) {
             rotation->step_at = end;
             return;

@@ -125,8 +125,12 @@ static void check_schedule(struct spec_reader *reader, const struct rotation_spe
     if (rotation->schedule != nullptr && !cron_parse(rotation->schedule, &schedule, &e)) {
         note_refusal(reader, "rotation.window.schedule", &e);
     }
+    bool is_schedule = rotation->schedule != nullptr && e.class == ERROR_NONE;
     if (!time_zone_load(rotation->time_zone, &zone, &e)) {
         note_refusal(reader, "rotation.window.timeZone", &e);
+    } else if (is_schedule && cron_next(&schedule, zone, 0) == 0) {
+        spec_field_error(reader, "rotation.window.schedule: \"%.64s\" never comes; give one that does",
+                         rotation->schedule);
     }
 }
 

@@ -161,8 +161,8 @@ static bool check_public_key(const struct produce_context *context, const struct
     const char *recorded = context->record.public_key_digest;
     cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
     char digest[DIGEST_TEXT_SIZE];
-    if (context->previous_is_current) {
-        return true;
+    if (context->previous_is_current || (recorded[0] != '\0' && context->inputs[0].is_of_old_origin)) {
+        return true; // it is rotated next, if the key is another one
     }
     if (!pkey_public(pkey, &raw, e) || !digest_format(raw.data, raw.length, digest, e)) {
         return false;

@@ -228,6 +228,11 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
     return true;
 }
 
+// From a seed the same bytes would come again.
+static bool can_rotate(const void *memory) {
+    return !is_seeded(memory);
+}
+
 const struct kind kind_random_number = {
     .group = QUBESEC_GROUP,
     .version = QUBESEC_API_VERSION,
@@ -241,6 +246,7 @@ const struct kind kind_random_number = {
     .precious = "random bytes",
     .is_made_once = true,
     .is_rotatable = true,
+    .can_rotate = can_rotate,
     .spec_size = sizeof(struct spec),
     .fields = fields,
     .check = check,

@@ -216,7 +216,8 @@ static bool rotate(struct reconcile *r, struct error *e) {
     const char *cause = renew_request_is_open(r)         ? "its rotation was asked for"
                         : r->production.is_input_changed ? r->production.changed
                                                          : "it was due for rotation";
-    if (!is_up_to_date(r, e)) {
+    bool is_making = r->rotation.step == ROTATION_PUBLISH || r->rotation.step == ROTATION_ACTIVATE;
+    if ((is_making && !output_may_make(r, e)) || !is_up_to_date(r, e)) {
         return false;
     }
     if (!rotation_is_news(r) &&

@@ -17,8 +17,13 @@ void reconcile_record(const struct reconcile *r, bool warning, const char *reaso
     r->parts->record(r->parts->record_context, r->key->resource, r->object, &words);
 }
 
+int64_t reconcile_started(const struct reconcile *r) {
+    int64_t now = r->production.context.now;
+    return r->parts->started < now ? r->parts->started : now;
+}
+
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {
-    uint32_t wait_ms = renewal_wait_ms(renewal, r->parts->started, r->object->created, r->object->uid,
+    uint32_t wait_ms = renewal_wait_ms(renewal, reconcile_started(r), r->object->created, r->object->uid,
                                        r->production.context.now);
     bool expires = renewal->expires_at != 0;
     *ret_wait_ms = expires ? wait_ms : 0;

@@ -132,5 +132,8 @@ const struct kube_resource *reconcile_resource(const struct reconcile *r, const 
 [[nodiscard]] bool reconcile_look_up(const struct reconcile *r, const char *kind, const char *namespace,
                                      const char *name, struct kube_object **ret_object, struct error *e);
 
+// When this program began to work, in seconds since 1970, as far as the present clock can believe it.
+int64_t reconcile_started(const struct reconcile *r);
+
 // Whether an output that expires is to be renewed now; else *ret_wait_ms: when to look at it again, 0: never.
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms);

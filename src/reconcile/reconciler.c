@@ -145,10 +145,10 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
         look_again_after(r, SHOWN_FAILURE_RETRY_MS);
     }
     failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
+    rotation_tell(r); // which nothing tells of any more, should the status not be written
     if (!publish_good(r, e)) {
         return false;
     }
-    rotation_tell(r);
     replacement_tell(r); // once: what a status that could not be written has not recorded is told then
     return true;
 }

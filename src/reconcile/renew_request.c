@@ -21,7 +21,7 @@ static const struct form {
 };
 
 static bool serves(const struct reconcile *r, enum request request) {
-    return request == REQUEST_RENEW ? r->kind->is_renewable : r->kind->is_rotatable;
+    return request == REQUEST_RENEW ? r->kind->is_renewable : kind_can_rotate(r->kind, r->decoded.spec);
 }
 
 // The one that r's kind serves; one that it does not, if there is none.
@@ -115,9 +115,8 @@ void renew_request_refuse(const struct reconcile *r) {
         }
         error_set(&note, ERROR_NONE, "a %s is never %s, and stays as it is; %s", r->kind->kind,
                   forms[i].never,
-                  serves(r, served_request(r)) && r->kind->is_rotatable
-                      ? "the annotation " ROTATE_ANNOTATION " asks for its rotation"
-                      : "for another one create a resource of another name");
+                  serves(r, REQUEST_ROTATE) ? "the annotation " ROTATE_ANNOTATION " asks for its rotation"
+                                            : "for another one create a resource of another name");
         reconcile_record(r, true, forms[i].refusal, forms[i].action, note.message);
         reconcile_log(r, LOG_WARNING, forms[i].refusal, note.message);
     }

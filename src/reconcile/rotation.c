@@ -18,7 +18,7 @@ static struct rotation_question question_of(const struct reconcile *r, const str
         .versions = versions,
         .uid = r->object->uid,
         .created = r->object->created,
-        .started = r->parts->started,
+        .started = reconcile_started(r),
         .now = r->production.context.now,
     };
 }
@@ -58,7 +58,10 @@ static uint32_t wait_until(const struct reconcile *r, int64_t at) {
 }
 
 uint32_t rotation_wait_ms(const struct reconcile *r) {
-    return r->renewal_wait_ms > 0 ? 0 : wait_until(r, r->rotation.step_at);
+    if (r->renewal_wait_ms > 0) {
+        return 0;
+    }
+    return r->rotation.step != ROTATION_NONE ? 1 : wait_until(r, r->rotation.step_at);
 }
 
 // What was asked for, or follows another rotation, is done at the time that the status names, whatever the
@@ -135,7 +138,7 @@ void rotation_tell(const struct reconcile *r) {
                   versions->next.number, shown(versions->next.fingerprint), at);
         tell(r, false, REASON_NEXT_KEY_PUBLISHED, note.message);
     }
-    bool is_planned = r->taken != ROTATION_NONE || r->kind->follows;
+    bool is_planned = r->taken != ROTATION_NONE;
     for (size_t i = 0; i < production->dropped_count; i++) {
         const struct version_name *gone = &production->dropped[i];
         error_set(&note, ERROR_NONE, "version %" PRId64 ", %s, was removed from Secret %s%s", gone->number,

@@ -626,6 +626,147 @@ static void a_crash_between_secret_and_status_rotates_nothing_twice(void **) {
     assert_false(find_told("Rotated qkkp pair")->warning);
 }
 
+static void of_as_many_as_can_be_kept_none_stays_longer(void **) {
+    make("qrn it", "spec: {rotation: {every: 1h, keep: 16}}");
+    pass((int64_t)20 * HOUR);
+    assert_in_range(number_at("qrn it", "status version"), 20, 22);
+    int64_t version = number_at("qrn it", "status version");
+    assert_int_equal(yyjson_arr_size(at(get("qrn it"), "status versions")), 17);
+    for (int64_t i = 1; i < version; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "random.%d", (int)i);
+        assert_int_equal(has_entry("secret it", name), i >= version - 16);
+    }
+    assert_false(find_told("VersionExpired qrn it")->warning);
+}
+
+static void a_clock_that_was_far_ahead_holds_nothing_up(void **) {
+    make("qrn it", "spec: {rotation: {every: 24h, keep: 1}}");
+    wall_ahead_s = 30 * (DAY / SECOND);
+    put("qrn it", "metadata: {labels: {a: b}}");
+    pass(10 * MINUTE);
+    version_is("qrn it", 2);
+    wall_ahead_s = 0;
+    put("qrn it", "metadata: {labels: {a: c}}");
+    pass(HOUR);
+    version_is("qrn it", 2);
+    pass(DAY);
+    version_is("qrn it", 3);
+    put("qrn it", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    pass(MINUTE);
+    version_is("qrn it", 4);
+}
+
+static void what_comes_from_a_seed_is_not_rotated(void **) {
+    make("qrn it", "spec: {numBytes: 32, seed: "
+                   "'000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b"
+                   "2c2d2e2f'}");
+    put("qrn it", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    version_is("qrn it", 1);
+    assert_true(find_told("NotRotated qrn it")->warning);
+    assert_string_equal(text_at("qrn it", "status lastRotateRequest"), "refused: one");
+    forget();
+    pass(HOUR);
+    asked_is("");
+}
+
+static void without_a_schedule_what_was_published_waits_for_a_request(void **) {
+    make("qkkp pair", "spec: {rotation: {every: 24h, keep: 3, publishAhead: 2h}}");
+    pass(3 * DAY);
+    pass_to(seconds_at("qkkp pair", "status nextRotationTime") - 3600);
+    int64_t version = number_at("qkkp pair", "status version");
+    const char *next = entry("secret pair", "public_key.next");
+    assert_string_not_equal(next, "");
+    put("qkkp pair", "spec: {rotation: null}");
+    pass(2 * DAY);
+    version_is("qkkp pair", version);
+    assert_int_equal(yyjson_arr_size(at(get("qkkp pair"), "status versions")),
+                     2 + (version < 4 ? version - 1 : 3));
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    pass(MINUTE);
+    version_is("qkkp pair", version + 1);
+    assert_string_equal(entry("secret pair", "public_key"), next);
+}
+
+static void a_secret_in_use_is_kept_when_its_key_goes_while_it_waits(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {publishAhead: 1h}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    const char *first = entry("secret sealed", "shared_secret");
+    rotate("qkkp pair", "one");
+    pass(10 * MINUTE);
+    rotate("qkkp pair", "two");
+    pass(10 * MINUTE);
+    assert_string_equal(entry("secret sealed", "shared_secret"), first);
+    pass(2 * HOUR);
+    assert_int_equal(number_at("qes sealed", "status versions 1 version"), 1);
+    assert_string_equal(entry("secret sealed", "shared_secret.1"), first);
+    assert_string_equal(entry("secret opened", "shared_secret.1"), first);
+    assert_string_equal(entry("secret opened", "shared_secret"), entry("secret sealed", "shared_secret"));
+    assert_string_equal(text_at("qes sealed", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status digest"));
+}
+
+static void metadata_that_is_lost_while_it_waits_makes_it_claim_no_other_key(void **) {
+    make("qkkp pair", "spec: {rotation: {keep: 4}}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {keepFor: 3h}}");
+    rotate("qkkp pair", "one");
+    pass(MINUTE);
+    rotate("qkkp pair", "two");
+    pass(HOUR);
+    const char *used = text_at("qes sealed", "status publicKeyDigest");
+    assert_string_equal(used, text_at("qkkp pair", "status versions 1 digest"));
+    forget();
+    put("secret sealed", "data: {metadata: null}");
+    run();
+    pass(10 * SECOND);
+    assert_string_equal(text_at("qes sealed", "status publicKeyDigest"), used);
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    assert_string_equal(entry("secret opened", "shared_secret"), entry("secret sealed", "shared_secret"));
+    pass(5 * HOUR);
+    assert_string_equal(text_at("qes sealed", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status digest"));
+}
+
+static void a_key_that_is_planted_in_a_version_is_refused(void **) {
+    make("qskp other", "spec: {algorithm: ML-DSA-44}");
+    make("qskp signer", "spec: {algorithm: ML-DSA-44}");
+    rotate("qskp signer", "one");
+    put("secret signer", "data: {private_key.1: %s, private_key.pem.1: %s}",
+        entry("secret other", "private_key"), entry("secret other", "private_key.pem"));
+    run();
+    pass(5 * SECOND);
+    status_is("qskp signer", "Failed KeyMismatch",
+              "version 1: what the Secret holds of it is sound, and is ");
+}
+
+static void what_follows_and_is_damaged_keeps_versions_whose_key_has_gone(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {keep: 4}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    const char *first = entry("secret opened", "shared_secret");
+    static const char *const requests[] = {"one", "two", "three"};
+    for (size_t i = 0; i < 3; i++) {
+        rotate("qkkp pair", requests[i]);
+        pass(20 * MINUTE);
+    }
+    version_is("qds opened", 4);
+    assert_string_equal(entry("secret opened", "shared_secret.1"), first);
+    const char *present = entry("secret opened", "shared_secret");
+    put("secret opened", "data: {shared_secret: null}");
+    run();
+    pass(5 * SECOND);
+    version_is("qds opened", 4);
+    assert_string_equal(entry("secret opened", "shared_secret"), present);
+    assert_string_equal(entry("secret opened", "shared_secret.1"), first);
+    put("secret opened", "data: {metadata: null}");
+    run();
+    pass(5 * SECOND);
+    version_is("qds opened", 4);
+    assert_string_equal(entry("secret opened", "shared_secret.1"), first);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(a_key_is_rotated_when_it_is_due_and_the_old_one_stays),
@@ -657,6 +798,14 @@ int main(void) {
         in_cluster(what_is_restored_keeps_its_versions),
         in_cluster(an_older_secret_that_is_put_back_is_told_and_shares_no_number),
         in_cluster(an_entry_of_somebody_else_is_not_written_over),
+        in_cluster(of_as_many_as_can_be_kept_none_stays_longer),
+        in_cluster(a_clock_that_was_far_ahead_holds_nothing_up),
+        in_cluster(what_comes_from_a_seed_is_not_rotated),
+        in_cluster(without_a_schedule_what_was_published_waits_for_a_request),
+        in_cluster(a_secret_in_use_is_kept_when_its_key_goes_while_it_waits),
+        in_cluster(metadata_that_is_lost_while_it_waits_makes_it_claim_no_other_key),
+        in_cluster(a_key_that_is_planted_in_a_version_is_refused),
+        in_cluster(what_follows_and_is_damaged_keeps_versions_whose_key_has_gone),
         in_cluster(a_crash_between_secret_and_status_rotates_nothing_twice),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
