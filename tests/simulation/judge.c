@@ -173,10 +173,12 @@ static bool is_half(const struct key *key, yyjson_val *secret) {
 }
 
 // Nor can a shared secret, or random bytes, be told from any other bytes where people have changed its
-// Secret, and no status has told of that one yet.
+// Secret, and the status tells of another one, or of another version.
 static bool is_unproved(const struct key *key, const struct change *change) {
     yyjson_val *object = cluster_find(cluster, key->thing->kind, change->namespace, key->thing->name);
-    bool is_untold = key->fingerprint == nullptr && !judge_versions_are_told(root_of(change->before));
+    const char *told = json_text(json_find(object, "status", "fingerprint", nullptr));
+    bool is_untold = (key->fingerprint == nullptr || !same(key->fingerprint, told)) &&
+                     !judge_versions_are_told(root_of(change->before));
     return key->thing->forms[1] == nullptr && change->before->actor == BY_USER &&
            (is_untold || !yyjson_equals(json_find(object, "status", "secretRef", "uid", nullptr),
                                         json_find(root_of(change->before), "metadata", "uid", nullptr)));
@@ -346,8 +348,8 @@ static bool is_marked(yyjson_val *metadata, const struct thing *thing, const cha
            json_member_is(annotations, "qubesec.io/owner-namespace", namespace);
 }
 
-// Whether the Secret before the change was the operator's to write to: it has made it, or the Secret says so,
-// in words of its own namespace.
+// Whether the Secret before the change was the operator's to write to: it has made it or taken it over, or
+// the Secret says so, in words of its own namespace.
 static bool is_ours(const struct change *change, const struct thing *thing) {
     yyjson_val *metadata = yyjson_obj_get(root_of(change->before), "metadata");
     yyjson_val *uid = yyjson_obj_get(metadata, "uid");
@@ -355,9 +357,9 @@ static bool is_ours(const struct change *change, const struct thing *thing) {
         return true;
     }
     for (const struct change *at = change->before; at != nullptr; at = at->before) {
-        if (at->before == nullptr) {
-            return at->actor == BY_OPERATOR &&
-                   yyjson_equals(uid, json_find(root_of(at), "metadata", "uid", nullptr));
+        if (at->actor == BY_OPERATOR &&
+            yyjson_equals(uid, json_find(root_of(at), "metadata", "uid", nullptr))) {
+            return true;
         }
     }
     return false;

@@ -308,8 +308,8 @@ static void live(struct simulation *s) {
     people_settle_in();
     live_through();
     calm_down(s);
-    if (chance_of(400)) { // what the clock brings
-        (void)run_for(chance_below(5 * HOUR_MS));
+    if (chance_of(300)) { // what the clock brings
+        (void)run_for(chance_below(3 * HOUR_MS));
     }
     people_calm_down();
     if (come_to_rest(s)) {
