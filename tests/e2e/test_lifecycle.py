@@ -52,7 +52,7 @@ LIVES = {
 }  # fmt: skip
 COMMON_STATUS = {
     "status", "conditions", "observedGeneration", "algorithm", "fingerprint", "secretRef", "lastUpdateTime",
-    "reconcileID",
+    "reconcileID", "version",
 }  # fmt: skip
 
 
