@@ -96,35 +96,36 @@ static int64_t held_until(const struct rotation_question *q, int64_t *ret_held_b
     return until;
 }
 
+// The same, but that a request waits for no window.
+static bool find_allowed(const struct rotation_question *q, int64_t due, int64_t *ret_at, struct error *e) {
+    *ret_at = due;
+    return q->is_requested || find_in_window(q, due, ret_at, e);
+}
+
+// When what was published is used, or would be if it were published now. Without a spec it waits for a
+// request.
+static int64_t find_earliest(const struct rotation_question *q) {
+    int64_t ahead_s = q->spec->publish_ahead_s;
+    if (has_next(q)) {
+        return q->spec->is_given || q->is_requested ? seconds_of(q->versions->next.created) + ahead_s : 0;
+    }
+    return q->is_requested ? q->now + ahead_s : 0;
+}
+
 // When the present version is replaced, and by whom that is held up.
 static bool find_activation(const struct rotation_question *q, struct rotation *rotation, struct error *e) {
-    const struct rotation_spec *spec = q->spec;
-    const struct versions *versions = q->versions;
-    int64_t at = scheduled(q);
-    if (!find_in_window(q, at, &at, e)) {
-        return false;
-    }
-    if (q->is_requested) {
-        at = q->now;
-    }
-    bool is_wanted =
-        q->spec->is_given || q->is_requested; // else what was published waits for the next request
-    if (has_next(q) && is_wanted) {           // what was published is used
-        int64_t earliest = seconds_of(versions->next.created) + spec->publish_ahead_s;
-        bool is_late = at == 0 || at < earliest;
-        at = is_late ? earliest : at;
-        if (is_late && !q->is_requested && !find_in_window(q, at, &at, e)) {
-            return false;
-        }
-    } else if (q->is_requested) {
-        at += spec->publish_ahead_s;
-    }
+    int64_t at = q->is_requested ? q->now : scheduled(q);
+    int64_t earliest = find_earliest(q);
     int64_t held_by;
     int64_t until = held_until(q, &held_by);
+    if (!find_allowed(q, at, &at, e) ||
+        (at < earliest &&
+         !find_allowed(q, earliest, &at, e))) { // what was published is used, if nothing else asks
+        return false;
+    }
     if (at != 0 && at < until) {
         rotation->held_by = held_by;
-        at = until;
-        if (!q->is_requested && !find_in_window(q, at, &at, e)) {
+        if (!find_allowed(q, until, &at, e)) {
             return false;
         }
     }

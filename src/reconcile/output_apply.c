@@ -210,12 +210,22 @@ static bool is_recalled(const struct reconcile *r) {
     return !r->production.is_input_changed && r->rotation.step != ROTATION_LIST;
 }
 
+// Notes what the step takes the place of, if it does of something.
+static void note_rotation(struct reconcile *r) {
+    const struct production *production = &r->production;
+    const char *cause = renew_request_is_open(r)       ? "its rotation was asked for"
+                        : production->is_input_changed ? production->changed
+                                                       : "it was due for rotation";
+    if (r->rotation.step == ROTATION_ACTIVATE) {
+        replacement_note(r, REASON_ROTATED, cause);
+    } else if (r->rotation.step == ROTATION_FOLLOW && production_present_changes(production)) {
+        replacement_note(r, production_input_is_kept(production) ? REASON_ROTATED : REASON_REPLACED, cause);
+    }
+}
+
 // Takes the step of rotation that is due. Before its time has come nothing is lost by a delay.
 static bool rotate(struct reconcile *r, struct error *e) {
     enum regenerated what = renew_request_is_open(r) ? REGENERATED_ON_REQUEST : REGENERATED_CONTENT;
-    const char *cause = renew_request_is_open(r)         ? "its rotation was asked for"
-                        : r->production.is_input_changed ? r->production.changed
-                                                         : "it was due for rotation";
     bool is_making = r->rotation.step == ROTATION_PUBLISH || r->rotation.step == ROTATION_ACTIVATE;
     if ((is_making && !output_may_make(r, e)) || !is_up_to_date(r, e)) {
         return false;
@@ -224,12 +234,7 @@ static bool rotate(struct reconcile *r, struct error *e) {
         !may_remake(r, what, ERROR_RETRYABLE, "the output is to be rotated again, and will be later", e)) {
         return is_recalled(r) && put_off(r, e->retry_after_ms, e);
     }
-    if (r->rotation.step == ROTATION_ACTIVATE) {
-        replacement_note(r, REASON_ROTATED, cause);
-    } else if (r->rotation.step == ROTATION_FOLLOW && production_present_changes(&r->production)) {
-        replacement_note(r, production_input_is_kept(&r->production) ? REASON_ROTATED : REASON_REPLACED,
-                         cause);
-    }
+    note_rotation(r);
     failpoint(BEFORE_ROTATION, "%s %s", r->kind->kind, r->object->key);
     r->taken = r->rotation.step;
     if (!output_rotate(r, e)) {
