@@ -100,8 +100,13 @@ def test_trap_01_watches_end_before_a_load_balancer_ends_them(api, proxy, start,
 
 def test_trap_02_one_dead_connection_holds_up_no_other_watch(api, proxy, start, namespace):
     operator = start()
-    watches = [one for one in proxy.of(watch=True) if one.status == 200 and not one.ended]  # a busy server may have ended one
-    assert len({one.connection for one in watches}) == len(watches) == len(watched(proxy))
+
+    def opened():
+        return [one for one in proxy.of(watch=True) if one.status == 200 and not one.ended]
+
+    # A busy server may have ended one, which is opened again.
+    watches = wait_until("all is watched", lambda: len(opened()) == len(watched(proxy)) and opened())
+    assert len({one.connection for one in watches}) == len(watches)
     rule = proxy.add(Rule(Blackhole(), path=OURS, watch=True))
     proxy.cut_all()
     wait_until("one watch is dead", lambda: rule.hits)
