@@ -122,6 +122,7 @@ static bool is_to_be_rotated(struct production *p, const struct provenance *want
     bool is_rotated = p->decoded->common.rotation.is_given || versions_are_told(&p->versions);
     p->is_input_changed =
         is_published || (are_of_old_origin(p) && (is_rotated || production_input_is_kept(p)));
+    p->is_input_gone = p->is_input_changed && !is_published && !production_input_is_kept(p);
     return p->is_input_changed;
 }
 
@@ -230,6 +231,7 @@ bool production_examine(struct production *p, yyjson_val *entries, enum output_s
     p->context.inputs = p->inputs;
     p->context.previous_is_current = p->context.record.is_current;
     p->is_input_changed = false;
+    p->is_input_gone = false;
     p->is_next_outdated = false;
     if (!read_entries(p, entries, ret_damage, e)) {
         return false;

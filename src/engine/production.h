@@ -29,6 +29,7 @@ struct production {
     size_t read_count;
     bool has_read_next;    // and there was a next one
     bool is_input_changed; // what the present version was made from is another one now; it is to be rotated
+    bool is_input_gone;    // and nobody keeps what it was made from
     bool is_next_outdated; // so is what the next version was made from
     bool is_version_lost;  // production_repair has failed for one that was kept, and not for the present one
 

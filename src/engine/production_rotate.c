@@ -86,6 +86,7 @@ static bool activate(struct production *p, struct error *e) {
     versions->next = (struct version){0};
     versions_retire(versions, &leaving);
     p->is_input_changed = false;
+    p->is_input_gone = false;
     return put_present(p, &coming, e);
 }
 

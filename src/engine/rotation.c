@@ -152,6 +152,11 @@ static void plan_expiry(const struct rotation_question *q, struct rotation *rota
 
 bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotation, struct error *e) {
     struct rotation rotation = {0};
+    if (q->is_pressing) {
+        *ret_rotation = (struct rotation){
+            .step = ROTATION_ACTIVATE, .step_at = q->now, .next_at = q->now, .kept = (size_t)q->spec->keep};
+        return true;
+    }
     if (!find_activation(q, &rotation, e)) {
         return false;
     }

@@ -155,14 +155,27 @@ static bool find_ciphertext(const struct produce_context *context, const struct 
     return secret_copy(secret_view(found), secret_length(found), ret_ciphertext, e);
 }
 
+// Whether the key pair keeps a version of that digest.
+static bool is_kept(const struct input *public_key, const char *digest) {
+    const struct versions *versions = public_key->versions;
+    for (size_t i = 0; versions != nullptr && i < versions->kept_count; i++) {
+        if (strcmp(versions->kept[i].digest, digest) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Whether the previous output was made for pkey: what is rebuilt says so of itself.
 static bool check_public_key(const struct produce_context *context, const struct pkey *pkey,
                              struct error *e) {
     const char *recorded = context->record.public_key_digest;
     cleanup_buffer struct buffer raw = buffer_create(PUBLIC_KEY_MAX);
     char digest[DIGEST_TEXT_SIZE];
-    if (context->previous_is_current || (recorded[0] != '\0' && context->inputs[0].is_of_old_origin)) {
-        return true; // it is rotated next, if the key is another one
+    bool is_told =
+        recorded[0] != '\0' && context->previous_provenance == nullptr; // by nothing but the status
+    if (context->previous_is_current && !is_told) {
+        return true;
     }
     if (!pkey_public(pkey, &raw, e) || !digest_format(raw.data, raw.length, digest, e)) {
         return false;
@@ -174,7 +187,8 @@ static bool check_public_key(const struct produce_context *context, const struct
                          "another one made",
                          digest);
     }
-    return strcmp(recorded, digest) == 0 ||
+    // One that is made for an earlier version of the key is rotated next.
+    return strcmp(recorded, digest) == 0 || is_kept(&context->inputs[0], recorded) ||
            error_set(e, ERROR_KEY_LOST, "it was made for the public key %s, and spec.publicKeyRef is now %s",
                      recorded, digest);
 }

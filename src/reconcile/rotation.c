@@ -35,6 +35,7 @@ bool rotation_examine(struct reconcile *r, struct error *e) {
         return true;
     }
     question.is_requested = renew_request_is_open(r) || production->is_input_changed;
+    question.is_pressing = production->is_input_gone;
     question.is_next_outdated = production->is_next_outdated;
     bool is_list_good;
     if (!rotation_plan(&question, &r->rotation, e) || !production_check_list(production, &is_list_good, e)) {
@@ -77,7 +78,8 @@ bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
         return false;
     }
     versions_recall(yyjson_obj_get(status, VERSIONS_FIELD), number, &versions);
-    if (!r->decoded.common.rotation.is_given && !versions.has_next) {
+    int64_t named = status_time(status, ROTATION_FIELD);
+    if (!r->decoded.common.rotation.is_given && !versions.has_next && named == 0) {
         return false;
     }
     const struct rotation_question question = question_of(r, &versions);
@@ -85,7 +87,6 @@ bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
         return true; // it is met again when the output is examined
     }
     int64_t at = rotation.step_at;
-    int64_t named = status_time(status, ROTATION_FIELD);
     if (named != 0 && (at == 0 || named < at)) {
         at = named;
     }
