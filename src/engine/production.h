@@ -20,12 +20,10 @@ struct production {
 
     // Of a kind that is rotated: all versions, of the present one only what is not in data and provenance.
     struct versions versions;
-    struct version_name { // of one that has gone since the Secret was read
+    struct version_name { // of one that was kept when the Secret was read, and may have gone since
         int64_t number;
         char fingerprint[FINGERPRINT_SIZE];
-    } dropped[VERSIONS_KEPT_MAX + 1];
-    size_t dropped_count;
-    int64_t read[VERSIONS_KEPT_MAX]; // the numbers that were kept when the Secret was read
+    } read[VERSIONS_KEPT_MAX];
     size_t read_count;
     bool has_read_next;    // and there was a next one
     bool is_input_changed; // what the present version was made from is another one now; it is to be rotated

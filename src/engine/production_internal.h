@@ -19,12 +19,6 @@ bool production_is_sound(const struct production *p, const struct version *versi
 // set. Errors: KEY_LOST, KEY_MISMATCH, CRYPTO, NO_MEMORY.
 [[nodiscard]] bool production_repair_versions(struct production *p, struct error *e);
 
-// Notes that a version that was kept has gone.
-void production_note_dropped(struct production *p, const struct version *version);
-
-// Takes the kept version at index out, and notes it.
-void production_drop_kept(struct production *p, size_t index);
-
 // Makes a version from inputs, with no regard to what there was before. *ret_version is owned. Errors: those
 // of production_make.
 [[nodiscard]] bool production_make_version(const struct production *p, const struct input *inputs,

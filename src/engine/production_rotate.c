@@ -105,10 +105,9 @@ static bool follow(struct production *p, struct error *e) {
 
 bool production_rotate(struct production *p, const struct rotation *rotation, struct error *e) {
     p->context.inputs = p->inputs;
-    p->dropped_count = 0;
     size_t room = rotation->step == ROTATION_ACTIVATE ? rotation->kept - 1 : rotation->kept;
     while (p->versions.kept_count > room) { // before another one comes in
-        production_drop_kept(p, p->versions.kept_count - 1);
+        versions_drop(&p->versions, p->versions.kept_count - 1);
     }
     if ((rotation->step == ROTATION_ACTIVATE && !activate(p, e)) ||
         (rotation->step == ROTATION_PUBLISH && !publish(p, e)) ||

@@ -46,11 +46,12 @@ static void recall_all(struct production *p) {
 
 static void note_read(struct production *p) {
     const struct versions *versions = &p->versions;
-    p->dropped_count = 0;
     p->read_count = versions->kept_count;
     p->has_read_next = versions->has_next;
     for (size_t i = 0; i < versions->kept_count; i++) {
-        p->read[i] = versions->kept[i].number;
+        const struct version *version = &versions->kept[i];
+        p->read[i] = (struct version_name){.number = version->number};
+        memcpy(p->read[i].fingerprint, version->fingerprint, sizeof(version->fingerprint));
     }
 }
 
@@ -155,18 +156,9 @@ bool production_is_sound(const struct production *p, const struct version *versi
     return is_known && verify(p, version, &ignored);
 }
 
-// The version with that index: of those kept, and behind them the next one.
-static struct version *version_at(struct production *p, size_t index) {
-    struct versions *versions = &p->versions;
-    if (index < versions->kept_count) {
-        return &versions->kept[index];
-    }
-    return index == versions->kept_count && versions->has_next ? &versions->next : nullptr;
-}
-
 bool production_verify_versions(struct production *p, struct error *e) {
-    struct version *version;
-    for (size_t i = 0; (version = version_at(p, i)) != nullptr; i++) {
+    const struct version *version;
+    for (size_t i = 0; (version = versions_get(&p->versions, i)) != nullptr; i++) {
         if (!verify(p, version, e)) {
             return error_wrap(e, "version %" PRId64 " of the %s", version->number, p->decoded->kind->output);
         }
@@ -210,17 +202,6 @@ static bool repair(struct production *p, struct version *version, struct error *
     return true;
 }
 
-void production_note_dropped(struct production *p, const struct version *version) {
-    struct version_name *name = &p->dropped[p->dropped_count++];
-    name->number = version->number;
-    memcpy(name->fingerprint, version->fingerprint, sizeof(name->fingerprint));
-}
-
-void production_drop_kept(struct production *p, size_t index) {
-    production_note_dropped(p, &p->versions.kept[index]);
-    versions_drop(&p->versions, index);
-}
-
 static bool repair_kept(struct production *p, size_t index, bool *ret_is_kept, struct error *e) {
     struct version *version = &p->versions.kept[index];
     struct error ignored;
@@ -233,7 +214,7 @@ static bool repair_kept(struct production *p, size_t index, bool *ret_is_kept, s
         return true;
     }
     if (e->class == ERROR_KEY_LOST && p->context.may_lose_key) {
-        production_drop_kept(p, index);
+        versions_drop(&p->versions, index);
         return true;
     }
     p->is_version_lost = e->class == ERROR_KEY_LOST;

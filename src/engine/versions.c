@@ -337,10 +337,26 @@ bool versions_read_entry(struct versions *versions, const char *entry, bool is_p
 
 // ---- changing
 
-void versions_retire(struct versions *versions, struct version *version) {
-    if (versions->kept_count == VERSIONS_KEPT_MAX) {
-        versions_drop(versions, VERSIONS_KEPT_MAX - 1);
+struct version *versions_at(struct versions *versions, size_t index) {
+    if (index < versions->kept_count) {
+        return &versions->kept[index];
     }
+    return index == versions->kept_count && versions->has_next ? &versions->next : nullptr;
+}
+
+const struct version *versions_get(const struct versions *versions, size_t index) {
+    return versions_at((struct versions *)versions, index);
+}
+
+bool versions_keep(const struct versions *versions, int64_t number) {
+    size_t i = 0;
+    while (i < versions->kept_count && versions->kept[i].number != number) {
+        i++;
+    }
+    return i < versions->kept_count;
+}
+
+void versions_retire(struct versions *versions, struct version *version) {
     memmove(&versions->kept[1], &versions->kept[0], versions->kept_count * sizeof(versions->kept[0]));
     versions->kept[0] = *version;
     versions->kept_count++;

@@ -97,7 +97,15 @@ void version_recall(yyjson_val *list, struct version *version);
 [[nodiscard]] bool versions_read_entry(struct versions *versions, const char *entry, bool is_public,
                                        yyjson_val *entries, struct error *ret_damage, struct error *e);
 
-// Puts version in front of those kept, taken; the oldest goes where there is no room.
+// The version with that index, of all but the present one: those kept, the newest first, and then the next
+// one. NULL: there are no more.
+const struct version *versions_get(const struct versions *versions, size_t index);
+struct version *versions_at(struct versions *versions, size_t index);
+
+// Whether the version of that number is kept.
+bool versions_keep(const struct versions *versions, int64_t number);
+
+// Puts version in front of those kept, taken, of which there are fewer than VERSIONS_KEPT_MAX.
 void versions_retire(struct versions *versions, struct version *version);
 
 // Takes out the kept version at index and frees it.

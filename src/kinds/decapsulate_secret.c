@@ -169,14 +169,7 @@ static bool open_version(const struct algorithm *algorithm, const struct version
 
 // The version of the private key with that index, besides the present one; NULL: there are no more.
 static const struct version *other_version(const struct input *private_key, size_t index) {
-    const struct versions *versions = private_key->versions;
-    if (versions == nullptr) {
-        return nullptr;
-    }
-    if (index < versions->kept_count) {
-        return &versions->kept[index];
-    }
-    return index == versions->kept_count && versions->has_next ? &versions->next : nullptr;
+    return private_key->versions == nullptr ? nullptr : versions_get(private_key->versions, index);
 }
 
 // The private key that belongs to the public key of that digest, found by the digests of all versions; where

@@ -118,8 +118,10 @@ static bool add_versions(const struct reconcile *r, yyjson_mut_doc *document, yy
     if (!versions_visit_entries(&production->versions, r->kind, add_version_entry, &addition, e)) {
         return false;
     }
-    for (size_t i = 0; i < production->dropped_count; i++) {
-        remove_version(r, VERSION_KEPT, production->dropped[i].number, &addition);
+    for (size_t i = 0; i < production->read_count; i++) {
+        if (!versions_keep(&production->versions, production->read[i].number)) {
+            remove_version(r, VERSION_KEPT, production->read[i].number, &addition);
+        }
     }
     if (production->has_read_next && !production->versions.has_next) {
         remove_version(r, VERSION_NEXT, 0, &addition);
@@ -300,7 +302,7 @@ static bool check_version(const struct reconcile *r, enum version_place place, i
 
 static bool had_version(const struct production *production, int64_t number) {
     for (size_t i = 0; i < production->read_count; i++) {
-        if (production->read[i] == number) {
+        if (production->read[i].number == number) {
             return true;
         }
     }

@@ -140,8 +140,11 @@ void rotation_tell(const struct reconcile *r) {
         tell(r, false, REASON_NEXT_KEY_PUBLISHED, note.message);
     }
     bool is_planned = r->taken != ROTATION_NONE;
-    for (size_t i = 0; i < production->dropped_count; i++) {
-        const struct version_name *gone = &production->dropped[i];
+    for (size_t i = 0; i < production->read_count; i++) {
+        const struct version_name *gone = &production->read[i];
+        if (versions_keep(versions, gone->number)) {
+            continue;
+        }
         error_set(&note, ERROR_NONE, "version %" PRId64 ", %s, was removed from Secret %s%s", gone->number,
                   shown(gone->fingerprint), r->decoded.secret_name,
                   is_planned ? "" : ", which held nothing of it any more that is sound");
