@@ -83,3 +83,8 @@ bool clock_parse(const char *text, int64_t *ret_seconds) {
     *ret_seconds = seconds;
     return true;
 }
+
+int64_t clock_read(const char *text) {
+    int64_t seconds = 0;
+    return text != nullptr && clock_parse(text, &seconds) ? seconds : 0;
+}

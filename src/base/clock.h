@@ -28,3 +28,6 @@ void clock_format_micro(int64_t microseconds, char ret_text[CLOCK_TEXT_SIZE]);
 
 // Reads RFC 3339 in UTC ("Z"), with or without a fraction, which is dropped. False: text is not that.
 [[nodiscard]] bool clock_parse(const char *text, int64_t *ret_seconds);
+
+// The same; 0: text is NULL or not that.
+int64_t clock_read(const char *text);

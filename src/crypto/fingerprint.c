@@ -15,3 +15,7 @@ void fingerprint_of_digest(const char digest[DIGEST_TEXT_SIZE], char ret_text[FI
     memcpy(ret_text, digest + DIGEST_PREFIX_LENGTH, FINGERPRINT_SIZE - 1);
     ret_text[FINGERPRINT_SIZE - 1] = '\0';
 }
+
+const char *fingerprint_show(const char *fingerprint) {
+    return fingerprint[0] == '\0' ? "(without a fingerprint)" : fingerprint;
+}

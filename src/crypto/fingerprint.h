@@ -16,3 +16,6 @@ enum { FINGERPRINT_SIZE = 11 }; // ten digits and a NUL
 
 // The same of bytes whose digest is known, as digest_format writes it.
 void fingerprint_of_digest(const char digest[DIGEST_TEXT_SIZE], char ret_text[FINGERPRINT_SIZE]);
+
+// For people: the fingerprint itself, or that there is none, where it is "".
+const char *fingerprint_show(const char *fingerprint);

@@ -8,11 +8,6 @@ struct list {
     size_t count;
 };
 
-static int64_t seconds_of(const char *text) {
-    int64_t seconds = 0;
-    return clock_parse(text, &seconds) ? seconds : 0;
-}
-
 static void add(struct list *list, const struct secret_data *data, const char *digest, int64_t not_before,
                 int64_t not_after) {
     list->versions[list->count++] = (struct listed_version){data, digest, not_before, not_after};
@@ -23,16 +18,16 @@ static void add(struct list *list, const struct secret_data *data, const char *d
 static void fill(const struct production *p, struct list *list) {
     const struct versions *versions = &p->versions;
     const struct rotation_spec *spec = &p->decoded->common.rotation;
-    int64_t active = seconds_of(versions->active);
+    int64_t active = clock_read(versions->active);
     int64_t next_at = spec->every_s > 0 ? active + spec->every_s : 0;
     add(list, &p->data, p->report.digest, active, 0);
     if (versions->has_next) {
-        int64_t created = seconds_of(versions->next.created);
+        int64_t created = clock_read(versions->next.created);
         add(list, &versions->next.data, versions->next.digest, created + spec->publish_ahead_s, 0);
     }
     for (size_t i = 0; i < versions->kept_count; i++) {
         const struct version *version = &versions->kept[i];
-        add(list, &version->data, version->digest, seconds_of(version->active),
+        add(list, &version->data, version->digest, clock_read(version->active),
             rotation_expiry(spec, versions, i, next_at));
     }
 }

@@ -17,21 +17,15 @@ static void add_sizes(yyjson_mut_doc *document, yyjson_mut_val *root, const stru
     }
 }
 
-static void add_text(yyjson_mut_doc *document, yyjson_mut_val *root, const char *field, const char *text) {
-    if (text[0] != '\0') {
-        (void)yyjson_mut_obj_add_strcpy(document, root, field, text);
-    }
-}
-
 // Of a digest that is brief itself, as that of an input which is not read again may be, all that is known.
 static void add_short(yyjson_mut_doc *document, yyjson_mut_val *root, const char *field, const char *digest) {
     char fingerprint[FINGERPRINT_SIZE];
     if (strlen(digest) != DIGEST_TEXT_SIZE - 1) {
-        add_text(document, root, field, digest);
+        json_add_text(document, root, field, digest);
         return;
     }
     fingerprint_of_digest(digest, fingerprint);
-    add_text(document, root, field, fingerprint);
+    json_add_text(document, root, field, fingerprint);
 }
 
 // The first ten digits of what the output was made from.
@@ -59,7 +53,7 @@ static bool add_digests(yyjson_mut_doc *document, yyjson_mut_val *root, const st
         }
         (void)yyjson_mut_obj_add_strcpy(document, entries, entry->key, digest);
     }
-    add_text(document, digests, "recipe", provenance->parameters);
+    json_add_text(document, digests, "recipe", provenance->parameters);
     yyjson_mut_val *inputs = yyjson_mut_obj_add_obj(document, digests, "inputs");
     for (size_t i = 0; i < provenance->input_count; i++) {
         const struct provenance_input *input = &provenance->inputs[i];
@@ -73,8 +67,8 @@ static void add_replaced(yyjson_mut_doc *document, yyjson_mut_val *root, const s
         return;
     }
     yyjson_mut_val *own = yyjson_mut_obj_add_obj(document, root, "replaced");
-    add_text(document, own, "fingerprint", replaced->fingerprint);
-    add_text(document, own, "reason", replaced->reason);
+    json_add_text(document, own, "fingerprint", replaced->fingerprint);
+    json_add_text(document, own, "reason", replaced->reason);
 }
 
 bool provenance_store(const struct provenance *provenance, const char *key, struct secret_data *data,
@@ -84,15 +78,15 @@ bool provenance_store(const struct provenance *provenance, const char *key, stru
         return false;
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
-    add_text(document, root, "algorithm", provenance->algorithm);
-    add_text(document, root, "standard", provenance->standard);
+    json_add_text(document, root, "algorithm", provenance->algorithm);
+    json_add_text(document, root, "standard", provenance->standard);
     add_sizes(document, root, data);
-    add_text(document, root, "fingerprint", provenance->fingerprint);
-    add_text(document, root, "created", provenance->created);
-    add_text(document, root, "generator", provenance->generator);
+    json_add_text(document, root, "fingerprint", provenance->fingerprint);
+    json_add_text(document, root, "created", provenance->created);
+    json_add_text(document, root, "generator", provenance->generator);
     add_short_digests(document, root, provenance);
     add_replaced(document, root, &provenance->replaced);
-    add_text(document, root, "renewRequest", provenance->renew_request);
+    json_add_text(document, root, "renewRequest", provenance->renew_request);
     cleanup_buffer struct buffer text = buffer_create(PROVENANCE_TEXT_MAX);
     return add_digests(document, root, provenance, data, e) &&
            (provenance->versions == nullptr || versions_store(provenance->versions, document, root, e)) &&
@@ -117,13 +111,7 @@ static bool load_text(yyjson_val *root, const char *field, const char **ret_text
 
 // Copies an optional text of at most size - 1 bytes; absent is "".
 static bool load_short(yyjson_val *object, const char *field, char *ret_text, size_t size, struct error *e) {
-    yyjson_val *value = yyjson_obj_get(object, field);
-    const char *text = value == nullptr ? "" : json_text(value);
-    if (text == nullptr || strlen(text) >= size) {
-        return malformed(field, e);
-    }
-    memcpy(ret_text, text, strlen(text) + 1);
-    return true;
+    return json_copy_text(object, field, ret_text, size) || malformed(field, e);
 }
 
 static bool load_created(yyjson_val *root, char ret_text[CLOCK_TEXT_SIZE], struct error *e) {

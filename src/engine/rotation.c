@@ -9,11 +9,6 @@ enum {
     OVERDUE_SPREAD_PART = 20, // and never over more than this part of the interval
 };
 
-static int64_t seconds_of(const char *text) {
-    int64_t seconds = 0;
-    return clock_parse(text, &seconds) ? seconds : 0;
-}
-
 // Of the object and its version, so that each time is another one, and the same whenever it is asked for.
 static int64_t spread(const struct rotation_question *q, int64_t range) {
     uint32_t hash = hash_text(q->uid) + (uint32_t)q->versions->number * 2654435761U;
@@ -30,13 +25,13 @@ static bool is_far_ahead(const struct rotation_question *q, int64_t time, int64_
 // Whether there is a next version that may be used one day.
 static bool has_next(const struct rotation_question *q) {
     return q->versions->has_next && !q->is_next_outdated &&
-           !is_far_ahead(q, seconds_of(q->versions->next.created), q->spec->publish_ahead_s);
+           !is_far_ahead(q, clock_read(q->versions->next.created), q->spec->publish_ahead_s);
 }
 
 // When the schedule, without its window, wants the present version to be replaced; 0: never.
 static int64_t scheduled(const struct rotation_question *q) {
     const struct rotation_spec *spec = q->spec;
-    int64_t active = seconds_of(q->versions->active);
+    int64_t active = clock_read(q->versions->active);
     if (spec->every_s == 0) {
         return 0;
     }
@@ -76,7 +71,7 @@ static bool find_in_window(const struct rotation_question *q, int64_t due, int64
 // retired while the clock was far ahead is kept for no longer than if that had been now.
 static int64_t kept_until(const struct rotation_question *q, const struct version *version) {
     int64_t keep_for_s = q->spec->keep_for_s;
-    int64_t retired = seconds_of(version->retired);
+    int64_t retired = clock_read(version->retired);
     return keep_for_s == 0 || is_far_ahead(q, retired, keep_for_s) ? 0 : retired + keep_for_s;
 }
 
@@ -107,7 +102,7 @@ static bool find_allowed(const struct rotation_question *q, int64_t due, int64_t
 static int64_t find_earliest(const struct rotation_question *q) {
     int64_t ahead_s = q->spec->publish_ahead_s;
     if (has_next(q)) {
-        return q->spec->is_given || q->is_requested ? seconds_of(q->versions->next.created) + ahead_s : 0;
+        return q->spec->is_given || q->is_requested ? clock_read(q->versions->next.created) + ahead_s : 0;
     }
     return q->is_requested ? q->now + ahead_s : 0;
 }
@@ -182,7 +177,7 @@ bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotat
 
 int64_t rotation_expiry(const struct rotation_spec *spec, const struct versions *versions, size_t index,
                         int64_t next_at) {
-    int64_t end = seconds_of(versions->kept[index].retired) + spec->keep_for_s;
+    int64_t end = clock_read(versions->kept[index].retired) + spec->keep_for_s;
     int64_t rotations = spec->keep - 1 - (int64_t)index; // that it outlives
     if (next_at == 0 || (rotations > 0 && spec->every_s == 0)) {
         return 0;

@@ -1,6 +1,7 @@
 #include "engine/versions.h"
 
 #include "engine/kind.h"
+#include "json/write.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -71,22 +72,16 @@ bool versions_visit_entries(const struct versions *versions, const struct kind *
 
 // ---- writing
 
-static void add_text(yyjson_mut_doc *document, yyjson_mut_val *object, const char *field, const char *text) {
-    if (text[0] != '\0') {
-        (void)yyjson_mut_obj_add_strcpy(document, object, field, text);
-    }
-}
-
 static bool describe(const struct version *version, yyjson_mut_doc *document, yyjson_mut_val *object,
                      struct error *e) {
     (void)yyjson_mut_obj_add_sint(document, object, "version", version->number);
-    add_text(document, object, "created", version->created);
-    add_text(document, object, "active", version->active);
-    add_text(document, object, "retired", version->retired);
-    add_text(document, object, "algorithm", version->algorithm);
-    add_text(document, object, "fingerprint", version->fingerprint);
-    add_text(document, object, "digest", version->digest);
-    add_text(document, object, "input", version->input);
+    json_add_text(document, object, "created", version->created);
+    json_add_text(document, object, "active", version->active);
+    json_add_text(document, object, "retired", version->retired);
+    json_add_text(document, object, "algorithm", version->algorithm);
+    json_add_text(document, object, "fingerprint", version->fingerprint);
+    json_add_text(document, object, "digest", version->digest);
+    json_add_text(document, object, "input", version->input);
     yyjson_mut_val *entries = yyjson_mut_obj_add_obj(document, object, "entries");
     for (size_t i = 0; i < version->data.count; i++) {
         const struct secret_entry *entry = &version->data.entries[i];
@@ -105,7 +100,7 @@ bool versions_store(const struct versions *versions, yyjson_mut_doc *document, y
         return true;
     }
     (void)yyjson_mut_obj_add_sint(document, root, "version", versions->number);
-    add_text(document, root, "active", versions->active);
+    json_add_text(document, root, "active", versions->active);
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(document, root, "versions");
     for (size_t i = 0; i < versions->kept_count; i++) {
         if (!describe(&versions->kept[i], document, yyjson_mut_arr_add_obj(document, list), e)) {
@@ -123,13 +118,7 @@ static bool malformed(const char *field, struct error *e) {
 }
 
 static bool load_text(yyjson_val *object, const char *field, char *ret_text, size_t size, struct error *e) {
-    yyjson_val *value = yyjson_obj_get(object, field);
-    const char *text = value == nullptr ? "" : json_text(value);
-    if (text == nullptr || strlen(text) >= size) {
-        return malformed(field, e);
-    }
-    memcpy(ret_text, text, strlen(text) + 1);
-    return true;
+    return json_copy_text(object, field, ret_text, size) || malformed(field, e);
 }
 
 static bool load_time(yyjson_val *object, const char *field, bool is_required, char ret_text[CLOCK_TEXT_SIZE],

@@ -206,6 +206,16 @@ const char *json_text(yyjson_val *value) {
     return text != nullptr && strlen(text) == yyjson_get_len(value) ? text : nullptr;
 }
 
+bool json_copy_text(yyjson_val *object, const char *key, char *ret_text, size_t size) {
+    yyjson_val *value = yyjson_obj_get(object, key);
+    const char *text = value == nullptr ? "" : json_text(value);
+    if (text == nullptr || strlen(text) >= size) {
+        return false;
+    }
+    memcpy(ret_text, text, strlen(text) + 1);
+    return true;
+}
+
 const char *json_member_text(yyjson_val *object, const char *key) {
     return json_text(yyjson_obj_get(object, key));
 }

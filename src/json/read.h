@@ -34,6 +34,10 @@ const char *json_text(yyjson_val *value);
 enum { JSON_SHOWN_MAX = 64, JSON_SHOWN_SIZE = 6 * JSON_SHOWN_MAX + 1 };
 void json_show(yyjson_val *value, char ret_text[JSON_SHOWN_SIZE]);
 
+// Copies an optional text of at most size - 1 bytes, with its NUL; absent is "". False: there is something
+// else.
+[[nodiscard]] bool json_copy_text(yyjson_val *object, const char *key, char *ret_text, size_t size);
+
 // Member key's text, as json_text.
 const char *json_member_text(yyjson_val *object, const char *key);
 

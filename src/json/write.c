@@ -32,6 +32,12 @@ void json_mut_free(yyjson_mut_doc *document) {
     }
 }
 
+void json_add_text(yyjson_mut_doc *document, yyjson_mut_val *object, const char *field, const char *text) {
+    if (text != nullptr && text[0] != '\0') {
+        (void)yyjson_mut_obj_add_strcpy(document, object, field, text);
+    }
+}
+
 bool json_is_complete(const yyjson_mut_doc *document, struct error *e) {
     const bool *failed = document->alc.ctx;
     if (failed != nullptr && *failed) {

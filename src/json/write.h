@@ -17,6 +17,9 @@
 // Takes document, which json_create made; NULL is allowed.
 void json_mut_free(yyjson_mut_doc *document);
 
+// Adds a copy of text to object, unless it is NULL or "".
+void json_add_text(yyjson_mut_doc *document, yyjson_mut_val *object, const char *field, const char *text);
+
 // Whether all that was added to document is in it. Errors: NO_MEMORY (it is not), INTERNAL (no root).
 [[nodiscard]] bool json_is_complete(const yyjson_mut_doc *document, struct error *e);
 

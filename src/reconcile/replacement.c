@@ -24,10 +24,6 @@ static bool is_another(const struct reconcile *r) {
                             strcmp(record->fingerprint, r->production.report.fingerprint) != 0);
 }
 
-static const char *shown(const char *fingerprint) {
-    return fingerprint[0] == '\0' ? "(without a fingerprint)" : fingerprint;
-}
-
 static void tell(const struct reconcile *r, bool warning, const char *reason, const char *note) {
     reconcile_record(r, warning, reason, "Replace", note);
     reconcile_log(r, warning ? LOG_WARNING : LOG_INFO, reason, note);
@@ -59,8 +55,8 @@ static const char *choose_reason(const struct reconcile *r, bool *ret_warning) {
 static void tell_own(const struct reconcile *r) {
     const struct replaced *replaced = &r->production.provenance.replaced;
     const char *secret = r->decoded.secret_name;
-    const char *before = shown(replaced->fingerprint);
-    const char *now = shown(r->production.report.fingerprint);
+    const char *before = fingerprint_show(replaced->fingerprint);
+    const char *now = fingerprint_show(r->production.report.fingerprint);
     const char *gone =
         is_key_of_others(r) ? "with another private key, which somebody has put there" : replaced->gone;
     bool is_gone = gone[0] != '\0';
@@ -89,8 +85,8 @@ static void tell_interrupted(const struct reconcile *r) {
         }
     }
     error_set(&note, ERROR_NONE, "Secret %s: %s was replaced by %s, in a reconcile that was interrupted",
-              r->decoded.secret_name, shown(r->production.context.record.fingerprint),
-              shown(r->production.report.fingerprint));
+              r->decoded.secret_name, fingerprint_show(r->production.context.record.fingerprint),
+              fingerprint_show(r->production.report.fingerprint));
     tell(r, false, reason, note.message);
 }
 
@@ -122,8 +118,8 @@ static void tell_foreign(const struct reconcile *r) {
         &note, ERROR_NONE,
         "Secret %s no longer holds what this object's status has recorded: %s was replaced by %s; who wrote "
         "it is in its metadata.managedFields and in the audit log",
-        r->decoded.secret_name, shown(r->production.context.record.fingerprint),
-        shown(r->production.report.fingerprint));
+        r->decoded.secret_name, fingerprint_show(r->production.context.record.fingerprint),
+        fingerprint_show(r->production.report.fingerprint));
     tell(r, true, REASON_KEY_REPLACED, note.message);
 }
 
@@ -142,7 +138,7 @@ void replacement_tell(const struct reconcile *r) {
         bool is_precious = r->kind->precious != nullptr;
         error_set(&note, ERROR_NONE, "took over Secret %s with %s%s, %s", r->decoded.secret_name,
                   is_precious ? "its " : "what it holds", is_precious ? r->kind->precious : "",
-                  shown(r->production.report.fingerprint));
+                  fingerprint_show(r->production.report.fingerprint));
         tell(r, false, REASON_ADOPTED, note.message);
     }
 }

@@ -3,6 +3,7 @@
 #include "reconcile/reasons.h"
 #include "reconcile/renew_request.h"
 #include "reconcile/status_record.h"
+#include "json/write.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -124,10 +125,6 @@ static void tell(const struct reconcile *r, bool warning, const char *reason, co
     reconcile_log(r, warning ? LOG_WARNING : LOG_INFO, reason, note);
 }
 
-static const char *shown(const char *fingerprint) {
-    return fingerprint[0] == '\0' ? "(without a fingerprint)" : fingerprint;
-}
-
 void rotation_tell(const struct reconcile *r) {
     const struct production *production = &r->production;
     const struct versions *versions = &production->versions;
@@ -136,7 +133,7 @@ void rotation_tell(const struct reconcile *r) {
         char at[CLOCK_TEXT_SIZE];
         clock_format(r->rotation.next_at, at);
         error_set(&note, ERROR_NONE, "version %" PRId64 ", %s, was made and comes into use at %s",
-                  versions->next.number, shown(versions->next.fingerprint), at);
+                  versions->next.number, fingerprint_show(versions->next.fingerprint), at);
         tell(r, false, REASON_NEXT_KEY_PUBLISHED, note.message);
     }
     bool is_planned = r->taken != ROTATION_NONE;
@@ -146,7 +143,7 @@ void rotation_tell(const struct reconcile *r) {
             continue;
         }
         error_set(&note, ERROR_NONE, "version %" PRId64 ", %s, was removed from Secret %s%s", gone->number,
-                  shown(gone->fingerprint), r->decoded.secret_name,
+                  fingerprint_show(gone->fingerprint), r->decoded.secret_name,
                   is_planned ? "" : ", which held nothing of it any more that is sound");
         tell(r, !is_planned, is_planned ? REASON_VERSION_EXPIRED : REASON_VERSION_LOST, note.message);
     }
@@ -154,17 +151,11 @@ void rotation_tell(const struct reconcile *r) {
 
 // ---- the status
 
-static void add_text(yyjson_mut_doc *document, yyjson_mut_val *object, const char *field, const char *text) {
-    if (text[0] != '\0') {
-        (void)yyjson_mut_obj_add_strcpy(document, object, field, text);
-    }
-}
-
 static void add_time(yyjson_mut_doc *document, yyjson_mut_val *object, const char *field, int64_t seconds) {
     char text[CLOCK_TEXT_SIZE];
     if (seconds != 0) {
         clock_format(seconds, text);
-        add_text(document, object, field, text);
+        json_add_text(document, object, field, text);
     }
 }
 
@@ -173,11 +164,11 @@ static yyjson_mut_val *add_version(yyjson_mut_doc *document, yyjson_mut_val *lis
     yyjson_mut_val *object = yyjson_mut_arr_add_obj(document, list);
     (void)yyjson_mut_obj_add_sint(document, object, VERSION_FIELD, version->number);
     (void)yyjson_mut_obj_add_str(document, object, "state", state);
-    add_text(document, object, "fingerprint", version->fingerprint);
-    add_text(document, object, "digest", version->digest);
-    add_text(document, object, VERSION_CREATED_FIELD, version->created);
-    add_text(document, object, VERSION_ACTIVE_FIELD, version->active);
-    add_text(document, object, VERSION_RETIRED_FIELD, version->retired);
+    json_add_text(document, object, "fingerprint", version->fingerprint);
+    json_add_text(document, object, "digest", version->digest);
+    json_add_text(document, object, VERSION_CREATED_FIELD, version->created);
+    json_add_text(document, object, VERSION_ACTIVE_FIELD, version->active);
+    json_add_text(document, object, VERSION_RETIRED_FIELD, version->retired);
     return object;
 }
 

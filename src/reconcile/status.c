@@ -34,12 +34,6 @@ struct status_writer {
     bool lost; // the output is another object's
 };
 
-static void add_text(struct status_writer *w, yyjson_mut_val *object, const char *field, const char *text) {
-    if (text != nullptr && text[0] != '\0') {
-        (void)yyjson_mut_obj_add_strcpy(w->document, object, field, text);
-    }
-}
-
 // The Ready condition, and whatever other conditions others have put there. Its lastTransitionTime moves only
 // with its status.
 static void add_conditions(struct status_writer *w, enum phase phase, const char *reason,
@@ -61,19 +55,19 @@ static void add_conditions(struct status_writer *w, enum phase phase, const char
     }
     yyjson_mut_val *own = yyjson_mut_arr_add_obj(w->document, conditions);
     const char *since = json_member_text(old, "lastTransitionTime");
-    add_text(w, own, "type", "Ready");
-    add_text(w, own, "status", ready);
+    json_add_text(w->document, own, "type", "Ready");
+    json_add_text(w->document, own, "status", ready);
     (void)yyjson_mut_obj_add_sint(w->document, own, "observedGeneration", w->r->object->generation);
-    add_text(w, own, "lastTransitionTime", same_status && since != nullptr ? since : w->now);
-    add_text(w, own, "reason", reason);
+    json_add_text(w->document, own, "lastTransitionTime", same_status && since != nullptr ? since : w->now);
+    json_add_text(w->document, own, "reason", reason);
     (void)yyjson_mut_obj_add_strcpy(w->document, own, "message", message);
 }
 
 static void add_object_identity(struct status_writer *w, yyjson_mut_val *object,
                                 const struct kube_object *identity) {
     if (identity != nullptr) {
-        add_text(w, object, "uid", identity->uid);
-        add_text(w, object, "resourceVersion", identity->resource_version);
+        json_add_text(w->document, object, "uid", identity->uid);
+        json_add_text(w->document, object, "resourceVersion", identity->resource_version);
     }
 }
 
@@ -86,18 +80,18 @@ static void add_inputs(struct status_writer *w) {
     for (size_t i = 0; i < r->decoded.request_count; i++) {
         const struct source *source = &r->sources[i];
         yyjson_mut_val *input = yyjson_mut_arr_add_obj(w->document, inputs);
-        add_text(w, input, "field", source->request->field);
+        json_add_text(w->document, input, "field", source->request->field);
         if (source->upstream != nullptr) {
             char from[SOURCE_FROM_SIZE];
             source_format_from(source->from->kind, source->upstream->name, from);
-            add_text(w, input, "from", from);
+            json_add_text(w->document, input, "from", from);
         }
-        add_text(w, input, "kind", source_kind(source));
+        json_add_text(w->document, input, "kind", source_kind(source));
         char shown[SOURCE_SHOWN_SIZE];
         source_show(source->name, shown);
-        add_text(w, input, "name", shown);
+        json_add_text(w->document, input, "name", shown);
         if (source->resource != nullptr) {
-            add_text(w, input, "namespace", source->namespace);
+            json_add_text(w->document, input, "namespace", source->namespace);
         }
         add_object_identity(w, input, source->read);
     }
@@ -106,28 +100,28 @@ static void add_inputs(struct status_writer *w) {
 static void add_secret(struct status_writer *w) {
     const struct reconcile *r = w->r;
     yyjson_mut_val *secret = yyjson_mut_obj_add_obj(w->document, w->status, "secretRef");
-    add_text(w, secret, "name", r->decoded.secret_name);
+    json_add_text(w->document, secret, "name", r->decoded.secret_name);
     add_object_identity(w, secret, r->output);
     (void)yyjson_mut_obj_add_sint(w->document, secret, "generation", r->object->generation);
     if (r->kind->name_entry != nullptr) {
-        add_text(w, secret, "key", r->kind->name_entry(r->decoded.spec));
+        json_add_text(w->document, secret, "key", r->kind->name_entry(r->decoded.spec));
     }
 }
 
 // What a served object's status says of its output.
 static void add_output(struct status_writer *w) {
     const struct reconcile *r = w->r;
-    add_text(w, w->status, "algorithm", r->production.provenance.algorithm);
-    add_text(w, w->status, "fingerprint", r->production.report.fingerprint);
-    add_text(w, w->status, "digest", r->production.report.digest);
-    add_text(w, w->status, "warning", r->production.report.warning);
+    json_add_text(w->document, w->status, "algorithm", r->production.provenance.algorithm);
+    json_add_text(w->document, w->status, "fingerprint", r->production.report.fingerprint);
+    json_add_text(w->document, w->status, "digest", r->production.report.digest);
+    json_add_text(w->document, w->status, "warning", r->production.report.warning);
     if (r->kind->entries != nullptr) {
         add_secret(w);
     }
     if (r->production.report.renew_at != 0) {
         char text[CLOCK_TEXT_SIZE];
         clock_format(r->production.report.renew_at, text);
-        add_text(w, w->status, RENEWAL_FIELD, text);
+        json_add_text(w->document, w->status, RENEWAL_FIELD, text);
     }
     rotation_report(r, w->document, w->status);
     add_inputs(w);
@@ -140,15 +134,16 @@ static void add_output(struct status_writer *w) {
 
 static void build(struct status_writer *w, enum phase phase, const char *reason, const char *message) {
     bool evaluated = phase == PHASE_SUCCESS && w->r->production.report.outcome != nullptr;
-    add_text(w, w->status, "status", evaluated ? w->r->production.report.outcome : phase_names[phase]);
+    json_add_text(w->document, w->status, "status",
+                  evaluated ? w->r->production.report.outcome : phase_names[phase]);
     (void)yyjson_mut_obj_add_sint(w->document, w->status, "observedGeneration", w->r->object->generation);
     add_conditions(w, phase, reason, message);
     for (size_t i = 0; i < REQUEST_COUNT; i++) {
-        add_text(w, w->status, renew_request_field(i),
-                 renew_request_answered(w->r, i, phase == PHASE_SUCCESS));
+        json_add_text(w->document, w->status, renew_request_field(i),
+                      renew_request_answered(w->r, i, phase == PHASE_SUCCESS));
     }
     if (phase == PHASE_FAILED) {
-        add_text(w, w->status, "error", message);
+        json_add_text(w->document, w->status, "error", message);
     }
     if (phase == PHASE_SUCCESS) {
         add_output(w);
@@ -234,16 +229,16 @@ static bool send(struct status_writer *w, yyjson_mut_val *root, enum phase phase
     cleanup_json yyjson_doc *answer = nullptr;
     struct kube_object *written;
     char version[KUBE_API_VERSION_SIZE];
-    add_text(w, w->status, "lastUpdateTime", w->now);
-    add_text(w, w->status, "reconcileID", r->id);
+    json_add_text(w->document, w->status, "lastUpdateTime", w->now);
+    json_add_text(w->document, w->status, "reconcileID", r->id);
     kube_format_api_version(r->key->resource, version);
-    add_text(w, root, "apiVersion", version);
-    add_text(w, root, "kind", r->kind->kind);
+    json_add_text(w->document, root, "apiVersion", version);
+    json_add_text(w->document, root, "kind", r->kind->kind);
     yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(w->document, root, "metadata");
-    add_text(w, metadata, "namespace", r->object->namespace);
-    add_text(w, metadata, "name", r->object->name);
-    add_text(w, metadata, "uid", r->object->uid);
-    add_text(w, metadata, "resourceVersion", r->object->resource_version);
+    json_add_text(w->document, metadata, "namespace", r->object->namespace);
+    json_add_text(w->document, metadata, "name", r->object->name);
+    json_add_text(w->document, metadata, "uid", r->object->uid);
+    json_add_text(w->document, metadata, "resourceVersion", r->object->resource_version);
     const struct api_request request = {
         .verb = is_whole(w, phase) ? API_UPDATE : API_PATCH,
         .resource = r->key->resource,

@@ -96,9 +96,7 @@ static bool is_finished(yyjson_val *status) {
 }
 
 int64_t status_time(yyjson_val *status, const char *field) {
-    const char *text = json_member_text(status, field);
-    int64_t seconds = 0;
-    return text != nullptr && clock_parse(text, &seconds) ? seconds : 0;
+    return clock_read(json_member_text(status, field));
 }
 
 bool status_is_of_generation(const struct reconcile *r, yyjson_val *object) {

@@ -138,6 +138,22 @@ static void a_frozen_document_stands_alone(void **) {
     assert_int_equal(yyjson_obj_size(yyjson_doc_get_root(frozen)), 1);
 }
 
+static void a_text_is_copied_and_none_is_left_out(void **) {
+    struct error e;
+    char text[] = "v";
+    cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    cleanup_json yyjson_doc *frozen = nullptr;
+    must(json_create(&document, &e), e);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(document);
+    json_add_text(document, root, "k", text);
+    json_add_text(document, root, "empty", "");
+    json_add_text(document, root, "none", nullptr);
+    text[0] = 'w';
+    must(json_freeze(document, &frozen, &e), e);
+    assert_string_equal(json_member_text(yyjson_doc_get_root(frozen), "k"), "v");
+    assert_int_equal(yyjson_obj_size(yyjson_doc_get_root(frozen)), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_document_is_an_empty_object),
@@ -147,6 +163,7 @@ int main(void) {
         cmocka_unit_test(memory_that_ran_out_while_building_is_remembered),
         cmocka_unit_test(out_of_memory_is_an_error_and_leaks_nothing),
         cmocka_unit_test(a_frozen_document_stands_alone),
+        cmocka_unit_test(a_text_is_copied_and_none_is_left_out),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
