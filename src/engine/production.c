@@ -122,7 +122,9 @@ static bool is_to_be_rotated(struct production *p, const struct provenance *want
     bool is_rotated = p->decoded->common.rotation.is_given || versions_are_told(&p->versions);
     p->is_input_changed =
         is_published || (are_of_old_origin(p) && (is_rotated || production_input_is_kept(p)));
-    p->is_input_gone = p->is_input_changed && !is_published && !production_input_is_kept(p);
+    bool is_known =
+        p->inputs[p->decoded->kind->leading_input].versions != nullptr; // what is kept of the input
+    p->is_input_gone = p->is_input_changed && !is_published && is_known && !production_input_is_kept(p);
     return p->is_input_changed;
 }
 

@@ -77,21 +77,21 @@ static void former_done(struct former *former) {
     versions_done(&former->others);
 }
 
-// Whether version was made from those bytes, in the version of that number. Where metadata was lost nothing
-// but the number tells.
-static bool is_of(const struct version *version, int64_t number, const struct secret *bytes, bool *ret_is,
-                  struct error *e) {
-    *ret_is = version->data.count > 0 && version->number == number;
-    return !*ret_is || version->input[0] == '\0' || is_digest_of(version->input, bytes, ret_is, e);
+// Whether version is of that number, and was made from those bytes; blindly: as far as it says from what.
+static bool is_of(const struct version *version, int64_t number, const struct secret *bytes, bool blindly,
+                  bool *ret_is, struct error *e) {
+    bool is_known = version->input[0] != '\0'; // it is not where metadata was lost
+    *ret_is = version->data.count > 0 && version->number == number && (is_known || blindly);
+    return !*ret_is || !is_known || is_digest_of(version->input, bytes, ret_is, e);
 }
 
 // One that was made from the same before; taken.
-static bool take_same(struct former *former, int64_t number, const struct secret *bytes,
+static bool take_same(struct former *former, int64_t number, const struct secret *bytes, bool blindly,
                       struct version *ret_version, bool *ret_found, struct error *e) {
     struct version *version = &former->present;
     *ret_found = false;
     for (size_t i = 0; !*ret_found && version != nullptr; i++) {
-        if (!is_of(version, number, bytes, ret_found, e)) {
+        if (!is_of(version, number, bytes, blindly, ret_found, e)) {
             return false;
         }
         if (*ret_found) {
@@ -103,14 +103,29 @@ static bool take_same(struct former *former, int64_t number, const struct secret
     return true;
 }
 
+// What is made, or, if it cannot be, one that nothing is known of but its number.
+static bool make_or_take(const struct production *p, struct former *former, const struct input *inputs,
+                         int64_t number, struct version *ret_version, struct error *e) {
+    struct error ignored;
+    bool found = false;
+    if (production_make_version(p, inputs, ret_version, e)) {
+        return true;
+    }
+    bool may_take = e->class != ERROR_NO_MEMORY && e->class != ERROR_INTERNAL;
+    return may_take &&
+           take_same(former, number, inputs[p->decoded->kind->leading_input].bytes, true, ret_version, &found,
+                     &ignored) &&
+           found;
+}
+
 // The output's version for one of the leading input's: inputs are those that it is made from.
 static bool follow_one(const struct production *p, struct former *former, const struct input *inputs,
                        int64_t number, struct version *ret_version, struct error *e) {
     bool found;
     struct version version;
     const struct secret *bytes = inputs[p->decoded->kind->leading_input].bytes;
-    if (!take_same(former, number, bytes, &version, &found, e) ||
-        (!found && !production_make_version(p, inputs, &version, e))) {
+    if (!take_same(former, number, bytes, false, &version, &found, e) ||
+        (!found && !make_or_take(p, former, inputs, number, &version, e))) {
         return false;
     }
     version.number = number;

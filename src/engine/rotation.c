@@ -128,6 +128,18 @@ static bool find_activation(const struct rotation_question *q, struct rotation *
     return true;
 }
 
+// How many earlier versions stay beside a new one that does not wait: as many as are to be kept, and those
+// that may not go yet, for which there is room.
+static size_t count_held(const struct rotation_question *q) {
+    const struct versions *versions = q->versions;
+    size_t kept = (size_t)q->spec->keep;
+    while (kept < VERSIONS_KEPT_MAX && kept <= versions->kept_count &&
+           kept_until(q, &versions->kept[kept - 1]) > q->now) {
+        kept++;
+    }
+    return kept;
+}
+
 // Earlier versions that keep does not have room for go when they may.
 static void plan_expiry(const struct rotation_question *q, struct rotation *rotation) {
     const struct versions *versions = q->versions;
@@ -149,7 +161,7 @@ bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotat
     struct rotation rotation = {0};
     if (q->is_pressing) {
         *ret_rotation = (struct rotation){
-            .step = ROTATION_ACTIVATE, .step_at = q->now, .next_at = q->now, .kept = (size_t)q->spec->keep};
+            .step = ROTATION_ACTIVATE, .step_at = q->now, .next_at = q->now, .kept = count_held(q)};
         return true;
     }
     if (!find_activation(q, &rotation, e)) {

@@ -136,7 +136,8 @@ void rotation_tell(const struct reconcile *r) {
                   versions->next.number, fingerprint_show(versions->next.fingerprint), at);
         tell(r, false, REASON_NEXT_KEY_PUBLISHED, note.message);
     }
-    bool is_planned = r->taken != ROTATION_NONE;
+    bool is_edited = strcmp(production->replaced.reason, REASON_REPLACED) == 0;
+    bool is_planned = r->taken != ROTATION_NONE || is_edited;
     for (size_t i = 0; i < production->read_count; i++) {
         const struct version_name *gone = &production->read[i];
         if (versions_keep(versions, gone->number)) {

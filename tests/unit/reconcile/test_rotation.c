@@ -766,6 +766,75 @@ static void what_follows_and_is_damaged_keeps_versions_whose_key_has_gone(void *
     assert_string_equal(entry("secret opened", "shared_secret.1"), first);
 }
 
+static void what_follows_another_one_of_the_name_takes_nothing_of_the_old(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    put("qes sealed", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    pass(MINUTE);
+    version_is("qds opened", 2);
+    put("secret opened", "data: {metadata: null}");
+    run();
+    pass(20 * MINUTE);
+    take_away("qes sealed");
+    collect();
+    pass(MINUTE);
+    put("qes sealed", "spec: {publicKeyRef: {name: pair}}");
+    pass(20 * MINUTE);
+    version_is("qds opened", number_at("qes sealed", "status version"));
+    assert_string_equal(entry("secret opened", "shared_secret"), entry("secret sealed", "shared_secret"));
+}
+
+static void a_key_from_outside_that_changes_leaves_what_is_to_be_kept(void **) {
+    make("qkkp one", "spec: {}");
+    make("qkkp two", "spec: {}");
+    make("qkkp three", "spec: {}");
+    put("configmap peer", "binaryData: {key: %s}", entry("secret one", "public_key"));
+    make("qes sealed",
+         "spec: {publicKeyRef: {kind: ConfigMap, name: peer, key: key}, rotation: {keep: 1, keepFor: 3h}}");
+    const char *first = entry("secret sealed", "shared_secret");
+    put("configmap peer", "binaryData: {key: %s}", entry("secret two", "public_key"));
+    pass(MINUTE);
+    version_is("qes sealed", 2);
+    put("configmap peer", "binaryData: {key: %s}", entry("secret three", "public_key"));
+    pass(HOUR);
+    version_is("qes sealed", 2);
+    assert_string_equal(entry("secret sealed", "shared_secret.1"), first);
+    pass((int64_t)3 * HOUR);
+    version_is("qes sealed", 3);
+}
+
+static void where_a_key_has_gone_nothing_goes_that_is_to_be_kept(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {keep: 1, keepFor: 3h}}");
+    const char *first = entry("secret sealed", "shared_secret");
+    for (size_t i = 0; i < 2; i++) {
+        take_away("secret pair");
+        pass(10 * MINUTE);
+    }
+    version_is("qes sealed", 3);
+    assert_string_equal(entry("secret sealed", "shared_secret.1"), first);
+    put("qes sealed", "metadata: {labels: {a: b}}");
+    pass((int64_t)4 * HOUR);
+    assert_false(has_entry("secret sealed", "shared_secret.1"));
+    assert_true(has_entry("secret sealed", "shared_secret.2"));
+}
+
+static void what_an_edit_takes_away_is_not_lost(void **) {
+    make("qrn one", "spec: {}");
+    make("qrn other", "spec: {}");
+    make("qdk it", "spec: {sharedSecretRef: {name: one}}");
+    put("qrn one", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    pass(MINUTE);
+    version_is("qdk it", 2);
+    forget();
+    put("qdk it", "spec: {sharedSecretRef: {name: other}}");
+    pass(MINUTE);
+    assert_false(has_entry("secret it", "key.1"));
+    assert_false(find_told("VersionExpired qdk it")->warning);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(a_key_is_rotated_when_it_is_due_and_the_old_one_stays),
@@ -805,6 +874,10 @@ int main(void) {
         in_cluster(metadata_that_is_lost_while_it_waits_makes_it_claim_no_other_key),
         in_cluster(a_key_that_is_planted_in_a_version_is_refused),
         in_cluster(what_follows_and_is_damaged_keeps_versions_whose_key_has_gone),
+        in_cluster(what_follows_another_one_of_the_name_takes_nothing_of_the_old),
+        in_cluster(a_key_from_outside_that_changes_leaves_what_is_to_be_kept),
+        in_cluster(where_a_key_has_gone_nothing_goes_that_is_to_be_kept),
+        in_cluster(what_an_edit_takes_away_is_not_lost),
         in_cluster(a_crash_between_secret_and_status_rotates_nothing_twice),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
