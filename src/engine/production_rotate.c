@@ -72,12 +72,14 @@ static void drop_next(struct versions *versions) {
 
 static bool activate(struct production *p, struct error *e) {
     struct versions *versions = &p->versions;
-    if (p->is_next_outdated) { // nobody can read what is written with it
-        drop_next(versions);
-    }
     struct version coming = versions->next;
-    if (!versions->has_next && !production_make_version(p, p->inputs, &coming, e)) {
+    bool is_usable =
+        versions->has_next && !p->is_next_outdated; // else nobody can read what is written with it
+    if (!is_usable && !production_make_version(p, p->inputs, &coming, e)) {
         return false;
+    }
+    if (!is_usable) {
+        drop_next(versions);
     }
     struct version leaving = take_present(p);
     clock_format(p->context.now, leaving.retired);
@@ -92,9 +94,14 @@ static bool activate(struct production *p, struct error *e) {
 
 // In the place of one that was made from something else, which nobody has used.
 static bool publish(struct production *p, struct error *e) {
+    struct version next; // with another number than the one in whose place it comes
+    if (!production_make_version(p, p->inputs, &next, e)) {
+        return false;
+    }
     drop_next(&p->versions);
-    p->versions.has_next = production_make_version(p, p->inputs, &p->versions.next, e);
-    return p->versions.has_next;
+    p->versions.next = next;
+    p->versions.has_next = true;
+    return true;
 }
 
 static bool follow(struct production *p, struct error *e) {

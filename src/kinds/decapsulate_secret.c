@@ -206,7 +206,7 @@ static bool is_same_ciphertext(const struct spec *spec, const struct input *inpu
                                const struct produce_context *context, bool *ret_is, struct error *e) {
     const struct provenance *provenance = context->previous_provenance;
     char digest[DIGEST_TEXT_SIZE];
-    *ret_is = provenance != nullptr;
+    *ret_is = provenance != nullptr || context->record.is_current; // by the status, where metadata is lost
     if (provenance == nullptr || spec->ciphertext != nullptr) {
         return true;
     }

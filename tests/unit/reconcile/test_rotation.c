@@ -835,6 +835,41 @@ static void what_an_edit_takes_away_is_not_lost(void **) {
     assert_false(find_told("VersionExpired qdk it")->warning);
 }
 
+static void a_number_is_given_once(void **) {
+    make("qkkp pair", "spec: {rotation: {keep: 4}}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {publishAhead: 1h, keep: 4}}");
+    put("qes sealed", "metadata: {annotations: {qubesec.io/rotate: one}}");
+    run();
+    int64_t first = number_at("qes sealed", "status versions 0 version");
+    rotate("qkkp pair", "one");
+    pass(10 * MINUTE);
+    assert_string_equal(text_at("qes sealed", "status versions 0 state"), "Next");
+    assert_in_range(number_at("qes sealed", "status versions 0 version"), first + 1, first + 2);
+}
+
+static void a_ciphertext_from_outside_is_opened_again_with_the_key_that_is_kept(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}}");
+    put_copy("secret outside", "secret sealed", "metadata: {}");
+    make(
+        "qds opened",
+        "spec: {privateKeyRef: {name: pair}, ciphertextRef: {kind: Secret, name: outside, key: ciphertext}}");
+    const char *first = entry("secret opened", "shared_secret");
+    rotate("qkkp pair", "one");
+    pass(10 * MINUTE);
+    is_served("qds opened");
+    put("secret opened", "data: {metadata: null}");
+    run();
+    pass(10 * MINUTE);
+    is_served("qds opened");
+    take_away("secret opened");
+    pass(20 * MINUTE);
+    is_served("qds opened");
+    assert_string_equal(entry("secret opened", "shared_secret"), first);
+    assert_string_equal(text_at("qds opened", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status versions 1 digest"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(a_key_is_rotated_when_it_is_due_and_the_old_one_stays),
@@ -878,6 +913,8 @@ int main(void) {
         in_cluster(a_key_from_outside_that_changes_leaves_what_is_to_be_kept),
         in_cluster(where_a_key_has_gone_nothing_goes_that_is_to_be_kept),
         in_cluster(what_an_edit_takes_away_is_not_lost),
+        in_cluster(a_number_is_given_once),
+        in_cluster(a_ciphertext_from_outside_is_opened_again_with_the_key_that_is_kept),
         in_cluster(a_crash_between_secret_and_status_rotates_nothing_twice),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
