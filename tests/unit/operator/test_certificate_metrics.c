@@ -1,43 +1,11 @@
 // Stores that are filled by hand, and what is written of them.
-#include "../base/short_memory.h"
-#include "../kube/objects.h"
+#include "object_metrics.h"
 
-#include "kinds/table.h"
 #include "operator/certificate_metrics.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { PART_MAX = 128 * 1024, TEXT_MAX = 64 * 1024 * 1024, MANY = 6000, OLD_LIMIT = 16 * 1024 * 1024 };
+enum { MANY = 6000, OLD_LIMIT = 16 * 1024 * 1024 };
 
 static const struct object_metrics_family *const families[] = {&certificate_metrics, nullptr};
-static struct queue *queue;
-static struct informers *informers;
-static struct indexes *indexes;
-static struct buffer text;
-static size_t parts;
-
-static int set_up(void **) {
-    const struct indexes_options options = {.kinds = kind_table};
-    struct error e;
-    memory_left = -1;
-    text = buffer_create(TEXT_MAX);
-    must(queue_create(nullptr, &queue, &e), e);
-    struct indexes_options with_queue = options;
-    with_queue.queue = queue;
-    must(informers_create(&informers, &e), e);
-    must(indexes_create(&with_queue, informers, &indexes, &e), e);
-    return 0;
-}
-
-static int tear_down(void **) {
-    memory_left = -1;
-    informers_free(informers);
-    indexes_free(indexes);
-    queue_free(queue);
-    buffer_done(&text);
-    return 0;
-}
 
 static void apply(const char *name, const char *more) {
     char object[2000];
@@ -49,17 +17,7 @@ static void apply(const char *name, const char *more) {
 }
 
 static void write_all(void) {
-    struct error e;
-    struct object_metrics *all;
-    bool more = true;
-    must(object_metrics_create(indexes, families, &all, &e), e);
-    for (parts = 0; more; parts++) {
-        cleanup_buffer struct buffer part = buffer_create(PART_MAX);
-        must(object_metrics_write(all, &part, &e), e);
-        more = part.length > 0;
-        must(buffer_append(&text, buffer_text(&part), part.length, &e), e);
-    }
-    object_metrics_free(all);
+    write_families(families);
 }
 
 static void without_certificates_there_is_no_text(void **) {
@@ -152,18 +110,8 @@ static void what_goes_meanwhile_is_written_all_the_same(void **) {
 }
 
 static void without_memory_there_are_none(void **) {
-    bool made = false;
     apply("web", ",'status':{'notAfter':'2030-01-01T00:00:00Z'}");
-    for (long left = 0; !made && left < 20; left++) {
-        struct error e = {0};
-        struct object_metrics *all = nullptr;
-        memory_left = left;
-        made = object_metrics_create(indexes, families, &all, &e);
-        memory_left = -1;
-        assert_true(made || e.class == ERROR_NO_MEMORY);
-        object_metrics_free(all);
-    }
-    assert_true(made);
+    create_short_of_memory(families);
 }
 
 int main(void) {

@@ -1,46 +1,16 @@
 // Stores that are filled by hand, and what is written of them.
-#include "../base/short_memory.h"
-#include "../kube/objects.h"
+#include "object_metrics.h"
 
-#include "kinds/table.h"
 #include "operator/certificate_metrics.h"
 #include "operator/rotation_metrics.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { PART_MAX = 128 * 1024, TEXT_MAX = 4 * 1024 * 1024, MANY = 2000 };
+enum { MANY = 2000 };
 
 #define NEXT "qubesec_rotation_next_timestamp_seconds"
 #define OLDEST "qubesec_rotation_oldest_version_timestamp_seconds"
 
 static const struct object_metrics_family *const families[] = {&certificate_metrics, &rotation_metrics,
                                                                nullptr};
-static struct queue *queue;
-static struct informers *informers;
-static struct indexes *indexes;
-static struct buffer text;
-
-static int set_up(void **) {
-    struct indexes_options options = {.kinds = kind_table};
-    struct error e;
-    memory_left = -1;
-    text = buffer_create(TEXT_MAX);
-    must(queue_create(nullptr, &queue, &e), e);
-    options.queue = queue;
-    must(informers_create(&informers, &e), e);
-    must(indexes_create(&options, informers, &indexes, &e), e);
-    return 0;
-}
-
-static int tear_down(void **) {
-    memory_left = -1;
-    informers_free(informers);
-    indexes_free(indexes);
-    queue_free(queue);
-    buffer_done(&text);
-    return 0;
-}
 
 static void apply(const char *kind, const char *name, const char *status) {
     char object[2000];
@@ -52,18 +22,8 @@ static void apply(const char *kind, const char *name, const char *status) {
 }
 
 static const char *write_all(void) {
-    struct error e;
-    struct object_metrics *all;
-    bool more = true;
     buffer_done(&text);
-    must(object_metrics_create(indexes, families, &all, &e), e);
-    while (more) {
-        cleanup_buffer struct buffer part = buffer_create(PART_MAX);
-        must(object_metrics_write(all, &part, &e), e);
-        more = part.length > 0;
-        must(buffer_append(&text, buffer_text(&part), part.length, &e), e);
-    }
-    object_metrics_free(all);
+    write_families(families);
     return buffer_text(&text);
 }
 
@@ -139,18 +99,8 @@ static void there_may_be_many_beside_as_many_certificates(void **) {
 }
 
 static void without_memory_there_are_none(void **) {
-    bool made = false;
     apply("QuantumRandomNumber", "it", "'nextRotationTime':'2030-01-01T00:00:00Z'");
-    for (long left = 0; !made && left < 20; left++) {
-        struct error e = {0};
-        struct object_metrics *all = nullptr;
-        memory_left = left;
-        made = object_metrics_create(indexes, families, &all, &e);
-        memory_left = -1;
-        assert_true(made || e.class == ERROR_NO_MEMORY);
-        object_metrics_free(all);
-    }
-    assert_true(made);
+    create_short_of_memory(families);
 }
 
 int main(void) {
