@@ -5,7 +5,9 @@ import re
 
 from api import QDK, QKKP, QRN, secret_thing, thing, wait_until
 from faultproxy import Blackhole, Inject, Prefix, Rule
-from watching import LONGEST_BACK_OFF, OURS, PLURAL, Changes, asked, bookmark, current_version, status, verbs, warnings
+from watching import (
+    LONGEST_BACK_OFF, OURS, PLURAL, Changes, asked, bookmark, current_version, status, verbs, warnings, watches,
+)  # fmt: skip
 
 
 def test_trap_01_a_list_that_is_never_answered_is_given_up(api, proxy, operators, through, clock, namespace):
@@ -96,7 +98,7 @@ def test_trap_12_what_was_deleted_while_nothing_was_heard_is_gone(api, proxy, op
     wait_until("all is refused", lambda: down.hits >= 3)
     changes.happen()
     since = len(proxy.requests)
-    for path in {one.path.partition("?")[0] for one in proxy.of(watch=True)}:  # once for each, however often it is asked
+    for path in {one.path.partition("?")[0] for one in watches(proxy)}:  # once for each, however often it is asked
         gone = Inject(410, status(410, "Expired", "compacted meanwhile"))
         proxy.add(Rule(gone, path=rf"^{re.escape(path)}\?", watch=True, times=1))
     proxy.remove(down)
@@ -110,7 +112,7 @@ def test_trap_12_what_was_deleted_while_nothing_was_heard_is_gone(api, proxy, op
 def test_trap_13_lists_end_with_their_answer(proxy, operators, through):
     """No list is a watch that would have to be told when its first part is over."""
     operators.start(kubeconfig=through).wait_ready()
-    for path in {one.path.partition("?")[0] for one in proxy.of(watch=True)}:
+    for path in {one.path.partition("?")[0] for one in watches(proxy)}:
         requests = [one for one in proxy.requests if one.path.startswith(f"{path}?")]
         assert not requests[0].is_watch and requests[0].ended and requests[-1].is_watch, path
 

@@ -10,6 +10,7 @@ import time
 import pytest
 from api import KINDS, exchange, wait_until
 from faultproxy import Blackhole, Cut, Delay, Hold, Inject, Prefix, Rechunk, Reset, Rule
+from watching import watched
 
 VERSION = "/version"
 
@@ -159,8 +160,7 @@ def test_all_connections_can_be_reset(client, proxy):
 def test_the_operator_works_through_it(api, proxy, operators, through, namespace):
     operators.start(kubeconfig=through).wait_ready()
     api.make(*exchange(namespace))
-    watched = {one.path.split("?")[0].rpartition("/")[2] for one in proxy.of(watch=True)}
-    assert watched >= {f"{kind.lower()}s" for kind in KINDS} | {"secrets"}
+    assert watched(proxy) >= {f"{kind.lower()}s" for kind in KINDS} | {"secrets"}
     assert [one for one in proxy.of(watch=True) if one.ended] == []
     assert len({one.connection for one in proxy.of(watch=True)}) == len(proxy.of(watch=True)), "a connection for each"
     assert proxy.of("/secrets/", method="PATCH") == [] and len(proxy.of("/secrets", method="POST")) == 5

@@ -9,7 +9,7 @@ from api import QDK, QKKP, QRN, QVS, is_told, secret_thing, thing, wait_until
 from faultproxy import Blackhole, Inject, Prefix, Rechunk, Rule
 from watching import (
     FAILED, OURS, PLURAL, RECOVERED, Changes, asked, bookmark, current_version, error_event, failures, status,
-    verbs, warnings,
+    verbs, warnings, watched, watches,
 )  # fmt: skip
 
 FINALIZERS = 7000
@@ -20,11 +20,6 @@ GONE = status(410, "Expired", "too old resource version: 1 (2)")
 def start(operators, through, clock):
     """Starts the operator behind the proxy, with a clock that can be moved."""
     return lambda *flags: operators.start(*flags, kubeconfig=through, environment=clock.environment).wait_ready()
-
-
-def watched(proxy):
-    """The resources that are watched."""
-    return {one.path.partition("?")[0].rpartition("/")[2] for one in proxy.of(watch=True)}
 
 
 # 1: dead TCP looks alive
@@ -105,8 +100,8 @@ def test_trap_02_one_dead_connection_holds_up_no_other_watch(api, proxy, start, 
         return [one for one in proxy.of(watch=True) if one.status == 200 and not one.ended]
 
     # A busy server may have ended one, which is opened again.
-    watches = wait_until("all is watched", lambda: len(opened()) == len(watched(proxy)) and opened())
-    assert len({one.connection for one in watches}) == len(watches)
+    found = wait_until("all is watched", lambda: len(opened()) == len(watched(proxy)) and opened())
+    assert len({one.connection for one in found}) == len(found)
     rule = proxy.add(Rule(Blackhole(), path=OURS, watch=True))
     proxy.cut_all()
     wait_until("one watch is dead", lambda: rule.hits)
@@ -365,11 +360,12 @@ def test_trap_18_what_is_cut_off_comes_back_at_different_times_and_lists_nothing
 def test_trap_19_each_namespace_has_watches_of_its_own(api, proxy, start, namespace):
     there = api.create({"kind": "Namespace", "metadata": {"generateName": "there-"}})["metadata"]["name"]
     operator = start("--namespaces", f"{namespace},{there}")
-    watches = proxy.of(watch=True)
+    found = watches(proxy)
     for plural in watched(proxy) - {"configmaps"}:
-        paths = {one.path.partition("?")[0].partition("/namespaces/")[2] for one in watches if f"/{plural}?" in one.path}
+        paths = {one.path.partition("?")[0].partition("/namespaces/")[2] for one in found if f"/{plural}?" in one.path}
         assert paths == {f"{one}/{plural}" for one in (namespace, there)}
-    assert len({one.connection for one in watches}) == len(watches)
+    opened = [one for one in found if not one.ended]
+    assert len({one.connection for one in opened}) == len(opened)
     rule = proxy.add(Rule(Inject(403, status(403, "Forbidden", "no")), path=rf"/namespaces/{namespace}/{PLURAL}\?"))
     proxy.cut_all()
     wait_until("one namespace is refused", lambda: rule.hits)

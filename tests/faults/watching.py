@@ -86,6 +86,22 @@ def asked(proxy, since=0, plural=PLURAL):
     return [("watch" if one.is_watch else "list", parameters(one)) for one in found]
 
 
+def watches(proxy):
+    """The watches so far. Workers start when the lists have come: a watch may be asked for a moment later."""
+
+    def without():
+        watched = {one.path.partition("?")[0] for one in proxy.of(watch=True)}
+        return {one.path.partition("?")[0] for one in proxy.of("limit=500", watch=False)} - watched
+
+    wait_until(lambda: f"{without()} were listed, and are not watched", lambda: not without())
+    return proxy.of(watch=True)
+
+
+def watched(proxy):
+    """The resources that are watched."""
+    return {one.path.partition("?")[0].rpartition("/")[2] for one in watches(proxy)}
+
+
 def verbs(requests):
     return [verb for verb, _ in requests]
 
