@@ -175,13 +175,19 @@ static void tell_put_off(const struct reconcile *r, uint32_t wait_ms) {
     tell(r, LOG_INFO, REASON_RENEWAL_WAITS, "Renew", note.message);
 }
 
-// It is renewed after wait_ms, or when it ends; all else is as with an output that is not due.
+// It is renewed after wait_ms, or when it ends; all else is as with an output that is not due. A rotation
+// that was refused is told as that.
 static bool put_off(struct reconcile *r, uint32_t wait_ms, struct error *e) {
     int64_t end = r->production.report.expires_at;
     int64_t left_s = end - r->production.context.now;
     int64_t until_end_ms = (left_s > RENEWAL_LAST_S ? left_s - RENEWAL_LAST_S : left_s) * 1000;
+    const char *unrotated = status_says_unrotated(r);
     r->renewal_wait_ms = end != 0 && until_end_ms < wait_ms ? (uint32_t)until_end_ms : wait_ms;
-    tell_put_off(r, r->renewal_wait_ms);
+    if (unrotated != nullptr) {
+        error_set(&r->unrotated, ERROR_REFUSED, "%s", unrotated);
+    } else {
+        tell_put_off(r, r->renewal_wait_ms);
+    }
     return output_keep_metadata(r, e);
 }
 
@@ -223,6 +229,35 @@ static void note_rotation(struct reconcile *r) {
     }
 }
 
+// Whether the output is as good without the step that is due as it was before.
+static bool may_stay(const struct reconcile *r) {
+    return r->rotation.step != ROTATION_FOLLOW || !production_present_changes(&r->production);
+}
+
+// The step of rotation was refused, *e says why: nothing is wrong with what there is. It stays as it is, and
+// the step is tried again, ever more slowly.
+static bool stay(struct reconcile *r, struct error *e) {
+    enum { UNCOUNTED_WAIT_MS = 60000, COUNTED_WAIT_MS = 1000 }; // what was counted is held back by that, too
+    const struct error refusal = *e;
+    enum output_state state;
+    struct error damage;
+    if (!output_examine_live(r, &state, &damage, e)) {
+        return false;
+    }
+    if (state != OUTPUT_GOOD && state != OUTPUT_DUE) {
+        return error_set(e, ERROR_RETRYABLE, "Secret %s has just changed", r->decoded.secret_name);
+    }
+    r->taken = ROTATION_NONE;
+    r->production.replaced = (struct replaced){0};
+    r->unrotated = refusal;
+    r->renewal_wait_ms = r->is_counted ? COUNTED_WAIT_MS : UNCOUNTED_WAIT_MS;
+    if (refusal.retry_after_ms > r->renewal_wait_ms) {
+        r->renewal_wait_ms = refusal.retry_after_ms;
+    }
+    tell(r, LOG_WARNING, REASON_ROTATION_REFUSED, "Rotate", refusal.message);
+    return output_keep_metadata(r, e);
+}
+
 // Takes the step of rotation that is due. Before its time has come nothing is lost by a delay.
 static bool rotate(struct reconcile *r, struct error *e) {
     enum regenerated what = renew_request_is_open(r) ? REGENERATED_ON_REQUEST : REGENERATED_CONTENT;
@@ -232,13 +267,16 @@ static bool rotate(struct reconcile *r, struct error *e) {
     }
     if (!rotation_is_news(r) &&
         !may_remake(r, what, ERROR_RETRYABLE, "the output is to be rotated again, and will be later", e)) {
-        return is_recalled(r) && put_off(r, e->retry_after_ms, e);
+        bool may_wait = is_recalled(r) || status_says_unrotated(r) != nullptr;
+        return may_wait && put_off(r, e->retry_after_ms, e);
     }
+    bool stays = may_stay(r);
     note_rotation(r);
     failpoint(BEFORE_ROTATION, "%s %s", r->kind->kind, r->object->key);
     r->taken = r->rotation.step;
     if (!output_rotate(r, e)) {
-        return false;
+        bool is_refused = e->class == ERROR_REFUSED || e->class == ERROR_CONFLICT;
+        return stays && is_refused && stay(r, e);
     }
     failpoint(AFTER_ROTATION, "%s %s", r->kind->kind, r->object->key);
     return true;

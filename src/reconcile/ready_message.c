@@ -1,6 +1,7 @@
 #include "reconcile/ready_message.h"
 
 #include "reconcile/reasons.h"
+#include "reconcile/status_record.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -23,6 +24,10 @@ void ready_message_describe(const struct reconcile *r, struct error *ret_text) {
         error_set(ret_text, ERROR_NONE,
                   "%s; its rotation waits until %s, since version %" PRId64 " is kept for so long",
                   said.message, until, r->rotation.held_by);
+    }
+    if (r->unrotated.class != ERROR_NONE) {
+        const struct error said = *ret_text;
+        error_set(ret_text, ERROR_NONE, "%s" UNROTATED "%s", said.message, r->unrotated.message);
     }
 }
 

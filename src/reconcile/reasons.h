@@ -32,6 +32,7 @@
 #define REASON_NOT_RENEWED "NotRenewed"
 #define REASON_ROTATED "Rotated"
 #define REASON_NOT_ROTATED "NotRotated"
+#define REASON_ROTATION_REFUSED "RotationRefused"
 #define REASON_NEXT_KEY_PUBLISHED "NextKeyPublished"
 #define REASON_VERSION_EXPIRED "VersionExpired"
 #define REASON_VERSION_LOST "VersionLost"

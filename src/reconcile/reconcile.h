@@ -82,6 +82,7 @@ struct reconcile {
     char requests[REQUEST_COUNT][PROVENANCE_SENTENCE_SIZE]; // of the object's annotations; "": there is none
     struct rotation rotation; // what is to be done next, of an output that is rotated
     enum rotation_step taken; // what was done of it
+    struct error unrotated;   // why that was refused, of an output that stays as it was; NONE: it was not
     yyjson_doc *live;         // owned: the list with the object, as it was read live; NULL: it was not
     bool is_adopted;          // the output was left from an earlier object
     bool is_answered_so;      // the request for another output, by taking over: to be noted in its metadata

@@ -106,8 +106,7 @@ static bool publish_guarded(struct reconcile *r, struct error *e) {
     return status_publish(r, PHASE_SUCCESS, REASON_OWNER_GUARDED, told.message, e);
 }
 
-// The output is good, and the status says so.
-static bool publish_good(struct reconcile *r, struct error *e) {
+static bool publish_as_found(struct reconcile *r, struct error *e) {
     if (r->owner_refusal.class != ERROR_NONE || r->keeps_refusal) {
         return publish_guarded(r, e);
     }
@@ -118,6 +117,24 @@ static bool publish_good(struct reconcile *r, struct error *e) {
     ready_message_describe(r, &text);
     r->deed = ready_message_deed(r);
     return status_publish(r, PHASE_SUCCESS, REASON_SUCCEEDED, text.message, e);
+}
+
+// The output is good, and the status says so. That its rotation was refused stands beside whatever else is to
+// be known of it.
+static bool publish_good(struct reconcile *r, struct error *e) {
+    const char **warning = &r->production.report.warning;
+    const char *other = *warning;
+    struct error text; // for its text
+    if (r->unrotated.class == ERROR_NONE) {
+        return publish_as_found(r, e);
+    }
+    error_set(&text, ERROR_NONE, "the rotation was refused and is tried again: %s%s%s", r->unrotated.message,
+              other == nullptr ? "" : "; besides, ", other == nullptr ? "" : other);
+    *warning = text.message;
+    r->telling = TELL_AS_BEFORE; // the server's words may vary
+    bool published = publish_as_found(r, e);
+    *warning = other;
+    return published;
 }
 
 // Steps 4 to 7.

@@ -182,6 +182,13 @@ static struct version present_of(const struct production *production) {
     return version;
 }
 
+// When the present version is to be replaced; of what has been due for a while, since when.
+static int64_t next_time(const struct reconcile *r) {
+    int64_t now = r->production.context.now;
+    int64_t named = status_time(status_of(r), ROTATION_FIELD);
+    return r->rotation.next_at == now && named != 0 && named < now ? named : r->rotation.next_at;
+}
+
 static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *status) {
     const struct versions *versions = &r->production.versions;
     const struct version present = present_of(&r->production);
@@ -193,7 +200,7 @@ static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yy
     for (size_t i = 0; i < versions->kept_count; i++) {
         yyjson_mut_val *object = add_version(document, list, VERSION_STATE_RETIRED, &versions->kept[i]);
         add_time(document, object, "expiryTime",
-                 rotation_expiry(&r->decoded.common.rotation, versions, i, r->rotation.next_at));
+                 rotation_expiry(&r->decoded.common.rotation, versions, i, next_time(r)));
     }
 }
 
@@ -205,5 +212,5 @@ void rotation_report(const struct reconcile *r, yyjson_mut_doc *document, yyjson
     if (r->decoded.common.rotation.is_given || versions_are_told(&r->production.versions)) {
         add_versions(r, document, status);
     }
-    add_time(document, status, ROTATION_FIELD, r->rotation.next_at);
+    add_time(document, status, ROTATION_FIELD, next_time(r));
 }

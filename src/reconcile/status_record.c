@@ -222,13 +222,19 @@ static bool shows_whole_url(const struct reconcile *r) {
     return false;
 }
 
+const char *status_says_unrotated(const struct reconcile *r) {
+    const char *message = json_member_text(status_find_ready(status_of(r)), "message");
+    const char *found = message == nullptr ? nullptr : strstr(message, UNROTATED);
+    return found == nullptr ? nullptr : found + sizeof(UNROTATED) - 1;
+}
+
 bool status_says_ready(const struct reconcile *r) {
     return json_member_is(status_find_ready(status_of(r)), "status", "True");
 }
 
 bool status_is_settled(const struct reconcile *r, struct renewal *ret_renewal) {
     yyjson_val *status = status_of(r);
-    if (!is_served(r) || shows_whole_url(r) ||
+    if (!is_served(r) || shows_whole_url(r) || status_says_unrotated(r) != nullptr ||
         json_member_is(status_find_ready(status), "reason", REASON_METADATA_CONTESTED) ||
         json_member_is(status_find_ready(status), "reason", REASON_OWNER_GUARDED) ||
         (r->kind->is_public && json_member_text(status, "digest") == nullptr) ||

@@ -31,6 +31,13 @@ bool status_has_other_key(const struct reconcile *r);
 // Fills r->context's record from the object's status, as it was read live if it was.
 void status_read_record(struct reconcile *r);
 
+// What the message of the Ready condition has before why a rotation was refused.
+#define UNROTATED "; its rotation was refused and is tried again: "
+
+// Why the status says that a rotation was refused, of an output that is good and stays as it was; NULL: it
+// does not say so.
+const char *status_says_unrotated(const struct reconcile *r);
+
 // Whether the status has Ready=True, as that of every finished object: others may have taken it off, and who
 // waits for it would wait.
 bool status_says_ready(const struct reconcile *r);
