@@ -18,8 +18,9 @@ struct input {
     // The other versions, of each of which data has nothing but the entry that is read; borrowed. NULL: there
     // are none, or they are not asked for.
     const struct versions *versions;
-    bool is_confidential;  // it is an entry of a Secret, and not one that is public
-    bool is_of_old_origin; // the output was made from what the reference means now: the status says no other
+    bool is_confidential;   // it is an entry of a Secret, and not one that is public
+    bool is_of_old_origin;  // the output was made from what the reference means now: the status says no other
+    bool is_version_edited; // but of another version of it, or of none, than the reference names now
 };
 
 // Whether there is anything of it.

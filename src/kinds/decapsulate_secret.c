@@ -113,10 +113,13 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return spec->ciphertext == nullptr ? 2 : 1;
 }
 
+// A version of the key that is named decides too, when it is the present one, whose bytes are the same.
 static bool describe_parameters(const void *memory, struct buffer *parameters, struct error *e) {
     const struct spec *spec = memory;
+    int64_t version = spec->private_key.version;
     return buffer_append_text(parameters, "ciphertext=", e) &&
-           spec_append_hex(spec->ciphertext, parameters, e);
+           spec_append_hex(spec->ciphertext, parameters, e) &&
+           (version == 0 || buffer_append_format(parameters, e, " privateKeyRef.version=%" PRId64, version));
 }
 
 static bool read_ciphertext(const struct spec *spec, const struct algorithm *algorithm,
@@ -276,7 +279,7 @@ static bool check_key(const struct spec *spec, const struct input *inputs,
                          "key of spec.privateKeyRef belongs to %s; refer to a pair of both. %s",
                          named, digest, left);
     }
-    bool edited = !private_key->is_of_old_origin;
+    bool edited = !private_key->is_of_old_origin || private_key->is_version_edited;
     if (changed && !edited && !is_ciphertext_edited(spec, inputs, context, &edited, e)) {
         return false;
     }
@@ -332,16 +335,17 @@ static bool gives(const struct spec *spec, const struct input *inputs, const str
     return true;
 }
 
-// The private key that the shared secret was made with. A ciphertext that names none is tried with all
-// versions: the secret that is there already tells which it was.
+// The private key that the shared secret was made with; NULL: none of those that there are. A ciphertext that
+// names none is tried with all versions: the secret that is there already tells which it was.
 static bool find_used_key(const struct spec *spec, const struct algorithm *algorithm,
                           const struct input *inputs, const struct secret *shared_secret,
                           struct pkey **ret_pkey, struct error *e) {
     const struct input *private_key = &inputs[PRIVATE_KEY];
     const struct version *version;
+    cleanup_pkey struct pkey *present = nullptr;
+    bool does;
     for (size_t i = 0; (version = other_version(private_key, i)) != nullptr; i++) {
         cleanup_pkey struct pkey *pkey = nullptr;
-        bool does;
         if (!open_version(algorithm, version, &pkey, e) ||
             !gives(spec, inputs, pkey, shared_secret, &does, e)) {
             return false;
@@ -352,7 +356,13 @@ static bool find_used_key(const struct spec *spec, const struct algorithm *algor
             return true;
         }
     }
-    return open_key(algorithm, private_key, nullptr, ret_pkey, e);
+    if (!open_key(algorithm, private_key, nullptr, &present, e) ||
+        !gives(spec, inputs, present, shared_secret, &does, e)) {
+        return false;
+    }
+    *ret_pkey = does ? present : nullptr;
+    present = does ? nullptr : present;
+    return true;
 }
 
 static bool inspect(const void *memory, const struct secret_data *data, const struct provenance *provenance,
@@ -373,10 +383,13 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
         e->class = e->class == ERROR_INVALID_SPEC ? ERROR_CRYPTO : e->class; // the key was read for the spec
         return error_wrap(e, "the Secret holds a shared secret of %s", algorithm->name);
     }
-    if (!describe_key(pkey, digest, e)) {
+    if (pkey != nullptr && !describe_key(pkey, digest, e)) {
         return false;
     }
-    report_text(report, "publicKeyDigest", digest);
+    const char *used = pkey != nullptr ? digest : context->record.public_key_digest; // it has gone since
+    if (used[0] != '\0') {
+        report_text(report, "publicKeyDigest", used);
+    }
     return true;
 }
 

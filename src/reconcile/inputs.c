@@ -477,6 +477,7 @@ void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_
             .bytes = source->bytes,
             .is_confidential = source->resource == &kube_secrets && !is_shown,
             .is_of_old_origin = status_has_origin(r, source),
+            .is_version_edited = !status_has_version(r, source),
             .version = source->version.number,
             .versions = source->version.versions,
         };

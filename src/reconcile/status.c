@@ -93,6 +93,10 @@ static void add_inputs(struct status_writer *w) {
         if (source->resource != nullptr) {
             json_add_text(w->document, input, "namespace", source->namespace);
         }
+        if (source->request->reference.version != 0) {
+            (void)yyjson_mut_obj_add_sint(w->document, input, VERSION_FIELD,
+                                          source->request->reference.version);
+        }
         add_object_identity(w, input, source->read);
     }
 }

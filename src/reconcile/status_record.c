@@ -65,25 +65,39 @@ static bool output_is_as_recorded(const struct reconcile *r, yyjson_val *recorde
            secret_metadata_is_of_version(r->object, metadata);
 }
 
-bool status_has_origin(const struct reconcile *r, const struct source *source) {
+// What the status says of the input of that field; NULL: nothing.
+static yyjson_val *find_input(const struct reconcile *r, const char *field) {
     size_t index;
     size_t count;
     yyjson_val *input;
     yyjson_arr_foreach(yyjson_obj_get(status_of(r), "inputs"), index, count, input) {
-        if (!json_member_is(input, "field", source->request->field)) {
-            continue;
+        if (json_member_is(input, "field", field)) {
+            return input;
         }
-        char from[SOURCE_FROM_SIZE] = "";
-        if (source->upstream != nullptr) {
-            source_format_from(source->from->kind, source->upstream->name, from);
-        }
-        const char *recorded = json_member_text(input, "from");
-        bool same_name = source->upstream != nullptr || source_is_named(source, input);
-        return strcmp(recorded == nullptr ? "" : recorded, from) == 0 && same_name &&
-               json_member_is(input, "kind", source_kind(source)) &&
-               (source->resource == nullptr || json_member_is(input, "namespace", source->namespace));
     }
-    return true; // nothing is recorded of another one
+    return nullptr;
+}
+
+bool status_has_origin(const struct reconcile *r, const struct source *source) {
+    yyjson_val *input = find_input(r, source->request->field);
+    char from[SOURCE_FROM_SIZE] = "";
+    if (input == nullptr) {
+        return true; // nothing is recorded of another one
+    }
+    if (source->upstream != nullptr) {
+        source_format_from(source->from->kind, source->upstream->name, from);
+    }
+    const char *recorded = json_member_text(input, "from");
+    bool same_name = source->upstream != nullptr || source_is_named(source, input);
+    return strcmp(recorded == nullptr ? "" : recorded, from) == 0 && same_name &&
+           json_member_is(input, "kind", source_kind(source)) &&
+           (source->resource == nullptr || json_member_is(input, "namespace", source->namespace));
+}
+
+bool status_has_version(const struct reconcile *r, const struct source *source) {
+    yyjson_val *input = find_input(r, source->request->field);
+    return input == nullptr ||
+           json_integer(yyjson_obj_get(input, VERSION_FIELD), 0) == source->request->reference.version;
 }
 
 static bool is_finished(yyjson_val *status) {

@@ -22,6 +22,9 @@ int64_t status_time(yyjson_val *status, const char *field);
 // Whether the output was made from what source is found in now: the status says no other.
 bool status_has_origin(const struct reconcile *r, const struct source *source);
 
+// Whether the reference to source names the version that it named then, or none, as then.
+bool status_has_version(const struct reconcile *r, const struct source *source);
+
 // Whether the status has recorded the public key that r->report is about.
 bool status_has_key(const struct reconcile *r);
 

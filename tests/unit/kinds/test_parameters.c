@@ -40,6 +40,8 @@ static void random_numbers(void **) {
 static void decapsulations(void **) {
     static const struct golden cases[] = {
         {"{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'}}", "ciphertext="},
+        {"{'privateKeyRef':{'name':'a','version':12},'ciphertextRef':{'name':'b'}}",
+         "ciphertext= privateKeyRef.version=12"},
         {"{'privateKeyRef':{'name':'a'},'ciphertextRef':{'name':'b'},'algorithm':'Kyber512','ciphertext':''}",
          "ciphertext="},
     };

@@ -95,12 +95,60 @@ static void what_follows_and_is_refused_says_what_is_wrong(void **) {
     version_is("qdk it", 2);
 }
 
+// ---- what is decapsulated
+
+static const char *ciphertext_of(const char *text) {
+    return text_at(text, "status ciphertext");
+}
+
+static void a_version_of_the_key_can_be_edited(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}}");
+    make("qds it", "spec: {privateKeyRef: {name: pair}, ciphertext: %s}", ciphertext_of("qes sealed"));
+    const char *first = entry("secret it", "shared_secret");
+    rotate("qkkp pair", "one");
+    pass(MINUTE);
+    put("qds it", "spec: {privateKeyRef: {name: pair, version: 2}}");
+    run();
+    is_served("qds it");
+    assert_int_equal(number_at("qds it", "status inputs 0 version"), 2);
+    assert_string_equal(text_at("qds it", "status publicKeyDigest"), text_at("qkkp pair", "status digest"));
+    assert_string_not_equal(entry("secret it", "shared_secret"), first);
+    pass(10 * MINUTE);
+    put("qds it", "spec: {privateKeyRef: {name: pair, version: 1}}");
+    pass(MINUTE);
+    is_served("qds it");
+    assert_string_equal(entry("secret it", "shared_secret"), first);
+    assert_string_equal(text_at("qds it", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status versions 1 digest"));
+}
+
+static void the_key_of_a_shared_secret_is_told_when_it_has_gone(void **) {
+    make("qkkp pair", "spec: {rotation: {keep: 2}}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}}");
+    make("qds it", "spec: {privateKeyRef: {name: pair}, ciphertext: %s}", ciphertext_of("qes sealed"));
+    const char *used = text_at("qds it", "status publicKeyDigest");
+    assert_string_equal(used, text_at("qkkp pair", "status digest"));
+    rotate("qkkp pair", "one");
+    pass(10 * MINUTE);
+    rotate("qkkp pair", "two");
+    pass(10 * MINUTE);
+    is_served("qds it");
+    put("qkkp pair", "spec: {rotation: {keep: 1}}");
+    pass(10 * MINUTE);
+    assert_false(has_entry("secret pair", "private_key.1"));
+    is_served("qds it");
+    assert_string_equal(text_at("qds it", "status publicKeyDigest"), used);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(a_rotation_that_is_refused_leaves_the_key_as_it_was),
         in_cluster(a_refused_rotation_is_tried_ever_more_slowly),
         in_cluster(what_was_published_and_is_refused_is_tried_again),
         in_cluster(what_follows_and_is_refused_says_what_is_wrong),
+        in_cluster(a_version_of_the_key_can_be_edited),
+        in_cluster(the_key_of_a_shared_secret_is_told_when_it_has_gone),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
