@@ -116,7 +116,6 @@ struct listed_version {
     const struct secret_data *data;
     const char *digest; // of what is public of it
     int64_t not_before; // in seconds since 1970; 0: nothing is known
-    int64_t not_after;
 };
 
 struct kind {

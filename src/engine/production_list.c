@@ -8,27 +8,23 @@ struct list {
     size_t count;
 };
 
-static void add(struct list *list, const struct secret_data *data, const char *digest, int64_t not_before,
-                int64_t not_after) {
-    list->versions[list->count++] = (struct listed_version){data, digest, not_before, not_after};
+static void add(struct list *list, const struct secret_data *data, const char *digest, int64_t not_before) {
+    list->versions[list->count++] = (struct listed_version){data, digest, not_before};
 }
 
-// The present one first, then the coming one, and then those that are kept. By when a version goes is told as
-// far as the schedule says it.
+// The present one first, then the coming one, and then those that are kept. None says until when: a rotation
+// may come later than its schedule has it, and until then a version stays good for what was made with it.
 static void fill(const struct production *p, struct list *list) {
     const struct versions *versions = &p->versions;
     const struct rotation_spec *spec = &p->decoded->common.rotation;
-    int64_t active = clock_read(versions->active);
-    int64_t next_at = spec->every_s > 0 ? active + spec->every_s : 0;
-    add(list, &p->data, p->report.digest, active, 0);
+    add(list, &p->data, p->report.digest, clock_read(versions->active));
     if (versions->has_next) {
         int64_t created = clock_read(versions->next.created);
-        add(list, &versions->next.data, versions->next.digest, created + spec->publish_ahead_s, 0);
+        add(list, &versions->next.data, versions->next.digest, created + spec->publish_ahead_s);
     }
     for (size_t i = 0; i < versions->kept_count; i++) {
         const struct version *version = &versions->kept[i];
-        add(list, &version->data, version->digest, clock_read(version->active),
-            rotation_expiry(spec, versions, i, next_at));
+        add(list, &version->data, version->digest, clock_read(version->active));
     }
 }
 

@@ -187,9 +187,9 @@ bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotat
     return true;
 }
 
-int64_t rotation_expiry(const struct rotation_spec *spec, const struct versions *versions, size_t index,
-                        int64_t next_at) {
-    int64_t end = clock_read(versions->kept[index].retired) + spec->keep_for_s;
+int64_t rotation_expiry(const struct rotation_question *q, size_t index, int64_t next_at) {
+    const struct rotation_spec *spec = q->spec;
+    int64_t end = kept_until(q, &q->versions->kept[index]);
     int64_t rotations = spec->keep - 1 - (int64_t)index; // that it outlives
     if (next_at == 0 || (rotations > 0 && spec->every_s == 0)) {
         return 0;

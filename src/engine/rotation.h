@@ -37,6 +37,6 @@ struct rotation {
 [[nodiscard]] bool rotation_plan(const struct rotation_question *question, struct rotation *ret_rotation,
                                  struct error *e);
 
-// When the kept version at index goes: not before, as far as the schedule tells; 0: nothing tells.
-int64_t rotation_expiry(const struct rotation_spec *spec, const struct versions *versions, size_t index,
-                        int64_t next_at);
+// When the kept version at index is expected to go, if the present one is replaced at next_at (0: never) and
+// each further one in time: it may be later. 0: nothing tells.
+int64_t rotation_expiry(const struct rotation_question *question, size_t index, int64_t next_at);

@@ -22,9 +22,6 @@ static bool add_key(const struct key_pair_spec *spec, const struct listed_versio
     if (version->not_before != 0) {
         (void)yyjson_mut_obj_add_sint(document, key, "nbf", version->not_before);
     }
-    if (version->not_after != 0) {
-        (void)yyjson_mut_obj_add_sint(document, key, "exp", version->not_after);
-    }
     return true;
 }
 

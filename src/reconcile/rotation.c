@@ -192,6 +192,7 @@ static int64_t next_time(const struct reconcile *r) {
 static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *status) {
     const struct versions *versions = &r->production.versions;
     const struct version present = present_of(&r->production);
+    const struct rotation_question question = question_of(r, versions);
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(document, status, VERSIONS_FIELD);
     if (versions->has_next) {
         (void)add_version(document, list, VERSION_STATE_NEXT, &versions->next);
@@ -199,8 +200,7 @@ static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yy
     (void)add_version(document, list, VERSION_STATE_ACTIVE, &present);
     for (size_t i = 0; i < versions->kept_count; i++) {
         yyjson_mut_val *object = add_version(document, list, VERSION_STATE_RETIRED, &versions->kept[i]);
-        add_time(document, object, "expiryTime",
-                 rotation_expiry(&r->decoded.common.rotation, versions, i, next_time(r)));
+        add_time(document, object, "expiryTime", rotation_expiry(&question, i, next_time(r)));
     }
 }
 

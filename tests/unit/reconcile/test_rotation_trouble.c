@@ -141,6 +141,21 @@ static void the_key_of_a_shared_secret_is_told_when_it_has_gone(void **) {
     assert_string_equal(text_at("qds it", "status publicKeyDigest"), used);
 }
 
+// ---- clocks
+
+static void what_was_retired_far_ahead_is_told_to_go_when_it_does(void **) {
+    make("qrn it", "spec: {rotation: {every: 24h, keep: 1, keepFor: 2h}}");
+    wall_ahead_s = 400 * (DAY / SECOND);
+    put("qrn it", "metadata: {labels: {a: b}}");
+    pass(10 * MINUTE);
+    version_is("qrn it", 2);
+    wall_ahead_s = 0;
+    put("qrn it", "metadata: {labels: {a: c}}");
+    pass(HOUR);
+    assert_int_equal(seconds_at("qrn it", "status versions 1 expiryTime"),
+                     seconds_at("qrn it", "status nextRotationTime"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(a_rotation_that_is_refused_leaves_the_key_as_it_was),
@@ -149,6 +164,7 @@ int main(void) {
         in_cluster(what_follows_and_is_refused_says_what_is_wrong),
         in_cluster(a_version_of_the_key_can_be_edited),
         in_cluster(the_key_of_a_shared_secret_is_told_when_it_has_gone),
+        in_cluster(what_was_retired_far_ahead_is_told_to_go_when_it_does),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
