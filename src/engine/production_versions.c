@@ -25,8 +25,11 @@ static void fill_time(char text[CLOCK_TEXT_SIZE], int64_t seconds) {
 static void recall_all(struct production *p) {
     struct versions *versions = &p->versions;
     int64_t recorded = p->context.record.version;
+    struct versions told;
+    versions_recall(p->context.record.versions, recorded, &told);
     versions->number = recorded >= versions->number ? recorded : versions->number;
-    versions->next.number = versions->number + 1;
+    bool is_next_told = told.has_next && told.next.number > versions->number;
+    versions->next.number = is_next_told ? told.next.number : versions->number + 1;
     for (size_t i = 0; i < versions->kept_count; i++) {
         struct version *version = &versions->kept[i];
         version_recall(p->context.record.versions, version);
@@ -133,10 +136,33 @@ static bool is_as_written(const struct production *p, const struct version *vers
     return true;
 }
 
+static bool is_nothing_or(const char *said, const char *found) {
+    return said[0] == '\0' || strcmp(said, found) == 0;
+}
+
+// Whether its fingerprint and digest are those of what it holds, its first entry and its first public one:
+// others know the version by them.
+static bool check_names(const struct production *p, const struct version *version, struct error *e) {
+    const struct kind *kind = p->decoded->kind;
+    const struct secret *named = secret_data_get(&version->data, kind->entries[0]);
+    const struct secret *public =
+        kind->public_entries == nullptr ? nullptr : secret_data_get(&version->data, kind->public_entries[0]);
+    char fingerprint[FINGERPRINT_SIZE] = "";
+    char digest[DIGEST_TEXT_SIZE] = "";
+    if ((named != nullptr &&
+         !fingerprint_compute(secret_view(named), secret_length(named), fingerprint, e)) ||
+        (public != nullptr && !digest_format(secret_view(public), secret_length(public), digest, e))) {
+        return false;
+    }
+    return ((fingerprint[0] == '\0' || is_nothing_or(version->fingerprint, fingerprint)) &&
+            (digest[0] == '\0' || is_nothing_or(version->digest, digest))) ||
+           error_set(e, ERROR_CRYPTO, "it is not what the metadata says that it is");
+}
+
 static bool verify(const struct production *p, const struct version *version, struct error *e) {
     struct version found = *version;
     const struct provenance provenance = provenance_of(p, version);
-    if (!provenance_check_entries(&provenance, &version->data, e)) {
+    if (!provenance_check_entries(&provenance, &version->data, e) || !check_names(p, version, e)) {
         return false;
     }
     if (is_as_written(p, version)) {

@@ -9,6 +9,7 @@
 #include "reconcile/rotation.h"
 #include "reconcile/secret_metadata.h"
 #include "reconcile/status_record.h"
+#include "reconcile/unknown_version.h"
 
 #include <stdio.h>
 
@@ -101,6 +102,7 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
     if (!production_examine(production, entries, &state, ret_damage, e)) {
         return false;
     }
+    unknown_versions_note(r, state == OUTPUT_GOOD);
     r->is_adopted = ownership == OWNERSHIP_ADOPTABLE;
     production->context.keeps_key = false;
     // Of a certificate the key is kept, whoever issues it now.

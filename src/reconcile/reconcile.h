@@ -83,10 +83,14 @@ struct reconcile {
     struct rotation rotation; // what is to be done next, of an output that is rotated
     enum rotation_step taken; // what was done of it
     struct error unrotated;   // why that was refused, of an output that stays as it was; NONE: it was not
-    yyjson_doc *live;         // owned: the list with the object, as it was read live; NULL: it was not
-    bool is_adopted;          // the output was left from an earlier object
-    bool is_answered_so;      // the request for another output, by taking over: to be noted in its metadata
-    bool is_counted;          // the output's remake was counted
+    struct version_name
+        unknown[VERSIONS_KEPT_MAX + 2]; // that the Secret held, and the status does not tell of
+    size_t unknown_count;
+    bool is_present_unknown; // the last of them is the present one
+    yyjson_doc *live;        // owned: the list with the object, as it was read live; NULL: it was not
+    bool is_adopted;         // the output was left from an earlier object
+    bool is_answered_so;     // the request for another output, by taking over: to be noted in its metadata
+    bool is_counted;         // the output's remake was counted
     enum regenerated counted_as; // as what
     uint32_t renewal_wait_ms;    // when an output that serves until then is renewed; 0: it does not wait
     bool is_ready_counted;       // that Ready is put back was counted

@@ -16,6 +16,7 @@
 #include "reconcile/rotation.h"
 #include "reconcile/status.h"
 #include "reconcile/status_record.h"
+#include "reconcile/unknown_version.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -166,7 +167,9 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
     if (!publish_good(r, e)) {
         return false;
     }
-    replacement_tell(r); // once: what a status that could not be written has not recorded is told then
+    // Once: what a status that could not be written has not recorded is told then.
+    unknown_versions_tell(r);
+    replacement_tell(r);
     return true;
 }
 

@@ -109,7 +109,7 @@ static bool was_interrupted(const struct reconcile *r) {
     bool is_claimed = replaced->reason[0] != '\0' &&
                       strcmp(replaced->fingerprint, r->production.context.record.fingerprint) == 0;
     bool is_harmless = r->kind->precious == nullptr || (r->kind->find_gone != nullptr && status_has_key(r));
-    return is_kept(r) || (is_claimed && is_harmless);
+    return (is_kept(r) && !r->is_present_unknown) || (is_claimed && is_harmless);
 }
 
 static void tell_foreign(const struct reconcile *r) {

@@ -141,6 +141,131 @@ static void the_key_of_a_shared_secret_is_told_when_it_has_gone(void **) {
     assert_string_equal(text_at("qds it", "status publicKeyDigest"), used);
 }
 
+// ---- planted
+
+static void put_data(const char *secret, const char *source) {
+    put(secret, "data: null");
+    put_copy(secret, source, "metadata: {}");
+}
+
+// A pair at rest with its first version; and Secrets that are what a rotation of it has made, of which the
+// status tells nothing.
+static void make_pair_and_plants(void) {
+    make("qkkp pair", "spec: {rotation: {publishAhead: 1h}}");
+    char *status = yyjson_val_write(yyjson_obj_get(get("qkkp pair"), "status"), 0, nullptr);
+    put_copy("secret first", "secret pair", "metadata: {}");
+    rotate("qkkp pair", "one");
+    put_copy("secret next", "secret pair", "metadata: {}");
+    pass(61 * MINUTE);
+    put_copy("secret active", "secret pair", "metadata: {}");
+    put_data("secret pair", "secret first");
+    put_status("qkkp pair", "status: %s", status);
+    put_status("qkkp pair", "status: {lastRotateRequest: one, nextRotationTime: null}");
+    free(status);
+    run();
+    version_is("qkkp pair", 1);
+    forget();
+}
+
+static void a_version_that_somebody_has_put_there_is_told(void **state) {
+    static const char *const rows[] = {"secret next", "secret active"};
+    for (size_t i = 0; i < 2; i++) {
+        begin_row(rows[i], state);
+        make_pair_and_plants();
+        put_data("secret pair", rows[i]);
+        run();
+        assert_true(find_told("KeyReplaced qkkp pair")->warning);
+        assert_int_equal(count_told("KeyReplaced qkkp pair"), 1);
+        assert_true(i == 0 || count_told("Rotated qkkp pair") == 0);
+        note_has("KeyReplaced qkkp pair", i == 0 ? "a version 2, " : "no longer holds what");
+        note_has("KeyReplaced qkkp pair", text_at("qkkp pair", "status versions 0 fingerprint"));
+    }
+}
+
+static void digest_of(const char *secret, const char *key, char ret_digest[DIGEST_TEXT_SIZE]) {
+    struct error e;
+    struct secret *bytes;
+    const char *encoded = entry(secret, key);
+    must(base64_decode(encoded, strlen(encoded), ENCODING_ONE_LINE, &bytes, &e), e);
+    must(digest_format(secret_view(bytes), secret_length(bytes), ret_digest, &e), e);
+    secret_free(bytes);
+}
+
+static void replace_all(char *text, const char *old, const char *new) {
+    assert_int_equal(strlen(old), strlen(new));
+    for (char *at = strstr(text, old); at != nullptr; at = strstr(at, old)) {
+        memcpy(at, new, strlen(new));
+    }
+}
+
+// Puts the other pair's key in the place of the version that is kept, with metadata that fits.
+static void plant_kept(bool with_its_name) {
+    static const char *const names[] = {"public_key", "public_key.pem", "private_key", "private_key.pem"};
+    struct error e;
+    struct secret *bytes;
+    cleanup_buffer struct buffer encoded = buffer_create(TEXT_MAX);
+    const char *metadata = entry("secret pair", "metadata");
+    must(base64_decode(metadata, strlen(metadata), ENCODING_ONE_LINE, &bytes, &e), e);
+    char *text = strndup((const char *)secret_view(bytes), secret_length(bytes));
+    for (size_t i = 0; i < 4; i++) {
+        char kept[64];
+        char old[DIGEST_TEXT_SIZE];
+        char new[DIGEST_TEXT_SIZE];
+        snprintf(kept, sizeof(kept), "%s.1", names[i]);
+        digest_of("secret pair", kept, old);
+        digest_of("secret other", names[i], new);
+        replace_all(text, old, new);
+        put("secret pair", "data: {%s: %s}", kept, entry("secret other", names[i]));
+    }
+    if (with_its_name) {
+        replace_all(text, text_at("qkkp pair", "status versions 1 fingerprint"),
+                    text_at("qkkp other", "status fingerprint"));
+    }
+    must(base64_encode(text, strlen(text), &encoded, &e), e);
+    put("secret pair", "data: {metadata: %s}", buffer_text(&encoded));
+    free(text);
+    secret_free(bytes);
+}
+
+static void an_earlier_version_that_somebody_has_put_there_is_told_or_refused(void **state) {
+    for (size_t named = 0; named < 2; named++) {
+        begin_row(named ? "by its name" : "by the name of another", state);
+        make("qkkp other", "spec: {}");
+        make("qkkp pair", "spec: {}");
+        rotate("qkkp pair", "one");
+        pass(MINUTE);
+        forget();
+        plant_kept(named);
+        run();
+        pass(5 * SECOND);
+        if (named) {
+            is_served("qkkp pair");
+            assert_int_equal(count_told("KeyReplaced qkkp pair"), 1);
+            note_has("KeyReplaced qkkp pair", "a version 1, ");
+            note_has("KeyReplaced qkkp pair", text_at("qkkp other", "status fingerprint"));
+        } else {
+            status_is("qkkp pair", "Failed KeyMismatch", "version 1: what the Secret holds of it is sound");
+        }
+    }
+}
+
+// What was due is no news, though the operator ended before it could write the status.
+static void a_step_that_was_due_is_told_as_one_after_a_crash(void **state) {
+    static const char *const rows[] = {"ahead", "at once"};
+    for (size_t i = 0; i < 2; i++) {
+        begin_row(rows[i], state);
+        make("qkkp pair", "spec: {rotation: {every: 24h%s}}", i == 0 ? ", publishAhead: 1h" : "");
+        fault((struct fault){.request = "write qkkp pair status",
+                             .count = 2,
+                             .class = ERROR_RETRYABLE,
+                             .message = "the operator has ended"});
+        pass(26 * HOUR);
+        version_is("qkkp pair", 2);
+        assert_int_equal(count_told("KeyReplaced qkkp pair"), 0);
+        assert_false(find_told("Rotated qkkp pair")->warning);
+    }
+}
+
 // ---- clocks
 
 static void what_was_retired_far_ahead_is_told_to_go_when_it_does(void **) {
@@ -164,6 +289,9 @@ int main(void) {
         in_cluster(what_follows_and_is_refused_says_what_is_wrong),
         in_cluster(a_version_of_the_key_can_be_edited),
         in_cluster(the_key_of_a_shared_secret_is_told_when_it_has_gone),
+        in_cluster(a_version_that_somebody_has_put_there_is_told),
+        in_cluster(an_earlier_version_that_somebody_has_put_there_is_told_or_refused),
+        in_cluster(a_step_that_was_due_is_told_as_one_after_a_crash),
         in_cluster(what_was_retired_far_ahead_is_told_to_go_when_it_does),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
