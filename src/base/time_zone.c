@@ -4,8 +4,11 @@
 #include "base/memory.h"
 #include "base/time_zone_rule.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FOLDER "/usr/share/zoneinfo/"
 
@@ -15,6 +18,7 @@ enum {
     COUNTS_AT = 20,
     TYPE_SIZE = 6,
     OFFSET_MAX = 26 * 60 * 60, // seconds
+    CACHED_MAX = 8,            // zones
 };
 
 struct change {
@@ -191,12 +195,96 @@ static bool is_name(const char *name) {
     return length <= TIME_ZONE_NAME_MAX && name[0] != '/';
 }
 
+// ---- what was read before
+
+// The zones that were read last, each with what its file was then.
+static struct {
+    pthread_mutex_t lock;
+    size_t next; // to be taken the place of
+    struct cached {
+        char name[TIME_ZONE_NAME_MAX + 1];
+        struct stat file;
+        struct time_zone *zone; // owned; NULL: there is none
+    } zones[CACHED_MAX];
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct time_zone *copy(const struct time_zone *zone, struct error *e) {
+    struct time_zone *made = allocate(zone->count, e);
+    if (made != nullptr) {
+        memcpy(made, zone, sizeof(*zone) + zone->count * sizeof(zone->changes[0]));
+    }
+    return made;
+}
+
+static bool is_same_file(const struct stat *one, const struct stat *other) {
+    return one->st_dev == other->st_dev && one->st_ino == other->st_ino && one->st_size == other->st_size &&
+           one->st_mtim.tv_sec == other->st_mtim.tv_sec && one->st_mtim.tv_nsec == other->st_mtim.tv_nsec;
+}
+
+// *ret_zone is owned; NULL: it is not there.
+static bool recall(const char *name, const struct stat *file, struct time_zone **ret_zone, struct error *e) {
+    bool done = true;
+    *ret_zone = nullptr;
+    pthread_mutex_lock(&cache.lock);
+    for (size_t i = 0; i < CACHED_MAX && *ret_zone == nullptr && done; i++) {
+        const struct cached *cached = &cache.zones[i];
+        if (cached->zone != nullptr && strcmp(cached->name, name) == 0 && is_same_file(&cached->file, file)) {
+            *ret_zone = copy(cached->zone, e);
+            done = *ret_zone != nullptr;
+        }
+    }
+    pthread_mutex_unlock(&cache.lock);
+    return done;
+}
+
+// Without memory it is read again the next time.
+static void remember(const char *name, const struct stat *file, const struct time_zone *zone) {
+    struct error ignored;
+    struct time_zone *kept = copy(zone, &ignored);
+    if (kept == nullptr) {
+        return;
+    }
+    pthread_mutex_lock(&cache.lock);
+    struct cached *cached = &cache.zones[cache.next];
+    time_zone_free(cached->zone);
+    *cached = (struct cached){.file = *file, .zone = kept};
+    (void)snprintf(cached->name, sizeof(cached->name), "%s", name);
+    cache.next = (cache.next + 1) % CACHED_MAX;
+    pthread_mutex_unlock(&cache.lock);
+}
+
+// ---- loading
+
+// Errors: INVALID_SPEC (there is no such file), IO (it cannot be told).
+static bool find_file(const char *path, struct stat *ret_file, struct error *e) {
+    if (stat(path, ret_file) != 0) {
+        bool is_absent = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == ELOOP;
+        return error_set(e, is_absent ? ERROR_INVALID_SPEC : ERROR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(ret_file->st_mode) || ret_file->st_size > FILE_MAX) {
+        return error_set(e, ERROR_INVALID_SPEC, "%s: it is no file of at most 64 KiB", path);
+    }
+    return true;
+}
+
 static bool load_file(const char *name, struct time_zone **ret_zone, struct error *e) {
     char path[sizeof(FOLDER) + TIME_ZONE_NAME_MAX];
+    struct stat file;
+    struct time_zone *zone;
     cleanup_buffer struct buffer content = buffer_create(FILE_MAX);
     (void)snprintf(path, sizeof(path), FOLDER "%s", name);
-    return file_read(path, &content, e) &&
-           time_zone_parse(buffer_text(&content), content.length, ret_zone, e);
+    if (!find_file(path, &file, e) || !recall(name, &file, &zone, e)) {
+        return false;
+    }
+    if (zone == nullptr) {
+        if (!file_read(path, &content, e) ||
+            !time_zone_parse(buffer_text(&content), content.length, &zone, e)) {
+            return false;
+        }
+        remember(name, &file, zone);
+    }
+    *ret_zone = zone;
+    return true;
 }
 
 bool time_zone_load(const char *name, struct time_zone **ret_zone, struct error *e) {
@@ -215,7 +303,7 @@ bool time_zone_load(const char *name, struct time_zone **ret_zone, struct error 
         return zone != nullptr;
     }
     if (!load_file(name, ret_zone, e)) {
-        return e->class == ERROR_NO_MEMORY
+        return e->class != ERROR_INVALID_SPEC
                    ? error_wrap(e, "the time zone %s", name)
                    : error_set(e, ERROR_INVALID_SPEC,
                                "\"%s\" is not a time zone that this system knows, such as Europe/Zurich: %s",

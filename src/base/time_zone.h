@@ -1,4 +1,5 @@
-// Time zones, as the system's time zone database has them (TZif, RFC 9636). All but time_zone_load is pure.
+// Time zones, as the system's time zone database has them (TZif, RFC 9636). All but time_zone_load is pure;
+// that reads a file only when it is another one than before. Any thread.
 #pragma once
 
 #include "base/error.h"
@@ -12,7 +13,7 @@ enum { TIME_ZONE_NAME_MAX = 64 }; // bytes
 
 // The zone of that name, such as Europe/Zurich, from /usr/share/zoneinfo; "", "UTC" and "Etc/UTC" need no
 // file. *ret_zone is owned. Errors: INVALID_SPEC (no name of a zone, no such zone, or its file is damaged),
-// NO_MEMORY.
+// IO (the file cannot be read now), NO_MEMORY.
 [[nodiscard]] bool time_zone_load(const char *name, struct time_zone **ret_zone, struct error *e);
 
 // The same from the bytes of a TZif file, version 1 or later. *ret_zone is owned. Errors: INVALID_SPEC (they

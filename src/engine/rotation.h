@@ -33,7 +33,7 @@ struct rotation {
     size_t kept;             // how many earlier versions stay after the step
 };
 
-// Errors: INVALID_SPEC (the window), NO_MEMORY.
+// Errors: INVALID_SPEC (the window), IO (its time zone cannot be read now), NO_MEMORY.
 [[nodiscard]] bool rotation_plan(const struct rotation_question *question, struct rotation *ret_rotation,
                                  struct error *e);
 

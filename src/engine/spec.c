@@ -500,9 +500,12 @@ bool spec_is_data_key(const char *text) {
 }
 
 bool spec_finish(struct spec_reader *reader, struct error *e) {
-    bool unknown = reader->out_of_memory || (reader->fault_count > 0 && reader->faults.length == 0);
-    if (unknown) {
+    bool no_memory = reader->out_of_memory || (reader->fault_count > 0 && reader->faults.length == 0);
+    bool unknown = no_memory || reader->unreadable.class != ERROR_NONE;
+    if (no_memory) {
         error_no_memory(e, "noting what is wrong with a spec");
+    } else if (unknown) {
+        *e = reader->unreadable;
     } else if (reader->fault_count > 0) {
         error_set(e, ERROR_INVALID_SPEC, "%s", buffer_text(&reader->faults));
     }

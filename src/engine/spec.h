@@ -22,6 +22,7 @@ struct spec_reader {
     struct buffer faults;    // one sentence after the other, divided by "; "
     size_t fault_count;      // also of those that faults had no room for
     bool out_of_memory;      // nothing is known of the spec then
+    struct error unreadable; // nor where the system did not give what a field names; NONE: it did
     spec_listener *listener; // NULL: nobody hears of warnings, or of a fault in full
     void *context;
 };
@@ -101,5 +102,6 @@ void spec_describe_value(yyjson_val *value, char ret_text[SPEC_DESCRIPTION_SIZE]
 // and "rotation.window.schedule" of one in another.
 yyjson_val *spec_value(struct spec_reader *reader, const char *field);
 
-// Whether no fault was noted; else *e is INVALID_SPEC and lists them all, or NO_MEMORY.
+// Whether no fault was noted; else *e is INVALID_SPEC and lists them all, or it is IO or NO_MEMORY, and the
+// spec may be good.
 [[nodiscard]] bool spec_finish(struct spec_reader *reader, struct error *e);

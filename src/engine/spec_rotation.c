@@ -112,9 +112,13 @@ const struct spec_field spec_rotation_fields[] = {
 
 // ---- what holds between them
 
-// Notes what was found of a field, or that there was no memory to look.
+// Notes what was found of a field, or that it was not possible to look.
 static void note_refusal(struct spec_reader *reader, const char *field, const struct error *e) {
     reader->out_of_memory = reader->out_of_memory || e->class == ERROR_NO_MEMORY;
+    if (e->class == ERROR_IO) {
+        error_set(&reader->unreadable, ERROR_IO, "spec.%s: %s", field, e->message);
+        return;
+    }
     spec_field_error(reader, "%s: %s", field, e->message);
 }
 

@@ -55,7 +55,7 @@ static bool is_at_fault(const struct edit *edit, yyjson_val *object, const struc
     struct error e;
     bool good = decode_spec(edit->kind, edit->name, yyjson_obj_get(object, "spec"), look_for_fault, &search,
                             &decoded, &e);
-    return search.found || (!good && e.class == ERROR_NO_MEMORY);
+    return search.found || (!good && e.class != ERROR_INVALID_SPEC);
 }
 
 // Whether the field now says what was made by the status of what is kept.

@@ -7,6 +7,7 @@
 #include "zone_file.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum { HOUR = 3600, MINUTE = 60 };
@@ -119,6 +120,27 @@ static void what_is_no_zone_is_refused(void **) {
         must_fail(time_zone_load(rows[i].name, &zone, &e), e, ERROR_INVALID_SPEC, rows[i].part);
         assert_null(zone);
     }
+}
+
+// The file may be a good one.
+static void what_cannot_be_read_now_is_no_fault_of_the_name(void **) {
+    struct error e;
+    struct time_zone *zone = nullptr;
+    struct rlimit limit;
+    cleanup_time_zone struct time_zone *before = zone_load("Europe/Zurich");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool loaded = time_zone_load("Europe/Lisbon", &zone, &e);
+    struct error again;
+    bool recalled = time_zone_load("Europe/Zurich", &zone, &again); // without its file
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_false(loaded);
+    assert_int_equal(e.class, ERROR_IO);
+    assert_non_null(strstr(e.message, "Europe/Lisbon"));
+    must(recalled, again);
+    assert_int_equal(time_zone_offset(zone, 1783000000), time_zone_offset(before, 1783000000));
+    time_zone_free(zone);
 }
 
 static const int64_t changes[] = {1000, 2000, 3000};
@@ -326,6 +348,7 @@ int main(void) {
         cmocka_unit_test(zones_have_their_offsets),
         cmocka_unit_test(offsets_are_those_that_libc_has),
         cmocka_unit_test(what_is_no_zone_is_refused),
+        cmocka_unit_test(what_cannot_be_read_now_is_no_fault_of_the_name),
         cmocka_unit_test(each_version_is_read),
         cmocka_unit_test(times_beyond_32_bits_are_read),
         cmocka_unit_test(rules_are_followed),

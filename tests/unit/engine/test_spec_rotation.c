@@ -3,6 +3,8 @@
 
 #include "engine/spec_rotation.h"
 
+#include <sys/resource.h>
+
 static char warnings[1024];
 
 static void hear_warnings(void *, enum spec_note note, const char *field, const char *message) {
@@ -27,6 +29,25 @@ static struct rotation_spec rotation_of(const struct kind *kind, const char *spe
     rotation.schedule = nullptr; // which is borrowed from what is freed now
     rotation.time_zone = nullptr;
     return rotation;
+}
+
+// Another time it may be good.
+static void a_time_zone_that_cannot_be_read_now_is_no_fault(void **) {
+    struct error e;
+    struct rlimit limit;
+    cleanup_decoded struct decoded decoded = {0};
+    cleanup_json yyjson_doc *document =
+        parse_quoted("{'rotation':{'every':'24h','window':{'schedule':'0 3 * * *','timeZone':'Europe/Oslo',"
+                     "'duration':'1h'}}}");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool good =
+        decode_spec(&kind_random_number, "it", yyjson_doc_get_root(document), nullptr, nullptr, &decoded, &e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_false(good);
+    assert_int_equal(e.class, ERROR_IO);
+    assert_non_null(strstr(e.message, "spec.rotation.window.timeZone: the time zone Europe/Oslo: "));
 }
 
 static void without_it_there_are_no_rotations(void **) {
@@ -206,6 +227,7 @@ static void that_none_fits_is_said(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_time_zone_that_cannot_be_read_now_is_no_fault),
         cmocka_unit_test(without_it_there_are_no_rotations),
         cmocka_unit_test(an_empty_one_is_on_request),
         cmocka_unit_test(each_field_goes_to_its_place),
