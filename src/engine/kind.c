@@ -21,6 +21,11 @@ const char *kind_metadata_entry(const struct kind *kind) {
     return kind->provenance_entry != nullptr ? kind->provenance_entry : "metadata";
 }
 
+const struct bundle_spec *kind_bundle(const struct kind *kind, const void *spec) {
+    const struct bundle_spec *bundle = kind->find_bundle == nullptr ? nullptr : kind->find_bundle(spec);
+    return bundle == nullptr || bundle->config_map_name == nullptr ? nullptr : bundle;
+}
+
 bool kind_can_rotate(const struct kind *kind, const void *spec) {
     return kind->is_rotatable && (kind->can_rotate == nullptr || kind->can_rotate(spec));
 }

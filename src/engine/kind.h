@@ -209,6 +209,12 @@ struct kind {
     bool (*list_versions)(const void *spec, const struct listed_version *versions, size_t count,
                           struct buffer *text, struct error *e);
 
+    // Of a kind whose output has an entry that is no secret and that a ConfigMap can have, too: the entry,
+    // which has the same name there, and what the spec says of the ConfigMap. NULL: there is nothing of that
+    // kind.
+    const char *bundle_entry;
+    const struct bundle_spec *(*find_bundle)(const void *spec);
+
     // Whether the output Secret outlives the object where the spec does not say; NULL: it does not.
     bool (*retains)(const void *spec);
 
@@ -227,6 +233,9 @@ struct kind {
 // the last.
 const char *kind_entry(const struct kind *kind, const void *spec, size_t index);
 const char *kind_metadata_entry(const struct kind *kind);
+
+// What the spec says of a ConfigMap in which an entry of the output is kept, too; NULL: there is to be none.
+const struct bundle_spec *kind_bundle(const struct kind *kind, const void *spec);
 
 // Whether an output of that spec is rotated.
 bool kind_can_rotate(const struct kind *kind, const void *spec);

@@ -50,6 +50,13 @@ struct rotation_spec {
     int64_t window_s;        // seconds for which the window stays open; 0: there is none
 };
 
+// A ConfigMap in which what is public of the output is kept, too. All is borrowed from the spec's document.
+struct bundle_spec {
+    const char *config_map_name; // NULL: there is to be none
+    yyjson_val *labels;          // of the ConfigMap, besides the operator's own; NULL: none
+    yyjson_val *annotations;
+};
+
 // What every kind's spec has.
 struct common_spec {
     const char *output_secret_name; // NULL: the default
@@ -75,7 +82,7 @@ void spec_begin(struct spec_reader *reader, yyjson_val *spec);
 // as buffer_append.
 [[nodiscard]] bool spec_append_hex(const char *digits, struct buffer *text, struct error *e);
 
-enum { SPEC_DATA_KEY_MAX = 253 }; // bytes
+enum { SPEC_NAME_MAX = 253, SPEC_DATA_KEY_MAX = 253 }; // bytes
 
 // Whether text can name an entry of a Secret or ConfigMap.
 bool spec_is_data_key(const char *text);

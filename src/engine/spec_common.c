@@ -5,8 +5,6 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { TEMPLATE_ENTRIES_MAX = 64, ANNOTATION_VALUE_MAX = 2048 };
-
 static bool is_reserved(const char *key) {
     const char *slash = strchr(key, '/');
     static const char domain[] = "qubesec.io";
@@ -76,9 +74,9 @@ static void check_entry(struct spec_reader *reader, const char *field, bool is_l
                          "%s: the value of %s has at most %d letters, digits, '-', '_' and '.', and "
                          "a letter or digit at both ends",
                          field, shown, SPEC_LABEL_MAX);
-    } else if (yyjson_get_len(value) > ANNOTATION_VALUE_MAX) {
+    } else if (yyjson_get_len(value) > SPEC_ANNOTATION_MAX) {
         spec_field_error(reader, "%s: the value of %s has %zu bytes; at most %d are allowed", field, shown,
-                         yyjson_get_len(value), ANNOTATION_VALUE_MAX);
+                         yyjson_get_len(value), SPEC_ANNOTATION_MAX);
     }
 }
 
@@ -87,8 +85,9 @@ yyjson_val *spec_template_part(struct spec_reader *reader, const char *field, bo
     if (part == nullptr) {
         return nullptr;
     }
-    if (!yyjson_is_obj(part) || yyjson_obj_size(part) > TEMPLATE_ENTRIES_MAX) {
-        spec_field_error(reader, "%s: must be an object of at most %d texts", field, TEMPLATE_ENTRIES_MAX);
+    if (!yyjson_is_obj(part) || yyjson_obj_size(part) > SPEC_TEMPLATE_ENTRIES_MAX) {
+        spec_field_error(reader, "%s: must be an object of at most %d texts", field,
+                         SPEC_TEMPLATE_ENTRIES_MAX);
         return nullptr;
     }
     size_t before = reader->fault_count;
@@ -101,7 +100,7 @@ yyjson_val *spec_template_part(struct spec_reader *reader, const char *field, bo
 
 // ---- the tables
 
-static const struct text_form form_dns_name = {
+const struct text_form spec_form_dns_name = {
     .fits = spec_is_dns_name,
     .refusal =
         "is not a DNS name: lower-case letters, digits, '-' and '.', and a letter or digit at both ends",
@@ -132,7 +131,7 @@ const struct spec_field spec_common_fields[] = {
      .is_immutable = true,
      .min = 1,
      .max = SPEC_NAME_MAX,
-     .form = &form_dns_name,
+     .form = &spec_form_dns_name,
      .description = "Name of the Secret that holds the output, in the resource's own namespace. Default: the "
                     "resource's name{suffix}, which may also be written out."},
     {.name = "secretTemplate.labels",
@@ -140,15 +139,15 @@ const struct spec_field spec_common_fields[] = {
      .offset = offsetof(struct common_spec, labels),
      .object = &secret_template,
      .max = SPEC_LABEL_MAX,
-     .max_count = TEMPLATE_ENTRIES_MAX,
+     .max_count = SPEC_TEMPLATE_ENTRIES_MAX,
      .description = "Labels that the Secret gets besides the operator's own. They are added, changed and "
                     "removed as they are here."},
     {.name = "secretTemplate.annotations",
      .type = SPEC_ANNOTATIONS,
      .offset = offsetof(struct common_spec, annotations),
      .object = &secret_template,
-     .max = ANNOTATION_VALUE_MAX,
-     .max_count = TEMPLATE_ENTRIES_MAX,
+     .max = SPEC_ANNOTATION_MAX,
+     .max_count = SPEC_TEMPLATE_ENTRIES_MAX,
      .description = "Annotations that the Secret gets besides the operator's own. They are added, changed "
                     "and removed as they are here."},
     {.name = "deletionPolicy",

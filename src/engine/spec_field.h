@@ -77,6 +77,13 @@ struct spec_field {
     bool counts_seconds;  // of a duration: the CRD has a rule for min and max
 };
 
+// The name of an object: of at most SPEC_NAME_MAX bytes.
+extern const struct text_form spec_form_dns_name;
+
+// Of labels and annotations: how many there may be, and how many bytes the value of an annotation has at
+// most.
+enum { SPEC_TEMPLATE_ENTRIES_MAX = 64, SPEC_ANNOTATION_MAX = 2048 };
+
 // What every kind with an output Secret has, of struct common_spec; what it has besides if something in it
 // cannot be made again, and if it is rotatable; and what kinds with inputs have, of a const char *.
 extern const struct spec_field spec_common_fields[];

@@ -4,8 +4,6 @@
 
 #include "engine/spec.h"
 
-enum { SPEC_NAME_MAX = 253 };
-
 // How many bytes of text a message shows: no more than SPEC_VALUE_SHOWN_MAX, and never a part of a character,
 // which would make the message unfit for JSON.
 int spec_shown_length(const char *text);

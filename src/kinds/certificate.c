@@ -419,6 +419,11 @@ static bool retains(const void *memory) {
     return spec->type == CERTIFICATE_CA;
 }
 
+static const struct bundle_spec *find_bundle(const void *memory) {
+    const struct certificate_spec *spec = memory;
+    return &spec->trust_bundle;
+}
+
 // ---- the rest
 
 static size_t list_inputs(const void *memory, struct input_request requests[KIND_INPUTS_MAX]) {
@@ -461,6 +466,8 @@ const struct kind kind_certificate = {
     .produce = produce,
     .repair = repair,
     .find_gone = find_gone,
+    .bundle_entry = "ca.crt",
+    .find_bundle = find_bundle,
     .retains = retains,
     .inspect = inspect,
 };

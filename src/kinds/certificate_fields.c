@@ -47,6 +47,10 @@ static const struct text_form form_renewal = {
     .pattern = "^([1-9][0-9]?%|([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?)$"};
 static const struct spec_object private_key = {.contents = "",
                                                .description = "How the private key is treated."};
+static const struct spec_object trust_bundle = {
+    .contents = " with configMapName, labels and annotations",
+    .description = "Of a ca: a ConfigMap for those who have to trust it, and need no private key for that.",
+};
 
 const struct spec_field certificate_spec_fields[] = {
     {.name = "algorithm",
@@ -192,5 +196,32 @@ const struct spec_field certificate_spec_fields[] = {
      .description =
          "Never: the key stays when the certificate is issued again. Always: each certificate gets a new "
          "key."},
+    {.name = "trustBundle.configMapName",
+     .type = SPEC_TEXT,
+     .offset = offsetof(struct certificate_spec, trust_bundle.config_map_name),
+     .object = &trust_bundle,
+     .min = 1,
+     .max = SPEC_NAME_MAX,
+     .form = &spec_form_dns_name,
+     .description = "Name of the ConfigMap, in the resource's own namespace. It has what the entry ca.crt of "
+                    "the output Secret has, under the same name, and becomes of it what becomes of the "
+                    "Secret. Under another name here another one is made, and this one deleted. Required "
+                    "with trustBundle."},
+    {.name = "trustBundle.labels",
+     .type = SPEC_LABELS,
+     .offset = offsetof(struct certificate_spec, trust_bundle.labels),
+     .object = &trust_bundle,
+     .max = SPEC_LABEL_MAX,
+     .max_count = SPEC_TEMPLATE_ENTRIES_MAX,
+     .description = "Labels that the ConfigMap gets besides the operator's own. Those of secretTemplate are "
+                    "for the Secret alone."},
+    {.name = "trustBundle.annotations",
+     .type = SPEC_ANNOTATIONS,
+     .offset = offsetof(struct certificate_spec, trust_bundle.annotations),
+     .object = &trust_bundle,
+     .max = SPEC_ANNOTATION_MAX,
+     .max_count = SPEC_TEMPLATE_ENTRIES_MAX,
+     .description = "Annotations that the ConfigMap gets besides the operator's own, for a program that "
+                    "copies it into other namespaces, say."},
     {.name = nullptr},
 };

@@ -413,6 +413,18 @@ static void check_issuer(struct spec_reader *reader, const struct certificate_sp
     }
 }
 
+static void check_bundle(struct spec_reader *reader, const struct certificate_spec *spec) {
+    if (!yyjson_is_obj(spec_value(reader, "trustBundle"))) {
+        return;
+    }
+    if (spec->type != CERTIFICATE_CA) {
+        spec_field_error(reader, "trustBundle: goes only with certType ca");
+    } else if (spec->trust_bundle.config_map_name == nullptr &&
+               spec_value(reader, "trustBundle.configMapName") == nullptr) {
+        spec_field_error(reader, "trustBundle.configMapName: is required with trustBundle");
+    }
+}
+
 static enum certificate_type find_type(const char *name) {
     size_t type = 0;
     while (certificate_type_names[type] != name) {
@@ -443,6 +455,7 @@ void certificate_spec_check(struct spec_reader *reader, void *memory) {
     read_renewal(reader, spec);
     read_usages(reader, spec);
     check_issuer(reader, spec);
+    check_bundle(reader, spec);
 }
 
 void certificate_spec_free(void *memory) {

@@ -29,6 +29,7 @@ struct certificate_spec {
     unsigned purposes;
     struct reference parent; // without a name: there is none
     bool rotates_key;
+    struct bundle_spec trust_bundle;
 
     // What the above was made from.
     struct spec_texts alt_names;

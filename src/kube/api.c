@@ -4,6 +4,10 @@
 #include <stdio.h>
 
 bool api_call(struct api api, const struct api_request *request, yyjson_doc **ret_document, struct error *e) {
+    if (request->verb == API_DELETE && request->resource != &kube_config_maps) {
+        return error_set(e, ERROR_INTERNAL, "nothing but ConfigMaps is deleted, and no %s",
+                         request->resource->kind);
+    }
     return api.call(api.context, request, ret_document, e);
 }
 
@@ -38,10 +42,31 @@ bool api_patch(struct api api, const struct kube_resource *resource, const char 
     return api_call(api, &request, ret_document, e);
 }
 
+// What yyjson's adding functions return is ignored: a document remembers that memory was out.
+bool api_delete_config_map(struct api api, const char *namespace, const char *name, const char *uid,
+                           const char *resource_version, struct error *e) {
+    cleanup_json_mut yyjson_mut_doc *body = nullptr;
+    if (!json_create(&body, e)) {
+        return false;
+    }
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(body);
+    json_add_text(body, root, "apiVersion", "v1");
+    json_add_text(body, root, "kind", "DeleteOptions");
+    yyjson_mut_val *preconditions = yyjson_mut_obj_add_obj(body, root, "preconditions");
+    json_add_text(body, preconditions, "uid", uid);
+    json_add_text(body, preconditions, "resourceVersion", resource_version);
+    const struct api_request request = {.verb = API_DELETE,
+                                        .resource = &kube_config_maps,
+                                        .namespace = namespace,
+                                        .name = name,
+                                        .body = body};
+    return json_is_complete(body, e) && api_call(api, &request, nullptr, e);
+}
+
 const char *api_method(enum api_verb verb) {
     static const char *const methods[] = {
-        [API_GET] = "GET",     [API_LIST] = "GET",   [API_CREATE] = "POST",
-        [API_PATCH] = "PATCH", [API_UPDATE] = "PUT", [API_APPLY] = "PATCH",
+        [API_GET] = "GET",    [API_LIST] = "GET",    [API_CREATE] = "POST",   [API_PATCH] = "PATCH",
+        [API_UPDATE] = "PUT", [API_APPLY] = "PATCH", [API_DELETE] = "DELETE",
     };
     return methods[verb];
 }

@@ -2,8 +2,8 @@
 // is behind a struct api answers. That is an API server (kube/client.h), or an API of values in memory
 // (kube/memory_api.h), so that the same code runs with a cluster and without one.
 //
-// There is no verb that deletes, and there never will be: what is deleted may be a key that cannot be made
-// again, and nothing here needs to. Kubernetes collects what belongs to an object that is gone.
+// Nothing but ConfigMaps can be deleted: what else is deleted may be a key that cannot be made again, and
+// nothing here needs to. Kubernetes collects what belongs to an object that is gone.
 #pragma once
 
 #include "kube/resource.h"
@@ -18,6 +18,8 @@ enum api_verb {
     API_UPDATE, // all of it, which must name the resourceVersion; where it is a status, the status alone
                 // counts
     API_APPLY,  // server-side apply, which takes the fields that it sets from other managers
+    API_DELETE, // of a ConfigMap alone; the body is DeleteOptions, with uid and resourceVersion as
+                // preconditions
 };
 
 enum {
@@ -36,7 +38,7 @@ struct api_request {
     const char *field_selector;   // of a list: "metadata.name=x", say; NULL: all
     const char *label_selector;   // of a list: "a=b,c=d", say; NULL: all
     uint32_t limit;               // of a list: more than that may be left out; 0: nothing is
-    const yyjson_mut_doc *body;   // of a create, patch, update or apply
+    const yyjson_mut_doc *body;   // of all but a get and a list
     const char *field_manager;    // of an apply
     bool dry_run;                 // of a create: all is checked, and nothing stored
     bool metadata_only;           // the answer is a PartialObjectMetadata, or a list of them
@@ -52,8 +54,9 @@ struct api {
 // Asks and waits. *ret_document is owned, in memory that is cleansed; ret_document NULL: the answer is not
 // wanted. Errors: NOT_FOUND, FORBIDDEN, CONFLICT (of a create: the name is taken; else: another uid or
 // resourceVersion than the body has), GONE (a version that the server has not), REFUSED (by its rules),
-// RETRYABLE, IO, INVALID_SPEC (a name that is a path), NO_MEMORY, INTERNAL (over a cap). What a server itself
-// says ends in "(HTTP status N)", behind the request's method and path.
+// RETRYABLE, IO, INVALID_SPEC (a name that is a path), NO_MEMORY, INTERNAL (over a cap, or a deletion of what
+// is not to be deleted). What a server itself says ends in "(HTTP status N)", behind the request's method and
+// path.
 [[nodiscard]] bool api_call(struct api api, const struct api_request *request, yyjson_doc **ret_document,
                             struct error *e);
 
@@ -66,6 +69,11 @@ struct api {
 [[nodiscard]] bool api_patch(struct api api, const struct kube_resource *resource, const char *namespace,
                              const char *name, const yyjson_mut_doc *body, uint32_t timeout_ms,
                              yyjson_doc **ret_document, struct error *e);
+
+// Deletes the ConfigMap of that name if it still has that uid and resourceVersion: else CONFLICT, or
+// NOT_FOUND.
+[[nodiscard]] bool api_delete_config_map(struct api api, const char *namespace, const char *name,
+                                         const char *uid, const char *resource_version, struct error *e);
 
 // For whoever answers: how the request is written in HTTP. The method is static; path and query are appended
 // to path. Errors: INVALID_SPEC (a name that is "." or ".."), NO_MEMORY, INTERNAL (over path's cap).

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/rand.h"
 #include "kube/memory_owners.h"
+#include "kube/memory_show.h"
 #include "kube/object.h"
 
 #include <inttypes.h>
@@ -97,32 +98,6 @@ static bool store(struct memory_api *memory, const struct api_request *request, 
     return true;
 }
 
-// ---- answers
-//
-// What yyjson's adding functions return is ignored, here and below: a document remembers that memory was out.
-
-static yyjson_mut_val *copy_shown(yyjson_mut_doc *document, yyjson_val *object, bool metadata_only) {
-    if (!metadata_only) {
-        return yyjson_val_mut_copy(document, object);
-    }
-    yyjson_mut_val *partial = yyjson_mut_obj(document);
-    (void)yyjson_mut_obj_add_str(document, partial, "apiVersion", "meta.k8s.io/v1");
-    (void)yyjson_mut_obj_add_str(document, partial, "kind", "PartialObjectMetadata");
-    (void)yyjson_mut_obj_add_val(document, partial, "metadata",
-                                 yyjson_val_mut_copy(document, yyjson_obj_get(object, "metadata")));
-    return partial;
-}
-
-static bool show(const struct api_request *request, yyjson_val *object, yyjson_doc **ret_document,
-                 struct error *e) {
-    cleanup_json_mut yyjson_mut_doc *document = nullptr;
-    if (!json_create(&document, e)) {
-        return false;
-    }
-    yyjson_mut_doc_set_root(document, copy_shown(document, object, request->metadata_only));
-    return json_freeze(document, ret_document, e);
-}
-
 // ---- reading
 
 static bool get_object(struct memory_api *memory, const struct api_request *request,
@@ -134,23 +109,7 @@ static bool get_object(struct memory_api *memory, const struct api_request *requ
         return refuse(request, ERROR_GONE, 504, "is asked for at too large a resource version", e);
     }
     return stored == nullptr ? refuse(request, ERROR_NOT_FOUND, 404, "not found", e)
-                             : show(request, object_of(stored), ret_document, e);
-}
-
-// Whether the member of object that selector ("metadata.name=x"; NULL: any) names has its text.
-static bool is_selected(const char *selector, yyjson_val *object) {
-    if (selector == nullptr) {
-        return true;
-    }
-    size_t path_length = strcspn(selector, "=");
-    const char *end = selector + path_length;
-    yyjson_val *value = object;
-    for (const char *part = selector; part < end;) {
-        size_t length = strcspn(part, ".=");
-        value = yyjson_obj_getn(value, part, length);
-        part += length + 1;
-    }
-    return end[0] == '=' && yyjson_equals_str(value, end + 1);
+                             : memory_show(request, object_of(stored), ret_document, e);
 }
 
 static void add_list_head(const struct memory_api *memory, const struct api_request *request,
@@ -188,14 +147,16 @@ static bool list_objects(struct memory_api *memory, const struct api_request *re
     for (size_t i = memory_table_index(objects, prefix);
          i < objects->count && strncmp(objects->items[i].key, prefix, length) == 0; i++) {
         yyjson_val *object = object_of(&objects->items[i]);
-        if (is_selected(request->field_selector, object)) {
-            (void)yyjson_mut_arr_add_val(items, copy_shown(document, object, request->metadata_only));
+        if (memory_show_selects(request->field_selector, object)) {
+            (void)yyjson_mut_arr_add_val(items, memory_show_copy(document, object, request->metadata_only));
         }
     }
     return json_freeze(document, ret_document, e);
 }
 
 // ---- writing
+//
+// What yyjson's adding functions return is ignored, here and below: a document remembers that memory was out.
 
 // An object that is to be stored.
 struct draft {
@@ -281,7 +242,7 @@ static bool finish(struct memory_api *memory, const struct draft *draft, yyjson_
     bool same = json_equals(yyjson_doc_get_root(unversioned), object_of(draft->stored));
     put_version(memory, draft, yyjson_doc_get_root(unversioned));
     if (!json_freeze(draft->document, &next, e) ||
-        !show(draft->request, yyjson_doc_get_root(same ? unversioned : next), &shown, e)) {
+        !memory_show(draft->request, yyjson_doc_get_root(same ? unversioned : next), &shown, e)) {
         return false;
     }
     if (!same && !draft->request->dry_run) {
@@ -402,7 +363,7 @@ bool memory_api_restore(struct memory_api *memory, const struct kube_resource *r
         return refuse(&request, ERROR_REFUSED, 422, "has a resourceVersion that is none of this API", e);
     }
     yyjson_doc *copy = nullptr;
-    if (!show(&request, object, &copy, e)) {
+    if (!memory_show(&request, object, &copy, e)) {
         return false;
     }
     if (!store(memory, &request, nullptr, copy, e)) {
@@ -479,12 +440,12 @@ bool memory_api_collect(struct memory_api *memory, size_t *ret_count, struct err
 
 // ---- changing
 
-// Optimistic concurrency.
-static bool check_preconditions(const struct api_request *request, yyjson_val *sent, yyjson_val *present,
-                                struct error *e) {
+// Optimistic concurrency. conditions: a body's metadata, or the preconditions of a deletion.
+static bool check_preconditions(const struct api_request *request, yyjson_val *conditions,
+                                yyjson_val *present, struct error *e) {
     static const char *const members[] = {"uid", "resourceVersion"};
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-        const char *wanted = json_text(json_find(sent, "metadata", members[i], nullptr));
+        const char *wanted = json_member_text(conditions, members[i]);
         if (wanted == nullptr && i == 1 && request->verb == API_UPDATE) {
             return refuse(request, ERROR_REFUSED, 422, "metadata.resourceVersion: must be specified", e);
         }
@@ -510,7 +471,7 @@ static bool change_object(struct memory_api *memory, const struct api_request *r
         return false;
     }
     yyjson_val *content = yyjson_doc_get_root(sent);
-    if (!check_preconditions(request, content, present, e)) {
+    if (!check_preconditions(request, yyjson_obj_get(content, "metadata"), present, e)) {
         return false;
     }
     yyjson_mut_val *changed = request->verb == API_UPDATE ? yyjson_val_mut_copy(document, content)
@@ -525,6 +486,24 @@ static bool change_object(struct memory_api *memory, const struct api_request *r
     }
     yyjson_mut_doc_set_root(document, draft.root);
     return finish(memory, &draft, ret_document, e);
+}
+
+// The answer is the object as it was last: a caller cannot tell it from the Status that a server may give.
+static bool delete_object(struct memory_api *memory, const struct api_request *request,
+                          yyjson_doc **ret_document, struct error *e) {
+    cleanup_json yyjson_doc *sent = nullptr;
+    const struct stored *stored = find(memory, request);
+    if (stored == nullptr) {
+        return refuse(request, ERROR_NOT_FOUND, 404, "not found", e);
+    }
+    yyjson_val *present = object_of(stored);
+    if (!read_body(request, &sent, e) ||
+        !check_preconditions(request, yyjson_obj_get(yyjson_doc_get_root(sent), "preconditions"), present,
+                             e) ||
+        !memory_show(request, present, ret_document, e)) {
+        return false;
+    }
+    return remove_at(memory, (size_t)(stored - memory->objects.items), e);
 }
 
 static bool refuse_apply(struct memory_api *, const struct api_request *request, yyjson_doc **,
@@ -568,8 +547,9 @@ static bool serve(void *memory, const struct api_request *request, yyjson_doc **
                   struct error *e) {
     static bool (*const verbs[])(struct memory_api *, const struct api_request *, yyjson_doc **,
                                  struct error *) = {
-        [API_GET] = get_object,      [API_LIST] = list_objects,    [API_CREATE] = create_or_review,
-        [API_PATCH] = change_object, [API_UPDATE] = change_object, [API_APPLY] = refuse_apply,
+        [API_GET] = get_object,       [API_LIST] = list_objects,    [API_CREATE] = create_or_review,
+        [API_PATCH] = change_object,  [API_UPDATE] = change_object, [API_APPLY] = refuse_apply,
+        [API_DELETE] = delete_object,
     };
     cleanup_buffer struct buffer path = buffer_create(API_PATH_MAX);
     if (!api_append_path(request, &path, e)) {

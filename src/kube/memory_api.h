@@ -5,7 +5,9 @@
 //   are the API's: what a body says of them is dropped. The resourceVersion comes from one number that rises
 //   with each change of any object; the generation rises when the spec changes. A write that changes nothing
 //   is none.
-// - A uid or resourceVersion in the body of a patch is a condition: CONFLICT where the object has another.
+// - A uid or resourceVersion in the body of a patch, or among the preconditions of a deletion, is a
+// condition:
+//   CONFLICT where the object has another.
 // - The status is written through the subresource of that name, which writes nothing else; all other writes
 //   leave it as it is. (Kubernetes has it so for every kind with a status.)
 // - A review of group authorization.k8s.io is answered, and not kept.

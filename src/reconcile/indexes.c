@@ -51,6 +51,15 @@ static void format_object(const char *kind, const char *ns, const char *name, ch
     snprintf(ret_value, VALUE_SIZE, dependency_format, kind, ns, name);
 }
 
+// What a ConfigMap is indexed under that was made for owner, "Kind/name".
+static void format_made(const char *ns, const char *owner, char ret_value[VALUE_SIZE]) {
+    snprintf(ret_value, VALUE_SIZE, "%s/%s", ns, owner);
+}
+
+static void format_bundle(const char *ns, const struct bundle_spec *bundle, char ret_value[VALUE_SIZE]) {
+    format_object(kube_config_maps.kind, ns, bundle->config_map_name, ret_value);
+}
+
 static void format_output(const char *ns, const char *secret_name, char ret_value[VALUE_SIZE]) {
     format_object(kube_secrets.kind, ns, secret_name, ret_value);
 }
@@ -103,7 +112,27 @@ static void index_object(void *context, const struct kube_object *object,
         format_output(object->namespace, decoded.secret_name, value);
         add(sink, value);
     }
+    const struct bundle_spec *bundle = kind_bundle(indexed->kind, decoded.spec);
+    if (bundle != nullptr) {
+        char value[VALUE_SIZE];
+        format_bundle(object->namespace, bundle, value);
+        add(sink, value);
+    }
     index_status(object, add, sink);
+}
+
+// A ConfigMap that was made for an object of ours, under that object. Marks that were made elsewhere came
+// with a copy.
+static void index_made(void *, const struct kube_object *object, void (*add)(void *sink, const char *value),
+                       void *sink) {
+    yyjson_val *metadata = yyjson_obj_get(object->root, "metadata");
+    const char *owner = secret_metadata_marked_owner(metadata);
+    const char *home = secret_metadata_namespace(metadata);
+    if (owner != nullptr && home != nullptr && strcmp(home, object->namespace) == 0) {
+        char value[VALUE_SIZE];
+        format_made(home, owner, value);
+        add(sink, value);
+    }
 }
 
 // ---- who is woken
@@ -143,7 +172,7 @@ static void wake_dependents(const struct indexes *indexes, const char *value, bo
     }
 }
 
-// Another object may have waited for the name of its output.
+// Another object may have waited for the name of its output, or of its ConfigMap.
 static void wake_other_claimants(const struct indexed *indexed, const struct kube_object *gone) {
     cleanup_decoded struct decoded decoded;
     struct error ignored;
@@ -151,6 +180,11 @@ static void wake_other_claimants(const struct indexed *indexed, const struct kub
     (void)decode_object(indexed->kind, gone->name, gone->root, &decoded, &ignored);
     format_output(gone->namespace, decoded.secret_name, value);
     wake_dependents(indexed->indexes, value, true);
+    const struct bundle_spec *bundle = kind_bundle(indexed->kind, decoded.spec);
+    if (bundle != nullptr) {
+        format_bundle(gone->namespace, bundle, value);
+        wake_dependents(indexed->indexes, value, true);
+    }
 }
 
 static bool is_settings(const struct indexed *indexed, const struct kube_object *object) {
@@ -179,10 +213,12 @@ static void object_changed(void *context, const struct kube_object *old, const s
 // ---- what is kept
 
 // A Secret that was made for an object of ours, by another replica perhaps: then the watch may show it before
-// that object.
+// that object. Of ConfigMaps, which people copy into many namespaces, only where they were made.
 static bool is_output(const struct indexed *indexed, const struct kube_object *object) {
-    return indexed->resource == &kube_secrets &&
-           secret_metadata_is_marked(yyjson_obj_get(object->root, "metadata"));
+    yyjson_val *metadata = yyjson_obj_get(object->root, "metadata");
+    const char *home = secret_metadata_namespace(metadata);
+    return secret_metadata_is_marked(metadata) &&
+           (indexed->resource == &kube_secrets || (home != nullptr && strcmp(home, object->namespace) == 0));
 }
 
 // Of Secrets and ConfigMaps only those are kept that an object of ours refers to, or was made for.
@@ -209,6 +245,13 @@ static bool is_served(void *context, const struct kube_object *object) {
 
 // ---- making
 
+typedef void index_function(void *context, const struct kube_object *object,
+                            void (*add)(void *sink, const char *value), void *sink);
+
+static index_function *choose_index(const struct kind *kind, const struct kube_resource *resource) {
+    return kind != nullptr ? index_object : resource == &kube_config_maps ? index_made : nullptr;
+}
+
 static bool add_indexed(struct indexes *indexes, const struct kind *kind,
                         const struct kube_resource *resource, const char *namespace, struct error *e) {
     struct indexed *indexed = &indexes->all[indexes->count++];
@@ -222,7 +265,7 @@ static bool add_indexed(struct indexes *indexes, const struct kind *kind,
         .hooks = {.context = indexed,
                   .filter = kind == nullptr ? is_referred_to : is_served,
                   .changed = object_changed,
-                  .index = kind == nullptr ? nullptr : index_object},
+                  .index = choose_index(kind, resource)},
     };
     return informers_add(indexes->informers, &options, &indexed->store, e);
 }
@@ -454,7 +497,8 @@ bool indexes_serve(const struct indexes *indexes, const char *namespace) {
 struct claim_search {
     const struct kind *kind;
     const struct kube_object *object;
-    const char *secret_name;
+    const struct kube_resource *claimed; // Secrets or ConfigMaps
+    const char *name;
     char *owner; // "Kind name" of an older one
 };
 
@@ -468,7 +512,7 @@ static bool is_older(const struct kind *kind, const struct kube_object *object, 
     return order != 0 ? order < 0 : strcmp(object->name, other->name) < 0;
 }
 
-// Whether the Secret is what other writes, and not what it reads.
+// Whether the Secret or ConfigMap is what other writes, and not what it reads.
 static bool is_claimant(const struct claim_search *search, const struct kind *kind,
                         const struct kube_object *other) {
     if (kind->entries == nullptr || strcmp(other->namespace, search->object->namespace) != 0) {
@@ -477,7 +521,11 @@ static bool is_claimant(const struct claim_search *search, const struct kind *ki
     cleanup_decoded struct decoded decoded;
     struct error ignored;
     (void)decode_object(kind, other->name, other->root, &decoded, &ignored);
-    return strcmp(decoded.secret_name, search->secret_name) == 0;
+    if (search->claimed == &kube_secrets) {
+        return strcmp(decoded.secret_name, search->name) == 0;
+    }
+    const struct bundle_spec *bundle = kind_bundle(kind, decoded.spec);
+    return bundle != nullptr && strcmp(bundle->config_map_name, search->name) == 0;
 }
 
 static void look_at_dependent(void *context, const struct kind *kind, const struct kube_object *other) {
@@ -492,10 +540,27 @@ static void look_at_dependent(void *context, const struct kind *kind, const stru
 }
 
 char *indexes_find_older_claim(const struct indexes *indexes, const struct kind *kind,
-                               const struct kube_object *object, const char *secret_name) {
+                               const struct kube_object *object, const struct kube_resource *claimed,
+                               const char *name) {
     char value[VALUE_SIZE];
-    format_output(object->namespace, secret_name, value);
-    struct claim_search search = {.kind = kind, .object = object, .secret_name = secret_name};
+    format_object(claimed->kind, object->namespace, name, value);
+    struct claim_search search = {.kind = kind, .object = object, .claimed = claimed, .name = name};
     indexes_visit(indexes, value, look_at_dependent, &search);
     return search.owner;
+}
+
+// ---- bundles
+
+void indexes_visit_bundles(const struct indexes *indexes, const struct kind *kind,
+                           const struct kube_object *object,
+                           void (*visit)(void *context, const struct kube_object *config_map),
+                           void *context) {
+    struct store *store = informers_find_store(indexes->informers, kube_config_maps.kind, object->namespace);
+    char owner[SECRET_OWNER_MARK_SIZE];
+    char value[VALUE_SIZE];
+    secret_metadata_format_owner(kind, object, owner);
+    format_made(object->namespace, owner, value);
+    if (store != nullptr) {
+        store_index_visit(store, value, visit, context);
+    }
 }

@@ -75,8 +75,16 @@ void indexes_visit_status(const struct indexes *indexes, const char *status,
                                         const struct kube_object *object),
                           void *context);
 
-// An object that claims the same output Secret and is older than object: created earlier, or in the same
+// An object that claims the same output Secret, or the same ConfigMap for a bundle (claimed: Secrets or
+// ConfigMaps), and is older than object: created earlier, or in the same
 // second and first by kind and name. "Kind name", owned; NULL: there is none (or memory is out; the API
 // server then decides who comes first).
 [[nodiscard]] char *indexes_find_older_claim(const struct indexes *indexes, const struct kind *kind,
-                                             const struct kube_object *object, const char *secret_name);
+                                             const struct kube_object *object,
+                                             const struct kube_resource *claimed, const char *name);
+
+// Calls visit with the metadata of each ConfigMap whose marks say that it was made for object, as
+// store_index_visit does.
+void indexes_visit_bundles(const struct indexes *indexes, const struct kind *kind,
+                           const struct kube_object *object,
+                           void (*visit)(void *context, const struct kube_object *config_map), void *context);

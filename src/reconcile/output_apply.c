@@ -334,8 +334,8 @@ static bool remake_lost(struct reconcile *r, struct error *e) {
 
 // Creates the output, unless the Secret is there after all: then it decides.
 static bool create(struct reconcile *r, struct error *e) {
-    cleanup_text char *older =
-        indexes_find_older_claim(r->parts->indexes, r->kind, r->object, r->decoded.secret_name);
+    cleanup_text char *older = indexes_find_older_claim(r->parts->indexes, r->kind, r->object, &kube_secrets,
+                                                        r->decoded.secret_name);
     if (older != nullptr) {
         return error_set(
             e, ERROR_CONFLICT,

@@ -36,4 +36,9 @@
 #define REASON_NEXT_KEY_PUBLISHED "NextKeyPublished"
 #define REASON_VERSION_EXPIRED "VersionExpired"
 #define REASON_VERSION_LOST "VersionLost"
+#define REASON_TRUST_BUNDLE_WRITTEN "TrustBundleWritten"
+#define REASON_TRUST_BUNDLE_DELETED "TrustBundleDeleted"
+#define REASON_TRUST_BUNDLE_CONFLICT "TrustBundleConflict" // in status.trustBundle, too, as those that follow
+#define REASON_TRUST_BUNDLE_REFUSED "TrustBundleRefused"
+#define REASON_TRUST_BUNDLE_CONTESTED "TrustBundleContested"
 #define REASON_CERTIFICATE_EXPIRED "CertificateExpired"

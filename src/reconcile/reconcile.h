@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "crypto/digest.h"
 #include "engine/input_versions.h"
 #include "engine/production.h"
 #include "reconcile/reconcile_id.h"
@@ -54,6 +55,20 @@ enum telling {
     TELL_NOTHING,   // no status at all: it is over in a moment, and what ends it wakes the object
 };
 
+// What became of the ConfigMap that has a part of the output, too, and of those under earlier names.
+struct bundle_outcome {
+    struct kube_object
+        *config_map; // owned: it is as it should be, as it was read or written last; NULL: it is not
+    char digest[DIGEST_TEXT_SIZE]; // of the text of its entry
+    size_t certificate_count;      // in that
+    bool is_written;               // its content was
+    bool is_counted;               // that it was put right
+    const char *reason;            // what is to be told of it, static; NULL: nothing
+    char name[SPEC_NAME_MAX + 1];  // of the ConfigMap that this is about
+    struct error why;              // the same for people
+    uint32_t wait_ms;              // when to look at it again; 0: no need to
+};
+
 struct reconcile {
     const struct reconciler_parts *parts;
     const struct kind *kind;
@@ -97,6 +112,7 @@ struct reconcile {
     bool is_made;                // the output was made, and not found as it is
     yyjson_doc *secret_document; // owned: the Secret that was examined; NULL: none
     struct kube_object *output;  // owned: the output Secret's metadata as last read or written
+    struct bundle_outcome bundle;
 };
 
 // Logs about r's object, with r's id; detail may be NULL.

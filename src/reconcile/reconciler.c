@@ -16,6 +16,7 @@
 #include "reconcile/rotation.h"
 #include "reconcile/status.h"
 #include "reconcile/status_record.h"
+#include "reconcile/trust_bundle.h"
 #include "reconcile/unknown_version.h"
 
 #include <stdio.h>
@@ -163,6 +164,11 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
         look_again_after(r, SHOWN_FAILURE_RETRY_MS);
     }
     failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
+    struct error of_bundle;
+    bool is_bundle_kept = trust_bundle_keep(r, &of_bundle);
+    if (r->bundle.wait_ms > 0) {
+        look_again_after(r, r->bundle.wait_ms);
+    }
     rotation_tell(r); // which nothing tells of any more, should the status not be written
     if (!publish_good(r, e)) {
         return false;
@@ -170,7 +176,11 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
     // Once: what a status that could not be written has not recorded is told then.
     unknown_versions_tell(r);
     replacement_tell(r);
-    return true;
+    trust_bundle_tell(r);
+    if (!is_bundle_kept) { // the output is told of all the same
+        *e = of_bundle;
+    }
+    return is_bundle_kept;
 }
 
 // Slow work that lies ahead for sure waits for its turn before anything is read for it.
@@ -213,7 +223,7 @@ static bool reconcile_steps(struct reconcile *r, struct error *e) {
         return false;
     }
     r->production.context.secret_name = r->decoded.secret_name;
-    if (status_is_settled(r, &renewal) && !renew_request_is_new(r) &&
+    if (status_is_settled(r, &renewal) && trust_bundle_is_settled(r) && !renew_request_is_new(r) &&
         !reconcile_is_due(r, &renewal, &r->outcome->requeue_after_ms) && !rotation_is_due(r, &rotation_ms) &&
         may_rest(r)) {
         if (rotation_ms > 0) {
@@ -403,6 +413,7 @@ void reconciler_reconcile(void *context, const struct object_key *key, const str
     indexes_lay_down(parts->indexes, key, r.written != nullptr ? r.written : r.object, r.output);
     inputs_done(&r);
     output_done(&r);
+    trust_bundle_done(&r);
     json_free(r.live);
     decoded_done(&r.decoded);
     kube_object_release(r.written);

@@ -19,6 +19,7 @@ static const char *const suffixes[] = {
     [REGENERATED_METADATA] = "/metadata",
     [REGENERATED_ON_REQUEST] = "/request",
     [REGENERATED_READY] = "/ready",
+    [REGENERATED_BUNDLE] = "/bundle",
 };
 
 enum { TEXT_SIZE = OBJECT_KEY_TEXT_SIZE + SUFFIX_SIZE };

@@ -12,6 +12,7 @@ enum regenerated {
     REGENERATED_METADATA,   // labels, annotations and owner
     REGENERATED_ON_REQUEST, // the content, since somebody asks for another one
     REGENERATED_READY,      // of the status the Ready condition, which others take off
+    REGENERATED_BUNDLE,     // the ConfigMap that has a part of it
 };
 
 // Owned; NULL when memory is out.

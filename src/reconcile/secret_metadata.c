@@ -12,12 +12,12 @@ static const char restore_annotation[] = "qubesec.io/restore-to"; // set by peop
 static const char template_annotation[] =
     "qubesec.io/secret-template"; // the keys that came from secretTemplate
 
-enum { OWNER_SIZE = 64 + 253 + 2, TEMPLATE_MAX = 64 * 1024 };
+enum { TEMPLATE_MAX = 64 * 1024 };
 enum { API_VERSION_SIZE = 253 + 63 + 2 };
 
-static void format_owner(const struct kind *kind, const struct kube_object *object,
-                         char ret_text[OWNER_SIZE]) {
-    snprintf(ret_text, OWNER_SIZE, "%s/%s", kind->kind, object->name);
+void secret_metadata_format_owner(const struct kind *kind, const struct kube_object *object,
+                                  char ret_text[SECRET_OWNER_MARK_SIZE]) {
+    snprintf(ret_text, SECRET_OWNER_MARK_SIZE, "%s/%s", kind->kind, object->name);
 }
 
 static bool member_is(yyjson_val *object, const char *key, const char *text) {
@@ -97,8 +97,8 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
                          member_is(controller, "name", object->name);
         return same_name ? OWNERSHIP_ORPHANED : OWNERSHIP_FOREIGN;
     }
-    char owner[OWNER_SIZE];
-    format_owner(kind, object, owner);
+    char owner[SECRET_OWNER_MARK_SIZE];
+    secret_metadata_format_owner(kind, object, owner);
     yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
     if (json_member_text(annotations, owner_annotation) == nullptr) {
         return has_lost_its_mark(object, metadata) ? OWNERSHIP_OURS : OWNERSHIP_FOREIGN;
@@ -112,8 +112,12 @@ enum ownership secret_metadata_ownership(const struct kind *kind, const struct k
     return secret_metadata_is_labelled(metadata) ? OWNERSHIP_ADOPTABLE : OWNERSHIP_FOREIGN;
 }
 
+const char *secret_metadata_marked_owner(yyjson_val *metadata) {
+    return json_member_text(yyjson_obj_get(metadata, "annotations"), owner_annotation);
+}
+
 bool secret_metadata_is_marked(yyjson_val *metadata) {
-    return json_member_text(yyjson_obj_get(metadata, "annotations"), owner_annotation) != nullptr;
+    return secret_metadata_marked_owner(metadata) != nullptr;
 }
 
 // What a Kubernetes name or kind is made of: others may write these marks too.
@@ -272,8 +276,8 @@ bool secret_metadata_patch(const struct kind *kind, const struct kube_object *ob
     struct map_patch labels = {document, yyjson_mut_obj(document), yyjson_obj_get(current, "labels"), &keys,
                                "label:"};
     struct map_patch annotations = {document, yyjson_mut_obj(document), present, &keys, "annotation:"};
-    char owner[OWNER_SIZE];
-    format_owner(kind, object, owner);
+    char owner[SECRET_OWNER_MARK_SIZE];
+    secret_metadata_format_owner(kind, object, owner);
     set_text(&labels, managed_label, manager_name);
     set_text(&annotations, owner_annotation, owner);
     set_text(&annotations, owner_uid_annotation, object->uid);

@@ -1,5 +1,5 @@
-// The metadata of output Secrets: whose a Secret is, and the labels, annotations and owner that it must
-// carry.
+// The metadata of output Secrets, and of ConfigMaps with a part of an output: whose one is, and the labels,
+// annotations and owner that it must carry. What is said of a Secret here holds for those ConfigMaps, too.
 #pragma once
 
 #include "engine/decode.h"
@@ -29,6 +29,12 @@ bool secret_metadata_is_of_version(const struct kube_object *object, yyjson_val 
 
 // Whether this metadata carries the mark that every output has, whoever its owner is.
 bool secret_metadata_is_marked(yyjson_val *metadata);
+
+// What that mark says, "Kind/name", borrowed; NULL: nothing. And what it says on what is made for object.
+const char *secret_metadata_marked_owner(yyjson_val *metadata);
+enum { SECRET_OWNER_MARK_SIZE = 64 + 253 + 2 };
+void secret_metadata_format_owner(const struct kind *kind, const struct kube_object *object,
+                                  char ret_text[SECRET_OWNER_MARK_SIZE]);
 
 // Whether it has the label that every output has.
 #define SECRET_LABEL_TEXT "app.kubernetes.io/managed-by=qubesec"

@@ -9,6 +9,7 @@
 #include "reconcile/renew_request.h"
 #include "reconcile/rotation.h"
 #include "reconcile/status_record.h"
+#include "reconcile/trust_bundle.h"
 #include "json/write.h"
 
 #include <string.h>
@@ -128,6 +129,7 @@ static void add_output(struct status_writer *w) {
         json_add_text(w->document, w->status, RENEWAL_FIELD, text);
     }
     rotation_report(r, w->document, w->status);
+    trust_bundle_report(r, w->document, w->status);
     add_inputs(w);
     yyjson_mut_obj_iter own = yyjson_mut_obj_iter_with(yyjson_mut_doc_get_root(r->production.report.status));
     for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&own)) != nullptr;) {

@@ -172,7 +172,7 @@ def test_rights_that_are_missing(admin, namespace):
     report = admin("--namespace", namespace)
     report.expect("rights", "asked", "ok", f"about system:serviceaccount:{namespace}:qubesec-operator")
     needed = [one for one in report.failed() if one["check"] == "rights"]
-    assert len(needed) == 12
+    assert len(needed) == 13
     said = [one["message"] for one in needed]
     assert "cannot read inputs and keep outputs: may not get secrets, list secrets, watch secrets, create secrets and 1 more" in said
     assert f"patch leases.coordination.k8s.io qubesec-operator in {namespace}" in said[-1]

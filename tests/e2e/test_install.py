@@ -323,7 +323,7 @@ def test_an_operator_of_listed_namespaces_has_no_rights_in_others(api, cluster, 
         *((GROUP, plural, "watch") for plural in PLURALS),
         *((GROUP, f"{plural}/status", verb) for plural in PLURALS for verb in ("update", "patch")),
         *(("", "secrets", verb) for verb in ("get", "list", "watch", "create", "patch")),
-        *(("", "configmaps", verb) for verb in ("get", "list", "watch")),
+        *(("", "configmaps", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
         *(("events.k8s.io", "events", verb) for verb in ("create", "patch")),
         ("authorization.k8s.io", "localsubjectaccessreviews", "create"),
     ):

@@ -240,8 +240,8 @@ static inline void hear(void) {
 
 static inline void write_request(const struct api_request *request, char ret_text[1000]) {
     static const char *const verbs[] = {
-        [API_GET] = "get",     [API_LIST] = "list",     [API_CREATE] = "create",
-        [API_PATCH] = "patch", [API_UPDATE] = "update", [API_APPLY] = "apply"};
+        [API_GET] = "get",       [API_LIST] = "list",   [API_CREATE] = "create", [API_PATCH] = "patch",
+        [API_UPDATE] = "update", [API_APPLY] = "apply", [API_DELETE] = "delete"};
     char id[400];
     const char *name = request->name;
     if (request->verb == API_CREATE) {

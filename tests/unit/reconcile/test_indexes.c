@@ -181,9 +181,12 @@ static void the_older_one_has_the_name(void **) {
     struct store *store = informers_find_store(informers, "QuantumKEMKeyPair", "ns");
     cleanup_object struct kube_object *old = store_get(store, "ns/old");
     cleanup_object struct kube_object *new = store_get(store, "ns/new");
-    cleanup_text char *before_new = indexes_find_older_claim(indexes, &kind_kem_key_pair, new, "shared");
-    cleanup_text char *before_old = indexes_find_older_claim(indexes, &kind_kem_key_pair, old, "shared");
-    cleanup_text char *of_other = indexes_find_older_claim(indexes, &kind_kem_key_pair, new, "other");
+    cleanup_text char *before_new =
+        indexes_find_older_claim(indexes, &kind_kem_key_pair, new, &kube_secrets, "shared");
+    cleanup_text char *before_old =
+        indexes_find_older_claim(indexes, &kind_kem_key_pair, old, &kube_secrets, "shared");
+    cleanup_text char *of_other =
+        indexes_find_older_claim(indexes, &kind_kem_key_pair, new, &kube_secrets, "other");
     assert_string_equal(before_new, "QuantumKEMKeyPair old");
     assert_null(before_old);
     assert_null(of_other);
