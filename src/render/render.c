@@ -156,32 +156,35 @@ static yyjson_doc *find_kept(const struct render *render, const struct given *gi
 }
 
 struct search {
-    yyjson_val *secret;
+    yyjson_val *made;
+    const char *field; // of the status that would name it
     bool found;
 };
 
 static void look_for_output(void *context, yyjson_val *object) {
     struct search *search = context;
-    const char *uid = json_text(json_find(object, "status", "secretRef", "uid", nullptr));
-    search->found = search->found || (uid != nullptr && strcmp(uid, text_at(search->secret, "uid")) == 0);
+    const char *uid = json_text(json_find(object, "status", search->field, "uid", nullptr));
+    search->found = search->found || (uid != nullptr && strcmp(uid, text_at(search->made, "uid")) == 0);
 }
 
 // Whether an object's status names it, and nobody has just claimed so in its marks.
 static bool is_output(const struct render *render, yyjson_val *object) {
-    struct search search = {.secret = object};
-    if (json_member_is(object, "kind", kube_secrets.kind)) {
+    bool is_secret = json_member_is(object, "kind", kube_secrets.kind);
+    struct search search = {.made = object, .field = is_secret ? "secretRef" : "trustBundle"};
+    if (is_secret || json_member_is(object, "kind", kube_config_maps.kind)) {
         memory_api_visit(world_api(render->world), look_for_output, &search);
     }
     return search.found;
 }
 
 // A Secret of the files must not take the place of one that an earlier run has made: its key would be lost.
-static bool check_secret(const struct render *render, yyjson_val *kept, yyjson_val *object, struct error *e) {
+// Nor does a ConfigMap.
+static bool check_made(const struct render *render, yyjson_val *kept, yyjson_val *object, struct error *e) {
     return json_equals(yyjson_obj_get(kept, "data"), yyjson_obj_get(object, "data")) ||
            error_set(e, ERROR_INVALID_SPEC,
-                     "%s keeps another Secret of this name, which was made by an earlier run and is not "
+                     "%s keeps another %s of this name, which was made by an earlier run and is not "
                      "overwritten; rename this one, or take it out of the files",
-                     render->options->state);
+                     render->options->state, json_member_text(kept, "kind"));
 }
 
 struct uid_search {
@@ -214,7 +217,7 @@ static bool check_uid(const struct render *render, yyjson_val *object, struct er
     return !search.found;
 }
 
-// A Secret that an earlier run has made stays as it is, marks included, when it is among the files, too.
+// What an earlier run has made stays as it is, marks included, when it is among the files, too.
 static bool put_one(const struct render *render, const struct given *given, struct error *e) {
     yyjson_val *object = yyjson_doc_get_root(given->document);
     const struct kind *kind = world_find_kind(render->world, given->resource);
@@ -224,7 +227,7 @@ static bool put_one(const struct render *render, const struct given *given, stru
         return false;
     }
     if (kept != nullptr && is_output(render, kept)) {
-        return check_secret(render, kept, object, e);
+        return check_made(render, kept, object, e);
     }
     return (kind == nullptr || kept == nullptr || edit_check(kind, kept, object, e)) &&
            memory_api_put(world_api(render->world), given->resource, object, e);
@@ -396,7 +399,8 @@ static void show_object(void *context, yyjson_val *object) {
     if (e->class != ERROR_NONE || (!is_ours && !is_output(render, object))) {
         return;
     }
-    if (append_applicable(object, render->manifests, e) && !is_ours && render->options->writes_entries) {
+    bool has_entries = resource == &kube_secrets && render->options->writes_entries;
+    if (append_applicable(object, render->manifests, e) && has_entries) {
         (void)write_entries(render, object, e);
     }
 }

@@ -55,6 +55,18 @@ static void changed(void *context, const struct kube_resource *resource, yyjson_
     }
 }
 
+static void removed(void *context, yyjson_val *value) {
+    struct world *world = context;
+    struct kube_object *object;
+    struct error e;
+    if (!kube_object_create(value, &kept_of_secrets, &object, &e)) {
+        world->failure = e;
+        return;
+    }
+    const char *kind = json_member_text(value, "kind");
+    store_remove(informers_find_store(world->informers, kind, object->namespace), object);
+}
+
 static bool list_resources(struct world *world, struct error *e) {
     size_t count = 0;
     while (world->options.kinds[count] != nullptr) {
@@ -76,7 +88,7 @@ static bool create_parts(struct world *world, struct error *e) {
     static const struct metric *const counted[] = {&metric_secrets_written_total, nullptr};
     static const char *const none[] = {nullptr};
     const struct memory_api_options api = {
-        .now = now, .changed = changed, .context = world, .has_random_uids = true};
+        .now = now, .changed = changed, .removed = removed, .context = world, .has_random_uids = true};
     world->unfinished = map_create(memory_free);
     if (world->unfinished == nullptr) {
         return error_no_memory(e, "rendering");

@@ -732,7 +732,7 @@ OPERATOR_RIGHTS = {
     **{(GROUP, f"{plural}/status"): {"update", "patch"} for plural in PLURALS},
     **{(GROUP, f"{plural}/finalizers"): set() for plural in PLURALS},
     ("", "secrets"): {"get", "list", "watch", "create", "patch"},
-    ("", "configmaps"): {"get", "list", "watch"},
+    ("", "configmaps"): {"get", "list", "watch", "create", "patch", "delete"},
     ("events.k8s.io", "events"): {"create", "patch"},
     ("authorization.k8s.io", "localsubjectaccessreviews"): {"create"},
     ("authorization.k8s.io", "subjectaccessreviews"): set(),

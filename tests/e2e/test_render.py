@@ -607,6 +607,33 @@ def test_no_given_secret_takes_the_place_of_a_made_one(tmp_path):
     assert ready_of(rendered[QKKP, "pair"])["reason"] == "SecretConflict"
 
 
+def test_a_trust_bundle_is_rendered(tmp_path):
+    def bundles(rendered):
+        return {name: found["data"]["ca.crt"].encode() for (kind, name), found in rendered.items() if kind == "ConfigMap"}
+
+    state = tmp_path / "state"
+    root = thing(QC, "default", "root", {"certType": "ca", "commonName": "Root", "trustBundle": {"configMapName": "roots"}})
+    first = render([root], tmp_path, "--state", state)
+    assert render([root], tmp_path, "--state", state, "--output", "dir") == {}
+    certificate = data(first, "root-secret")["ca.crt"]
+    assert bundles(first) == {"roots": certificate}
+    made = first["ConfigMap", "roots"]["metadata"]
+    assert made["labels"] == {"app.kubernetes.io/managed-by": "qubesec"} and "uid" not in made
+    assert not (state / "default" / "roots").exists()  # nobody needs files of what lies beside it
+    assert bundles(render([root, first["ConfigMap", "roots"]], tmp_path, "--state", state)) == {"roots": certificate}
+    root["spec"]["trustBundle"]["configMapName"] = "others"
+    assert bundles(render([root], tmp_path, "--state", state)) == {"others": certificate}
+    del root["spec"]["trustBundle"]
+    assert bundles(render([root], tmp_path, "--state", state)) == {}
+    theirs = config_map_thing("default", "roots", {"ca.crt": "mine"})
+    root["spec"]["trustBundle"] = {"configMapName": "roots"}
+    file = tmp_path / "both.yaml"
+    file.write_text(yaml.safe_dump_all([root, theirs]))
+    done = run("-f", file, "--state", state)
+    assert done.returncode == 0 and "TrustBundleConflict: ConfigMap roots is not QubeSec's" in done.stderr
+    assert ("ConfigMap", "roots") not in parse(done.stdout)
+
+
 def test_entries_become_files_of_their_owner_alone(tmp_path):
     state = tmp_path / "out" / "of" / "nothing"
     file = tmp_path / "things.yaml"

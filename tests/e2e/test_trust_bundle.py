@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from api import GROUP, QC, ApiError, config_map_thing, ready_of, thing, version_of, wait_until
+from api import QC, ApiError, config_map_thing, data_of, ready_of, thing, version_of, wait_until
 from crypto import openssl
 from test_certificates import certificate
 
@@ -24,8 +24,11 @@ def wait_bundle(api, namespace, name="root", config_map="roots"):
 
     def probe():
         found = api.find("ConfigMap", namespace, config_map)
+        secret = api.find("Secret", namespace, f"{name}-secret")
         status = api.get(QC, namespace, name).get("status", {}).get("trustBundle", {})
-        entry = api.secret(namespace, f"{name}-secret")["ca.crt"]
+        if secret is None:
+            return None
+        entry = data_of(secret)["ca.crt"]
         digest = f"sha256:{hashlib.sha256(entry).hexdigest()}"
         is_there = found is not None and found.get("data", {}).get("ca.crt", "").encode() == entry
         named = {"name": config_map, "digest": digest}
@@ -72,27 +75,40 @@ def test_leaves_verify_with_it(api, root, tmp_path):
     assert event["note"] == "ConfigMap roots was written, with 1 certificate in ca.crt" and event["type"] == "Normal"
 
 
-def test_it_is_kept(api, root, operator):
+def take_away(api, namespace):
+    api.delete("ConfigMap", namespace, "roots")
+
+
+def write_another_text(api, namespace):
+    api.patch("ConfigMap", namespace, "roots", {"data": {"ca.crt": "mine", "more": "theirs"}})
+
+
+def take_the_label(api, namespace):
+    api.patch("ConfigMap", namespace, "roots", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}})
+
+
+def put_it_in_binary(api, namespace):
+    body = {**bundle(api, namespace), "data": None, "binaryData": {"ca.crt": "AAAA"}}
+    api.call("PUT", api.path("ConfigMap", namespace, "roots"), body)
+
+
+@pytest.mark.parametrize("harm", [take_away, write_another_text, take_the_label, put_it_in_binary])
+def test_it_is_kept(api, root, operator, harm):
     namespace = root
     first = bundle(api, namespace)
-    api.delete("ConfigMap", namespace, "roots")
-    wait_until("it is there again", lambda: (found := api.find("ConfigMap", namespace, "roots")) and found["metadata"]["uid"] != first["metadata"]["uid"])
-    wait_bundle(api, namespace)
-    api.patch("ConfigMap", namespace, "roots", {"data": {"ca.crt": "mine", "more": "theirs"}})
+    harm(api, namespace)
+
+    def is_whole():
+        found = api.find("ConfigMap", namespace, "roots")
+        return found and found.get("data", {}).get("ca.crt") == first["data"]["ca.crt"] and found["metadata"]["labels"] == first["metadata"]["labels"]
+
+    wait_until("it is as it was", is_whole)
     found = wait_bundle(api, namespace)
-    assert found["data"]["more"] == "theirs"
-    api.patch("ConfigMap", namespace, "roots", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}})
-    wait_until("the label is back", lambda: bundle(api, namespace)["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "qubesec")
-    wait_bundle(api, namespace)
-    body = bundle(api, namespace)
-    body = {**body, "data": None, "binaryData": {"ca.crt": "AAAA"}}
-    api.call("PUT", api.path("ConfigMap", namespace, "roots"), body)
-    assert "ca.crt" not in wait_bundle(api, namespace).get("binaryData", {})
+    assert "ca.crt" not in found.get("binaryData", {})
+    assert harm is not write_another_text or found["data"]["more"] == "theirs"  # what is beside it stays
     assert ready_of(api.get(QC, namespace, "root"))["status"] == "True"
     operator.settle()
-    before = bundle(api, namespace)
-    operator.settle()
-    assert bundle(api, namespace) == before
+    assert bundle(api, namespace) == found
 
 
 def test_it_follows_the_certificate(api, root):
@@ -247,9 +263,9 @@ def test_without_the_right(api, cluster, operators, namespace):
 
 
 def test_explain(cluster):
-    said = cluster.kubectl("explain", f"quantumcertificates.{GROUP}.spec.trustBundle")
+    said = cluster.kubectl("explain", "quantumcertificates.qubesec.io.spec.trustBundle")
     assert "configMapName" in said and "annotations" in said
-    assert "sha256" in cluster.kubectl("explain", f"quantumcertificates.{GROUP}.status.trustBundle.digest")
+    assert "sha256" in cluster.kubectl("explain", "quantumcertificates.qubesec.io.status.trustBundle.digest")
 
 
 def test_upgrade_keeps_what_asks_for_none(api, operator, namespace):

@@ -635,6 +635,14 @@ static void bad_specs(void **) {
         {",'privateKey':{'rotationPolicy':'Often'}",
          "spec.privateKey.rotationPolicy: Often is not one of Never, Always"},
         {",'privateKey':1", "spec.privateKey: must be an object, not 1"},
+        {",'trustBundle':{'configMapName':'a'}", "spec.trustBundle: goes only with certType ca"},
+        {",'certType':'ca','trustBundle':{}", "spec.trustBundle.configMapName: is required with trustBundle"},
+        {",'certType':'ca','trustBundle':{'labels':{'a':'b'}}", "is required with trustBundle"},
+        {",'certType':'ca','trustBundle':{'configMapName':'A'}",
+         "spec.trustBundle.configMapName: \"A\" is not a DNS name"},
+        {",'certType':'ca','trustBundle':{'configMapName':'a','labels':{'qubesec.io/x':'y'}}",
+         "spec.trustBundle.labels: qubesec.io/x is set by the operator itself"},
+        {",'certType':'ca','trustBundle':'a'", "spec.trustBundle: must be an object with configMapName"},
     };
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
         assert_fault(faults[i][0], faults[i][1]);
@@ -649,6 +657,7 @@ static void bad_specs(void **) {
     assert_good_spec(kind, "{'commonName':'x','usages':['content commitment','digital signature']}");
     assert_good_spec(kind, "{'commonName':'x','usages':['content commitment','email protection']}");
     assert_good_spec(kind, "{'commonName':'x','usages':['timestamping']}");
+    assert_good_spec(kind, "{'commonName':'x','certType':'ca','trustBundle':{'configMapName':'a'}}");
 }
 
 static void test_trap_49_keys_that_sign_are_for_nothing_else(void **) {

@@ -167,6 +167,24 @@ static void an_object_is_applied_with_force(void **state) {
            KUBE_APPLY_PATCH, "{\"a\":\"b\"}");
 }
 
+static void nothing_but_a_config_map_is_deleted(void **state) {
+    struct desk *desk = *state;
+    struct error e;
+    cleanup_json_mut yyjson_mut_doc *body = make_body();
+    must(api_delete_config_map(desk->api, "ns", "it", "u", "7", &e), e);
+    expect(desk, "DELETE", "/api/v1/namespaces/ns/configmaps/it", nullptr, nullptr,
+           "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":\"u\","
+           "\"resourceVersion\":\"7\"}}");
+    desk->calls = 0;
+    const struct kube_resource *const others[] = {&kube_secrets, &widgets, &kube_namespaces};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        const struct api_request request = {
+            .verb = API_DELETE, .resource = others[i], .namespace = "ns", .name = "it", .body = body};
+        must_fail(api_call(desk->api, &request, nullptr, &e), e, ERROR_INTERNAL, "nothing but ConfigMaps");
+    }
+    assert_int_equal(desk->calls, 0);
+}
+
 static void a_refusal_names_the_request(void **state) {
     struct desk *desk = *state;
     struct error e;
@@ -198,6 +216,7 @@ int main(void) {
         served(an_object_is_created),
         served(an_object_or_its_status_is_patched),
         served(an_object_is_applied_with_force),
+        served(nothing_but_a_config_map_is_deleted),
         served(a_refusal_names_the_request),
         served(what_cannot_be_written_is_not_sent),
     };

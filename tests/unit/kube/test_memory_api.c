@@ -408,6 +408,21 @@ static void there_is_no_apply(void **state) {
     expect_error(world, request, "{}", ERROR_REFUSED, "PATCH " PATH "/it?fieldManager=me&force=true: ");
 }
 
+// ---- deletions
+
+static void what_is_deleted_is_what_was_read(void **state) {
+    struct world *world = *state;
+    struct error e;
+    put(world, &kube_config_maps, "{'metadata':{'name':'it','namespace':'ns','uid':'own'}}");
+    must_fail(api_delete_config_map(world->api, "ns", "it", "other", "2", &e), e, ERROR_CONFLICT,
+              "DELETE /api/v1/namespaces/ns/configmaps/it: configmaps \"it\" has another uid");
+    must_fail(api_delete_config_map(world->api, "ns", "it", "own", "1", &e), e, ERROR_CONFLICT,
+              "has been modified");
+    must(api_get(world->api, &kube_config_maps, "ns", "it", 0, nullptr, &e), e);
+    must(api_delete_config_map(world->api, "ns", "it", "own", "2", &e), e);
+    must_fail(api_delete_config_map(world->api, "ns", "it", "own", "2", &e), e, ERROR_NOT_FOUND, "not found");
+}
+
 // ---- from outside
 
 static void what_is_put_replaces_all_but_uid_and_status(void **state) {
@@ -610,6 +625,8 @@ int main(void) {
         with_world(an_update_is_all_that_there_is_then),
         with_world(a_patch_of_another_uid_or_version_is_a_conflict),
         with_world(there_is_no_apply),
+        with_world(what_is_deleted_is_what_was_read),
+        with_world(what_is_deleted_is_what_was_read),
         with_world(what_is_put_replaces_all_but_uid_and_status),
         with_world(a_new_object_may_bring_its_uid),
         with_world(all_objects_are_visited_in_order),
