@@ -121,5 +121,9 @@ bool production_rotate(struct production *p, const struct rotation *rotation, st
         (rotation->step == ROTATION_FOLLOW && !follow(p, e))) {
         return false;
     }
+    if (rotation->step == ROTATION_RETIME) {
+        clock_format(p->context.now, p->versions.active);
+        p->versions.is_retimed = true;
+    }
     return production_list(p, e) && production_rewrite_provenance(p, e);
 }

@@ -28,16 +28,18 @@ static bool has_next(const struct rotation_question *q) {
            !is_far_ahead(q, clock_read(q->versions->next.created), q->spec->publish_ahead_s);
 }
 
+// Whether the present version came into use while the clock was ahead.
+static bool is_active_ahead(const struct rotation_question *q) {
+    int64_t every_s = q->spec->every_s;
+    return every_s > 0 && is_far_ahead(q, clock_read(q->versions->active), every_s / JITTER_PART);
+}
+
 // When the schedule, without its window, wants the present version to be replaced; 0: never.
 static int64_t scheduled(const struct rotation_question *q) {
     const struct rotation_spec *spec = q->spec;
-    int64_t active = clock_read(q->versions->active);
+    int64_t active = is_active_ahead(q) ? q->now : clock_read(q->versions->active);
     if (spec->every_s == 0) {
         return 0;
-    }
-    if (is_far_ahead(q, active,
-                     spec->every_s)) { // as if it had come into use when this program began to work
-        active = q->started < q->now ? q->started : q->now;
     }
     int64_t due = active + spec->every_s - spread(q, spec->every_s / JITTER_PART);
     if (due < q->started) {
@@ -179,6 +181,8 @@ bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotat
         rotation.kept = (size_t)q->spec->keep;
     } else if (rotation.kept < q->versions->kept_count) {
         rotation.step = ROTATION_EXPIRE;
+    } else if (is_active_ahead(q)) {
+        rotation.step = ROTATION_RETIME;
     }
     if (at != 0 && (rotation.step_at == 0 || at < rotation.step_at)) {
         rotation.step_at = at;

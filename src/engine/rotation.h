@@ -11,6 +11,7 @@ enum rotation_step {
     ROTATION_EXPIRE,   // versions that are kept no longer go
     ROTATION_LIST,     // the entry that lists the versions is not as it should be
     ROTATION_FOLLOW,   // the versions of what the output follows are other ones
+    ROTATION_RETIME,   // the present version came into use while the clock was ahead: as if that were now
 };
 
 struct rotation_question {

@@ -96,7 +96,7 @@ static bool describe(const struct version *version, yyjson_mut_doc *document, yy
 
 bool versions_store(const struct versions *versions, yyjson_mut_doc *document, yyjson_mut_val *root,
                     struct error *e) {
-    if (!versions_are_told(versions)) {
+    if (!versions_are_told(versions) && !versions->is_retimed) {
         return true;
     }
     (void)yyjson_mut_obj_add_sint(document, root, "version", versions->number);
@@ -183,6 +183,7 @@ bool versions_load(yyjson_val *root, const char *created, struct versions *ret_v
         return false;
     }
     loaded.has_next = next != nullptr && loaded.next.number > 0;
+    loaded.is_retimed = yyjson_obj_get(root, "version") != nullptr;
     *ret_versions = loaded;
     return true;
 }

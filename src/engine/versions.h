@@ -33,6 +33,7 @@ struct version {
 struct versions {
     int64_t number;               // of the present one; 0: there is none
     char active[CLOCK_TEXT_SIZE]; // when the present one came into use
+    bool is_retimed;              // which is not when it was made, though it is the first
     bool has_next;
     struct version next;
     size_t kept_count;

@@ -399,6 +399,7 @@ static bool start_watches(struct manager *m, struct error *e) {
         .grant_check_ms = m->settings->grant_check_ms,
         .seed_url_prefixes = m->settings->seed_url_prefixes,
         .started = clock_wall_seconds(),
+        .started_ms = clock_monotonic_ms(),
     };
     return http_server_create(m->loop, m->settings->bind_address, &http_server_plain_limits, answer, m,
                               &m->server, e);

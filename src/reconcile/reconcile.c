@@ -1,5 +1,6 @@
 #include "reconcile/reconcile.h"
 
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "reconcile/kept.h"
 
@@ -18,8 +19,15 @@ void reconcile_record(const struct reconcile *r, bool warning, const char *reaso
 }
 
 int64_t reconcile_started(const struct reconcile *r) {
+    enum { CLOCK_STEP_S = 60 }; // less is as good as the same time, and gives the same answer each time
+    const struct reconciler_parts *parts = r->parts;
     int64_t now = r->production.context.now;
-    return r->parts->started < now ? r->parts->started : now;
+    int64_t started = now - (clock_monotonic_ms() - parts->started_ms) / 1000;
+    int64_t step = started - parts->started;
+    if (parts->started == 0 || (step <= CLOCK_STEP_S && step >= -CLOCK_STEP_S)) {
+        started = parts->started;
+    }
+    return started < now ? started : now;
 }
 
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms) {

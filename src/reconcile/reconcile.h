@@ -153,7 +153,7 @@ const struct kube_resource *reconcile_resource(const struct reconcile *r, const 
 [[nodiscard]] bool reconcile_look_up(const struct reconcile *r, const char *kind, const char *namespace,
                                      const char *name, struct kube_object **ret_object, struct error *e);
 
-// When this program began to work, in seconds since 1970, as far as the present clock can believe it.
+// When this program began to work, in seconds since 1970 by the present clock, which may have been set since.
 int64_t reconcile_started(const struct reconcile *r);
 
 // Whether an output that expires is to be renewed now; else *ret_wait_ms: when to look at it again, 0: never.

@@ -24,7 +24,8 @@ struct reconciler_parts {
     struct access_reviewer *access;
     uint32_t grant_check_ms;              // how often it is asked whether a granted reference still is
     const char *const *seed_url_prefixes; // NULL-terminated: where spec.seedURI may point to
-    int64_t started;                      // seconds since 1970: when this program began to work
+    int64_t started;                      // seconds since 1970: when this program began to work; 0: long ago
+    int64_t started_ms;                   // the same by the monotonic clock
 };
 
 // The reconcile of a struct reconciler whose context is a struct reconciler_parts. key's resource is one that

@@ -226,6 +226,7 @@ static void create_parts(struct replica *replica) {
         .grant_check_ms = GRANT_CHECK_MS,
         .seed_url_prefixes = none,
         .started = schedule_wall_s() + replica->process.wall_error_s,
+        .started_ms = clock_monotonic_ms(),
     };
     replica->controller = (struct controller){
         .queue = replica->queue,

@@ -396,6 +396,7 @@ static inline bool create_operator(struct error *e) {
         .grant_check_ms = GRANT_CHECK_MS,
         .seed_url_prefixes = prefixes,
         .started = clock_wall_seconds(),
+        .started_ms = clock_monotonic_ms(),
     };
     cluster.controller = (struct controller){
         .queue = cluster.queue,

@@ -281,6 +281,49 @@ static void what_was_retired_far_ahead_is_told_to_go_when_it_does(void **) {
                      seconds_at("qrn it", "status nextRotationTime"));
 }
 
+static void an_operator_that_was_started_far_ahead_rotates_in_time(void **) {
+    make("qrn it", "spec: {rotation: {every: 24h}}");
+    wall_ahead_s = 30 * (DAY / SECOND);
+    restart();
+    wall_ahead_s = 0;
+    int64_t due = seconds_at("qrn it", "status nextRotationTime");
+    put("qrn it", "metadata: {labels: {a: b}}");
+    pass_to(due + 600);
+    for (int i = 0; i < 20; i++) { // whatever it is looked at for
+        put("qrn it", "metadata: {labels: {a: c%d}}", i);
+        pass(30 * SECOND);
+    }
+    version_is("qrn it", 2);
+}
+
+static void what_came_into_use_far_ahead_is_so_now_and_once(void **state) {
+    for (size_t i = 0; i < 2; i++) {
+        begin_row(i == 0 ? "the first version" : "a later one", state);
+        put("qskp it", "spec: {algorithm: ML-DSA-44, rotation: {every: 24h}}");
+        if (i > 0) {
+            run();
+        }
+        wall_ahead_s = 30 * (DAY / SECOND);
+        put("qskp it", "metadata: {labels: {a: b}}");
+        pass(10 * MINUTE);
+        version_is("qskp it", (int64_t)i + 1);
+        wall_ahead_s = 0;
+        for (int k = 0; k < 3; k++) {
+            put("qskp it", "metadata: {labels: {a: c%d}}", k);
+            pass(6 * HOUR);
+            restart();
+        }
+        version_is("qskp it", (int64_t)i + 1);
+        assert_in_range(now_s() - seconds_at("qskp it", "status versions 0 activeTime"), 17 * 3600,
+                        18 * 3600);
+        forget();
+        put("qskp it", "metadata: {labels: {a: d}}");
+        pass(7 * HOUR);
+        version_is("qskp it", (int64_t)i + 2);
+        assert_int_equal(count_asked("patch secret it"), 1);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(a_rotation_that_is_refused_leaves_the_key_as_it_was),
@@ -293,6 +336,8 @@ int main(void) {
         in_cluster(an_earlier_version_that_somebody_has_put_there_is_told_or_refused),
         in_cluster(a_step_that_was_due_is_told_as_one_after_a_crash),
         in_cluster(what_was_retired_far_ahead_is_told_to_go_when_it_does),
+        in_cluster(an_operator_that_was_started_far_ahead_rotates_in_time),
+        in_cluster(what_came_into_use_far_ahead_is_so_now_and_once),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
