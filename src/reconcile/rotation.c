@@ -87,6 +87,9 @@ bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
     if (!rotation_plan(&question, &rotation, &ignored)) {
         return true; // it is met again when the output is examined
     }
+    if (named != 0 && !versions.has_next) { // which is to be published before
+        named -= r->decoded.common.rotation.publish_ahead_s;
+    }
     int64_t at = rotation.step_at;
     if (named != 0 && (at == 0 || named < at)) {
         at = named;
