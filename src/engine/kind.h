@@ -84,6 +84,7 @@ struct produce_context {
     const struct provenance *previous_provenance;
     bool previous_is_current;  // it was made from the present spec and the present inputs, as far as is known
     bool previous_is_verified; // all of it was found as it was left
+    bool previous_stays;       // if it was made from another input than there is now: as an earlier version
     bool keeps_key;            // whatever the spec says of another key with each output
     bool may_lose_key;         // what cannot be made again is gone, and something new may take its place
 };
@@ -138,7 +139,9 @@ struct kind {
     bool is_made_once;            // no edit of the spec and no other input makes it anew
     bool is_renewable;            // the output is issued anew, in time or on request
     bool is_rotatable;            // it is made anew from time to time, and previous versions are kept
-    bool is_public;               // of the output something is public, so that its status has a digest
+    bool
+        is_made_for_key; // each version is for a public key, the leading input, whose digest the status tells
+    bool is_public;      // of the output something is public, so that its status has a digest
     // The output has a version for each of one of its inputs, which is that of leading_input; it is not
     // rotated itself.
     bool follows;

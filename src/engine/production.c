@@ -115,16 +115,24 @@ static bool are_of_old_origin(const struct production *p) {
     return are;
 }
 
+// Whether what was made before an input became another one stays, as an earlier version, whoever keeps that.
+static bool stays(const struct production *p) {
+    return p->decoded->kind->is_rotatable && are_of_old_origin(p) &&
+           (p->decoded->common.rotation.is_given || versions_are_told(&p->versions));
+}
+
+// Whether nobody keeps any more what the output was made from.
+static bool is_input_gone(const struct production *p) {
+    bool is_known = p->inputs[p->decoded->kind->leading_input].versions != nullptr;
+    return p->is_input_changed && is_known && !production_input_is_kept(p);
+}
+
 // Whether what the output was made from was rotated: the output is rotated then, too, and what was made
 // before stays for a while.
 static bool is_to_be_rotated(struct production *p, const struct provenance *wanted) {
     bool is_published = p->versions.has_next && !p->is_next_outdated && wanted->input_count > 0;
-    bool is_rotated = p->decoded->common.rotation.is_given || versions_are_told(&p->versions);
-    p->is_input_changed =
-        is_published || (are_of_old_origin(p) && (is_rotated || production_input_is_kept(p)));
-    bool is_known =
-        p->inputs[p->decoded->kind->leading_input].versions != nullptr; // what is kept of the input
-    p->is_input_gone = p->is_input_changed && !is_published && is_known && !production_input_is_kept(p);
+    p->is_input_changed = is_published || stays(p) || (are_of_old_origin(p) && production_input_is_kept(p));
+    p->is_input_gone = !is_published && is_input_gone(p);
     return p->is_input_changed;
 }
 
@@ -383,6 +391,7 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     }
     provenance.standard = standard_of(kind, provenance.algorithm);
     p->provenance = provenance;
+    p->is_input_gone = make == kind_repair && is_input_gone(p);
     if (!production_inspect(p, e)) {
         e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_CRYPTO;
         return error_wrap(e, "checking what was made");
@@ -401,6 +410,7 @@ static bool remake(struct production *p, maker *make, bool is_repair, struct err
     p->context.inputs = p->inputs;
     p->context.previous = is_repair || p->is_stored ? &previous : nullptr;
     p->context.previous_provenance = p->is_stored && p->has_provenance ? &provenance : nullptr;
+    p->context.previous_stays = stays(p);
     bool done = fill(p, make, is_repair ? p->context.previous_provenance : nullptr, e);
     p->context.previous = nullptr;
     p->context.previous_provenance = nullptr;

@@ -97,6 +97,7 @@ static struct produce_context context_of(const struct production *p, const struc
     context.previous = nullptr;
     context.previous_provenance = nullptr;
     context.previous_is_current = true;
+    context.previous_stays = true;
     context.may_lose_key = false;
     context.record = record_of_nothing;
     context.record.fingerprint = version->fingerprint;

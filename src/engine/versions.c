@@ -244,6 +244,7 @@ static void copy_text(yyjson_val *object, const char *field, char *ret_text, siz
 static void recall(yyjson_val *object, struct version *version) {
     copy_text(object, "fingerprint", version->fingerprint, sizeof(version->fingerprint));
     copy_text(object, "digest", version->digest, sizeof(version->digest));
+    copy_text(object, VERSION_KEY_FIELD, version->input, sizeof(version->input));
     copy_text(object, VERSION_CREATED_FIELD, version->created, sizeof(version->created));
     copy_text(object, VERSION_ACTIVE_FIELD, version->active, sizeof(version->active));
     copy_text(object, VERSION_RETIRED_FIELD, version->retired, sizeof(version->retired));

@@ -43,6 +43,7 @@ struct versions {
 // What a status calls these times, and the states of versions.
 #define VERSIONS_FIELD "versions"
 #define VERSION_FIELD "version"
+#define VERSION_KEY_FIELD "publicKeyDigest" // of a kind that is_made_for_key
 #define VERSION_STATE_NEXT "Next"
 #define VERSION_STATE_ACTIVE "Active"
 #define VERSION_STATE_RETIRED "Retired"

@@ -187,8 +187,9 @@ static bool check_public_key(const struct produce_context *context, const struct
                          "another one made",
                          digest);
     }
-    // One that is made for an earlier version of the key is rotated next.
+    // One that is made for an earlier version of the key, or stays as one of its own, is rotated next.
     return strcmp(recorded, digest) == 0 || is_kept(&context->inputs[0], recorded) ||
+           context->previous_stays ||
            error_set(e, ERROR_KEY_LOST, "it was made for the public key %s, and spec.publicKeyRef is now %s",
                      recorded, digest);
 }
@@ -254,6 +255,7 @@ const struct kind kind_encapsulate_secret = {
     .precious = "shared secret",
     .is_public = true,
     .is_rotatable = true,
+    .is_made_for_key = true,
     .public_entries = (const char *const[]){"ciphertext", nullptr},
     .spec_size = sizeof(struct spec),
     .fields = fields,

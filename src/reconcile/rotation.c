@@ -163,13 +163,16 @@ static void add_time(yyjson_mut_doc *document, yyjson_mut_val *object, const cha
     }
 }
 
-static yyjson_mut_val *add_version(yyjson_mut_doc *document, yyjson_mut_val *list, const char *state,
-                                   const struct version *version) {
+static yyjson_mut_val *add_version(const struct kind *kind, yyjson_mut_doc *document, yyjson_mut_val *list,
+                                   const char *state, const struct version *version) {
     yyjson_mut_val *object = yyjson_mut_arr_add_obj(document, list);
     (void)yyjson_mut_obj_add_sint(document, object, VERSION_FIELD, version->number);
     (void)yyjson_mut_obj_add_str(document, object, "state", state);
     json_add_text(document, object, "fingerprint", version->fingerprint);
     json_add_text(document, object, "digest", version->digest);
+    if (kind->is_made_for_key) {
+        json_add_text(document, object, VERSION_KEY_FIELD, version->input);
+    }
     json_add_text(document, object, VERSION_CREATED_FIELD, version->created);
     json_add_text(document, object, VERSION_ACTIVE_FIELD, version->active);
     json_add_text(document, object, VERSION_RETIRED_FIELD, version->retired);
@@ -182,6 +185,10 @@ static struct version present_of(const struct production *production) {
     memcpy(version.active, production->versions.active, sizeof(version.active));
     memcpy(version.fingerprint, production->report.fingerprint, sizeof(version.fingerprint));
     memcpy(version.digest, production->report.digest, sizeof(version.digest));
+    if (production->provenance.input_count > 0) {
+        memcpy(version.input, production->provenance.inputs[production->decoded->kind->leading_input].digest,
+               sizeof(version.input));
+    }
     return version;
 }
 
@@ -198,11 +205,12 @@ static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yy
     const struct rotation_question question = question_of(r, versions);
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(document, status, VERSIONS_FIELD);
     if (versions->has_next) {
-        (void)add_version(document, list, VERSION_STATE_NEXT, &versions->next);
+        (void)add_version(r->kind, document, list, VERSION_STATE_NEXT, &versions->next);
     }
-    (void)add_version(document, list, VERSION_STATE_ACTIVE, &present);
+    (void)add_version(r->kind, document, list, VERSION_STATE_ACTIVE, &present);
     for (size_t i = 0; i < versions->kept_count; i++) {
-        yyjson_mut_val *object = add_version(document, list, VERSION_STATE_RETIRED, &versions->kept[i]);
+        yyjson_mut_val *object =
+            add_version(r->kind, document, list, VERSION_STATE_RETIRED, &versions->kept[i]);
         add_time(document, object, "expiryTime", rotation_expiry(&question, i, next_time(r)));
     }
 }

@@ -502,6 +502,8 @@ def versions_status(kind):
     properties = fields["versions"]["items"]["properties"]
     if not kind["isPublic"]:
         del properties["digest"]
+    if not kind["isMadeForKey"]:
+        del properties["publicKeyDigest"]
     if kind["isRotatable"]:
         properties["expiryTime"] = COMMON["rotation"]["expiryTime"]
         fields |= COMMON["rotation"]["status"]

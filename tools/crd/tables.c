@@ -135,6 +135,7 @@ static void add_kind(yyjson_mut_doc *document, yyjson_mut_val *list, const struc
     (void)yyjson_mut_obj_add_bool(document, one, "retainsSometimes", kind->retains != nullptr);
     (void)yyjson_mut_obj_add_bool(document, one, "isPublic", kind->is_public);
     (void)yyjson_mut_obj_add_bool(document, one, "isRotatable", kind->is_rotatable);
+    (void)yyjson_mut_obj_add_bool(document, one, "isMadeForKey", kind->is_made_for_key);
     (void)yyjson_mut_obj_add_bool(document, one, "hasVersions", kind_has_versions(kind));
     (void)yyjson_mut_obj_add_bool(document, one, "namesEntry", kind->name_entry != nullptr);
     add_foreign_fields(document, one, kind->foreign_fields);

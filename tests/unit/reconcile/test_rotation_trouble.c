@@ -284,6 +284,56 @@ static void what_was_published_and_is_lost_is_published_again(void **) {
                         text_at("qkkp pair", "status digest"));
 }
 
+// Whose key is gone: it is good for what was sent with it, all the same.
+static void a_shared_secret_without_metadata_is_retired_and_not_replaced(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {keep: 2}}");
+    const char *first = entry("secret sealed", "shared_secret");
+    const char *used = text_at("qes sealed", "status publicKeyDigest");
+    silence();
+    put("secret sealed", "data: {metadata: null}");
+    take_away("secret pair");
+    hear();
+    run();
+    pass(MINUTE);
+    is_served("qes sealed");
+    assert_string_equal(entry("secret sealed", "shared_secret.1"), first);
+    assert_string_equal(text_at("qes sealed", "status versions 1 publicKeyDigest"), used);
+    assert_string_equal(text_at("qes sealed", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status digest"));
+    assert_int_equal(count_told("SecretDamaged qes sealed"), 0);
+    assert_true(find_told("SecretRepaired qes sealed")->warning);
+}
+
+static void each_version_knows_its_key_after_its_metadata_was_lost(void **) {
+    make("qkkp pair", "spec: {rotation: {keep: 4}}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {keep: 4, publishAhead: 2h}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    for (size_t i = 0; i < 3; i++) {
+        rotate("qkkp pair", i == 0 ? "one" : i == 1 ? "two" : "three");
+        pass(i < 2 ? 3 * HOUR : HOUR); // the last time the next one is published only
+    }
+    yyjson_val *before = get("qes sealed");
+    assert_int_equal(yyjson_arr_size(at(before, "status versions")), 4);
+    for (size_t i = 0; i < 4; i++) {
+        char ours[64];
+        char theirs[64];
+        snprintf(ours, sizeof(ours), "status versions %zu publicKeyDigest", i);
+        snprintf(theirs, sizeof(theirs), "status versions %zu digest", i);
+        assert_string_equal(text_at("qes sealed", ours), text_at("qkkp pair", theirs));
+    }
+    put("secret sealed", "data: {metadata: null}");
+    run();
+    pass(MINUTE);
+    assert_same(get("qes sealed"), before, "status versions");
+    put("secret opened", "data: {metadata: null, shared_secret.1: null, shared_secret.2: null}");
+    run();
+    pass(MINUTE);
+    is_served("qds opened");
+    assert_string_equal(entry("secret opened", "shared_secret.1"), entry("secret sealed", "shared_secret.1"));
+    assert_string_equal(entry("secret opened", "shared_secret.2"), entry("secret sealed", "shared_secret.2"));
+}
+
 // ---- clocks
 
 static void what_was_retired_far_ahead_is_told_to_go_when_it_does(void **) {
@@ -352,6 +402,8 @@ int main(void) {
         in_cluster(an_earlier_version_that_somebody_has_put_there_is_told_or_refused),
         in_cluster(a_step_that_was_due_is_told_as_one_after_a_crash),
         in_cluster(what_was_published_and_is_lost_is_published_again),
+        in_cluster(a_shared_secret_without_metadata_is_retired_and_not_replaced),
+        in_cluster(each_version_knows_its_key_after_its_metadata_was_lost),
         in_cluster(what_was_retired_far_ahead_is_told_to_go_when_it_does),
         in_cluster(an_operator_that_was_started_far_ahead_rotates_in_time),
         in_cluster(what_came_into_use_far_ahead_is_so_now_and_once),
