@@ -132,7 +132,7 @@ static bool is_input_gone(const struct production *p) {
 static bool is_to_be_rotated(struct production *p, const struct provenance *wanted) {
     bool is_published = p->versions.has_next && !p->is_next_outdated && wanted->input_count > 0;
     p->is_input_changed = is_published || stays(p) || (are_of_old_origin(p) && production_input_is_kept(p));
-    p->is_input_gone = !is_published && is_input_gone(p);
+    p->is_input_gone = is_input_gone(p);
     return p->is_input_changed;
 }
 
@@ -163,7 +163,8 @@ static bool is_current(struct production *p, bool *ret_current, struct error *e)
     bool same_parameters = provenance_same_digest(wanted.parameters, p->provenance.parameters);
     bool current = provenance_same_inputs(&wanted, &p->provenance) && same_parameters;
     p->is_next_outdated = p->versions.has_next && wanted.input_count > 0 &&
-                          !provenance_same_digest(p->versions.next.input, wanted.inputs[0].digest);
+                          !provenance_same_digest(p->versions.next.input, wanted.inputs[0].digest) &&
+                          !production_next_input_is_kept(p);
     if (same_parameters && production_follows(p)) {
         return is_to_follow(p, &wanted, current, ret_current, e);
     }

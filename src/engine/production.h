@@ -28,7 +28,7 @@ struct production {
     bool has_read_next;    // and there was a next one
     bool is_input_changed; // what the present version was made from is another one now; it is to be rotated
     bool is_input_gone;    // and nobody keeps what it was made from
-    bool is_next_outdated; // so is what the next version was made from
+    bool is_next_outdated; // so it is of the next version: nobody could read what is made with that
     bool is_version_lost;  // production_repair has failed for one that was kept, and not for the present one
 
     struct replaced replaced;               // what the output to be made takes the place of
@@ -67,8 +67,9 @@ enum output_state {
 bool production_present_changes(const struct production *p);
 
 // Whether what the present version was made from, of the input that versions follow, is kept by whoever
-// rotates it.
+// rotates it; and whether what the next one was made from is.
 bool production_input_is_kept(const struct production *p);
+bool production_next_input_is_kept(const struct production *p);
 
 // Whether the entry that lists the versions is as it should be. Errors: CRYPTO, NO_MEMORY.
 [[nodiscard]] bool production_check_list(const struct production *p, bool *ret_good, struct error *e);

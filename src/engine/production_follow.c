@@ -53,15 +53,23 @@ bool production_present_changes(const struct production *p) {
     return !is_digest_of(present_input(p), leading(p)->bytes, &is_same, &ignored) || !is_same;
 }
 
-bool production_input_is_kept(const struct production *p) {
+static bool is_kept(const struct production *p, const char *digest) {
     const struct versions *versions = leading(p)->versions;
-    bool is_kept = false;
-    for (size_t i = 0; versions != nullptr && !is_kept && i < versions->kept_count; i++) {
+    bool found = false;
+    for (size_t i = 0; versions != nullptr && !found && i < versions->kept_count; i++) {
         const struct secret *bytes = input_version_bytes(&versions->kept[i]);
         struct error ignored;
-        is_kept = bytes != nullptr && is_digest_of(present_input(p), bytes, &is_kept, &ignored) && is_kept;
+        found = bytes != nullptr && is_digest_of(digest, bytes, &found, &ignored) && found;
     }
-    return is_kept;
+    return found;
+}
+
+bool production_input_is_kept(const struct production *p) {
+    return is_kept(p, present_input(p));
+}
+
+bool production_next_input_is_kept(const struct production *p) {
+    return p->versions.has_next && is_kept(p, p->versions.next.input);
 }
 
 // ---- making it

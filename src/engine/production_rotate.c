@@ -70,6 +70,21 @@ static void drop_next(struct versions *versions) {
     versions->has_next = false;
 }
 
+// Whether version was made from another input than there is now: it was published before that came.
+static bool is_behind(const struct production *p, const struct version *version, bool *ret_is,
+                      struct error *e) {
+    char digest[DIGEST_TEXT_SIZE];
+    *ret_is = false;
+    if (version->input[0] == '\0') {
+        return true;
+    }
+    if (!input_digest(&p->inputs[p->decoded->kind->leading_input], digest, e)) {
+        return false;
+    }
+    *ret_is = !provenance_same_digest(version->input, digest);
+    return true;
+}
+
 static bool activate(struct production *p, struct error *e) {
     struct versions *versions = &p->versions;
     struct version coming = versions->next;
@@ -87,9 +102,8 @@ static bool activate(struct production *p, struct error *e) {
     versions->has_next = false;
     versions->next = (struct version){0};
     versions_retire(versions, &leaving);
-    p->is_input_changed = false;
     p->is_input_gone = false;
-    return put_present(p, &coming, e);
+    return is_behind(p, &coming, &p->is_input_changed, e) && put_present(p, &coming, e);
 }
 
 // In the place of one that was made from something else, which nobody has used.

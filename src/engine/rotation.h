@@ -19,7 +19,7 @@ struct rotation_question {
     const struct versions *versions;
     bool is_requested;     // somebody asks for it, or what the present version was made from has changed
     bool is_pressing;      // and nobody has that any more: it waits for nothing
-    bool is_next_outdated; // so it has for the next version
+    bool is_next_outdated; // so it is of the next version
     const char *uid;       // of the object; spreads many of them
     int64_t created;       // when the object was, by the API server's clock
     int64_t started;       // when this program began to work

@@ -334,6 +334,33 @@ static void each_version_knows_its_key_after_its_metadata_was_lost(void **) {
     assert_string_equal(entry("secret opened", "shared_secret.2"), entry("secret sealed", "shared_secret.2"));
 }
 
+// ---- what follows
+
+// What was published comes into use in its time, for a key that is still kept.
+static void a_key_that_is_rotated_often_puts_nothing_off(void **) {
+    make("qkkp pair", "spec: {rotation: {keep: 16}}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {keep: 4, publishAhead: 2h}}");
+    make("qds opened", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    for (int i = 0; i < 10; i++) {
+        put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: 'n%d'}}", i);
+        pass(40 * MINUTE);
+        is_served("qes sealed");
+        is_served("qds opened");
+        assert_string_equal(entry("secret opened", "shared_secret"), entry("secret sealed", "shared_secret"));
+        if (i < 3) { // published with the first rotation, and not earlier in use than two hours later
+            version_is("qes sealed", 1);
+            assert_string_equal(text_at("qes sealed", "status versions 0 publicKeyDigest"),
+                                text_at("qkkp pair", i == 0   ? "status versions 0 digest"
+                                                     : i == 1 ? "status versions 1 digest"
+                                                              : "status versions 2 digest"));
+        }
+    }
+    assert_in_range(number_at("qes sealed", "status version"), 3, 4);
+    pass(5 * HOUR);
+    assert_string_equal(text_at("qes sealed", "status publicKeyDigest"),
+                        text_at("qkkp pair", "status digest"));
+}
+
 // ---- clocks
 
 static void what_was_retired_far_ahead_is_told_to_go_when_it_does(void **) {
@@ -404,6 +431,7 @@ int main(void) {
         in_cluster(what_was_published_and_is_lost_is_published_again),
         in_cluster(a_shared_secret_without_metadata_is_retired_and_not_replaced),
         in_cluster(each_version_knows_its_key_after_its_metadata_was_lost),
+        in_cluster(a_key_that_is_rotated_often_puts_nothing_off),
         in_cluster(what_was_retired_far_ahead_is_told_to_go_when_it_does),
         in_cluster(an_operator_that_was_started_far_ahead_rotates_in_time),
         in_cluster(what_came_into_use_far_ahead_is_so_now_and_once),
