@@ -2,9 +2,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+static bool may_delete(const struct kube_resource *resource) {
+    return strcmp(resource->group, kube_config_maps.group) == 0 &&
+           strcmp(resource->plural, kube_config_maps.plural) == 0;
+}
 
 bool api_call(struct api api, const struct api_request *request, yyjson_doc **ret_document, struct error *e) {
-    if (request->verb == API_DELETE && request->resource != &kube_config_maps) {
+    if (request->verb == API_DELETE && !may_delete(request->resource)) {
         return error_set(e, ERROR_INTERNAL, "nothing but ConfigMaps is deleted, and no %s",
                          request->resource->kind);
     }

@@ -1,5 +1,6 @@
 #include "judge.h"
 
+#include "judge_bundle.h"
 #include "judge_versions.h"
 #include "people.h"
 #include "reconcile/status_record.h"
@@ -350,7 +351,7 @@ static bool is_marked(yyjson_val *metadata, const struct thing *thing, const cha
 
 // Whether the Secret before the change was the operator's to write to: it has made it or taken it over, or
 // the Secret says so, in words of its own namespace.
-static bool is_ours(const struct change *change, const struct thing *thing) {
+bool judge_is_ours(const struct change *change, const struct thing *thing) {
     yyjson_val *metadata = yyjson_obj_get(root_of(change->before), "metadata");
     yyjson_val *uid = yyjson_obj_get(metadata, "uid");
     if (is_marked(metadata, thing, change->namespace) || is_controlled_by(metadata, thing)) {
@@ -374,7 +375,7 @@ static void judge_secret(const struct change *change) {
         return;
     }
     if (before != nullptr) {
-        if (!is_ours(change, thing)) {
+        if (!judge_is_ours(change, thing)) {
             judge_fault("Secret %s/%s: is somebody else's, and was written to", change->namespace,
                         change->name);
         }
@@ -564,7 +565,9 @@ void judge_event(const struct kube_object *object, const struct event_content *c
 void judge_change(const struct change *change) {
     judge_versions_change(change);
     bool is_secret = change->resource == cluster_resource("Secret");
-    if (change->removed) {
+    if (change->actor == BY_OPERATOR && change->resource == cluster_resource("ConfigMap")) {
+        judge_bundle_change(cluster, change);
+    } else if (change->removed) {
         if (is_secret && change->actor == BY_CLUSTER) {
             judge_collected(change);
         }
@@ -692,6 +695,7 @@ static void judge_object(const struct thing *thing, const char *namespace, yyjso
         }
         judge_metadata(thing, namespace, object, secret);
         judge_versions_rest(thing, namespace, object, secret);
+        judge_bundle_rest(cluster, namespace, thing, object, all_finished);
     }
 }
 

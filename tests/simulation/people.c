@@ -185,14 +185,22 @@ static const char *draw_rotation(const struct thing *thing) {
     return text;
 }
 
+const char *const bundles[BUNDLES] = {"roots", "others"};
+
+static bool has_bundle(const struct thing *thing) {
+    return strcmp(thing->name, "ca") == 0;
+}
+
 static void create(size_t home, size_t i) {
     const struct thing *thing = &things[i];
     bool has_output = thing->secret != nullptr;
     unsigned retains = has_output ? chance_below(3) : 0;
     bool fails = thing->forms[0] != nullptr && fails_on_loss[home][i];
     bool is_rotated = people_may_rotate(thing) && rotates[home][i];
-    put(thing->kind, object_of("{'metadata':{'name':'%s','namespace':'%s'},'spec':{%s%s%s%s%s}}", thing->name,
-                               namespaces[home], thing->spec,
+    const char *bundle =
+        has_bundle(thing) && chance_of(600) ? ",'trustBundle':{'configMapName':'roots'}" : "";
+    put(thing->kind, object_of("{'metadata':{'name':'%s','namespace':'%s'},'spec':{%s%s%s%s%s%s}}",
+                               thing->name, namespaces[home], thing->spec, bundle,
                                retains == 0   ? ""
                                : retains == 1 ? ",'deletionPolicy':'Retain'"
                                               : ",'deletionPolicy':'Delete'",
@@ -294,7 +302,13 @@ static bool do_edit(const struct choice *choice) {
     }
     yyjson_mut_doc *copy = copy_of(choice->object);
     yyjson_mut_val *spec = yyjson_mut_obj_get(yyjson_mut_doc_get_root(copy), "spec");
-    if (strcmp(choice->thing->kind, "QuantumCertificate") == 0 && chance_of(600)) {
+    if (has_bundle(choice->thing) && chance_of(400)) {
+        (void)yyjson_mut_obj_remove_key(spec, "trustBundle");
+        if (chance_of(700)) {
+            (void)yyjson_mut_obj_put(member(copy, spec, "trustBundle"), yyjson_mut_str(copy, "configMapName"),
+                                     yyjson_mut_str(copy, bundles[chance_below(BUNDLES)]));
+        }
+    } else if (strcmp(choice->thing->kind, "QuantumCertificate") == 0 && chance_of(600)) {
         (void)yyjson_mut_obj_put(spec, yyjson_mut_str(copy, "durationDays"),
                                  yyjson_mut_sint(copy, 30 + chance_below(3) * 30));
     } else if (people_may_rotate(choice->thing) && chance_of(400)) {
@@ -520,6 +534,86 @@ static bool do_occupy(const struct choice *choice) {
     return true;
 }
 
+// ---- with the ConfigMap of a CA
+
+// One of the two; *ret_name: which. NULL: it is not there.
+static yyjson_val *choose_bundle(const struct choice *choice, const char **ret_name) {
+    *ret_name = bundles[chance_below(BUNDLES)];
+    return has_bundle(choice->thing) ? cluster_find(cluster, "ConfigMap", choice->namespace, *ret_name)
+                                     : nullptr;
+}
+
+static bool do_delete_bundle(const struct choice *choice) {
+    const char *name;
+    if (choose_bundle(choice, &name) == nullptr) {
+        return false;
+    }
+    cluster_remove(cluster, "ConfigMap", choice->namespace, name);
+    return true;
+}
+
+// Its text, something beside it, or what says whose it is.
+static bool do_edit_bundle(const struct choice *choice) {
+    static const char *const marks[] = {"labels", "annotations", "ownerReferences"};
+    const char *name;
+    yyjson_val *found = choose_bundle(choice, &name);
+    if (found == nullptr) {
+        return false;
+    }
+    yyjson_mut_doc *copy = copy_of(found);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(copy);
+    unsigned way = chance_below(4);
+    if (way == 0) {
+        (void)yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "metadata"), marks[chance_below(3)]);
+    } else if (way == 1) {
+        (void)yyjson_mut_obj_remove_key(member(copy, root, "data"), "ca.crt");
+    } else {
+        (void)yyjson_mut_obj_put(member(copy, root, "data"),
+                                 yyjson_mut_str(copy, way == 2 ? "ca.crt" : "more"),
+                                 yyjson_mut_str(copy, "theirs"));
+    }
+    put("ConfigMap", copy);
+    return true;
+}
+
+static bool do_occupy_bundle(const struct choice *choice) {
+    const char *name;
+    if (!has_bundle(choice->thing) || choose_bundle(choice, &name) != nullptr || !is_there(choice->home)) {
+        return false;
+    }
+    put("ConfigMap", object_of("{'metadata':{'name':'%s','namespace':'%s'},'data':{'ca.crt':'theirs'}}", name,
+                               choice->namespace));
+    return true;
+}
+
+static bool do_copy_bundle(const struct choice *choice) {
+    const char *other = namespaces[1 - choice->home];
+    const char *name;
+    yyjson_val *found = choose_bundle(choice, &name);
+    if (found == nullptr || !is_there(1 - choice->home) ||
+        cluster_find(cluster, "ConfigMap", other, name) != nullptr) {
+        return false;
+    }
+    yyjson_mut_doc *copy = copy_of(found);
+    yyjson_mut_val *metadata = yyjson_mut_obj_get(yyjson_mut_doc_get_root(copy), "metadata");
+    (void)yyjson_mut_obj_remove_key(metadata, "uid");
+    (void)yyjson_mut_obj_remove_key(metadata, "ownerReferences");
+    (void)yyjson_mut_obj_put(metadata, yyjson_mut_str(copy, "namespace"), yyjson_mut_str(copy, other));
+    put("ConfigMap", copy);
+    return true;
+}
+
+// What is in the way of a CA's ConfigMap goes. Whether there was something.
+static bool clear_bundle(size_t home) {
+    yyjson_val *object = cluster_find(cluster, "QuantumCertificate", namespaces[home], "ca");
+    yyjson_val *told = json_find(object, "status", "trustBundle", nullptr);
+    bool is_in_the_way = json_member_is(told, "reason", "TrustBundleConflict");
+    if (is_in_the_way) {
+        cluster_remove(cluster, "ConfigMap", namespaces[home], json_member_text(told, "name"));
+    }
+    return is_in_the_way;
+}
+
 // ---- with a namespace: the second one ends, bit by bit, and is there again
 
 static void end_namespace(void *) {
@@ -583,6 +677,10 @@ const char *people_act(void) {
         {"restores the Secret of", do_restore, 5},
         {"copies to the other namespace the Secret of", do_copy, 3},
         {"takes the place of the Secret of", do_occupy, 2},
+        {"deletes the ConfigMap of", do_delete_bundle, 6},
+        {"edits the ConfigMap of", do_edit_bundle, 10},
+        {"takes the place of the ConfigMap of", do_occupy_bundle, 4},
+        {"copies to the other namespace the ConfigMap of", do_copy_bundle, 4},
         {"ends the namespace, at", do_end_namespace, 2},
         {"founds the namespace, at", do_found, 6},
     };
@@ -667,6 +765,7 @@ bool people_clean_up(void) {
         for (size_t i = 0; i < thing_count; i++) {
             helped = help(home, i) || helped;
         }
+        helped = clear_bundle(home) || helped;
     }
     return helped;
 }

@@ -21,6 +21,10 @@ extern const struct thing things[];
 extern const size_t thing_count;
 extern const char *const namespaces[NAMESPACES];
 
+// The names that the ConfigMap of a CA, the thing "ca", has.
+enum { BUNDLES = 2 };
+extern const char *const bundles[BUNDLES];
+
 // The thing whose output is of that name; NULL: none.
 const struct thing *people_find_thing(const char *secret);
 

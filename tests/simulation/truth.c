@@ -45,6 +45,12 @@ static bool equals(const struct bytes *a, const struct bytes *b) {
     return a->length == b->length && memcmp(a->data, b->data, a->length) == 0;
 }
 
+bool truth_is_text_of(const char *text, const char *encoded) {
+    static struct bytes bytes;
+    return text != nullptr && decode(encoded, &bytes) && strlen(text) == bytes.length &&
+           memcmp(text, bytes.data, bytes.length) == 0;
+}
+
 // ---- statuses
 
 void truth_compare_status(const struct thing *thing, const char *namespace, yyjson_val *secret,

@@ -8,6 +8,9 @@
 void truth_compare_status(const struct thing *thing, const char *namespace, yyjson_val *secret,
                           yyjson_val *status);
 
+// Whether text is what encoded, base64 or NULL, stands for.
+bool truth_is_text_of(const char *text, const char *encoded);
+
 // Whether two PEM texts, each in base64, are of one private key.
 bool truth_is_same_key(const char *one, const char *other);
 

@@ -195,6 +195,85 @@ static void the_older_one_has_the_name(void **) {
     woken_are("quantumkemkeypairs/ns/new ");
 }
 
+static void apply_ca(const char *name, int second) {
+    char more[300];
+    snprintf(more, sizeof(more),
+             ",'creationTimestamp':'2026-01-01T00:00:0%dZ'},'spec':{'certType':'ca','commonName':'x',"
+             "'trustBundle':{'configMapName':'roots'}}",
+             second);
+    apply("QuantumCertificate", object(name, "1", more));
+}
+
+#define MARKS(home)                                                                                          \
+    ",'annotations':{'qubesec.io/owner':'QuantumCertificate/a','qubesec.io/owner-namespace':'" home "'}}"
+
+static void note_name(void *context, const struct kube_object *config_map) {
+    char *names = context;
+    (void)snprintf(names + strlen(names), 100 - strlen(names), "%s ", config_map->name);
+}
+
+// Copies of it in other namespaces are nobody's business.
+static void config_maps_that_were_made_are_kept_where_they_were_made(void **) {
+    make(nullptr, nullptr);
+    struct store *config_maps = informers_find_store(informers, "ConfigMap", "ns");
+    char names[100] = "";
+    apply("ConfigMap", object("copy", "1", MARKS("elsewhere")));
+    apply("ConfigMap", object("unsaid", "1", ",'annotations':{'qubesec.io/owner':'QuantumCertificate/a'}}"));
+    assert_int_equal(store_count(config_maps), 0);
+    apply("ConfigMap", object("made", "1", MARKS("ns")));
+    assert_int_equal(store_count(config_maps), 1);
+    apply_ca("a", 0);
+    struct store *store = informers_find_store(informers, "QuantumCertificate", "ns");
+    cleanup_object struct kube_object *ca = store_get(store, "ns/a");
+    indexes_visit_bundles(indexes, &kind_certificate, ca, note_name, names);
+    assert_string_equal(names, "made ");
+    apply("ConfigMap", object("made", "2",
+                              ",'annotations':{'qubesec.io/owner':'QuantumCertificate/b',"
+                              "'qubesec.io/owner-namespace':'ns'}}"));
+    names[0] = '\0';
+    indexes_visit_bundles(indexes, &kind_certificate, ca, note_name, names);
+    assert_string_equal(names, "");
+}
+
+static void the_config_map_of_a_bundle_is_kept_and_wakes_its_object(void **) {
+    make(nullptr, nullptr);
+    apply_ca("a", 0);
+    woken_are("quantumcertificates/ns/a ");
+    apply("ConfigMap", object("roots", "1", "}"));
+    woken_are("quantumcertificates/ns/a ");
+    struct store *config_maps = informers_find_store(informers, "ConfigMap", "ns");
+    assert_int_equal(store_count(config_maps), 1);
+    store_remove(config_maps, object("roots", "2", "}"));
+    woken_are("quantumcertificates/ns/a ");
+    apply("ConfigMap", object("others", "3", "}"));
+    woken_are("");
+}
+
+static void the_older_one_has_the_config_map(void **) {
+    make(nullptr, nullptr);
+    apply_ca("young", 1);
+    apply_ca("old", 0);
+    // Whoever reads it claims nothing.
+    apply("QuantumVerifySignature", object("reader", "1",
+                                           ",'creationTimestamp':'2025-01-01T00:00:00Z'},'spec':{"
+                                           "'publicKeyRef':{'name':'roots','kind':'ConfigMap','key':'k'}}"));
+    struct store *store = informers_find_store(informers, "QuantumCertificate", "ns");
+    cleanup_object struct kube_object *old = store_get(store, "ns/old");
+    cleanup_object struct kube_object *young = store_get(store, "ns/young");
+    cleanup_text char *before_young =
+        indexes_find_older_claim(indexes, &kind_certificate, young, &kube_config_maps, "roots");
+    cleanup_text char *before_old =
+        indexes_find_older_claim(indexes, &kind_certificate, old, &kube_config_maps, "roots");
+    cleanup_text char *of_secret =
+        indexes_find_older_claim(indexes, &kind_certificate, young, &kube_secrets, "roots");
+    assert_string_equal(before_young, "QuantumCertificate old");
+    assert_null(before_old);
+    assert_null(of_secret);
+    woken_are("quantumcertificates/ns/old quantumcertificates/ns/young quantumverifysignatures/ns/reader ");
+    store_remove(store, kube_object_retain(old));
+    woken_are("quantumcertificates/ns/young quantumverifysignatures/ns/reader ");
+}
+
 static void count(void *context, const char *kind, size_t count) {
     size_t *counts = context;
     counts[0] += count;
@@ -366,6 +445,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_trap_53_what_comes_back_from_an_own_write_wakes_nobody, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(only_what_is_referred_to_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(config_maps_that_were_made_are_kept_where_they_were_made, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_config_map_of_a_bundle_is_kept_and_wakes_its_object, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_older_one_has_the_config_map, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_older_one_has_the_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(objects_are_counted_by_their_status, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_rotated_is_found, set_up, tear_down),
