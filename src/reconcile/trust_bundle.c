@@ -98,7 +98,7 @@ static void note_contested(struct reconcile *r, const char *name, uint32_t wait_
 
 static void note_refused(struct reconcile *r, const char *name, const struct error *refusal) {
     struct error why;
-    bool is_right = strstr(refusal->message, "cannot ") != nullptr;
+    bool is_right = strstr(refusal->message, " in API group ") != nullptr; // as authorization has it
     error_set(&why, ERROR_REFUSED, "ConfigMap %s cannot be kept as it should be: %s%s", name,
               is_right ? "the operator lacks a right that config/rbac has: " : "", refusal->message);
     note(r, REASON_TRUST_BUNDLE_REFUSED, name, REFUSED_LOOK_MS, &why);

@@ -83,6 +83,7 @@ SHORT = {
     "test_tenants.py::test_many_objects_hold_up_no_other_namespace": EVERYWHERE,
     "test_tenants.py::test_use_lends_every_kind_and_shows_nothing": EVERYWHERE,
     "test_tls.py": SAME_CODE,
+    "test_trust_bundle.py": MEMORY,
     "test_upgrade.py": MEMORY,
     "test_webhook_certificate.py": THREADS,
     "test_webhook_certificate.py::test_trap_23_mounted_certificate_is_followed": SAME_CODE,

@@ -16,6 +16,9 @@ NAMES = set(re.findall(r'^ +POINT\(\w+, "([a-z-]+)"\)', (CHECKOUT / "src/base/fa
 WRITES = {
     "create secrets": "POST /api/v1/namespaces/{namespace}/secrets",
     "patch secrets": "PATCH /api/v1/namespaces/{namespace}/secrets/",
+    "create configmaps": "POST /api/v1/namespaces/{namespace}/configmaps",
+    "patch configmaps": "PATCH /api/v1/namespaces/{namespace}/configmaps/",
+    "delete configmaps": "DELETE /api/v1/namespaces/{namespace}/configmaps/",
     "patch status": "PATCH /apis/qubesec.io/v1/namespaces/{namespace}/{plural}/{name}/status",
     "update status": "PUT /apis/qubesec.io/v1/namespaces/{namespace}/{plural}/{name}/status",
     "create events": "POST /apis/events.k8s.io/v1/namespaces/{namespace}/events",
@@ -39,6 +42,9 @@ CHANGE = [*around("patch secrets"), BETWEEN]
 LOSS = [*around("create secrets"), BETWEEN]
 RENEWAL = [("before-renewal", OBJECT), *around("patch secrets"), ("after-renewal", OBJECT), BETWEEN, *TELLING]
 ROTATION = [("before-rotation", OBJECT), *around("patch secrets"), ("after-rotation", OBJECT), BETWEEN, *TELLING]
+BUNDLE = [*around("create secrets"), BETWEEN, *around("create configmaps"), *TELLING]
+BUNDLE_CHANGE = [*around("patch configmaps"), ("before-request", "update status")]
+BUNDLE_DELETION = [*around("delete configmaps"), ("before-request", "update status")]
 FAILURE = around("patch status")
 SERIES = around("patch events")
 
@@ -71,7 +77,9 @@ LEASE_WRITES = {"make": "create leases", "take": "patch leases", "renew": "patch
 
 def all_points():
     webhook = (points for _, points in ROTATIONS)
-    return itertools.chain(CREATION, CHANGE, LOSS, RENEWAL, ROTATION, FAILURE, SERIES, *webhook, *map(around, LEASE_WRITES.values()))
+    bundle = (BUNDLE, BUNDLE_CHANGE, BUNDLE_DELETION)
+    lease = map(around, LEASE_WRITES.values())
+    return itertools.chain(CREATION, CHANGE, LOSS, RENEWAL, ROTATION, *bundle, FAILURE, SERIES, *webhook, *lease)
 
 
 def id_of(point):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from api import QC, QDK, QDS, QES, QKKP, QRN, QSKP, QSM, QVS, RESOURCES, data_of, is_told, secret_thing, thing, version_of, wait_until
 from failpoints import (
-    CHANGE, CREATION, FAILURE, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATION, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
+    BUNDLE, BUNDLE_CHANGE, BUNDLE_DELETION, CHANGE, CREATION, FAILURE, LEASE_WRITES, LOSS, NAMES, RENEWAL, ROTATION, ROTATIONS, SERIES, TELLING, VARIABLE, WRITES, all_points,
     id_of, text_of,
 )  # fmt: skip
 from fixtures import BINARY, CHECKOUT
@@ -378,6 +378,67 @@ def test_a_certificate_issued_anew(api, crashes, point):
     assert point == CHANGE[0] or after == left, "it is issued once"
     check_told(it, "Replaced", "Normal", before, after)
     crashes.seen.check(before, after)
+
+
+# ---- a trust bundle: its Secret comes first, and its status last
+
+
+def spec_of_ca(name):
+    return {"algorithm": "ML-DSA-44", "certType": "ca", "commonName": "it", "trustBundle": {"configMapName": name}}
+
+
+def wait_bundle(api, it, name):
+    """The ConfigMap has what the Secret has, and the status names it."""
+
+    def probe():
+        found = api.find("ConfigMap", it.namespace, name)
+        status = it.get()["status"].get("trustBundle", {})
+        is_same = found and found["data"]["ca.crt"].encode() == data_of(it.secret())["ca.crt"]
+        return found if is_same and status.get("resourceVersion") == version_of(found) else None
+
+    return wait_until("it is as it should be", probe)
+
+
+@pytest.mark.parametrize("point", BUNDLE, ids=id_of)
+def test_a_trust_bundle_is_made(api, crashes, point):
+    crashes.kill()
+    it = crashes.object(QC)
+    it.create(spec_of_ca(it.name))
+    crashes.crash(point, it)
+    left = api.find("ConfigMap", it.namespace, it.name)
+    assert (left is not None) == (BUNDLE.index(point) >= BUNDLE.index(("after-request", "create configmaps")))
+    crashes.carry_on()
+    it.wait_done()
+    after = wait_bundle(api, it, it.name)
+    assert left in (None, after), "it is made once"
+    if point not in TELLING[-1:]:  # else it may be told of or not
+        assert len(it.events("TrustBundleWritten")) == 1
+
+
+@pytest.mark.parametrize("point", BUNDLE_CHANGE, ids=id_of)
+def test_a_trust_bundle_is_put_right(api, crashes, point):
+    name = f"changed-{next(crashes.count)}"
+    it = crashes.made(QC, spec_of_ca(name))
+    api.patch("ConfigMap", it.namespace, name, {"data": {"ca.crt": "theirs"}})
+    crashes.crash(point, it)
+    left = api.get("ConfigMap", it.namespace, name)
+    assert (left["data"]["ca.crt"] == "theirs") == (point == BUNDLE_CHANGE[0])
+    crashes.carry_on()
+    after = wait_bundle(api, it, name)
+    assert point == BUNDLE_CHANGE[0] or after == left, "it is written once"
+
+
+@pytest.mark.parametrize("point", BUNDLE_DELETION, ids=id_of)
+def test_a_trust_bundle_gets_another_name(api, crashes, point):
+    name = f"former-{next(crashes.count)}"
+    it = crashes.made(QC, spec_of_ca(name))
+    api.patch(QC, it.namespace, it.name, {"spec": {"trustBundle": {"configMapName": f"{name}-new"}}})
+    crashes.crash(point, it)
+    assert (api.find("ConfigMap", it.namespace, name) is not None) == (point == BUNDLE_DELETION[0])
+    assert api.find("ConfigMap", it.namespace, f"{name}-new") is not None, "there is always one"
+    crashes.carry_on()
+    wait_bundle(api, it, f"{name}-new")
+    api.wait_gone("ConfigMap", it.namespace, name)
 
 
 @pytest.mark.parametrize("point", FAILURE, ids=id_of)

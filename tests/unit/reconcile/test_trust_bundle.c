@@ -181,6 +181,19 @@ static void under_another_name_the_former_is_deleted(void **) {
     told_is("TrustBundleDeleted qc a; TrustBundleWritten qc a; ");
 }
 
+static void the_former_stays_until_there_is_another(void **) {
+    make("qc a", root);
+    put("configmap others", "data: {ca.crt: mine}");
+    put("qc a", "spec: {trustBundle: {configMapName: others}}");
+    run();
+    is_told("qc a", "TrustBundleConflict", "ConfigMap others is not QubeSec's");
+    assert_true(is_there("configmap roots"));
+    take_away("configmap others");
+    run();
+    is_recorded("qc a", "configmap others");
+    assert_false(is_there("configmap roots"));
+}
+
 static void without_the_field_it_is_deleted(void **) {
     make("qc a", root);
     put("qc a", "spec: {trustBundle: null}");
@@ -312,7 +325,7 @@ static void without_the_right_the_certificate_is_ready(void **) {
                          .count = 2,
                          .class = ERROR_FORBIDDEN,
                          .message = "configmaps is forbidden: User \"qubesec\" cannot create resource "
-                                    "\"configmaps\" in the namespace \"ns\""});
+                                    "\"configmaps\" in API group \"\" in the namespace \"ns\""});
     put("qc a", root);
     run();
     is_told("qc a", "TrustBundleRefused", "cannot create resource \"configmaps\"");
@@ -328,7 +341,7 @@ static void without_the_right_the_certificate_is_ready(void **) {
 static void nor_is_anything_deleted_without_it(void **) {
     make("qc a", root);
     fault(
-        (struct fault){.request = "delete configmap roots", .class = ERROR_FORBIDDEN, .message = "cannot "});
+        (struct fault){.request = "delete configmap roots", .class = ERROR_FORBIDDEN, .message = "cannot in API group \"\""});
     put("qc a", "spec: {trustBundle: null}");
     run();
     assert_string_equal(text_at("qc a", "status trustBundle name"), "roots");
@@ -425,6 +438,7 @@ int main(void) {
         in_cluster(it_follows_the_secret),
         in_cluster(who_fights_over_it_waits),
         in_cluster(under_another_name_the_former_is_deleted),
+        in_cluster(the_former_stays_until_there_is_another),
         in_cluster(without_the_field_it_is_deleted),
         in_cluster(what_no_status_names_is_found_by_its_marks),
         in_cluster(what_is_not_ours_is_not_deleted),
