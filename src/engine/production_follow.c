@@ -24,21 +24,50 @@ static bool is_digest_of(const char *digest, const struct secret *bytes, bool *r
     return true;
 }
 
+// What the version is made from that follows about.
+static void list_inputs(const struct production *p, const struct version *about,
+                        struct input ret_inputs[KIND_INPUTS_MAX]) {
+    struct input *input = &ret_inputs[p->decoded->kind->leading_input];
+    memcpy(ret_inputs, p->inputs, sizeof(p->inputs));
+    input->bytes = input_version_bytes(about);
+    input->made_for = about->input; // "": of a key that nobody has
+}
+
+// Whether a version can be made that follows about, or nothing is left for it: its key has gone, say.
+static bool can_follow(const struct production *p, const struct version *about, bool *ret_can,
+                       struct error *e) {
+    struct input inputs[KIND_INPUTS_MAX];
+    struct version version;
+    *ret_can = false;
+    if (input_version_bytes(about) == nullptr) {
+        return true;
+    }
+    list_inputs(p, about, inputs);
+    *ret_can = production_make_version(p, inputs, &version, e);
+    if (*ret_can) {
+        version_done(&version);
+        return true;
+    }
+    return e->class != ERROR_NO_MEMORY && e->class != ERROR_INTERNAL;
+}
+
 bool production_is_abreast(const struct production *p, bool *ret_is, struct error *e) {
     const struct versions *led_by = leading(p)->versions;
     bool is = p->versions.number == led_by->number;
-    const struct version *theirs = versions_get(led_by, 0);
-    const struct version *ours = versions_get(&p->versions, 0);
-    for (size_t i = 0; is && theirs != nullptr && ours != nullptr; i++) {
+    const struct version *theirs;
+    size_t taken = 0; // of ours
+    for (size_t i = 0; is && (theirs = versions_get(led_by, i)) != nullptr; i++) {
         const struct secret *bytes = input_version_bytes(theirs);
-        is = bytes != nullptr && ours->number == theirs->number;
-        if (is && !is_digest_of(ours->input, bytes, &is, e)) {
+        const struct version *ours = versions_get(&p->versions, taken);
+        bool is_there = ours != nullptr && ours->number == theirs->number && bytes != nullptr;
+        bool is_missed = false;
+        if (is_there ? !is_digest_of(ours->input, bytes, &is, e) : !can_follow(p, theirs, &is_missed, e)) {
             return false;
         }
-        theirs = versions_get(led_by, i + 1);
-        ours = versions_get(&p->versions, i + 1);
+        is = is && !is_missed;
+        taken += is_there ? 1 : 0;
     }
-    *ret_is = is && theirs == nullptr && ours == nullptr;
+    *ret_is = is && versions_get(&p->versions, taken) == nullptr;
     return true;
 }
 
@@ -146,14 +175,11 @@ static bool follow_other(struct production *p, struct former *former, const stru
                          bool is_next, struct error *e) {
     struct versions *versions = &p->versions;
     struct input inputs[KIND_INPUTS_MAX];
-    struct input *input = &inputs[p->decoded->kind->leading_input];
     struct version version = {0};
-    memcpy(inputs, p->inputs, sizeof(inputs));
-    input->bytes = input_version_bytes(about);
-    input->made_for = about->input; // "": of a key that nobody has
-    if (input->bytes == nullptr) {
+    if (input_version_bytes(about) == nullptr) {
         return true;
     }
+    list_inputs(p, about, inputs);
     if (!follow_one(p, former, inputs, about->number, &version, e)) {
         version_done(&version);
         return e->class != ERROR_NO_MEMORY && e->class != ERROR_INTERNAL;

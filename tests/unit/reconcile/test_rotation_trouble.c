@@ -361,6 +361,33 @@ static void a_key_that_is_rotated_often_puts_nothing_off(void **) {
                         text_at("qkkp pair", "status digest"));
 }
 
+static void a_version_that_cannot_be_opened_costs_nothing(void **) {
+    make("qkkp pair", "spec: {}");
+    make("qes sealed", "spec: {publicKeyRef: {name: pair}, rotation: {keep: 4}}");
+    for (int i = 0; i < 3; i++) {
+        put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: 'n%d'}}", i);
+        pass(10 * MINUTE);
+    }
+    make("qds late", "spec: {privateKeyRef: {name: pair}, ciphertextRef: {name: sealed}}");
+    make("qdk key", "spec: {sharedSecretRef: {name: late}}");
+    assert_false(has_entry("secret late", "shared_secret.1"));
+    assert_true(has_entry("secret late", "shared_secret.3"));
+    for (int i = 0; i < 6; i++) { // each time it is looked at
+        put("secret late", "metadata: {labels: {a: b%d}}", i);
+        put("secret key", "metadata: {labels: {a: b%d}}", i);
+        run();
+        is_served("qds late");
+        is_served("qdk key");
+    }
+    assert_int_equal(count_asked("patch secret late"), 0);
+    assert_int_equal(count_asked("patch secret key"), 0);
+    put("qkkp pair", "metadata: {annotations: {qubesec.io/rotate: last}}");
+    pass(10 * MINUTE);
+    version_is("qds late", 5);
+    assert_string_equal(entry("secret late", "shared_secret.3"), entry("secret sealed", "shared_secret.3"));
+    assert_string_equal(entry("secret late", "shared_secret.4"), entry("secret sealed", "shared_secret.4"));
+}
+
 // ---- clocks
 
 static void what_was_retired_far_ahead_is_told_to_go_when_it_does(void **) {
@@ -432,6 +459,7 @@ int main(void) {
         in_cluster(a_shared_secret_without_metadata_is_retired_and_not_replaced),
         in_cluster(each_version_knows_its_key_after_its_metadata_was_lost),
         in_cluster(a_key_that_is_rotated_often_puts_nothing_off),
+        in_cluster(a_version_that_cannot_be_opened_costs_nothing),
         in_cluster(what_was_retired_far_ahead_is_told_to_go_when_it_does),
         in_cluster(an_operator_that_was_started_far_ahead_rotates_in_time),
         in_cluster(what_came_into_use_far_ahead_is_so_now_and_once),
