@@ -2,7 +2,7 @@
 #include "cli/request.h"
 
 static bool serves(const struct kind *kind) {
-    return kind->is_rotatable;
+    return kind->is_rotatable && !kind->is_renewable;
 }
 
 static int run(const struct program *program, char *const *words) {

@@ -160,6 +160,10 @@ bool certificate_same_key(const struct certificate *one, const struct certificat
     return left != nullptr && right != nullptr && EVP_PKEY_eq(left, right) == 1;
 }
 
+bool certificate_same_subject(const struct certificate *one, const struct certificate *other) {
+    return X509_NAME_cmp(X509_get_subject_name(one->x509), X509_get_subject_name(other->x509)) == 0;
+}
+
 bool certificate_equals(const struct certificate *one, const struct certificate *other) {
     return X509_cmp(one->x509, other->x509) == 0;
 }

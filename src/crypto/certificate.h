@@ -76,6 +76,13 @@ struct certificate_template {
                                      const struct pkey *issuer_key, struct certificate **ret_certificate,
                                      struct error *e);
 
+// Issues a cross-certificate (RFC 5280 section 3.2): the CA subject, with its name, its key and all that it
+// says of itself, signed by issuer's key, for the time in which both are valid. *ret_certificate is owned.
+// Errors: CRYPTO (among others: there is no such time), NO_MEMORY.
+[[nodiscard]] bool certificate_issue_cross(const struct certificate *subject,
+                                           const struct certificate *issuer, const struct pkey *issuer_key,
+                                           struct certificate **ret_certificate, struct error *e);
+
 // Reads all CERTIFICATE blocks of a PEM text, in order, skipping text between them and other blocks (a
 // private key, say); at least one. *ret_chain is an owned array of *ret_count owned certificates. Errors:
 // INVALID_SPEC (none, one that cannot be read, or more than CERTIFICATE_CHAIN_MAX), NO_MEMORY.
@@ -130,6 +137,13 @@ static inline void certificate_cleanup(struct certificate **certificate) {
 
 // Whether both are of one public key.
 bool certificate_same_key(const struct certificate *one, const struct certificate *other);
+
+// Whether both are of one subject, byte by byte.
+bool certificate_same_subject(const struct certificate *one, const struct certificate *other);
+
+// Whether certificate's subject is the one that the parts make.
+bool certificate_has_subject(const struct certificate *certificate,
+                             const struct certificate_subject *subject);
 
 // Whether both are the same, byte by byte.
 bool certificate_equals(const struct certificate *one, const struct certificate *other);

@@ -5,6 +5,7 @@
 #include "crypto/pkey_internal.h"
 
 #include <openssl/bn.h>
+#include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
@@ -90,7 +91,8 @@ bool certificate_check_subject(const struct certificate_subject *subject, struct
     return true;
 }
 
-static bool set_subject(X509 *x509, const struct certificate_subject *subject, struct error *e) {
+// The name that the parts make, owned; NULL: it cannot be made.
+static X509_NAME *make_name(const struct certificate_subject *subject) {
     struct part parts[6];
     size_t count = list_parts(subject, parts);
     X509_NAME *name = X509_NAME_new();
@@ -100,7 +102,25 @@ static bool set_subject(X509 *x509, const struct certificate_subject *subject, s
         done = X509_NAME_add_entry_by_NID(name, parts[i].nid, type, (const unsigned char *)parts[i].text, -1,
                                           -1, 0) == 1;
     }
-    done = done && X509_set_subject_name(x509, name) == 1;
+    if (!done) {
+        X509_NAME_free(name);
+        return nullptr;
+    }
+    return name;
+}
+
+bool certificate_has_subject(const struct certificate *certificate,
+                             const struct certificate_subject *subject) {
+    X509_NAME *name = make_name(subject);
+    bool has = name != nullptr && X509_NAME_cmp(X509_get_subject_name(certificate->x509), name) == 0;
+    X509_NAME_free(name);
+    ERR_clear_error();
+    return has;
+}
+
+static bool set_subject(X509 *x509, const struct certificate_subject *subject, struct error *e) {
+    X509_NAME *name = make_name(subject);
+    bool done = name != nullptr && X509_set_subject_name(x509, name) == 1;
     X509_NAME_free(name);
     return done || crypto_error(e, ERROR_CRYPTO, "writing a certificate's subject");
 }
@@ -312,6 +332,50 @@ bool certificate_issue(const struct certificate_template *template, const struct
     // No digest but the algorithm's own: there is none in RFC 9881 and RFC 9909, and SHA-256 goes with P-256.
     if (X509_sign(x509, pkey_evp(signer), nullptr) <= 0) {
         return crypto_error(e, ERROR_CRYPTO, "signing a certificate with %s", pkey_algorithm(signer)->name);
+    }
+    return reread(x509, ret_certificate, e);
+}
+
+// ---- cross-certificates
+
+static bool set_authority(X509 *x509, const struct certificate *issuer) {
+    int index = X509_get_ext_by_NID(x509, NID_authority_key_identifier, -1);
+    if (index >= 0) {
+        X509_EXTENSION_free(X509_delete_ext(x509, index));
+    }
+    return X509_set_issuer_name(x509, X509_get_subject_name(issuer->x509)) == 1 &&
+           add_authority_key_identifier(x509, issuer->x509);
+}
+
+static bool set_common_time(X509 *x509, const struct certificate *subject, const struct certificate *issuer,
+                            struct error *e) {
+    int64_t begin = certificate_not_before(subject);
+    int64_t end = certificate_not_after(subject);
+    int64_t issuer_begin = certificate_not_before(issuer);
+    int64_t issuer_end = certificate_not_after(issuer);
+    begin = issuer_begin > begin ? issuer_begin : begin;
+    end = issuer_end < end ? issuer_end : end;
+    if (begin >= end) {
+        return error_set(e, ERROR_CRYPTO,
+                         "two CAs of which one ends before the other begins cannot be "
+                         "certified by each other");
+    }
+    return set_time(X509_getm_notBefore(x509), begin, e) && set_time(X509_getm_notAfter(x509), end, e);
+}
+
+bool certificate_issue_cross(const struct certificate *subject, const struct certificate *issuer,
+                             const struct pkey *issuer_key, struct certificate **ret_certificate,
+                             struct error *e) {
+    cleanup_x509 X509 *x509 = X509_dup(subject->x509);
+    if (x509 == nullptr) {
+        return crypto_error(e, ERROR_CRYPTO, "making a certificate");
+    }
+    if (!set_serial(x509, e) || !set_common_time(x509, subject, issuer, e)) {
+        return false;
+    }
+    if (!set_authority(x509, issuer) || X509_sign(x509, pkey_evp(issuer_key), nullptr) <= 0) {
+        return crypto_error(e, ERROR_CRYPTO, "signing a certificate with %s",
+                            pkey_algorithm(issuer_key)->name);
     }
     return reread(x509, ret_certificate, e);
 }

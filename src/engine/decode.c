@@ -33,6 +33,9 @@ bool decode_spec(const struct kind *kind, const char *name, yyjson_val *spec, sp
     if (decoded->common.rotation.is_given) {
         spec_rotation_check(&reader, kind, decoded->spec, &decoded->common.rotation);
     }
+    if (kind->serves_dependents && kind_can_rotate(kind, decoded->spec)) {
+        spec_rotation_complete(&reader, &decoded->common.rotation);
+    }
     if (kind->retains != nullptr && !decoded->common.policy_is_given) {
         decoded->common.retain = kind->retains(decoded->spec);
     }

@@ -12,9 +12,10 @@ struct input {
     const char *algorithm; // status.algorithm of the resource that it came from; NULL: not from one of ours
     const char *made_for;  // status.publicKeyDigest of that resource; NULL: it says none
     const char *verified;  // status.digest (or, of version 0.1.0, .fingerprint) of that resource; NULL: none
-    const struct secret *bytes; // borrowed; NULL: there are none, or it is not loaded
-    struct pkey *key;           // borrowed; NULL: it is to be read from bytes
-    int64_t version;            // the number of the version that it is; 0: it has none
+    const struct secret *bytes;  // borrowed; NULL: there are none, or it is not loaded
+    const struct secret *beside; // the entry that is given by itself, too; NULL: there is none
+    struct pkey *key;            // borrowed; NULL: it is to be read from bytes
+    int64_t version;             // the number of the version that it is; 0: it has none
     // The other versions, of each of which data has nothing but the entry that is read; borrowed. NULL: there
     // are none, or they are not asked for.
     const struct versions *versions;

@@ -59,3 +59,8 @@ bool input_entry_read(const struct input_source *from, const char *key, yyjson_v
     }
     return read_entry(root, is_secret, chosen, ret_bytes, e);
 }
+
+bool input_entry_read_one(const char *key, yyjson_val *root, bool is_secret, struct secret **ret_bytes,
+                          struct error *e) {
+    return read_entry(root, is_secret, key, ret_bytes, e);
+}

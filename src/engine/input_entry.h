@@ -11,3 +11,7 @@
 // base64), NO_MEMORY.
 [[nodiscard]] bool input_entry_read(const struct input_source *from, const char *key, yyjson_val *root,
                                     bool is_secret, struct secret **ret_bytes, struct error *e);
+
+// The same of one entry by its key.
+[[nodiscard]] bool input_entry_read_one(const char *key, yyjson_val *root, bool is_secret,
+                                        struct secret **ret_bytes, struct error *e);

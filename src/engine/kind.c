@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "engine/spec_internal.h"
 
+#include <string.h>
+
 const struct record record_of_nothing = {.fingerprint = "",
                                          .digest = "",
                                          .public_key_digest = "",
@@ -24,6 +26,14 @@ const char *kind_metadata_entry(const struct kind *kind) {
 const struct bundle_spec *kind_bundle(const struct kind *kind, const void *spec) {
     const struct bundle_spec *bundle = kind->find_bundle == nullptr ? nullptr : kind->find_bundle(spec);
     return bundle == nullptr || bundle->config_map_name == nullptr ? nullptr : bundle;
+}
+
+const struct list_entry *kind_find_list(const struct kind *kind, const char *name) {
+    const struct list_entry *list = kind->lists;
+    while (list != nullptr && list->name != nullptr && strcmp(list->name, name) != 0) {
+        list++;
+    }
+    return list == nullptr || list->name == nullptr ? nullptr : list;
 }
 
 bool kind_can_rotate(const struct kind *kind, const void *spec) {

@@ -23,6 +23,11 @@
 #define ROTATE_ANNOTATION "qubesec.io/rotate"
 #define ROTATE_STATUS_FIELD "lastRotateRequest"
 
+// What the status of an output that is trusted by a root calls the digest of that, and of all roots that it
+// gives.
+#define TRUST_ROOT_FIELD "rootDigest"
+#define TRUST_BUNDLE_FIELD "caBundleDigest"
+
 enum { KIND_INPUTS_MAX = 4, KIND_SOURCES_MAX = 8, KIND_TABLES_MAX = 5 };
 
 // One place where an input may come from.
@@ -42,6 +47,8 @@ struct input_source {
 
     // Further entries of our kind's output Secret, which are put behind the first; NULL: none.
     const char *const *also;
+    // One of them that is given by itself, too; NULL: none.
+    const char *beside;
     // Where a reference without a key looks: the first of these entries that is there, or else the only one
     // that is. NULL: the reference must have a key.
     const char *const *usual_keys;
@@ -65,6 +72,7 @@ struct record {
     const char *renew_request;     // the last one that was answered
     int64_t version;               // of a rotated output; 0: it does not say
     yyjson_val *versions;          // as status.versions has them; NULL: it does not say
+    int64_t renew_at;              // of an output that expires, in seconds since 1970; 0: it does not say
     bool is_current;               // it was made from the present spec and the present inputs
 };
 
@@ -87,6 +95,8 @@ struct produce_context {
     bool previous_stays;       // if it was made from another input than there is now: as an earlier version
     bool keeps_key;            // whatever the spec says of another key with each output
     bool may_lose_key;         // what cannot be made again is gone, and something new may take its place
+    bool is_version;           // it is not the present version, and may be of an earlier spec
+    bool is_of_other_spec;     // it was made by an earlier spec, and is used until another version is
 };
 
 enum { REPORT_ABOUT_SIZE = 384 };
@@ -117,6 +127,25 @@ struct listed_version {
     const struct secret_data *data;
     const char *digest; // of what is public of it
     int64_t not_before; // in seconds since 1970; 0: nothing is known
+};
+
+// What an entry lists.
+struct list_question {
+    const struct listed_version *versions; // the present one first, then the next, then those that are kept
+    size_t count;
+    bool has_next;
+    bool is_told;                  // the output is rotated, or was
+    const struct input *inputs;    // those that the output is made from now
+    const struct secret *previous; // what the entry holds; NULL: nothing
+};
+
+// An entry of the output Secret that is about all versions, or about more than the output.
+struct list_entry {
+    const char *name; // NULL ends a table
+    // Appends what the entry is to hold; nothing: there is to be none. The same as long as nothing changes,
+    // given what it has written before. Errors: CRYPTO, NO_MEMORY.
+    bool (*write)(const void *spec, const struct list_question *question, struct buffer *text,
+                  struct error *e);
 };
 
 struct kind {
@@ -206,11 +235,22 @@ struct kind {
     // and of what is published of it beside them. NULL only for one that is not.
     size_t (*version_bytes)(const void *spec);
 
-    // Of a kind that is rotated: the name of an entry that lists all versions, for programs elsewhere, and
-    // what it holds; NULL: there is none. Errors: CRYPTO, NO_MEMORY.
-    const char *list_entry;
-    bool (*list_versions)(const void *spec, const struct listed_version *versions, size_t count,
-                          struct buffer *text, struct error *e);
+    // Entries that are written anew whenever what they list changes, some of them among the above; NULL:
+    // there are none.
+    const struct list_entry *lists;
+
+    // Of a kind that is both renewed and rotated: whether an output that is made now, by spec, is another
+    // version than data, and not that one renewed.
+    bool (*is_other_version)(const void *spec, const struct secret_data *data);
+
+    // Of a kind that has versions since others trust them: what was made from such a version needs it, and it
+    // goes when nothing does any more.
+    bool serves_dependents;
+
+    // Whether an output that was made from earlier inputs still serves with these, so that it need not be
+    // made anew at once; NULL: it never does. Errors: CRYPTO (it does not), NO_MEMORY.
+    bool (*check_serves)(const void *spec, const struct secret_data *data, const struct input *inputs,
+                         int64_t now, struct error *e);
 
     // Of a kind whose output has an entry that is no secret and that a ConfigMap can have, too: the entry,
     // which has the same name there, and what the spec says of the ConfigMap. NULL: there is nothing of that
@@ -242,6 +282,9 @@ const struct bundle_spec *kind_bundle(const struct kind *kind, const void *spec)
 
 // Whether an output of that spec is rotated.
 bool kind_can_rotate(const struct kind *kind, const void *spec);
+
+// The list of that name; NULL: the kind has none.
+const struct list_entry *kind_find_list(const struct kind *kind, const char *name);
 
 // Whether the output Secret may hold versions of the output.
 bool kind_has_versions(const struct kind *kind);

@@ -52,9 +52,12 @@ static bool read_entries(struct production *p, yyjson_val *entries, struct error
             return false;
         }
     }
-    key = kind->list_entry;
-    if (key != nullptr && !secret_data_read(&p->data, key, yyjson_obj_get(entries, key), key, damage, e)) {
-        return false;
+    for (const struct list_entry *list = kind->lists; list != nullptr && list->name != nullptr; list++) {
+        key = list->name;
+        if (secret_data_get(&p->data, key) == nullptr &&
+            !secret_data_read(&p->data, key, yyjson_obj_get(entries, key), key, damage, e)) {
+            return false;
+        }
     }
     key = kind_metadata_entry(kind);
     return secret_data_read(&p->data, key, yyjson_obj_get(entries, key), key, damage, e);
@@ -153,6 +156,55 @@ static bool is_to_follow(struct production *p, const struct provenance *wanted, 
     return true;
 }
 
+// Whether what was made by another spec is to be rotated for that, and not replaced: those who trust it learn
+// of the next version first.
+static bool is_rotated_for_spec(const struct production *p) {
+    const struct kind *kind = p->decoded->kind;
+    return kind->is_other_version != nullptr && kind_can_rotate(kind, p->decoded->spec) &&
+           p->decoded->request_count == 0 && kind->is_other_version(p->decoded->spec, &p->data);
+}
+
+// Whether what was made from earlier inputs serves until its turn comes.
+static bool is_to_wait(struct production *p, bool *ret_is, struct error *e) {
+    const struct kind *kind = p->decoded->kind;
+    *ret_is = kind->check_serves != nullptr && are_of_old_origin(p) &&
+              kind->check_serves(p->decoded->spec, &p->data, p->inputs, p->context.now, e);
+    return *ret_is || e->class != ERROR_NO_MEMORY;
+}
+
+// What the next version was made from, and what it would be made from now.
+static bool is_next_outdated(const struct production *p, const struct provenance *wanted) {
+    const char *now = wanted->input_count > 0 ? wanted->inputs[0].digest : wanted->parameters;
+    bool is_compared = wanted->input_count > 0 || p->decoded->kind->is_other_version != nullptr;
+    return p->versions.has_next && is_compared && !provenance_same_digest(p->versions.next.input, now) &&
+           !production_next_input_is_kept(p);
+}
+
+// What is other than it was makes the output stale, unless it is rotated, or waits for its turn.
+static bool judge_change(struct production *p, const struct provenance *wanted, bool same_parameters,
+                         bool *ret_current, struct error *e) {
+    struct error no = {0};
+    note_change(p, wanted);
+    *ret_current = true;
+    if (same_parameters && kind_can_rotate(p->decoded->kind, p->decoded->spec) &&
+        is_to_be_rotated(p, wanted)) {
+        return true;
+    }
+    if (same_parameters && !is_to_wait(p, &p->is_waiting, &no)) {
+        *e = no;
+        return false;
+    }
+    p->is_input_changed = !same_parameters && is_rotated_for_spec(p);
+    p->context.is_of_other_spec = p->is_input_changed;
+    if (p->is_waiting || p->is_input_changed) {
+        return true;
+    }
+    p->has_other_parameters = !same_parameters;
+    p->context.record.is_current = p->context.record.is_current || is_made_for_one(p, wanted);
+    *ret_current = false;
+    return true;
+}
+
 // Whether the output was made from the inputs and the spec that there are now. If so, provenance becomes what
 // this version writes.
 static bool is_current(struct production *p, bool *ret_current, struct error *e) {
@@ -162,25 +214,16 @@ static bool is_current(struct production *p, bool *ret_current, struct error *e)
     }
     bool same_parameters = provenance_same_digest(wanted.parameters, p->provenance.parameters);
     bool current = provenance_same_inputs(&wanted, &p->provenance) && same_parameters;
-    p->is_next_outdated = p->versions.has_next && wanted.input_count > 0 &&
-                          !provenance_same_digest(p->versions.next.input, wanted.inputs[0].digest) &&
-                          !production_next_input_is_kept(p);
+    p->is_next_outdated = is_next_outdated(p, &wanted);
     if (same_parameters && production_follows(p)) {
         return is_to_follow(p, &wanted, current, ret_current, e);
     }
-    if (current) {
-        memcpy(p->provenance.inputs, wanted.inputs, sizeof(wanted.inputs));
-        memcpy(p->provenance.parameters, wanted.parameters, sizeof(wanted.parameters));
-    } else if (p->decoded->kind->is_rotatable && same_parameters && is_to_be_rotated(p, &wanted)) {
-        note_change(p, &wanted);
-        current = true;
-    } else {
-        p->is_input_changed = false;
-        p->has_other_parameters = !same_parameters;
-        note_change(p, &wanted);
-        p->context.record.is_current = p->context.record.is_current || is_made_for_one(p, &wanted);
+    if (!current) {
+        return judge_change(p, &wanted, same_parameters, ret_current, e);
     }
-    *ret_current = current;
+    memcpy(p->provenance.inputs, wanted.inputs, sizeof(wanted.inputs));
+    memcpy(p->provenance.parameters, wanted.parameters, sizeof(wanted.parameters));
+    *ret_current = true;
     return true;
 }
 
@@ -244,6 +287,9 @@ bool production_examine(struct production *p, yyjson_val *entries, enum output_s
     p->is_input_changed = false;
     p->is_input_gone = false;
     p->is_next_outdated = false;
+    p->is_waiting = false;
+    p->has_other_parameters = false;
+    p->context.is_of_other_spec = false;
     if (!read_entries(p, entries, ret_damage, e)) {
         return false;
     }
@@ -348,11 +394,20 @@ static void recall_input(struct production *p, const struct provenance *kept, st
     const char *recorded = p->context.record.public_key_digest;
     if (p->is_input_changed && kept != nullptr) {
         memcpy(provenance->inputs, kept->inputs, sizeof(provenance->inputs));
+        memcpy(provenance->parameters, kept->parameters, sizeof(provenance->parameters));
     } else if (kept == nullptr && recorded[0] != '\0' && provenance->input_count > 0 &&
                p->decoded->kind->is_rotatable) {
         p->is_input_changed = !provenance_same_digest(recorded, provenance->inputs[0].digest);
         snprintf(provenance->inputs[0].digest, sizeof(provenance->inputs[0].digest), "%s", recorded);
     }
+}
+
+// Whether what was made is the present version once more, issued anew.
+static bool is_renewed(const struct production *p) {
+    const struct kind *kind = p->decoded->kind;
+    const struct secret_data *previous = p->context.previous;
+    return kind->is_other_version != nullptr && previous != nullptr &&
+           kind->find_gone(p->decoded->spec, previous, &p->data) == nullptr;
 }
 
 // What becomes of the versions beside an output that is made or rebuilt.
@@ -362,7 +417,8 @@ static bool bring_versions(struct production *p, maker *make, struct provenance 
     if (!(p->decoded->kind->follows ? production_follow_anew(p, e) : production_repair_versions(p, e))) {
         return false;
     }
-    if (p->versions.number == 0 || (make == kind_produce && !production_follows(p))) {
+    bool is_other = make == kind_produce && !production_follows(p) && !is_renewed(p);
+    if (p->versions.number == 0 || is_other) {
         production_number(p);
     }
     provenance->versions = &p->versions;
@@ -399,7 +455,8 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     }
     memcpy(p->provenance.fingerprint, p->report.fingerprint, FINGERPRINT_SIZE);
     production_complete_replaced(p, &p->provenance.replaced);
-    return production_list(p, e) && provenance_store(&p->provenance, kind_metadata_entry(kind), &p->data, e);
+    return production_list(p, e) && (kind->lists == nullptr || production_inspect(p, e)) &&
+           provenance_store(&p->provenance, kind_metadata_entry(kind), &p->data, e);
 }
 
 // Replaces what p knows of the output by what make makes, which may keep some of what there was. When that
@@ -422,6 +479,8 @@ static bool remake(struct production *p, maker *make, bool is_repair, struct err
         return false;
     }
     secret_data_done(&previous);
+    p->is_waiting = false;
+    p->is_input_changed = is_repair && p->is_input_changed;
     return true;
 }
 

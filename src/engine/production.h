@@ -25,12 +25,15 @@ struct production {
         char fingerprint[FINGERPRINT_SIZE];
     } read[VERSIONS_KEPT_MAX];
     size_t read_count;
-    bool has_read_next;    // and there was a next one
-    bool is_input_changed; // what the present version was made from is another one now; it is to be rotated
+    bool has_read_next; // and there was a next one
+    // What the present version was made from, or by, is another one now; it is to be rotated.
+    bool is_input_changed;
     bool is_input_gone;    // and nobody keeps what it was made from
     bool is_next_outdated; // so it is of the next version: nobody could read what is made with that
-    bool is_version_lost;  // production_repair has failed for one that was kept, and not for the present one
+    bool is_waiting; // it was made from earlier inputs, and serves until it is made anew from those of now
+    bool is_version_lost; // production_repair has failed for one that was kept, and not for the present one
 
+    const struct secret_data *former;       // what lists held before data was another one; NULL: see data
     struct replaced replaced;               // what the output to be made takes the place of
     char changed[PROVENANCE_SENTENCE_SIZE]; // of a stale output: what it was made from, and has changed
     bool has_other_parameters;              // the stale output was made by another spec
@@ -71,8 +74,8 @@ bool production_present_changes(const struct production *p);
 bool production_input_is_kept(const struct production *p);
 bool production_next_input_is_kept(const struct production *p);
 
-// Whether the entry that lists the versions is as it should be. Errors: CRYPTO, NO_MEMORY.
-[[nodiscard]] bool production_check_list(const struct production *p, bool *ret_good, struct error *e);
+// Whether the entries that list things are as they should be. Errors: CRYPTO, NO_MEMORY.
+[[nodiscard]] bool production_check_lists(const struct production *p, bool *ret_good, struct error *e);
 
 // Takes a step of rotation with an output that is GOOD; afterwards data, provenance, report and versions are
 // as they are to be stored. Errors: those of struct kind's produce, CRYPTO (what was made is not good),

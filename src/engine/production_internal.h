@@ -41,9 +41,16 @@ bool production_follows(const struct production *p);
 // Says what has gone with what the output takes the place of, if it is another one than that.
 void production_complete_replaced(const struct production *p, struct replaced *replaced);
 
-// Puts the entry that lists all versions into p->data, in the place of the one that is there; or takes it
-// out, where there is nothing to list. Errors: as of struct kind's list_versions.
+// Puts the entries that list things into p->data, in the place of those that are there; or takes them out,
+// where there is nothing to list. Errors: as of struct list_entry's write.
 [[nodiscard]] bool production_list(struct production *p, struct error *e);
+
+// Copies what they hold. Errors: NO_MEMORY.
+[[nodiscard]] bool production_copy_lists(const struct production *p, struct secret_data *copies,
+                                         struct error *e);
+
+// Takes those out of the data of a version, which has none.
+void production_remove_lists(const struct kind *kind, struct secret_data *data);
 
 // Gives a present version that is made now its number: the next one, where there was one before.
 void production_number(struct production *p);

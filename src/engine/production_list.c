@@ -1,4 +1,4 @@
-// The entry of an output that lists all its versions.
+// The entries of an output that list its versions, and what else it is about.
 #include "engine/production_internal.h"
 
 enum { LIST_MAX_BYTES = 512 * 1024, LISTED_MAX = VERSIONS_KEPT_MAX + 2 };
@@ -28,41 +28,90 @@ static void fill(const struct production *p, struct list *list) {
     }
 }
 
-// Text is empty where there is nothing to list: of an output that is never rotated.
-static bool write(const struct production *p, struct buffer *text, struct error *e) {
-    struct list list = {.count = 0};
-    const struct versions *versions = &p->versions;
-    if (!p->decoded->common.rotation.is_given && !versions->has_next && versions->kept_count == 0) {
-        return true;
+// What the entry held before it is written anew.
+static const struct secret *find_previous(const struct production *p, const char *entry) {
+    const struct secret_data *const places[] = {&p->data, p->former, p->context.previous};
+    const struct secret *found = nullptr;
+    for (size_t i = 0; found == nullptr && i < sizeof(places) / sizeof(places[0]); i++) {
+        found = places[i] == nullptr ? nullptr : secret_data_get(places[i], entry);
     }
-    fill(p, &list);
-    return p->decoded->kind->list_versions(p->decoded->spec, list.versions, list.count, text, e);
+    return found;
 }
 
-bool production_check_list(const struct production *p, bool *ret_good, struct error *e) {
-    const char *entry = p->decoded->kind->list_entry;
+// Text is empty where there is nothing to list.
+static bool write(const struct production *p, const struct list_entry *entry, struct buffer *text,
+                  struct error *e) {
+    struct list list = {.count = 0};
+    const struct versions *versions = &p->versions;
+    fill(p, &list);
+    const struct list_question question = {
+        .versions = list.versions,
+        .count = list.count,
+        .has_next = versions->has_next,
+        .is_told = p->decoded->common.rotation.is_given || versions->has_next || versions->kept_count > 0,
+        .inputs = p->inputs,
+        .previous = find_previous(p, entry->name),
+    };
+    return entry->write(p->decoded->spec, &question, text, e);
+}
+
+static bool check(const struct production *p, const struct list_entry *entry, bool *ret_good,
+                  struct error *e) {
     cleanup_buffer struct buffer text = buffer_create(LIST_MAX_BYTES);
-    const struct secret *present = entry == nullptr ? nullptr : secret_data_get(&p->data, entry);
-    if (entry == nullptr) {
-        *ret_good = true;
-        return true;
-    }
-    if (!write(p, &text, e)) {
+    const struct secret *present = secret_data_get(&p->data, entry->name);
+    if (!write(p, entry, &text, e)) {
         return false;
     }
     *ret_good = present == nullptr ? text.length == 0 : secret_equals(present, text.data, text.length);
     return true;
 }
 
-bool production_list(struct production *p, struct error *e) {
-    const char *entry = p->decoded->kind->list_entry;
-    cleanup_buffer struct buffer text = buffer_create(LIST_MAX_BYTES);
-    if (entry == nullptr) {
-        return true;
+bool production_check_lists(const struct production *p, bool *ret_good, struct error *e) {
+    const struct list_entry *entry = p->decoded->kind->lists;
+    *ret_good = true;
+    while (*ret_good && entry != nullptr && entry->name != nullptr) {
+        if (!check(p, entry++, ret_good, e)) {
+            return false;
+        }
     }
-    if (!write(p, &text, e)) {
+    return true;
+}
+
+static bool list(struct production *p, const struct list_entry *entry, struct error *e) {
+    cleanup_buffer struct buffer text = buffer_create(LIST_MAX_BYTES);
+    if (!write(p, entry, &text, e)) {
         return false;
     }
-    secret_data_remove(&p->data, entry);
-    return text.length == 0 || secret_data_add_text(&p->data, entry, buffer_text(&text), e);
+    secret_data_remove(&p->data, entry->name);
+    return text.length == 0 || secret_data_add_text(&p->data, entry->name, buffer_text(&text), e);
+}
+
+bool production_list(struct production *p, struct error *e) {
+    const struct list_entry *entry = p->decoded->kind->lists;
+    while (entry != nullptr && entry->name != nullptr) {
+        if (!list(p, entry++, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void production_remove_lists(const struct kind *kind, struct secret_data *data) {
+    const struct list_entry *entry = kind->lists;
+    while (entry != nullptr && entry->name != nullptr) {
+        secret_data_remove(data, entry++->name);
+    }
+}
+
+bool production_copy_lists(const struct production *p, struct secret_data *copies, struct error *e) {
+    const struct list_entry *entry = p->decoded->kind->lists;
+    for (; entry != nullptr && entry->name != nullptr; entry++) {
+        const struct secret *present = secret_data_get(&p->data, entry->name);
+        struct secret *copy;
+        if (present != nullptr && (!secret_copy(secret_view(present), secret_length(present), &copy, e) ||
+                                   !secret_data_add(copies, entry->name, copy, e))) {
+            return false;
+        }
+    }
+    return true;
 }

@@ -8,9 +8,7 @@
 static struct version take_present(struct production *p) {
     struct version version = {.number = p->versions.number, .data = p->data};
     secret_data_remove(&version.data, kind_metadata_entry(p->decoded->kind));
-    if (p->decoded->kind->list_entry != nullptr) {
-        secret_data_remove(&version.data, p->decoded->kind->list_entry);
-    }
+    production_remove_lists(p->decoded->kind, &version.data);
     memcpy(version.created, p->provenance.created, sizeof(version.created));
     memcpy(version.active, p->versions.active, sizeof(version.active));
     snprintf(version.algorithm, sizeof(version.algorithm), "%s", p->provenance.algorithm);
@@ -19,6 +17,8 @@ static struct version take_present(struct production *p) {
     if (p->provenance.input_count > 0) {
         memcpy(version.input, p->provenance.inputs[p->decoded->kind->leading_input].digest,
                sizeof(version.input));
+    } else if (p->decoded->kind->is_other_version != nullptr) {
+        snprintf(version.input, sizeof(version.input), "%s", p->provenance.parameters);
     }
     p->data = (struct secret_data){0};
     return version;
@@ -57,12 +57,20 @@ static bool put_present(struct production *p, struct version *version, struct er
     version->data = (struct secret_data){0};
     p->versions.number = version->number;
     memcpy(p->versions.active, version->active, sizeof(version->active));
-    if (!describe(p, version, name, e) || !production_inspect(p, e)) {
+    memcpy(p->report.digest, version->digest, sizeof(version->digest)); // for what lists it
+    return describe(p, version, name, e);
+}
+
+// Completes what is about all versions.
+static bool complete(struct production *p, bool is_other, struct error *e) {
+    if (!production_list(p, e) || !production_inspect(p, e)) {
         return false;
     }
-    memcpy(p->provenance.fingerprint, p->report.fingerprint, sizeof(p->provenance.fingerprint));
-    production_complete_replaced(p, &p->provenance.replaced);
-    return true;
+    if (is_other) {
+        memcpy(p->provenance.fingerprint, p->report.fingerprint, sizeof(p->provenance.fingerprint));
+        production_complete_replaced(p, &p->provenance.replaced);
+    }
+    return production_rewrite_provenance(p, e);
 }
 
 static void drop_next(struct versions *versions) {
@@ -75,7 +83,7 @@ static bool is_behind(const struct production *p, const struct version *version,
                       struct error *e) {
     char digest[DIGEST_TEXT_SIZE];
     *ret_is = false;
-    if (version->input[0] == '\0') {
+    if (version->input[0] == '\0' || p->decoded->request_count == 0) {
         return true;
     }
     if (!input_digest(&p->inputs[p->decoded->kind->leading_input], digest, e)) {
@@ -103,6 +111,7 @@ static bool activate(struct production *p, struct error *e) {
     versions->next = (struct version){0};
     versions_retire(versions, &leaving);
     p->is_input_gone = false;
+    p->context.is_of_other_spec = false;
     return is_behind(p, &coming, &p->is_input_changed, e) && put_present(p, &coming, e);
 }
 
@@ -124,20 +133,29 @@ static bool follow(struct production *p, struct error *e) {
     return production_follow_from(p, &present, e) && put_present(p, &present, e);
 }
 
-bool production_rotate(struct production *p, const struct rotation *rotation, struct error *e) {
-    p->context.inputs = p->inputs;
+static bool take_step(struct production *p, const struct rotation *rotation, struct error *e) {
     size_t room = rotation->step == ROTATION_ACTIVATE ? rotation->kept - 1 : rotation->kept;
     while (p->versions.kept_count > room) { // before another one comes in
         versions_drop(&p->versions, p->versions.kept_count - 1);
     }
-    if ((rotation->step == ROTATION_ACTIVATE && !activate(p, e)) ||
-        (rotation->step == ROTATION_PUBLISH && !publish(p, e)) ||
-        (rotation->step == ROTATION_FOLLOW && !follow(p, e))) {
-        return false;
+    if (rotation->withdraws_next) {
+        drop_next(&p->versions);
     }
     if (rotation->step == ROTATION_RETIME) {
         clock_format(p->context.now, p->versions.active);
         p->versions.is_retimed = true;
     }
-    return production_list(p, e) && production_rewrite_provenance(p, e);
+    return (rotation->step != ROTATION_ACTIVATE || activate(p, e)) &&
+           (rotation->step != ROTATION_PUBLISH || publish(p, e)) &&
+           (rotation->step != ROTATION_FOLLOW || follow(p, e));
+}
+
+bool production_rotate(struct production *p, const struct rotation *rotation, struct error *e) {
+    bool is_other = rotation->step == ROTATION_ACTIVATE || rotation->step == ROTATION_FOLLOW;
+    cleanup_secret_data struct secret_data former = {0};
+    p->context.inputs = p->inputs;
+    p->former = &former;
+    bool done = production_copy_lists(p, &former, e) && take_step(p, rotation, e) && complete(p, is_other, e);
+    p->former = nullptr;
+    return done;
 }

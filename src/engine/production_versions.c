@@ -81,7 +81,7 @@ static struct provenance provenance_of(const struct production *p, const struct 
     struct provenance provenance = {
         .algorithm = version->algorithm[0] != '\0' ? version->algorithm : p->provenance.algorithm,
         .digests = version->digests,
-        .input_count = version->input[0] != '\0' ? 1 : 0,
+        .input_count = version->input[0] != '\0' && p->decoded->request_count > 0 ? 1 : 0,
     };
     memcpy(provenance.created, version->created, sizeof(provenance.created));
     memcpy(provenance.fingerprint, version->fingerprint, sizeof(provenance.fingerprint));
@@ -99,6 +99,7 @@ static struct produce_context context_of(const struct production *p, const struc
     context.previous_is_current = true;
     context.previous_stays = true;
     context.may_lose_key = false;
+    context.is_version = true;
     context.record = record_of_nothing;
     context.record.fingerprint = version->fingerprint;
     context.record.digest = version->digest;
@@ -129,8 +130,9 @@ static bool inspect(const struct production *p, const struct input *inputs, stru
 static bool is_as_written(const struct production *p, const struct version *version) {
     const char *entry;
     for (size_t i = 0; (entry = p->decoded->kind->entries[i]) != nullptr; i++) {
-        if (secret_data_get(&version->data, entry) == nullptr ||
-            yyjson_obj_get(version->digests, entry) == nullptr) {
+        bool is_there = secret_data_get(&version->data, entry) != nullptr &&
+                        yyjson_obj_get(version->digests, entry) != nullptr;
+        if (!is_there && kind_find_list(p->decoded->kind, entry) == nullptr) {
             return false;
         }
     }
@@ -160,19 +162,23 @@ static bool check_names(const struct production *p, const struct version *versio
            error_set(e, ERROR_CRYPTO, "it is not what the metadata says that it is");
 }
 
+// What a kind reads to know its name is inspected each time.
 static bool verify(const struct production *p, const struct version *version, struct error *e) {
     struct version found = *version;
     const struct provenance provenance = provenance_of(p, version);
-    if (!provenance_check_entries(&provenance, &version->data, e) || !check_names(p, version, e)) {
+    bool is_read = p->decoded->kind->is_other_version != nullptr;
+    if (!provenance_check_entries(&provenance, &version->data, e) ||
+        (!is_read && !check_names(p, version, e))) {
         return false;
     }
-    if (is_as_written(p, version)) {
+    if (!is_read && is_as_written(p, version)) {
         return true;
     }
     if (!inspect(p, p->inputs, &found, e)) {
         return false;
     }
-    return strcmp(found.fingerprint, version->fingerprint) == 0 ||
+    return (strcmp(found.fingerprint, version->fingerprint) == 0 &&
+            (!is_read || is_nothing_or(version->digest, found.digest))) ||
            error_set(e, ERROR_CRYPTO, "its fingerprint is %s, and the metadata says %s", found.fingerprint,
                      version->fingerprint);
 }
@@ -224,6 +230,7 @@ static bool repair(struct production *p, struct version *version, struct error *
         return false;
     }
     rebuilt.digests = nullptr;
+    production_remove_lists(p->decoded->kind, &rebuilt.data);
     secret_data_done(&version->data);
     *version = rebuilt;
     return true;
@@ -282,6 +289,23 @@ void production_number(struct production *p) {
     clock_format(p->context.now, versions->active);
 }
 
+// Notes in version what it is made from.
+static bool note_origin(const struct production *p, const struct input *led_by, struct version *version,
+                        struct error *e) {
+    struct provenance wanted = {0};
+    if (p->decoded->request_count > 0) {
+        return input_digest(led_by, version->input, e);
+    }
+    if (p->decoded->kind->is_other_version == nullptr) {
+        return true;
+    }
+    if (!production_describe(p, nullptr, &wanted, e)) {
+        return false;
+    }
+    memcpy(version->input, wanted.parameters, sizeof(version->input));
+    return true;
+}
+
 // Fills version with what is made from inputs.
 static bool fill(const struct production *p, const struct input *inputs, struct version *version,
                  struct error *e) {
@@ -291,14 +315,17 @@ static bool fill(const struct production *p, const struct input *inputs, struct 
     const char *algorithm = "";
     context.inputs = inputs;
     context.previous_is_current = false;
+    context.previous_is_verified = true;
+    context.previous = kind->is_other_version != nullptr ? &p->data : nullptr; // whose key may stay
     context.record = record_of_nothing;
     if (p->decoded->request_count > 0 && !input_is_loaded(led_by)) {
         return error_set(e, ERROR_INTERNAL, "spec.%s was not read for another version", led_by->field);
     }
     if (!kind_produce(kind, p->decoded->spec, inputs, &context, &version->data, &algorithm, e) ||
-        (p->decoded->request_count > 0 && !input_digest(led_by, version->input, e))) {
+        !note_origin(p, led_by, version, e)) {
         return false;
     }
+    production_remove_lists(kind, &version->data);
     clock_format(p->context.now, version->created);
     snprintf(version->algorithm, sizeof(version->algorithm), "%s", algorithm);
     if (!inspect(p, inputs, version, e)) {

@@ -7,6 +7,8 @@ enum {
     JITTER_PART = 20,         // of the interval: an output is rotated up to so much earlier, never later
     OVERDUE_SPREAD_S = 300,   // over which what was overdue at the start is spread
     OVERDUE_SPREAD_PART = 20, // and never over more than this part of the interval
+    NEEDED_LOOK_S = 60,       // after which it is asked again whether somebody needs an earlier version
+    UNHEARD_LOOK_S = 5,       // and whether the next one was heard of by all
 };
 
 // Of the object and its version, so that each time is another one, and the same whenever it is asked for.
@@ -71,10 +73,14 @@ static bool find_in_window(const struct rotation_question *q, int64_t due, int64
 
 // Until when a version that was retired is kept, as spec.keepFor says; 0: it need not be. One that was
 // retired while the clock was far ahead is kept for no longer than if that had been now.
-static int64_t kept_until(const struct rotation_question *q, const struct version *version) {
+static int64_t kept_until(const struct rotation_question *q, size_t index) {
     int64_t keep_for_s = q->spec->keep_for_s;
-    int64_t retired = clock_read(version->retired);
+    int64_t retired = clock_read(q->versions->kept[index].retired);
     return keep_for_s == 0 || is_far_ahead(q, retired, keep_for_s) ? 0 : retired + keep_for_s;
+}
+
+static bool is_needed(const struct rotation_question *q, size_t index) {
+    return (q->needed & 1U << index) != 0;
 }
 
 // When what has to go for another version may; *ret_held_by: the version that stays longest.
@@ -84,7 +90,7 @@ static int64_t held_until(const struct rotation_question *q, int64_t *ret_held_b
     int64_t until = 0;
     *ret_held_by = 0;
     for (size_t i = staying; i < versions->kept_count; i++) {
-        int64_t end = kept_until(q, &versions->kept[i]);
+        int64_t end = kept_until(q, i);
         if (end > until) {
             until = end;
             *ret_held_by = versions->kept[i].number;
@@ -135,28 +141,44 @@ static bool find_activation(const struct rotation_question *q, struct rotation *
 static size_t count_held(const struct rotation_question *q) {
     const struct versions *versions = q->versions;
     size_t kept = (size_t)q->spec->keep;
-    while (kept < VERSIONS_KEPT_MAX && kept <= versions->kept_count &&
-           kept_until(q, &versions->kept[kept - 1]) > q->now) {
+    while (kept < VERSIONS_KEPT_MAX && kept <= versions->kept_count && kept_until(q, kept - 1) > q->now) {
         kept++;
     }
     return kept;
 }
 
-// Earlier versions that keep does not have room for go when they may.
+// Earlier versions that keep does not have room for go when they may; of those that others trust, each does.
 static void plan_expiry(const struct rotation_question *q, struct rotation *rotation) {
     const struct versions *versions = q->versions;
+    size_t staying = q->serves_dependents ? 0 : (size_t)q->spec->keep;
     rotation->kept = versions->kept_count;
-    if (!q->spec->is_given) {
+    if (!q->spec->is_given && !q->serves_dependents) {
         return;
     }
-    while (rotation->kept > (size_t)q->spec->keep) {
-        int64_t end = kept_until(q, &versions->kept[rotation->kept - 1]);
+    while (rotation->kept > staying) {
+        int64_t end = kept_until(q, rotation->kept - 1);
+        end = is_needed(q, rotation->kept - 1) && end <= q->now ? q->now + NEEDED_LOOK_S : end;
         if (end > q->now) {
             rotation->step_at = end;
             return;
         }
         rotation->kept--;
     }
+}
+
+// When to look again at a rotation that is due and waits for somebody who trusts the versions: until all have
+// heard of the next one, and nobody needs one that would have to go; 0: it does not wait.
+static int64_t find_wait(const struct rotation_question *q, struct rotation *rotation) {
+    if (rotation->next_at == 0 || rotation->next_at > q->now) {
+        return 0;
+    }
+    for (size_t i = (size_t)q->spec->keep - 1; i < q->versions->kept_count; i++) {
+        if (is_needed(q, i)) {
+            rotation->held_by = q->versions->kept[i].number;
+            return q->now + NEEDED_LOOK_S;
+        }
+    }
+    return has_next(q) && q->is_unheard_of ? q->now + UNHEARD_LOOK_S : 0;
 }
 
 bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotation, struct error *e) {
@@ -170,17 +192,20 @@ bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotat
         return false;
     }
     plan_expiry(q, &rotation);
-    bool is_due = rotation.next_at != 0 && rotation.next_at <= q->now;
+    int64_t wait = find_wait(q, &rotation);
+    bool is_due = rotation.next_at != 0 && rotation.next_at <= q->now && wait == 0;
     int64_t publish_at = rotation.next_at - q->spec->publish_ahead_s;
     bool publishes = rotation.next_at != 0 && q->spec->publish_ahead_s > 0 && !has_next(q);
-    int64_t at = publishes ? publish_at : rotation.next_at;
+    int64_t at = publishes ? publish_at : wait != 0 ? wait : rotation.next_at;
+    bool withdraws = q->serves_dependents && q->is_next_outdated && rotation.next_at == 0;
     if (publishes && publish_at <= q->now) {
         rotation.step = ROTATION_PUBLISH;
     } else if (is_due) {
         rotation.step = ROTATION_ACTIVATE;
         rotation.kept = (size_t)q->spec->keep;
-    } else if (rotation.kept < q->versions->kept_count) {
+    } else if (rotation.kept < q->versions->kept_count || withdraws) {
         rotation.step = ROTATION_EXPIRE;
+        rotation.withdraws_next = withdraws;
     } else if (is_active_ahead(q)) {
         rotation.step = ROTATION_RETIME;
     }
@@ -193,7 +218,7 @@ bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotat
 
 int64_t rotation_expiry(const struct rotation_question *q, size_t index, int64_t next_at) {
     const struct rotation_spec *spec = q->spec;
-    int64_t end = kept_until(q, &q->versions->kept[index]);
+    int64_t end = kept_until(q, index);
     int64_t rotations = spec->keep - 1 - (int64_t)index; // that it outlives
     if (next_at == 0 || (rotations > 0 && spec->every_s == 0)) {
         return 0;

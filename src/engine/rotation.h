@@ -20,10 +20,15 @@ struct rotation_question {
     bool is_requested;     // somebody asks for it, or what the present version was made from has changed
     bool is_pressing;      // and nobody has that any more: it waits for nothing
     bool is_next_outdated; // so it is of the next version
-    const char *uid;       // of the object; spreads many of them
-    int64_t created;       // when the object was, by the API server's clock
-    int64_t started;       // when this program began to work
-    int64_t now;           // all in seconds since 1970
+    // Of versions that others trust: which of those kept, by their index, somebody still needs, a bit for
+    // each; what nobody needs goes. And whether somebody has not heard of the next version yet.
+    bool serves_dependents;
+    uint32_t needed;
+    bool is_unheard_of;
+    const char *uid; // of the object; spreads many of them
+    int64_t created; // when the object was, by the API server's clock
+    int64_t started; // when this program began to work
+    int64_t now;     // all in seconds since 1970
 };
 
 struct rotation {
@@ -32,6 +37,7 @@ struct rotation {
     int64_t next_at;         // when the present version is to be replaced; 0: never
     int64_t held_by;         // the version that spec.keepFor keeps in the way until then; 0: none
     size_t kept;             // how many earlier versions stay after the step
+    bool withdraws_next;     // with the step the next version goes, which nobody asks for any more
 };
 
 // Errors: INVALID_SPEC (the window), IO (its time zone cannot be read now), NO_MEMORY.

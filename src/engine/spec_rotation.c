@@ -14,6 +14,7 @@ enum {
     WINDOW_MIN = 60,            // seconds
     WINDOW_MAX = 7 * 24 * 3600, // seconds
     SCHEDULE_MAX = 256,         // bytes
+    TRUSTED_AHEAD = 3600,       // seconds
 };
 
 static const int64_t length_max = (int64_t)36500 * 24 * 3600; // seconds, as of a certificate's life
@@ -189,6 +190,18 @@ static void check_size(struct spec_reader *reader, size_t version_bytes, int64_t
                          " fit for versions of %zu bytes each",
                          keep, most, version_bytes);
     }
+}
+
+void spec_rotation_complete(struct spec_reader *reader, struct rotation_spec *rotation) {
+    int64_t quarter = rotation->every_s / 4;
+    int64_t usual = quarter > 0 && quarter < TRUSTED_AHEAD ? quarter : TRUSTED_AHEAD;
+    if (spec_value(reader, "rotation.publishAhead") == nullptr) {
+        rotation->publish_ahead_s = usual;
+    }
+    if (spec_value(reader, "rotation.keepFor") == nullptr) {
+        rotation->keep_for_s = rotation->publish_ahead_s;
+    }
+    rotation->keep = rotation->keep > 0 ? rotation->keep : 1;
 }
 
 void spec_rotation_check(struct spec_reader *reader, const struct kind *kind, const void *spec,

@@ -25,8 +25,11 @@ struct version {
     char algorithm[VERSION_ALGORITHM_SIZE]; // canonical name
     char fingerprint[FINGERPRINT_SIZE];     // "": none
     char digest[DIGEST_TEXT_SIZE];          // of what is public of it; "": nothing is
-    char input[DIGEST_TEXT_SIZE];           // of the input that it was made from; "": none
-    struct secret_data data;                // owned; its keys are those of an output without versions
+    // Of the input that it was made from, or, of a kind with is_other_version and no input, of its
+    // parameters;
+    // "": none.
+    char input[DIGEST_TEXT_SIZE];
+    struct secret_data data; // owned; its keys are those of an output without versions
     yyjson_val *digests; // of its entries, by those keys; borrowed from the metadata; NULL: nothing is known
 };
 

@@ -4,6 +4,7 @@
 #include "crypto/keyform.h"
 #include "kinds/certificate_issuer.h"
 #include "kinds/certificate_key.h"
+#include "kinds/certificate_roots.h"
 #include "kinds/input_key.h"
 #include "kinds/reasons.h"
 #include "kinds/salvage.h"
@@ -75,9 +76,13 @@ static bool add_key(const struct pkey *pkey, struct secret_data *data, struct er
 static bool add_output(const struct certificate *leaf, const struct issuer *issuer, const struct pkey *pkey,
                        struct secret_data *data, struct error *e) {
     bool own = issuer == nullptr;
+    const struct certificate_chain *roots = own ? nullptr : issuer_roots(issuer);
+    bool has_roots = roots != nullptr && roots->count > 0;
     return add_pem("tls.crt", leaf, own ? nullptr : issuer->chain.certificates,
                    own ? 0 : issuer_intermediates(issuer), data, e) &&
-           add_pem("ca.crt", own ? leaf : issuer_root(issuer), nullptr, 0, data, e) &&
+           (has_roots ? add_pem("ca.crt", roots->certificates[0], roots->certificates + 1, roots->count - 1,
+                                data, e)
+                      : add_pem("ca.crt", own ? leaf : issuer_root(issuer), nullptr, 0, data, e)) &&
            add_pem("cert.pem", leaf, nullptr, 0, data, e) && add_key(pkey, data, e);
 }
 
@@ -118,14 +123,15 @@ struct stored {
     struct pkey *pkey;              // owned
     struct certificate_chain chain; // tls.crt
     struct certificate_chain leaf;  // cert.pem
-    struct certificate_chain root;  // ca.crt
+    struct certificate_chain roots; // ca.crt
+    const struct certificate *root; // the one that it is verified by, of these or itself
 };
 
 static void stored_free(struct stored *stored) {
     pkey_free(stored->pkey);
     certificate_chain_done(&stored->chain);
     certificate_chain_done(&stored->leaf);
-    certificate_chain_done(&stored->root);
+    certificate_chain_done(&stored->roots);
 }
 #define cleanup_stored [[gnu::cleanup(stored_free)]]
 
@@ -158,14 +164,15 @@ static bool read_keys(const struct certificate_spec *spec, const struct secret_d
            secret_data_damaged("pub.pem", e);
 }
 
+// A version that is not the present one has no ca.crt: it is a root itself.
 static bool read_stored(const struct certificate_spec *spec, const struct secret_data *data,
-                        struct stored *stored, struct error *e) {
+                        const struct produce_context *context, struct stored *stored, struct error *e) {
     if (!read_keys(spec, data, stored, e) || !read_certificates(data, "tls.crt", &stored->chain, e) ||
         !read_certificates(data, "cert.pem", &stored->leaf, e) ||
-        !read_certificates(data, "ca.crt", &stored->root, e)) {
+        (!context->is_version && !read_certificates(data, "ca.crt", &stored->roots, e))) {
         return false;
     }
-    if (stored->leaf.count != 1 || stored->root.count != 1 ||
+    if (stored->leaf.count != 1 ||
         !certificate_equals(stored->chain.certificates[0], stored->leaf.certificates[0])) {
         return error_set(
             e, ERROR_CRYPTO,
@@ -174,31 +181,41 @@ static bool read_stored(const struct certificate_spec *spec, const struct secret
     return true;
 }
 
-// A time at which all of the chain is valid, as near to now as can be: a certificate that has expired is due
-// for renewal, not damaged.
-static int64_t choose_time(const struct stored *stored, int64_t now) {
-    int64_t from = certificate_not_before(stored->root.certificates[0]);
-    int64_t until = certificate_not_after(stored->root.certificates[0]);
-    for (size_t i = 0; i < stored->chain.count; i++) {
-        int64_t begin = certificate_not_before(stored->chain.certificates[i]);
-        int64_t end = certificate_not_after(stored->chain.certificates[i]);
-        from = begin > from ? begin : from;
-        until = end < until ? end : until;
-    }
-    int64_t at = now < from ? from : now;
-    return at >= until ? until - 1 : at; // OpenSSL counts the last second as past
+static bool verify_by(const struct stored *stored, const struct certificate *root, unsigned purposes,
+                      int64_t now, struct error *e) {
+    int64_t at = certificate_roots_choose_time(&stored->chain, root, now);
+    return certificate_verify(stored->chain.certificates[0], stored->chain.certificates + 1,
+                              stored->chain.count - 1, root, purposes, at, e);
 }
 
-static bool verify(const struct certificate_spec *spec, const struct stored *stored, int64_t now,
-                   struct error *e) {
+// By any of the roots.
+static bool verify_chain(struct stored *stored, const struct certificate_chain *roots, unsigned purposes,
+                         int64_t now, struct error *e) {
+    for (size_t i = 0; i < roots->count; i++) {
+        if (verify_by(stored, roots->certificates[i], purposes, now, e)) {
+            stored->root = roots->certificates[i];
+            return true;
+        }
+        if (e->class == ERROR_NO_MEMORY) {
+            return false;
+        }
+    }
+    return false;
+}
+
+// What is not of this spec is held to what it says of itself.
+static bool verify(const struct certificate_spec *spec, const struct produce_context *context,
+                   struct stored *stored, struct error *e) {
     const struct certificate *leaf = stored->chain.certificates[0];
+    const struct certificate_chain itself = {stored->chain.certificates, 1};
     if (certificate_is_ca(leaf) != (spec->type == CERTIFICATE_CA)) {
         return error_set(e, ERROR_CRYPTO, "the certificate is%s one of a CA",
                          certificate_is_ca(leaf) ? "" : " not");
     }
+    bool is_of_spec = !context->is_version && !context->is_of_other_spec;
     return certificate_check_key(leaf, stored->pkey, e) &&
-           certificate_verify(leaf, stored->chain.certificates + 1, stored->chain.count - 1,
-                              stored->root.certificates[0], spec->purposes, choose_time(stored, now), e);
+           verify_chain(stored, context->is_version ? &itself : &stored->roots,
+                        is_of_spec ? spec->purposes : certificate_purposes(leaf), context->now, e);
 }
 
 typedef bool text_writer(const struct certificate *certificate, struct buffer *text, struct error *e);
@@ -238,6 +255,24 @@ static bool report_leaf(const struct certificate *leaf, const struct secret *pub
     return true;
 }
 
+// Which root it is verified by, and what others are verified by with it.
+static bool report_roots(const struct certificate *root, const struct secret *roots, struct report *report,
+                         struct error *e) {
+    cleanup_buffer struct buffer der = buffer_create(PEM_MAX);
+    char digest[DIGEST_TEXT_SIZE];
+    if (!certificate_append_der(root, &der, e) || !digest_format(der.data, der.length, digest, e)) {
+        return false;
+    }
+    report_text(report, TRUST_ROOT_FIELD, digest);
+    if (roots != nullptr) {
+        if (!digest_format(secret_view(roots), secret_length(roots), digest, e)) {
+            return false;
+        }
+        report_text(report, TRUST_BUNDLE_FIELD, digest);
+    }
+    return true;
+}
+
 // Seconds before its end at which the certificate is renewed: as spec says, but within what is left of its
 // life when it is issued, and not at once; else a third of that.
 static int64_t renew_before(const struct certificate_spec *spec, int64_t left) {
@@ -252,8 +287,7 @@ static int64_t renew_before(const struct certificate_spec *spec, int64_t left) {
 static void report_times(const struct certificate_spec *spec, const struct stored *stored,
                          struct report *report) {
     const struct certificate *leaf = stored->chain.certificates[0];
-    const struct certificate *above =
-        stored->chain.count > 1 ? stored->chain.certificates[1] : stored->root.certificates[0];
+    const struct certificate *above = stored->chain.count > 1 ? stored->chain.certificates[1] : stored->root;
     int64_t begin = certificate_not_before(leaf);
     int64_t end = certificate_not_after(leaf);
     bool ends_with_issuer = spec->parent.name != nullptr && end >= certificate_not_after(above);
@@ -278,9 +312,10 @@ static bool inspect(const void *memory, const struct secret_data *data, const st
         return error_set(e, ERROR_CRYPTO, "the Secret holds a key of %s, not of %s", provenance->algorithm,
                          spec->algorithm->name);
     }
-    if (!read_stored(spec, data, &stored, e) || !verify(spec, &stored, context->now, e) ||
+    if (!read_stored(spec, data, context, &stored, e) || !verify(spec, context, &stored, e) ||
         !secret_data_require(data, "pub.pem", &public_pem, e) ||
-        !report_leaf(stored.chain.certificates[0], public_pem, report, e)) {
+        !report_leaf(stored.chain.certificates[0], public_pem, report, e) ||
+        !report_roots(stored.root, secret_data_get(data, "ca.crt"), report, e)) {
         return false;
     }
     report_times(spec, &stored, report);
@@ -338,10 +373,10 @@ static bool find_in_entry(const struct produce_context *context, const char *key
 }
 
 // Whether all of the output verifies, as inspect sees it.
-static bool is_whole(const struct certificate_spec *spec, const struct secret_data *data, int64_t now,
-                     struct error *unfit) {
+static bool is_whole(const struct certificate_spec *spec, const struct secret_data *data,
+                     const struct produce_context *context, struct error *unfit) {
     cleanup_stored struct stored stored = {0};
-    return read_stored(spec, data, &stored, unfit) && verify(spec, &stored, now, unfit);
+    return read_stored(spec, data, context, &stored, unfit) && verify(spec, context, &stored, unfit);
 }
 
 // Makes the output around the previous certificate, if that is the one which is wanted. *ret_done: it was.
@@ -361,11 +396,20 @@ static bool keep_certificate(const struct certificate_spec *spec, const struct i
     if (!add_output(leaf, issuer, pkey, data, e)) {
         return false;
     }
-    *ret_done = is_whole(spec, data, context->now, &unfit);
+    *ret_done = is_whole(spec, data, context, &unfit);
     if (!*ret_done) {
         secret_data_done(data);
     }
     return unfit.class != ERROR_NO_MEMORY || error_no_memory(e, "a certificate");
+}
+
+// An earlier or coming version is trusted as it was, and another certificate of its key is none.
+static bool reissue(const struct certificate_spec *spec, const struct issuer *issuer,
+                    const struct produce_context *context, struct secret_data *data, struct error *e) {
+    if (context->is_version) {
+        return error_set(e, ERROR_KEY_LOST, "the Secret holds nothing of its certificate that is sound");
+    }
+    return issue(spec, issuer, context, data, e);
 }
 
 // The key stays in any case, and the certificate too where it is sound and the one that is wanted.
@@ -381,23 +425,31 @@ static bool repair(const void *memory, const struct input *inputs, const struct 
         !salvage_check_recorded(pkey, &context->record, e) ||
         (above != nullptr && !issuer_read(&inputs[0], &issuer, e)) ||
         !keep_certificate(&spec, above, pkey, context, data, &kept, e) ||
-        (!kept && !issue(&spec, above, context, data, e))) {
+        (!kept && !reissue(&spec, above, context, data, e))) {
         return false;
     }
     *ret_algorithm = spec.algorithm->name;
     return true;
 }
 
-// Whether both roots are of one key; where one cannot be read nothing is known to be gone.
+// Whether a root of before is still trusted, or one of its key; where one cannot be read nothing is known to
+// be gone.
 static bool has_same_root(const struct secret_data *before, const struct secret_data *after) {
     const struct secret *one = secret_data_get(before, "ca.crt");
     const struct secret *other = secret_data_get(after, "ca.crt");
     cleanup_certificate_chain struct certificate_chain old = {0};
     cleanup_certificate_chain struct certificate_chain new = {0};
     struct error unreadable;
-    return one == nullptr || other == nullptr || !certificate_chain_read(one, &old, &unreadable) ||
-           !certificate_chain_read(other, &new, &unreadable) ||
-           certificate_same_key(old.certificates[0], new.certificates[0]);
+    if (one == nullptr || other == nullptr || !certificate_chain_read(one, &old, &unreadable) ||
+        !certificate_chain_read(other, &new, &unreadable)) {
+        return true;
+    }
+    for (size_t i = 0; i < old.count * new.count; i++) {
+        if (certificate_same_key(old.certificates[i / new.count], new.certificates[i % new.count])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static const char *find_gone(const void *memory, const struct secret_data *before,
@@ -412,6 +464,35 @@ static const char *find_gone(const void *memory, const struct secret_data *befor
         return kind_certificate.precious;
     }
     return has_same_root(before, after) ? nullptr : "issued under another root certificate";
+}
+
+// A root is trusted by its name and its key.
+static bool is_other_version(const void *memory, const struct secret_data *data) {
+    const struct certificate_spec *spec = memory;
+    return spec->rotates_key || certificate_key_is_renamed(spec, data);
+}
+
+// Only a root CA is: whatever else there is, is trusted by the root above it.
+static bool can_rotate(const void *memory) {
+    const struct certificate_spec *spec = memory;
+    return spec->type == CERTIFICATE_CA && spec->parent.name == nullptr;
+}
+
+// By the roots that the CA gives now.
+static bool check_serves(const void *memory, const struct secret_data *data, const struct input *inputs,
+                         int64_t now, struct error *e) {
+    const struct certificate_spec *spec = memory;
+    const struct secret *given = spec->parent.name == nullptr ? nullptr : inputs[0].beside;
+    const struct secret *entry = secret_data_get(data, "tls.crt");
+    cleanup_stored struct stored stored = {0};
+    if (given == nullptr || entry == nullptr) {
+        return error_set(e, ERROR_CRYPTO, "nothing tells by which roots it is trusted");
+    }
+    return certificate_chain_read(entry, &stored.chain, e) &&
+           certificate_chain_read(given, &stored.roots, e) &&
+           (now < certificate_not_after(stored.chain.certificates[0]) ||
+            error_set(e, ERROR_CRYPTO, "it has expired")) &&
+           verify_chain(&stored, &stored.roots, spec->purposes, now, e);
 }
 
 static bool retains(const void *memory) {
@@ -432,6 +513,20 @@ static size_t list_inputs(const void *memory, struct input_request requests[KIND
     return spec->parent.name != nullptr ? 1 : 0;
 }
 
+// A certificate has a public key and a signature, and some names; with three versions beside each other there
+// are six, three more in ca.crt, and four in cross.crt.
+static size_t version_bytes(const void *memory) {
+    const struct certificate_spec *spec = memory;
+    const struct algorithm *algorithm = spec->algorithm;
+    enum { SUBJECT_BYTES = 1024, NAME_BYTES = 16, KEYS_BYTES = 4 * 256 };
+    size_t der = algorithm->public_key_size + algorithm->signature_size + SUBJECT_BYTES;
+    for (size_t i = 0; i < spec->name_count; i++) {
+        der += strlen(spec->names[i].text) + NAME_BYTES;
+    }
+    size_t pem = der / 48 * 65 + 128;
+    return pem * 13 / 3 + algorithm->public_key_size * 2 + KEYS_BYTES;
+}
+
 // Whose key signs: the parent's, or its own.
 static bool is_slow(const void *memory, const struct input *inputs) {
     const struct certificate_spec *spec = memory;
@@ -448,12 +543,20 @@ const struct kind kind_certificate = {
     .standard = "RFC 5280",
     .entries =
         (const char *const[]){"tls.crt", "tls.key", "ca.crt", "cert.pem", "key.pem", "pub.pem", nullptr},
+    .public_entries = (const char *const[]){"tls.crt", "cert.pem", "pub.pem", nullptr},
+    .lists = certificate_lists,
     .provenance_entry = "metadata.json",
     .secret_type = "kubernetes.io/tls",
     .secret_suffix = "-secret",
     .output = "certificate",
     .precious = "private key",
     .is_renewable = true,
+    .is_rotatable = true,
+    .can_rotate = can_rotate,
+    .is_other_version = is_other_version,
+    .serves_dependents = true,
+    .check_serves = check_serves,
+    .version_bytes = version_bytes,
     .is_public = true,
     .spec_size = sizeof(struct certificate_spec),
     .fields = certificate_spec_fields,
@@ -461,6 +564,7 @@ const struct kind kind_certificate = {
     .check = certificate_spec_check,
     .free_spec = certificate_spec_free,
     .list_inputs = list_inputs,
+    .normalize = certificate_roots_normalize,
     .is_slow = is_slow,
     .describe_parameters = certificate_spec_describe,
     .produce = produce,

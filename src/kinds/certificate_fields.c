@@ -35,7 +35,8 @@ const struct input_source certificate_parent_sources[] = {
      .data_key = "tls.key",
      .by_default = true,
      .outlives_readiness = true,
-     .also = parent_entries},
+     .also = parent_entries,
+     .beside = "ca.crt"},
     {.kind = nullptr},
 };
 

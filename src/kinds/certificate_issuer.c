@@ -12,13 +12,19 @@ enum {
 void issuer_done(struct issuer *issuer) {
     pkey_free(issuer->key);
     certificate_chain_done(&issuer->chain);
+    certificate_chain_done(&issuer->roots);
 }
+
 const struct certificate *issuer_certificate(const struct issuer *issuer) {
     return issuer->chain.certificates[0];
 }
 
 const struct certificate *issuer_root(const struct issuer *issuer) {
     return issuer->chain.certificates[issuer->chain.count - 1];
+}
+
+const struct certificate_chain *issuer_roots(const struct issuer *issuer) {
+    return &issuer->roots;
 }
 
 size_t issuer_intermediates(const struct issuer *issuer) {
@@ -78,7 +84,8 @@ bool issuer_read(const struct input *parent, struct issuer *issuer, struct error
             "is another's does not; waiting for it to do so");
     }
     return ((issuer_open_key(algorithm, parent, &issuer->key, e) &&
-             certificate_chain_read(parent->bytes, &issuer->chain, e)) ||
+             certificate_chain_read(parent->bytes, &issuer->chain, e) &&
+             (parent->beside == nullptr || certificate_chain_read(parent->beside, &issuer->roots, e))) ||
             error_wrap(e, "spec.parentCARef")) &&
            issuer_check_verified(parent, issuer_certificate(issuer), e);
 }

@@ -7,6 +7,7 @@
 struct issuer {
     struct pkey *key;               // owned
     struct certificate_chain chain; // the issuer, those above it, and the root (of a root, itself twice)
+    struct certificate_chain roots; // empty: it has told of no other
 };
 
 // Reads the issuer out of the input of spec.parentCARef into a zeroed struct, which may be half filled after
@@ -21,6 +22,9 @@ void issuer_done(struct issuer *issuer);
 // Borrowed until issuer_done.
 const struct certificate *issuer_certificate(const struct issuer *issuer);
 const struct certificate *issuer_root(const struct issuer *issuer);
+
+// All roots that are valid with it: what it issues is trusted by each of them. Borrowed until issuer_done.
+const struct certificate_chain *issuer_roots(const struct issuer *issuer);
 
 // How many certificates stand between what it issues and the root.
 size_t issuer_intermediates(const struct issuer *issuer);

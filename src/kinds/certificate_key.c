@@ -124,9 +124,19 @@ static bool check_key(const struct certificate_spec *spec, const struct produce_
     return context->previous_is_verified || named || salvage_check_recorded(pkey, &context->record, e);
 }
 
+bool certificate_key_is_renamed(const struct certificate_spec *spec, const struct secret_data *previous) {
+    const struct secret *entry = secret_data_get(previous, "cert.pem");
+    cleanup_certificate_chain struct certificate_chain chain = {0};
+    struct error unreadable;
+    return entry != nullptr && certificate_chain_read(entry, &chain, &unreadable) &&
+           !certificate_has_subject(chain.certificates[0], &spec->subject);
+}
+
 bool certificate_key_choose(const struct certificate_spec *spec, const struct produce_context *context,
                             struct pkey **ret_pkey, struct error *e) {
-    if (context->previous == nullptr || (spec->rotates_key && !context->keeps_key)) {
+    bool is_rotated = spec->rotates_key && !context->keeps_key;
+    if (context->previous == nullptr || is_rotated ||
+        (context->is_version && !certificate_key_is_renamed(spec, context->previous))) {
         return generate(spec, ret_pkey, e);
     }
     cleanup_pkey struct pkey *pkey = nullptr;

@@ -408,6 +408,11 @@ static void check_issuer(struct spec_reader *reader, const struct certificate_sp
             "self-signed",
             certificate_type_names[spec->type]);
     }
+    if (spec_value(reader, "rotation") != nullptr && (spec->type != CERTIFICATE_CA || given)) {
+        spec_field_error(
+            reader, "rotation: goes only with certType ca without parentCARef, a root; what a CA issues is "
+                    "renewed (renewBefore), with privateKey.rotationPolicy Always by another key");
+    }
     if (spec->path_length != CERTIFICATE_PATH_LENGTH_NONE && spec->type != CERTIFICATE_CA) {
         spec_field_error(reader, "pathLen: goes only with certType ca");
     }

@@ -23,10 +23,8 @@ struct key_pair_spec {
 extern const char *const key_pair_entries[];
 extern const char *const key_pair_public_entries[];
 
-// As struct kind's list_entry and list_versions.
-#define KEY_PAIR_LIST_ENTRY "public_keys.jwks"
-[[nodiscard]] bool key_pair_list_versions(const void *spec, const struct listed_version *versions,
-                                          size_t count, struct buffer *text, struct error *e);
+// As struct kind's lists.
+extern const struct list_entry key_pair_lists[];
 
 // As struct kind's version_bytes.
 size_t key_pair_version_bytes(const void *memory);

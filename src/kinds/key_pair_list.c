@@ -25,17 +25,23 @@ static bool add_key(const struct key_pair_spec *spec, const struct listed_versio
     return true;
 }
 
-bool key_pair_list_versions(const void *spec, const struct listed_version *versions, size_t count,
-                            struct buffer *text, struct error *e) {
+static bool write_keys(const void *spec, const struct list_question *question, struct buffer *text,
+                       struct error *e) {
     cleanup_json_mut yyjson_mut_doc *document = nullptr;
+    if (!question->is_told) {
+        return true;
+    }
     if (!json_create(&document, e)) {
         return false;
     }
     yyjson_mut_val *keys = yyjson_mut_obj_add_arr(document, yyjson_mut_doc_get_root(document), "keys");
-    for (size_t i = 0; i < count; i++) {
-        if (!add_key(spec, &versions[i], document, yyjson_mut_arr_add_obj(document, keys), e)) {
+    for (size_t i = 0; i < question->count; i++) {
+        yyjson_mut_val *key = yyjson_mut_arr_add_obj(document, keys);
+        if (!add_key(spec, &question->versions[i], document, key, e)) {
             return false;
         }
     }
     return json_write(document, text, e);
 }
+
+const struct list_entry key_pair_lists[] = {{"public_keys.jwks", write_keys}, {nullptr, nullptr}};

@@ -452,6 +452,14 @@ void indexes_visit(const struct indexes *indexes, const char *value,
     }
 }
 
+void indexes_visit_dependents(
+    const struct indexes *indexes, const struct kind *kind, const char *namespace, const char *name,
+    void (*visit)(void *context, const struct kind *kind, const struct kube_object *object), void *context) {
+    char value[VALUE_SIZE];
+    format_object(kind->kind, namespace, name, value);
+    indexes_visit(indexes, value, visit, context);
+}
+
 void indexes_visit_status(const struct indexes *indexes, const char *status,
                           void (*visit)(void *context, const struct kind *kind,
                                         const struct kube_object *object),

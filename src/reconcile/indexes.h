@@ -69,6 +69,11 @@ void indexes_visit(const struct indexes *indexes, const char *value,
                    void (*visit)(void *context, const struct kind *kind, const struct kube_object *object),
                    void *context);
 
+// The same for each object that refers to the object of that kind, namespace and name.
+void indexes_visit_dependents(
+    const struct indexes *indexes, const struct kind *kind, const char *namespace, const char *name,
+    void (*visit)(void *context, const struct kind *kind, const struct kube_object *object), void *context);
+
 // The same for each object that has that text as its status.status.
 void indexes_visit_status(const struct indexes *indexes, const char *status,
                           void (*visit)(void *context, const struct kind *kind,

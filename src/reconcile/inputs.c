@@ -375,6 +375,8 @@ static bool take_bytes(struct reconcile *r, struct source *source, yyjson_val *r
     bool is_secret = source->resource == &kube_secrets;
     struct error problem;
     if (input_entry_read(source->from, source->data_key, root, is_secret, &source->bytes, &problem) &&
+        (source->from->beside == nullptr ||
+         input_entry_read_one(source->from->beside, root, is_secret, &source->beside, &problem)) &&
         (source->upstream == nullptr || !source->from->has_versions ||
          input_versions_read(source->from, source->data_key, root, source->request->reference.version,
                              &source->bytes, &source->version, &problem))) {
@@ -475,6 +477,7 @@ void inputs_list(const struct reconcile *r, struct input ret_inputs[KIND_INPUTS_
         ret_inputs[i] = (struct input){
             .field = source->request->field,
             .bytes = source->bytes,
+            .beside = source->beside,
             .is_confidential = source->resource == &kube_secrets && !is_shown,
             .is_of_old_origin = status_has_origin(r, source),
             .is_version_edited = !status_has_version(r, source),
@@ -536,6 +539,7 @@ void inputs_done(struct reconcile *r) {
         kube_object_release(source->seen);
         kube_object_release(source->read);
         secret_free(source->bytes);
+        secret_free(source->beside);
         input_versions_free(source->version.versions);
         *source = (struct source){0};
     }

@@ -6,6 +6,7 @@
 #include "reconcile/kept.h"
 #include "reconcile/reasons.h"
 #include "reconcile/renew_request.h"
+#include "reconcile/rollover.h"
 #include "reconcile/rotation.h"
 #include "reconcile/secret_metadata.h"
 #include "reconcile/status_record.h"
@@ -83,14 +84,14 @@ static void adopt(struct reconcile *r, bool is_good) {
 // Of an output that is good: whether there is something to be done with it all the same.
 static bool find_due(struct reconcile *r, enum output_state *ret_state, struct error *e) {
     uint32_t wait_ms;
-    bool is_due = output_is_due(r, &wait_ms) || renew_request_is_open(r);
-    if (kind_has_versions(r->kind)) {
-        if (!rotation_examine(r, e)) {
-            return false;
-        }
-        is_due = r->rotation.step != ROTATION_NONE;
+    rollover_note_turn(r);
+    bool is_due = !kind_has_versions(r->kind) || r->kind->is_renewable;
+    is_due = is_due && (output_is_due(r, &wait_ms) || renew_request_is_open(r));
+    if (!rotation_examine(r, e)) {
+        return false;
     }
-    *ret_state = is_due ? OUTPUT_DUE : OUTPUT_GOOD;
+    r->renews = is_due && !rotation_takes_renewal(r);
+    *ret_state = r->renews || r->rotation.step != ROTATION_NONE ? OUTPUT_DUE : OUTPUT_GOOD;
     return true;
 }
 

@@ -202,8 +202,9 @@ static bool renew(struct reconcile *r, struct error *e) {
         return false;
     }
     failpoint(BEFORE_RENEWAL, "%s %s", r->kind->kind, r->object->key);
+    bool is_turn = r->production.is_waiting; // of what was made from earlier inputs
     const char *cause = renew_request_is_open(r) ? "its renewal was asked for" : "it was due for renewal";
-    if (!replace(r, REASON_RENEWED, cause, e)) {
+    if (!replace(r, is_turn ? REASON_REPLACED : REASON_RENEWED, is_turn ? r->production.changed : cause, e)) {
         return false;
     }
     failpoint(AFTER_RENEWAL, "%s %s", r->kind->kind, r->object->key);
@@ -292,7 +293,7 @@ static bool bring_about(struct reconcile *r, enum output_state state, const stru
     case OUTPUT_GOOD:
         return output_keep_metadata(r, e);
     case OUTPUT_DUE:
-        return kind_has_versions(r->kind) ? rotate(r, e) : renew(r, e);
+        return r->renews ? renew(r, e) : rotate(r, e);
     case OUTPUT_STALE:
         return remake_stale(r, e);
     case OUTPUT_DAMAGED:

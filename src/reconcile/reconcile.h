@@ -27,6 +27,7 @@ struct source {
     struct kube_object *seen;     // owned: what the watch says of the Secret or ConfigMap; NULL: nothing
     struct kube_object *read;     // owned: its metadata as read with the bytes
     struct secret *bytes;         // owned; NULL: not loaded
+    struct secret *beside;        // owned: an entry that is given by itself, too; NULL: there is none
     struct input_version version; // which bytes are; number 0: there are no versions
 };
 
@@ -97,6 +98,7 @@ struct reconcile {
     char requests[REQUEST_COUNT][PROVENANCE_SENTENCE_SIZE]; // of the object's annotations; "": there is none
     struct rotation rotation; // what is to be done next, of an output that is rotated
     enum rotation_step taken; // what was done of it
+    bool renews;              // the output that is due is issued anew, whatever is to be rotated
     struct error unrotated;   // why that was refused, of an output that stays as it was; NONE: it was not
     struct version_name
         unknown[VERSIONS_KEPT_MAX + 2]; // that the Secret held, and the status does not tell of

@@ -13,6 +13,7 @@
 #include "reconcile/reasons.h"
 #include "reconcile/renew_request.h"
 #include "reconcile/replacement.h"
+#include "reconcile/rollover.h"
 #include "reconcile/rotation.h"
 #include "reconcile/status.h"
 #include "reconcile/status_record.h"
@@ -148,7 +149,11 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
         return false;
     }
     r->is_outdated = state != OUTPUT_GOOD && state != OUTPUT_DUE;
-    if (!output_apply(r, state, &damage, e) || !rotation_examine(r, e)) {
+    if (!output_apply(r, state, &damage, e)) {
+        return false;
+    }
+    rollover_note_turn(r);
+    if (!rotation_examine(r, e)) {
         return false;
     }
     if (output_is_due(r, &r->outcome->requeue_after_ms)) {
@@ -160,7 +165,8 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
     }
     if (r->renewal_wait_ms > 0) {
         look_again_after(r, r->renewal_wait_ms);
-    } else if (renew_request_is_open(r) && !r->kind->is_rotatable) { // something else was done first
+    } else if (renew_request_is_open(r) && r->kind->is_renewable &&
+               !rotation_takes_renewal(r)) { // something else was done first
         look_again_after(r, SHOWN_FAILURE_RETRY_MS);
     }
     failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);

@@ -21,12 +21,13 @@ static const struct form {
 };
 
 static bool serves(const struct reconcile *r, enum request request) {
-    return request == REQUEST_RENEW ? r->kind->is_renewable : kind_can_rotate(r->kind, r->decoded.spec);
+    return request == REQUEST_RENEW ? r->kind->is_renewable
+                                    : !r->kind->is_renewable && kind_can_rotate(r->kind, r->decoded.spec);
 }
 
 // The one that r's kind serves; one that it does not, if there is none.
 static enum request served_request(const struct reconcile *r) {
-    return r->kind->is_rotatable ? REQUEST_ROTATE : REQUEST_RENEW;
+    return r->kind->is_renewable ? REQUEST_RENEW : REQUEST_ROTATE;
 }
 
 static const char *recorded(const struct reconcile *r, enum request request) {

@@ -1,7 +1,9 @@
 #include "reconcile/rotation.h"
 
+#include "reconcile/output.h"
 #include "reconcile/reasons.h"
 #include "reconcile/renew_request.h"
+#include "reconcile/rollover.h"
 #include "reconcile/status_record.h"
 #include "json/write.h"
 
@@ -13,10 +15,33 @@ static yyjson_val *status_of(const struct reconcile *r) {
     return yyjson_obj_get(r->object->root, "status");
 }
 
-static struct rotation_question question_of(const struct reconcile *r, const struct versions *versions) {
+// What the spec says of r's output, which ends at that time; 0: never. What is trusted is published for as
+// long before its use as it can be.
+static struct rotation_spec schedule_of(const struct reconcile *r, const struct versions *versions,
+                                        int64_t expires_at) {
+    struct rotation_spec spec = r->decoded.common.rotation;
+    int64_t begin = versions->has_next ? clock_read(versions->next.created) : r->production.context.now;
+    int64_t half = (expires_at - begin) / 2;
+    if (r->kind->serves_dependents && expires_at != 0 && half < spec.publish_ahead_s) {
+        spec.publish_ahead_s = half > 0 ? half : 0;
+    }
+    return spec;
+}
+
+// bundle: the digest of the roots that r's output gives; NULL: not known.
+static struct rotation_question question_of(const struct reconcile *r, const struct versions *versions,
+                                            const struct rotation_spec *spec, const char *bundle) {
+    struct rollover_survey survey = {0};
+    bool serves_dependents = r->kind->serves_dependents && kind_can_rotate(r->kind, r->decoded.spec);
+    if (serves_dependents && (versions->has_next || versions->kept_count > 0)) {
+        rollover_survey(r, versions, bundle, &survey);
+    }
     return (struct rotation_question){
-        .spec = &r->decoded.common.rotation,
+        .spec = spec,
         .versions = versions,
+        .serves_dependents = serves_dependents,
+        .needed = survey.needed,
+        .is_unheard_of = survey.is_unheard_of,
         .uid = r->object->uid,
         .created = r->object->created,
         .started = reconcile_started(r),
@@ -24,25 +49,44 @@ static struct rotation_question question_of(const struct reconcile *r, const str
     };
 }
 
+bool rotation_takes_renewal(const struct reconcile *r) {
+    const struct kind *kind = r->kind;
+    return kind->is_other_version != nullptr && kind_can_rotate(kind, r->decoded.spec) &&
+           kind->is_other_version(r->decoded.spec, &r->production.data);
+}
+
+static bool is_requested(const struct reconcile *r) {
+    uint32_t ignored;
+    bool is_asked = renew_request_is_open(r);
+    if (r->kind->is_renewable) {
+        is_asked = (is_asked || output_is_due(r, &ignored)) && rotation_takes_renewal(r);
+    }
+    return is_asked || r->production.is_input_changed;
+}
+
 bool rotation_examine(struct reconcile *r, struct error *e) {
     const struct production *production = &r->production;
-    struct rotation_question question = question_of(r, &production->versions);
     if (!kind_has_versions(r->kind)) {
         return true;
     }
+    yyjson_mut_val *status = yyjson_mut_doc_get_root(production->report.status);
+    const char *bundle = yyjson_mut_get_str(yyjson_mut_obj_get(status, TRUST_BUNDLE_FIELD));
+    const struct rotation_spec spec = schedule_of(r, &production->versions, production->report.expires_at);
+    struct rotation_question question = question_of(r, &production->versions, &spec, bundle);
     if (r->kind->follows) {
         enum rotation_step step = production->is_input_changed ? ROTATION_FOLLOW : ROTATION_NONE;
         r->rotation = (struct rotation){.step = step, .kept = VERSIONS_KEPT_MAX};
         return true;
     }
-    question.is_requested = renew_request_is_open(r) || production->is_input_changed;
+    question.is_requested = is_requested(r);
     question.is_pressing = production->is_input_gone;
     question.is_next_outdated = production->is_next_outdated;
-    bool is_list_good;
-    if (!rotation_plan(&question, &r->rotation, e) || !production_check_list(production, &is_list_good, e)) {
+    bool are_lists_good;
+    if (!rotation_plan(&question, &r->rotation, e) ||
+        !production_check_lists(production, &are_lists_good, e)) {
         return false;
     }
-    if (r->rotation.step == ROTATION_NONE && !is_list_good) {
+    if (r->rotation.step == ROTATION_NONE && !are_lists_good) {
         r->rotation.step = ROTATION_LIST;
     }
     return true;
@@ -80,10 +124,13 @@ bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
     }
     versions_recall(yyjson_obj_get(status, VERSIONS_FIELD), number, &versions);
     int64_t named = status_time(status, ROTATION_FIELD);
-    if (!r->decoded.common.rotation.is_given && !versions.has_next && named == 0) {
+    bool is_waited_for = r->kind->serves_dependents && versions.kept_count > 0;
+    if (!r->decoded.common.rotation.is_given && !versions.has_next && named == 0 && !is_waited_for) {
         return false;
     }
-    const struct rotation_question question = question_of(r, &versions);
+    const struct rotation_spec spec = schedule_of(r, &versions, status_time(status, RENEWAL_EXPIRY_FIELD));
+    const struct rotation_question question =
+        question_of(r, &versions, &spec, json_member_text(status, TRUST_BUNDLE_FIELD));
     if (!rotation_plan(&question, &rotation, &ignored)) {
         return true; // it is met again when the output is examined
     }
@@ -114,7 +161,7 @@ bool rotation_is_news(const struct reconcile *r) {
         return production->versions.has_next && record->version < production->versions.next.number;
     }
     if (r->rotation.step != ROTATION_FOLLOW) {
-        return false;
+        return rollover_is_news(r);
     }
     const struct versions *led_by = production->inputs[r->kind->leading_input].versions;
     return led_by != nullptr &&
@@ -202,7 +249,7 @@ static int64_t next_time(const struct reconcile *r) {
 static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *status) {
     const struct versions *versions = &r->production.versions;
     const struct version present = present_of(&r->production);
-    const struct rotation_question question = question_of(r, versions);
+    const struct rotation_question question = question_of(r, versions, &r->decoded.common.rotation, nullptr);
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(document, status, VERSIONS_FIELD);
     if (versions->has_next) {
         (void)add_version(r->kind, document, list, VERSION_STATE_NEXT, &versions->next);
@@ -211,12 +258,17 @@ static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yy
     for (size_t i = 0; i < versions->kept_count; i++) {
         yyjson_mut_val *object =
             add_version(r->kind, document, list, VERSION_STATE_RETIRED, &versions->kept[i]);
-        add_time(document, object, "expiryTime", rotation_expiry(&question, i, next_time(r)));
+        if (!r->kind->serves_dependents) { // of which others decide when it goes
+            add_time(document, object, "expiryTime", rotation_expiry(&question, i, next_time(r)));
+        }
     }
 }
 
 void rotation_report(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *status) {
-    if (!kind_has_versions(r->kind)) {
+    bool is_told = r->kind->is_renewable ? kind_can_rotate(r->kind, r->decoded.spec) ||
+                                               versions_are_told(&r->production.versions)
+                                         : kind_has_versions(r->kind);
+    if (!is_told) {
         return;
     }
     (void)yyjson_mut_obj_add_sint(document, status, VERSION_FIELD, r->production.versions.number);

@@ -11,6 +11,10 @@
 // NO_MEMORY.
 [[nodiscard]] bool rotation_examine(struct reconcile *r, struct error *e);
 
+// Whether what is made in place of r's output, since that is due or was asked for, is another version: it is
+// rotated then, and not renewed.
+bool rotation_takes_renewal(const struct reconcile *r);
+
 // The same from what the status says, of an object at rest: whether there is a step to be taken now; else
 // *ret_wait_ms: when to look again, 0: never.
 bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);

@@ -123,9 +123,11 @@ static void add_output(struct status_writer *w) {
     if (r->kind->entries != nullptr) {
         add_secret(w);
     }
-    if (r->production.report.renew_at != 0) {
+    bool is_rotated = r->kind->is_renewable && r->rotation.next_at != 0 && rotation_takes_renewal(r);
+    int64_t renew_at = is_rotated ? r->rotation.next_at : r->production.report.renew_at;
+    if (renew_at != 0) {
         char text[CLOCK_TEXT_SIZE];
-        clock_format(r->production.report.renew_at, text);
+        clock_format(renew_at, text);
         json_add_text(w->document, w->status, RENEWAL_FIELD, text);
     }
     rotation_report(r, w->document, w->status);

@@ -216,9 +216,10 @@ void status_read_record(struct reconcile *r) {
         .ciphertext = text_or_nothing(live, "ciphertext"),
         .public_key_pem = text_or_nothing(live, "publicKeyPEM"),
         .renew_request =
-            text_or_nothing(status, r->kind->is_rotatable ? ROTATE_STATUS_FIELD : RENEW_STATUS_FIELD),
+            text_or_nothing(status, r->kind->is_renewable ? RENEW_STATUS_FIELD : ROTATE_STATUS_FIELD),
         .version = json_integer(yyjson_obj_get(status, VERSION_FIELD), 0),
         .versions = yyjson_obj_get(status, VERSIONS_FIELD),
+        .renew_at = status_time(status, RENEWAL_FIELD),
         .is_current = was_served(r),
     };
 }

@@ -44,8 +44,12 @@ static bool is_present_recorded(const struct reconcile *r) {
 // Whether by what status and object say a step was due that the status does not tell of yet.
 static bool is_step_expected(const struct reconcile *r) {
     const struct record *record = &r->production.context.record;
-    int64_t at = status_time(yyjson_obj_get(r->object->root, "status"), ROTATION_FIELD);
-    bool is_due = at != 0 && at - r->decoded.common.rotation.publish_ahead_s <= r->production.context.now;
+    yyjson_val *status = yyjson_obj_get(r->object->root, "status");
+    int64_t now = r->production.context.now;
+    int64_t at = status_time(status, ROTATION_FIELD);
+    int64_t renewal = status_time(status, RENEWAL_FIELD); // of which a rotation may come
+    bool is_due = (at != 0 && at - r->decoded.common.rotation.publish_ahead_s <= now) ||
+                  (renewal != 0 && renewal <= now);
     return is_due || !record->is_current || renew_request_is_new(r);
 }
 
@@ -69,7 +73,8 @@ void unknown_versions_note(struct reconcile *r, bool is_good) {
             add(r, version->number, version->fingerprint);
         }
     }
-    r->is_present_unknown = is_good && !is_present_recorded(r);
+    // What is renewed is told as what has taken the place of another.
+    r->is_present_unknown = is_good && !r->kind->is_renewable && !is_present_recorded(r);
     if (r->is_present_unknown) {
         add(r, r->production.versions.number, r->production.report.fingerprint);
     }

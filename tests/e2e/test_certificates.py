@@ -441,10 +441,11 @@ def test_an_edit_issues_anew_with_the_same_key(api, made):
 
 def test_a_reissued_ca_reissues_what_is_below(api, made, tmp_path):
     before = {name: api.get(QC, made, name) for name in ("root", "middle", "server", "client")}
-    api.patch(QC, made, "root", {"spec": {"organization": "Other"}})
+    soon = {"publishAhead": "1s", "keepFor": "1s"}
+    api.patch(QC, made, "root", {"spec": {"organization": "Other", "rotation": soon}})
     for name, old in before.items():
         wait_reissued(api, made, name, serial(old))
-    wait_until("the chain is whole", lambda: secret(api, made, "server")["ca.crt"] == secret(api, made, "root")["cert.pem"])
+    wait_until("the roots are told", lambda: secret(api, made, "server")["ca.crt"] == secret(api, made, "root")["ca.crt"])
     verify(tmp_path, secret(api, made, "server"), "sslserver")
     with pytest.raises(ApiError, match="immutable"):
         api.patch(QC, made, "root", {"spec": {"algorithm": "ML-DSA-87"}})

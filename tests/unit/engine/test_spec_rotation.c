@@ -53,8 +53,9 @@ static void a_time_zone_that_cannot_be_read_now_is_no_fault(void **) {
 static void without_it_there_are_no_rotations(void **) {
     for (const struct kind *const *kind = kind_table; *kind != nullptr; kind++) {
         if ((*kind)->is_rotatable) {
-            static const char *const absent[] = {"{'publicKeyRef':{'name':'a'}}",
-                                                 "{'publicKeyRef':{'name':'a'},'rotation':null}"};
+            static const char *const absent[] = {
+                "{'publicKeyRef':{'name':'a'},'certType':'ca','commonName':'x'}",
+                "{'publicKeyRef':{'name':'a'},'certType':'ca','commonName':'x','rotation':null}"};
             for (size_t i = 0; i < 2; i++) {
                 struct rotation_spec rotation = rotation_of(*kind, absent[i]);
                 assert_false(rotation.is_given);
@@ -63,7 +64,9 @@ static void without_it_there_are_no_rotations(void **) {
         }
     }
     // What only other kinds have is as if it were not there.
-    assert_false(rotation_of(&kind_certificate, "{'commonName':'x','rotation':{'every':'1h'}}").is_given);
+    static const char signed_message[] =
+        "{'privateKeyRef':{'name':'x'},'messageRef':{'name':'x'},'rotation':{'every':'1h'}}";
+    assert_false(rotation_of(&kind_sign_message, signed_message).is_given);
 }
 
 static void an_empty_one_is_on_request(void **) {

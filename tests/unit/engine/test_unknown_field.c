@@ -45,7 +45,7 @@ static void a_typing_error_is_named(void **) {
     assert_unknown(&kind_random_number, "{'rotation':{'window':{'schedule\\u0000':1}}}",
                    "spec.rotation.window.schedule\\u0000");
     assert_unknown(&kind_random_number, "{'window':{}}", "spec.window");
-    assert_unknown(&kind_certificate, "{'rotation':{'every':'1h'}}", "spec.rotation");
+    assert_unknown(&kind_sign_message, "{'rotation':{'every':'1h'}}", "spec.rotation");
     assert_unknown(&kind_random_number, "{'Numbytes':1}", "spec.Numbytes");
     // What only other kinds have.
     assert_unknown(&kind_random_number, "{'algorithm':'x'}", "spec.algorithm");

@@ -114,7 +114,7 @@ static void each_kind_knows_what_is_precious(void **) {
         {&kind_signature_key_pair, "private key", true, true, true, true},
         {&kind_sign_message, "", false, false, true, false},
         {&kind_verify_signature, "", false, false, true, false},
-        {&kind_certificate, "private key", true, false, true, false},
+        {&kind_certificate, "private key", true, false, true, true},
     };
     assert_int_equal(count_kinds(), sizeof(wanted) / sizeof(wanted[0]));
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {

@@ -1,0 +1,396 @@
+// CAs that change their key or their name: nobody is cut off.
+#include "cluster.h"
+
+#include "crypto/certificate.h"
+#include "crypto/encoding.h"
+#include "crypto/kem.h"
+
+#include <inttypes.h>
+
+static const char *const leaves[] = {"secret one-secret", "secret two-secret", "secret three-secret"};
+enum { LEAVES = 3 };
+
+static int64_t now_s(void) {
+    return BEGINNING_S + clock_ms / SECOND;
+}
+
+static int64_t seconds_at(const char *text, const char *path) {
+    int64_t seconds = 0;
+    assert_true(clock_parse(text_at(text, path), &seconds));
+    return seconds;
+}
+
+static bool has_entry(const char *text, const char *key) {
+    return yyjson_obj_get(data_of(text), key) != nullptr;
+}
+
+static struct certificate_chain read_entry(const char *text, const char *key) {
+    struct certificate_chain chain = {0};
+    cleanup_secret struct secret *pem = nullptr;
+    struct error e;
+    const char *encoded = entry(text, key);
+    must(base64_decode(encoded, strlen(encoded), ENCODING_ONE_LINE, &pem, &e), e);
+    must(certificate_chain_read(pem, &chain, &e), e);
+    return chain;
+}
+
+static size_t count_in(const char *text, const char *key) {
+    cleanup_certificate_chain struct certificate_chain chain = read_entry(text, key);
+    return chain.count;
+}
+
+// Whether the certificate of one verifies with the roots of another, as a TLS client does it.
+static bool verifies(const char *leaf, const char *key, const char *trusting) {
+    cleanup_certificate_chain struct certificate_chain chain = read_entry(leaf, key);
+    cleanup_certificate_chain struct certificate_chain roots = read_entry(trusting, "ca.crt");
+    struct error ignored;
+    for (size_t i = 0; i < roots.count; i++) {
+        if (certificate_verify_leniently(chain.certificates[0], chain.certificates + 1, chain.count - 1,
+                                         roots.certificates[i], 0, now_s(), &ignored)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void all_verify(void) {
+    for (size_t i = 0; i < LEAVES * LEAVES; i++) {
+        const char *leaf = leaves[i / LEAVES];
+        const char *trusting = leaves[i % LEAVES];
+        if (!verifies(leaf, "tls.crt", trusting)) {
+            fail_msg("%s does not verify with the roots of %s", leaf, trusting);
+        }
+    }
+}
+
+// So much time passes, and at each moment each leaf verifies with the roots of each other.
+static void pass_watched(int64_t milliseconds) {
+    int64_t step = milliseconds <= 3 * HOUR ? MINUTE : 2 * HOUR;
+    for (int64_t end = clock_ms + milliseconds; clock_ms < end;) {
+        int64_t left = end - clock_ms;
+        pass(left < step ? left : step);
+        all_verify();
+    }
+}
+
+static void make_leaf(const char *name, const char *parent, const char *more) {
+    char text[80];
+    snprintf(text, sizeof(text), "qc %s", name);
+    make(text,
+         "spec: {certType: server, domain: %s.example, algorithm: ML-DSA-44, parentCARef: {name: %s}%s}",
+         name, parent, more);
+}
+
+static void make_authority(const char *more) {
+    make("qc root", "spec: {certType: ca, commonName: One, algorithm: ML-DSA-44%s}", more);
+}
+
+static void make_all(const char *more) {
+    make_authority(more);
+    make_leaf("one", "root", "");
+    make_leaf("two", "root", "");
+    make("qc below",
+         "spec: {certType: ca, commonName: Below, algorithm: ML-DSA-44, parentCARef: {name: root}}");
+    make_leaf("three", "below", "");
+    all_verify();
+}
+
+static void version_is(const char *text, int64_t number) {
+    is_served(text);
+    assert_int_equal(number_at(text, "status version"), number);
+}
+
+// ---- the whole of it
+
+static void an_edited_name_is_published_first(void **) {
+    make_all("");
+    const char *key = entry("secret root-secret", "tls.key");
+    const char *first = entry("secret root-secret", "cert.pem");
+    const char *leaf = entry("secret one-secret", "cert.pem");
+    put("qc root", "spec: {commonName: Two}");
+    run();
+    version_is("qc root", 1);
+    assert_string_equal(entry("secret root-secret", "cert.pem"), first);
+    assert_string_equal(text_at("qc root", "status subject"), "CN=One");
+    note_has("NextKeyPublished qc root", "version 2");
+    assert_int_equal(seconds_at("qc root", "status nextRotationTime"), now_s() + 3600);
+    assert_string_equal(text_at("qc root", "status renewalTime"),
+                        text_at("qc root", "status nextRotationTime"));
+    assert_int_equal(count_in("secret root-secret", "ca.crt"), 2);
+    pass_watched(MINUTE);
+    for (size_t i = 0; i < LEAVES; i++) {
+        assert_string_equal(entry(leaves[i], "ca.crt"), entry("secret root-secret", "ca.crt"));
+    }
+    assert_string_equal(entry("secret one-secret", "cert.pem"), leaf);
+    assert_true(has_entry("secret root-secret", ".tls.key.next"));
+    assert_false(has_entry("secret root-secret", "tls.key.next"));
+    forget();
+    pass_watched(HOUR - 2 * MINUTE);
+    version_is("qc root", 1);
+    asked_is("");
+    pass_watched(10 * MINUTE);
+    version_is("qc root", 2);
+    assert_string_equal(text_at("qc root", "status subject"), "CN=Two");
+    note_has("Rotated qc root", "spec has changed");
+    assert_true(strcmp(entry("secret root-secret", "tls.key"), key) == 0); // its key is to stay
+    assert_string_equal(entry("secret root-secret", "cert.pem.1"), first);
+    for (size_t i = 0; i < LEAVES; i++) {
+        assert_string_equal(entry(leaves[i], "ca.crt"), entry("secret root-secret", "ca.crt"));
+        assert_int_equal(count_in(leaves[i], "ca.crt"), 2);
+    }
+    assert_string_equal(text_at("qc one", "status issuer"), "CN=Two");
+    assert_string_equal(text_at("qc below", "status issuer"), "CN=Two");
+    note_has("Replaced qc one", "what spec.parentCARef refers to has changed: root");
+    pass_watched(2 * HOUR);
+    assert_int_equal(count_in("secret root-secret", "ca.crt"), 1);
+    assert_int_equal(count_in("secret three-secret", "ca.crt"), 1);
+    assert_false(has_entry("secret root-secret", "cert.pem.1"));
+    assert_false(has_entry("secret root-secret", "tls.key.1"));
+    note_has("VersionExpired qc root", "version 1");
+    forget();
+    pass_watched(DAY);
+    asked_is("");
+}
+
+static void another_key_is_certified_by_the_one_before_it(void **) {
+    make_all(", privateKey: {rotationPolicy: Always}");
+    const char *key = entry("secret root-secret", "tls.key");
+    put("qc root", "metadata: {annotations: {qubesec.io/renew: now}}");
+    run();
+    version_is("qc root", 1);
+    assert_string_equal(text_at("qc root", "status lastRenewRequest"), "");
+    assert_int_equal(count_in("secret root-secret", "cross.crt"), 2);
+    const char *crosses = entry("secret root-secret", "cross.crt");
+    pass_watched(HOUR + 10 * MINUTE);
+    version_is("qc root", 2);
+    assert_string_equal(text_at("qc root", "status lastRenewRequest"), "now");
+    assert_string_not_equal(entry("secret root-secret", "tls.key"), key);
+    assert_string_equal(entry("secret root-secret", "tls.key.1"), key);
+    assert_string_equal(entry("secret root-secret", "cross.crt"), crosses);
+    // Who trusts one of the roots only comes to the other by one of the two.
+    cleanup_certificate_chain struct certificate_chain roots = read_entry("secret root-secret", "ca.crt");
+    cleanup_certificate_chain struct certificate_chain found = read_entry("secret root-secret", "cross.crt");
+    assert_int_equal(roots.count, 2);
+    cleanup_certificate_chain struct certificate_chain leaf = read_entry("secret one-secret", "cert.pem");
+    struct error e;
+    must(certificate_verify_leniently(leaf.certificates[0], found.certificates, 1, roots.certificates[1], 0,
+                                      now_s(), &e),
+         e);
+    must(certificate_verify(found.certificates[1], nullptr, 0, roots.certificates[0], 0, now_s(), &e), e);
+    pass_watched(2 * HOUR);
+    assert_false(has_entry("secret root-secret", "cross.crt"));
+    assert_int_equal(count_in("secret one-secret", "ca.crt"), 1);
+    assert_int_equal(yyjson_arr_size(at(get("qc root"), "status versions")), 1);
+}
+
+static void it_is_renewed_in_time_by_another_key(void **) {
+    make_all(", duration: 240h, privateKey: {rotationPolicy: Always}");
+    int64_t due = seconds_at("qc root", "status renewalTime");
+    pass_watched((due - now_s() - 60) * SECOND);
+    version_is("qc root", 1);
+    pass_watched(3 * MINUTE);
+    version_is("qc root", 1);
+    assert_string_equal(text_at("qc root", "status versions 0 state"), "Next");
+    pass_watched(70 * MINUTE);
+    version_is("qc root", 2);
+    pass_watched(2 * HOUR);
+    assert_int_equal(count_in("secret two-secret", "ca.crt"), 1);
+}
+
+static void a_schedule_is_kept(void **) {
+    make_all(", rotation: {every: 24h, publishAhead: 2h, keepFor: 3h}, privateKey: {rotationPolicy: Always}");
+    for (int64_t number = 2; number <= 5; number++) {
+        pass_watched(DAY);
+        version_is("qc root", number);
+        assert_int_equal(count_in("secret three-secret", "ca.crt"), count_in("secret root-secret", "ca.crt"));
+    }
+}
+
+static void what_is_renewed_as_it_was_is_no_other_version(void **) {
+    make_all(", duration: 240h");
+    const char *before = entry("secret root-secret", "cert.pem");
+    pass_watched((int64_t)8 * DAY);
+    version_is("qc root", 1);
+    assert_string_not_equal(entry("secret root-secret", "cert.pem"), before);
+    assert_int_equal(count_in("secret root-secret", "ca.crt"), 1);
+    assert_null(at(get("qc root"), "status versions"));
+    assert_string_equal(entry("secret one-secret", "ca.crt"), entry("secret root-secret", "cert.pem"));
+}
+
+// ---- turns
+
+enum { COUNT = 30 };
+
+// How many of the leaves have another certificate than these.
+static size_t count_issued(const char *const before[COUNT]) {
+    size_t issued = 0;
+    for (int i = 0; i < COUNT; i++) {
+        char text[40];
+        snprintf(text, sizeof(text), "secret leaf%d-secret", i);
+        issued += strcmp(entry(text, "cert.pem"), before[i]) != 0 ? 1U : 0U;
+    }
+    return issued;
+}
+
+static void they_take_turns(void **) {
+    const char *before[COUNT];
+    char name[20];
+    char text[40];
+    make_authority("");
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof(name), "leaf%d", i);
+        make_leaf(name, "root", ", duration: 9000h"); // which all end with their CA's
+        snprintf(text, sizeof(text), "secret %s-secret", name);
+        before[i] = entry(text, "cert.pem");
+    }
+    put("qc root", "spec: {duration: 8000h}"); // by the same key, and at once
+    run();
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof(text), "qc leaf%d", i);
+        is_served(text);
+        if (text_at(text, "status renewalTime")[0] != '\0') { // it waits
+            assert_in_range(seconds_at(text, "status renewalTime") - now_s(), 1, COUNT);
+        }
+    }
+    size_t issued = count_issued(before);
+    assert_in_range(issued, 0, 8);
+    for (int second = 0; second < COUNT; second++) {
+        pass(SECOND);
+        size_t now = count_issued(before);
+        assert_in_range(now - issued, 0, 8);
+        issued = now;
+    }
+    assert_int_equal(issued, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof(text), "secret leaf%d-secret", i);
+        assert_true(verifies(text, "tls.crt", "secret root-secret"));
+        snprintf(text, sizeof(text), "qc leaf%d", i);
+        is_served(text);
+        assert_string_equal(text_at(text, "status renewalTime"), "");
+        assert_string_equal(text_at(text, "status notAfter"), text_at("qc root", "status notAfter"));
+    }
+    forget();
+    pass(HOUR);
+    asked_is("");
+}
+
+// ---- what holds it up
+
+static void a_root_stays_as_long_as_somebody_needs_it(void **) {
+    make_all("");
+    put("qc root", "spec: {commonName: Two}");
+    pass_watched(10 * MINUTE);
+    put("qc one", "spec: {renewBefore: nothing}"); // so that it stays as it is
+    pass_watched(5 * HOUR);
+    status_is("qc one", "Failed InvalidSpec", "renewBefore");
+    version_is("qc root", 2);
+    assert_int_equal(count_in("secret root-secret", "ca.crt"), 2);
+    assert_string_equal(text_at("qc root", "status versions 1 state"), "Retired");
+    // Nor does another root take its place.
+    put("qc root", "spec: {commonName: Three}");
+    pass_watched(5 * HOUR);
+    version_is("qc root", 2);
+    assert_int_equal(count_in("secret root-secret", "ca.crt"), 3);
+    put("qc one", "spec: {renewBefore: null}");
+    pass_watched(2 * HOUR);
+    version_is("qc root", 3);
+    assert_int_equal(count_in("secret root-secret", "ca.crt"), 1);
+    assert_string_equal(text_at("qc one", "status issuer"), "CN=Three");
+}
+
+static void an_edit_that_is_taken_back_is_withdrawn(void **) {
+    make_all("");
+    const char *first = entry("secret root-secret", "cert.pem");
+    put("qc root", "spec: {commonName: Two}");
+    pass_watched(10 * MINUTE);
+    assert_int_equal(count_in("secret one-secret", "ca.crt"), 2);
+    put("qc root", "spec: {commonName: One}");
+    pass_watched(10 * MINUTE);
+    assert_string_equal(entry("secret root-secret", "ca.crt"), first);
+    assert_string_equal(entry("secret three-secret", "ca.crt"), first);
+    assert_false(has_entry("secret root-secret", "cert.pem.next"));
+    assert_false(has_entry("secret root-secret", ".tls.key.next"));
+    forget();
+    pass_watched(DAY);
+    asked_is("");
+    version_is("qc root", 1);
+}
+
+static void another_edit_takes_the_place_of_what_was_published(void **) {
+    make_all("");
+    put("qc root", "spec: {commonName: Two}");
+    pass_watched(10 * MINUTE);
+    put("qc root", "spec: {commonName: Three}");
+    pass_watched(10 * MINUTE);
+    assert_int_equal(count_in("secret one-secret", "ca.crt"), 2);
+    pass_watched(HOUR);
+    assert_string_equal(text_at("qc root", "status subject"), "CN=Three");
+    assert_string_equal(text_at("qc two", "status issuer"), "CN=Three");
+}
+
+static void what_ends_soon_is_published_for_as_long_as_it_can_be(void **) {
+    make_all(", duration: 1h, privateKey: {rotationPolicy: Always}");
+    pass_watched((int64_t)5 * HOUR);
+    assert_in_range(number_at("qc root", "status version"), 5, 12);
+}
+
+// ---- damage
+
+static void what_is_damaged_meanwhile_is_put_right(void **) {
+    static const char *const entries[] = {"ca.crt",    "cross.crt", "cert.pem.1",    "tls.crt.1", "pub.pem.1",
+                                          "key.pem.1", "tls.key.1", "metadata.json", "tls.crt",   "pub.pem"};
+    make_all(", privateKey: {rotationPolicy: Always}");
+    put("qc root", "metadata: {annotations: {qubesec.io/renew: now}}");
+    pass_watched(70 * MINUTE);
+    version_is("qc root", 2);
+    yyjson_val *before = get("secret root-secret");
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+        print_message("%s\n", entries[i]);
+        put("secret root-secret", "data: {%s: null}", entries[i]);
+        pass_watched(10 * SECOND);
+        version_is("qc root", 2);
+        for (size_t j = 0; j < sizeof(entries) / sizeof(entries[0]); j++) {
+            char path[40] = "data";
+            yyjson_val *one = yyjson_obj_get(at(before, path), entries[j]);
+            bool is_made_anew =
+                strcmp(entries[j], "metadata.json") == 0 || strcmp(entries[j], "cross.crt") == 0;
+            if (!is_made_anew &&
+                !yyjson_equals(one, yyjson_obj_get(data_of("secret root-secret"), entries[j]))) {
+                fail_msg("%s was removed, and %s has changed", entries[i], entries[j]);
+            }
+        }
+        pass_watched(30 * MINUTE); // so that it is no fight
+        if (!has_entry("secret root-secret", "cert.pem.1")) {
+            break; // its time is over
+        }
+    }
+}
+
+static void an_edit_that_waits_outlives_damage(void **) {
+    make_all("");
+    put("qc root", "spec: {commonName: Two}");
+    pass_watched(10 * MINUTE);
+    put("secret root-secret", "data: {pub.pem: null}");
+    pass_watched(10 * MINUTE);
+    assert_string_equal(text_at("qc root", "status subject"), "CN=One");
+    pass_watched(HOUR);
+    assert_string_equal(text_at("qc root", "status subject"), "CN=Two");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        in_cluster(an_edited_name_is_published_first),
+        in_cluster(another_key_is_certified_by_the_one_before_it),
+        in_cluster(it_is_renewed_in_time_by_another_key),
+        in_cluster(a_schedule_is_kept),
+        in_cluster(what_is_renewed_as_it_was_is_no_other_version),
+        in_cluster(they_take_turns),
+        in_cluster(a_root_stays_as_long_as_somebody_needs_it),
+        in_cluster(an_edit_that_is_taken_back_is_withdrawn),
+        in_cluster(another_edit_takes_the_place_of_what_was_published),
+        in_cluster(what_ends_soon_is_published_for_as_long_as_it_can_be),
+        in_cluster(what_is_damaged_meanwhile_is_put_right),
+        in_cluster(an_edit_that_waits_outlives_damage),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
