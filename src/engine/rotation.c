@@ -9,6 +9,7 @@ enum {
     OVERDUE_SPREAD_PART = 20, // and never over more than this part of the interval
     NEEDED_LOOK_S = 60,       // after which it is asked again whether somebody needs an earlier version
     UNHEARD_LOOK_S = 5,       // and whether the next one was heard of by all
+    UNHEARD_MAX_S = 60,       // for no longer than this and publishAhead once more
 };
 
 // Of the object and its version, so that each time is another one, and the same whenever it is asked for.
@@ -178,7 +179,9 @@ static int64_t find_wait(const struct rotation_question *q, struct rotation *rot
             return q->now + NEEDED_LOOK_S;
         }
     }
-    return has_next(q) && q->is_unheard_of ? q->now + UNHEARD_LOOK_S : 0;
+    bool is_long =
+        q->now - clock_read(q->versions->next.created) >= 2 * q->spec->publish_ahead_s + UNHEARD_MAX_S;
+    return has_next(q) && q->is_unheard_of && !is_long ? q->now + UNHEARD_LOOK_S : 0;
 }
 
 bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotation, struct error *e) {

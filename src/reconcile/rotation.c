@@ -239,8 +239,7 @@ static struct version present_of(const struct production *production) {
     return version;
 }
 
-// When the present version is to be replaced; of what has been due for a while, since when.
-static int64_t next_time(const struct reconcile *r) {
+int64_t rotation_next_time(const struct reconcile *r) {
     int64_t now = r->production.context.now;
     int64_t named = status_time(status_of(r), ROTATION_FIELD);
     return r->rotation.next_at == now && named != 0 && named < now ? named : r->rotation.next_at;
@@ -259,7 +258,7 @@ static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yy
         yyjson_mut_val *object =
             add_version(r->kind, document, list, VERSION_STATE_RETIRED, &versions->kept[i]);
         if (!r->kind->serves_dependents) { // of which others decide when it goes
-            add_time(document, object, "expiryTime", rotation_expiry(&question, i, next_time(r)));
+            add_time(document, object, "expiryTime", rotation_expiry(&question, i, rotation_next_time(r)));
         }
     }
 }
@@ -275,5 +274,5 @@ void rotation_report(const struct reconcile *r, yyjson_mut_doc *document, yyjson
     if (r->decoded.common.rotation.is_given || versions_are_told(&r->production.versions)) {
         add_versions(r, document, status);
     }
-    add_time(document, status, ROTATION_FIELD, next_time(r));
+    add_time(document, status, ROTATION_FIELD, rotation_next_time(r));
 }

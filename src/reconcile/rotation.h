@@ -29,5 +29,8 @@ uint32_t rotation_wait_ms(const struct reconcile *r);
 // Records the Events of the step that was taken.
 void rotation_tell(const struct reconcile *r);
 
+// When the present version is to be replaced; of what has been due for a while, since when; 0: never.
+int64_t rotation_next_time(const struct reconcile *r);
+
 // Adds to status what it says of versions: nothing for a kind that is not rotated.
 void rotation_report(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *status);

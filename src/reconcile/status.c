@@ -124,7 +124,7 @@ static void add_output(struct status_writer *w) {
         add_secret(w);
     }
     bool is_rotated = r->kind->is_renewable && r->rotation.next_at != 0 && rotation_takes_renewal(r);
-    int64_t renew_at = is_rotated ? r->rotation.next_at : r->production.report.renew_at;
+    int64_t renew_at = is_rotated ? rotation_next_time(r) : r->production.report.renew_at;
     if (renew_at != 0) {
         char text[CLOCK_TEXT_SIZE];
         clock_format(renew_at, text);
