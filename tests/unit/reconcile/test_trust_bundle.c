@@ -340,8 +340,9 @@ static void without_the_right_the_certificate_is_ready(void **) {
 
 static void nor_is_anything_deleted_without_it(void **) {
     make("qc a", root);
-    fault(
-        (struct fault){.request = "delete configmap roots", .class = ERROR_FORBIDDEN, .message = "cannot in API group \"\""});
+    fault((struct fault){.request = "delete configmap roots",
+                         .class = ERROR_FORBIDDEN,
+                         .message = "cannot in API group \"\""});
     put("qc a", "spec: {trustBundle: null}");
     run();
     assert_string_equal(text_at("qc a", "status trustBundle name"), "roots");
