@@ -1,5 +1,8 @@
 #include "check/parts.h"
 
+#include "base/clock.h"
+#include "engine/rotation.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +32,11 @@ bool check_openssl_is_fixed(unsigned major, unsigned minor, unsigned patch) {
 
 bool check_is_post_quantum(const char *tls_group) {
     return strstr(tls_group, "MLKEM") != nullptr;
+}
+
+bool check_is_rotation_overdue(yyjson_val *object, int64_t now) {
+    int64_t due = clock_read(json_text(json_find(object, "status", ROTATION_FIELD, nullptr)));
+    return due != 0 && now - due > ROTATION_OVERDUE_S;
 }
 
 enum check_level check_evaluate_lifetime(int64_t not_before, int64_t not_after, int64_t now) {

@@ -21,6 +21,10 @@ bool check_is_post_quantum(const char *tls_group);
 // tenth of its life, which a renewal that works never lets come.
 enum check_level check_evaluate_lifetime(int64_t not_before, int64_t not_after, int64_t now);
 
+// Whether an object, as it is stored, was to be rotated so long ago that nothing comes of it by itself; now:
+// in seconds since 1970.
+bool check_is_rotation_overdue(yyjson_val *object, int64_t now);
+
 // How the API server answered an object that should be refused.
 enum check_refusal {
     CHECK_REFUSED,       // by the webhook

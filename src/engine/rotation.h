@@ -4,6 +4,13 @@
 #include "engine/spec.h"
 #include "engine/versions.h"
 
+// What the status calls the time of the next rotation.
+#define ROTATION_FIELD "nextRotationTime"
+
+// Seconds after that time from which on a rotation is overdue. config/monitoring/alerts.yaml and the page of
+// metrics say so too.
+enum { ROTATION_OVERDUE_S = 300 };
+
 enum rotation_step {
     ROTATION_NONE,
     ROTATION_PUBLISH,  // the next version is made and published, and not used yet

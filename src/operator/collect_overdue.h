@@ -6,7 +6,7 @@
 #include "runtime/metrics.h"
 
 // config/monitoring/alerts.yaml and the page of metrics say so too.
-enum { OVERDUE_S = 900, ROTATION_OVERDUE_S = 300 };
+enum { OVERDUE_S = 900 };
 
 // Sets both gauges anew; now: of the wall clock, in seconds since 1970.
 void collect_overdue(const struct indexes *indexes, int64_t now, struct metrics *metrics);

@@ -4,9 +4,6 @@
 
 #include "reconcile/reconcile.h"
 
-// What the status calls the time of the next rotation.
-#define ROTATION_FIELD "nextRotationTime"
-
 // Plans the next step from what was read or made of the output, into r->rotation. Errors: INVALID_SPEC, IO,
 // NO_MEMORY.
 [[nodiscard]] bool rotation_examine(struct reconcile *r, struct error *e);

@@ -643,6 +643,15 @@ def test_objects_that_no_operator_looks_at(admin, api, operators, namespace):
     report.expect("objects", QRN, "warn", f"1 not looked at by an operator: {namespace}/ignored")
 
 
+def test_objects_that_are_overdue_for_rotation(admin, api, operators, operator, namespace):
+    for name in ("late", "in-time"):
+        api.make(thing(QRN, namespace, name, {"rotation": {"every": "24h"}}))
+    operators.stop()
+    api.patch(QRN, namespace, "late", {"status": {"nextRotationTime": "2026-01-01T00:00:00Z"}}, "status")
+    report = admin("--namespaces", namespace)
+    report.expect("objects", QRN, "warn", f"1 overdue for rotation: {namespace}/late")
+
+
 # No cluster, and wrong calls
 
 

@@ -7,6 +7,27 @@ enum { UNTOUCHED = 999, YEAR = 365 * 24 * 60 * 60, FAULTS_MAX = 1024 };
 
 // ---- version and TLS group
 
+static void a_rotation_is_overdue_for_so_long(void **) {
+    static const struct {
+        const char *object;
+        bool is_overdue;
+    } rows[] = {
+        {"{\"status\": {\"nextRotationTime\": \"2026-01-01T00:00:00Z\"}}", true},
+        {"{\"status\": {\"nextRotationTime\": \"2026-01-01T00:05:00Z\"}}", false},
+        {"{\"status\": {\"nextRotationTime\": \"2026-01-01T01:00:00Z\"}}", false},
+        {"{\"status\": {\"nextRotationTime\": \"soon\"}}", false},
+        {"{\"status\": {}}", false},
+        {"{}", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct error e;
+        cleanup_json yyjson_doc *document = nullptr;
+        must(json_parse(rows[i].object, strlen(rows[i].object), &document, &e), e);
+        assert_int_equal(check_is_rotation_overdue(yyjson_doc_get_root(document), 1767225600 + 600),
+                         rows[i].is_overdue);
+    }
+}
+
 static void a_version_of_kubernetes_is_read(void **) {
     static const struct {
         const char *text;
@@ -255,6 +276,7 @@ static void what_could_not_be_seen_is_said(void **) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rotation_is_overdue_for_so_long),
         cmocka_unit_test(a_version_of_kubernetes_is_read),
         cmocka_unit_test(other_versions_are_not_read),
         cmocka_unit_test(versions_of_openssl_with_the_fix),
