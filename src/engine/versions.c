@@ -200,6 +200,17 @@ static int64_t number_in(const char *name, const char *entry) {
     return is_number ? strtoll(digits, nullptr, 10) : 0;
 }
 
+bool version_is_entry_name(const struct kind *kind, const char *name) {
+    for (size_t i = 0; kind->entries != nullptr && kind->entries[i] != nullptr; i++) {
+        char next[VERSION_ENTRY_SIZE];
+        version_entry_name(kind, VERSION_NEXT, 0, kind->entries[i], next);
+        if (number_in(name, kind->entries[i]) != 0 || strcmp(name, next) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void note(struct versions *versions, int64_t number) {
     size_t at = 0;
     while (at < versions->kept_count && versions->kept[at].number > number) {

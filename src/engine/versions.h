@@ -66,6 +66,9 @@ void version_entry_name(const struct kind *kind, enum version_place place, int64
 void version_name_entry(bool is_public, enum version_place place, int64_t number, const char *entry,
                         char ret_name[VERSION_ENTRY_SIZE]);
 
+// Whether that is the name of an entry of a version that is not the present one, whatever its number.
+bool version_is_entry_name(const struct kind *kind, const char *name);
+
 // Calls visit with each entry of all versions but the present one, by its name in the Secret; while it
 // returns true.
 bool versions_visit_entries(const struct versions *versions, const struct kind *kind,

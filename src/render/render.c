@@ -159,12 +159,16 @@ struct search {
     yyjson_val *made;
     const char *field; // of the status that would name it
     bool found;
+    const char *kind; // of the object whose status names it; NULL: none does
 };
 
 static void look_for_output(void *context, yyjson_val *object) {
     struct search *search = context;
     const char *uid = json_text(json_find(object, "status", search->field, "uid", nullptr));
-    search->found = search->found || (uid != nullptr && strcmp(uid, text_at(search->made, "uid")) == 0);
+    if (uid != nullptr && strcmp(uid, text_at(search->made, "uid")) == 0) {
+        search->found = true;
+        search->kind = json_member_text(object, "kind");
+    }
 }
 
 // Whether an object's status names it, and nobody has just claimed so in its marks.
@@ -377,6 +381,35 @@ static bool append_applicable(yyjson_val *object, struct buffer *text, struct er
     return json_freeze(document, &frozen, e) && append_document(yyjson_doc_get_root(frozen), text, e);
 }
 
+struct kept_secret {
+    const struct kind *const *kinds;
+    const char *owner; // kind of the object whose output it is
+    yyjson_val *data;
+};
+
+// Whether that was an entry of a version, and the Secret does not hold it any more.
+static bool is_gone_version(void *context, const char *key) {
+    const struct kept_secret *kept = context;
+    bool is_version = false;
+    for (const struct kind *const *kind = kept->kinds; *kind != nullptr; kind++) {
+        is_version =
+            is_version || (strcmp((*kind)->kind, kept->owner) == 0 && version_is_entry_name(*kind, key));
+    }
+    return is_version && yyjson_obj_get(kept->data, key) == nullptr;
+}
+
+// What was a file of a version that has gone since: a private key, mostly.
+static bool remove_versions(const struct render *render, yyjson_val *secret, struct error *e) {
+    struct search search = {.made = secret, .field = "secretRef"};
+    memory_api_visit(world_api(render->world), look_for_output, &search);
+    if (search.kind == nullptr) {
+        return true;
+    }
+    struct kept_secret kept = {render->options->kinds, search.kind, yyjson_obj_get(secret, "data")};
+    return state_remove_entries(render->state, text_at(secret, "namespace"), text_at(secret, "name"),
+                                is_gone_version, &kept, e);
+}
+
 static bool write_entries(const struct render *render, yyjson_val *secret, struct error *e) {
     yyjson_obj_iter entries = yyjson_obj_iter_with(yyjson_obj_get(secret, "data"));
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&entries)) != nullptr;) {
@@ -388,7 +421,7 @@ static bool write_entries(const struct render *render, yyjson_val *secret, struc
             return false;
         }
     }
-    return true;
+    return remove_versions(render, secret, e);
 }
 
 static void show_object(void *context, yyjson_val *object) {

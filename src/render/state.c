@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -93,10 +94,17 @@ static bool is_file_name(const char *text) {
            strcmp(text, "..") != 0;
 }
 
+// NAMESPACE/SECRET in the folder.
+static bool format_folder(const struct state *state, const char *namespace, const char *secret,
+                          char ret_path[PATH_MAX], struct error *e) {
+    char name[NAME_MAX * 2 + 2];
+    snprintf(name, sizeof(name), "%s/%s", namespace, secret);
+    return format_path(state, ret_path, name, e);
+}
+
 bool state_write_entry(const struct state *state, const char *namespace, const char *secret, yyjson_val *key,
                        const void *bytes, size_t length, struct error *e) {
     const char *file = json_text(key);
-    char name[NAME_MAX * 2 + 2];
     char folder[PATH_MAX];
     char path[PATH_MAX];
     if (!is_file_name(namespace) || !is_file_name(secret) || !is_file_name(file)) {
@@ -106,12 +114,44 @@ bool state_write_entry(const struct state *state, const char *namespace, const c
                          "entry \"%s\" of Secret %.64s/%.64s: that is no path of a file", shown, namespace,
                          secret);
     }
-    snprintf(name, sizeof(name), "%s/%s", namespace, secret);
-    if (!format_path(state, folder, name, e) || !file_make_folder(folder, e)) {
+    if (!format_folder(state, namespace, secret, folder, e) || !file_make_folder(folder, e)) {
         return false;
     }
     if (snprintf(path, sizeof(path), "%s/%s", folder, file) >= PATH_MAX) {
         return error_set(e, ERROR_IO, "%s/%s: %s", folder, file, strerror(ENAMETOOLONG));
     }
     return file_replace(path, bytes, length, e);
+}
+
+// Of a folder that is open: the files in it are removed for which is_gone. Nothing else is touched.
+static bool remove_files(DIR *folder, const char *path, bool (*is_gone)(void *context, const char *key),
+                         void *context, struct error *e) {
+    for (struct dirent *found; (found = readdir(folder)) != nullptr;) {
+        struct stat status;
+        if (fstatat(dirfd(folder), found->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(status.st_mode) && is_gone(context, found->d_name) &&
+            unlinkat(dirfd(folder), found->d_name, 0) != 0) {
+            return error_set(e, ERROR_IO, "%s/%s: %s", path, found->d_name, strerror(errno));
+        }
+    }
+    return true;
+}
+
+bool state_remove_entries(const struct state *state, const char *namespace, const char *secret,
+                          bool (*is_gone)(void *context, const char *key), void *context, struct error *e) {
+    char path[PATH_MAX];
+    if (!is_file_name(namespace) || !is_file_name(secret)) {
+        return error_set(e, ERROR_INVALID_SPEC, "Secret %.64s/%.64s: that is no path of a folder", namespace,
+                         secret);
+    }
+    if (!format_folder(state, namespace, secret, path, e)) {
+        return false;
+    }
+    DIR *folder = opendir(path);
+    if (folder == nullptr) {
+        return errno == ENOENT || error_set(e, ERROR_IO, "%s: %s", path, strerror(errno));
+    }
+    bool done = remove_files(folder, path, is_gone, context, e);
+    closedir(folder);
+    return done;
 }

@@ -27,3 +27,9 @@ void state_close(struct state *state);
 // no file's name), NO_MEMORY.
 [[nodiscard]] bool state_write_entry(const struct state *state, const char *namespace, const char *secret,
                                      yyjson_val *key, const void *bytes, size_t length, struct error *e);
+
+// Removes those files of NAMESPACE/SECRET for which is_gone. Errors: IO, INVALID_SPEC (namespace or secret is
+// no file's name).
+[[nodiscard]] bool state_remove_entries(const struct state *state, const char *namespace, const char *secret,
+                                        bool (*is_gone)(void *context, const char *key), void *context,
+                                        struct error *e);

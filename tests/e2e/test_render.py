@@ -474,6 +474,24 @@ def test_what_a_broken_run_has_left_is_replaced(tmp_path):
     assert not list(state.rglob("..new"))
 
 
+def test_the_files_of_versions_go_with_them(tmp_path):
+    state = tmp_path / "state"
+    file = tmp_path / "things.yaml"
+    pair = thing(QKKP, "default", "pair", {"outputSecretName": "keys", "rotation": {"every": "24h", "publishAhead": "2h"}})
+    file.write_text(yaml.safe_dump_all([pair, thing(QRN, "default", "numbers")]))
+    folder = state / "default" / "keys"
+    for days in (0, 0.95, 1.1, 2.05, 2.2):  # made, published, in use, published, in use
+        done = run("-f", file, "--state", state, "--output", "dir", days=days)
+        assert done.returncode == 0, done.stderr
+        found = parse((state / "state.yaml").read_text())
+        assert {one.name for one in folder.iterdir()} - {"foreign.1", "private_key.next"} == {*found["Secret", "keys"]["data"]}
+        (folder / "foreign.1").write_text("not ours")
+        (folder / "private_key.next").write_text("nor is this")
+    assert found[QKKP, "pair"]["status"]["version"] == 3
+    assert (folder / "private_key.2").exists() and not (folder / "private_key.1").exists()
+    assert (folder / "foreign.1").read_text() == "not ours"
+
+
 def test_a_folder_that_others_write_to_is_refused(tmp_path):
     tmp_path.chmod(0o777)
     done = run("-f", SAMPLE, "--state", tmp_path)
