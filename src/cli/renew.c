@@ -26,8 +26,8 @@ const struct verb verb_renew = {
         "Asks for a QuantumCertificate to be issued anew now, as it would be when it is due: with the same "
         "key, unless its\nspec.privateKey.rotationPolicy says otherwise. It sets the "
         "annotation " RENEW_ANNOTATION
-        "\nto the present time; whoever calls it needs the right to patch the object. Keys and secrets are "
-        "rotated instead:\nsee the verb rotate. Other kinds are never made anew.\n"
+        "\nto the present time; whoever calls it needs the right to patch the object. Keys, secrets and root "
+        "CAs are rotated:\nsee the verb rotate. Other kinds are never made anew.\n"
         "Exit status: 0, it was asked for; 1, it was not; 2, wrongly called.\n",
     .flags = &request_flags,
 };

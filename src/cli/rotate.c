@@ -2,7 +2,7 @@
 #include "cli/request.h"
 
 static bool serves(const struct kind *kind) {
-    return kind->is_rotatable && !kind->is_renewable;
+    return kind->is_rotatable;
 }
 
 static int run(const struct program *program, char *const *words) {
@@ -27,9 +27,10 @@ const struct verb verb_rotate = {
         "or\nQuantumEncapsulateSecret has made, as when one is due: the present version stays beside it, as "
         "spec.rotation says\n(without it, one version stays), and what is made from it follows. With "
         "spec.rotation.publishAhead the new version is\npublished at once, and used when that time is over. "
-        "It sets the annotation " ROTATE_ANNOTATION
-        "\nto the present time; whoever calls it needs the right to patch the object. A certificate is "
-        "renewed instead: see the\nverb renew.\n"
+        "A root CA (a QuantumCertificate of certType ca without\nparentCARef) gets another key so, and what "
+        "it has issued follows in turns. It sets the annotation\n" ROTATE_ANNOTATION
+        " to the present time; whoever calls it needs the right to patch the object. Other\ncertificates "
+        "are renewed instead: see the verb renew.\n"
         "Exit status: 0, it was asked for; 1, it was not; 2, wrongly called.\n",
     .flags = &request_flags,
 };

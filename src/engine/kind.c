@@ -10,7 +10,8 @@ const struct record record_of_nothing = {.fingerprint = "",
                                          .public_key_digest = "",
                                          .ciphertext = "",
                                          .public_key_pem = "",
-                                         .renew_request = ""};
+                                         .renew_request = "",
+                                         .rotate_request = ""};
 
 const char *kind_entry(const struct kind *kind, const void *spec, size_t index) {
     if (kind->name_entry != nullptr) {

@@ -70,6 +70,7 @@ struct record {
     const char *ciphertext;        // hex; only where the object has been read live
     const char *public_key_pem;    // of the output's key; the same
     const char *renew_request;     // the last one that was answered
+    const char *rotate_request;    // the same, of a kind that is both renewed and rotated
     int64_t version;               // of a rotated output; 0: it does not say
     yyjson_val *versions;          // as status.versions has them; NULL: it does not say
     int64_t renew_at;              // of an output that expires, in seconds since 1970; 0: it does not say
@@ -85,7 +86,9 @@ struct produce_context {
     const char *secret_name;    // the output Secret's
     const struct input *inputs; // those of the object, as list_inputs has them; one may not be loaded
     struct record record;
-    const char *renew_request; // that the output is made for, too; NULL or "": none
+    const char *renew_request;  // that the output is made for, too; NULL or "": none
+    const char *rotate_request; // the same, of a kind that is both renewed and rotated
+    bool wants_other_key;       // another version is asked for, of another key whatever the spec says
 
     // What the output Secret holds, not checked; NULL: nothing. Its metadata; NULL: that cannot be read.
     const struct secret_data *previous;

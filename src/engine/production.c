@@ -360,18 +360,25 @@ void production_complete_replaced(const struct production *p, struct replaced *r
     snprintf(replaced->gone, sizeof(replaced->gone), "%s", is_same || gone == nullptr ? "" : gone);
 }
 
-// The request that the output answers. A repair answers none, so it is the one of before; where nothing tells
-// of that, neither metadata nor a status, the present one may have been answered long ago, and is taken for
-// it.
-static const char *answered_request(const struct production *p, maker *make, const struct provenance *kept) {
-    const struct record *record = &p->context.record;
-    if (make == kind_produce || p->context.renew_request == nullptr) { // NULL: of a kind that has none
-        return p->context.renew_request;
+// A request that the output answers: the present one. A repair answers none, so it is the one of before;
+// where nothing tells of that, neither metadata nor a status, the present one may have been answered long
+// ago, and is taken for it.
+static const char *answered_request(const struct production *p, maker *make, const char *present,
+                                    const char *kept, const char *recorded) {
+    if (make == kind_produce || present == nullptr) { // NULL: of a kind that has none
+        return present;
     }
     if (kept != nullptr) {
-        return kept->renew_request;
+        return kept;
     }
-    return record->fingerprint[0] != '\0' ? record->renew_request : p->context.renew_request;
+    return p->context.record.fingerprint[0] != '\0' ? recorded : present;
+}
+
+void production_note_requests(struct provenance *provenance, const char *renew, const char *rotate) {
+    snprintf(provenance->renew_request, sizeof(provenance->renew_request), "%.*s",
+             PROVENANCE_SENTENCE_SIZE - 1, renew == nullptr ? "" : renew);
+    snprintf(provenance->rotate_request, sizeof(provenance->rotate_request), "%.*s",
+             PROVENANCE_SENTENCE_SIZE - 1, rotate == nullptr ? "" : rotate);
 }
 
 // What is rebuilt was made when it was: as its metadata says, or else the status.
@@ -433,9 +440,13 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     if (make == kind_repair) {
         recall_creation(p, kept, &provenance);
     }
-    const char *request = answered_request(p, make, kept);
-    snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%.*s", PROVENANCE_SENTENCE_SIZE - 1,
-             request == nullptr ? "" : request);
+    const struct produce_context *context = &p->context;
+    production_note_requests(
+        &provenance,
+        answered_request(p, make, context->renew_request, kept == nullptr ? nullptr : kept->renew_request,
+                         context->record.renew_request),
+        answered_request(p, make, context->rotate_request, kept == nullptr ? nullptr : kept->rotate_request,
+                         context->record.rotate_request));
     if (!make(kind, p->decoded->spec, p->inputs, &p->context, &p->data, &provenance.algorithm, e) ||
         !production_describe(p, kept, &provenance, e)) {
         return false;

@@ -11,6 +11,9 @@
 // Whether each of them is as it was left. Errors: CRYPTO (says which is not), NO_MEMORY.
 [[nodiscard]] bool production_verify_versions(struct production *p, struct error *e);
 
+// Notes the requests that an output answers; NULL: none.
+void production_note_requests(struct provenance *provenance, const char *renew, const char *rotate);
+
 // Whether a version is as its metadata says; without that, whether its content is what the status has
 // recorded.
 bool production_is_sound(const struct production *p, const struct version *version);

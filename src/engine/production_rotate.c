@@ -27,7 +27,6 @@ static struct version take_present(struct production *p) {
 // What the metadata of the new present version says besides its entries.
 static bool describe(struct production *p, const struct version *version, const char *algorithm,
                      struct error *e) {
-    const char *request = p->context.renew_request;
     struct provenance provenance = {
         .generator = "qubesec/" QUBESEC_VERSION,
         .algorithm = algorithm,
@@ -36,8 +35,7 @@ static bool describe(struct production *p, const struct version *version, const 
         .versions = &p->versions,
     };
     memcpy(provenance.created, version->created, sizeof(provenance.created));
-    snprintf(provenance.renew_request, sizeof(provenance.renew_request), "%.*s", PROVENANCE_SENTENCE_SIZE - 1,
-             request == nullptr ? "" : request);
+    production_note_requests(&provenance, p->context.renew_request, p->context.rotate_request);
     if (!production_describe(p, nullptr, &provenance, e)) {
         return false;
     }

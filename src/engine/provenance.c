@@ -87,6 +87,7 @@ bool provenance_store(const struct provenance *provenance, const char *key, stru
     add_short_digests(document, root, provenance);
     add_replaced(document, root, &provenance->replaced);
     json_add_text(document, root, "renewRequest", provenance->renew_request);
+    json_add_text(document, root, "rotateRequest", provenance->rotate_request);
     cleanup_buffer struct buffer text = buffer_create(PROVENANCE_TEXT_MAX);
     return add_digests(document, root, provenance, data, e) &&
            (provenance->versions == nullptr || versions_store(provenance->versions, document, root, e)) &&
@@ -188,6 +189,7 @@ bool provenance_load(const struct secret_data *data, const char *key, struct pro
         !load_short(root, "fingerprint", loaded.fingerprint, sizeof(loaded.fingerprint), e) ||
         !load_replaced(yyjson_obj_get(root, "replaced"), &loaded.replaced, e) ||
         !load_short(root, "renewRequest", loaded.renew_request, sizeof(loaded.renew_request), e) ||
+        !load_short(root, "rotateRequest", loaded.rotate_request, sizeof(loaded.rotate_request), e) ||
         !load_digests(root, &loaded, e)) {
         return false;
     }

@@ -31,7 +31,10 @@ struct provenance {
         char digest[DIGEST_TEXT_SIZE]; // of the input's bytes
     } inputs[PROVENANCE_INPUTS_MAX];
     size_t input_count;
-    char renew_request[PROVENANCE_SENTENCE_SIZE]; // the last one that there was when it was made; "": none
+    // The last ones that there were when it was made; "": none. Of a kind that is only rotated the first is
+    // that for a rotation.
+    char renew_request[PROVENANCE_SENTENCE_SIZE];
+    char rotate_request[PROVENANCE_SENTENCE_SIZE];
 
     // What this output took the place of; all "": of nothing.
     struct replaced {

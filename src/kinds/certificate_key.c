@@ -136,7 +136,8 @@ bool certificate_key_choose(const struct certificate_spec *spec, const struct pr
                             struct pkey **ret_pkey, struct error *e) {
     bool is_rotated = spec->rotates_key && !context->keeps_key;
     if (context->previous == nullptr || is_rotated ||
-        (context->is_version && !certificate_key_is_renamed(spec, context->previous))) {
+        (context->is_version &&
+         (context->wants_other_key || !certificate_key_is_renamed(spec, context->previous)))) {
         return generate(spec, ret_pkey, e);
     }
     cleanup_pkey struct pkey *pkey = nullptr;

@@ -14,8 +14,8 @@
 bool certificate_key_is_renamed(const struct certificate_spec *spec, const struct secret_data *previous);
 
 // The key for a new certificate: the previous one, unless there was none, or spec wants another one each
-// time, or it is lost and context allows that; of another version of a root the previous one where that has
-// another name. *ret_pkey is owned. Errors: as of certificate_key_find,
+// time, or it is lost and context allows that; of another version of a root the previous one where only the
+// name is another. *ret_pkey is owned. Errors: as of certificate_key_find,
 // INVALID_SPEC (the algorithm is not available), CRYPTO, NO_MEMORY.
 [[nodiscard]] bool certificate_key_choose(const struct certificate_spec *spec,
                                           const struct produce_context *context, struct pkey **ret_pkey,

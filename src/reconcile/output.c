@@ -86,7 +86,7 @@ static bool find_due(struct reconcile *r, enum output_state *ret_state, struct e
     uint32_t wait_ms;
     rollover_note_turn(r);
     bool is_due = !kind_has_versions(r->kind) || r->kind->is_renewable;
-    is_due = is_due && (output_is_due(r, &wait_ms) || renew_request_is_open(r));
+    is_due = is_due && (output_is_due(r, &wait_ms) || renew_request_asks(r, REQUEST_RENEW));
     if (!rotation_examine(r, e)) {
         return false;
     }

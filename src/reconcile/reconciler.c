@@ -165,7 +165,7 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
     }
     if (r->renewal_wait_ms > 0) {
         look_again_after(r, r->renewal_wait_ms);
-    } else if (renew_request_is_open(r) && r->kind->is_renewable &&
+    } else if (renew_request_asks(r, REQUEST_RENEW) &&
                !rotation_takes_renewal(r)) { // something else was done first
         look_again_after(r, SHOWN_FAILURE_RETRY_MS);
     }

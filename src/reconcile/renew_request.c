@@ -21,13 +21,14 @@ static const struct form {
 };
 
 static bool serves(const struct reconcile *r, enum request request) {
-    return request == REQUEST_RENEW ? r->kind->is_renewable
-                                    : !r->kind->is_renewable && kind_can_rotate(r->kind, r->decoded.spec);
+    return request == REQUEST_RENEW ? r->kind->is_renewable : kind_can_rotate(r->kind, r->decoded.spec);
 }
 
-// The one that r's kind serves; one that it does not, if there is none.
-static enum request served_request(const struct reconcile *r) {
-    return r->kind->is_renewable ? REQUEST_RENEW : REQUEST_ROTATE;
+// Where the metadata has the request that was answered: of a kind that serves one only, always in the first
+// place.
+static char *place_of(const struct kind *kind, struct provenance *provenance, enum request request) {
+    return request == REQUEST_ROTATE && kind->is_renewable ? provenance->rotate_request
+                                                           : provenance->renew_request;
 }
 
 static const char *recorded(const struct reconcile *r, enum request request) {
@@ -58,8 +59,11 @@ static bool read_one(struct reconcile *r, enum request request, struct error *e)
 }
 
 bool renew_request_read(struct reconcile *r, struct error *e) {
-    enum request served = served_request(r);
-    r->production.context.renew_request = serves(r, served) ? r->requests[served] : nullptr;
+    struct produce_context *context = &r->production.context;
+    const char *renew = serves(r, REQUEST_RENEW) ? r->requests[REQUEST_RENEW] : nullptr;
+    const char *rotate = serves(r, REQUEST_ROTATE) ? r->requests[REQUEST_ROTATE] : nullptr;
+    context->renew_request = r->kind->is_renewable ? renew : rotate;
+    context->rotate_request = r->kind->is_renewable ? rotate : nullptr;
     return read_one(r, REQUEST_RENEW, e) && read_one(r, REQUEST_ROTATE, e);
 }
 
@@ -84,17 +88,22 @@ bool renew_request_is_new(const struct reconcile *r) {
     return is_new(r, REQUEST_RENEW) || is_new(r, REQUEST_ROTATE);
 }
 
+bool renew_request_asks(const struct reconcile *r, enum request request) {
+    struct provenance *provenance = (struct provenance *)&r->production.provenance;
+    return serves(r, request) && is_new(r, request) &&
+           strcmp(place_of(r->kind, provenance, request), r->requests[request]) != 0;
+}
+
 bool renew_request_is_open(const struct reconcile *r) {
-    enum request served = served_request(r);
-    return serves(r, served) && is_new(r, served) &&
-           strcmp(r->production.provenance.renew_request, r->requests[served]) != 0;
+    return renew_request_asks(r, REQUEST_RENEW) || renew_request_asks(r, REQUEST_ROTATE);
 }
 
 void renew_request_take_over(struct reconcile *r) {
-    struct provenance *provenance = &r->production.provenance;
-    if (renew_request_is_open(r)) {
-        memcpy(provenance->renew_request, r->requests[served_request(r)], sizeof(provenance->renew_request));
-        r->is_answered_so = true;
+    for (size_t i = 0; i < REQUEST_COUNT; i++) {
+        if (renew_request_asks(r, i)) {
+            memcpy(place_of(r->kind, &r->production.provenance, i), r->requests[i], PROVENANCE_SENTENCE_SIZE);
+            r->is_answered_so = true;
+        }
     }
 }
 
@@ -103,7 +112,7 @@ const char *renew_request_field(enum request request) {
 }
 
 const char *renew_request_answered(const struct reconcile *r, enum request request, bool is_served) {
-    bool is_open = serves(r, request) && renew_request_is_open(r);
+    bool is_open = renew_request_asks(r, request);
     bool is_answered = is_served && r->requests[request][0] != '\0' && !is_open;
     return is_answered ? r->requests[request] : recorded(r, request);
 }

@@ -16,8 +16,9 @@ bool renew_request_is_the_same(const struct reconcile *r, const struct kube_obje
 // Whether there is a request that the status does not say to be answered, or refused.
 bool renew_request_is_new(const struct reconcile *r);
 
-// Whether the output, as it was examined or made, was made before the request, and is of a kind that serves
-// it.
+// Whether the output, as it was examined or made, was made before that request, and is of a kind that serves
+// it; and whether it was before any.
+bool renew_request_asks(const struct reconcile *r, enum request request);
 bool renew_request_is_open(const struct reconcile *r);
 
 // The output, which was examined and is good, is taken over from an earlier object: that answers a request.

@@ -57,11 +57,9 @@ bool rotation_takes_renewal(const struct reconcile *r) {
 
 static bool is_requested(const struct reconcile *r) {
     uint32_t ignored;
-    bool is_asked = renew_request_is_open(r);
-    if (r->kind->is_renewable) {
-        is_asked = (is_asked || output_is_due(r, &ignored)) && rotation_takes_renewal(r);
-    }
-    return is_asked || r->production.is_input_changed;
+    bool is_renewed = renew_request_asks(r, REQUEST_RENEW) || output_is_due(r, &ignored);
+    return renew_request_asks(r, REQUEST_ROTATE) || r->production.is_input_changed ||
+           (is_renewed && rotation_takes_renewal(r));
 }
 
 bool rotation_examine(struct reconcile *r, struct error *e) {
@@ -79,6 +77,7 @@ bool rotation_examine(struct reconcile *r, struct error *e) {
         return true;
     }
     question.is_requested = is_requested(r);
+    r->production.context.wants_other_key = renew_request_asks(r, REQUEST_ROTATE);
     question.is_pressing = production->is_input_gone;
     question.is_next_outdated = production->is_next_outdated;
     bool are_lists_good;

@@ -217,6 +217,7 @@ void status_read_record(struct reconcile *r) {
         .public_key_pem = text_or_nothing(live, "publicKeyPEM"),
         .renew_request =
             text_or_nothing(status, r->kind->is_renewable ? RENEW_STATUS_FIELD : ROTATE_STATUS_FIELD),
+        .rotate_request = text_or_nothing(status, ROTATE_STATUS_FIELD),
         .version = json_integer(yyjson_obj_get(status, VERSION_FIELD), 0),
         .versions = yyjson_obj_get(status, VERSIONS_FIELD),
         .renew_at = status_time(status, RENEWAL_FIELD),

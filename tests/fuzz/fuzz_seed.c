@@ -33,9 +33,9 @@ static void make(const char *spec, size_t length, const struct secret *answer, s
     cleanup_decoded struct decoded decoded = {0};
     MUST(decode_spec(&kind_random_number, "it", yyjson_doc_get_root(document), nullptr, nullptr, &decoded, e),
          *e);
-    *p = (struct production){
-        .decoded = &decoded,
-        .context = {.now = 1767323045, .secret_name = "it", .record = {"", "", "", "", "", "", false}}};
+    *p =
+        (struct production){.decoded = &decoded,
+                            .context = {.now = 1767323045, .secret_name = "it", .record = record_of_nothing}};
     p->inputs[0] = (struct input){.field = "seedURI", .bytes = answer};
     *e = (struct error){0};
     *ret_made = production_make(p, e);

@@ -78,9 +78,9 @@ static void make_output(struct made *all, size_t index) {
     made->spec = json_of(recipe->spec, strlen(recipe->spec));
     MUST(decode_spec(made->kind, "it", yyjson_doc_get_root(made->spec), nullptr, nullptr, &made->decoded, &e),
          e);
-    made->p = (struct production){
-        .decoded = &made->decoded,
-        .context = {.now = OUTPUT_NOW, .secret_name = "it", .record = {"", "", "", "", "", "", false}}};
+    made->p =
+        (struct production){.decoded = &made->decoded,
+                            .context = {.now = OUTPUT_NOW, .secret_name = "it", .record = record_of_nothing}};
     for (size_t i = 0; i < made->decoded.request_count; i++) {
         const struct made_from *from = &recipe->inputs[i];
         static struct secret *message;

@@ -54,9 +54,7 @@ static inline bool subject_try_read(const struct kind *kind, const char *spec, s
     *s = (struct subject){
         .kind = kind,
         .document = parse_quoted(spec),
-        .context = {.now = SOME_SECONDS,
-                    .secret_name = "the-secret",
-                    .record = {"", "", "", "", "", "", false}},
+        .context = {.now = SOME_SECONDS, .secret_name = "the-secret", .record = record_of_nothing},
     };
     return decode_spec(kind, "it", yyjson_doc_get_root(s->document), nullptr, nullptr, &s->decoded, e);
 }

@@ -183,6 +183,29 @@ static void another_key_is_certified_by_the_one_before_it(void **) {
     assert_int_equal(yyjson_arr_size(at(get("qc root"), "status versions")), 1);
 }
 
+static void a_rotation_that_is_asked_for_brings_another_key(void **) {
+    make_all("");
+    const char *key = entry("secret root-secret", "tls.key");
+    put("qc root", "metadata: {annotations: {qubesec.io/rotate: now}}");
+    put("qc one", "metadata: {annotations: {qubesec.io/rotate: now}}");
+    pass_watched(MINUTE);
+    assert_string_equal(text_at("qc one", "status lastRotateRequest"), "refused: now");
+    assert_string_equal(text_at("qc root", "status versions 0 state"), "Next");
+    pass_watched(HOUR + 10 * MINUTE);
+    version_is("qc root", 2);
+    assert_string_equal(text_at("qc root", "status lastRotateRequest"), "now");
+    assert_true(strcmp(entry("secret root-secret", "tls.key"), key) != 0);
+    // Each text once, and a renewal beside it is one of the same key.
+    put("qc root", "metadata: {annotations: {qubesec.io/renew: now}}");
+    pass_watched(5 * HOUR);
+    version_is("qc root", 2);
+    assert_string_equal(text_at("qc root", "status lastRenewRequest"), "now");
+    assert_int_equal(count_in("secret one-secret", "ca.crt"), 1);
+    forget();
+    pass_watched(DAY);
+    asked_is("");
+}
+
 static void it_is_renewed_in_time_by_another_key(void **) {
     make_all(", duration: 240h, privateKey: {rotationPolicy: Always}");
     int64_t due = seconds_at("qc root", "status renewalTime");
@@ -381,6 +404,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         in_cluster(an_edited_name_is_published_first),
         in_cluster(another_key_is_certified_by_the_one_before_it),
+        in_cluster(a_rotation_that_is_asked_for_brings_another_key),
         in_cluster(it_is_renewed_in_time_by_another_key),
         in_cluster(a_schedule_is_kept),
         in_cluster(what_is_renewed_as_it_was_is_no_other_version),
