@@ -260,8 +260,12 @@ def test_all_of_several_edits_is_done_in_one_run(tmp_path):
     ]  # fmt: skip
     render(things, tmp_path, "--state", state)
     things = edited(edited(things, "root", commonName="two"), "a-leaf", subjectAltNames=["a.example", "b.example"])
-    second = secrets_of(render(things, tmp_path, "--state", state))
-    for days in (0, 300):
+    published = secrets_of(render(things, tmp_path, "--state", state))
+    assert published["a-leaf-secret"]["ca.crt"].count(b"BEGIN") == 2, "the next root comes into use after an hour"
+    assert published["a-leaf-secret"]["ca.crt"] == published["root-secret"]["ca.crt"]
+    render(things, tmp_path, "--state", state, days=1)
+    second = secrets_of(render(things, tmp_path, "--state", state, days=2))
+    for days in (2, 300):
         files = {
             "root_pem": second["root-secret"]["tls.crt"], "mid_pem": second["mid-secret"]["tls.crt"], "leaf_pem": second["a-leaf-secret"]["tls.crt"],
         }  # fmt: skip
