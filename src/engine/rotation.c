@@ -7,9 +7,10 @@ enum {
     JITTER_PART = 20,         // of the interval: an output is rotated up to so much earlier, never later
     OVERDUE_SPREAD_S = 300,   // over which what was overdue at the start is spread
     OVERDUE_SPREAD_PART = 20, // and never over more than this part of the interval
-    NEEDED_LOOK_S = 60,       // after which it is asked again whether somebody needs an earlier version
-    UNHEARD_LOOK_S = 5,       // and whether the next one was heard of by all
-    UNHEARD_MAX_S = 60,       // for no longer than this and publishAhead once more
+    NEEDED_LOOK_MIN_S = 5,  // after which it is asked again whether somebody needs an earlier version: after
+    NEEDED_LOOK_MAX_S = 60, // as long as it stays anyway, within these
+    UNHEARD_LOOK_S = 5,     // and whether the next one was heard of by all
+    UNHEARD_MAX_S = 60,     // for no longer than this and publishAhead once more
 };
 
 // Of the object and its version, so that each time is another one, and the same whenever it is asked for.
@@ -78,6 +79,12 @@ static int64_t kept_until(const struct rotation_question *q, size_t index) {
     int64_t keep_for_s = q->spec->keep_for_s;
     int64_t retired = clock_read(q->versions->kept[index].retired);
     return keep_for_s == 0 || is_far_ahead(q, retired, keep_for_s) ? 0 : retired + keep_for_s;
+}
+
+static int64_t next_look(const struct rotation_question *q) {
+    int64_t wait = q->spec->keep_for_s;
+    wait = wait > NEEDED_LOOK_MAX_S ? NEEDED_LOOK_MAX_S : wait;
+    return q->now + (wait < NEEDED_LOOK_MIN_S ? NEEDED_LOOK_MIN_S : wait);
 }
 
 static bool is_needed(const struct rotation_question *q, size_t index) {
@@ -158,7 +165,7 @@ static void plan_expiry(const struct rotation_question *q, struct rotation *rota
     }
     while (rotation->kept > staying) {
         int64_t end = kept_until(q, rotation->kept - 1);
-        end = is_needed(q, rotation->kept - 1) && end <= q->now ? q->now + NEEDED_LOOK_S : end;
+        end = is_needed(q, rotation->kept - 1) && end <= q->now ? next_look(q) : end;
         if (end > q->now) {
             rotation->step_at = end;
             return;
@@ -176,7 +183,7 @@ static int64_t find_wait(const struct rotation_question *q, struct rotation *rot
     for (size_t i = (size_t)q->spec->keep - 1; i < q->versions->kept_count; i++) {
         if (is_needed(q, i)) {
             rotation->held_by = q->versions->kept[i].number;
-            return q->now + NEEDED_LOOK_S;
+            return next_look(q);
         }
     }
     bool is_long =

@@ -229,6 +229,18 @@ static void a_schedule_is_kept(void **) {
     }
 }
 
+static void an_earlier_root_stays_no_longer_than_asked_for(void **) {
+    make_all(", rotation: {publishAhead: 2s, keepFor: 2s}");
+    put("qc root", "spec: {commonName: Two}");
+    for (int second = 0; second < 20; second++) {
+        pass(SECOND);
+        all_verify();
+    }
+    version_is("qc root", 2);
+    assert_int_equal(count_in("secret root-secret", "ca.crt"), 1);
+    assert_int_equal(count_in("secret three-secret", "ca.crt"), 1);
+}
+
 static void what_is_renewed_as_it_was_is_no_other_version(void **) {
     make_all(", duration: 240h");
     const char *before = entry("secret root-secret", "cert.pem");
@@ -407,6 +419,7 @@ int main(void) {
         in_cluster(a_rotation_that_is_asked_for_brings_another_key),
         in_cluster(it_is_renewed_in_time_by_another_key),
         in_cluster(a_schedule_is_kept),
+        in_cluster(an_earlier_root_stays_no_longer_than_asked_for),
         in_cluster(what_is_renewed_as_it_was_is_no_other_version),
         in_cluster(they_take_turns),
         in_cluster(a_root_stays_as_long_as_somebody_needs_it),
