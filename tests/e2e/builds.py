@@ -75,6 +75,7 @@ SHORT = {
     "test_render.py": ((RELEASE, ASAN), "it has one thread"),
     "test_request.py": MEMORY,
     "test_restores.py": SAME_CODE,
+    "test_rollover.py": SAME_CODE,
     "test_rotation.py": SAME_CODE,
     "test_scale.py": THREADS,
     "test_signatures.py": MEMORY,
