@@ -409,6 +409,20 @@ void indexes_lay_down(struct indexes *indexes, const struct object_key *key, con
 
 // ---- what is looked up
 
+size_t indexes_count_dependents(const struct indexes *indexes, const struct kind *kind, const char *namespace,
+                                const char *name, bool *ret_all) {
+    char value[VALUE_SIZE];
+    size_t total = 0;
+    format_object(kind->kind, namespace, name, value);
+    *ret_all = true;
+    for (size_t i = 0; i < indexes->kind_count; i++) {
+        const struct indexed *indexed = &indexes->all[i];
+        total += store_index_count(indexed->store, value);
+        *ret_all = *ret_all && (indexed->kind != kind || store_is_complete(indexed->store));
+    }
+    return total;
+}
+
 size_t indexes_count_status(const struct indexes *indexes, const char *kind, const char *status) {
     char value[VALUE_SIZE];
     snprintf(value, sizeof(value), status_format, status);

@@ -69,7 +69,12 @@ void indexes_visit(const struct indexes *indexes, const char *value,
                    void (*visit)(void *context, const struct kind *kind, const struct kube_object *object),
                    void *context);
 
-// The same for each object that refers to the object of that kind, namespace and name.
+// How many objects refer to the object of that kind, namespace and name. *ret_all: whether all of the same
+// kind are watched, so that none of these can be missing.
+size_t indexes_count_dependents(const struct indexes *indexes, const struct kind *kind, const char *namespace,
+                                const char *name, bool *ret_all);
+
+// The same as indexes_visit for each object that refers to the object of that kind, namespace and name.
 void indexes_visit_dependents(
     const struct indexes *indexes, const struct kind *kind, const char *namespace, const char *name,
     void (*visit)(void *context, const struct kind *kind, const struct kube_object *object), void *context);

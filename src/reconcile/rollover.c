@@ -58,33 +58,28 @@ static void visit_dependents(const struct visit *visit, const struct kube_object
 
 void rollover_survey(const struct reconcile *r, const struct versions *versions, const char *bundle,
                      struct rollover_survey *ret_survey) {
-    *ret_survey = (struct rollover_survey){0};
+    bool knows_all;
+    (void)indexes_count_dependents(r->parts->indexes, r->kind, r->object->namespace, r->object->name,
+                                   &knows_all);
+    *ret_survey = (struct rollover_survey){.needed = knows_all ? 0 : UINT32_MAX};
     const struct visit visit = {r, versions, bundle, ret_survey, 0};
     visit_dependents(&visit, r->object);
 }
 
 // ---- whose turn it is
 
-static void count_one(void *context, const struct kind *kind, const struct kube_object *object) {
-    size_t *count = context;
-    (void)kind;
-    (void)object;
-    (*count)++;
-}
-
 void rollover_note_turn(struct reconcile *r) {
     struct report *report = &r->production.report;
     const struct kube_object *issuer = r->sources[0].upstream;
     int64_t now = r->production.context.now;
     int64_t named = r->production.context.record.renew_at;
-    size_t count = 0;
+    bool ignored;
     if (!r->production.is_waiting) {
         return;
     }
-    if (issuer != nullptr) {
-        indexes_visit_dependents(r->parts->indexes, r->kind, issuer->namespace, issuer->name, count_one,
-                                 &count);
-    }
+    size_t count = issuer == nullptr ? 0
+                                     : indexes_count_dependents(r->parts->indexes, r->kind, issuer->namespace,
+                                                                issuer->name, &ignored);
     int64_t window = (report->expires_at - now) / 4;
     window = window > RENEWAL_SPREAD_S ? RENEWAL_SPREAD_S : window;
     window = window > (int64_t)count ? (int64_t)count : window;

@@ -10,8 +10,8 @@ struct rollover_survey {
     bool is_unheard_of; // somebody's roots are not yet those that r's output gives
 };
 
-// Asks the watched objects; no request is sent. bundle: the digest of the roots that r's output gives; NULL:
-// not known.
+// Asks the watched objects; no request is sent. Where some of them are not watched each version is needed.
+// bundle: the digest of the roots that r's output gives; NULL: not known.
 void rollover_survey(const struct reconcile *r, const struct versions *versions, const char *bundle,
                      struct rollover_survey *ret_survey);
 

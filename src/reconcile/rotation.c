@@ -62,6 +62,13 @@ static bool is_requested(const struct reconcile *r) {
            (is_renewed && rotation_takes_renewal(r));
 }
 
+// Of what has become one that is trusted by another's root: its own versions go.
+static struct rotation plan_end(const struct versions *versions) {
+    bool has_others = versions->kept_count > 0 || versions->has_next;
+    return (struct rotation){.step = has_others ? ROTATION_EXPIRE : ROTATION_NONE,
+                             .withdraws_next = versions->has_next};
+}
+
 bool rotation_examine(struct reconcile *r, struct error *e) {
     const struct production *production = &r->production;
     if (!kind_has_versions(r->kind)) {
@@ -81,8 +88,12 @@ bool rotation_examine(struct reconcile *r, struct error *e) {
     question.is_pressing = production->is_input_gone;
     question.is_next_outdated = production->is_next_outdated;
     bool are_lists_good;
-    if (!rotation_plan(&question, &r->rotation, e) ||
-        !production_check_lists(production, &are_lists_good, e)) {
+    if (r->kind->serves_dependents && !question.serves_dependents) {
+        r->rotation = plan_end(&production->versions);
+    } else if (!rotation_plan(&question, &r->rotation, e)) {
+        return false;
+    }
+    if (!production_check_lists(production, &are_lists_good, e)) {
         return false;
     }
     if (r->rotation.step == ROTATION_NONE && !are_lists_good) {
@@ -123,6 +134,10 @@ bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
     }
     versions_recall(yyjson_obj_get(status, VERSIONS_FIELD), number, &versions);
     int64_t named = status_time(status, ROTATION_FIELD);
+    bool has_others = versions.kept_count > 0 || versions.has_next;
+    if (r->kind->serves_dependents && has_others && !kind_can_rotate(r->kind, r->decoded.spec)) {
+        return true;
+    }
     bool is_waited_for = r->kind->serves_dependents && versions.kept_count > 0;
     if (!r->decoded.common.rotation.is_given && !versions.has_next && named == 0 && !is_waited_for) {
         return false;

@@ -369,6 +369,20 @@ static void what_ends_soon_is_published_for_as_long_as_it_can_be(void **) {
     assert_in_range(number_at("qc root", "status version"), 5, 12);
 }
 
+static void a_root_that_is_one_no_more_keeps_no_other(void **) {
+    make_all("");
+    make("qc above", "spec: {certType: ca, commonName: Above, algorithm: ML-DSA-44}");
+    put("qc root", "spec: {commonName: Two}");
+    pass_watched(62 * MINUTE);
+    assert_true(has_entry("secret root-secret", "tls.key.1"));
+    put("qc root", "spec: {parentCARef: {name: above}}");
+    pass(10 * MINUTE);
+    is_served("qc root");
+    assert_false(has_entry("secret root-secret", "tls.key.1"));
+    assert_string_equal(entry("secret root-secret", "ca.crt"), entry("secret above-secret", "cert.pem"));
+    all_verify();
+}
+
 // ---- damage
 
 static void what_is_damaged_meanwhile_is_put_right(void **) {
@@ -426,6 +440,7 @@ int main(void) {
         in_cluster(an_edit_that_is_taken_back_is_withdrawn),
         in_cluster(another_edit_takes_the_place_of_what_was_published),
         in_cluster(what_ends_soon_is_published_for_as_long_as_it_can_be),
+        in_cluster(a_root_that_is_one_no_more_keeps_no_other),
         in_cluster(what_is_damaged_meanwhile_is_put_right),
         in_cluster(an_edit_that_waits_outlives_damage),
     };
