@@ -63,7 +63,8 @@ const struct spec_field spec_rotation_fields[] = {
      .max = KEEP_MAX,
      .fallback = 1,
      .description = "How many previous versions stay; the oldest goes with the next rotation. As many as a "
-                    "Secret has room for."},
+                    "Secret has room for. Of a root CA it is the most that may stay, each for as long as "
+                    "something needs it."},
     {.name = "rotation.keepFor",
      .type = SPEC_DURATION,
      .offset = offsetof(struct common_spec, rotation.keep_for_s),
@@ -72,7 +73,7 @@ const struct spec_field spec_rotation_fields[] = {
      .max = length_max,
      .counts_seconds = true,
      .description = "How long a previous version stays at least: a rotation that would need its place before "
-                    "waits. Default: none."},
+                    "waits. Default: none; of a root CA publishAhead."},
     {.name = "rotation.publishAhead",
      .type = SPEC_DURATION,
      .offset = offsetof(struct common_spec, rotation.publish_ahead_s),
@@ -81,7 +82,8 @@ const struct spec_field spec_rotation_fields[] = {
      .max = length_max,
      .counts_seconds = true,
      .description = "How long before its first use the next version is made, and what is public of it is "
-                    "published; shorter than every. Default: none, it is used at once."},
+                    "published; shorter than every. Default: none, it is used at once; of a root CA 1h, or a "
+                    "quarter of every if that is less."},
     {.name = "rotation.window.schedule",
      .type = SPEC_TEXT,
      .offset = offsetof(struct common_spec, rotation.schedule),
