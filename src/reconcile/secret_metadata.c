@@ -68,14 +68,21 @@ static bool is_of_namespace(const struct kube_object *object, yyjson_val *metada
              member_is(json_find(object->root, "status", "secretRef", nullptr), "uid", uid)));
 }
 
+// Whether the object's status names the uid of what has this metadata: its output, or the ConfigMap with a
+// part of that.
+static bool is_recorded(const struct kube_object *object, yyjson_val *metadata) {
+    const char *uid = json_member_text(metadata, "uid");
+    return uid != nullptr &&
+           (member_is(json_find(object->root, "status", "secretRef", nullptr), "uid", uid) ||
+            member_is(json_find(object->root, "status", "trustBundle", nullptr), "uid", uid));
+}
+
 // Whether a Secret without an owner's name is ours all the same: the object's uid is still on it, or our
 // label is and the status names its very uid. The status alone does not do: it would let whoever writes
 // statuses have any Secret overwritten.
 static bool has_lost_its_mark(const struct kube_object *object, yyjson_val *metadata) {
-    const char *uid = json_member_text(metadata, "uid");
     return member_is(yyjson_obj_get(metadata, "annotations"), owner_uid_annotation, object->uid) ||
-           (uid != nullptr && secret_metadata_is_labelled(metadata) &&
-            member_is(json_find(object->root, "status", "secretRef", nullptr), "uid", uid));
+           (secret_metadata_is_labelled(metadata) && is_recorded(object, metadata));
 }
 
 const char *secret_metadata_namespace(yyjson_val *metadata) {

@@ -213,26 +213,29 @@ static bool describe(const struct reconcile *r, yyjson_val *live, yyjson_mut_doc
     return json_is_complete(document, e);
 }
 
-// What was as it should be, as the status says, and is not any more is put right at once, and ever more
-// slowly when that is needed again and again. is_needed: something is to be written.
-static bool may_write(struct reconcile *r, bool is_needed) {
+// Whether the ConfigMap was as it should be, as the status says, or is known not to be left alone.
+static bool was_good(const struct reconcile *r) {
     yyjson_val *recorded = recorded_of(r);
+    return status_is_of_generation(r, yyjson_obj_get(r->object->root, "status")) &&
+           json_member_is(recorded, "name", wanted_by(r)->config_map_name) &&
+           (json_member_is(recorded, "digest", r->bundle.digest) ||
+            json_member_is(recorded, "reason", REASON_TRUST_BUNDLE_CONTESTED));
+}
+
+// What was good and is not any more is put right at once, and ever more slowly when that is needed again and
+// again. is_needed: something is to be written.
+static bool may_write(struct reconcile *r, bool is_needed) {
     struct regenerate_backoff *backoff = r->parts->backoff;
-    const char *name = wanted_by(r)->config_map_name;
     int64_t now_ms = clock_monotonic_ms();
     uint32_t wait_ms = 0;
     uint32_t peace_ms = 0;
-    bool is_restored = status_is_of_generation(r, yyjson_obj_get(r->object->root, "status")) &&
-                       json_member_is(recorded, "name", name) &&
-                       json_member_is(recorded, "digest", r->bundle.digest);
-    bool is_counted = is_needed && is_restored;
     bool allowed = is_needed;
-    if (is_counted) {
+    if (is_needed && was_good(r) && !r->bundle.is_counted) {
         allowed = regenerate_backoff_allow(backoff, r->key, REGENERATED_BUNDLE, now_ms, &wait_ms);
+        r->bundle.is_counted = allowed;
     }
-    r->bundle.is_counted = is_counted && allowed;
     if (regenerate_backoff_is_contested(backoff, r->key, REGENERATED_BUNDLE, now_ms, &peace_ms)) {
-        note_contested(r, name, wait_ms > 0 ? wait_ms : peace_ms);
+        note_contested(r, wanted_by(r)->config_map_name, wait_ms > 0 ? wait_ms : peace_ms);
     }
     return allowed;
 }
@@ -243,6 +246,7 @@ static bool update(struct reconcile *r, const struct found *found, struct error 
     bool differs;
     bool is_content;
     enum ownership ownership = ownership_of(r, found->object);
+    r->bundle.is_written = false;
     if (ownership == OWNERSHIP_ORPHANED || ownership == OWNERSHIP_FOREIGN) {
         ownership == OWNERSHIP_ORPHANED ? note_orphaned(r, name)
                                         : note_foreign(r, name, metadata_of(found->object));

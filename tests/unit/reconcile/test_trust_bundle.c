@@ -162,6 +162,10 @@ static void who_fights_over_it_waits(void **) {
     }
     assert_false(is_there("configmap roots"));
     is_told("qc a", "TrustBundleContested", "again and again");
+    put("qc a", "metadata: {labels: {look: again}}");
+    run();
+    assert_false(is_there("configmap roots")); // whatever wakes its object meanwhile
+    told_is("TrustBundleWritten qc a; !TrustBundleContested qc a; ");
     pass(MINUTE);
     is_bundle("configmap roots", "secret a-secret");
     pass(HOUR);
@@ -221,9 +225,20 @@ static void what_no_status_names_is_found_by_its_marks(void **) {
     is_recorded("qc a", "configmap others");
 }
 
+// As for a Secret, our label and the status that names its uid are enough.
+static void one_that_has_lost_its_marks_is_known_again(void **) {
+    make("qc a", root);
+    put("configmap roots", "metadata: {annotations: null}\ndata: {ca.crt: mine}");
+    run();
+    is_bundle("configmap roots", "secret a-secret");
+    is_recorded("qc a", "configmap roots");
+    assert_string_equal(text_at("configmap roots", "metadata annotations qubesec.io/owner"),
+                        "QuantumCertificate/a");
+}
+
 static void what_is_not_ours_is_not_deleted(void **) {
     make("qc a", root);
-    put("configmap roots", "metadata: {annotations: {qubesec.io/owner: null, qubesec.io/owner-uid: null}}");
+    put("configmap roots", "metadata: {annotations: null, labels: null}");
     run();
     is_told("qc a", "TrustBundleConflict", "is not QubeSec's");
     put("qc a", "spec: {trustBundle: null}");
@@ -442,6 +457,7 @@ int main(void) {
         in_cluster(the_former_stays_until_there_is_another),
         in_cluster(without_the_field_it_is_deleted),
         in_cluster(what_no_status_names_is_found_by_its_marks),
+        in_cluster(one_that_has_lost_its_marks_is_known_again),
         in_cluster(what_is_not_ours_is_not_deleted),
         in_cluster(what_is_another_s_is_not_touched),
         in_cluster(a_copy_from_elsewhere_is_another_s),
