@@ -191,6 +191,20 @@ static int64_t find_wait(const struct rotation_question *q, struct rotation *rot
     return has_next(q) && q->is_unheard_of && !is_long ? q->now + UNHEARD_LOOK_S : 0;
 }
 
+// What is to be done now, where no next version is to be published.
+static void choose_step(const struct rotation_question *q, bool is_due, struct rotation *rotation) {
+    bool withdraws = q->serves_dependents && q->is_next_outdated && rotation->next_at == 0;
+    if (is_due) {
+        rotation->step = ROTATION_ACTIVATE;
+        rotation->kept = (size_t)q->spec->keep;
+    } else if (rotation->kept < q->versions->kept_count || withdraws) {
+        rotation->step = ROTATION_EXPIRE;
+        rotation->withdraws_next = withdraws;
+    } else if (is_active_ahead(q)) {
+        rotation->step = ROTATION_RETIME;
+    }
+}
+
 bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotation, struct error *e) {
     struct rotation rotation = {0};
     if (q->is_pressing) {
@@ -207,17 +221,10 @@ bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotat
     int64_t publish_at = rotation.next_at - q->spec->publish_ahead_s;
     bool publishes = rotation.next_at != 0 && q->spec->publish_ahead_s > 0 && !has_next(q);
     int64_t at = publishes ? publish_at : wait != 0 ? wait : rotation.next_at;
-    bool withdraws = q->serves_dependents && q->is_next_outdated && rotation.next_at == 0;
     if (publishes && publish_at <= q->now) {
         rotation.step = ROTATION_PUBLISH;
-    } else if (is_due) {
-        rotation.step = ROTATION_ACTIVATE;
-        rotation.kept = (size_t)q->spec->keep;
-    } else if (rotation.kept < q->versions->kept_count || withdraws) {
-        rotation.step = ROTATION_EXPIRE;
-        rotation.withdraws_next = withdraws;
-    } else if (is_active_ahead(q)) {
-        rotation.step = ROTATION_RETIME;
+    } else {
+        choose_step(q, is_due, &rotation);
     }
     if (at != 0 && (rotation.step_at == 0 || at < rotation.step_at)) {
         rotation.step_at = at;

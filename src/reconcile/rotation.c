@@ -120,6 +120,18 @@ uint32_t rotation_wait_ms(const struct reconcile *r) {
     return r->rotation.step != ROTATION_NONE ? 1 : wait_until(r, r->rotation.step_at);
 }
 
+// When there is something to be done: at the earlier of both times, of which 0 is never.
+static int64_t earlier_of(int64_t one, int64_t other) {
+    return other == 0 || (one != 0 && one < other) ? one : other;
+}
+
+// When what the status names is to be done: what is used then is published before.
+static int64_t named_time(yyjson_val *status, const struct versions *versions,
+                          const struct rotation_spec *spec) {
+    int64_t named = status_time(status, ROTATION_FIELD);
+    return named != 0 && !versions->has_next ? named - spec->publish_ahead_s : named;
+}
+
 // What was asked for, or follows another rotation, is done at the time that the status names, whatever the
 // schedule says.
 bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
@@ -148,13 +160,7 @@ bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
     if (!rotation_plan(&question, &rotation, &ignored)) {
         return true; // it is met again when the output is examined
     }
-    if (named != 0 && !versions.has_next) { // which is to be published before
-        named -= r->decoded.common.rotation.publish_ahead_s;
-    }
-    int64_t at = rotation.step_at;
-    if (named != 0 && (at == 0 || named < at)) {
-        at = named;
-    }
+    int64_t at = earlier_of(named_time(status, &versions, &spec), rotation.step_at);
     if (rotation.step != ROTATION_NONE || (at != 0 && at <= question.now)) {
         return true;
     }
