@@ -60,16 +60,6 @@ static bool read_secret(struct reconcile *r, struct error *e) {
            store_apply_read(output_store(r), kube_object_retain(r->output), removals, e);
 }
 
-bool output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
-    const struct report *report = &r->production.report;
-    const struct renewal renewal = {
-        .expires_at = report->expires_at,
-        .valid_from = report->valid_from,
-        .renew_at = report->renew_at,
-    };
-    return reconcile_is_due(r, &renewal, ret_wait_ms);
-}
-
 // What an earlier object has left, or a backup brought back, is taken over as it is, with its key; so is the
 // text of long ago that stands in an object which is made again. Of an object that has been served a new text
 // is a request, whatever has become of the Secret.
@@ -86,7 +76,7 @@ static bool find_due(struct reconcile *r, enum output_state *ret_state, struct e
     uint32_t wait_ms;
     rollover_note_turn(r);
     bool is_due = !kind_has_versions(r->kind) || r->kind->is_renewable;
-    is_due = is_due && (output_is_due(r, &wait_ms) || renew_request_asks(r, REQUEST_RENEW));
+    is_due = is_due && (reconcile_output_is_due(r, &wait_ms) || renew_request_asks(r, REQUEST_RENEW));
     if (!rotation_examine(r, e)) {
         return false;
     }

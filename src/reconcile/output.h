@@ -6,10 +6,6 @@
 // The store that has the metadata of the output Secret.
 struct store *output_store(const struct reconcile *r);
 
-// Whether the output that r->production.report is about expires and is to be renewed now; else *ret_wait_ms:
-// when to look at it again, 0: never.
-bool output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);
-
 // Looks at the output Secret: at what the watch says, and, where there is something to look at or the watch
 // cannot tell, live. An
 // adoptable Secret that is sound is good, too. *ret_damage: what is wrong, when it is damaged. Errors:

@@ -158,7 +158,7 @@ static bool is_ending(const struct reconcile *r) {
     const struct report *report = &r->production.report;
     uint32_t ignored;
     return report->expires_at != 0 && report->expires_at - r->production.context.now <= RENEWAL_LAST_S &&
-           output_is_due(r, &ignored);
+           reconcile_output_is_due(r, &ignored);
 }
 
 // By the minute, so that it is the same text, and one Event, however often the object is looked at meanwhile.
@@ -193,7 +193,8 @@ static bool put_off(struct reconcile *r, uint32_t wait_ms, struct error *e) {
 
 static bool renew(struct reconcile *r, struct error *e) {
     uint32_t ignored;
-    enum regenerated what = output_is_due(r, &ignored) ? REGENERATED_CONTENT : REGENERATED_ON_REQUEST;
+    enum regenerated what =
+        reconcile_output_is_due(r, &ignored) ? REGENERATED_CONTENT : REGENERATED_ON_REQUEST;
     if (!is_ending(r) && !may_remake(r, what, ERROR_RETRYABLE,
                                      "the output is due for renewal again and will be renewed later", e)) {
         return is_valid(r) && put_off(r, e->retry_after_ms, e);

@@ -38,6 +38,16 @@ bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, 
     return expires && wait_ms == 0;
 }
 
+bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
+    const struct report *report = &r->production.report;
+    const struct renewal renewal = {
+        .expires_at = report->expires_at,
+        .valid_from = report->valid_from,
+        .renew_at = report->renew_at,
+    };
+    return reconcile_is_due(r, &renewal, ret_wait_ms);
+}
+
 bool reconcile_request(const struct reconcile *r, const struct api_request *request,
                        yyjson_doc **ret_document, struct error *e) {
     if (api_call(r->parts->api, request, ret_document, e)) {

@@ -160,3 +160,7 @@ int64_t reconcile_started(const struct reconcile *r);
 
 // Whether an output that expires is to be renewed now; else *ret_wait_ms: when to look at it again, 0: never.
 bool reconcile_is_due(const struct reconcile *r, const struct renewal *renewal, uint32_t *ret_wait_ms);
+
+// Whether the output that r->production.report is about expires and is to be renewed now; else *ret_wait_ms:
+// when to look at it again, 0: never.
+bool reconcile_output_is_due(const struct reconcile *r, uint32_t *ret_wait_ms);

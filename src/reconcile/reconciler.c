@@ -156,7 +156,7 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
     if (!rotation_examine(r, e)) {
         return false;
     }
-    if (output_is_due(r, &r->outcome->requeue_after_ms)) {
+    if (reconcile_output_is_due(r, &r->outcome->requeue_after_ms)) {
         r->outcome->requeue_after_ms = RENEWAL_LOOK_MS; // it waits
     }
     uint32_t rotation_ms = rotation_wait_ms(r);

@@ -1,6 +1,5 @@
 #include "reconcile/rotation.h"
 
-#include "reconcile/output.h"
 #include "reconcile/reasons.h"
 #include "reconcile/renew_request.h"
 #include "reconcile/rollover.h"
@@ -57,7 +56,7 @@ bool rotation_takes_renewal(const struct reconcile *r) {
 
 static bool is_requested(const struct reconcile *r) {
     uint32_t ignored;
-    bool is_renewed = renew_request_asks(r, REQUEST_RENEW) || output_is_due(r, &ignored);
+    bool is_renewed = renew_request_asks(r, REQUEST_RENEW) || reconcile_output_is_due(r, &ignored);
     return renew_request_asks(r, REQUEST_ROTATE) || r->production.is_input_changed ||
            (is_renewed && rotation_takes_renewal(r));
 }
@@ -120,52 +119,56 @@ uint32_t rotation_wait_ms(const struct reconcile *r) {
     return r->rotation.step != ROTATION_NONE ? 1 : wait_until(r, r->rotation.step_at);
 }
 
-// When there is something to be done: at the earlier of both times, of which 0 is never.
-static int64_t earlier_of(int64_t one, int64_t other) {
-    return other == 0 || (one != 0 && one < other) ? one : other;
+// Whether the status says all that there is to know of versions that nothing will ever be done with.
+static bool is_at_rest(const struct reconcile *r, const struct versions *versions, int64_t named) {
+    bool is_waited_for = r->kind->serves_dependents && versions->kept_count > 0;
+    return !r->decoded.common.rotation.is_given && !versions->has_next && named == 0 && !is_waited_for;
 }
 
-// When what the status names is to be done: what is used then is published before.
-static int64_t named_time(yyjson_val *status, const struct versions *versions,
-                          const struct rotation_spec *spec) {
-    int64_t named = status_time(status, ROTATION_FIELD);
+// When the status has something done: what was asked for, or follows another rotation, is done at the time
+// that it names, whatever the schedule says; what is to be published, before that.
+static int64_t named_time(const struct versions *versions, const struct rotation_spec *spec, int64_t named) {
     return named != 0 && !versions->has_next ? named - spec->publish_ahead_s : named;
 }
 
-// What was asked for, or follows another rotation, is done at the time that the status names, whatever the
-// schedule says.
-bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
+static bool is_due_by(const struct reconcile *r, const struct versions *versions, int64_t named,
+                      uint32_t *ret_wait_ms) {
     yyjson_val *status = status_of(r);
-    int64_t number = json_integer(yyjson_obj_get(status, VERSION_FIELD), 0);
-    struct versions versions;
     struct rotation rotation;
     struct error ignored;
-    *ret_wait_ms = 0;
-    if (!r->kind->is_rotatable || number == 0) {
-        return false;
-    }
-    versions_recall(yyjson_obj_get(status, VERSIONS_FIELD), number, &versions);
-    int64_t named = status_time(status, ROTATION_FIELD);
-    bool has_others = versions.kept_count > 0 || versions.has_next;
-    if (r->kind->serves_dependents && has_others && !kind_can_rotate(r->kind, r->decoded.spec)) {
-        return true;
-    }
-    bool is_waited_for = r->kind->serves_dependents && versions.kept_count > 0;
-    if (!r->decoded.common.rotation.is_given && !versions.has_next && named == 0 && !is_waited_for) {
-        return false;
-    }
-    const struct rotation_spec spec = schedule_of(r, &versions, status_time(status, RENEWAL_EXPIRY_FIELD));
+    const struct rotation_spec spec = schedule_of(r, versions, status_time(status, RENEWAL_EXPIRY_FIELD));
     const struct rotation_question question =
-        question_of(r, &versions, &spec, json_member_text(status, TRUST_BUNDLE_FIELD));
+        question_of(r, versions, &spec, json_member_text(status, TRUST_BUNDLE_FIELD));
     if (!rotation_plan(&question, &rotation, &ignored)) {
         return true; // it is met again when the output is examined
     }
-    int64_t at = earlier_of(named_time(status, &versions, &spec), rotation.step_at);
+    int64_t at = rotation.step_at;
+    named = named_time(versions, &spec, named);
+    if (named != 0 && (at == 0 || named < at)) {
+        at = named;
+    }
     if (rotation.step != ROTATION_NONE || (at != 0 && at <= question.now)) {
         return true;
     }
     *ret_wait_ms = wait_until(r, at);
     return false;
+}
+
+bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
+    yyjson_val *status = status_of(r);
+    int64_t number = json_integer(yyjson_obj_get(status, VERSION_FIELD), 0);
+    int64_t named = status_time(status, ROTATION_FIELD);
+    struct versions versions;
+    *ret_wait_ms = 0;
+    if (!r->kind->is_rotatable || number == 0) {
+        return false;
+    }
+    versions_recall(yyjson_obj_get(status, VERSIONS_FIELD), number, &versions);
+    bool has_others = versions.kept_count > 0 || versions.has_next;
+    if (r->kind->serves_dependents && has_others && !kind_can_rotate(r->kind, r->decoded.spec)) {
+        return true;
+    }
+    return !is_at_rest(r, &versions, named) && is_due_by(r, &versions, named, ret_wait_ms);
 }
 
 static bool is_told(const struct record *record, int64_t number) {
