@@ -154,6 +154,16 @@ static void it_follows_the_secret(void **) {
     note_has("TrustBundleWritten qc a", "1 certificate");
 }
 
+// While another root is on its way, both are in it.
+static void it_has_all_roots_of_a_rollover(void **) {
+    make("qc a", root);
+    put("qc a", "spec: {commonName: Another}");
+    run();
+    is_bundle("configmap roots", "secret a-secret");
+    is_recorded("qc a", "configmap roots");
+    note_has("TrustBundleWritten qc a", "with 2 certificates in ca.crt");
+}
+
 static void who_fights_over_it_waits(void **) {
     make("qc a", root);
     for (int i = 0; i < 2; i++) {
@@ -452,6 +462,7 @@ int main(void) {
         in_cluster(its_label_and_marks_are_put_back),
         in_cluster(it_has_labels_and_annotations_of_its_own),
         in_cluster(it_follows_the_secret),
+        in_cluster(it_has_all_roots_of_a_rollover),
         in_cluster(who_fights_over_it_waits),
         in_cluster(under_another_name_the_former_is_deleted),
         in_cluster(the_former_stays_until_there_is_another),
