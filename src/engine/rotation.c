@@ -183,6 +183,7 @@ static int64_t find_wait(const struct rotation_question *q, struct rotation *rot
     for (size_t i = (size_t)q->spec->keep - 1; i < q->versions->kept_count; i++) {
         if (is_needed(q, i)) {
             rotation->held_by = q->versions->kept[i].number;
+            rotation->is_held_by_need = true;
             return next_look(q);
         }
     }

@@ -43,6 +43,7 @@ struct rotation {
     int64_t step_at;         // when there is something to do, if that is not now; 0: never
     int64_t next_at;         // when the present version is to be replaced; 0: never
     int64_t held_by;         // the version that spec.keepFor keeps in the way until then; 0: none
+    bool is_held_by_need;    // it is in the way since somebody needs it, for nobody knows how long
     size_t kept;             // how many earlier versions stay after the step
     bool withdraws_next;     // with the step the next version goes, which nobody asks for any more
 };

@@ -17,7 +17,13 @@ void ready_message_describe(const struct reconcile *r, struct error *ret_text) {
               report->fingerprint, has_algorithm ? " (" : "", has_algorithm ? algorithm : "",
               has_algorithm ? ")" : "", has_more ? " " : "", report->about, has_more ? "," : "",
               r->decoded.secret_name);
-    if (r->rotation.held_by != 0) {
+    if (r->rotation.is_held_by_need) {
+        const struct error said = *ret_text;
+        error_set(ret_text, ERROR_NONE,
+                  "%s; its rotation waits, since certificates below it still need version %" PRId64
+                  ", the one of their status.rootDigest",
+                  said.message, r->rotation.held_by);
+    } else if (r->rotation.held_by != 0) {
         const struct error said = *ret_text;
         char until[CLOCK_TEXT_SIZE];
         clock_format(r->rotation.next_at, until);

@@ -326,6 +326,10 @@ static void a_root_stays_as_long_as_somebody_needs_it(void **) {
     pass_watched(5 * HOUR);
     version_is("qc root", 2);
     assert_int_equal(count_in("secret root-secret", "ca.crt"), 3);
+    status_is("qc root", "Success Succeeded",
+              "its rotation waits, since certificates below it still need version 1");
+    assert_string_equal(text_at("qc root", "status versions 2 digest"),
+                        text_at("qc one", "status rootDigest"));
     put("qc one", "spec: {renewBefore: null}");
     pass_watched(2 * HOUR);
     version_is("qc root", 3);
