@@ -84,15 +84,15 @@ struct reconcile {
     // How it ends. A step that stops early leaves here what its error does not say: the reason, where that is
     // not the one of the error's class; and RESULT_LANE, where it left work that takes seconds undone.
     struct outcome *outcome;
-    enum telling telling;
     const char *deed; // what its Event says was done, static; NULL: nothing besides the status's message
+    enum telling telling;
 
-    bool is_granted;   // some input is in another namespace, and may be read
-    bool is_outdated;  // the output was found not to be what is asked for
-    bool is_contested; // the output's labels, annotations or owner are changed by others again and again
+    bool is_granted;    // some input is in another namespace, and may be read
+    bool is_outdated;   // the output was found not to be what is asked for
+    bool is_contested;  // the output's labels, annotations or owner are changed by others again and again
+    bool keeps_refusal; // the status has told what follows, and the owner is not asked for again yet
     struct error
         owner_refusal;       // what the API server says who keeps the output's owner as it is; NONE: nobody
-    bool keeps_refusal;      // the status has told it, and the owner is not asked for again yet
     uint32_t upkeep_wait_ms; // when to look at them again; 0: no need to
     struct production production;                           // what the engine makes of it
     char requests[REQUEST_COUNT][PROVENANCE_SENTENCE_SIZE]; // of the object's annotations; "": there is none
@@ -103,8 +103,8 @@ struct reconcile {
     struct version_name
         unknown[VERSIONS_KEPT_MAX + 2]; // that the Secret held, and the status does not tell of
     size_t unknown_count;
-    bool is_present_unknown; // the last of them is the present one
     yyjson_doc *live;        // owned: the list with the object, as it was read live; NULL: it was not
+    bool is_present_unknown; // the last of the unknown ones is the present one
     bool is_adopted;         // the output was left from an earlier object
     bool is_answered_so;     // the request for another output, by taking over: to be noted in its metadata
     bool is_counted;         // the output's remake was counted
