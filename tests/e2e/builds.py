@@ -62,6 +62,7 @@ SHORT = {
     "test_failpoints.py": ((ASAN,), "what a crash leaves does not depend on the sanitizer"),
     "test_gitops.py": SAME_CODE,
     "test_guides.py": SAME_CODE,
+    "test_handshakes.py": SAME_CODE,
     "test_inputs.py": MEMORY,
     "test_install.py": NO_OPERATOR,
     "test_leader.py": THREADS,

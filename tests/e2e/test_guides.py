@@ -3,11 +3,8 @@
 import base64
 import contextlib
 import functools
-import json
 import os
 import shutil
-import socket
-import subprocess
 
 import pytest
 from api import KINDS, QC, QES, QVS, RESOURCES, SIGNATURE_KINDS, ApiError, all_kinds, data_of, ready_of, thing, wait_until
@@ -15,7 +12,8 @@ from credentials import token, with_token
 from fixtures import BINARY, control_plane, run_tool
 from guides import GuideError, Reader, examples, in_namespace, lay_checkout
 from install import CHECKOUT, NAMESPACE, Helm, run
-from process import STOP_PATIENCE, Operators
+from process import Operators
+from sites import free_port, secret_by_kubectl, served
 from webhook import CONFIGURATIONS, port_of
 
 DOCS = CHECKOUT / "docs"
@@ -23,33 +21,6 @@ GUIDES = sorted((DOCS / "guides").glob("*.md"))
 RESOURCE_PAGES = sorted((DOCS / "resources").glob("*.md"))
 
 CONFIGURATION = f"{CONFIGURATIONS}/qubesec"
-NGINX = """
-daemon off;
-pid {folder}/pid;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-    uwsgi_temp_path {folder}; scgi_temp_path {folder};
-    server {{
-        listen 127.0.0.1:{port} ssl;
-        {directives}
-        location / {{ return 200 "here\\n"; }}
-    }}
-}}
-"""
-
-
-def listens(port):
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @pytest.fixture
@@ -77,30 +48,6 @@ def with_files(reader, *names):
         (reader.folder / name).write_text(f"what {name} holds\n")
 
 
-@contextlib.contextmanager
-def served(reader, directives, port):
-    """An nginx that says what the guide does, and has the Secret mounted."""
-    site = reader.folder / "tls"
-    site.mkdir()
-    secret = subprocess.run(
-        ["kubectl", "get", "secret", "web-tls", "--output", "json"],
-        env=reader.environment, capture_output=True, check=True,
-    ).stdout  # fmt: skip
-    for name, content in data_of(json.loads(secret)).items():
-        (site / name).write_bytes(content)
-    said = directives.replace("/etc/tls", str(site))
-    (site / "nginx.conf").write_text(NGINX.format(folder=site, port=port, directives=said))
-    with open(site / "log", "wb") as log:
-        process = subprocess.Popen(["nginx", "-p", site, "-c", site / "nginx.conf"], stdout=log, stderr=log)
-    try:
-        wait_until(lambda: f"nginx serves: {(site / 'log').read_text()}", lambda: process.poll() or listens(port))
-        assert process.poll() is None, (site / "log").read_text()
-        yield
-    finally:
-        process.terminate()
-        process.wait(STOP_PATIENCE)
-
-
 def remove_namespaces(api, operator, *names):
     """The objects in them first: what the operator made of one just then would come to lie in a namespace made anew."""
     there = [name for name in names if api.find("Namespace", None, name) is not None]
@@ -121,16 +68,19 @@ def without_namespaces(api, operator, stack, *names):
     stack.callback(remove_namespaces, api, operator, *names)
 
 
-def behind_an_address(reader, stack):
+def behind_an_address(reader, stack, every=None):
+    """An nginx that says what the guide does, and has the Secret mounted; every: seconds after which it is looked for changes."""
     port = free_port()
     reader.replace["ADDRESS"] = f"127.0.0.1:{port}"
-    reader.handlers["nginx"] = lambda text: stack.enter_context(served(reader, text, port))
+    read = secret_by_kubectl("web-tls", reader.environment)
+    reader.handlers["nginx"] = lambda text: stack.enter_context(served(reader.folder / "tls", read, text, port, every))
 
 
 # By guide: what its reader has.
 SCENES = {
     "gitops": lambda api, operator, reader, stack: shutil.copy(CHECKOUT / "config/gitops/name_references.yaml", reader.folder),
     "private-pki": lambda api, operator, reader, stack: without_namespaces(api, operator, stack, "pki", "shop"),
+    "rotation": lambda api, operator, reader, stack: behind_an_address(reader, stack, 1.0),
     "sign-a-release": lambda api, operator, reader, stack: with_files(reader, "app-1.0.tar.gz", "app-1.0.img"),
     "tls-for-an-ingress": lambda api, operator, reader, stack: behind_an_address(reader, stack),
 }

@@ -118,7 +118,7 @@ def test_both_sides_read_each_other_at_any_time(api, operators, rotated, namespa
 # ---- signatures
 
 
-def test_what_a_kept_version_has_signed_is_valid(api, operator, namespace, tmp_path):
+def test_what_a_kept_version_has_signed_is_valid(api, operator, namespace, tmp_path, load):
     """By the operator and by openssl, with the PEMs in the Secret; what an expired one has signed is not."""
     keep, published = 2, {}
     api.create(secret_thing(namespace, "message", {"message": MESSAGE}))
