@@ -9,9 +9,10 @@ import json
 import pathlib
 
 import pytest
-from api import KINDS, QES, QKKP, QRN, QSKP, RESOURCES, SIGNATURE_KINDS, data_of, ready_of, wait_until
+from api import KINDS, QC, QES, QKKP, QRN, QSKP, RESOURCES, SIGNATURE_KINDS, data_of, ready_of, wait_until
 from audit import WRITES
 from etcd import Gateway
+from trust import Judge, Moments, find_gaps
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures"
 VERSIONS = sorted(path.name for path in FIXTURES.glob("v*"))
@@ -198,6 +199,53 @@ def test_what_an_earlier_version_made_is_rotated(api, etcd, operators, fixture, 
         assert {entry: after[f"{entry}.1"] for entry in had} == had, name_of(one)
         assert all(after[entry] != had[entry] for entry in had), name_of(one)
     operators.stop()
+
+
+@pytest.mark.parametrize("with_status", [True, False], ids=["as-it-lay", "restored-without-status"])
+def test_what_an_earlier_version_issued_rolls_over(api, etcd, operators, fixture, with_status, tmp_path):
+    """Each of its roots gets another name, and at every moment all that is below verifies with the roots of each other."""
+    operators.stop()
+    lay(api, etcd, fixture, with_status)
+    operator = start(operators, fixture)
+    certificates = [find(api, one) for one in fixture.all(QC) if one["spec"]["certType"] != "self-signed"]
+    roots = [one for one in certificates if "parentCARef" not in one["spec"]]
+    assert roots and {root_of(one, certificates) for one in certificates} == {place_of(one) for one in roots}
+    trees = [[one for one in certificates if root_of(one, certificates) == place_of(root)] for root in roots]
+    watched = [Moments(api, *(("Secret", one["metadata"]["namespace"], one["status"]["secretRef"]["name"]) for one in tree)) for tree in trees]
+    for one in roots:
+        change = {"commonName": "another", "rotation": {"publishAhead": "2s", "keepFor": "2s"}}
+        api.patch(QC, one["metadata"]["namespace"], one["metadata"]["name"], {"spec": change})
+
+    def waiting():
+        states = {name_of(one): [version["state"] for version in find(api, one)["status"].get("versions", [])] for one in roots}
+        return [name for name, state in states.items() if state != ["Active"]] + [
+            name_of(one) for one in roots if find(api, one)["status"].get("version") != 2
+        ]
+
+    wait_until(lambda: f"all have rolled over, but for {waiting()}", lambda: not waiting(), patience=180)
+    operator.settle()
+    for tree, moments in zip(trees, watched, strict=True):
+        moments.end()
+        states = list(moments.all())
+        assert not (gaps := find_gaps(states, Judge(tmp_path))), list(gaps)
+        for place in moments.places:
+            seen = [now[place] for now in states]
+            assert len({one["cert.pem"] for one in seen}) == 2, place
+            assert seen[-1]["ca.crt"].count(b"BEGIN") == 1 and max(one["ca.crt"].count(b"BEGIN") for one in seen) == 2, place
+        assert {find(api, one)["status"]["digest"] for one in tree if "parentCARef" not in one["spec"]} == {find(api, one)["status"]["rootDigest"] for one in tree if "parentCARef" in one["spec"]}
+    operators.stop()
+
+
+def place_of(thing):
+    return thing["metadata"]["namespace"], thing["metadata"]["name"]
+
+
+def root_of(thing, certificates):
+    """Where the certificate is that stands above all."""
+    while reference := thing["spec"].get("parentCARef"):
+        above = reference.get("namespace") or thing["metadata"]["namespace"], reference["name"]
+        thing = next(one for one in certificates if place_of(one) == above)
+    return place_of(thing)
 
 
 def content_before(api, thing):
