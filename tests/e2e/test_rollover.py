@@ -4,8 +4,9 @@ roots that each other one has, and with those of the trust bundle."""
 import time
 
 import pytest
-from api import QC, thing, wait_until
+from api import QC, thing, version_of, wait_until
 from clock import shifted
+from crypto import digest
 from replicas import HOLDING
 from test_certificates import blocks, certificate, seconds, serial
 from test_tenants import account, binding, reference, role, wait_allowed
@@ -58,6 +59,9 @@ class Tree:
 
     def root(self):
         return self.api.get(QC, self.here, "root")
+
+    def versions(self):
+        return {version_of(self.api.get(QC, namespace, name)) for namespace, name in self.certificates}
 
     def edit(self, **spec):
         self.api.patch(QC, self.here, "root", {"spec": spec})
@@ -202,6 +206,37 @@ def test_by_two_replicas(replicas, clock, tree):
         leader, standby = standby, replicas.start(*HOLDING, **settings)
     tree.wait_rolled(2)
     check_crosses(tree, tree.check(), tree.now())
+
+
+def test_trap_30_what_is_said_of_roots_is_kept(api, operator, tree):
+    """The CA waits until all below say it, so it must be in the definition."""
+    tree.make(rotation={})
+    for namespace, name in tree.certificates[1:]:
+        found = api.get(QC, namespace, name)["status"]
+        assert found["rootDigest"] == tree.root()["status"]["digest"], name
+        assert found["caBundleDigest"] == digest(tree.secret(name, namespace)["ca.crt"]), name
+    assert tree.root()["status"]["caBundleDigest"] == digest(tree.secret("root")["ca.crt"])
+    before = tree.versions()
+    for namespace, name in tree.certificates:
+        api.patch(QC, namespace, name, {"metadata": {"labels": {"touched": "yes"}}})
+    touched = tree.versions()
+    operator.settle()
+    assert tree.versions() == touched and not before & touched, "something is written again"
+
+
+ENTRIES = ("cert.pem", "tls.crt", "pub.pem", "tls.key", "key.pem")
+USUAL = {*ENTRIES, "ca.crt", "metadata.json"}
+
+
+def test_what_the_secret_holds_meanwhile(operator, tree):
+    """With another key."""
+    tree.make(privateKey={"rotationPolicy": "Always"})
+    give_another_key(tree)
+    tree.wait_rolled(2)
+    tree.moments.end()
+    states = {frozenset(now["Secret", tree.here, "root-secret"]) for now in tree.moments.all()}
+    coming = {"cert.pem.next", "tls.crt.next", "pub.pem.next", ".tls.key.next", ".key.pem.next"}
+    assert states == {frozenset(USUAL), frozenset({*USUAL, *coming, "cross.crt"}), frozenset({*USUAL, *(f"{one}.1" for one in ENTRIES), "cross.crt"})}
 
 
 COUNT = 40
