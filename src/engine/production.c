@@ -366,6 +366,15 @@ static void recall_input(struct production *p, const struct provenance *kept, st
     }
 }
 
+// What waits for its turn does so after a repair, too, unless that made it anew: it stays what it was made
+// from.
+static void keep_waiting(struct production *p, const struct provenance *kept) {
+    p->is_waiting = p->is_waiting && kept != nullptr && strcmp(kept->fingerprint, p->report.fingerprint) == 0;
+    if (p->is_waiting) {
+        memcpy(p->provenance.inputs, kept->inputs, sizeof(kept->inputs));
+    }
+}
+
 // Whether what was made is the present version once more, issued anew.
 static bool is_renewed(const struct production *p) {
     const struct kind *kind = p->decoded->kind;
@@ -421,6 +430,7 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
         e->class = e->class == ERROR_NO_MEMORY ? ERROR_NO_MEMORY : ERROR_CRYPTO;
         return error_wrap(e, "checking what was made");
     }
+    keep_waiting(p, make == kind_repair ? kept : nullptr);
     memcpy(p->provenance.fingerprint, p->report.fingerprint, FINGERPRINT_SIZE);
     production_complete_replaced(p, &p->provenance.replaced);
     return production_list(p, e) && (kind->lists == nullptr || production_inspect(p, e)) &&
@@ -447,7 +457,6 @@ static bool remake(struct production *p, maker *make, bool is_repair, struct err
         return false;
     }
     secret_data_done(&previous);
-    p->is_waiting = false;
     p->is_input_changed = is_repair && p->is_input_changed;
     return true;
 }

@@ -194,7 +194,7 @@ static int64_t find_wait(const struct rotation_question *q, struct rotation *rot
 
 // What is to be done now, where no next version is to be published.
 static void choose_step(const struct rotation_question *q, bool is_due, struct rotation *rotation) {
-    bool withdraws = q->serves_dependents && q->is_next_outdated && rotation->next_at == 0;
+    bool withdraws = q->serves_dependents && q->versions->has_next && rotation->next_at == 0;
     if (is_due) {
         rotation->step = ROTATION_ACTIVATE;
         rotation->kept = (size_t)q->spec->keep;

@@ -142,12 +142,13 @@ static bool is_due_by(const struct reconcile *r, const struct versions *versions
     if (!rotation_plan(&question, &rotation, &ignored)) {
         return true; // it is met again when the output is examined
     }
+    bool is_step = rotation.step != ROTATION_NONE && !(rotation.withdraws_next && named != 0);
     int64_t at = rotation.step_at;
     named = named_time(versions, &spec, named);
     if (named != 0 && (at == 0 || named < at)) {
         at = named;
     }
-    if (rotation.step != ROTATION_NONE || (at != 0 && at <= question.now)) {
+    if (is_step || (at != 0 && at <= question.now)) {
         return true;
     }
     *ret_wait_ms = wait_until(r, at);

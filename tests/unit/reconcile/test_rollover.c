@@ -309,6 +309,39 @@ static void they_take_turns(void **) {
     asked_is("");
 }
 
+// Issued anew by the CA as it is now, with others, at the latest when all have had their turns.
+static void who_is_damaged_meanwhile_keeps_its_turn(void **) {
+    enum { FEW = 12 };
+    char name[20];
+    char text[40];
+    int waiting = 0;
+    make_authority("");
+    for (int i = 0; i < FEW; i++) {
+        snprintf(name, sizeof(name), "leaf%d", i);
+        make_leaf(name, "root", ", duration: 9000h");
+    }
+    put("qc root", "spec: {duration: 8000h}");
+    run();
+    for (int i = 0; i < FEW; i++) {
+        snprintf(text, sizeof(text), "qc leaf%d", i);
+        bool waits = text_at(text, "status renewalTime")[0] != '\0';
+        if (waits) {
+            waiting++;
+            snprintf(text, sizeof(text), "secret leaf%d-secret", i);
+            put(text, "data: {pub.pem: null}");
+        }
+    }
+    assert_true(waiting > 0);
+    run();
+    pass(FEW * SECOND);
+    pass(5 * MINUTE);
+    for (int i = 0; i < FEW; i++) {
+        snprintf(text, sizeof(text), "qc leaf%d", i);
+        is_served(text);
+        assert_string_equal(text_at(text, "status notAfter"), text_at("qc root", "status notAfter"));
+    }
+}
+
 // ---- what holds it up
 
 static void a_root_stays_as_long_as_somebody_needs_it(void **) {
@@ -351,6 +384,22 @@ static void an_edit_that_is_taken_back_is_withdrawn(void **) {
     assert_false(has_entry("secret root-secret", ".tls.key.next"));
     forget();
     pass_watched(DAY);
+    asked_is("");
+    version_is("qc root", 1);
+}
+
+static void what_nobody_asks_for_any_more_is_withdrawn(void **) {
+    make_all(", rotation: {every: 24h, publishAhead: 2h}, privateKey: {rotationPolicy: Always}");
+    const char *first = entry("secret root-secret", "ca.crt");
+    pass_watched(DAY - HOUR);
+    assert_int_equal(count_in("secret three-secret", "ca.crt"), 2);
+    put("qc root", "spec: {rotation: null}");
+    pass_watched(10 * MINUTE);
+    assert_string_equal(entry("secret root-secret", "ca.crt"), first);
+    assert_string_equal(entry("secret three-secret", "ca.crt"), first);
+    assert_false(has_entry("secret root-secret", ".tls.key.next"));
+    forget();
+    pass_watched(2 * DAY);
     asked_is("");
     version_is("qc root", 1);
 }
@@ -440,8 +489,10 @@ int main(void) {
         in_cluster(an_earlier_root_stays_no_longer_than_asked_for),
         in_cluster(what_is_renewed_as_it_was_is_no_other_version),
         in_cluster(they_take_turns),
+        in_cluster(who_is_damaged_meanwhile_keeps_its_turn),
         in_cluster(a_root_stays_as_long_as_somebody_needs_it),
         in_cluster(an_edit_that_is_taken_back_is_withdrawn),
+        in_cluster(what_nobody_asks_for_any_more_is_withdrawn),
         in_cluster(another_edit_takes_the_place_of_what_was_published),
         in_cluster(what_ends_soon_is_published_for_as_long_as_it_can_be),
         in_cluster(a_root_that_is_one_no_more_keeps_no_other),
