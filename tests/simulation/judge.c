@@ -1,6 +1,7 @@
 #include "judge.h"
 
 #include "judge_bundle.h"
+#include "judge_rollover.h"
 #include "judge_versions.h"
 #include "people.h"
 #include "reconcile/status_record.h"
@@ -37,6 +38,7 @@ void judge_begin(struct cluster *of) {
     key_count = 0;
     verdict[0] = '\0';
     judge_versions_begin(of);
+    judge_rollover_begin(of);
 }
 
 void judge_end(void) {
@@ -289,10 +291,11 @@ static void judge_keys(const struct change *change, const struct thing *thing) {
 
 // Those of former versions, and of one that is to come, have something behind their names.
 static bool is_own_entry(const char *name) {
-    static const char *const entries[] = {
-        "random",     "metadata",      "public_key", "public_key.pem", "private_key",   "private_key.pem",
-        "ciphertext", "shared_secret", "key",        "signature",      "tls.crt",       "tls.key",
-        "key.pem",    "cert.pem",      "pub.pem",    "ca.crt",         "metadata.json", "public_keys.jwks"};
+    static const char *const entries[] = {"random",        "metadata",         "public_key", "public_key.pem",
+                                          "private_key",   "private_key.pem",  "ciphertext", "shared_secret",
+                                          "key",           "signature",        "tls.crt",    "tls.key",
+                                          "key.pem",       "cert.pem",         "pub.pem",    "ca.crt",
+                                          "metadata.json", "public_keys.jwks", "cross.crt"};
     const char *bare = name[0] == '.' ? name + 1 : name;
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
         size_t length = strlen(entries[i]);
@@ -564,6 +567,7 @@ void judge_event(const struct kube_object *object, const struct event_content *c
 
 void judge_change(const struct change *change) {
     judge_versions_change(change);
+    judge_rollover_change(change);
     bool is_secret = change->resource == cluster_resource("Secret");
     if (change->actor == BY_OPERATOR && change->resource == cluster_resource("ConfigMap")) {
         judge_bundle_change(cluster, change);
@@ -607,7 +611,8 @@ static void judge_metadata(const struct thing *thing, const char *namespace, yyj
     yyjson_val *spec = yyjson_obj_get(object, "spec");
     yyjson_val *metadata = yyjson_obj_get(secret, "metadata");
     const char *policy = json_member_text(spec, "deletionPolicy");
-    bool retains = policy == nullptr ? strcmp(thing->name, "ca") == 0 : strcmp(policy, "Retain") == 0;
+    bool retains =
+        policy == nullptr ? strstr(thing->spec, "'certType':'ca'") != nullptr : strcmp(policy, "Retain") == 0;
     yyjson_val *owner_uid = nullptr;
     size_t index;
     size_t count;
@@ -707,6 +712,7 @@ void judge_rest(bool all_finished) {
                 judge_object(&things[i], namespaces[home], object, all_finished);
             }
         }
+        judge_rollover_rest(namespaces[home]);
         truth_judge(cluster, namespaces[home]);
     }
 }

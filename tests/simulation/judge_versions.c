@@ -63,10 +63,19 @@ static bool same(const char *a, const char *b) {
     return a == b || (a != nullptr && b != nullptr && strcmp(a, b) == 0);
 }
 
+static const char *metadata_text(yyjson_val *secret) {
+    const char *text = entry_of(secret, "metadata");
+    return text != nullptr ? text : entry_of(secret, "metadata.json");
+}
+
+static bool has_versions(const struct thing *thing) {
+    return people_may_rotate(thing) || people_is_root(thing);
+}
+
 // Its metadata. Owned; NULL: there is none that can be read.
 static yyjson_doc *metadata_of(yyjson_val *secret) {
     static unsigned char text[METADATA_MAX];
-    const char *encoded = entry_of(secret, "metadata");
+    const char *encoded = metadata_text(secret);
     size_t length = encoded == nullptr ? 0 : strlen(encoded);
     if (length == 0 || length % 4 != 0 || length / 4 * 3 > sizeof(text)) {
         return nullptr;
@@ -297,7 +306,7 @@ static void judge_secret(const struct change *change, const struct thing *thing)
         if (before != nullptr) {
             judge_step(change, thing, yyjson_doc_get_root(before), yyjson_doc_get_root(after));
         }
-        if (people_may_rotate(thing)) {
+        if (has_versions(thing)) {
             note_all(change, thing, yyjson_doc_get_root(after));
         }
     }
@@ -315,7 +324,7 @@ static bool begins_anew(const struct change *change, const struct thing *thing) 
     }
     if (!change->removed) {
         return change->actor == BY_USER &&
-               !same(entry_of(root_of(change), "metadata"), entry_of(root_of(change->before), "metadata"));
+               !same(metadata_text(root_of(change)), metadata_text(root_of(change->before)));
     }
     yyjson_doc *metadata = metadata_of(yyjson_doc_get_root(change->document));
     yyjson_val *object = cluster_find(cluster, thing->kind, change->namespace, thing->name);
@@ -360,7 +369,7 @@ void judge_versions_rest(const struct thing *thing, const char *namespace, yyjso
         judge_fault("%s %s/%s: at rest %zu former versions are kept, of which the spec wants %" PRId64,
                     thing->kind, namespace, thing->name, kept_count(root), keep_of(object));
     }
-    if (people_may_rotate(thing) && metadata != nullptr &&
+    if (has_versions(thing) && metadata != nullptr &&
         json_integer(json_find(object, "status", "version", nullptr), 0) != number_of(root)) {
         judge_fault("%s %s/%s: at rest the status names another version than the Secret, %" PRId64,
                     thing->kind, namespace, thing->name, number_of(root));

@@ -76,6 +76,19 @@ const struct thing things[] = {
      "cert.pem",
      "'certType':'server','parentCARef':{'name':'ca'},'subjectAltNames':['leaf.example'],'algorithm':'ML-DSA-"
      "44'"},
+    {"QuantumCertificate",
+     "below",
+     "below-secret",
+     {"tls.key", "key.pem"},
+     "cert.pem",
+     "'certType':'ca','parentCARef':{'name':'ca'},'commonName':'Below','algorithm':'ML-DSA-44'"},
+    {"QuantumCertificate",
+     "deep",
+     "deep-secret",
+     {"tls.key", "key.pem"},
+     "cert.pem",
+     "'certType':'server','parentCARef':{'name':'below'},'subjectAltNames':['deep.example'],'algorithm':'ML-"
+     "DSA-44'"},
 };
 const size_t thing_count = sizeof(things) / sizeof(things[0]);
 
@@ -185,9 +198,33 @@ static const char *draw_rotation(const struct thing *thing) {
     return text;
 }
 
+// The same of a root CA. Another one is published ahead, and an earlier one kept, for minutes, so that people
+// interfere, or for as long as is usual.
+static const char *draw_rollover(void) {
+    static char text[160];
+    bool is_short = chance_of(700);
+    unsigned least = is_short ? 4 : 20; // clocks differ by less
+    unsigned most = is_short ? 8 : 60;
+    int length = snprintf(text, sizeof(text), "{'keep':%u", 1 + chance_below(2));
+    if (!is_patient && chance_of(300)) {
+        length += snprintf(text + length, sizeof(text) - (size_t)length, ",'every':'%um'",
+                           chance_between(most + 4, 240));
+    }
+    if (chance_of(800)) {
+        length += snprintf(text + length, sizeof(text) - (size_t)length, ",'publishAhead':'%um'",
+                           chance_between(least, most));
+    }
+    if (chance_of(600)) {
+        length += snprintf(text + length, sizeof(text) - (size_t)length, ",'keepFor':'%um'",
+                           chance_between(least, most));
+    }
+    snprintf(text + length, sizeof(text) - (size_t)length, "}");
+    return text;
+}
+
 const char *const bundles[BUNDLES] = {"roots", "others"};
 
-static bool has_bundle(const struct thing *thing) {
+bool people_is_root(const struct thing *thing) {
     return strcmp(thing->name, "ca") == 0;
 }
 
@@ -196,16 +233,17 @@ static void create(size_t home, size_t i) {
     bool has_output = thing->secret != nullptr;
     unsigned retains = has_output ? chance_below(3) : 0;
     bool fails = thing->forms[0] != nullptr && fails_on_loss[home][i];
-    bool is_rotated = people_may_rotate(thing) && rotates[home][i];
+    bool is_rotated = (people_may_rotate(thing) || people_is_root(thing)) && rotates[home][i];
+    const char *rotation = !is_rotated ? "" : people_is_root(thing) ? draw_rollover() : draw_rotation(thing);
     const char *bundle =
-        has_bundle(thing) && chance_of(600) ? ",'trustBundle':{'configMapName':'roots'}" : "";
-    put(thing->kind, object_of("{'metadata':{'name':'%s','namespace':'%s'},'spec':{%s%s%s%s%s%s}}",
-                               thing->name, namespaces[home], thing->spec, bundle,
-                               retains == 0   ? ""
-                               : retains == 1 ? ",'deletionPolicy':'Retain'"
-                                              : ",'deletionPolicy':'Delete'",
-                               fails ? ",'onKeyLoss':'Fail'" : "", is_rotated ? ",'rotation':" : "",
-                               is_rotated ? draw_rotation(thing) : ""));
+        people_is_root(thing) && chance_of(600) ? ",'trustBundle':{'configMapName':'roots'}" : "";
+    put(thing->kind,
+        object_of("{'metadata':{'name':'%s','namespace':'%s'},'spec':{%s%s%s%s%s%s}}", thing->name,
+                  namespaces[home], thing->spec, bundle,
+                  retains == 0   ? ""
+                  : retains == 1 ? ",'deletionPolicy':'Retain'"
+                                 : ",'deletionPolicy':'Delete'",
+                  fails ? ",'onKeyLoss':'Fail'" : "", is_rotated ? ",'rotation':" : "", rotation));
 }
 
 static void write_message(size_t home) {
@@ -289,7 +327,7 @@ static bool do_replace(const struct choice *choice) {
 }
 
 static void put_rotation(yyjson_mut_doc *copy, yyjson_mut_val *spec, const struct thing *thing) {
-    yyjson_mut_doc *drawn = object_of("%s", draw_rotation(thing));
+    yyjson_mut_doc *drawn = object_of("%s", people_is_root(thing) ? draw_rollover() : draw_rotation(thing));
     (void)yyjson_mut_obj_put(spec, yyjson_mut_str(copy, "rotation"),
                              yyjson_mut_val_mut_copy(copy, yyjson_mut_doc_get_root(drawn)));
     yyjson_mut_doc_free(drawn);
@@ -302,7 +340,7 @@ static bool do_edit(const struct choice *choice) {
     }
     yyjson_mut_doc *copy = copy_of(choice->object);
     yyjson_mut_val *spec = yyjson_mut_obj_get(yyjson_mut_doc_get_root(copy), "spec");
-    if (has_bundle(choice->thing) && chance_of(400)) {
+    if (people_is_root(choice->thing) && chance_of(400)) {
         (void)yyjson_mut_obj_remove_key(spec, "trustBundle");
         if (chance_of(700)) {
             (void)yyjson_mut_obj_put(member(copy, spec, "trustBundle"), yyjson_mut_str(copy, "configMapName"),
@@ -331,6 +369,31 @@ static bool do_edit(const struct choice *choice) {
     return true;
 }
 
+// What makes another root of a CA, or says when and how one comes.
+static bool do_edit_authority(const struct choice *choice) {
+    static const char *const subjects[] = {"CA", "Two", "Three"};
+    if (choice->object == nullptr || !people_is_root(choice->thing)) {
+        return false;
+    }
+    yyjson_mut_doc *copy = copy_of(choice->object);
+    yyjson_mut_val *spec = yyjson_mut_obj_get(yyjson_mut_doc_get_root(copy), "spec");
+    uint32_t drawn = chance_below(10);
+    if (drawn < 5) {
+        (void)yyjson_mut_obj_put(spec, yyjson_mut_str(copy, "commonName"),
+                                 yyjson_mut_str(copy, subjects[chance_below(3)]));
+    } else if (drawn < 7) {
+        (void)yyjson_mut_obj_put(member(copy, spec, "privateKey"), yyjson_mut_str(copy, "rotationPolicy"),
+                                 yyjson_mut_str(copy, chance_of(700) ? "Always" : "Never"));
+    } else {
+        (void)yyjson_mut_obj_remove_key(spec, "rotation");
+        if (chance_of(800)) {
+            put_rotation(copy, spec, choice->thing);
+        }
+    }
+    put(choice->thing->kind, copy);
+    return true;
+}
+
 static bool annotate(const struct choice *choice, const char *name, uint32_t texts) {
     if (choice->object == nullptr) {
         return false;
@@ -352,6 +415,10 @@ static bool do_touch(const struct choice *choice) {
 // Now and then with the same words again, which is nothing new, and of what is never rotated.
 static bool do_rotate(const struct choice *choice) {
     return (people_may_rotate(choice->thing) || chance_of(100)) && annotate(choice, "qubesec.io/rotate", 8);
+}
+
+static bool do_renew(const struct choice *choice) {
+    return strcmp(choice->thing->kind, "QuantumCertificate") == 0 && annotate(choice, "qubesec.io/renew", 8);
 }
 
 static bool do_wipe_status(const struct choice *choice) {
@@ -539,8 +606,8 @@ static bool do_occupy(const struct choice *choice) {
 // One of the two; *ret_name: which. NULL: it is not there.
 static yyjson_val *choose_bundle(const struct choice *choice, const char **ret_name) {
     *ret_name = bundles[chance_below(BUNDLES)];
-    return has_bundle(choice->thing) ? cluster_find(cluster, "ConfigMap", choice->namespace, *ret_name)
-                                     : nullptr;
+    return people_is_root(choice->thing) ? cluster_find(cluster, "ConfigMap", choice->namespace, *ret_name)
+                                         : nullptr;
 }
 
 static bool do_delete_bundle(const struct choice *choice) {
@@ -578,7 +645,8 @@ static bool do_edit_bundle(const struct choice *choice) {
 
 static bool do_occupy_bundle(const struct choice *choice) {
     const char *name;
-    if (!has_bundle(choice->thing) || choose_bundle(choice, &name) != nullptr || !is_there(choice->home)) {
+    if (!people_is_root(choice->thing) || choose_bundle(choice, &name) != nullptr ||
+        !is_there(choice->home)) {
         return false;
     }
     put("ConfigMap", object_of("{'metadata':{'name':'%s','namespace':'%s'},'data':{'ca.crt':'theirs'}}", name,
@@ -666,6 +734,8 @@ const char *people_act(void) {
         {"edits", do_edit, 14},
         {"touches", do_touch, 4},
         {"asks for the rotation of", do_rotate, 36},
+        {"edits the name, key or rotation of", do_edit_authority, 40},
+        {"asks for the renewal of", do_renew, 24},
         {"wipes the status of", do_wipe_status, 5},
         {"writes the message of", do_write_message, 8},
         {"changes what is granted, at", do_change_grants, 2},

@@ -31,6 +31,9 @@ const struct thing *people_find_thing(const char *secret);
 // Whether its kind is rotated.
 bool people_may_rotate(const struct thing *thing);
 
+// Whether it is a root CA, of which there may be several versions too.
+bool people_is_root(const struct thing *thing);
+
 // What a seed's people are like: draws it.
 void people_begin(struct cluster *cluster);
 

@@ -10,6 +10,7 @@
 #include "cluster.h"
 #include "crypto/openssl.h"
 #include "judge.h"
+#include "judge_rollover.h"
 #include "judge_versions.h"
 #include "people.h"
 #include "replica.h"
@@ -25,7 +26,8 @@ enum {
     MINUTE_MS = 60 * 1000,
     HOUR_MS = 60 * MINUTE_MS,
     STEPS_MAX = 2000 * 1000,
-    ROUNDS_MAX = 12, // of cleaning up: what depends on each other is helped one after the other
+    ROLLOVER_HOURS = 8, // in which a root is published and used, and the one before it is over, twice
+    ROUNDS_MAX = 12,    // of cleaning up: what depends on each other is helped one after the other
 };
 
 struct simulation {
@@ -262,8 +264,8 @@ static void live_through(void) {
 
 // What is a bound, and no measure: so many writes for everything that happened.
 static void judge_effort(const struct simulation *s) {
-    unsigned happened =
-        (unsigned)(people_acts() + s->count * 4 + NAMESPACES * thing_count + judge_versions_steps());
+    unsigned happened = (unsigned)(people_acts() + s->count * 4 + NAMESPACES * thing_count +
+                                   judge_versions_steps() + judge_rollover_steps());
     if (s->drops) { // what a watch never shows is tried in vain until the next list
         return;
     }
@@ -291,8 +293,17 @@ static void judge_stillness(struct simulation *s) {
     }
 }
 
+// A root stays for good where what needs it cannot be issued anew.
+static bool roll_over(void) {
+    bool goes_on = judge_verdict() == nullptr;
+    for (int i = 0; goes_on && i < ROLLOVER_HOURS && judge_rollover_is_under_way(); i++) {
+        goes_on = run_for(HOUR_MS);
+    }
+    return goes_on;
+}
+
 static bool come_to_rest(struct simulation *s) {
-    return run_for(s->drops ? 12 * HOUR_MS : HOUR_MS);
+    return run_for(s->drops ? 12 * HOUR_MS : HOUR_MS) && roll_over();
 }
 
 static void restart_all(struct simulation *s) {
@@ -320,7 +331,7 @@ static void live(struct simulation *s) {
     for (unsigned i = 0; i < ROUNDS_MAX && judge_verdict() == nullptr && people_clean_up(); i++) {
         (void)run_for(HOUR_MS); // a new key leads to a new shared secret, which is published ahead
     }
-    if (judge_verdict() == nullptr) {
+    if (roll_over()) {
         judge_rest(true);
     }
     unsigned writes = count_writes(s);

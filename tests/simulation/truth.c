@@ -4,6 +4,7 @@
 #include "json/read.h"
 
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
@@ -257,6 +258,82 @@ static void judge_signature(const struct cluster *cluster, const char *namespace
     }
 }
 
+// ---- certificates
+
+// All that the text has. Owned; NULL: it cannot be decoded.
+static STACK_OF(X509) * read_chain(const char *encoded) {
+    static struct bytes pem;
+    if (!decode(encoded, &pem)) {
+        return nullptr;
+    }
+    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.length);
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    for (X509 *one; (one = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr)) != nullptr;) {
+        sk_X509_push(chain, one);
+    }
+    ERR_clear_error();
+    BIO_free(bio);
+    return chain;
+}
+
+static void free_chain(STACK_OF(X509) * chain) {
+    sk_X509_pop_free(chain, X509_free);
+}
+
+bool truth_is_trusted(const char *chain, const char *roots, int64_t at_s) {
+    STACK_OF(X509) *certificates = read_chain(chain);
+    STACK_OF(X509) *trusted = read_chain(roots);
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    for (int i = 0; i < sk_X509_num(trusted); i++) {
+        X509_STORE_add_cert(store, sk_X509_value(trusted, i));
+    }
+    bool is_trusted = sk_X509_num(certificates) > 0 &&
+                      X509_STORE_CTX_init(context, store, sk_X509_value(certificates, 0), certificates) == 1;
+    if (is_trusted) {
+        X509_STORE_CTX_set_time(context, 0, (time_t)at_s);
+        is_trusted = X509_verify_cert(context) == 1;
+    }
+    ERR_clear_error();
+    X509_STORE_CTX_free(context);
+    X509_STORE_free(store);
+    free_chain(certificates);
+    free_chain(trusted);
+    return is_trusted;
+}
+
+int truth_find_root(const char *entry, const char *roots) {
+    STACK_OF(X509) *one = read_chain(entry);
+    STACK_OF(X509) *all = read_chain(roots);
+    int found = -1;
+    for (int i = 0; sk_X509_num(one) > 0 && found < 0 && i < sk_X509_num(all); i++) {
+        found = X509_cmp(sk_X509_value(one, 0), sk_X509_value(all, i)) == 0 ? i : -1;
+    }
+    free_chain(one);
+    free_chain(all);
+    return found;
+}
+
+bool truth_is_same_root(const char *one, const char *other) {
+    STACK_OF(X509) *first = read_chain(one);
+    STACK_OF(X509) *second = read_chain(other);
+    X509 *a = sk_X509_num(first) > 0 ? sk_X509_value(first, 0) : nullptr;
+    X509 *b = sk_X509_num(second) > 0 ? sk_X509_value(second, 0) : nullptr;
+    bool is_same = a != nullptr && b != nullptr &&
+                   X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0 &&
+                   EVP_PKEY_eq(X509_get0_pubkey(a), X509_get0_pubkey(b)) == 1;
+    free_chain(first);
+    free_chain(second);
+    return is_same;
+}
+
+int truth_count_certificates(const char *entry) {
+    STACK_OF(X509) *chain = read_chain(entry);
+    int count = chain == nullptr ? 0 : sk_X509_num(chain);
+    free_chain(chain);
+    return count;
+}
+
 static X509 *read_certificate(const struct cluster *cluster, const char *namespace, const char *name) {
     static struct bytes pem;
     if (!read_entry(cluster, namespace, name, "tls.crt", &pem)) {
@@ -268,16 +345,19 @@ static X509 *read_certificate(const struct cluster *cluster, const char *namespa
     return certificate;
 }
 
-static void judge_certificate(const struct cluster *cluster, const char *namespace, const char *name) {
+static void judge_certificate(const struct cluster *cluster, const char *namespace, const char *name,
+                              const char *issuer_name) {
     static struct bytes pem;
     char secret[64];
+    char issuer_secret[64];
     snprintf(secret, sizeof(secret), "%s-secret", name);
+    snprintf(issuer_secret, sizeof(issuer_secret), "%s-secret", issuer_name);
     if (!is_finished(cluster, namespace, "QuantumCertificate", name) ||
-        !is_finished(cluster, namespace, "QuantumCertificate", "ca")) {
+        !is_finished(cluster, namespace, "QuantumCertificate", issuer_name)) {
         return;
     }
     X509 *certificate = read_certificate(cluster, namespace, secret);
-    X509 *issuer = read_certificate(cluster, namespace, "ca-secret");
+    X509 *issuer = read_certificate(cluster, namespace, issuer_secret);
     EVP_PKEY *key = read_entry(cluster, namespace, secret, "tls.key", &pem) ? read_key(&pem, true) : nullptr;
     if (certificate == nullptr || issuer == nullptr || key == nullptr ||
         X509_check_private_key(certificate, key) != 1 ||
@@ -318,6 +398,8 @@ void truth_judge(const struct cluster *cluster, const char *namespace) {
     judge_exchange(cluster, namespace);
     judge_derived(cluster, namespace);
     judge_signature(cluster, namespace);
-    judge_certificate(cluster, namespace, "ca");
-    judge_certificate(cluster, namespace, "leaf");
+    judge_certificate(cluster, namespace, "ca", "ca");
+    judge_certificate(cluster, namespace, "leaf", "ca");
+    judge_certificate(cluster, namespace, "below", "ca");
+    judge_certificate(cluster, namespace, "deep", "below");
 }

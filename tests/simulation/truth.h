@@ -17,6 +17,19 @@ bool truth_is_same_key(const char *one, const char *other);
 // Whether a shared secret and its ciphertext, each in base64, are for the key pair that a Secret holds.
 bool truth_is_for(yyjson_val *key_pair, const char *ciphertext, const char *shared_secret);
 
+// Of certificates, each text PEM in base64, or NULL, which is none: whether the chain, whose first
+// certificate it is about, is verified by the roots at that time, in seconds since 1970, as a TLS client does
+// it.
+bool truth_is_trusted(const char *chain, const char *roots, int64_t at_s);
+
+// The place of the certificate in entry among the roots; -1: it is none of them.
+int truth_find_root(const char *entry, const char *roots);
+
+// Whether the first certificates of both are of one name and one key, as whom a root is trusted.
+bool truth_is_same_root(const char *one, const char *other);
+
+int truth_count_certificates(const char *entry);
+
 // What finished objects of a namespace have made belongs together: private and public keys, both sides'
 // shared secrets, signature and message, certificate and issuer.
 void truth_judge(const struct cluster *cluster, const char *namespace);
