@@ -342,6 +342,18 @@ static void who_is_damaged_meanwhile_keeps_its_turn(void **) {
     }
 }
 
+// Nobody else waits, so that its turn has come when it is put right.
+static void who_is_damaged_in_its_turn_has_it_at_once(void **) {
+    make_authority("");
+    make_leaf("one", "root", ", duration: 9000h");
+    put("secret one-secret", "data: {pub.pem: null}");
+    put("qc root", "spec: {duration: 8000h}");
+    run();
+    pass(2 * MINUTE);
+    is_served("qc one");
+    assert_string_equal(text_at("qc one", "status notAfter"), text_at("qc root", "status notAfter"));
+}
+
 // ---- what holds it up
 
 static void a_root_stays_as_long_as_somebody_needs_it(void **) {
@@ -490,6 +502,7 @@ int main(void) {
         in_cluster(what_is_renewed_as_it_was_is_no_other_version),
         in_cluster(they_take_turns),
         in_cluster(who_is_damaged_meanwhile_keeps_its_turn),
+        in_cluster(who_is_damaged_in_its_turn_has_it_at_once),
         in_cluster(a_root_stays_as_long_as_somebody_needs_it),
         in_cluster(an_edit_that_is_taken_back_is_withdrawn),
         in_cluster(what_nobody_asks_for_any_more_is_withdrawn),
