@@ -160,8 +160,24 @@ bool certificate_same_key(const struct certificate *one, const struct certificat
     return left != nullptr && right != nullptr && EVP_PKEY_eq(left, right) == 1;
 }
 
+// OpenSSL's own comparison takes names for the same that differ in case and spaces; other programs do not.
+bool certificate_same_name(const X509_NAME *one, const X509_NAME *other) {
+    const unsigned char *left;
+    const unsigned char *right;
+    size_t left_length;
+    size_t right_length;
+    return X509_NAME_get0_der(one, &left, &left_length) == 1 &&
+           X509_NAME_get0_der(other, &right, &right_length) == 1 && left_length == right_length &&
+           memcmp(left, right, left_length) == 0;
+}
+
 bool certificate_same_subject(const struct certificate *one, const struct certificate *other) {
-    return X509_NAME_cmp(X509_get_subject_name(one->x509), X509_get_subject_name(other->x509)) == 0;
+    return certificate_same_name(X509_get_subject_name(one->x509), X509_get_subject_name(other->x509));
+}
+
+bool certificate_is_self_issued(const struct certificate *certificate) {
+    return certificate_same_name(X509_get_subject_name(certificate->x509),
+                                 X509_get_issuer_name(certificate->x509));
 }
 
 bool certificate_equals(const struct certificate *one, const struct certificate *other) {

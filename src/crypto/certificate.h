@@ -141,6 +141,9 @@ bool certificate_same_key(const struct certificate *one, const struct certificat
 // Whether both are of one subject, byte by byte.
 bool certificate_same_subject(const struct certificate *one, const struct certificate *other);
 
+// Whether its issuer has its own subject's name, as a root's has.
+bool certificate_is_self_issued(const struct certificate *certificate);
+
 // Whether certificate's subject is the one that the parts make.
 bool certificate_has_subject(const struct certificate *certificate,
                              const struct certificate_subject *subject);

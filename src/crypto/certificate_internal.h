@@ -16,6 +16,9 @@ struct certificate {
 // Wraps an OpenSSL certificate. Takes x509, also when it fails. Errors: NO_MEMORY.
 [[nodiscard]] bool certificate_wrap(X509 *x509, struct certificate **ret_certificate, struct error *e);
 
+// Whether both names are the same, byte by byte.
+bool certificate_same_name(const X509_NAME *one, const X509_NAME *other);
+
 // Of purposes: the flag of OpenSSL's X509_get_extended_key_usage, and the object's NID.
 struct certificate_purpose_names {
     unsigned own;

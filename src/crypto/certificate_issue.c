@@ -112,7 +112,7 @@ static X509_NAME *make_name(const struct certificate_subject *subject) {
 bool certificate_has_subject(const struct certificate *certificate,
                              const struct certificate_subject *subject) {
     X509_NAME *name = make_name(subject);
-    bool has = name != nullptr && X509_NAME_cmp(X509_get_subject_name(certificate->x509), name) == 0;
+    bool has = name != nullptr && certificate_same_name(X509_get_subject_name(certificate->x509), name);
     X509_NAME_free(name);
     ERR_clear_error();
     return has;

@@ -338,6 +338,16 @@ static const char *answered_request(const struct production *p, maker *make, con
     return p->context.record.fingerprint[0] != '\0' ? recorded : present;
 }
 
+// A request for another version is answered by that, and by an output that is the first.
+static const char *answered_rotation(const struct production *p) {
+    const struct produce_context *context = &p->context;
+    if (context->rotate_request == nullptr || context->previous == nullptr) {
+        return context->rotate_request;
+    }
+    return context->previous_provenance != nullptr ? context->previous_provenance->rotate_request
+                                                   : context->record.rotate_request;
+}
+
 // What is rebuilt was made when it was: as its metadata says, or else the status.
 static void recall_creation(const struct production *p, const struct provenance *kept,
                             struct provenance *provenance) {
@@ -390,7 +400,9 @@ static bool bring_versions(struct production *p, maker *make, struct provenance 
     if (!(p->decoded->kind->follows ? production_follow_anew(p, e) : production_repair_versions(p, e))) {
         return false;
     }
-    bool is_other = make == kind_produce && !production_follows(p) && !is_renewed(p);
+    const struct kind *kind = p->decoded->kind;
+    bool is_numbered = kind->is_other_version == nullptr || kind_can_rotate(kind, p->decoded->spec);
+    bool is_other = make == kind_produce && !production_follows(p) && !is_renewed(p) && is_numbered;
     if (p->versions.number == 0 || is_other) {
         production_number(p);
     }
@@ -407,12 +419,11 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
         recall_creation(p, kept, &provenance);
     }
     const struct produce_context *context = &p->context;
-    production_note_requests(
-        &provenance,
-        answered_request(p, make, context->renew_request, kept == nullptr ? nullptr : kept->renew_request,
-                         context->record.renew_request),
-        answered_request(p, make, context->rotate_request, kept == nullptr ? nullptr : kept->rotate_request,
-                         context->record.rotate_request));
+    production_note_requests(&provenance,
+                             answered_request(p, make, context->renew_request,
+                                              kept == nullptr ? nullptr : kept->renew_request,
+                                              context->record.renew_request),
+                             answered_rotation(p));
     if (!make(kind, p->decoded->spec, p->inputs, &p->context, &p->data, &provenance.algorithm, e) ||
         !production_describe(p, kept, &provenance, e)) {
         return false;

@@ -11,6 +11,7 @@ enum {
     NEEDED_LOOK_MAX_S = 60, // as long as it stays anyway, within these
     UNHEARD_LOOK_S = 5,     // and whether the next one was heard of by all
     UNHEARD_MAX_S = 60,     // for no longer than this and publishAhead once more
+    AFTER_STOP_S = 120,     // in which all hear of what was published before a stop
 };
 
 // Of the object and its version, so that each time is another one, and the same whenever it is asked for.
@@ -113,12 +114,23 @@ static bool find_allowed(const struct rotation_question *q, int64_t due, int64_t
     return q->is_requested || find_in_window(q, due, ret_at, e);
 }
 
+// When the next version may be used: after publishAhead; of one that others trust not before they had some of
+// that time to hear of it after a stop of this program, too.
+static int64_t use_from(const struct rotation_question *q) {
+    int64_t ahead_s = q->spec->publish_ahead_s;
+    int64_t created = clock_read(q->versions->next.created);
+    int64_t after_stop = q->started + (ahead_s < AFTER_STOP_S ? ahead_s : AFTER_STOP_S);
+    bool is_stopped = q->serves_dependents && created < q->started && after_stop > created + ahead_s;
+    return is_stopped ? after_stop : created + ahead_s;
+}
+
 // When what was published is used, or would be if it were published now. Without a spec it waits for a
 // request.
 static int64_t find_earliest(const struct rotation_question *q) {
     int64_t ahead_s = q->spec->publish_ahead_s;
     if (has_next(q)) {
-        return q->spec->is_given || q->is_requested ? clock_read(q->versions->next.created) + ahead_s : 0;
+        bool is_used = q->spec->is_given || q->is_requested || q->serves_dependents;
+        return is_used ? use_from(q) : 0;
     }
     return q->is_requested ? q->now + ahead_s : 0;
 }
@@ -174,10 +186,17 @@ static void plan_expiry(const struct rotation_question *q, struct rotation *rota
     }
 }
 
+// Whether the present version is so near its end that the next one waits for nobody: half of the time is over
+// in which it could.
+static bool is_end_near(const struct rotation_question *q) {
+    int64_t from = has_next(q) ? use_from(q) : q->now;
+    return q->ends_at != 0 && q->now >= from + (q->ends_at - from) / 2;
+}
+
 // When to look again at a rotation that is due and waits for somebody who trusts the versions: until all have
 // heard of the next one, and nobody needs one that would have to go; 0: it does not wait.
 static int64_t find_wait(const struct rotation_question *q, struct rotation *rotation) {
-    if (rotation->next_at == 0 || rotation->next_at > q->now) {
+    if (rotation->next_at == 0 || rotation->next_at > q->now || is_end_near(q)) {
         return 0;
     }
     for (size_t i = (size_t)q->spec->keep - 1; i < q->versions->kept_count; i++) {
@@ -187,17 +206,28 @@ static int64_t find_wait(const struct rotation_question *q, struct rotation *rot
             return next_look(q);
         }
     }
-    bool is_long =
-        q->now - clock_read(q->versions->next.created) >= 2 * q->spec->publish_ahead_s + UNHEARD_MAX_S;
+    int64_t created = clock_read(q->versions->next.created);
+    int64_t since = created > q->started ? created : q->started;
+    bool is_long = q->now - since >= 2 * q->spec->publish_ahead_s + UNHEARD_MAX_S;
     return has_next(q) && q->is_unheard_of && !is_long ? q->now + UNHEARD_LOOK_S : 0;
+}
+
+// How many earlier versions stay beside a new one: as many as are to be kept, and those that somebody needs,
+// for which there is room.
+static size_t count_staying(const struct rotation_question *q) {
+    size_t staying = (size_t)q->spec->keep;
+    for (size_t i = staying - 1; i < q->versions->kept_count && i + 1 < VERSIONS_KEPT_MAX; i++) {
+        staying = is_needed(q, i) ? i + 2 : staying;
+    }
+    return staying;
 }
 
 // What is to be done now, where no next version is to be published.
 static void choose_step(const struct rotation_question *q, bool is_due, struct rotation *rotation) {
-    bool withdraws = q->serves_dependents && q->versions->has_next && rotation->next_at == 0;
+    bool withdraws = q->serves_dependents && q->versions->has_next && !has_next(q);
     if (is_due) {
         rotation->step = ROTATION_ACTIVATE;
-        rotation->kept = (size_t)q->spec->keep;
+        rotation->kept = count_staying(q);
     } else if (rotation->kept < q->versions->kept_count || withdraws) {
         rotation->step = ROTATION_EXPIRE;
         rotation->withdraws_next = withdraws;

@@ -75,15 +75,22 @@ bool certificate_roots_normalize(const void *spec, const struct input *inputs, s
 
 // ---- ca.crt
 
+static bool append_one(const struct listed_version *version, struct buffer *text, struct error *e) {
+    const struct secret *own;
+    return secret_data_require(version->data, "cert.pem", &own, e) &&
+           buffer_append(text, secret_view(own), secret_length(own), e);
+}
+
+// The oldest first, so that nothing changes when the next one comes into use.
 static bool append_own(const struct list_question *question, struct buffer *text, struct error *e) {
-    for (size_t i = 0; i < question->count; i++) {
-        const struct secret *own;
-        if (!secret_data_require(question->versions[i].data, "cert.pem", &own, e) ||
-            !buffer_append(text, secret_view(own), secret_length(own), e)) {
+    size_t first_kept = question->has_next ? 2 : 1;
+    for (size_t i = question->count; i > first_kept; i--) {
+        if (!append_one(&question->versions[i - 1], text, e)) {
             return false;
         }
     }
-    return true;
+    return append_one(&question->versions[0], text, e) &&
+           (!question->has_next || append_one(&question->versions[1], text, e));
 }
 
 static bool append_entry(const struct secret *entry, struct buffer *text, struct error *e) {

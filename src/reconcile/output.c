@@ -80,7 +80,8 @@ static bool find_due(struct reconcile *r, enum output_state *ret_state, struct e
     if (!rotation_examine(r, e)) {
         return false;
     }
-    r->renews = is_due && !rotation_takes_renewal(r);
+    // Roots that all others have are taken up first: a renewal may have to wait.
+    r->renews = is_due && !rotation_takes_renewal(r) && !rollover_is_news(r);
     *ret_state = r->renews || r->rotation.step != ROTATION_NONE ? OUTPUT_DUE : OUTPUT_GOOD;
     return true;
 }
@@ -99,6 +100,9 @@ static bool examine_content(struct reconcile *r, enum ownership ownership, enum 
     // Of a certificate the key is kept, whoever issues it now.
     bool is_reissued =
         state == OUTPUT_STALE && r->kind->find_gone != nullptr && !production->has_other_parameters;
+    if (r->is_adopted && production->context.is_of_other_spec) {
+        return conflict_with_left(r, "it was made from another spec or other inputs", e);
+    }
     if (r->is_adopted && state != OUTPUT_GOOD && !is_reissued) {
         return conflict_with_left(
             r, state == OUTPUT_STALE ? "it was made from another spec or other inputs" : ret_damage->message,

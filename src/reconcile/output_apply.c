@@ -267,7 +267,8 @@ static bool rotate(struct reconcile *r, struct error *e) {
     if ((is_making && !output_may_make(r, e)) || !is_up_to_date(r, e)) {
         return false;
     }
-    if (!rotation_is_news(r) &&
+    bool is_refused_again = r->rotation.step == ROTATION_LIST && status_says_unrotated(r) != nullptr;
+    if ((!rotation_is_news(r) || is_refused_again) &&
         !may_remake(r, what, ERROR_RETRYABLE, "the output is to be rotated again, and will be later", e)) {
         bool may_wait = is_recalled(r) || status_says_unrotated(r) != nullptr;
         return may_wait && put_off(r, e->retry_after_ms, e);

@@ -156,9 +156,9 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
     if (!rotation_examine(r, e)) {
         return false;
     }
-    if (reconcile_output_is_due(r, &r->outcome->requeue_after_ms)) { // it waits, unless its turn has come
-        bool is_turn = r->production.is_waiting && r->renewal_wait_ms == 0;
-        r->outcome->requeue_after_ms = is_turn ? SHOWN_FAILURE_RETRY_MS : RENEWAL_LOOK_MS;
+    if (reconcile_output_is_due(r, &r->outcome->requeue_after_ms)) {
+        bool is_next = r->renewal_wait_ms == 0 && (r->production.is_waiting || r->taken == ROTATION_LIST);
+        r->outcome->requeue_after_ms = is_next ? SHOWN_FAILURE_RETRY_MS : RENEWAL_LOOK_MS; // it waits
     }
     uint32_t rotation_ms = rotation_wait_ms(r);
     if (rotation_ms > 0) {

@@ -11,24 +11,51 @@ enum { DEPTH_MAX = 32 }; // as many issuers as a chain may lead through
 
 struct visit {
     const struct reconcile *r;
+    const struct kube_object *issuer; // whose dependents are visited
     const struct versions *versions;
+    const char *present; // the digest of the present version
     const char *bundle;
     struct rollover_survey *survey;
     unsigned depth;
 };
 
+// Whether the status says that what it speaks of was issued by the object whose dependents are visited.
+// Whoever only names that in a spec has no say.
+static bool is_issued(const struct visit *visit, yyjson_val *status) {
+    char from[SOURCE_FROM_SIZE];
+    yyjson_val *input = yyjson_arr_get_first(yyjson_obj_get(status, "inputs"));
+    source_format_from(visit->r->kind->kind, visit->issuer->name, from);
+    return json_member_is(input, "from", from) &&
+           json_member_is(input, "namespace", visit->issuer->namespace);
+}
+
+// Of a root that is none of the versions it is not known which of them has its name and its key.
 static void note_needed(const struct visit *visit, yyjson_val *status) {
     const char *root = json_member_text(status, TRUST_ROOT_FIELD);
-    int64_t end = status_time(status, RENEWAL_EXPIRY_FIELD);
-    if (end != 0 && end <= visit->r->production.context.now) {
+    const struct versions *versions = visit->versions;
+    bool is_present = root != nullptr && visit->present != nullptr && strcmp(root, visit->present) == 0;
+    uint32_t needed = 0;
+    if (status_time(status, RENEWAL_EXPIRY_FIELD) <= visit->r->production.context.now || is_present) {
         return;
     }
-    for (size_t i = 0; i < visit->versions->kept_count; i++) {
-        bool is_known = root != nullptr && visit->versions->kept[i].digest[0] != '\0';
-        if (!is_known || strcmp(root, visit->versions->kept[i].digest) == 0) {
-            visit->survey->needed |= 1U << i;
-        }
+    for (size_t i = 0; root != nullptr && i < versions->kept_count; i++) {
+        needed |= strcmp(root, versions->kept[i].digest) == 0 ? 1U << i : 0;
     }
+    visit->survey->needed |= needed != 0 ? needed : UINT32_MAX;
+}
+
+// Whether a ConfigMap that is asked for has not got the roots yet.
+static bool is_published_late(const struct visit *visit, yyjson_val *status) {
+    yyjson_val *published = yyjson_obj_get(status, "trustBundle");
+    return visit->bundle != nullptr && published != nullptr &&
+           !json_member_is(published, "digest", visit->bundle);
+}
+
+// Whether somebody has not got the roots yet: in his Secret, or in his ConfigMap.
+static bool is_behind(const struct visit *visit, yyjson_val *status) {
+    const char *bundle = json_member_text(status, TRUST_BUNDLE_FIELD);
+    return visit->bundle != nullptr &&
+           ((bundle != nullptr && strcmp(bundle, visit->bundle) != 0) || is_published_late(visit, status));
 }
 
 static void visit_dependents(const struct visit *visit, const struct kube_object *object);
@@ -39,11 +66,13 @@ static void visit_one(void *context, const struct kind *kind, const struct kube_
     if (!kind->serves_dependents || visit->depth >= DEPTH_MAX) {
         return;
     }
-    if (yyjson_obj_get(status, "secretRef") != nullptr) {
-        const char *bundle = json_member_text(status, TRUST_BUNDLE_FIELD);
-        bool is_told = visit->bundle == nullptr || (bundle != nullptr && strcmp(bundle, visit->bundle) == 0);
+    if (!status_is_written(status)) { // it may have been restored, and nobody has looked at it yet
+        visit->survey->needed = UINT32_MAX;
+    }
+    if (is_issued(visit, status)) {
         bool is_served = json_member_is(status, "status", "Success");
-        visit->survey->is_unheard_of = visit->survey->is_unheard_of || (is_served && !is_told);
+        visit->survey->is_unheard_of =
+            visit->survey->is_unheard_of || (is_served && is_behind(visit, status));
         note_needed(visit, status);
     }
     struct visit below = *visit;
@@ -52,8 +81,10 @@ static void visit_one(void *context, const struct kind *kind, const struct kube_
 }
 
 static void visit_dependents(const struct visit *visit, const struct kube_object *object) {
+    struct visit visit_here = *visit;
+    visit_here.issuer = object;
     indexes_visit_dependents(visit->r->parts->indexes, visit->r->kind, object->namespace, object->name,
-                             visit_one, (void *)visit);
+                             visit_one, &visit_here);
 }
 
 void rollover_survey(const struct reconcile *r, const struct versions *versions, const char *bundle,
@@ -61,8 +92,17 @@ void rollover_survey(const struct reconcile *r, const struct versions *versions,
     bool knows_all;
     (void)indexes_count_dependents(r->parts->indexes, r->kind, r->object->namespace, r->object->name,
                                    &knows_all);
-    *ret_survey = (struct rollover_survey){.needed = knows_all ? 0 : UINT32_MAX};
-    const struct visit visit = {r, versions, bundle, ret_survey, 0};
+    yyjson_val *status = yyjson_obj_get(r->object->root, "status");
+    const char *made = r->production.report.digest;
+    *ret_survey = (struct rollover_survey){.needed = knows_all ? 0 : UINT32_MAX, .is_unheard_of = !knows_all};
+    const struct visit visit = {
+        .r = r,
+        .versions = versions,
+        .present = made[0] != '\0' ? made : json_member_text(status, "digest"),
+        .bundle = bundle,
+        .survey = ret_survey,
+    };
+    ret_survey->is_unheard_of = ret_survey->is_unheard_of || is_published_late(&visit, status);
     visit_dependents(&visit, r->object);
 }
 

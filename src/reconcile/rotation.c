@@ -17,12 +17,15 @@ static yyjson_val *status_of(const struct reconcile *r) {
 // What the spec says of r's output, which ends at that time; 0: never. What is trusted is published for as
 // long before its use as it can be.
 static struct rotation_spec schedule_of(const struct reconcile *r, const struct versions *versions,
-                                        int64_t expires_at) {
+                                        int64_t valid_from, int64_t expires_at) {
     struct rotation_spec spec = r->decoded.common.rotation;
     int64_t begin = versions->has_next ? clock_read(versions->next.created) : r->production.context.now;
     int64_t half = (expires_at - begin) / 2;
     if (r->kind->serves_dependents && expires_at != 0 && half < spec.publish_ahead_s) {
         spec.publish_ahead_s = half > 0 ? half : 0;
+    }
+    if (r->kind->serves_dependents && valid_from > r->production.context.now) {
+        spec.publish_ahead_s = 0; // nobody trusts the present one: the clock was ahead when it was made
     }
     return spec;
 }
@@ -61,6 +64,18 @@ static bool is_requested(const struct reconcile *r) {
            (is_renewed && rotation_takes_renewal(r));
 }
 
+// Where another key is asked for, a next version of the present key is none that is wanted.
+static void note_other_key(struct reconcile *r) {
+    struct production *production = &r->production;
+    const struct versions *versions = &production->versions;
+    bool wants = r->kind->is_renewable && renew_request_asks(r, REQUEST_ROTATE);
+    production->context.wants_other_key = wants;
+    if (wants && versions->has_next &&
+        r->kind->find_gone(r->decoded.spec, &production->data, &versions->next.data) == nullptr) {
+        production->is_next_outdated = true;
+    }
+}
+
 // Of what has become one that is trusted by another's root: its own versions go.
 static struct rotation plan_end(const struct versions *versions) {
     bool has_others = versions->kept_count > 0 || versions->has_next;
@@ -75,7 +90,8 @@ bool rotation_examine(struct reconcile *r, struct error *e) {
     }
     yyjson_mut_val *status = yyjson_mut_doc_get_root(production->report.status);
     const char *bundle = yyjson_mut_get_str(yyjson_mut_obj_get(status, TRUST_BUNDLE_FIELD));
-    const struct rotation_spec spec = schedule_of(r, &production->versions, production->report.expires_at);
+    const struct rotation_spec spec =
+        schedule_of(r, &production->versions, production->report.valid_from, production->report.expires_at);
     struct rotation_question question = question_of(r, &production->versions, &spec, bundle);
     if (r->kind->follows) {
         enum rotation_step step = production->is_input_changed ? ROTATION_FOLLOW : ROTATION_NONE;
@@ -83,8 +99,9 @@ bool rotation_examine(struct reconcile *r, struct error *e) {
         return true;
     }
     question.is_requested = is_requested(r);
-    r->production.context.wants_other_key = renew_request_asks(r, REQUEST_ROTATE);
+    question.ends_at = production->report.expires_at;
     question.is_pressing = production->is_input_gone;
+    note_other_key(r);
     question.is_next_outdated = production->is_next_outdated;
     bool are_lists_good;
     if (r->kind->serves_dependents && !question.serves_dependents) {
@@ -136,9 +153,11 @@ static bool is_due_by(const struct reconcile *r, const struct versions *versions
     yyjson_val *status = status_of(r);
     struct rotation rotation;
     struct error ignored;
-    const struct rotation_spec spec = schedule_of(r, versions, status_time(status, RENEWAL_EXPIRY_FIELD));
-    const struct rotation_question question =
+    const struct rotation_spec spec = schedule_of(r, versions, status_time(status, RENEWAL_START_FIELD),
+                                                  status_time(status, RENEWAL_EXPIRY_FIELD));
+    struct rotation_question question =
         question_of(r, versions, &spec, json_member_text(status, TRUST_BUNDLE_FIELD));
+    question.ends_at = status_time(status, RENEWAL_EXPIRY_FIELD);
     if (!rotation_plan(&question, &rotation, &ignored)) {
         return true; // it is met again when the output is examined
     }
@@ -272,7 +291,10 @@ int64_t rotation_next_time(const struct reconcile *r) {
 static void add_versions(const struct reconcile *r, yyjson_mut_doc *document, yyjson_mut_val *status) {
     const struct versions *versions = &r->production.versions;
     const struct version present = present_of(&r->production);
-    const struct rotation_question question = question_of(r, versions, &r->decoded.common.rotation, nullptr);
+    const struct rotation_question question = {.spec = &r->decoded.common.rotation,
+                                               .versions = versions,
+                                               .created = r->object->created,
+                                               .now = r->production.context.now};
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(document, status, VERSIONS_FIELD);
     if (versions->has_next) {
         (void)add_version(r->kind, document, list, VERSION_STATE_NEXT, &versions->next);

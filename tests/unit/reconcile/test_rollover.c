@@ -173,10 +173,10 @@ static void another_key_is_certified_by_the_one_before_it(void **) {
     assert_int_equal(roots.count, 2);
     cleanup_certificate_chain struct certificate_chain leaf = read_entry("secret one-secret", "cert.pem");
     struct error e;
-    must(certificate_verify_leniently(leaf.certificates[0], found.certificates, 1, roots.certificates[1], 0,
+    must(certificate_verify_leniently(leaf.certificates[0], found.certificates, 1, roots.certificates[0], 0,
                                       now_s(), &e),
          e);
-    must(certificate_verify(found.certificates[1], nullptr, 0, roots.certificates[0], 0, now_s(), &e), e);
+    must(certificate_verify(found.certificates[1], nullptr, 0, roots.certificates[1], 0, now_s(), &e), e);
     pass_watched(2 * HOUR);
     assert_false(has_entry("secret root-secret", "cross.crt"));
     assert_int_equal(count_in("secret one-secret", "ca.crt"), 1);
@@ -284,7 +284,7 @@ static void they_take_turns(void **) {
         snprintf(text, sizeof(text), "qc leaf%d", i);
         is_served(text);
         if (text_at(text, "status renewalTime")[0] != '\0') { // it waits
-            assert_in_range(seconds_at(text, "status renewalTime") - now_s(), 1, COUNT);
+            assert_in_range(seconds_at(text, "status renewalTime") - now_s(), 0, COUNT);
         }
     }
     size_t issued = count_issued(before);
@@ -400,20 +400,24 @@ static void an_edit_that_is_taken_back_is_withdrawn(void **) {
     version_is("qc root", 1);
 }
 
-static void what_nobody_asks_for_any_more_is_withdrawn(void **) {
-    make_all(", rotation: {every: 24h, publishAhead: 2h}, privateKey: {rotationPolicy: Always}");
-    const char *first = entry("secret root-secret", "ca.crt");
-    pass_watched(DAY - HOUR);
-    assert_int_equal(count_in("secret three-secret", "ca.crt"), 2);
-    put("qc root", "spec: {rotation: null}");
+// Of an annotation that goes, or a spec that asks no more, the next one is used all the same: all trust it.
+static void what_was_published_is_used_whoever_asks_no_more(void **) {
+    make_all("");
+    put("qc root", "metadata: {annotations: {qubesec.io/rotate: now}}");
     pass_watched(10 * MINUTE);
-    assert_string_equal(entry("secret root-secret", "ca.crt"), first);
-    assert_string_equal(entry("secret three-secret", "ca.crt"), first);
-    assert_false(has_entry("secret root-secret", ".tls.key.next"));
-    forget();
-    pass_watched(2 * DAY);
-    asked_is("");
-    version_is("qc root", 1);
+    put("qc root", "metadata: {annotations: {qubesec.io/rotate: null}}");
+    pass_watched(2 * HOUR);
+    version_is("qc root", 2);
+    put("qc root", "spec: {rotation: {every: 24h}}");
+    pass_watched((int64_t)23 * HOUR);
+    put("qc root", "spec: {rotation: {every: 8000h}}");
+    pass_watched(10 * MINUTE);
+    put("qc root", "spec: {commonName: Two}");
+    pass_watched(10 * MINUTE);
+    put("qc root", "spec: {commonName: One}"); // which is taken back before its time, beside a schedule
+    pass_watched(10 * MINUTE);
+    assert_false(has_entry("secret root-secret", ".tls.key.next") &&
+                 count_in("secret root-secret", "ca.crt") > 2);
 }
 
 static void another_edit_takes_the_place_of_what_was_published(void **) {
@@ -446,6 +450,109 @@ static void a_root_that_is_one_no_more_keeps_no_other(void **) {
     assert_false(has_entry("secret root-secret", "tls.key.1"));
     assert_string_equal(entry("secret root-secret", "ca.crt"), entry("secret above-secret", "cert.pem"));
     all_verify();
+}
+
+// ---- whom it must not wait for, and what must not be lost
+
+static void a_request_is_answered_by_its_rotation_only(void **) {
+    make_all("");
+    const char *key = entry("secret root-secret", "tls.key");
+    put("qc root", "spec: {commonName: Two}"); // by the same key
+    pass_watched(10 * MINUTE);
+    put("qc root", "metadata: {annotations: {qubesec.io/rotate: leaked}}");
+    pass_watched(10 * MINUTE);
+    put("qc root", "metadata: {annotations: {qubesec.io/renew: now}}");
+    pass_watched(10 * MINUTE);
+    assert_string_equal(text_at("qc root", "status lastRotateRequest"), "");
+    pass_watched(2 * HOUR);
+    assert_string_equal(text_at("qc root", "status lastRotateRequest"), "leaked");
+    assert_true(strcmp(entry("secret root-secret", "tls.key"), key) != 0);
+    make("qc lone", "spec: {certType: ca, commonName: Lone, algorithm: ML-DSA-44}");
+    key = entry("secret lone-secret", "tls.key");
+    put("qc lone", "metadata: {annotations: {qubesec.io/rotate: now}}");
+    pass(10 * MINUTE);
+    put("qc lone", "metadata: {annotations: {qubesec.io/renew: now}}"); // at once, by the present key
+    pass(10 * MINUTE);
+    assert_string_equal(text_at("qc lone", "status lastRenewRequest"), "now");
+    assert_string_equal(text_at("qc lone", "status lastRotateRequest"), "");
+    assert_true(strcmp(entry("secret lone-secret", "tls.key"), key) == 0);
+    pass(2 * HOUR);
+    assert_string_equal(text_at("qc lone", "status lastRotateRequest"), "now");
+    assert_true(strcmp(entry("secret lone-secret", "tls.key"), key) != 0);
+}
+
+static void nobody_holds_up_a_root_until_its_end(void **) {
+    make_all(", privateKey: {rotationPolicy: Always}");
+    put("qc root", "spec: {commonName: Two, duration: 24h}");
+    pass_watched(10 * MINUTE);
+    put("qc one", "spec: {renewBefore: nothing}"); // so that it stays as it is, for a year
+    pass((int64_t)4 * DAY);
+    for (size_t i = 1; i < LEAVES; i++) {
+        assert_true(verifies(leaves[i], "tls.crt", "secret two-secret"));
+    }
+    assert_true(verifies("secret one-secret", "tls.crt", "secret root-secret"));
+    assert_in_range(number_at("qc root", "status version"), 4, 12);
+}
+
+static void who_was_never_issued_to_has_no_say(void **) {
+    make_all("");
+    make("qc other", "spec: {certType: self-signed, commonName: Other, algorithm: ML-DSA-44}");
+    put("qc root", "spec: {commonName: Two}");
+    put("qc other",
+        "spec: {certType: server, domain: x.example, renewBefore: nothing, parentCARef: {name: root}}");
+    pass_watched(5 * HOUR);
+    version_is("qc root", 2);
+    assert_int_equal(count_in("secret root-secret", "ca.crt"), 1);
+}
+
+static void a_root_of_the_same_key_is_needed_too(void **) {
+    make_all(", duration: 240h");
+    put("qc one", "spec: {renewBefore: nothing}");
+    pass_watched((int64_t)165 * HOUR); // the root was renewed as it was
+    put("qc root", "spec: {commonName: Two}");
+    pass((int64_t)10 * HOUR);
+    version_is("qc root", 2);
+    assert_int_equal(count_in("secret root-secret", "ca.crt"), 2);
+    assert_true(verifies("secret one-secret", "tls.crt", "secret three-secret"));
+}
+
+static void a_name_in_other_letters_is_another_name(void **) {
+    make_all("");
+    put("qc root", "spec: {commonName: ONE}");
+    run();
+    assert_string_equal(text_at("qc root", "status subject"), "CN=One");
+    assert_string_equal(text_at("qc root", "status versions 0 state"), "Next");
+}
+
+static void what_becomes_a_root_is_made_at_once(void **) {
+    make_all("");
+    put("qc below", "spec: {parentCARef: null, commonName: New}");
+    pass(MINUTE);
+    is_served("qc below");
+    assert_string_equal(text_at("qc below", "status issuer"), "CN=New");
+}
+
+static void a_ca_that_was_left_is_none_of_another_name(void **) {
+    make_authority("");
+    take_away("qc root");
+    collect();
+    put("qc root", "spec: {certType: ca, commonName: Another purpose, algorithm: ML-DSA-44}");
+    run();
+    status_is("qc root", "Failed SecretConflict", "another spec");
+}
+
+static void a_clock_that_was_ahead_waits_for_nothing(void **) {
+    make_all(", privateKey: {rotationPolicy: Always}, rotation: {publishAhead: 48h}");
+    const int64_t before = clock_ms;
+    clock_ms += (int64_t)5 * DAY;
+    put("qc root", "metadata: {annotations: {qubesec.io/renew: now}}");
+    pass((int64_t)49 * HOUR);
+    version_is("qc root", 2);
+    clock_ms = before + HOUR;
+    put("qc root", "metadata: {labels: {a: b}}");
+    pass(MINUTE);
+    version_is("qc root", 3);
+    assert_true(seconds_at("qc root", "status notBefore") < now_s());
 }
 
 // ---- damage
@@ -505,10 +612,18 @@ int main(void) {
         in_cluster(who_is_damaged_in_its_turn_has_it_at_once),
         in_cluster(a_root_stays_as_long_as_somebody_needs_it),
         in_cluster(an_edit_that_is_taken_back_is_withdrawn),
-        in_cluster(what_nobody_asks_for_any_more_is_withdrawn),
+        in_cluster(what_was_published_is_used_whoever_asks_no_more),
         in_cluster(another_edit_takes_the_place_of_what_was_published),
         in_cluster(what_ends_soon_is_published_for_as_long_as_it_can_be),
         in_cluster(a_root_that_is_one_no_more_keeps_no_other),
+        in_cluster(a_request_is_answered_by_its_rotation_only),
+        in_cluster(nobody_holds_up_a_root_until_its_end),
+        in_cluster(who_was_never_issued_to_has_no_say),
+        in_cluster(a_root_of_the_same_key_is_needed_too),
+        in_cluster(a_name_in_other_letters_is_another_name),
+        in_cluster(what_becomes_a_root_is_made_at_once),
+        in_cluster(a_ca_that_was_left_is_none_of_another_name),
+        in_cluster(a_clock_that_was_ahead_waits_for_nothing),
         in_cluster(what_is_damaged_meanwhile_is_put_right),
         in_cluster(an_edit_that_waits_outlives_damage),
     };
