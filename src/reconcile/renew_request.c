@@ -123,7 +123,8 @@ void renew_request_refuse(const struct reconcile *r) {
         if (serves(r, i) || !is_new(r, i)) {
             continue;
         }
-        error_set(&note, ERROR_NONE, "this %s is never %s, and stays as it is; %s", r->kind->kind,
+        error_set(&note, ERROR_NONE, "%s %s is never %s, and stays as it is; %s",
+                  r->kind->is_renewable && r->kind->is_rotatable ? "this" : "a", r->kind->kind,
                   forms[i].never,
                   serves(r, REQUEST_ROTATE) ? "the annotation " ROTATE_ANNOTATION " asks for its rotation"
                                             : "for another one create a resource of another name");

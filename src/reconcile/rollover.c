@@ -123,7 +123,8 @@ void rollover_note_turn(struct reconcile *r) {
     int64_t window = (report->expires_at - now) / 4;
     window = window > RENEWAL_SPREAD_S ? RENEWAL_SPREAD_S : window;
     window = window > (int64_t)count ? (int64_t)count : window;
-    window = r->parts->backoff == nullptr ? 0 : window; // nothing waits where no time passes
+    // Nothing waits where no time passes, nor what is taken over, whose key stays this once.
+    window = r->parts->backoff == nullptr || r->is_adopted ? 0 : window;
     int64_t turn = window > 0 ? now + hash_text(r->object->uid) % window : now;
     report->renew_at = named != 0 && named < turn ? named : turn;
 }
