@@ -24,8 +24,8 @@ static struct rotation_spec schedule_of(const struct reconcile *r, const struct 
     if (r->kind->serves_dependents && expires_at != 0 && half < spec.publish_ahead_s) {
         spec.publish_ahead_s = half > 0 ? half : 0;
     }
-    if (r->kind->serves_dependents && valid_from > r->production.context.now) {
-        spec.publish_ahead_s = 0; // nobody trusts the present one: the clock was ahead when it was made
+    if (r->kind->serves_dependents && valid_from > r->production.context.now + spec.publish_ahead_s) {
+        spec.publish_ahead_s = 0; // the clock was ahead: nobody trusts the present one before that
     }
     return spec;
 }
