@@ -66,10 +66,6 @@ static bool is_kind(const struct kind *kind, const char *name, size_t length) {
 
 // Says what there is for an object of a kind that the request is not for.
 static bool refuse(const struct kind *kind, const char *name, struct error *e) {
-    if (kind->is_renewable) {
-        return error_set(e, ERROR_INVALID_SPEC, "a %s is not rotated but renewed: qubesec renew %s/%.100s",
-                         kind->kind, kind->short_name, name);
-    }
     if (kind->is_rotatable) {
         return error_set(e, ERROR_INVALID_SPEC, "a %s is not renewed but rotated: qubesec rotate %s/%.100s",
                          kind->kind, kind->short_name, name);
