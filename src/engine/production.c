@@ -362,6 +362,14 @@ static void recall_creation(const struct production *p, const struct provenance 
     }
 }
 
+// Whether what is rebuilt waits for a next version of another spec: nothing but that version tells so where
+// there is no metadata.
+static bool is_awaiting_spec(const struct production *p) {
+    const struct kind *kind = p->decoded->kind;
+    return kind->is_other_version != nullptr && p->versions.has_next &&
+           kind_can_rotate(kind, p->decoded->spec) && kind->is_other_version(p->decoded->spec, &p->data);
+}
+
 // What is rebuilt stays what it was made from, whatever there is now: as its metadata says, or else the
 // status.
 static void recall_input(struct production *p, const struct provenance *kept, struct provenance *provenance) {
@@ -373,6 +381,10 @@ static void recall_input(struct production *p, const struct provenance *kept, st
                p->decoded->kind->is_rotatable) {
         p->is_input_changed = !provenance_same_digest(recorded, provenance->inputs[0].digest);
         snprintf(provenance->inputs[0].digest, sizeof(provenance->inputs[0].digest), "%s", recorded);
+    } else if (kept == nullptr && is_awaiting_spec(p)) {
+        provenance->parameters[0] = '\0';
+        p->is_input_changed = true;
+        p->context.is_of_other_spec = true;
     }
 }
 
