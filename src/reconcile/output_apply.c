@@ -260,6 +260,12 @@ static bool stay(struct reconcile *r, struct error *e) {
     return output_keep_metadata(r, e);
 }
 
+// Whether the step that is due comes with news, which nobody is held back from; unless it was refused.
+static bool comes_with_news(const struct reconcile *r) {
+    bool is_refused_again = r->rotation.step == ROTATION_LIST && status_says_unrotated(r) != nullptr;
+    return rotation_is_news(r) && !is_refused_again;
+}
+
 // Takes the step of rotation that is due. Before its time has come nothing is lost by a delay.
 static bool rotate(struct reconcile *r, struct error *e) {
     enum regenerated what = renew_request_is_open(r) ? REGENERATED_ON_REQUEST : REGENERATED_CONTENT;
@@ -267,8 +273,7 @@ static bool rotate(struct reconcile *r, struct error *e) {
     if ((is_making && !output_may_make(r, e)) || !is_up_to_date(r, e)) {
         return false;
     }
-    bool is_refused_again = r->rotation.step == ROTATION_LIST && status_says_unrotated(r) != nullptr;
-    if ((!rotation_is_news(r) || is_refused_again) &&
+    if (!comes_with_news(r) &&
         !may_remake(r, what, ERROR_RETRYABLE, "the output is to be rotated again, and will be later", e)) {
         bool may_wait = is_recalled(r) || status_says_unrotated(r) != nullptr;
         return may_wait && put_off(r, e->retry_after_ms, e);

@@ -140,6 +140,24 @@ static bool publish_good(struct reconcile *r, struct error *e) {
     return published;
 }
 
+// When to look again at an output that is as it should be for now.
+static void plan_next_look(struct reconcile *r) {
+    if (reconcile_output_is_due(r, &r->outcome->requeue_after_ms)) {
+        bool is_next = r->renewal_wait_ms == 0 && (r->production.is_waiting || r->taken == ROTATION_LIST);
+        r->outcome->requeue_after_ms = is_next ? SHOWN_FAILURE_RETRY_MS : RENEWAL_LOOK_MS; // it waits
+    }
+    uint32_t rotation_ms = rotation_wait_ms(r);
+    if (rotation_ms > 0) {
+        look_again_after(r, rotation_ms);
+    }
+    if (r->renewal_wait_ms > 0) {
+        look_again_after(r, r->renewal_wait_ms);
+    } else if (renew_request_asks(r, REQUEST_RENEW) &&
+               !rotation_takes_renewal(r)) { // something else was done first
+        look_again_after(r, SHOWN_FAILURE_RETRY_MS);
+    }
+}
+
 // Steps 4 to 7.
 static bool reconcile_output(struct reconcile *r, struct error *e) {
     enum output_state state;
@@ -156,20 +174,7 @@ static bool reconcile_output(struct reconcile *r, struct error *e) {
     if (!rotation_examine(r, e)) {
         return false;
     }
-    if (reconcile_output_is_due(r, &r->outcome->requeue_after_ms)) {
-        bool is_next = r->renewal_wait_ms == 0 && (r->production.is_waiting || r->taken == ROTATION_LIST);
-        r->outcome->requeue_after_ms = is_next ? SHOWN_FAILURE_RETRY_MS : RENEWAL_LOOK_MS; // it waits
-    }
-    uint32_t rotation_ms = rotation_wait_ms(r);
-    if (rotation_ms > 0) {
-        look_again_after(r, rotation_ms);
-    }
-    if (r->renewal_wait_ms > 0) {
-        look_again_after(r, r->renewal_wait_ms);
-    } else if (renew_request_asks(r, REQUEST_RENEW) &&
-               !rotation_takes_renewal(r)) { // something else was done first
-        look_again_after(r, SHOWN_FAILURE_RETRY_MS);
-    }
+    plan_next_look(r);
     failpoint(BETWEEN_SECRET_AND_STATUS, "%s %s", r->kind->kind, r->object->key);
     struct error of_bundle;
     bool is_bundle_kept = trust_bundle_keep(r, &of_bundle);
