@@ -281,7 +281,9 @@ static bool load_file(const char *name, struct time_zone **ret_zone, struct erro
             !time_zone_parse(buffer_text(&content), content.length, &zone, e)) {
             return false;
         }
-        remember(name, &file, zone);
+        if (zone != nullptr) {
+            remember(name, &file, zone);
+        }
     }
     *ret_zone = zone;
     return true;

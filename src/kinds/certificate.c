@@ -469,10 +469,8 @@ static const char *find_gone(const void *memory, const struct secret_data *befor
 // A root is trusted by its name and its key.
 static bool is_other_version(const void *memory, const struct secret_data *data) {
     const struct certificate_spec *spec = memory;
-    const struct secret *entry = secret_data_get(data, "cert.pem");
     cleanup_certificate_chain struct certificate_chain chain = {0};
-    struct error unreadable;
-    return entry != nullptr && certificate_chain_read(entry, &chain, &unreadable) &&
+    return certificate_key_read_certificate(data, &chain) &&
            certificate_is_self_issued(chain.certificates[0]) &&
            (spec->rotates_key || certificate_key_is_renamed(spec, data));
 }

@@ -124,11 +124,21 @@ static bool check_key(const struct certificate_spec *spec, const struct produce_
     return context->previous_is_verified || named || salvage_check_recorded(pkey, &context->record, e);
 }
 
+bool certificate_key_read_certificate(const struct secret_data *data, struct certificate_chain *ret_chain) {
+    static const char *const entries[] = {"cert.pem", "tls.crt"};
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+        const struct secret *entry = secret_data_get(data, entries[i]);
+        struct error unreadable;
+        if (entry != nullptr && certificate_chain_read(entry, ret_chain, &unreadable)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool certificate_key_is_renamed(const struct certificate_spec *spec, const struct secret_data *previous) {
-    const struct secret *entry = secret_data_get(previous, "cert.pem");
     cleanup_certificate_chain struct certificate_chain chain = {0};
-    struct error unreadable;
-    return entry != nullptr && certificate_chain_read(entry, &chain, &unreadable) &&
+    return certificate_key_read_certificate(previous, &chain) &&
            !certificate_has_subject(chain.certificates[0], &spec->subject);
 }
 

@@ -10,6 +10,10 @@
                                         const struct secret_data *previous, struct pkey **ret_pkey,
                                         struct error *e);
 
+// Reads the certificate, and what stands above it, from the first of its entries that can be read. ret_chain
+// is to be freed by the caller. False: there is none.
+bool certificate_key_read_certificate(const struct secret_data *data, struct certificate_chain *ret_chain);
+
 // Whether the certificate in previous is of another subject than spec's.
 bool certificate_key_is_renamed(const struct certificate_spec *spec, const struct secret_data *previous);
 

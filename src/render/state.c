@@ -126,11 +126,14 @@ bool state_write_entry(const struct state *state, const char *namespace, const c
 // Of a folder that is open: the files in it are removed for which is_gone. Nothing else is touched.
 static bool remove_files(DIR *folder, const char *path, bool (*is_gone)(void *context, const char *key),
                          void *context, struct error *e) {
+    int opened = dirfd(folder);
+    if (opened < 0) {
+        return error_set(e, ERROR_IO, "%s: %s", path, strerror(errno));
+    }
     for (struct dirent *found; (found = readdir(folder)) != nullptr;) {
         struct stat status;
-        if (fstatat(dirfd(folder), found->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(status.st_mode) && is_gone(context, found->d_name) &&
-            unlinkat(dirfd(folder), found->d_name, 0) != 0) {
+        if (fstatat(opened, found->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+            is_gone(context, found->d_name) && unlinkat(opened, found->d_name, 0) != 0) {
             return error_set(e, ERROR_IO, "%s/%s: %s", path, found->d_name, strerror(errno));
         }
     }

@@ -597,6 +597,9 @@ static void an_edit_that_waits_outlives_damage(void **) {
     put("secret root-secret", "data: {metadata.json: null}");
     pass_watched(10 * MINUTE);
     assert_string_equal(text_at("qc root", "status subject"), "CN=One");
+    put("secret root-secret", "data: {cert.pem: null}");
+    pass_watched(10 * MINUTE);
+    assert_string_equal(text_at("qc root", "status subject"), "CN=One");
     pass_watched(2 * HOUR);
     assert_string_equal(text_at("qc root", "status subject"), "CN=Two");
 }
