@@ -153,10 +153,12 @@ static void judge_pair(size_t home, enum member one, enum member other) {
 }
 
 // Whether it, and what has issued it, may be expected to be trusted; what is just written need not have been
-// in order.
+// in order. What waits, or has failed, hears of no other root.
 static bool is_sound(size_t home, enum member member, enum member written) {
     for (enum member at = member; at != CA; at = members[at].issuer) {
-        if (object_of(home, at) == nullptr || (at != written && !is_in_order[home][at])) {
+        yyjson_val *object = object_of(home, at);
+        bool is_served = is_in_order[home][at] && is_finished(object);
+        if (object == nullptr || (at != written && !is_served)) {
             return false;
         }
     }
