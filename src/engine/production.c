@@ -456,7 +456,7 @@ static bool fill(struct production *p, maker *make, const struct provenance *kep
     keep_waiting(p, make == kind_repair ? kept : nullptr);
     memcpy(p->provenance.fingerprint, p->report.fingerprint, FINGERPRINT_SIZE);
     production_complete_replaced(p, &p->provenance.replaced);
-    return production_list(p, e) && (kind->lists == nullptr || production_inspect(p, e)) &&
+    return production_list(p, e) && (!kind->is_renewable || production_inspect(p, e)) &&
            provenance_store(&p->provenance, kind_metadata_entry(kind), &p->data, e);
 }
 

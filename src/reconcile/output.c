@@ -81,7 +81,8 @@ static bool find_due(struct reconcile *r, enum output_state *ret_state, struct e
         return false;
     }
     // Roots that all others have are taken up first: a renewal may have to wait.
-    r->renews = is_due && !rotation_takes_renewal(r) && (!rollover_is_news(r) || r->is_adopted);
+    bool may_wait = r->parts->backoff != nullptr && !r->is_adopted;
+    r->renews = is_due && !rotation_takes_renewal(r) && !(may_wait && rollover_is_news(r));
     *ret_state = r->renews || r->rotation.step != ROTATION_NONE ? OUTPUT_DUE : OUTPUT_GOOD;
     return true;
 }
