@@ -4,8 +4,8 @@
 
 enum { BUNDLE_MAX_BYTES = 4 * 1024 * 1024 };
 
-static bool read_entry(yyjson_val *root, bool is_secret, const char *key, struct secret **ret_bytes,
-                       struct error *e) {
+bool input_entry_read_one(const char *key, yyjson_val *root, bool is_secret, struct secret **ret_bytes,
+                          struct error *e) {
     yyjson_val *encoded = json_find(root, is_secret ? "data" : "binaryData", key, nullptr);
     if (yyjson_is_str(encoded)) {
         return base64_decode(yyjson_get_str(encoded), yyjson_get_len(encoded), ENCODING_ONE_LINE, ret_bytes,
@@ -37,7 +37,7 @@ static bool read_bundle(const struct input_source *from, const char *key, yyjson
     cleanup_buffer struct buffer bundle = buffer_create(BUNDLE_MAX_BYTES);
     for (const char *const *next = from->also; key != nullptr; key = *next++) {
         cleanup_secret struct secret *part = nullptr;
-        if (!read_entry(root, is_secret, key, &part, e) ||
+        if (!input_entry_read_one(key, root, is_secret, &part, e) ||
             !buffer_append(&bundle, secret_view(part), secret_length(part), e)) {
             return false;
         }
@@ -57,10 +57,5 @@ bool input_entry_read(const struct input_source *from, const char *key, yyjson_v
             "has neither an entry %s nor exactly one entry; name the entry in the reference's key",
             from->usual_keys[0]);
     }
-    return read_entry(root, is_secret, chosen, ret_bytes, e);
-}
-
-bool input_entry_read_one(const char *key, yyjson_val *root, bool is_secret, struct secret **ret_bytes,
-                          struct error *e) {
-    return read_entry(root, is_secret, key, ret_bytes, e);
+    return input_entry_read_one(chosen, root, is_secret, ret_bytes, e);
 }

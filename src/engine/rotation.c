@@ -156,15 +156,14 @@ static bool find_activation(const struct rotation_question *q, struct rotation *
     return true;
 }
 
-// How many earlier versions stay beside a new one that does not wait: as many as are to be kept, and those
-// that may not go yet, for which there is room.
-static size_t count_held(const struct rotation_question *q) {
-    const struct versions *versions = q->versions;
-    size_t kept = (size_t)q->spec->keep;
-    while (kept < VERSIONS_KEPT_MAX && kept <= versions->kept_count && kept_until(q, kept - 1) > q->now) {
-        kept++;
+// How many earlier versions stay beside a new one: as many as are to be kept, and those that may not go yet,
+// for which there is room.
+static size_t count_staying(const struct rotation_question *q) {
+    size_t staying = (size_t)q->spec->keep;
+    for (size_t i = staying - 1; i < q->versions->kept_count && i + 1 < VERSIONS_KEPT_MAX; i++) {
+        staying = is_needed(q, i) || kept_until(q, i) > q->now ? i + 2 : staying;
     }
-    return kept;
+    return staying;
 }
 
 // Earlier versions that keep does not have room for go when they may; of those that others trust, each does.
@@ -212,16 +211,6 @@ static int64_t find_wait(const struct rotation_question *q, struct rotation *rot
     return has_next(q) && q->is_unheard_of && !is_long ? q->now + UNHEARD_LOOK_S : 0;
 }
 
-// How many earlier versions stay beside a new one: as many as are to be kept, and those that somebody needs,
-// for which there is room.
-static size_t count_staying(const struct rotation_question *q) {
-    size_t staying = (size_t)q->spec->keep;
-    for (size_t i = staying - 1; i < q->versions->kept_count && i + 1 < VERSIONS_KEPT_MAX; i++) {
-        staying = is_needed(q, i) ? i + 2 : staying;
-    }
-    return staying;
-}
-
 // What is to be done now, where no next version is to be published.
 static void choose_step(const struct rotation_question *q, bool is_due, struct rotation *rotation) {
     bool withdraws = q->serves_dependents && q->versions->has_next && !has_next(q);
@@ -238,9 +227,15 @@ static void choose_step(const struct rotation_question *q, bool is_due, struct r
 
 bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotation, struct error *e) {
     struct rotation rotation = {0};
+    if (q->are_all_to_go) {
+        bool has_others = q->versions->kept_count > 0 || q->versions->has_next;
+        *ret_rotation = (struct rotation){.step = has_others ? ROTATION_EXPIRE : ROTATION_NONE,
+                                          .withdraws_next = q->versions->has_next};
+        return true;
+    }
     if (q->is_pressing) {
         *ret_rotation = (struct rotation){
-            .step = ROTATION_ACTIVATE, .step_at = q->now, .next_at = q->now, .kept = count_held(q)};
+            .step = ROTATION_ACTIVATE, .step_at = q->now, .next_at = q->now, .kept = count_staying(q)};
         return true;
     }
     if (!find_activation(q, &rotation, e)) {

@@ -32,11 +32,12 @@ struct rotation_question {
     bool serves_dependents;
     uint32_t needed;
     bool is_unheard_of;
-    int64_t ends_at; // when the present version ends, which the next one must not wait for; 0: never
-    const char *uid; // of the object; spreads many of them
-    int64_t created; // when the object was, by the API server's clock
-    int64_t started; // when this program began to work
-    int64_t now;     // all in seconds since 1970
+    bool are_all_to_go; // all versions but the present one: the output is trusted by another's root now
+    int64_t ends_at;    // when the present version ends, which the next one must not wait for; 0: never
+    const char *uid;    // of the object; spreads many of them
+    int64_t created;    // when the object was, by the API server's clock
+    int64_t started;    // when this program began to work
+    int64_t now;        // all in seconds since 1970
 };
 
 struct rotation {

@@ -181,28 +181,6 @@ static bool read_stored(const struct certificate_spec *spec, const struct secret
     return true;
 }
 
-static bool verify_by(const struct stored *stored, const struct certificate *root, unsigned purposes,
-                      int64_t now, struct error *e) {
-    int64_t at = certificate_roots_choose_time(&stored->chain, root, now);
-    return certificate_verify(stored->chain.certificates[0], stored->chain.certificates + 1,
-                              stored->chain.count - 1, root, purposes, at, e);
-}
-
-// By any of the roots.
-static bool verify_chain(struct stored *stored, const struct certificate_chain *roots, unsigned purposes,
-                         int64_t now, struct error *e) {
-    for (size_t i = 0; i < roots->count; i++) {
-        if (verify_by(stored, roots->certificates[i], purposes, now, e)) {
-            stored->root = roots->certificates[i];
-            return true;
-        }
-        if (e->class == ERROR_NO_MEMORY) {
-            return false;
-        }
-    }
-    return false;
-}
-
 // What is not of this spec is held to what it says of itself.
 static bool verify(const struct certificate_spec *spec, const struct produce_context *context,
                    struct stored *stored, struct error *e) {
@@ -214,8 +192,9 @@ static bool verify(const struct certificate_spec *spec, const struct produce_con
     }
     bool is_of_spec = !context->is_version && !context->is_of_other_spec;
     return certificate_check_key(leaf, stored->pkey, e) &&
-           verify_chain(stored, context->is_version ? &itself : &stored->roots,
-                        is_of_spec ? spec->purposes : certificate_purposes(leaf), context->now, e);
+           certificate_roots_find(
+               &stored->chain, context->is_version ? &itself : &stored->roots, certificate_verify,
+               is_of_spec ? spec->purposes : certificate_purposes(leaf), context->now, &stored->root, e);
 }
 
 typedef bool text_writer(const struct certificate *certificate, struct buffer *text, struct error *e);
@@ -487,15 +466,16 @@ static bool check_serves(const void *memory, const struct secret_data *data, con
     const struct certificate_spec *spec = memory;
     const struct secret *given = spec->parent.name == nullptr ? nullptr : inputs[0].beside;
     const struct secret *entry = secret_data_get(data, "tls.crt");
-    cleanup_stored struct stored stored = {0};
+    cleanup_certificate_chain struct certificate_chain chain = {0};
+    cleanup_certificate_chain struct certificate_chain roots = {0};
+    const struct certificate *root;
     if (given == nullptr || entry == nullptr) {
         return error_set(e, ERROR_CRYPTO, "nothing tells by which roots it is trusted");
     }
-    return certificate_chain_read(entry, &stored.chain, e) &&
-           certificate_chain_read(given, &stored.roots, e) &&
-           (now < certificate_not_after(stored.chain.certificates[0]) ||
+    return certificate_chain_read(entry, &chain, e) && certificate_chain_read(given, &roots, e) &&
+           (now < certificate_not_after(chain.certificates[0]) ||
             error_set(e, ERROR_CRYPTO, "it has expired")) &&
-           verify_chain(&stored, &stored.roots, spec->purposes, now, e);
+           certificate_roots_find(&chain, &roots, certificate_verify, spec->purposes, now, &root, e);
 }
 
 static bool retains(const void *memory) {

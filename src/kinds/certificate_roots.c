@@ -7,8 +7,10 @@ enum { PEM_MAX = 4 * 1024 * 1024 };
 
 // ---- which root it is
 
-int64_t certificate_roots_choose_time(const struct certificate_chain *chain, const struct certificate *root,
-                                      int64_t now) {
+// A time at which all of the chain and root are valid, as near to now as can be: a certificate that has
+// expired is due for renewal, not damaged.
+static int64_t choose_time(const struct certificate_chain *chain, const struct certificate *root,
+                           int64_t now) {
     int64_t from = certificate_not_before(root);
     int64_t until = certificate_not_after(root);
     for (size_t i = 0; i < chain->count; i++) {
@@ -22,13 +24,14 @@ int64_t certificate_roots_choose_time(const struct certificate_chain *chain, con
 }
 
 bool certificate_roots_find(const struct certificate_chain *chain, const struct certificate_chain *roots,
-                            size_t *ret_index, struct error *e) {
-    const struct certificate *leaf = chain->certificates[0];
+                            certificate_verifier *verify, unsigned purposes, int64_t now,
+                            const struct certificate **ret_root, struct error *e) {
     for (size_t i = 0; i < roots->count; i++) {
         const struct certificate *root = roots->certificates[i];
-        int64_t at = certificate_roots_choose_time(chain, root, certificate_not_before(leaf));
-        if (certificate_verify_leniently(leaf, chain->certificates + 1, chain->count - 1, root, 0, at, e)) {
-            *ret_index = i;
+        int64_t at = choose_time(chain, root, now);
+        if (verify(chain->certificates[0], chain->certificates + 1, chain->count - 1, root, purposes, at,
+                   e)) {
+            *ret_root = root;
             return true;
         }
         if (e->class == ERROR_NO_MEMORY) {
@@ -54,7 +57,7 @@ bool certificate_roots_normalize(const void *spec, const struct input *inputs, s
     cleanup_certificate_chain struct certificate_chain chain = {0};
     cleanup_secret struct secret *rest = nullptr;
     struct error unfit;
-    size_t root;
+    const struct certificate *root;
     (void)spec;
     if (parent->beside == nullptr || parent->bytes == nullptr ||
         secret_length(parent->beside) > secret_length(parent->bytes) ||
@@ -65,12 +68,12 @@ bool certificate_roots_normalize(const void *spec, const struct input *inputs, s
         return false;
     }
     if (!certificate_chain_read(rest, &chain, &unfit) ||
-        !certificate_roots_find(&chain, &roots, &root, &unfit)) {
+        !certificate_roots_find(&chain, &roots, certificate_verify_leniently, 0,
+                                certificate_not_before(chain.certificates[0]), &root, &unfit)) {
         *e = unfit;
         return unfit.class != ERROR_NO_MEMORY;
     }
-    return certificate_append_pem(roots.certificates[root], &text, e) &&
-           secret_copy(text.data, text.length, ret_bytes, e);
+    return certificate_append_pem(root, &text, e) && secret_copy(text.data, text.length, ret_bytes, e);
 }
 
 // ---- ca.crt
@@ -138,16 +141,16 @@ static bool read_own(const struct certificate_spec *spec, const struct listed_ve
 }
 
 // Whether that certificate says of subject that issuer vouches for it.
-static bool is_cross(const struct certificate *certificate, const struct own_root *subject,
+static bool is_cross(struct certificate *certificate, const struct own_root *subject,
                      const struct own_root *issuer) {
-    struct certificate *no_intermediates = nullptr;
-    const struct certificate *root = certificate_of(issuer);
-    const struct certificate_chain alone = {.certificates = (struct certificate *[]){nullptr}, .count = 0};
-    int64_t at = certificate_roots_choose_time(&alone, certificate, certificate_not_before(root));
-    struct error ignored;
+    const struct certificate_chain alone = {.certificates = (struct certificate *[]){certificate},
+                                            .count = 1};
+    const struct certificate *ignored;
+    struct error unfit;
     return certificate_same_key(certificate, certificate_of(subject)) &&
            certificate_same_subject(certificate, certificate_of(subject)) &&
-           certificate_verify_leniently(certificate, &no_intermediates, 0, root, 0, at, &ignored);
+           certificate_roots_find(&alone, &issuer->certificate, certificate_verify_leniently, 0,
+                                  certificate_not_before(certificate), &ignored, &unfit);
 }
 
 // One that has been made before stays.

@@ -14,34 +14,39 @@ static yyjson_val *status_of(const struct reconcile *r) {
     return yyjson_obj_get(r->object->root, "status");
 }
 
-// What the spec says of r's output, which ends at that time; 0: never. What is trusted is published for as
-// long before its use as it can be.
+// What the spec says of r's output, of that life. What is trusted is published for as long before its use as
+// it can be.
 static struct rotation_spec schedule_of(const struct reconcile *r, const struct versions *versions,
-                                        int64_t valid_from, int64_t expires_at) {
+                                        const struct renewal *life) {
     struct rotation_spec spec = r->decoded.common.rotation;
     int64_t begin = versions->has_next ? clock_read(versions->next.created) : r->production.context.now;
-    int64_t half = (expires_at - begin) / 2;
-    if (r->kind->serves_dependents && expires_at != 0 && half < spec.publish_ahead_s) {
+    int64_t half = (life->expires_at - begin) / 2;
+    if (r->kind->serves_dependents && life->expires_at != 0 && half < spec.publish_ahead_s) {
         spec.publish_ahead_s = half > 0 ? half : 0;
     }
-    if (r->kind->serves_dependents && valid_from > r->production.context.now + spec.publish_ahead_s) {
+    if (r->kind->serves_dependents && life->valid_from > r->production.context.now + spec.publish_ahead_s) {
         spec.publish_ahead_s = 0; // the clock was ahead: nobody trusts the present one before that
     }
     return spec;
 }
 
-// bundle: the digest of the roots that r's output gives; NULL: not known.
+// life: the present version's. bundle: the digest of the roots that r's output gives; NULL: not known. The
+// question borrows *ret_spec, which is filled.
 static struct rotation_question question_of(const struct reconcile *r, const struct versions *versions,
-                                            const struct rotation_spec *spec, const char *bundle) {
+                                            const struct renewal *life, const char *bundle,
+                                            struct rotation_spec *ret_spec) {
+    *ret_spec = schedule_of(r, versions, life);
     struct rollover_survey survey = {0};
     bool serves_dependents = r->kind->serves_dependents && kind_can_rotate(r->kind, r->decoded.spec);
     if (serves_dependents && (versions->has_next || versions->kept_count > 0)) {
         rollover_survey(r, versions, bundle, &survey);
     }
     return (struct rotation_question){
-        .spec = spec,
+        .spec = ret_spec,
         .versions = versions,
+        .ends_at = life->expires_at,
         .serves_dependents = serves_dependents,
+        .are_all_to_go = r->kind->serves_dependents && !serves_dependents,
         .needed = survey.needed,
         .is_unheard_of = survey.is_unheard_of,
         .uid = r->object->uid,
@@ -76,13 +81,6 @@ static void note_other_key(struct reconcile *r) {
     }
 }
 
-// Of what has become one that is trusted by another's root: its own versions go.
-static struct rotation plan_end(const struct versions *versions) {
-    bool has_others = versions->kept_count > 0 || versions->has_next;
-    return (struct rotation){.step = has_others ? ROTATION_EXPIRE : ROTATION_NONE,
-                             .withdraws_next = versions->has_next};
-}
-
 bool rotation_examine(struct reconcile *r, struct error *e) {
     const struct production *production = &r->production;
     if (!kind_has_versions(r->kind)) {
@@ -90,26 +88,22 @@ bool rotation_examine(struct reconcile *r, struct error *e) {
     }
     yyjson_mut_val *status = yyjson_mut_doc_get_root(production->report.status);
     const char *bundle = yyjson_mut_get_str(yyjson_mut_obj_get(status, TRUST_BUNDLE_FIELD));
-    const struct rotation_spec spec =
-        schedule_of(r, &production->versions, production->report.valid_from, production->report.expires_at);
-    struct rotation_question question = question_of(r, &production->versions, &spec, bundle);
+    const struct renewal life = {.expires_at = production->report.expires_at,
+                                 .valid_from = production->report.valid_from};
+    struct rotation_spec spec;
+    struct rotation_question question = question_of(r, &production->versions, &life, bundle, &spec);
     if (r->kind->follows) {
         enum rotation_step step = production->is_input_changed ? ROTATION_FOLLOW : ROTATION_NONE;
         r->rotation = (struct rotation){.step = step, .kept = VERSIONS_KEPT_MAX};
         return true;
     }
     question.is_requested = is_requested(r);
-    question.ends_at = production->report.expires_at;
     question.is_pressing = production->is_input_gone;
     note_other_key(r);
     question.is_next_outdated = production->is_next_outdated;
     bool are_lists_good;
-    if (r->kind->serves_dependents && !question.serves_dependents) {
-        r->rotation = plan_end(&production->versions);
-    } else if (!rotation_plan(&question, &r->rotation, e)) {
-        return false;
-    }
-    if (!production_check_lists(production, &are_lists_good, e)) {
+    if (!rotation_plan(&question, &r->rotation, e) ||
+        !production_check_lists(production, &are_lists_good, e)) {
         return false;
     }
     if (r->rotation.step == ROTATION_NONE && !are_lists_good) {
@@ -153,11 +147,11 @@ static bool is_due_by(const struct reconcile *r, const struct versions *versions
     yyjson_val *status = status_of(r);
     struct rotation rotation;
     struct error ignored;
-    const struct rotation_spec spec = schedule_of(r, versions, status_time(status, RENEWAL_START_FIELD),
-                                                  status_time(status, RENEWAL_EXPIRY_FIELD));
-    struct rotation_question question =
-        question_of(r, versions, &spec, json_member_text(status, TRUST_BUNDLE_FIELD));
-    question.ends_at = status_time(status, RENEWAL_EXPIRY_FIELD);
+    const struct renewal life = {.expires_at = status_time(status, RENEWAL_EXPIRY_FIELD),
+                                 .valid_from = status_time(status, RENEWAL_START_FIELD)};
+    struct rotation_spec spec;
+    const struct rotation_question question =
+        question_of(r, versions, &life, json_member_text(status, TRUST_BUNDLE_FIELD), &spec);
     if (!rotation_plan(&question, &rotation, &ignored)) {
         return true; // it is met again when the output is examined
     }
@@ -184,10 +178,6 @@ bool rotation_is_due(const struct reconcile *r, uint32_t *ret_wait_ms) {
         return false;
     }
     versions_recall(yyjson_obj_get(status, VERSIONS_FIELD), number, &versions);
-    bool has_others = versions.kept_count > 0 || versions.has_next;
-    if (r->kind->serves_dependents && has_others && !kind_can_rotate(r->kind, r->decoded.spec)) {
-        return true;
-    }
     return !is_at_rest(r, &versions, named) && is_due_by(r, &versions, named, ret_wait_ms);
 }
 

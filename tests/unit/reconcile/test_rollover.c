@@ -1,28 +1,11 @@
 // CAs that change their key or their name: nobody is cut off.
-#include "cluster.h"
+#include "rotation_steps.h"
 
 #include "crypto/certificate.h"
 #include "crypto/encoding.h"
-#include "crypto/kem.h"
-
-#include <inttypes.h>
 
 static const char *const leaves[] = {"secret one-secret", "secret two-secret", "secret three-secret"};
 enum { LEAVES = 3 };
-
-static int64_t now_s(void) {
-    return BEGINNING_S + clock_ms / SECOND;
-}
-
-static int64_t seconds_at(const char *text, const char *path) {
-    int64_t seconds = 0;
-    assert_true(clock_parse(text_at(text, path), &seconds));
-    return seconds;
-}
-
-static bool has_entry(const char *text, const char *key) {
-    return yyjson_obj_get(data_of(text), key) != nullptr;
-}
 
 static struct certificate_chain read_entry(const char *text, const char *key) {
     struct certificate_chain chain = {0};
@@ -93,11 +76,6 @@ static void make_all(const char *more) {
          "spec: {certType: ca, commonName: Below, algorithm: ML-DSA-44, parentCARef: {name: root}}");
     make_leaf("three", "below", "");
     all_verify();
-}
-
-static void version_is(const char *text, int64_t number) {
-    is_served(text);
-    assert_int_equal(number_at(text, "status version"), number);
 }
 
 // ---- the whole of it
