@@ -225,17 +225,23 @@ static void choose_step(const struct rotation_question *q, bool is_due, struct r
     }
 }
 
-bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotation, struct error *e) {
-    struct rotation rotation = {0};
+// What waits for no time. Whether there is such a thing.
+static bool plan_at_once(const struct rotation_question *q, struct rotation *ret_rotation) {
+    const struct versions *versions = q->versions;
     if (q->are_all_to_go) {
-        bool has_others = q->versions->kept_count > 0 || q->versions->has_next;
+        bool has_others = versions->kept_count > 0 || versions->has_next;
         *ret_rotation = (struct rotation){.step = has_others ? ROTATION_EXPIRE : ROTATION_NONE,
-                                          .withdraws_next = q->versions->has_next};
-        return true;
-    }
-    if (q->is_pressing) {
+                                          .withdraws_next = versions->has_next};
+    } else if (q->is_pressing) {
         *ret_rotation = (struct rotation){
             .step = ROTATION_ACTIVATE, .step_at = q->now, .next_at = q->now, .kept = count_staying(q)};
+    }
+    return q->are_all_to_go || q->is_pressing;
+}
+
+bool rotation_plan(const struct rotation_question *q, struct rotation *ret_rotation, struct error *e) {
+    struct rotation rotation = {0};
+    if (plan_at_once(q, ret_rotation)) {
         return true;
     }
     if (!find_activation(q, &rotation, e)) {
